@@ -1,0 +1,162 @@
+"""Rules about AWS's quotas, each with the number, the limit, its source and the way out."""
+
+from collections.abc import Iterator
+
+from config import limits
+from config.cluster import Cluster
+from config.firewall import Direction, Group, Side, firewall
+from config.limits import Limit
+from config.model import Environment
+from config.problem import Path, Problem, Severity
+from config.topology import listeners
+
+_GROUPS: dict[Group, str] = {"balancer": "the balancer's", "nodes": "the nodes'"}
+_WAYS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
+
+
+def listener_quota(environment: Environment) -> Iterator[Problem]:
+    """Every service and every auxiliary port is a listener."""
+    for name, cluster in _balanced(environment):
+        count = len(listeners(environment, cluster))
+        yield from _over(
+            limits.LISTENERS_PER_NLB,
+            count,
+            ("clusters", name),
+            f"{len(environment.services)} services and "
+            f"{count - len(environment.services)} auxiliary ports",
+            "remove services, or split the cluster in two",
+        )
+
+
+def target_quota(environment: Environment) -> Iterator[Problem]:
+    """A node counts once in every group that it is in."""
+    for name, cluster in _balanced(environment):
+        yield from _over(
+            limits.TARGETS_PER_NLB,
+            sum(len(one.nodes) for one in listeners(environment, cluster)),
+            ("clusters", name),
+            "each node counts once in every target group",
+            "remove services or nodes, or split the cluster in two",
+        )
+
+
+def rule_quota(environment: Environment) -> Iterator[Problem]:
+    """Each CIDR is a rule at least, and each port as well while that fits."""
+    for name in environment.clusters:
+        for side in firewall(environment, name):
+            label = f"{_GROUPS[side.group]} security group, {_WAYS[side.direction]}"
+            yield from _over(
+                limits.RULES_PER_SECURITY_GROUP,
+                side.weight,
+                _culprit(name, side),
+                f"{label}, with one range of ports a CIDR",
+                "join networks, for example neighbouring /24 into a /23",
+            )
+            if side.ranged and side.weight <= limits.RULES_PER_SECURITY_GROUP.value:
+                yield Problem(
+                    ("clusters", name),
+                    f"{label}: one range of ports for each source instead of single ports",
+                    f"{len(side.single)} single rules, with room to change them, do not fit "
+                    f"{limits.RULES_PER_SECURITY_GROUP}",
+                    "join client networks to go back to single ports",
+                    severity=Severity.NOTE,
+                    rule="port-ranges",
+                )
+
+
+def _culprit(name: str, side: Side) -> Path:
+    """Where the many CIDRs of a side stand."""
+    if side.group == "nodes":
+        return ("solution_manager", "cidrs")
+    return ("clusters", name, "balancer", "clients")
+
+
+def resource_quota(environment: Environment) -> Iterator[Problem]:
+    """A cluster is one stack."""
+    for name in environment.clusters:
+        yield from _over(
+            limits.RESOURCES_PER_TEMPLATE,
+            resources(environment, name),
+            ("clusters", name),
+            "nodes, listeners, target groups and rules",
+            "split the cluster in two",
+        )
+
+
+def resources(environment: Environment, name: str) -> int:
+    """An upper bound of the resources in a cluster's stack (a test holds it to the templates)."""
+    cluster = environment.clusters[name]
+    served = len(listeners(environment, cluster))
+    rules = sum(len(side.rules) for side in firewall(environment, name))
+    zones = len(cluster.network.zones)
+    # A created VPC: itself, gateway, attachment, S3 endpoint; a zone: two subnets with route
+    # table, association and route each, and NAT gateway with address.
+    network = 0 if cluster.network.vpc else 4 + 10 * zones
+    # A node: instance, profile, role, policy. Besides: groups, balancer, alarm, health check.
+    return network + 2 * served + rules + 4 * len(cluster.nodes) + 10
+
+
+def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
+    """Created VPCs take an Elastic IP per zone for their NAT gateways."""
+    needed: dict[tuple[str, str], list[str]] = {}
+    for name, cluster in environment.clusters.items():
+        where = (cluster.account, cluster.region)
+        needed.setdefault(where, []).extend([name] * elastic_ips(cluster))
+    for (account, region), names in needed.items():
+        limit = limits.ELASTIC_IPS_PER_REGION
+        if len(names) > limit.value:
+            yield Problem(
+                ("clusters", names[-1]),
+                f"brings the Elastic IPs of {account} in {region} to {len(names)}",
+                f"the quota is {limit}, and what the account has already counts too",
+                "have AWS raise the quota before the deploy, or use existing VPCs",
+                severity=Severity.WARNING,
+                rule="elastic-ips",
+            )
+
+
+def elastic_ips(cluster: Cluster) -> int:
+    """How many Elastic IPs the cluster's stack allocates."""
+    nat = 0 if cluster.network.vpc else len(cluster.network.zones)
+    node = cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
+    return nat + int(node)
+
+
+def policy_quota(environment: Environment) -> Iterator[Problem]:
+    """A role takes few managed policies."""
+    for name, cluster in environment.clusters.items():
+        if cluster.instance:
+            yield from _over(
+                limits.POLICIES_PER_ROLE,
+                len(cluster.instance.role_policies),
+                ("clusters", name, "instance", "role_policies"),
+                "each node's role gets them all",
+                "join policies",
+            )
+
+
+def _balanced(environment: Environment) -> Iterator[tuple[str, Cluster]]:
+    for name, cluster in environment.clusters.items():
+        if cluster.balancer.kind != "none":
+            yield name, cluster
+
+
+def _over(limit: Limit, count: int, path: Path, why: str, instead: str) -> Iterator[Problem]:
+    if count > limit.value:
+        yield Problem(
+            path,
+            f"needs {count} {limit.of}, and AWS allows {limit.value}",
+            f"{why} ({limit.source})",
+            instead,
+            value=str(count),
+        )
+
+
+RULES = (
+    listener_quota,
+    target_quota,
+    rule_quota,
+    resource_quota,
+    elastic_ip_quota,
+    policy_quota,
+)

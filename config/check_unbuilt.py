@@ -1,0 +1,44 @@
+"""What the configuration describes and this version does not deploy yet.
+
+Each is an error and not a warning: a deploy that leaves out what a file asks for is worse
+than none.
+"""
+
+from collections.abc import Iterator
+
+from config.model import Environment
+from config.problem import Path, Problem
+
+
+def unbuilt(environment: Environment) -> Iterator[Problem]:
+    """Values of the design that no stack exists for yet."""
+    for name, cluster in environment.clusters.items():
+        path: Path = ("clusters", name)
+        if cluster.balancer.kind != "nlb":
+            yield _not_yet((*path, "balancer", "kind"), cluster.balancer.kind, "write kind: nlb")
+        if cluster.balancer.addresses:
+            yield _not_yet((*path, "balancer", "addresses"), "", "remove it")
+        for node_name, node in cluster.nodes.items():
+            if node.instance_id:
+                here: Path = (*path, "nodes", node_name, "instance_id")
+                yield _not_yet(here, node.instance_id, "remove it: the node is created")
+    for name, service in environment.services.items():
+        if service.sticky == "cookie":
+            yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
+        if service.tls:
+            yield _not_yet(("services", name, "tls"), "", "remove it")
+    if environment.failover and environment.failover.control == "operator":
+        yield _not_yet(("failover", "control"), "operator", "write control: automatic")
+
+
+def _not_yet(path: Path, value: str, instead: str) -> Problem:
+    return Problem(
+        path,
+        "is not deployed by this version",
+        "no stack exists for it yet",
+        instead,
+        value=value,
+    )
+
+
+RULES = (unbuilt,)

@@ -1,0 +1,173 @@
+"""Who may connect to whom: the rules of a cluster's two security groups.
+
+Rule 3 of the topology. Rules are per peer and port. Where they would not fit the quota, a
+group's direction falls back to one range from the lowest to the highest port per peer.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from config import limits, site
+from config.cluster import Cluster
+from config.model import Environment
+from config.topology import Listener, listeners, ports_of
+
+Group = Literal["balancer", "nodes"]
+Direction = Literal["ingress", "egress"]
+
+
+@dataclass(frozen=True, order=True)
+class Peer:
+    """The other end of a rule.
+
+    Attributes:
+        kind: what it is.
+        name: the CIDR, the group's name or the prefix list's id.
+    """
+
+    kind: Literal["cidr", "group", "prefix-list"]
+    name: str
+
+    @property
+    def weight(self) -> int:
+        """What one rule with this peer counts in the quota."""
+        return limits.HEALTH_CHECKERS_WEIGHT.value if self.kind == "prefix-list" else 1
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """TCP from a peer to a group's ports (ingress), or from the group to the peer's (egress)."""
+
+    group: Group
+    direction: Direction
+    peer: Peer
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One direction of one group.
+
+    Attributes:
+        single: the rules with a port each.
+        rules: the rules to make, which are ranges if the single ones do not fit.
+    """
+
+    group: Group
+    direction: Direction
+    single: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+
+    @property
+    def weight(self) -> int:
+        """What the rules count in the quota."""
+        return _weight(self.rules)
+
+    @property
+    def ranged(self) -> bool:
+        """Whether the single rules did not fit."""
+        return self.rules != self.single
+
+
+def firewall(environment: Environment, name: str) -> tuple[Side, ...]:
+    """The rules of a cluster's groups, a `Side` for each group and direction that has any."""
+    cluster = environment.clusters[name]
+    wanted = sorted(set(_rules(environment, name, cluster)))
+    return tuple(
+        _side(group, direction, tuple(rules))
+        for (group, direction), rules in groupby(
+            wanted, key=lambda rule: (rule.group, rule.direction)
+        )
+    )
+
+
+def _side(group: Group, direction: Direction, single: tuple[Rule, ...]) -> Side:
+    ranges = tuple(
+        Rule(group, direction, peer, min(rule.first for rule in of), max(rule.last for rule in of))
+        for peer, of in ((peer, list(rules)) for peer, rules in groupby(single, lambda r: r.peer))
+    )
+    # CloudFormation creates before it deletes: on the way from one form to the other, both
+    # stand. A group that was filled to the brim with single rules could never be changed.
+    fits = _weight({*single, *ranges}) <= limits.RULES_PER_SECURITY_GROUP.value
+    return Side(group, direction, single, single if fits else ranges)
+
+
+def _weight(rules: Iterable[Rule]) -> int:
+    return sum(rule.peer.weight for rule in rules)
+
+
+def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Rule]:
+    served = listeners(environment, cluster)
+    if cluster.balancer.kind != "none":
+        yield from _into_balancer(environment, name, cluster, served)
+        for port in _node_ports(served):
+            yield _one("balancer", "egress", Peer("group", "nodes"), port)
+            yield _one("nodes", "ingress", Peer("group", "balancer"), port)
+    else:
+        for peer in _clients(cluster):
+            yield from (_one("nodes", "ingress", peer, one.target_port) for one in served)
+        for peer in _checkers(environment, name, cluster):
+            yield from (_one("nodes", "ingress", peer, one.target_port) for one in _jdbc(served))
+    for peer in _managers(environment):
+        yield from (_one("nodes", "ingress", peer, port) for port in management_ports(environment))
+
+
+def _into_balancer(
+    environment: Environment, name: str, cluster: Cluster, served: tuple[Listener, ...]
+) -> Iterator[Rule]:
+    for peer in _clients(cluster):
+        yield from (_one("balancer", "ingress", peer, one.port) for one in served)
+    for peer in _checkers(environment, name, cluster):
+        yield from (_one("balancer", "ingress", peer, one.port) for one in _jdbc(served))
+    # What speaks RMI to a 7.0 node is sent on to the balancer's name, whoever it is.
+    for peer in (Peer("group", "nodes"), *_managers(environment)):
+        yield from (
+            _one("balancer", "ingress", peer, one.port) for one in served if one.service is None
+        )
+
+
+def _node_ports(served: tuple[Listener, ...]) -> list[int]:
+    """The ports on the nodes that the balancer reaches: traffic and checks."""
+    return sorted({port for one in served for port in (one.target_port, one.health.port)})
+
+
+def _clients(cluster: Cluster) -> Iterator[Peer]:
+    yield from (Peer("cidr", cidr) for cidr in cluster.balancer.clients)
+
+
+def _checkers(environment: Environment, name: str, cluster: Cluster) -> Iterator[Peer]:
+    """Route 53's checkers, where they check an endpoint that is not open to all."""
+    listed = cluster.network.health_checkers
+    if (
+        listed
+        and site.checks(environment).get(name) == "endpoint"
+        and site.ANYWHERE not in cluster.balancer.clients
+    ):
+        yield Peer("prefix-list", listed)
+
+
+def _managers(environment: Environment) -> tuple[Peer, ...]:
+    manager = environment.solution_manager
+    return tuple(Peer("cidr", cidr) for cidr in manager.cidrs) if manager else ()
+
+
+def management_ports(environment: Environment) -> tuple[int, ...]:
+    """What the Solution Manager reaches on a node, with the services' own node ports."""
+    ports = ports_of(environment)
+    moved = {
+        standard: environment.services[name].target_port
+        for name, standard in ports.services.items()
+        if name in environment.services
+    }
+    return tuple(sorted({moved.get(port, port) for port in ports.management}))
+
+
+def _jdbc(served: tuple[Listener, ...]) -> Iterator[Listener]:
+    yield from (one for one in served if one.key == "jdbc" and one.service)
+
+
+def _one(group: Group, direction: Direction, peer: Peer, port: int) -> Rule:
+    return Rule(group, direction, peer, port, port)

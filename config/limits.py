@@ -1,0 +1,109 @@
+"""Every published limit and default that this project relies on, once, with its source.
+
+A name ends in the unit where it is not a count. Quotas marked adjustable can be
+raised by AWS on request; the checks here assume the published value.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One published number: how many, of what, who says so, and can it be raised."""
+
+    value: int
+    of: str
+    source: str
+    adjustable: bool = False
+
+    def __str__(self) -> str:
+        """The number with its source, as messages show it."""
+        return f"{self.value} {self.of} ({self.source})"
+
+
+_NLB_QUOTAS: Final = "AWS, Quotas for your Network Load Balancers"
+
+LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NLB_QUOTAS)
+TARGETS_PER_NLB: Final = Limit(
+    500, "targets of a Network Load Balancer with cross-zone on", _NLB_QUOTAS, adjustable=True
+)
+RULES_PER_SECURITY_GROUP: Final = Limit(
+    60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
+)
+HEALTH_CHECKERS_WEIGHT: Final = Limit(
+    25,
+    "rules that the prefix list of Route 53's health checkers counts as",
+    "AWS, AWS-managed prefix lists",
+)
+ELASTIC_IPS_PER_REGION: Final = Limit(
+    5, "Elastic IP addresses in a region", "AWS, Amazon VPC quotas", adjustable=True
+)
+USER_DATA_BYTES: Final = Limit(
+    16 * 1024, "bytes of user data before base64", "AWS, Run commands when you launch an instance"
+)
+RESOURCES_PER_TEMPLATE: Final = Limit(500, "resources in a template", "AWS, CloudFormation quotas")
+HEALTH_CHECKS_PER_ACCOUNT: Final = Limit(
+    200, "health checks in an account", "AWS, Amazon Route 53 quotas", adjustable=True
+)
+RECORDS_PER_HOSTED_ZONE: Final = Limit(
+    10_000, "records in a hosted zone", "AWS, Amazon Route 53 quotas", adjustable=True
+)
+TAGS_PER_RESOURCE: Final = Limit(
+    50, "tags on a resource", "AWS, Tag naming limits and requirements"
+)
+POLICIES_PER_ROLE: Final = Limit(
+    10, "managed policies attached to a role", "AWS, IAM and AWS STS quotas", adjustable=True
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that AWS accepts for a setting, both ends included."""
+
+    low: int
+    high: int
+    source: str
+
+
+_NLB_HEALTH: Final = "AWS, Health checks for Network Load Balancer target groups"
+
+HEALTH_INTERVAL_S: Final = Range(5, 300, _NLB_HEALTH)
+HEALTH_TIMEOUT_S: Final = Range(2, 120, _NLB_HEALTH)
+HEALTH_THRESHOLD: Final = Range(2, 10, _NLB_HEALTH)
+DEREGISTRATION_DELAY_S: Final = Range(
+    0, 3600, "AWS, Edit target group attributes for your Network Load Balancer"
+)
+IDLE_TIMEOUT_S: Final = Range(
+    60, 6000, "AWS, Update the TCP idle timeout for your Network Load Balancer listener"
+)
+RECORD_TTL_S: Final = Range(0, 2_147_483_647, "AWS, Amazon Route 53 API, ResourceRecordSet")
+FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckConfig")
+VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
+DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
+
+ENDPOINT_INTERVALS_S: Final = (10, 30)
+"""What a Route 53 endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
+
+ALARM_PERIOD_S: Final = 60
+"""How often a Network Load Balancer reports metrics (AWS, CloudWatch metrics for your NLB)."""
+
+FIXED_TLS_IDLE_TIMEOUT_S: Final = 350
+"""The idle timeout of a TLS listener, which can't be changed (AWS, Network Load Balancers)."""
+
+BALANCER_ALIAS_TTL_S: Final = 60
+"""The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
+
+ALARM_LAG_S: Final = 60
+"""How long a minute's metric may take to arrive; a full period more (deduced, not published)."""
+
+HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
+HEALTH_TIMEOUT_DEFAULT_S: Final = 4
+"""Ours: AWS refuses a timeout that is not below the interval (ELB API's own message)."""
+
+HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
+DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
+"""AWS's own default (AWS, Edit target group attributes for your Network Load Balancer)."""
+
+DISK_DEFAULT_GIB: Final = 100
+"""Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""

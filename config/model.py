@@ -1,0 +1,92 @@
+"""The configuration of one environment: one YAML file.
+
+`Environment` is the whole. It is checked in two steps: here every value by itself,
+in `config.rules` the values against each other and against AWS's limits.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from config.cluster import Cluster, HostedZone
+from config.failover import Failover
+from config.forms import (
+    Cidr,
+    ClusterName,
+    EnvironmentName,
+    HostName,
+    PolicyArn,
+    Port,
+    ServiceName,
+    TagText,
+)
+from config.part import Part
+from config.ports import LICENSE_MANAGER_PORT, PORTS, Ports, Version
+from config.service import Service, ServiceEntry
+
+__all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Service"]
+
+
+class Denodo(Part):
+    """What runs on the nodes."""
+
+    version: Version
+    """Denodo Platform's version, in quotes: it decides ports and whether nodes need auxiliary ones."""
+
+
+class SolutionManager(Part):
+    """The Denodo Solution Manager, which manages the nodes."""
+
+    cidrs: tuple[Cidr, ...] = ()
+    """Networks it connects from: they may reach the nodes' management ports."""
+    host: HostName | None = None
+    """Its host name, where the nodes report."""
+
+
+class LicenseManager(Part):
+    """The Denodo License Manager, which nodes ask for their licence."""
+
+    host: HostName
+    """Its host name."""
+    port: Port = LICENSE_MANAGER_PORT
+    """Its port."""
+
+
+class Environment(Part):
+    """One environment of Denodo clusters on AWS."""
+
+    name: EnvironmentName
+    """Name of the environment; every stack's name begins with it."""
+    denodo: Denodo
+    """What runs on the nodes."""
+    solution_manager: SolutionManager | None = None
+    """The Solution Manager: who may manage nodes, and where nodes report."""
+    license_manager: LicenseManager | None = None
+    """The License Manager that the nodes ask."""
+    services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
+        default={}, json_schema_extra={"default": None}
+    )
+    """Services by name, each a port or a map; default: jdbc, odbc and web on the version's ports."""
+    clusters: Annotated[dict[ClusterName, Cluster], Field(min_length=1)]
+    """Clusters by name."""
+    failover: Failover | None = None
+    """Which cluster answers, and which one when it cannot."""
+    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], TagText] = {}
+    """Tags for every resource, beside the project's own."""
+    permissions_boundary: PolicyArn | None = None
+    """Policy that bounds every role that is created."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _services(cls, data: Any) -> Any:
+        """Without services, the version's own."""
+        if not isinstance(data, dict) or data.get("services") is not None:
+            return data
+        denodo = data.get("denodo")
+        version = denodo.get("version") if isinstance(denodo, dict) else None
+        # An unknown version is reported by itself.
+        known: Mapping[str, Ports] = PORTS
+        ports = known.get(version) if isinstance(version, str) else None
+        ports = ports or PORTS["9.0"]
+        return {**data, "services": {name: {"port": port} for name, port in ports.services.items()}}

@@ -1,0 +1,97 @@
+"""Denodo's ports by version, and which of them a balancer may serve.
+
+Source of every number: Denodo, Virtual DataPort and Denodo Platform installation
+guides of 7.0, 8.0 and 9.x, "Default ports used by the Denodo Platform".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+Version = Literal["7.0", "8.0", "9.0"]
+VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
+
+READY_PORT: Final = 9191
+"""Where a node tells whether it is ready (ours)."""
+
+LICENSE_MANAGER_PORT: Final = 10091
+
+_SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What one Denodo version listens on.
+
+    Attributes:
+        services: the services a cluster has unless its configuration says otherwise, with
+            their ports.
+        auxiliary: whether clients are sent on to a second port of the node that answered, so
+            that every node needs one of its own on the balancer.
+        management: what the Solution Manager reaches on a node directly, beside the node's
+            auxiliary port.
+        occupied: ports that Denodo's servers take on a node, with what takes them.
+        private: of these, the ones that no balancer should serve.
+    """
+
+    services: Mapping[str, int]
+    auxiliary: bool
+    management: tuple[int, ...]
+    occupied: Mapping[int, str]
+    private: frozenset[int]
+
+
+_OCCUPIED: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        9999: "Virtual DataPort",
+        9998: "Virtual DataPort shutdown",
+        9996: "Virtual DataPort ODBC",
+        9090: "web container",
+        9443: "web container, TLS",
+        9099: "web container shutdown",
+        9098: "web container JMX",
+        9097: "web container JMX",
+        8000: "Scheduler",
+        7998: "Scheduler auxiliary",
+        7999: "Scheduler shutdown",
+        9000: "Scheduler Index",
+        8998: "Scheduler Index auxiliary",
+        8999: "Scheduler Index shutdown",
+        READY_PORT: "readiness endpoint",
+    }
+)
+_JMX: Final[Mapping[int, str]] = MappingProxyType(
+    {9997: "Virtual DataPort JMX registry", 9995: "Virtual DataPort JMX factory"}
+)
+_PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
+
+# 7.0 has no JMX ports of its own: its registry is 9999 and its factory the auxiliary port.
+_V7: Final = Ports(_SHARED, True, (9999, 9090, 9443, 8000), _OCCUPIED, _PRIVATE)
+_V8: Final = Ports(
+    _SHARED,
+    False,
+    (9999, 9997, 9995, 9090, 9443, 8000),
+    MappingProxyType({**_OCCUPIED, **_JMX}),
+    _PRIVATE | frozenset(_JMX),
+)
+_V9: Final = Ports(
+    _SHARED,
+    False,
+    _V8.management,
+    MappingProxyType({**_V8.occupied, 9994: "Virtual DataPort Arrow Flight SQL"}),
+    _V8.private,
+)
+
+PORTS: Final[Mapping[Version, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})
+
+JDBC_URLS: Final[Mapping[Version, str]] = MappingProxyType(
+    {
+        # Without the parameter a 7.0 client keeps the registry's socket, and with it one node.
+        "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
+        "8.0": "jdbc:denodo://{host}:{port}/admin",
+        "9.0": "jdbc:denodo://{host}:{port}/admin",
+    }
+)
+"""A JDBC address by version (Denodo, Virtual DataPort Developer Guide, "Parameters of the JDBC
+connection URL"); `admin` is the database that every installation has."""

@@ -1,0 +1,100 @@
+"""What is wrong with a configuration, where, why, and what to write instead.
+
+ConfigError
+└── carries every Problem of the file at once, sorted by place
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+Path = tuple[str | int, ...]
+"""Keys from the file's root, with numbers for places in lists."""
+
+
+class Severity(Enum):
+    """Whether a problem stops the synth."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding about a configuration.
+
+    Attributes:
+        path: where in the configuration.
+        what: what is wrong, said of the value.
+        why: the reason, with its source where there is one.
+        instead: what to write instead.
+        value: the value as the file has it, empty where there is none.
+        severity: whether it stops the synth.
+        rule: the rule's name, by which a warning can be acknowledged.
+        lacks: another place that the problem hangs on, such as where a missing thing would stand,
+            with `ANY` for every key: it is no news about a file with an error there.
+        at_key: point at the key and not at its value.
+        at: line and column, both from 1, once they are known.
+        file: the file's name, once it is known.
+    """
+
+    path: Path
+    what: str
+    why: str
+    instead: str
+    value: str = ""
+    severity: Severity = Severity.ERROR
+    rule: str = ""
+    lacks: Path | None = None
+    at_key: bool = False
+    at: tuple[int, int] = field(default=(1, 1), compare=False)
+    file: str = field(default="", compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """What, why and what instead, without the place."""
+        shown = f" ({self.value})" if self.value else ""
+        return f"{self.what}{shown}; {self.why}; {self.instead}"
+
+    @property
+    def where(self) -> str:
+        """The place: `file:line:column: path.to.key`."""
+        line, column = self.at
+        path = dotted(self.path)
+        return f"{self.file}:{line}:{column}: {path}" if path else f"{self.file}:{line}:{column}"
+
+    def __str__(self) -> str:
+        """`file:line:column: path.to.key: what (value); why; what instead`."""
+        return f"{self.where}: {self.sentence}"
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it; a key that contains a dot is quoted."""
+    return ".".join(f'"{key}"' if "." in str(key) else str(key) for key in path)
+
+
+ANY = "*"
+"""A part of a path that stands for every key."""
+
+
+def within(path: Path, outer: Path) -> bool:
+    """Whether a path is the outer one or lies in it."""
+    return len(path) >= len(outer) and all(
+        one == other or one == ANY for one, other in zip(path, outer, strict=False)
+    )
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used.
+
+    Attributes:
+        problems: every error of the file, by line.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems in the order of the file."""
+        self.problems: Sequence[Problem] = sorted(
+            problems, key=lambda problem: (problem.file, problem.at, problem.path)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))

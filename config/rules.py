@@ -1,0 +1,52 @@
+"""Every rule about a configuration as a whole.
+
+A rule is a function from the environment to its problems. They lie by subject in the
+`check_…` modules; a rule's docstring says what holds, its messages say why and who says so.
+"""
+
+from collections.abc import Callable, Iterator
+
+from config import (
+    check_balancer,
+    check_failover,
+    check_names,
+    check_network,
+    check_pins,
+    check_ports,
+    check_quotas,
+    check_unbuilt,
+)
+from config.model import Environment
+from config.pins import Pins
+from config.problem import Problem
+
+Rule = Callable[[Environment], Iterator[Problem]]
+
+RULES: tuple[Rule, ...] = (
+    *check_names.RULES,
+    *check_network.RULES,
+    *check_ports.RULES,
+    *check_balancer.RULES,
+    *check_failover.RULES,
+    *check_quotas.RULES,
+    *check_unbuilt.RULES,
+)
+
+
+def check(environment: Environment, pins: Pins | None) -> Iterator[Problem]:
+    """What is wrong or risky in a configuration; pins are None where there is no such file."""
+    seen = set()
+    for rule in RULES:
+        for problem in rule(environment):
+            # Services are shared by the clusters, and may be found wrong in each.
+            if (problem.path, problem.what) not in seen:
+                seen.add((problem.path, problem.what))
+                yield problem
+    yield from (
+        check_pins.unpinned(environment) if pins is None else check_pins.waiting(environment, pins)
+    )
+
+
+def check_pins_file(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """What is wrong in the pins file, seen from the configuration."""
+    yield from check_pins.stale(environment, pins)

@@ -1,0 +1,99 @@
+"""A service: what clients connect to, on every node of every cluster."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from config.forms import CertificateArn, ClusterName, Flag, Form, HealthPath, Port, Whole
+from config.limits import HEALTH_INTERVAL_S, HEALTH_THRESHOLD, HEALTH_TIMEOUT_S, IDLE_TIMEOUT_S
+from config.part import Part, short_form
+
+Threshold = Annotated[Whole, Field(ge=HEALTH_THRESHOLD.low, le=HEALTH_THRESHOLD.high)]
+
+
+EVERY = "*"
+"""The key of a certificate that serves every cluster; in the file it is the bare ARN."""
+
+Certificates = Annotated[
+    Mapping[
+        Annotated[
+            str,
+            Form(
+                r"\*|[a-z][a-z0-9-]{0,15}",
+                "is not a name for a cluster",
+                "each cluster has its certificate",
+                "active",
+                "write a cluster's name",
+            ),
+        ],
+        CertificateArn,
+    ],
+    Field(min_length=1),
+    BeforeValidator(
+        lambda value: {EVERY: value} if isinstance(value, str) else value,
+        json_schema_input_type=CertificateArn | Mapping[ClusterName, CertificateArn],
+    ),
+]
+
+
+class HealthSettings(Part):
+    """How the balancer checks a node. What is left out is taken from the balancer, then the default."""
+
+    protocol: Literal["tcp", "http", "https"] | None = None
+    """What the check speaks: tcp (default) connects only, http and https ask for `path`."""
+    port: Port | None = None
+    """Port of the check on the node; default: the service's node port."""
+    path: HealthPath | None = None
+    """Path that http and https checks ask for; answers from 200 to 399 are healthy."""
+    interval: Annotated[
+        Whole | None, Field(ge=HEALTH_INTERVAL_S.low, le=HEALTH_INTERVAL_S.high)
+    ] = None
+    """Seconds between checks, 5 to 300; default 5."""
+    timeout: Annotated[Whole | None, Field(ge=HEALTH_TIMEOUT_S.low, le=HEALTH_TIMEOUT_S.high)] = (
+        None
+    )
+    """Seconds until a check without an answer fails, less than `interval`; default 4."""
+    healthy: Threshold | None = None
+    """Passed checks in a row that bring a node in, 2 to 10; default 2."""
+    unhealthy: Threshold | None = None
+    """Failed checks in a row that take a node out, 2 to 10; default 2."""
+
+
+class Service(Part):
+    """One listener and one target group with every node of the cluster."""
+
+    port: Port
+    """Port that clients connect to on the balancer."""
+    node_port: Port | None = None
+    """Port of the service on the nodes; default: the same as `port`."""
+    sticky: Literal[True, False, "cookie"] = False
+    """Keep a client on its node: true is by source address on an NLB and by cookie on HAProxy; \
+cookie on an NLB puts an ALB behind it."""
+    client_ip: Flag = True
+    """Whether nodes see the client's own address."""
+    tls: Certificates | None = None
+    """ACM certificate: the balancer ends TLS. One ARN, or a map of cluster to ARN where clusters \
+are in different regions or accounts."""
+    health: HealthSettings = HealthSettings()
+    """How the balancer checks this service on a node."""
+    idle_timeout: Annotated[Whole | None, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.high)] = (
+        None
+    )
+    """Seconds until a silent connection is forgotten, 60 to 6000; AWS's default is 350."""
+
+    @property
+    def target_port(self) -> int:
+        """Port of the service on the nodes."""
+        return self.node_port or self.port
+
+    def certificate(self, cluster: str) -> str | None:
+        """ARN of the certificate for a cluster's listener."""
+        certificates = self.tls or {}
+        return certificates.get(cluster, certificates.get(EVERY))
+
+
+ServiceEntry = Annotated[
+    Service,
+    BeforeValidator(short_form("port", int), json_schema_input_type=Port | Service),
+]

@@ -1,0 +1,182 @@
+"""Pydantic's findings in this project's words."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, RootModel
+from pydantic_core import ErrorDetails
+
+from config.document import Document
+from config.part import Part
+from config.problem import Path, Problem
+
+KEY = "[key]"
+
+
+def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> Problem:
+    """Say one of Pydantic's errors of `root` as a problem of the document."""
+    path = tuple(error["loc"])
+    bad_key = bool(path) and path[-1] == KEY
+    path = _real(path[:-1] if bad_key else path, document)
+    kind, context = error["type"], error.get("ctx", {})
+    value = "" if kind == "missing" else _shown(error["input"])
+    if bad_key and path:
+        value = str(path[-1])
+    what, why, instead = _words(kind, context, error, path, root)
+    return Problem(
+        path,
+        what,
+        why,
+        instead,
+        value=value,
+        lacks=path if kind == "missing" else None,
+        at_key=bad_key or kind == "extra_forbidden",
+    )
+
+
+def _words(
+    kind: str, context: Mapping[str, Any], error: ErrorDetails, path: Path, root: type[BaseModel]
+) -> tuple[str, str, str]:
+    """What is wrong, why, and what to write instead."""
+    meaning = _meaning(root, path)
+    match kind:
+        case "form":
+            return context["what"], context["why"], context["instead"]
+        case "missing":
+            return "is missing", _lower(meaning), f"add {path[-1]}"
+        case "extra_forbidden":
+            return _unknown(root, path)
+        case "literal_error":
+            return "is not one of the values", _lower(meaning), f"write {_choices(context)}"
+        case "too_short":
+            return "is empty", _lower(meaning), "name at least one"
+        case "greater_than_equal":
+            return "is too small", _lower(meaning), f"write {context['ge']} or more"
+        case "less_than_equal":
+            return "is too large", _lower(meaning), f"write {context['le']} or less"
+        case "string_too_long":
+            return "is too long", _lower(meaning), f"use at most {context['max_length']} characters"
+        case "string_too_short":
+            return "is empty", _lower(meaning), "write something"
+    for endings, what, instead in _TYPES:
+        if kind.startswith(endings):
+            return what, _lower(meaning), instead
+    return _lower(error["msg"]), _lower(meaning), "see config/schema.json"
+
+
+_TYPES = (
+    (("int_",), "is not a whole number", "write digits, without quotes"),
+    (("bool_",), "is neither true nor false", "write true or false, without quotes"),
+    (("string_",), "is not text", "put it in quotes"),
+    (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
+    (("tuple_", "list_"), "is not a list", "write a list: [one, two], or a line with - for each"),
+)
+
+
+def example(error: ErrorDetails) -> str | None:
+    """A value that would be right where this error is, if the model knows one."""
+    context = error.get("ctx", {})
+    if error["type"] == "form":
+        return str(context["example"])
+    if error["type"] == "literal_error":
+        quoted = str(context["expected"]).split("'")
+        return quoted[1] if len(quoted) > 1 else None
+    return None
+
+
+def nearest_key(root: type[BaseModel], path: Path) -> str | None:
+    """The known key that an unknown one resembles."""
+    owner = _model(root, path[:-1])
+    known = sorted(owner.model_fields) if owner else []
+    return next(iter(get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)), None)
+
+
+def _choices(context: Mapping[str, Any]) -> str:
+    """The values of a literal as YAML writes them."""
+    return str(context["expected"]).replace("True", "true").replace("False", "false")
+
+
+def _unknown(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
+    """The words for a key that the model lacks, with the nearest that it has."""
+    near = nearest_key(root, path)
+    owner = _model(root, path[:-1])
+    known = ", ".join(sorted(owner.model_fields)) if owner else "none"
+    instead = f"did you mean {near}?" if near else f"known keys are {known}"
+    return "is an unknown key", "nothing reads it, so what it says would not happen", instead
+
+
+def _real(path: Path, document: Document) -> Path:
+    """The path as the file has it: a short form stands for the map that the model checked."""
+    while path[:-1] in document.texts:
+        path = path[:-1]
+    return path
+
+
+def _shown(value: Any) -> str:
+    """A value as messages show it: scalars as YAML writes them, others by what they are."""
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+
+
+def _meaning(root: type[BaseModel], path: Path) -> str:
+    """What the key at a path is for, from its description in the model."""
+    for depth in range(len(path), 0, -1):
+        owner = _model(root, path[: depth - 1])
+        info = owner.model_fields.get(str(path[depth - 1])) if owner else None
+        if info is not None and info.description:
+            return info.description.rstrip(".")
+    return "the file describes one environment"
+
+
+def _lower(text: str) -> str:
+    """A sentence as a part of another one."""
+    first = text.split(" ", 1)[0]
+    return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
+
+
+def _model(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The model that a path leads to."""
+    found: Any = root
+    for part in path:
+        found = _below(found, part)
+        if found is None:
+            return None
+    return next((kind for kind in _members(found) if _is_model(kind)), None)
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """The annotation one step below another."""
+    for kind in _members(annotation):
+        if _is_model(kind):
+            info = kind.model_fields.get(str(part))
+            if info is not None:
+                return info.annotation
+        elif get_origin(kind) in (dict, tuple, Mapping):
+            inner = [item for item in get_args(kind) if item is not Ellipsis]
+            return inner[-1]
+    return None
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types behind annotations and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _members(get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _members(annotation.model_fields["root"].annotation)
+    if origin in (Union, UnionType):
+        return [member for item in get_args(annotation) for member in _members(item)]
+    return [annotation]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Part)

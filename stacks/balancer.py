@@ -1,0 +1,143 @@
+"""The Network Load Balancer of a cluster, with a listener and a group for every port."""
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import Duration, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_elasticloadbalancingv2_targets as targets
+from constructs import Construct
+
+from config import cluster as configured
+from config.topology import HealthCheck, Listener
+from stacks.naming import NODE_TAG, SERVICE_TAG
+
+_OFF = 0
+"""The L2's way to say `off` for a number of healthy targets."""
+
+
+class Balancer(Construct):
+    """A Network Load Balancer in front of a cluster's nodes.
+
+    Attributes:
+        nlb: the balancer.
+        groups: target group of every service, by name.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        balancer: configured.Balancer,
+        listeners: Iterable[Listener],
+        vpc: ec2.IVpc,
+        subnets: Mapping[str, ec2.ISubnet],
+        security_group: ec2.ISecurityGroup,
+        instance_ids: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, id_)
+        self._balancer, self._vpc, self._instance_ids = balancer, vpc, instance_ids
+        self.nlb = elbv2.NetworkLoadBalancer(
+            self,
+            "Nlb",
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
+            internet_facing=balancer.scheme == "internet-facing",
+            cross_zone_enabled=balancer.cross_zone,
+            deletion_protection=balancer.deletion_protection,
+            security_groups=[security_group],
+        )
+        self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
+        for listener in listeners:
+            if listener.service is None:
+                self._auxiliary(listener)
+            else:
+                self.groups[listener.key] = self._service(listener)
+
+    def _service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
+        """A port that all nodes serve."""
+        service = listener.service
+        assert service is not None  # noqa: S101 - the caller has asked
+        scope = Construct(self, f"service-{listener.key}")
+        group = self._group(scope, listener, preserve_client_ip=service.client_ip)
+        if service.sticky is True:
+            group.set_attribute("stickiness.enabled", "true")
+            group.set_attribute("stickiness.type", "source_ip")
+        self._listen(scope, listener, group, idle_timeout=service.idle_timeout)
+        Tags.of(group).add(SERVICE_TAG, listener.key)
+        return group
+
+    def _auxiliary(self, listener: Listener) -> None:
+        """The RMI port of one 7.0 node, whose loss is the loss of that node and no more.
+
+        The client's address is not kept: with it, a node that calls itself through the balancer,
+        as 7.0 does with its own RMI host, gets no answer (AWS, Troubleshoot your Network Load
+        Balancer, "Connections time out for requests from a target to its load balancer"). And
+        no healthy target is no reason to take a zone out of DNS: the others serve (AWS, Target
+        group health).
+        """
+        scope = Construct(self, f"auxiliary-{listener.key}")
+        group = self._group(
+            scope,
+            listener,
+            preserve_client_ip=False,
+            health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
+        )
+        self._listen(scope, listener, group, idle_timeout=None)
+        Tags.of(group).add(NODE_TAG, listener.key)
+
+    def _group(
+        self,
+        scope: Construct,
+        listener: Listener,
+        *,
+        preserve_client_ip: bool,
+        health: elbv2.TargetGroupHealth | None = None,
+    ) -> elbv2.NetworkTargetGroup:
+        return elbv2.NetworkTargetGroup(
+            scope,
+            "Group",
+            vpc=self._vpc,
+            port=listener.target_port,
+            protocol=elbv2.Protocol.TCP,
+            target_type=elbv2.TargetType.INSTANCE,
+            targets=[
+                targets.InstanceIdTarget(self._instance_ids[node], listener.target_port)
+                for node in listener.nodes
+            ],
+            preserve_client_ip=preserve_client_ip,
+            deregistration_delay=Duration.seconds(self._balancer.deregistration_delay),
+            target_group_health=health,
+            health_check=_health_check(listener.health),
+        )
+
+    def _listen(
+        self,
+        scope: Construct,
+        listener: Listener,
+        group: elbv2.NetworkTargetGroup,
+        *,
+        idle_timeout: int | None,
+    ) -> None:
+        elbv2.NetworkListener(
+            scope,
+            "Listener",
+            load_balancer=self.nlb,
+            port=listener.port,
+            protocol=elbv2.Protocol.TCP,
+            default_target_groups=[group],
+            tcp_idle_timeout=Duration.seconds(idle_timeout) if idle_timeout else None,
+        )
+
+
+def _health_check(check: HealthCheck) -> elbv2.HealthCheck:
+    return elbv2.HealthCheck(
+        protocol=elbv2.Protocol[check.protocol.upper()],
+        port=str(check.port),
+        path=check.path,
+        interval=Duration.seconds(check.interval),
+        timeout=Duration.seconds(check.timeout),
+        healthy_threshold_count=check.healthy,
+        unhealthy_threshold_count=check.unhealthy,
+    )

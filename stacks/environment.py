@@ -1,0 +1,59 @@
+"""All stacks of one environment."""
+
+from aws_cdk import Annotations, App, Stack
+
+from config.load import Loaded
+from config.problem import Problem, Severity
+from stacks import naming
+from stacks.cluster import ClusterStack
+from stacks.failover import FailoverStack
+from stacks.findings import acknowledge
+
+
+def compose(app: App, *, loaded: Loaded) -> tuple[Stack, ...]:
+    """Make the stacks of an environment: one for each cluster, and one for the failover."""
+    environment = loaded.environment
+    clusters = {
+        name: ClusterStack(
+            app,
+            naming.cluster_stack(environment.name, name),
+            environment=environment,
+            name=name,
+            pins=loaded.pins,
+        )
+        for name in sorted(environment.clusters)
+    }
+    stacks: dict[str, Stack] = {**clusters}
+    if environment.failover is not None:
+        stacks["failover"] = FailoverStack(
+            app,
+            naming.failover_stack(environment.name),
+            environment=environment,
+            failover=environment.failover,
+            clusters=clusters,
+        )
+    for stack in stacks.values():
+        acknowledge(stack, environment)
+    for problem in loaded.findings:
+        _say(_concerned(problem, stacks), problem)
+    return tuple(stacks.values())
+
+
+def _concerned(problem: Problem, stacks: dict[str, Stack]) -> Stack:
+    """The stack that a finding is about: its cluster's, the failover's, else the first."""
+    match problem.path:
+        case ("clusters", str(name), *_) if name in stacks:
+            return stacks[name]
+        case ("failover", *_) if "failover" in stacks:
+            return stacks["failover"]
+        case _:
+            return next(iter(stacks.values()))
+
+
+def _say(stack: Stack, problem: Problem) -> None:
+    """Show a finding as CDK shows its own."""
+    annotations, text = Annotations.of(stack), str(problem)
+    if problem.severity is Severity.WARNING:
+        annotations.add_warning_v2(f"denodo-ha:{problem.rule}", text)
+    else:
+        annotations.add_info_v2(f"denodo-ha:{problem.rule}", text)

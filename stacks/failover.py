@@ -1,0 +1,128 @@
+"""The stack of the failover records: one name, answered by the primary or the secondary."""
+
+from collections.abc import Mapping
+
+from aws_cdk import CfnOutput, Duration, Fn
+from aws_cdk import aws_route53 as route53
+from constructs import Construct
+
+from config import site
+from config.failover import Failover
+from config.model import Environment
+from config.ports import JDBC_URLS
+from stacks import naming
+from stacks.base import EnvironmentStack
+from stacks.cluster import ClusterStack
+from stacks.fingerprint import fingerprint
+from stacks.records import BalancerAlias
+
+
+class FailoverStack(EnvironmentStack):
+    """Failover records in a hosted zone that exists.
+
+    What it takes from the clusters' stacks are weak references: nothing is exported, so that
+    each stack deploys by itself, and the records carry a hash of what would replace a balancer,
+    so that a deploy has something to change when the references resolve to something else.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        failover: Failover,
+        clusters: Mapping[str, ClusterStack],
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            environment=environment,
+            account=site.account(environment, failover),
+            region=site.region(environment, failover),
+            description=f"Denodo failover, {failover.primary} to {failover.secondary}",
+        )
+        self._environment, self._failover = environment, failover
+        self._zone = route53.HostedZone.from_hosted_zone_attributes(
+            self, "Zone", hosted_zone_id=failover.zone.id, zone_name=failover.zone.name
+        )
+        for role, name in (
+            (route53.Failover.PRIMARY, failover.primary),
+            (route53.Failover.SECONDARY, failover.secondary),
+        ):
+            self.add_stack_dependency(clusters[name], "the records need its outputs")
+            self._record(role, clusters[name])
+        endpoint = site.endpoint(failover)
+        CfnOutput(self, naming.ENDPOINT, value=endpoint)
+        if "jdbc" in environment.services:
+            url = JDBC_URLS[environment.denodo.version]
+            port = environment.services["jdbc"].port
+            CfnOutput(self, naming.JDBC_URL, value=url.format(host=endpoint, port=port))
+
+    def _record(self, role: route53.Failover, cluster: ClusterStack) -> None:
+        """One of the two records. Its identity is its role, so that clusters can swap roles."""
+        method = site.method(self._environment, self._failover, cluster.cluster)
+        label = role.name.capitalize()
+        host = self._taken(cluster, naming.BALANCER_DNS_NAME)
+        comment = f"{cluster.name} {fingerprint(method, cluster.replaced_with)}"
+        record_name = f"{site.endpoint(self._failover)}."
+        if method == "target-health":
+            route53.ARecord(
+                self,
+                label,
+                zone=self._zone,
+                record_name=record_name,
+                target=route53.RecordTarget.from_alias(
+                    BalancerAlias(host, self._taken(cluster, naming.BALANCER_ZONE_ID))
+                ),
+                failover=role,
+                set_identifier=label.lower(),
+                comment=comment,
+            )
+            return
+        route53.CnameRecord(
+            self,
+            label,
+            zone=self._zone,
+            record_name=record_name,
+            domain_name=host,
+            ttl=Duration.seconds(
+                site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
+            ),
+            failover=role,
+            set_identifier=label.lower(),
+            health_check=self._check(f"{label}Health", method, cluster, host),
+            comment=comment,
+        )
+
+    def _check(
+        self, id_: str, method: site.Method, cluster: ClusterStack, host: str
+    ) -> route53.IHealthCheck | None:
+        """The check of a record; None where the secondary is to be taken as it is."""
+        if not site.checked(self._failover, cluster.name):
+            return None
+        if method == "alarm":
+            return route53.HealthCheck.from_health_check_id(
+                self, id_, self._taken(cluster, naming.HEALTH_CHECK_ID)
+            )
+        return route53.HealthCheck(
+            self,
+            id_,
+            type=route53.HealthCheckType.TCP,
+            fqdn=host,
+            port=self._environment.services["jdbc"].port,
+            request_interval=Duration.seconds(
+                self._failover.interval or site.ENDPOINT_INTERVAL_DEFAULT_S
+            ),
+            failure_threshold=self._failover.threshold or site.ENDPOINT_THRESHOLD_DEFAULT,
+        )
+
+    def _taken(self, cluster: ClusterStack, output: str) -> str:
+        """An output of a cluster's stack.
+
+        Within an account by its name. Across accounts the CDK's own weak reference is used,
+        since it makes the role that lets this stack read the other.
+        """
+        if cluster.account == self.account:
+            return Fn.get_stack_output(cluster.stack_name, output, cluster.region)
+        return str(cluster.outputs[output].value)

@@ -1,0 +1,114 @@
+"""What validators find in our templates on purpose, with the reason for each.
+
+One table for CDK's own validation, which runs at every synth, and for cdk-nag's AwsSolutions,
+which runs in the tests. What is acknowledged stays in the reports, with its reason.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aws_cdk import Acknowledgment, Validations
+from constructs import IConstruct
+
+from config.model import Environment
+
+_BUILT_IN = "CloudFormation-Validate"
+_CDK = "Annotation"
+_NAG = "AwsSolutions"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A finding and why it is meant."""
+
+    source: str
+    rule: str
+    reason: str
+
+    @property
+    def id(self) -> str:
+        """The finding's qualified id."""
+        return f"{self.source}::{self.rule}"
+
+
+_ALWAYS = (
+    Reason(
+        _BUILT_IN,
+        "W3010",
+        "Zones are named on purpose: a node belongs to one zone, and one that CloudFormation "
+        "chooses would put all nodes into the first",
+    ),
+    Reason(
+        _BUILT_IN,
+        "W9010",
+        "Images are pinned on purpose: one that is looked up replaces every node at once",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-ELB2",
+        "A Network Load Balancer writes access logs for TLS listeners only, and these are TCP",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-EC28",
+        "Target health, checked every few seconds, decides on a node; minute metrics decide nothing",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-EC29",
+        "Termination protection would block the replacement of a node by CloudFormation; what a "
+        "node knows is in its image, its configuration and its metadata's backup",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-IAM5[Resource::*]",
+        "Session Manager's actions take no resource",
+    ),
+)
+_GIVEN_VPC = (
+    Reason(
+        _CDK,
+        "@aws-cdk/aws-ec2:noSubnetRouteTableId",
+        "The routes of an existing VPC are its owner's, and nothing here reads them",
+    ),
+)
+_CREATED_VPC = (
+    Reason(
+        _NAG,
+        "AwsSolutions-VPC7",
+        "Flow logs are the account's decision: who wants them turns them on for all VPCs",
+    ),
+)
+_PUBLIC = (
+    Reason(
+        _NAG,
+        "AwsSolutions-EC23",
+        "The configuration opens the balancer to the world, and synth warns of it",
+    ),
+)
+
+
+def reasons(environment: Environment) -> Iterator[Reason]:
+    """The findings that a configuration brings, with their reasons."""
+    yield from _ALWAYS
+    clusters = environment.clusters.values()
+    if any(cluster.network.vpc is not None for cluster in clusters):
+        yield from _GIVEN_VPC
+    if any(cluster.network.vpc is None for cluster in clusters):
+        yield from _CREATED_VPC
+    if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
+        yield from _PUBLIC
+    for cluster in clusters:
+        for arn in cluster.instance.role_policies if cluster.instance else ():
+            yield Reason(
+                _NAG,
+                f"AwsSolutions-IAM4[Policy::{arn}]",
+                "The configuration names this policy for the nodes",
+            )
+
+
+def acknowledge(scope: IConstruct, environment: Environment) -> None:
+    """Acknowledge, below a construct, what a configuration brings."""
+    Validations.of(scope).acknowledge(
+        *(Acknowledgment(id=one.id, reason=one.reason) for one in reasons(environment))
+    )

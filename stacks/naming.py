@@ -1,0 +1,31 @@
+"""Names that others rely on: stacks, outputs, tags (design, "Names that others rely on")."""
+
+import re
+
+ENVIRONMENT_TAG = "denodo:environment"
+CLUSTER_TAG = "denodo:cluster"
+NODE_TAG = "denodo:node"
+SERVICE_TAG = "denodo:service"
+
+BALANCER_DNS_NAME = "BalancerDnsName"
+BALANCER_ZONE_ID = "BalancerHostedZoneId"
+HEALTH_CHECK_ID = "HealthCheckId"
+JDBC_URL = "JdbcUrl"
+ODBC_ENDPOINT = "OdbcEndpoint"
+WEB_URL = "WebUrl"
+ENDPOINT = "Endpoint"
+
+
+def cluster_stack(environment: str, cluster: str) -> str:
+    """Name of a cluster's stack."""
+    return f"{environment}-{cluster}"
+
+
+def failover_stack(environment: str) -> str:
+    """Name of the failover's stack."""
+    return f"{environment}-failover"
+
+
+def node_output(node: str) -> str:
+    """Name of the output with a node's instance id: CloudFormation allows letters and digits."""
+    return "NodeId" + re.sub(r"[^A-Za-z0-9]", "", node)

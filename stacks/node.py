@@ -1,0 +1,103 @@
+"""One Denodo server: an instance with a role of its own."""
+
+from aws_cdk import Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from config.cluster import Instance
+from stacks.naming import NODE_TAG
+
+DATA_DEVICE = "/dev/sdf"
+
+_SESSION_MANAGER = (
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What Session Manager needs, and no more: the managed policy lets a node read every parameter
+of the account (AWS, Create a custom IAM role for Session Manager)."""
+
+
+class Node(Construct):
+    """An instance in one zone: pinned image, encrypted gp3 disks, IMDSv2, no public address.
+
+    There is no termination protection, as it would block the node's replacement.
+
+    Attributes:
+        instance_id: id of the instance.
+        role: role of the instance.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        label: str,
+        machine: Instance,
+        vpc: ec2.IVpc,
+        subnet: ec2.ISubnet,
+        zone: str,
+        region: str,
+        security_group: ec2.ISecurityGroup,
+    ) -> None:
+        super().__init__(scope, id_)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            managed_policies=[
+                iam.ManagedPolicy.from_managed_policy_arn(self, arn, arn)
+                for arn in machine.role_policies
+            ],
+        )
+        # These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
+        self.role.add_to_policy(iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"]))
+        instance = ec2.Instance(
+            self,
+            "Instance",
+            instance_name=label,
+            instance_type=ec2.InstanceType(machine.type),
+            machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
+            availability_zone=zone,
+            security_group=security_group,
+            role=self.role,
+            # In place; `require_imdsv2` would add a launch template whose change replaces the node.
+            http_tokens=ec2.HttpTokens.REQUIRED,
+            block_devices=self._disks(machine),
+            propagate_tags_to_volume_on_creation=True,
+            key_pair=(
+                ec2.KeyPair.from_key_pair_name(self, "KeyPair", machine.key)
+                if machine.key
+                else None
+            ),
+        )
+        # First boot may need the way out, and CloudFormation knows of no such need.
+        instance.node.add_dependency(subnet.internet_connectivity_established)
+        self.instance_id = instance.instance_id
+        Tags.of(self).add(NODE_TAG, name)
+
+    def _disks(self, machine: Instance) -> list[ec2.BlockDevice]:
+        key = kms.Key.from_key_arn(self, "Key", machine.kms_key) if machine.kms_key else None
+        sizes = [(machine.root_device, machine.disk_gib)]
+        if machine.data_disk_gib:
+            sizes.append((DATA_DEVICE, machine.data_disk_gib))
+        return [
+            ec2.BlockDevice(
+                device_name=device,
+                volume=ec2.BlockDeviceVolume.ebs(
+                    size,
+                    encrypted=True,
+                    kms_key=key,
+                    volume_type=ec2.EbsDeviceVolumeType.GP3,
+                ),
+            )
+            for device, size in sizes
+        ]
