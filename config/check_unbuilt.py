@@ -16,6 +16,9 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
         path: Path = ("clusters", name)
         if cluster.balancer.kind != "nlb":
             yield _not_yet((*path, "balancer", "kind"), cluster.balancer.kind, "write kind: nlb")
+        for key in ("node_zone", "node_zone_vpcs"):
+            if getattr(cluster.network, key):
+                yield _not_yet((*path, "network", key), "", "remove it: nodes have no names yet")
         if cluster.balancer.addresses:
             yield _not_yet((*path, "balancer", "addresses"), "", "remove it")
         for node_name, node in cluster.nodes.items():

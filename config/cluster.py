@@ -85,7 +85,7 @@ PeerVpcEntry = Annotated[
 
 
 class Network(Part):
-    """Where the cluster lives: an existing VPC, or one that is created."""
+    """The network of a cluster: an existing VPC, or one that is created."""
 
     vpc: VpcId | None = None
     """Id of an existing VPC. Without it a VPC is created from `cidr` and `zones`."""
@@ -158,7 +158,7 @@ class Node(Part):
 
 
 class Balancer(Part):
-    """What clients connect to."""
+    """The balancer of a cluster, or the lack of one."""
 
     kind: Literal["nlb", "haproxy", "none"]
     """nlb: a Network Load Balancer; haproxy: HAProxy behind one; none: the single node itself."""

@@ -52,7 +52,7 @@ class Form:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Give editors the same expression."""
-        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
 def _resource_id(prefix: str, kind: str) -> Form:

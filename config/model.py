@@ -29,7 +29,7 @@ __all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Servic
 
 
 class Denodo(Part):
-    """What runs on the nodes."""
+    """The Denodo Platform on the nodes."""
 
     version: Version
     """Denodo Platform's version, in quotes: it decides ports and whether nodes need auxiliary ones."""

@@ -70,7 +70,8 @@ class ClusterStack(EnvironmentStack):
     @property
     def replaced_with(self) -> list[str | None]:
         """What replaces the balancer when it changes: its name and zone are then others."""
-        return [self.cluster.balancer.scheme, self.cluster.network.vpc, self.cluster.network.cidr]
+        network = self.cluster.network
+        return [self.cluster.balancer.scheme, network.vpc or network.cidr]
 
     def _nodes(self, pins: Pins) -> dict[str, str]:
         """Instance id of every node by name."""
