@@ -223,8 +223,7 @@ def settings_without_use(environment: Environment) -> Iterator[Problem]:
         (
             "interval",
             "endpoint" not in methods,
-            f"only endpoint checks have one; alarms are read every {limits.ALARM_PERIOD_S} s, and "
-            "targets are checked as balancer.health says",
+            f"alarms are read every {limits.ALARM_PERIOD_S} s, and targets as balancer.health says",
         ),
     ):
         if unused and getattr(failover, key) is not None:

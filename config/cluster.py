@@ -112,7 +112,8 @@ class Instance(Part):
     disk_gib: Disk = DISK_DEFAULT_GIB
     """Size of the root disk in GiB."""
     root_device: DeviceName = "/dev/xvda"
-    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With a wrong name the disk is an extra one, and the root disk stays as the image has it."""
+    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With \
+a wrong name the disk is an extra one, and the root disk stays as the image has it."""
     data_disk_gib: Disk | None = None
     """Size of a second disk in GiB; default: none."""
     kms_key: KmsKeyArn | None = None

@@ -179,7 +179,8 @@ DomainName = Annotated[
         r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
         r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+",
         "is not a domain name",
-        "a domain is labels of letters, digits and inner hyphens, joined by dots, without a final dot",
+        "a domain is labels of letters, digits and inner hyphens with dots between, and none at "
+        "its end",
         "example.com",
         "write a name like {example}",
     ),
@@ -274,6 +275,7 @@ Address = Annotated[
         "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing balancer",
     ),
 ]
+TagKey = Annotated[str, Field(min_length=1, max_length=128)]
 TagText = Annotated[str, Field(max_length=256)]
 
 

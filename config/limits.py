@@ -83,7 +83,7 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 
 ENDPOINT_INTERVALS_S: Final = (10, 30)
-"""What a Route 53 endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
+"""What an endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
 
 ALARM_PERIOD_S: Final = 60
 """How often a Network Load Balancer reports metrics (AWS, CloudWatch metrics for your NLB)."""

@@ -19,10 +19,11 @@ from config.forms import (
     PolicyArn,
     Port,
     ServiceName,
+    TagKey,
     TagText,
 )
 from config.part import Part
-from config.ports import LICENSE_MANAGER_PORT, PORTS, Ports, Version
+from config.ports import LICENSE_MANAGER_PORT, PORTS, VERSIONS, Version
 from config.service import Service, ServiceEntry
 
 __all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Service"]
@@ -32,7 +33,7 @@ class Denodo(Part):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Denodo Platform's version, in quotes: it decides ports and whether nodes need auxiliary ones."""
+    """Denodo Platform's version, in quotes: it decides ports and who needs auxiliary ones."""
 
 
 class SolutionManager(Part):
@@ -67,12 +68,12 @@ class Environment(Part):
     services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
         default={}, json_schema_extra={"default": None}
     )
-    """Services by name, each a port or a map; default: jdbc, odbc and web on the version's ports."""
+    """Services by name, each a port or a map; default: jdbc, odbc and web on usual ports."""
     clusters: Annotated[dict[ClusterName, Cluster], Field(min_length=1)]
     """Clusters by name."""
     failover: Failover | None = None
     """Which cluster answers, and which one when it cannot."""
-    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], TagText] = {}
+    tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, beside the project's own."""
     permissions_boundary: PolicyArn | None = None
     """Policy that bounds every role that is created."""
@@ -86,7 +87,5 @@ class Environment(Part):
         denodo = data.get("denodo")
         version = denodo.get("version") if isinstance(denodo, dict) else None
         # An unknown version is reported by itself.
-        known: Mapping[str, Ports] = PORTS
-        ports = known.get(version) if isinstance(version, str) else None
-        ports = ports or PORTS["9.0"]
+        ports = next((PORTS[one] for one in VERSIONS if one == version), PORTS[VERSIONS[-1]])
         return {**data, "services": {name: {"port": port} for name, port in ports.services.items()}}

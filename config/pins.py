@@ -6,7 +6,6 @@ none, so that a change of `instance` replaces nobody by itself.
 """
 
 from pathlib import Path as File
-from typing import Annotated
 
 from pydantic import RootModel
 

@@ -67,20 +67,26 @@ _JMX: Final[Mapping[int, str]] = MappingProxyType(
 _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
 
 # 7.0 has no JMX ports of its own: its registry is 9999 and its factory the auxiliary port.
-_V7: Final = Ports(_SHARED, True, (9999, 9090, 9443, 8000), _OCCUPIED, _PRIVATE)
+_V7: Final = Ports(
+    services=_SHARED,
+    auxiliary=True,
+    management=(9999, 9090, 9443, 8000),
+    occupied=_OCCUPIED,
+    private=_PRIVATE,
+)
 _V8: Final = Ports(
-    _SHARED,
-    False,
-    (9999, 9997, 9995, 9090, 9443, 8000),
-    MappingProxyType({**_OCCUPIED, **_JMX}),
-    _PRIVATE | frozenset(_JMX),
+    services=_SHARED,
+    auxiliary=False,
+    management=(9999, 9997, 9995, 9090, 9443, 8000),
+    occupied=MappingProxyType({**_OCCUPIED, **_JMX}),
+    private=_PRIVATE | frozenset(_JMX),
 )
 _V9: Final = Ports(
-    _SHARED,
-    False,
-    _V8.management,
-    MappingProxyType({**_V8.occupied, 9994: "Virtual DataPort Arrow Flight SQL"}),
-    _V8.private,
+    services=_SHARED,
+    auxiliary=False,
+    management=_V8.management,
+    occupied=MappingProxyType({**_V8.occupied, 9994: "Virtual DataPort Arrow Flight SQL"}),
+    private=_V8.private,
 )
 
 PORTS: Final[Mapping[Version, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})

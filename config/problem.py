@@ -81,7 +81,7 @@ ANY = "*"
 def within(path: Path, outer: Path) -> bool:
     """Whether a path is the outer one or lies in it."""
     return len(path) >= len(outer) and all(
-        one == other or one == ANY for one, other in zip(path, outer, strict=False)
+        one in (other, ANY) for one, other in zip(path, outer, strict=False)
     )
 
 

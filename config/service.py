@@ -38,7 +38,7 @@ Certificates = Annotated[
 
 
 class HealthSettings(Part):
-    """How the balancer checks a node. What is left out is taken from the balancer, then the default."""
+    """How the balancer checks a node. What is left out is the balancer's, then the default."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
     """What the check speaks: tcp (default) connects only, http and https ask for `path`."""

@@ -9,11 +9,11 @@ Everything is sorted by key, so the order of a file never matters.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from config import limits
 from config.cluster import Cluster
 from config.model import Environment
 from config.ports import PORTS, Ports
 from config.service import HealthSettings, Service
-from config import limits
 
 
 @dataclass(frozen=True)

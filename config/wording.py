@@ -13,6 +13,7 @@ from config.part import Part
 from config.problem import Path, Problem
 
 KEY = "[key]"
+_SHOWN = 80
 
 
 def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> Problem:
@@ -40,33 +41,26 @@ def _words(
     kind: str, context: Mapping[str, Any], error: ErrorDetails, path: Path, root: type[BaseModel]
 ) -> tuple[str, str, str]:
     """What is wrong, why, and what to write instead."""
-    meaning = _meaning(root, path)
-    match kind:
-        case "form":
-            return context["what"], context["why"], context["instead"]
-        case "missing":
-            return "is missing", _lower(meaning), f"add {path[-1]}"
-        case "extra_forbidden":
-            return _unknown(root, path)
-        case "literal_error":
-            return "is not one of the values", _lower(meaning), f"write {_choices(context)}"
-        case "too_short":
-            return "is empty", _lower(meaning), "name at least one"
-        case "greater_than_equal":
-            return "is too small", _lower(meaning), f"write {context['ge']} or more"
-        case "less_than_equal":
-            return "is too large", _lower(meaning), f"write {context['le']} or less"
-        case "string_too_long":
-            return "is too long", _lower(meaning), f"use at most {context['max_length']} characters"
-        case "string_too_short":
-            return "is empty", _lower(meaning), "write something"
-    for endings, what, instead in _TYPES:
-        if kind.startswith(endings):
-            return what, _lower(meaning), instead
-    return _lower(error["msg"]), _lower(meaning), "see config/schema.json"
+    meaning = _lower(_meaning(root, path))
+    if kind == "form":
+        return context["what"], context["why"], context["instead"]
+    if kind == "extra_forbidden":
+        return _unknown(root, path)
+    values = {**context, "key": path[-1] if path else "", "choices": _choices(context)}
+    for beginnings, what, instead in _KINDS:
+        if kind.startswith(beginnings):
+            return what, meaning, instead.format(**values)
+    return _lower(error["msg"]), meaning, "see config/schema.json"
 
 
-_TYPES = (
+_KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
+    ("missing", "is missing", "add {key}"),
+    ("literal_error", "is not one of the values", "write {choices}"),
+    ("too_short", "is empty", "name at least one"),
+    ("greater_than_equal", "is too small", "write {ge} or more"),
+    ("less_than_equal", "is too large", "write {le} or less"),
+    ("string_too_long", "is too long", "use at most {max_length} characters"),
+    ("string_too_short", "is empty", "write something"),
     (("int_",), "is not a whole number", "write digits, without quotes"),
     (("bool_",), "is neither true nor false", "write true or false, without quotes"),
     (("string_",), "is not text", "put it in quotes"),
@@ -95,7 +89,7 @@ def nearest_key(root: type[BaseModel], path: Path) -> str | None:
 
 def _choices(context: Mapping[str, Any]) -> str:
     """The values of a literal as YAML writes them."""
-    return str(context["expected"]).replace("True", "true").replace("False", "false")
+    return str(context.get("expected", "")).replace("True", "true").replace("False", "false")
 
 
 def _unknown(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
@@ -124,7 +118,7 @@ def _shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    return str(value) if len(str(value)) <= _SHOWN else f"{str(value)[: _SHOWN - 3]}..."
 
 
 def _meaning(root: type[BaseModel], path: Path) -> str:

@@ -58,7 +58,7 @@ class Balancer(Construct):
     def _service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
         """A port that all nodes serve."""
         service = listener.service
-        assert service is not None  # noqa: S101 - the caller has asked
+        assert service is not None
         scope = Construct(self, f"service-{listener.key}")
         group = self._group(scope, listener, preserve_client_ip=service.client_ip)
         if service.sticky is True:

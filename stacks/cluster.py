@@ -79,7 +79,7 @@ class ClusterStack(EnvironmentStack):
         ids: dict[str, str] = {}
         for name, node in sorted(self.cluster.nodes.items()):
             machine = wanted(self.cluster.instance, node)
-            assert machine is not None  # noqa: S101 - config.check_balancer has refused it
+            assert machine is not None
             ids[name] = Node(
                 parent,
                 name,
@@ -115,7 +115,7 @@ class ClusterStack(EnvironmentStack):
     def _watch(self) -> None:
         """The alarm and its check, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
-        assert failover is not None  # noqa: S101 - there is a check
+        assert failover is not None
         jdbc = self._environment.services["jdbc"]
         watch = MetricHealthCheck(
             self,

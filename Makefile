@@ -1,0 +1,61 @@
+# One verb a job; `make` lists them. Every verb sets up first what it needs.
+
+# What `make synth`, `make diff` and `make bench` work on: a path, or a bare name for
+# config/NAME.yaml, else config/examples/NAME.yaml.
+CONFIG ?= active-passive
+# The git revision that `make diff` compares the working tree with.
+BASE ?= main
+# More arguments for pytest, the benchmark or the locking, such as ARGS='-x -k failover'.
+ARGS ?=
+
+python := .venv/bin/python
+typed := $(wildcard app.py bench config ops scripts stacks tests)
+
+# For what runs beside scripts/app, which sets the same: see there.
+export JSII_NODE := $(CURDIR)/.venv/node
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
+
+.PHONY: help setup test snapshots schema lint format synth diff bench lock clean
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: ## make .venv and node_modules from the lock files; nothing to do when they are current
+	@scripts/setup
+
+test: setup ## run every test (ARGS='-k NAME' for some)
+	@$(python) -m pytest $(ARGS)
+
+snapshots: setup ## accept the templates as they are now, after reading `make diff`
+	@$(python) -m pytest -q tests/test_examples.py --snapshot-update
+
+schema: setup ## write config/schema.json from the model
+	@$(python) -m config.schema
+
+lint: setup ## check form, rules and types
+	@$(python) -m ruff format --check .
+	@$(python) -m ruff check .
+	@$(python) -m mypy $(typed)
+
+format: setup ## rewrite the code in its form, and mend what ruff can
+	@$(python) -m ruff check --fix-only --quiet .
+	@$(python) -m ruff format .
+
+synth: setup ## write the templates of CONFIG to cdk.out, without any AWS account
+	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
+
+diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
+	@$(python) scripts/diff.py --base '$(BASE)' --config '$(CONFIG)'
+
+bench: setup ## measure the synth of CONFIG beside a minimal CDK app
+	@$(python) -m bench.synth --config '$(CONFIG)' $(ARGS)
+
+lock: setup ## bring the lock files up to pyproject.toml and package.json (ARGS=--upgrade: to the newest)
+	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS) \
+		--output-file requirements.lock pyproject.toml
+	@.venv/node .venv/npm-cli.js install --package-lock-only --silent --cache .venv/npm-cache
+
+clean: ## remove all that these verbs made
+	@rm -rf .venv node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,203 @@
+"""A change of one key touches that key's resources, and in place what is shared."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from config.load import load
+from tests.assembly import ROOT, Template, synthesise
+
+Data = dict[str, Any]
+Synth = Callable[[Data], dict[str, Template]]
+
+
+@pytest.fixture
+def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synth:
+    """Synthesises plain data; validation has its own tests and takes a third of the time."""
+    monkeypatch.setenv("CDK_VALIDATION", "false")
+    count = iter(range(100))
+
+    def of(data: Data) -> dict[str, Template]:
+        folder = tmp_path / str(next(count))
+        folder.mkdir()
+        file = folder / "environment.yaml"
+        file.write_text(json.dumps(data))
+        return synthesise(load(file), folder / "out").templates
+
+    return of
+
+
+@pytest.fixture
+def article() -> Data:
+    return _example("active-passive")
+
+
+@pytest.fixture
+def created() -> Data:
+    return _example("active-active")
+
+
+def _example(name: str) -> Data:
+    text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
+    return dict(YAML(typ="safe").load(text))
+
+
+class Change:
+    """What is different between two templates."""
+
+    def __init__(self, before: Template, after: Template) -> None:
+        old, new = before["Resources"], after["Resources"]
+        self.added = {id_: new[id_] for id_ in new.keys() - old.keys()}
+        self.removed = {id_: old[id_] for id_ in old.keys() - new.keys()}
+        self.changed = {
+            id_: {
+                key
+                for key in {*_settings(old[id_]), *_settings(new[id_])}
+                if _settings(old[id_]).get(key) != _settings(new[id_]).get(key)
+            }
+            for id_ in old.keys() & new.keys()
+            if old[id_] != new[id_]
+        }
+
+
+def _settings(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource's properties, with what it depends on as one more."""
+    return {**resource.get("Properties", {}), "DependsOn": resource.get("DependsOn")}
+
+
+def _ports(resource: dict[str, Any]) -> tuple[int, int]:
+    return resource["Properties"]["FromPort"], resource["Properties"]["ToPort"]
+
+
+def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
+    """Construct paths below the stack, and the ports of rules."""
+    paths, ports = set(), set()
+    for one in resources.values():
+        if one["Type"].startswith("AWS::EC2::SecurityGroup"):
+            ports.add(_ports(one))
+        else:
+            paths.add("/".join(one["Metadata"]["aws:cdk:path"].split("/")[1:3]))
+    return paths, ports
+
+
+def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    # First in the file: with ids by position this would move all the others.
+    after["services"] = {"scheduler": 8000, **after["services"]}
+    one, two = synth(article), synth(after)
+    for stack in ("denodo70-active", "denodo70-passive"):
+        change = Change(one[stack], two[stack])
+        assert _split(change.added) == ({"Balancer/service-scheduler"}, {(8000, 8000)})
+        assert change.removed == {}
+        assert change.changed == {}
+    assert one["denodo70-failover"] == two["denodo70-failover"]
+
+
+def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    nodes = after["clusters"]["active"]["nodes"]
+    after["clusters"]["active"]["nodes"] = {
+        "aaa": {"zone": "eu-west-1b", "auxiliary_port": 39997},
+        **nodes,
+    }
+    one, two = synth(article), synth(after)
+    change = Change(one["denodo70-active"], two["denodo70-active"])
+    assert _split(change.added) == ({"Nodes/aaa", "Balancer/auxiliary-aaa"}, {(39997, 39997)})
+    assert change.removed == {}
+    assert {id_.split("Group")[0] for id_ in change.changed} == {
+        "Balancerservicejdbc",
+        "Balancerserviceodbc",
+        "Balancerserviceweb",
+    }
+    assert set.union(*change.changed.values()) == {"Targets"}
+    assert one["denodo70-passive"] == two["denodo70-passive"]
+    assert one["denodo70-failover"] == two["denodo70-failover"]
+    # And the way back is the same.
+    back = Change(two["denodo70-active"], one["denodo70-active"])
+    assert back.removed.keys() == change.added.keys()
+    assert set.union(*back.changed.values()) == {"Targets"}
+
+
+def test_a_new_zone_moves_no_other(synth: Synth, created: Data) -> None:
+    before, after = copy.deepcopy(created), copy.deepcopy(created)
+    cluster = before["clusters"]["main"]
+    cluster["network"]["zones"] = ["eu-west-1b", "eu-west-1c"]
+    cluster["nodes"] = {"node2": {"zone": "eu-west-1b"}, "node3": {"zone": "eu-west-1c"}}
+    after["clusters"]["main"]["nodes"] = copy.deepcopy(cluster["nodes"])
+    change = Change(synth(before)["denodo80-main"], synth(after)["denodo80-main"])
+    paths, ports = _split(change.added)
+    assert paths == {"Network/public-eu-west-1a", "Network/private-eu-west-1a"}
+    assert ports == set()
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Subnets",), ("RouteTableIds",)}
+
+
+@pytest.mark.parametrize("name", ["active-passive", "active-active"])
+def test_order_never_matters(synth: Synth, name: str) -> None:
+    data = _example(name)
+    assert synth(data) == synth(_reversed(data))
+
+
+def _reversed(value: Any) -> Any:
+    """The same maps and lists, backwards. Every list of a configuration is a set."""
+    if isinstance(value, dict):
+        return {key: _reversed(item) for key, item in reversed(value.items())}
+    if isinstance(value, list):
+        return [_reversed(item) for item in reversed(value)]
+    return value
+
+
+def test_a_port_change_replaces_the_group_and_not_the_listener(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    after["services"]["odbc"] = 9986
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    assert _split(change.added) == (set(), {(9986, 9986)})
+    assert _split(change.removed) == (set(), {(9996, 9996)})
+    assert {tuple(sorted(keys)) for keys in change.changed.values()} == {
+        ("HealthCheckPort", "Port", "Targets"),
+        ("Port",),
+    }
+
+
+def test_an_instance_change_touches_no_pinned_node(
+    tmp_path: Path, article: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_VALIDATION", "false")
+    pin = {"image": "ami-0123456789abcdef0", "type": "m5.xlarge", "disk_gib": 100}
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(article))
+    (tmp_path / "environment.pins.yaml").write_text(json.dumps({"active": {"node1": pin}}))
+    before = synthesise(load(file), tmp_path / "one").templates["denodo70-active"]
+    article["clusters"]["active"]["instance"]["image"] = "ami-0aaaaaaaaaaaaaaaa"
+    file.write_text(json.dumps(article))
+    loaded = load(file)
+    after = synthesise(loaded, tmp_path / "two").templates["denodo70-active"]
+    (changed,) = Change(before, after).changed
+    assert changed.startswith("Nodesnode2Instance")
+    (note,) = [one for one in loaded.findings if one.rule == "waiting-for-rollout"]
+    assert note.path == ("clusters", "active", "nodes", "node1")
+    assert "ami-0123456789abcdef0 -> ami-0aaaaaaaaaaaaaaaa" in note.sentence
+
+
+def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
+    """A health check copies its alarm once: it must be pointed at another one."""
+    after = copy.deepcopy(article)
+    after["failover"]["threshold"] = 2
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    (added,), (removed,) = change.added.values(), change.removed.values()
+    assert added["Type"] == removed["Type"] == "AWS::CloudWatch::Alarm"
+    assert list(change.changed.values()) == [{"HealthCheckConfig"}]
+
+
+def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
+    """Else the CLI would skip the failover stack, and the record would name a balancer gone."""
+    after = copy.deepcopy(article)
+    after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert [*change.changed] == [id_ for id_ in change.changed if id_.startswith("Secondary")]
+    assert list(change.changed.values()) == [{"Comment"}]

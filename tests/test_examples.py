@@ -1,0 +1,82 @@
+"""Every example deploys to the topology's rules, without a finding that has no reason."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from config.check_quotas import resources
+from config.load import load
+from stacks.findings import reasons
+from tests import topology
+from tests.assembly import EXAMPLES, ROOT, Assembly
+
+AssemblyOf = Callable[[str], Assembly]
+
+
+@pytest.fixture
+def file(example: str) -> Path:
+    return ROOT / "config/examples" / f"{example}.yaml"
+
+
+def test_keeps_the_rules_of_the_topology(example: str, file: Path, assembly_of: AssemblyOf) -> None:
+    topology.holds(load(file).environment, assembly_of(example))
+
+
+def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) -> None:
+    reports = assembly_of(example).report["pluginReports"]
+    assert {one["pluginName"] for one in reports} >= {"CloudFormation Validate", "AwsSolutions"}
+    for report in reports:
+        found = {one["ruleName"] for one in report["violations"]}
+        assert {one for one in found if not one.startswith("Annotation::denodo-ha:")} == set()
+        assert all(one["reason"] for one in report.get("suppressedViolations", []))
+
+
+def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
+    """A reason for something that is never found is dead."""
+    found, given = set(), set()
+    for example in EXAMPLES:
+        for report in assembly_of(example.stem).report["pluginReports"]:
+            found |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
+        given |= {one.id for one in reasons(load(example).environment)}
+    # Acknowledged annotations leave no trace in the report, unlike rules.
+    assert {one for one in given if not one.startswith("Annotation::")} - found == set()
+
+
+def test_is_clean_for_cfn_lint(example: str, assembly_of: AssemblyOf) -> None:
+    for stack, template in assembly_of(example).templates.items():
+        region = "eu-central-1" if stack.endswith(("-passive", "-failover")) else "eu-west-1"
+        found = lint(json.dumps(template), config=ManualArgs(regions=[region]))
+        assert [str(one) for one in found] == []
+
+
+def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:
+    """A synth that asked an account would leave what it asked for in the manifest."""
+    for template in assembly_of(example).templates.values():
+        assert "dummy-value-for-" not in json.dumps(template)
+
+
+def test_counts_resources_as_its_templates_do(
+    example: str, file: Path, assembly_of: AssemblyOf
+) -> None:
+    environment = load(file).environment
+    for name in environment.clusters:
+        made = len(assembly_of(example).templates[f"{environment.name}-{name}"]["Resources"])
+        assert made <= resources(environment, name) <= made + 20
+
+
+def test_is_as_its_snapshot(
+    example: str, assembly_of: AssemblyOf, snapshot: SnapshotAssertion
+) -> None:
+    """Logical ids are an interface. `make snapshots` accepts a change that is meant."""
+    assert assembly_of(example).templates == snapshot(extension_class=JSONSnapshotExtension)
+
+
+def test_the_default_has_exactly_the_ports_of_the_article(assembly_of: AssemblyOf) -> None:
+    listeners = assembly_of("active-passive").resources("denodo70-active", topology.LISTENER)
+    assert sorted(one["Port"] for one in listeners.values()) == [9090, 9996, 9999, 19997, 29997]

@@ -1,0 +1,284 @@
+"""The rules of the topology, read off templates: what must hold for every configuration.
+
+Nothing here uses `stacks` or what `config` derives: the rules are said a second time, from the
+configuration's plain values and the templates, so that the two can disagree.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from config.cluster import Cluster
+from config.model import Environment
+from config.service import HealthSettings, Service
+from tests.assembly import Assembly
+
+LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+INSTANCE = "AWS::EC2::Instance"
+INGRESS = "AWS::EC2::SecurityGroupIngress"
+EGRESS = "AWS::EC2::SecurityGroupEgress"
+ALARM = "AWS::CloudWatch::Alarm"
+CHECK = "AWS::Route53::HealthCheck"
+RECORD = "AWS::Route53::RecordSet"
+
+Resources = dict[str, dict[str, Any]]
+
+
+def holds(environment: Environment, assembly: Assembly) -> None:
+    """Assert that an environment's templates keep every rule of the topology."""
+    names = {f"{environment.name}-{name}" for name in environment.clusters}
+    if environment.failover:
+        names.add(f"{environment.name}-failover")
+    assert set(assembly.templates) == names
+    for name, cluster in environment.clusters.items():
+        ClusterView(environment, name, cluster, assembly).holds()
+    if environment.failover:
+        _failover(environment, assembly)
+    for stack, template in assembly.templates.items():
+        _portable(environment, stack, template)
+
+
+def _portable(environment: Environment, stack: str, template: dict[str, Any]) -> None:
+    """No custom resource, no export, no physical name; tags on what takes tags."""
+    for output in template.get("Outputs", {}).values():
+        assert "Export" not in output
+    for id_, resource in template.get("Resources", {}).items():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
+        for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
+            assert key not in properties or kind == RECORD, (id_, key)
+        tags = properties.get("Tags", properties.get("HealthCheckTags"))
+        if isinstance(tags, list):
+            given = {tag["Key"]: tag["Value"] for tag in tags}
+            assert given["denodo:environment"] == environment.name, id_
+            if not stack.endswith("-failover"):
+                assert given["denodo:cluster"] == stack.removeprefix(f"{environment.name}-")
+            assert environment.tags.items() <= given.items()
+
+
+class ClusterView:
+    """One cluster's template beside its configuration."""
+
+    def __init__(
+        self, environment: Environment, name: str, cluster: Cluster, assembly: Assembly
+    ) -> None:
+        self.environment, self.name, self.cluster = environment, name, cluster
+        self.stack = f"{environment.name}-{name}"
+        self.template = assembly.templates[self.stack]
+        self.assembly = assembly
+        self.groups = self.of(GROUP)
+        self.nodes = {_tags(one)["denodo:node"]: id_ for id_, one in self.of(INSTANCE).items()}
+
+    def of(self, kind: str) -> Resources:
+        """Properties of the resources of a kind."""
+        return self.assembly.resources(self.stack, kind)
+
+    def holds(self) -> None:
+        """Assert every rule."""
+        self.nodes_are_as_configured()
+        self.balancer_is_as_configured()
+        self.every_port_has_its_group()
+        self.groups_let_in_what_they_must_and_nothing_else()
+        self.outputs_are_there()
+
+    def nodes_are_as_configured(self) -> None:
+        """Rules 2, 3 and 5."""
+        assert set(self.nodes) == set(self.cluster.nodes)
+        for name, id_ in self.nodes.items():
+            node, instance = self.cluster.nodes[name], self.of(INSTANCE)[id_]
+            assert instance["AvailabilityZone"] == node.zone
+            subnet = self.cluster.network.zones[node.zone].nodes
+            assert subnet is None or instance["SubnetId"] == subnet
+            assert instance["MetadataOptions"]["HttpTokens"] == "required"
+            assert instance["ImageId"].startswith("ami-")
+            assert not instance.get("DisableApiTermination", False)
+            assert "NetworkInterfaces" not in instance
+            for disk in instance["BlockDeviceMappings"]:
+                assert disk["Ebs"]["Encrypted"] is True
+                assert disk["Ebs"]["VolumeType"] == "gp3"
+
+    def balancer_is_as_configured(self) -> None:
+        """Rules 3 and 4."""
+        (balancer,) = self.of(LB).values()
+        settings = self.cluster.balancer
+        assert balancer["Type"] == "network"
+        assert balancer["Scheme"] == settings.scheme
+        assert len(balancer["SecurityGroups"]) == 1
+        assert len(balancer["Subnets"]) == len(self.cluster.network.zones)
+        attributes = _attributes(balancer["LoadBalancerAttributes"])
+        assert attributes["load_balancing.cross_zone.enabled"] == str(settings.cross_zone).lower()
+
+    def every_port_has_its_group(self) -> None:
+        """Rule 1: one listener and one group a port, with the nodes that belong there."""
+        wanted: dict[int, tuple[int, set[str], Service | None]] = {
+            one.port: (one.node_port or one.port, set(self.cluster.nodes), one)
+            for one in self.environment.services.values()
+        }
+        if self.environment.denodo.version == "7.0":
+            for name, node in self.cluster.nodes.items():
+                assert node.auxiliary_port is not None
+                wanted[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
+        listeners = self.of(LISTENER)
+        assert sorted(one["Port"] for one in listeners.values()) == sorted(wanted)
+        used = []
+        for listener in listeners.values():
+            (action,) = listener["DefaultActions"]
+            group_id = action["TargetGroupArn"]["Ref"]
+            used.append(group_id)
+            port, nodes, service = wanted[listener["Port"]]
+            self.group_is_right(self.groups[group_id], port, nodes, service)
+            idle = _attributes(listener.get("ListenerAttributes", []))
+            expected = service.idle_timeout if service else None
+            assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)
+        assert sorted(used) == sorted(self.groups)
+
+    def group_is_right(
+        self, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
+    ) -> None:
+        """A group's targets and attributes; traps 1 to 3 for a single-node auxiliary group."""
+        by_id = {id_: name for name, id_ in self.nodes.items()}
+        assert {by_id[target["Id"]["Ref"]] for target in group["Targets"]} == nodes
+        assert {target["Port"] for target in group["Targets"]} == {port}
+        assert group["Port"] == port
+        attributes = _attributes(group["TargetGroupAttributes"])
+        delay = str(self.cluster.balancer.deregistration_delay)
+        assert attributes["deregistration_delay.timeout_seconds"] == delay
+        off = attributes.get("target_group_health.dns_failover.minimum_healthy_targets.count")
+        keeps = attributes["preserve_client_ip.enabled"]
+        if service is None:
+            assert (off, keeps) == ("off", "false")
+            assert _tags(group)["denodo:node"] in nodes
+            assert group["HealthCheckProtocol"] == "TCP"
+        else:
+            assert (off, keeps) == (None, str(service.client_ip).lower())
+            assert _tags(group)["denodo:service"] in self.environment.services
+            sticky = attributes.get("stickiness.enabled") == "true"
+            assert sticky == (service.sticky is True)
+        self.check_is_right(group, port, service)
+
+    def check_is_right(self, group: dict[str, Any], port: int, service: Service | None) -> None:
+        """A group's health check: the service's settings, the balancer's, the defaults."""
+        general = self.cluster.balancer.health
+        own = service.health if service else HealthSettings()
+        values = {
+            key: getattr(own, key) or getattr(general, key) or default
+            for key, default in (("interval", 5), ("timeout", 4), ("healthy", 2), ("unhealthy", 2))
+        }
+        assert group["HealthCheckIntervalSeconds"] == values["interval"]
+        assert group["HealthCheckTimeoutSeconds"] == values["timeout"] < values["interval"]
+        assert group["HealthyThresholdCount"] == values["healthy"]
+        assert group["UnhealthyThresholdCount"] == values["unhealthy"]
+        expected = (own.port or general.port or port) if service else port
+        assert group["HealthCheckPort"] == str(expected)
+
+    def groups_let_in_what_they_must_and_nothing_else(self) -> None:
+        """Rule 3: clients to the balancer, balancer to nodes, managers to management ports."""
+        (balancer,) = _security_groups(self.of(LB).values(), "SecurityGroups")
+        (nodes,) = _security_groups(self.of(INSTANCE).values(), "SecurityGroupIds")
+        assert balancer != nodes
+        rules = {
+            (direction, group): [
+                one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group
+            ]
+            for direction, kind in (("in", INGRESS), ("out", EGRESS))
+            for group in (balancer, nodes)
+        }
+        served = {one["Port"] for one in self.of(LISTENER).values()}
+        behind = {one["Port"] for one in self.groups.values()} | {
+            int(one["HealthCheckPort"]) for one in self.groups.values()
+        }
+        manager = self.environment.solution_manager
+        managers = set(manager.cidrs) if manager else set()
+        for cidr in self.cluster.balancer.clients:
+            assert served <= _ports(rules["in", balancer], cidr)
+        assert behind <= _ports(rules["out", balancer], nodes)
+        assert behind <= _ports(rules["in", nodes], balancer)
+        sources = {_peer(one) for one in rules["in", balancer]}
+        allowed = {*self.cluster.balancer.clients, *managers, nodes}
+        assert sources <= allowed | {self.cluster.network.health_checkers}
+        assert {_peer(one) for one in rules["in", nodes]} == {balancer, *managers}
+        assert {_peer(one) for one in rules["out", balancer]} == {nodes}
+        for cidr in managers:
+            assert 9999 in _ports(rules["in", nodes], cidr) or "jdbc" in self.environment.services
+        for of in rules.values():
+            assert sum(25 if "SourcePrefixListId" in one else 1 for one in of) <= 60
+            assert len({(_peer(one), one.get("FromPort")) for one in of}) == len(of)
+
+    def outputs_are_there(self) -> None:
+        """Names that others rely on."""
+        outputs = set(self.template["Outputs"])
+        services = self.environment.services
+        named = {"jdbc": "JdbcUrl", "odbc": "OdbcEndpoint", "web": "WebUrl"}
+        assert outputs >= {"BalancerDnsName"} | {named[name] for name in named if name in services}
+        for name in self.cluster.nodes:
+            bare = "".join(letter for letter in name if letter.isalnum())
+            assert self.template["Outputs"][f"NodeId{bare}"]["Value"] == {"Ref": self.nodes[name]}
+
+
+def _failover(environment: Environment, assembly: Assembly) -> None:
+    """Two records of one name and type, each with a check that can see its cluster."""
+    failover = environment.failover
+    assert failover is not None
+    stack = f"{environment.name}-failover"
+    records = {one["Failover"]: one for one in assembly.resources(stack, RECORD).values()}
+    assert set(records) == {"PRIMARY", "SECONDARY"}
+    assert len({(one["Name"], one["Type"]) for one in records.values()}) == 1
+    assert len({one["SetIdentifier"] for one in records.values()}) == 2
+    apex = failover.record == "@"
+    zone = failover.zone.name
+    assert records["PRIMARY"]["Name"] == (f"{zone}." if apex else f"{failover.record}.{zone}.")
+    for role, name in (("PRIMARY", failover.primary), ("SECONDARY", failover.secondary)):
+        record, cluster = records[role], environment.clusters[name]
+        assert record["Comment"].startswith(f"{name} ")
+        if "AliasTarget" in record:
+            assert record["AliasTarget"]["EvaluateTargetHealth"] is True
+            assert "TTL" not in record
+            assert "HealthCheckId" not in record
+            continue
+        assert not apex
+        assert ("HealthCheckId" in record) == (role == "PRIMARY" or failover.secondary_health)
+        internal = cluster.balancer.scheme == "internal"
+        cluster_stack = f"{environment.name}-{name}"
+        checks = assembly.resources(cluster_stack, CHECK)
+        if internal and "HealthCheckId" in record:
+            (check,) = checks.values()
+            config = check["HealthCheckConfig"]
+            assert config["Type"] == "CLOUDWATCH_METRIC"
+            assert config["InsufficientDataHealthStatus"] == "Unhealthy"
+            (alarm_id,) = assembly.resources(cluster_stack, ALARM)
+            assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
+            assert cluster.account == (
+                failover.account or environment.clusters[failover.primary].account
+            )
+
+
+def _attributes(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
+    return {pair["Key"]: pair["Value"] for pair in pairs}
+
+
+def _tags(properties: dict[str, Any]) -> dict[str, str]:
+    return _attributes(properties["Tags"])
+
+
+def _security_groups(resources: Iterable[dict[str, Any]], key: str) -> set[str]:
+    return {group["Fn::GetAtt"][0] for one in resources for group in one[key]}
+
+
+def _peer(rule: dict[str, Any]) -> str:
+    """The other end of a rule: a CIDR, a prefix list or a group's logical id."""
+    for key in ("CidrIp", "SourcePrefixListId"):
+        if key in rule:
+            return str(rule[key])
+    group = rule.get("SourceSecurityGroupId") or rule["DestinationSecurityGroupId"]
+    return str(group["Fn::GetAtt"][0])
+
+
+def _ports(rules: Iterable[dict[str, Any]], peer: str) -> set[int]:
+    """The ports that rules open to a peer."""
+    return {
+        port
+        for rule in rules
+        if _peer(rule) == peer
+        for port in range(rule["FromPort"], rule["ToPort"] + 1)
+    }
