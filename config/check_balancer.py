@@ -1,13 +1,13 @@
-"""Rules about balancers, their groups and their nodes' machines."""
+"""Rules about balancers, their listeners and groups."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
 
 from config import limits
-from config.cluster import Cluster
 from config.model import Environment
-from config.problem import ANY, Path, Problem, Severity
+from config.problem import ANY, Path, Problem
 from config.service import EVERY
-from config.site import ANYWHERE
+from config.subnets import RESERVED_FIRST, ZONE_LETTERS, addressable, zone_blocks
 from config.topology import health_check, single_node_groups
 
 
@@ -135,6 +135,57 @@ def no_balancer(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def nothing_in_between(environment: Environment) -> Iterator[Problem]:
+    """What only a balancer does can't be had without one."""
+    bare = sorted(
+        name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "none"
+    )
+    if not bare:
+        return
+    for name, service in environment.services.items():
+        if service.target_port != service.port:
+            yield Problem(
+                ("services", name, "node_port"),
+                "can't differ from port",
+                f"clients of {bare[0]} connect to the node itself, and nothing turns one port into "
+                "the other",
+                f"write node_port: {service.port}, or give {bare[0]} a balancer",
+                value=str(service.target_port),
+                lacks=("clusters", bare[0], "balancer", "kind"),
+            )
+        if service.tls is not None:
+            yield Problem(
+                ("services", name, "tls"),
+                "can't be without a balancer",
+                f"clients of {bare[0]} connect to the node itself, and an ACM certificate is for "
+                "balancers",
+                f"remove it, or give {bare[0]} a balancer; Denodo ends TLS itself on its own port",
+                lacks=("clusters", bare[0], "balancer", "kind"),
+            )
+
+
+def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
+    """In a VPC that is created, the balancer's subnets are known, and so what is free in them."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc or not network.cidr or not addressable(network.cidr):
+            continue
+        for zone, address in cluster.balancer.addresses.items():
+            if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):
+                continue
+            block, _ = zone_blocks(IPv4Network(network.cidr), zone)
+            first, last = block[RESERVED_FIRST], block[-2]
+            if not first <= IPv4Address(address) <= last:
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is no free address of {zone}'s subnet {block}",
+                    "AWS keeps a subnet's first four addresses and the last (AWS, Subnet sizing)",
+                    f"write one from {first} to {last}",
+                    value=address,
+                    lacks=("clusters", name, "network", "cidr"),
+                )
+
+
 def addresses(environment: Environment) -> Iterator[Problem]:
     """Fixed addresses: for every zone or none, and of the balancer's scheme."""
     for name, cluster in environment.clusters.items():
@@ -173,88 +224,13 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def machines(environment: Environment) -> Iterator[Problem]:
-    """A node is made from `instance`, or exists already."""
-    for name, cluster in environment.clusters.items():
-        seen: dict[str, str] = {}
-        for node_name, node in cluster.nodes.items():
-            path: Path = ("clusters", name, "nodes", node_name)
-            if node.instance_id is None:
-                yield from _machine_known(name, cluster, node_name)
-                continue
-            if node.instance is not None:
-                yield Problem(
-                    (*path, "instance"),
-                    "is given for an instance that exists",
-                    "it is registered and otherwise left alone",
-                    "remove instance, or instance_id",
-                    at_key=True,
-                )
-            if node.instance_id in seen:
-                yield Problem(
-                    (*path, "instance_id"),
-                    f"is the instance of {seen[node.instance_id]} too",
-                    "a node is one server",
-                    "write the id of another instance",
-                    value=node.instance_id,
-                )
-            seen.setdefault(node.instance_id, node_name)
-
-
-def _machine_known(name: str, cluster: Cluster, node_name: str) -> Iterator[Problem]:
-    own = cluster.nodes[node_name].instance
-    for key in ("type", "image"):
-        if cluster.instance is None and getattr(own, key, None) is None:
-            path: Path = ("clusters", name, "instance", key)
-            yield Problem(
-                ("clusters", name, "nodes", node_name),
-                f"has no {key}",
-                "the node is created, and the cluster has no instance to take it from",
-                f"add instance with {key} to the cluster, or instance_id to the node",
-                lacks=path,
-            )
-
-
-def open_to_the_world(environment: Environment) -> Iterator[Problem]:
-    """Everyone may try to connect."""
-    for name, cluster in environment.clusters.items():
-        if ANYWHERE in cluster.balancer.clients:
-            index = cluster.balancer.clients.index(ANYWHERE)
-            yield Problem(
-                ("clusters", name, "balancer", "clients", index),
-                "lets everyone connect",
-                "all that protects the data then is Denodo's log-in",
-                "write the networks of your clients",
-                value=ANYWHERE,
-                severity=Severity.WARNING,
-                rule="open-to-the-world",
-            )
-
-
-def unprotected(environment: Environment) -> Iterator[Problem]:
-    """Deletion protection is for after the first deploy, as a failed one could not roll back."""
-    for name, cluster in environment.clusters.items():
-        if cluster.balancer.kind != "none" and not cluster.balancer.deletion_protection:
-            yield Problem(
-                ("clusters", name, "balancer"),
-                "has no deletion protection",
-                "one wrong call would delete what clients connect to; it is off by default because "
-                "a failed first deploy could not roll back",
-                "after the first deploy, write deletion_protection: true and deploy again",
-                severity=Severity.WARNING,
-                rule="no-deletion-protection",
-                lacks=("clusters", name, "balancer", "deletion_protection"),
-            )
-
-
 RULES = (
     tls_listener,
     certificates,
     cross_zone_off,
     health_timing,
     no_balancer,
+    nothing_in_between,
     addresses,
-    machines,
-    open_to_the_world,
-    unprotected,
+    addresses_in_created_subnets,
 )

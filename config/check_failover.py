@@ -9,6 +9,10 @@ from config.problem import ANY, Problem, Severity
 from config.topology import single_node_groups
 
 _PATH = ("failover",)
+_UNREACHABLE = (
+    "Route 53's health checkers are on the internet and reach no private address (AWS, How Amazon "
+    "Route 53 checks the health of your resources)"
+)
 
 
 def names_two_clusters(environment: Environment) -> Iterator[Problem]:
@@ -59,7 +63,7 @@ def record_name(environment: Environment) -> Iterator[Problem]:
     cnames = sorted(
         name
         for name, how in site.methods(environment).items()
-        if how != "target-health" and environment.clusters[name].balancer.kind != "none"
+        if how in ("endpoint", "alarm") and environment.clusters[name].balancer.kind != "none"
     )
     if at_apex and cnames:
         how = site.methods(environment)[cnames[0]]
@@ -82,26 +86,14 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
     for name, how in site.checks(environment).items():
         cluster = environment.clusters[name]
         if how == "endpoint" and cluster.balancer.scheme == "internal":
-            if cluster.balancer.kind != "none":
-                yield Problem(
-                    (*_PATH, "health"),
-                    f"can't be endpoint for {name}, whose balancer is internal",
-                    "Route 53's health checkers are on the internet and reach no private address "
-                    "(AWS, How Amazon Route 53 checks the health of your resources)",
-                    "write health: alarm, or auto",
-                    value=failover.health,
-                    lacks=("clusters", name, "balancer", "scheme"),
-                )
-            elif failover.control != "operator":
-                yield Problem(
-                    (*_PATH, "control"),
-                    f"can't be automatic: {name} is a single internal node",
-                    "Route 53's health checkers are on the internet and reach no private address "
-                    "(AWS, How Amazon Route 53 checks the health of your resources)",
-                    "write control: operator, or give the cluster a balancer",
-                    value=failover.control,
-                    lacks=(*_PATH, "control"),
-                )
+            yield Problem(
+                (*_PATH, "health"),
+                f"can't be endpoint for {name}, whose balancer is internal",
+                _UNREACHABLE,
+                "write health: alarm, or auto",
+                value=failover.health,
+                lacks=("clusters", name, "balancer", "scheme"),
+            )
         if (
             how == "endpoint"
             and cluster.balancer.scheme == "internet-facing"
@@ -135,6 +127,34 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 "the alarm watches a target group",
                 "write health: auto",
                 value=failover.health,
+            )
+
+
+def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
+    """A single internal node is checked by nothing, so only people can move the site."""
+    failover = environment.failover
+    if failover is None:
+        return
+    for name, how in site.methods(environment).items():
+        if how != "none":
+            continue
+        if failover.control != "operator":
+            yield Problem(
+                (*_PATH, "control"),
+                f"can't be automatic: {name} is a single internal node",
+                f"{_UNREACHABLE}, and there is no target group for an alarm",
+                "write control: operator, or give the cluster a balancer",
+                value=failover.control,
+                lacks=("clusters", name, "balancer", "scheme"),
+            )
+        elif failover.health != "auto":
+            yield Problem(
+                (*_PATH, "health"),
+                f"can't be {failover.health} for {name}, a single internal node",
+                f"{_UNREACHABLE}, and there is no target group for an alarm",
+                "write health: auto",
+                value=failover.health,
+                lacks=("clusters", name, "balancer", "scheme"),
             )
 
 
@@ -270,6 +290,7 @@ RULES = (
     names_two_clusters,
     record_name,
     check_reaches,
+    nobody_sees_it,
     one_kind_of_record,
     alarm_in_another_account,
     settings_without_use,

@@ -7,16 +7,7 @@ from config import site
 from config.cluster import Cluster
 from config.model import Environment
 from config.problem import ANY, Path, Problem, Severity
-
-CREATED_VPC_LONGEST_PREFIX = 24
-"""Ours: a zone has two subnets of 1/16 of the VPC each, and a subnet is a /28 at least
-(AWS, Subnet sizing). See `stacks.network`."""
-
-CREATED_VPC_SHORTEST_PREFIX = 16
-"""AWS, VPC CIDR blocks."""
-
-ZONE_LETTERS = "abcdefgh"
-"""The zones that a created VPC has room for: their letter decides their addresses."""
+from config.subnets import LONGEST_PREFIX, SHORTEST_PREFIX, ZONE_LETTERS, addressable
 
 
 def zones_of_region(environment: Environment) -> Iterator[Problem]:
@@ -43,8 +34,11 @@ def given_network(environment: Environment) -> Iterator[Problem]:
             continue
         for zone, subnets in network.zones.items():
             path: Path = ("clusters", name, "network", "zones", zone)
-            wanted = ["nodes"] if cluster.balancer.kind == "none" else ["nodes", "balancer"]
-            for key in wanted:
+            made = any(
+                node.zone == zone and node.instance_id is None for node in cluster.nodes.values()
+            )
+            wanted = {"nodes": made, "balancer": cluster.balancer.kind != "none"}
+            for key in (use for use, needed in wanted.items() if needed):
                 if getattr(subnets, key) is None:
                     yield Problem(
                         (*path, key),
@@ -88,18 +82,13 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                 "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one",
                 lacks=(*path, "cidr"),
             )
-        elif not (
-            CREATED_VPC_SHORTEST_PREFIX
-            <= IPv4Network(network.cidr).prefixlen
-            <= CREATED_VPC_LONGEST_PREFIX
-        ):
+        elif not addressable(network.cidr):
             yield Problem(
                 (*path, "cidr"),
                 "has the wrong size for a VPC that is created",
                 "every zone gets its share for nodes and balancer, and AWS allows a VPC of /16 "
                 "at most and subnets of /28 at least (AWS, VPC CIDR blocks)",
-                f"write a network from /{CREATED_VPC_SHORTEST_PREFIX} to "
-                f"/{CREATED_VPC_LONGEST_PREFIX}",
+                f"write a network from /{SHORTEST_PREFIX} to /{LONGEST_PREFIX}",
                 value=network.cidr,
             )
         for zone, subnets in network.zones.items():

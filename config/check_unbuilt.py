@@ -18,24 +18,14 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
     for name, service in environment.services.items():
         if service.sticky == "cookie":
             yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
-        if service.tls:
-            yield _not_yet(("services", name, "tls"), "", "remove it")
-    if environment.failover and environment.failover.control == "operator":
-        yield _not_yet(("failover", "control"), "operator", "write control: automatic")
 
 
 def _of_cluster(path: Path, cluster: Cluster) -> Iterator[Problem]:
-    if cluster.balancer.kind != "nlb":
+    if cluster.balancer.kind == "haproxy":
         yield _not_yet((*path, "balancer", "kind"), cluster.balancer.kind, "write kind: nlb")
     for key in ("node_zone", "node_zone_vpcs"):
         if getattr(cluster.network, key):
             yield _not_yet((*path, "network", key), "", "remove it: nodes have no names yet")
-    if cluster.balancer.addresses:
-        yield _not_yet((*path, "balancer", "addresses"), "", "remove it")
-    for node_name, node in cluster.nodes.items():
-        if node.instance_id:
-            here: Path = (*path, "nodes", node_name, "instance_id")
-            yield _not_yet(here, node.instance_id, "remove it: the node is created")
 
 
 def _not_yet(path: Path, value: str, instead: str) -> Problem:

@@ -101,29 +101,54 @@ def _weight(rules: Iterable[Rule]) -> int:
 
 def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Rule]:
     served = listeners(environment, cluster)
-    if cluster.balancer.kind != "none":
-        yield from _into_balancer(environment, name, cluster, served)
-        for port in _node_ports(served):
-            yield _one("balancer", "egress", Peer("group", "nodes"), port)
-            yield _one("nodes", "ingress", Peer("group", "balancer"), port)
+    if cluster.balancer.kind == "none":
+        yield from _from_outside("nodes", environment, name, served)
     else:
-        for peer in _clients(cluster):
-            yield from (_one("nodes", "ingress", peer, one.target_port) for one in served)
-        for peer in _checkers(environment, name, cluster):
-            yield from (_one("nodes", "ingress", peer, one.target_port) for one in _jdbc(served))
-    for peer in _managers(environment):
-        yield from (_one("nodes", "ingress", peer, port) for port in management_ports(environment))
+        yield from _from_outside("balancer", environment, name, served)
+        yield from _from_inside(environment, cluster, served)
+        for port in _node_ports(served):
+            yield from (_one("balancer", "egress", peer, port) for peer in node_peers(cluster))
+            if has_own_nodes(cluster):
+                yield _one("nodes", "ingress", Peer("group", "balancer"), port)
+    if has_own_nodes(cluster):
+        for peer in _managers(environment):
+            for port in management_ports(environment):
+                yield _one("nodes", "ingress", peer, port)
 
 
-def _into_balancer(
-    environment: Environment, name: str, cluster: Cluster, served: tuple[Listener, ...]
+def has_own_nodes(cluster: Cluster) -> bool:
+    """Whether some node is created here, and so is in the nodes' group."""
+    return any(node.instance_id is None for node in cluster.nodes.values())
+
+
+def node_peers(cluster: Cluster) -> tuple[Peer, ...]:
+    """The nodes as the balancer's group knows them.
+
+    Instances that exist already are in groups of their owner's, so they are known by their
+    network's addresses.
+    """
+    own = (Peer("group", "nodes"),) if has_own_nodes(cluster) else ()
+    adopted = any(node.instance_id for node in cluster.nodes.values())
+    cidr = cluster.network.cidr if adopted else None
+    return (*own, Peer("cidr", cidr)) if cidr else own
+
+
+def _from_outside(
+    group: Group, environment: Environment, name: str, served: tuple[Listener, ...]
 ) -> Iterator[Rule]:
+    """Clients and health checkers, to what they connect to: the balancer or the node itself."""
+    cluster = environment.clusters[name]
     for peer in _clients(cluster):
-        yield from (_one("balancer", "ingress", peer, one.port) for one in served)
+        yield from (_one(group, "ingress", peer, one.port) for one in served)
     for peer in _checkers(environment, name, cluster):
-        yield from (_one("balancer", "ingress", peer, one.port) for one in _jdbc(served))
-    # What speaks RMI to a 7.0 node is sent on to the balancer's name, whoever it is.
-    for peer in (Peer("group", "nodes"), *_managers(environment)):
+        yield from (_one(group, "ingress", peer, one.port) for one in _jdbc(served))
+
+
+def _from_inside(
+    environment: Environment, cluster: Cluster, served: tuple[Listener, ...]
+) -> Iterator[Rule]:
+    """What speaks RMI to a 7.0 node is sent on to the balancer's name, whoever it is."""
+    for peer in (*node_peers(cluster), *_managers(environment)):
         yield from (
             _one("balancer", "ingress", peer, one.port) for one in served if one.service is None
         )

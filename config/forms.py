@@ -268,7 +268,7 @@ HealthPath = Annotated[
 Address = Annotated[
     str,
     Form(
-        r"([0-9]{1,3}\.){3}[0-9]{1,3}|eipalloc-([0-9a-f]{8}|[0-9a-f]{17})",
+        r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}|eipalloc-([0-9a-f]{8}|[0-9a-f]{17})",
         "is neither a private IPv4 address nor an Elastic IP allocation",
         "a balancer's fixed address is one of the two, by its scheme",
         "10.0.1.10",

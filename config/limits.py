@@ -91,6 +91,24 @@ ALARM_PERIOD_S: Final = 60
 FIXED_TLS_IDLE_TIMEOUT_S: Final = 350
 """The idle timeout of a TLS listener, which can't be changed (AWS, Network Load Balancers)."""
 
+NO_NLB_TARGETS: Final = frozenset(
+    "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - AWS's list
+)
+"""Instance families that a Network Load Balancer can't have as targets by their id (AWS, Elastic
+Load Balancing API, RegisterTargets)."""
+
+NITRO_V6_TRACKING_S: Final = 350
+"""How long Nitro v6 instances track an idle connection by default, against 432,000 s before (AWS,
+EC2 API, ConnectionTrackingSpecificationRequest)."""
+
+NITRO_V6_GENERATION: Final = 8
+"""From which generation on families are of Nitro v6, but for those of `NITRO_V5_FAMILIES`
+(AWS, Instances built on the AWS Nitro System; not confirmed for each family, so a warning)."""
+
+NITRO_V5_FAMILIES: Final = frozenset(
+    ("c8g", "c8gd", "m8g", "m8gd", "r8g", "r8gd", "x8g", "i8g", "i8ge")
+)
+
 BALANCER_ALIAS_TTL_S: Final = 60
 """The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
 

@@ -12,6 +12,9 @@ from typing import Final, Literal
 Version = Literal["7.0", "8.0", "9.0"]
 VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
 
+NODE_TLS_PORTS: Final = frozenset({9443})
+"""Where the nodes speak TLS themselves: a balancer that ends TLS starts it again towards them."""
+
 READY_PORT: Final = 9191
 """Where a node tells whether it is ready (ours)."""
 

@@ -11,9 +11,11 @@ from config import (
     check_failover,
     check_names,
     check_network,
+    check_nodes,
     check_pins,
     check_ports,
     check_quotas,
+    check_risks,
     check_unbuilt,
 )
 from config.model import Environment
@@ -26,9 +28,11 @@ RULES: tuple[Rule, ...] = (
     *check_names.RULES,
     *check_network.RULES,
     *check_ports.RULES,
+    *check_nodes.RULES,
     *check_balancer.RULES,
     *check_failover.RULES,
     *check_quotas.RULES,
+    *check_risks.RULES,
     *check_unbuilt.RULES,
 )
 

@@ -13,7 +13,8 @@ from config.failover import Failover
 from config.model import Environment
 from config.topology import single_node_groups
 
-Method = Literal["target-health", "endpoint", "alarm"]
+Method = Literal["target-health", "endpoint", "alarm", "none"]
+"""How a cluster's health is known; none: nobody outside can see it, and operators decide."""
 
 TTL_DEFAULT_S = 10
 """Ours: short enough that DNS is not the longest term of a failover."""
@@ -24,6 +25,11 @@ ENDPOINT_THRESHOLD_DEFAULT = 3
 
 ALARM_THRESHOLD_DEFAULT = 1
 """Ours: one minute without any healthy node is no noise, as the metric is a maximum."""
+
+SWITCH_NAMESPACE = "Denodo/Failover"
+SWITCH_METRIC = "SecondaryActive"
+SWITCH_DIMENSION = "Environment"
+"""The metric that is the operators' switch: 1 moves the site to the secondary, 0 back."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
@@ -42,6 +48,8 @@ def pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:
 
 def method(environment: Environment, failover: Failover, cluster: Cluster) -> Method:
     """How Route 53 learns that a cluster of the pair is healthy."""
+    if cluster.balancer.kind == "none" and cluster.balancer.scheme == "internal":
+        return "none"
     if failover.health != "auto":
         return failover.health
     if cluster.balancer.kind == "none":
@@ -60,8 +68,13 @@ def methods(environment: Environment) -> dict[str, Method]:
 
 
 def checked(failover: Failover, name: str) -> bool:
-    """Whether a cluster of the pair has a health check of its own."""
-    return name == failover.primary or failover.secondary_health
+    """Whether a cluster of the pair has a health check of its own.
+
+    With the operators in control the primary has the switch and no other.
+    """
+    if name == failover.primary:
+        return failover.control == "automatic"
+    return failover.secondary_health
 
 
 def checks(environment: Environment) -> dict[str, Method]:
@@ -69,7 +82,11 @@ def checks(environment: Environment) -> dict[str, Method]:
     failover = environment.failover
     if failover is None:
         return {}
-    return {name: how for name, how in methods(environment).items() if checked(failover, name)}
+    return {
+        name: how
+        for name, how in methods(environment).items()
+        if how != "none" and checked(failover, name)
+    }
 
 
 def account(environment: Environment, failover: Failover) -> str:

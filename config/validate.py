@@ -147,7 +147,8 @@ def _remove(data: Any, path: Path) -> None:
 
 
 def _owner(data: Any, path: Path) -> Any:
-    """The map or list that holds the last part of a path, if it does."""
+    """The map or list that holds the last part of a path, if it does; nothing holds the root."""
+    owner = None
     for part in path:
         owner = data
         try:

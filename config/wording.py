@@ -103,7 +103,7 @@ def _unknown(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
 
 def _real(path: Path, document: Document) -> Path:
     """The path as the file has it: a short form stands for the map that the model checked."""
-    while path[:-1] in document.texts:
+    while path and path[:-1] in document.texts:
         path = path[:-1]
     return path
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_elasticloadbalancingv2_targets as targets
 from constructs import Construct
 
 from config import cluster as configured
+from config.ports import NODE_TLS_PORTS
 from config.topology import HealthCheck, Listener
 from stacks.naming import NODE_TAG, SERVICE_TAG
 
@@ -29,6 +30,7 @@ class Balancer(Construct):
         scope: Construct,
         id_: str,
         *,
+        name: str,
         balancer: configured.Balancer,
         listeners: Iterable[Listener],
         vpc: ec2.IVpc,
@@ -37,6 +39,7 @@ class Balancer(Construct):
         instance_ids: Mapping[str, str],
     ) -> None:
         super().__init__(scope, id_)
+        self._name = name
         self._balancer, self._vpc, self._instance_ids = balancer, vpc, instance_ids
         self.nlb = elbv2.NetworkLoadBalancer(
             self,
@@ -48,6 +51,8 @@ class Balancer(Construct):
             deletion_protection=balancer.deletion_protection,
             security_groups=[security_group],
         )
+        if balancer.addresses:
+            _fix_addresses(self.nlb, balancer.addresses, subnets)
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
         for listener in listeners:
             if listener.service is None:
@@ -60,11 +65,23 @@ class Balancer(Construct):
         service = listener.service
         assert service is not None
         scope = Construct(self, f"service-{listener.key}")
-        group = self._group(scope, listener, preserve_client_ip=service.client_ip)
+        encrypted = service.tls is not None and listener.target_port in NODE_TLS_PORTS
+        group = self._group(
+            scope,
+            listener,
+            protocol=elbv2.Protocol.TLS if encrypted else elbv2.Protocol.TCP,
+            preserve_client_ip=service.client_ip,
+        )
         if service.sticky is True:
             group.set_attribute("stickiness.enabled", "true")
             group.set_attribute("stickiness.type", "source_ip")
-        self._listen(scope, listener, group, idle_timeout=service.idle_timeout)
+        self._listen(
+            scope,
+            listener,
+            group,
+            idle_timeout=service.idle_timeout,
+            certificate=service.certificate(self._name),
+        )
         Tags.of(group).add(SERVICE_TAG, listener.key)
         return group
 
@@ -81,10 +98,11 @@ class Balancer(Construct):
         group = self._group(
             scope,
             listener,
+            protocol=elbv2.Protocol.TCP,
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
         )
-        self._listen(scope, listener, group, idle_timeout=None)
+        self._listen(scope, listener, group)
         Tags.of(group).add(NODE_TAG, listener.key)
 
     def _group(
@@ -92,6 +110,7 @@ class Balancer(Construct):
         scope: Construct,
         listener: Listener,
         *,
+        protocol: elbv2.Protocol,
         preserve_client_ip: bool,
         health: elbv2.TargetGroupHealth | None = None,
     ) -> elbv2.NetworkTargetGroup:
@@ -100,7 +119,7 @@ class Balancer(Construct):
             "Group",
             vpc=self._vpc,
             port=listener.target_port,
-            protocol=elbv2.Protocol.TCP,
+            protocol=protocol,
             target_type=elbv2.TargetType.INSTANCE,
             targets=[
                 targets.InstanceIdTarget(self._instance_ids[node], listener.target_port)
@@ -118,17 +137,48 @@ class Balancer(Construct):
         listener: Listener,
         group: elbv2.NetworkTargetGroup,
         *,
-        idle_timeout: int | None,
+        idle_timeout: int | None = None,
+        certificate: str | None = None,
     ) -> None:
         elbv2.NetworkListener(
             scope,
             "Listener",
             load_balancer=self.nlb,
             port=listener.port,
-            protocol=elbv2.Protocol.TCP,
+            protocol=elbv2.Protocol.TLS if certificate else elbv2.Protocol.TCP,
+            certificates=(
+                [elbv2.ListenerCertificate.from_arn(certificate)] if certificate else None
+            ),
+            ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             default_target_groups=[group],
             tcp_idle_timeout=Duration.seconds(idle_timeout) if idle_timeout else None,
         )
+
+
+def _fix_addresses(
+    nlb: elbv2.NetworkLoadBalancer,
+    addresses: Mapping[str, str],
+    subnets: Mapping[str, ec2.ISubnet],
+) -> None:
+    """Give the balancer a fixed address in each zone.
+
+    L1: with mappings the L2 looks the subnets up in its VPC, and does not know those of an
+    existing one, nor ours.
+    """
+    resource = nlb.node.default_child
+    assert isinstance(resource, elbv2.CfnLoadBalancer)  # so the library makes it
+    resource.subnets = None
+    resource.subnet_mappings = [
+        elbv2.CfnLoadBalancer.SubnetMappingProperty(
+            subnet_id=subnet.subnet_id, **_address(addresses[zone])
+        )
+        for zone, subnet in subnets.items()
+    ]
+
+
+def _address(address: str) -> dict[str, str]:
+    key = "allocation_id" if address.startswith("eipalloc-") else "private_i_pv4_address"
+    return {key: address}
 
 
 def _health_check(check: HealthCheck) -> elbv2.HealthCheck:

@@ -1,10 +1,10 @@
-"""The stack of one cluster: network, groups, nodes, balancer and what watches it."""
+"""The stack of one cluster: network, groups, nodes, and what clients connect to."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
 
 from config import site
-from config.firewall import firewall
+from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
 from config.pins import Pins, pinned, wanted
 from config.ports import JDBC_URLS
@@ -14,16 +14,16 @@ from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.health import MetricHealthCheck
 from stacks.network import Network
-from stacks.node import Node
+from stacks.node import FixedAddress, Node
 from stacks.security import SecurityGroups
 
 
 class ClusterStack(EnvironmentStack):
-    """A cluster with a Network Load Balancer.
+    """A cluster behind a Network Load Balancer, or a single node without one.
 
     Attributes:
         name: the cluster's name.
-        balancer: its balancer.
+        cluster: its configuration.
         outputs: outputs by name, for the failover stack.
     """
 
@@ -42,65 +42,114 @@ class ClusterStack(EnvironmentStack):
             cluster=name,
         )
         self._environment = environment
-        self.network = Network(
+        self.outputs: dict[str, CfnOutput] = {}
+        balanced = self.cluster.balancer.kind != "none"
+        public = self.cluster.balancer.scheme == "internet-facing"
+        self._network = Network(
             self,
             "Network",
             network=self.cluster.network,
-            public_balancer=self.cluster.balancer.scheme == "internet-facing",
+            public_nodes=public and not balanced,
+            public_balancer=public and balanced,
         )
-        self.groups = SecurityGroups(
-            self, "Groups", vpc=self.network.vpc, sides=firewall(environment, name)
-        )
-        self.nodes = self._nodes(pins)
-        self.balancer = Balancer(
+        groups: list[Group] = ["balancer"] if balanced else []
+        if has_own_nodes(self.cluster):
+            groups.append("nodes")
+        self._groups = SecurityGroups(
             self,
-            "Balancer",
-            balancer=self.cluster.balancer,
-            listeners=listeners(environment, self.cluster),
-            vpc=self.network.vpc,
-            subnets=self.network.balancer_subnets,
-            security_group=self.groups.balancer,
-            instance_ids=self.nodes,
+            "Groups",
+            vpc=self._network.vpc,
+            groups=groups,
+            sides=firewall(environment, name),
         )
-        self.outputs: dict[str, CfnOutput] = {}
-        self._outputs()
-        if site.checks(environment).get(name) == "alarm":
-            self._watch()
+        self._nodes = self._make_nodes(pins)
+        host = self._balanced() if balanced else self._bare(public=public)
+        self._say_where(host)
 
     @property
-    def replaced_with(self) -> list[str | None]:
+    def replaced_with(self) -> list[object]:
         """What replaces the balancer when it changes: its name and zone are then others."""
-        network = self.cluster.network
-        return [self.cluster.balancer.scheme, network.vpc or network.cidr]
+        network, balancer = self.cluster.network, self.cluster.balancer
+        return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
 
-    def _nodes(self, pins: Pins) -> dict[str, str]:
-        """Instance id of every node by name."""
+    def _make_nodes(self, pins: Pins) -> dict[str, Node]:
+        """The nodes that are created here, by name."""
         parent = Construct(self, "Nodes")
-        ids: dict[str, str] = {}
+        nodes: dict[str, Node] = {}
         for name, node in sorted(self.cluster.nodes.items()):
+            if node.instance_id is not None:
+                continue
             machine = wanted(self.cluster.instance, node)
-            assert machine is not None
-            ids[name] = Node(
+            assert machine is not None  # config.check_nodes has refused it
+            nodes[name] = Node(
                 parent,
                 name,
                 name=name,
                 label=f"{self.stack_name}-{name}",
                 machine=pinned(machine, pins.of(self.name, name)),
-                vpc=self.network.vpc,
-                subnet=self.network.node_subnets[node.zone],
+                vpc=self._network.vpc,
+                subnet=self._network.node_subnets[node.zone],
                 zone=node.zone,
                 region=self.cluster.region,
-                security_group=self.groups.nodes,
-            ).instance_id
-        return ids
+                security_group=self._groups["nodes"],
+            )
+        return nodes
 
-    def _outputs(self) -> None:
-        """What people and the failover stack need to know."""
-        host = self.balancer.nlb.load_balancer_dns_name
-        self._output(naming.BALANCER_DNS_NAME, host)
-        self._output(
-            naming.BALANCER_ZONE_ID, self.balancer.nlb.load_balancer_canonical_hosted_zone_id
+    def _instance_id(self, node: str) -> str:
+        """Id of a node's instance, made here or existing already."""
+        given = self.cluster.nodes[node].instance_id
+        return given if given is not None else self._nodes[node].instance_id
+
+    def _balanced(self) -> str:
+        """Put a balancer in front of the nodes; gives its name."""
+        balancer = Balancer(
+            self,
+            "Balancer",
+            name=self.name,
+            balancer=self.cluster.balancer,
+            listeners=listeners(self._environment, self.cluster),
+            vpc=self._network.vpc,
+            subnets=self._network.balancer_subnets,
+            security_group=self._groups["balancer"],
+            instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
         )
+        host = balancer.nlb.load_balancer_dns_name
+        self._output(naming.BALANCER_DNS_NAME, host)
+        self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
+        if len(self._nodes) < len(self.cluster.nodes):
+            # Who owns the instances lets this group in.
+            self._output(naming.BALANCER_GROUP_ID, self._groups["balancer"].security_group_id)
+        if site.checks(self._environment).get(self.name) == "alarm":
+            self._watch(balancer)
+        return host
+
+    def _bare(self, *, public: bool) -> str:
+        """Let clients connect to the only node; gives its address."""
+        (node,) = self._nodes.values()
+        address = node.private_address
+        if public:
+            address = FixedAddress(self, "Address", instance_id=node.instance_id).address
+        self._output(naming.NODE_ADDRESS, address)
+        return address
+
+    def _watch(self, balancer: Balancer) -> None:
+        """The alarm and its check, which hang on the balancer and so are in its stack."""
+        failover = self._environment.failover
+        assert failover is not None  # there is a check
+        jdbc = self._environment.services["jdbc"]
+        watch = MetricHealthCheck(
+            self,
+            "Health",
+            nlb=balancer.nlb,
+            group=balancer.groups["jdbc"],
+            region=self.cluster.region,
+            minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
+        )
+        self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+
+    def _say_where(self, host: str) -> None:
+        """What people need to know."""
         services = self._environment.services
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
@@ -108,25 +157,10 @@ class ClusterStack(EnvironmentStack):
         if "odbc" in services:
             self._output(naming.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
         if "web" in services:
-            self._output(naming.WEB_URL, f"http://{host}:{services['web'].port}/")
-        for name, instance_id in self.nodes.items():
-            self._output(naming.node_output(name), instance_id)
-
-    def _watch(self) -> None:
-        """The alarm and its check, which hang on the balancer and so are in its stack."""
-        failover = self._environment.failover
-        assert failover is not None
-        jdbc = self._environment.services["jdbc"]
-        watch = MetricHealthCheck(
-            self,
-            "Health",
-            nlb=self.balancer.nlb,
-            group=self.balancer.groups["jdbc"],
-            region=self.cluster.region,
-            minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
-            replaced_with=[*self.replaced_with, jdbc.target_port],
-        )
-        self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+            scheme = "https" if services["web"].tls else "http"
+            self._output(naming.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
+        for name in sorted(self.cluster.nodes):
+            self._output(naming.node_output(name), self._instance_id(name))
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

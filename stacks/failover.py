@@ -1,8 +1,9 @@
 """The stack of the failover records: one name, answered by the primary or the secondary."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from aws_cdk import CfnOutput, Duration, Fn
+from aws_cdk import CfnOutput, Duration, Fn, Tags
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
@@ -15,6 +16,7 @@ from stacks.base import EnvironmentStack
 from stacks.cluster import ClusterStack
 from stacks.fingerprint import fingerprint
 from stacks.records import BalancerAlias
+from stacks.switch import Switch
 
 
 class FailoverStack(EnvironmentStack):
@@ -63,59 +65,58 @@ class FailoverStack(EnvironmentStack):
         """One of the two records. Its identity is its role, so that clusters can swap roles."""
         method = site.method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
-        host = self._taken(cluster, naming.BALANCER_DNS_NAME)
-        comment = f"{cluster.name} {fingerprint(method, cluster.replaced_with)}"
-        record_name = f"{site.endpoint(self._failover)}."
+        settings: dict[str, Any] = {
+            "zone": self._zone,
+            "record_name": f"{site.endpoint(self._failover)}.",
+            "failover": role,
+            "set_identifier": label.lower(),
+            "comment": f"{cluster.name} {fingerprint(method, cluster.replaced_with)}",
+        }
         if method == "target-health":
-            route53.ARecord(
-                self,
-                label,
-                zone=self._zone,
-                record_name=record_name,
-                target=route53.RecordTarget.from_alias(
-                    BalancerAlias(host, self._taken(cluster, naming.BALANCER_ZONE_ID))
-                ),
-                failover=role,
-                set_identifier=label.lower(),
-                comment=comment,
-            )
+            host = self._taken(cluster, naming.BALANCER_DNS_NAME)
+            alias = BalancerAlias(host, self._taken(cluster, naming.BALANCER_ZONE_ID))
+            target = route53.RecordTarget.from_alias(alias)
+            route53.ARecord(self, label, target=target, **settings)
             return
-        route53.CnameRecord(
-            self,
-            label,
-            zone=self._zone,
-            record_name=record_name,
-            domain_name=host,
-            ttl=Duration.seconds(
-                site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
-            ),
-            failover=role,
-            set_identifier=label.lower(),
-            health_check=self._check(f"{label}Health", method, cluster, host),
-            comment=comment,
-        )
+        ttl = site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
+        settings["ttl"] = Duration.seconds(ttl)
+        settings["health_check"] = self._check(label, method, cluster)
+        if cluster.cluster.balancer.kind == "none":
+            address = self._taken(cluster, naming.NODE_ADDRESS)
+            target = route53.RecordTarget.from_ip_addresses(address)
+            route53.ARecord(self, label, target=target, **settings)
+        else:
+            host = self._taken(cluster, naming.BALANCER_DNS_NAME)
+            route53.CnameRecord(self, label, domain_name=host, **settings)
 
     def _check(
-        self, id_: str, method: site.Method, cluster: ClusterStack, host: str
+        self, label: str, method: site.Method, cluster: ClusterStack
     ) -> route53.IHealthCheck | None:
-        """The check of a record; None where the secondary is to be taken as it is."""
-        if not site.checked(self._failover, cluster.name):
+        """The check of a record; None where a cluster is to be taken as it is."""
+        if cluster.name == self._failover.primary and self._failover.control == "operator":
+            switch = Switch(self, "Switch", environment=self._environment.name, region=self.region)
+            return switch.check
+        if method == "none" or not site.checked(self._failover, cluster.name):
             return None
         if method == "alarm":
             return route53.HealthCheck.from_health_check_id(
-                self, id_, self._taken(cluster, naming.HEALTH_CHECK_ID)
+                self, f"{label}Health", self._taken(cluster, naming.HEALTH_CHECK_ID)
             )
-        return route53.HealthCheck(
+        bare = cluster.cluster.balancer.kind == "none"
+        check = route53.HealthCheck(
             self,
-            id_,
+            f"{label}Health",
             type=route53.HealthCheckType.TCP,
-            fqdn=host,
+            fqdn=None if bare else self._taken(cluster, naming.BALANCER_DNS_NAME),
+            ip_address=self._taken(cluster, naming.NODE_ADDRESS) if bare else None,
             port=self._environment.services["jdbc"].port,
             request_interval=Duration.seconds(
                 self._failover.interval or site.ENDPOINT_INTERVAL_DEFAULT_S
             ),
             failure_threshold=self._failover.threshold or site.ENDPOINT_THRESHOLD_DEFAULT,
         )
+        Tags.of(check).add("Name", cluster.stack_name)
+        return check
 
     def _taken(self, cluster: ClusterStack, output: str) -> str:
         """An output of a cluster's stack.

@@ -46,7 +46,8 @@ _ALWAYS = (
     Reason(
         _NAG,
         "AwsSolutions-ELB2",
-        "A Network Load Balancer writes access logs for TLS listeners only, and these are TCP",
+        "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
+        "out most of what passes; flow logs and Denodo's own log have all of it",
     ),
     Reason(
         _NAG,

@@ -1,6 +1,6 @@
 """A Route 53 health check of an internal balancer, by the metric of its jdbc group."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
@@ -74,3 +74,5 @@ class MetricHealthCheck(Construct):
             alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
             insufficient_data_health_status=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
         )
+        # What Route 53's console shows as the check's name.
+        Tags.of(self.check).add("Name", Stack.of(self).stack_name)

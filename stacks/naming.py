@@ -8,6 +8,8 @@ NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
 
 BALANCER_DNS_NAME = "BalancerDnsName"
+BALANCER_GROUP_ID = "BalancerSecurityGroupId"
+NODE_ADDRESS = "NodeAddress"
 BALANCER_ZONE_ID = "BalancerHostedZoneId"
 HEALTH_CHECK_ID = "HealthCheckId"
 JDBC_URL = "JdbcUrl"

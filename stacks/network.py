@@ -7,7 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from config import cluster as configured
-from config.check_network import ZONE_LETTERS
+from config.subnets import zone_blocks
 
 
 class Network(Construct):
@@ -15,7 +15,7 @@ class Network(Construct):
 
     Attributes:
         vpc: the VPC.
-        node_subnets: private subnet of each zone.
+        node_subnets: subnet of each zone's nodes, private unless the node itself is public.
         balancer_subnets: subnet of the balancer's address in each zone.
     """
 
@@ -24,13 +24,19 @@ class Network(Construct):
     balancer_subnets: Mapping[str, ec2.ISubnet]
 
     def __init__(
-        self, scope: Construct, id_: str, *, network: configured.Network, public_balancer: bool
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        network: configured.Network,
+        public_nodes: bool,
+        public_balancer: bool,
     ) -> None:
         super().__init__(scope, id_)
         if network.vpc is not None:
             self._take(network, network.vpc)
         else:
-            self._create(network, public_balancer=public_balancer)
+            self._create(network, public_nodes=public_nodes, public_balancer=public_balancer)
 
     def _take(self, network: configured.Network, vpc_id: str) -> None:
         """Use what exists."""
@@ -47,7 +53,9 @@ class Network(Construct):
                     subnets[use][zone] = known[subnet_id]
         self.node_subnets, self.balancer_subnets = subnets["nodes"], subnets["balancer"]
 
-    def _create(self, network: configured.Network, *, public_balancer: bool) -> None:
+    def _create(
+        self, network: configured.Network, *, public_nodes: bool, public_balancer: bool
+    ) -> None:
         """Create a VPC whose zones are independent of each other.
 
         L1 for the VPC and its gateway: the L2 `Vpc` numbers its subnets, so that a zone more
@@ -68,7 +76,7 @@ class Network(Construct):
         private: dict[str, ec2.ISubnet] = {}
         public: dict[str, ec2.ISubnet] = {}
         for zone in sorted(network.zones):
-            nodes_block, public_block = zone_blocks(block, zone)
+            private_block, public_block = zone_blocks(block, zone)
             outside = ec2.PublicSubnet(
                 self,
                 f"public-{zone}",
@@ -79,19 +87,22 @@ class Network(Construct):
                 map_public_ip_on_launch=False,
             )
             outside.add_default_internet_route(gateway.ref, attachment)
+            public[zone] = outside
+            if public_nodes:
+                continue
             # One NAT gateway a zone: with one for all, its zone would take the others along.
             nat = outside.add_nat_gateway()
             inside = ec2.PrivateSubnet(
                 self,
                 f"private-{zone}",
                 availability_zone=zone,
-                cidr_block=str(nodes_block),
+                cidr_block=str(private_block),
                 vpc_id=vpc.ref,
             )
             inside.add_default_nat_route(nat.ref)
-            private[zone], public[zone] = inside, outside
+            private[zone] = inside
         self.vpc = self._imported(vpc.ref, network)
-        self.node_subnets = private
+        self.node_subnets = public if public_nodes else private
         self.balancer_subnets = public if public_balancer else private
         ec2.GatewayVpcEndpoint(
             self,
@@ -109,14 +120,3 @@ class Network(Construct):
             availability_zones=sorted(network.zones),
             vpc_cidr_block=network.cidr,
         )
-
-
-def zone_blocks(vpc: IPv4Network, zone: str) -> tuple[IPv4Network, IPv4Network]:
-    """The private and the public block of a zone: a sixteenth of the VPC each.
-
-    The zone's letter decides, and not its place among the others, so that a zone more or less
-    moves no other.
-    """
-    share = list(vpc.subnets(prefixlen_diff=3))[ZONE_LETTERS.index(zone[-1])]
-    private, public = share.subnets(prefixlen_diff=1)
-    return private, public

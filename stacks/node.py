@@ -23,12 +23,13 @@ of the account (AWS, Create a custom IAM role for Session Manager)."""
 
 
 class Node(Construct):
-    """An instance in one zone: pinned image, encrypted gp3 disks, IMDSv2, no public address.
+    """An instance in one zone: pinned image, encrypted gp3 disks, IMDSv2.
 
     There is no termination protection, as it would block the node's replacement.
 
     Attributes:
         instance_id: id of the instance.
+        private_address: its private IPv4 address.
         role: role of the instance.
     """
 
@@ -82,6 +83,7 @@ class Node(Construct):
         # First boot may need the way out, and CloudFormation knows of no such need.
         instance.node.add_dependency(subnet.internet_connectivity_established)
         self.instance_id = instance.instance_id
+        self.private_address = instance.instance_private_ip
         Tags.of(self).add(NODE_TAG, name)
 
     def _disks(self, machine: Instance) -> list[ec2.BlockDevice]:
@@ -101,3 +103,21 @@ class Node(Construct):
             )
             for device, size in sizes
         ]
+
+
+class FixedAddress(Construct):
+    """An Elastic IP for a node that clients reach directly; it outlives the instance.
+
+    L1, as there is no L2 for either resource.
+
+    Attributes:
+        address: the public IPv4 address.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, instance_id: str) -> None:
+        super().__init__(scope, id_)
+        address = ec2.CfnEIP(self, "Address", domain="vpc")
+        ec2.CfnEIPAssociation(
+            self, "Association", allocation_id=address.attr_allocation_id, instance_id=instance_id
+        )
+        self.address = address.attr_public_ip

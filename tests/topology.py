@@ -69,6 +69,9 @@ class ClusterView:
         self.assembly = assembly
         self.groups = self.of(GROUP)
         self.nodes = {_tags(one)["denodo:node"]: id_ for id_, one in self.of(INSTANCE).items()}
+        self.adopted = {
+            name: node.instance_id for name, node in cluster.nodes.items() if node.instance_id
+        }
 
     def of(self, kind: str) -> Resources:
         """Properties of the resources of a kind."""
@@ -77,14 +80,18 @@ class ClusterView:
     def holds(self) -> None:
         """Assert every rule."""
         self.nodes_are_as_configured()
-        self.balancer_is_as_configured()
-        self.every_port_has_its_group()
-        self.groups_let_in_what_they_must_and_nothing_else()
+        if self.cluster.balancer.kind == "none":
+            self.the_node_is_reached_directly()
+        else:
+            self.balancer_is_as_configured()
+            self.every_port_has_its_group()
+            self.groups_let_in_what_they_must_and_nothing_else()
+        self.no_group_is_over_its_quota()
         self.outputs_are_there()
 
     def nodes_are_as_configured(self) -> None:
         """Rules 2, 3 and 5."""
-        assert set(self.nodes) == set(self.cluster.nodes)
+        assert set(self.nodes) == set(self.cluster.nodes) - set(self.adopted)
         for name, id_ in self.nodes.items():
             node, instance = self.cluster.nodes[name], self.of(INSTANCE)[id_]
             assert instance["AvailabilityZone"] == node.zone
@@ -105,7 +112,14 @@ class ClusterView:
         assert balancer["Type"] == "network"
         assert balancer["Scheme"] == settings.scheme
         assert len(balancer["SecurityGroups"]) == 1
-        assert len(balancer["Subnets"]) == len(self.cluster.network.zones)
+        given = [
+            one.get("AllocationId", one.get("PrivateIPv4Address"))
+            for one in balancer.get("SubnetMappings", [])
+        ]
+        assert given == [settings.addresses[zone] for zone in sorted(settings.addresses)]
+        places = balancer.get("Subnets", balancer.get("SubnetMappings", []))
+        assert len(places) == len(self.cluster.network.zones)
+        assert ("Subnets" in balancer) != ("SubnetMappings" in balancer)
         attributes = _attributes(balancer["LoadBalancerAttributes"])
         assert attributes["load_balancing.cross_zone.enabled"] == str(settings.cross_zone).lower()
 
@@ -128,6 +142,11 @@ class ClusterView:
             used.append(group_id)
             port, nodes, service = wanted[listener["Port"]]
             self.group_is_right(self.groups[group_id], port, nodes, service)
+            certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+            wanted_one = service.certificate(self.name) if service else None
+            assert certificates == ([wanted_one] if wanted_one else [])
+            assert listener["Protocol"] == ("TLS" if wanted_one else "TCP")
+            assert ("SslPolicy" in listener) == bool(wanted_one)
             idle = _attributes(listener.get("ListenerAttributes", []))
             expected = service.idle_timeout if service else None
             assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)
@@ -137,8 +156,12 @@ class ClusterView:
         self, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
     ) -> None:
         """A group's targets and attributes; traps 1 to 3 for a single-node auxiliary group."""
-        by_id = {id_: name for name, id_ in self.nodes.items()}
-        assert {by_id[target["Id"]["Ref"]] for target in group["Targets"]} == nodes
+        by_id = {id_: name for name, id_ in (*self.nodes.items(), *self.adopted.items())}
+        ids = [
+            one["Id"] if isinstance(one["Id"], str) else one["Id"]["Ref"]
+            for one in group["Targets"]
+        ]
+        assert sorted(by_id[id_] for id_ in ids) == sorted(nodes)
         assert {target["Port"] for target in group["Targets"]} == {port}
         assert group["Port"] == port
         attributes = _attributes(group["TargetGroupAttributes"])
@@ -175,13 +198,14 @@ class ClusterView:
     def groups_let_in_what_they_must_and_nothing_else(self) -> None:
         """Rule 3: clients to the balancer, balancer to nodes, managers to management ports."""
         (balancer,) = _security_groups(self.of(LB).values(), "SecurityGroups")
-        (nodes,) = _security_groups(self.of(INSTANCE).values(), "SecurityGroupIds")
+        nodes = next(iter(_security_groups(self.of(INSTANCE).values(), "SecurityGroupIds")), "")
         assert balancer != nodes
+        # Adopted instances are in groups of their owner's: known by their network's addresses.
+        cidr_of_nodes = {str(self.cluster.network.cidr)} if self.adopted else set()
+        peers = cidr_of_nodes | ({nodes} if nodes else set())
         rules = {
-            (direction, group): [
-                one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group
-            ]
-            for direction, kind in (("in", INGRESS), ("out", EGRESS))
+            (direction, group): self.rules_of(direction, group)
+            for direction in ("in", "out")
             for group in (balancer, nodes)
         }
         served = {one["Port"] for one in self.of(LISTENER).values()}
@@ -192,28 +216,63 @@ class ClusterView:
         managers = set(manager.cidrs) if manager else set()
         for cidr in self.cluster.balancer.clients:
             assert served <= _ports(rules["in", balancer], cidr)
-        assert behind <= _ports(rules["out", balancer], nodes)
-        assert behind <= _ports(rules["in", nodes], balancer)
+        for peer in peers:
+            assert behind <= _ports(rules["out", balancer], peer)
         sources = {_peer(one) for one in rules["in", balancer]}
-        allowed = {*self.cluster.balancer.clients, *managers, nodes}
+        allowed = {*self.cluster.balancer.clients, *managers, *peers}
         assert sources <= allowed | {self.cluster.network.health_checkers}
-        assert {_peer(one) for one in rules["in", nodes]} == {balancer, *managers}
-        assert {_peer(one) for one in rules["out", balancer]} == {nodes}
-        for cidr in managers:
-            assert 9999 in _ports(rules["in", nodes], cidr) or "jdbc" in self.environment.services
-        for of in rules.values():
-            assert sum(25 if "SourcePrefixListId" in one else 1 for one in of) <= 60
-            assert len({(_peer(one), one.get("FromPort")) for one in of}) == len(of)
+        assert {_peer(one) for one in rules["out", balancer]} == peers
+        if nodes:
+            assert behind <= _ports(rules["in", nodes], balancer)
+            assert {_peer(one) for one in rules["in", nodes]} == {balancer, *managers}
+        if self.environment.denodo.version == "7.0":
+            auxiliary = {node.auxiliary_port for node in self.cluster.nodes.values()}
+            for peer in {*peers, *managers}:
+                assert auxiliary <= _ports(rules["in", balancer], peer)
+
+    def the_node_is_reached_directly(self) -> None:
+        """Without a balancer: one node, an Elastic IP if it is public, and its own group."""
+        for kind in (LB, LISTENER, GROUP):
+            assert self.of(kind) == {}
+        ((name, id_),) = self.nodes.items()
+        public = self.cluster.balancer.scheme == "internet-facing"
+        associations = list(self.of("AWS::EC2::EIPAssociation").values())
+        assert [one["InstanceId"]["Ref"] for one in associations] == ([id_] if public else [])
+        (group,) = _security_groups(self.of(INSTANCE).values(), "SecurityGroupIds")
+        manager = self.environment.solution_manager
+        managers = set(manager.cidrs) if manager else set()
+        rules = self.rules_of("in", group)
+        served = {one.port for one in self.environment.services.values()}
+        served |= {port for port in [self.cluster.nodes[name].auxiliary_port] if port}
+        for cidr in self.cluster.balancer.clients:
+            assert served <= _ports(rules, cidr)
+        allowed = {*self.cluster.balancer.clients, *managers, self.cluster.network.health_checkers}
+        assert {_peer(one) for one in rules} <= allowed
+
+    def rules_of(self, direction: str, group: str) -> list[dict[str, Any]]:
+        """The rules of a group in one direction."""
+        kind = INGRESS if direction == "in" else EGRESS
+        return [one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group]
+
+    def no_group_is_over_its_quota(self) -> None:
+        """Sixty rules each way, a prefix list as many as it weighs; and none of them twice."""
+        for group in self.of("AWS::EC2::SecurityGroup"):
+            for direction in ("in", "out"):
+                rules = self.rules_of(direction, group)
+                assert sum(25 if "SourcePrefixListId" in one else 1 for one in rules) <= 60
+                assert len({(_peer(one), one.get("FromPort")) for one in rules}) == len(rules)
 
     def outputs_are_there(self) -> None:
         """Names that others rely on."""
         outputs = set(self.template["Outputs"])
         services = self.environment.services
         named = {"jdbc": "JdbcUrl", "odbc": "OdbcEndpoint", "web": "WebUrl"}
-        assert outputs >= {"BalancerDnsName"} | {named[name] for name in named if name in services}
+        where = "NodeAddress" if self.cluster.balancer.kind == "none" else "BalancerDnsName"
+        assert outputs >= {where} | {named[name] for name in named if name in services}
         for name in self.cluster.nodes:
             bare = "".join(letter for letter in name if letter.isalnum())
-            assert self.template["Outputs"][f"NodeId{bare}"]["Value"] == {"Ref": self.nodes[name]}
+            expected = self.adopted.get(name) or {"Ref": self.nodes[name]}
+            assert self.template["Outputs"][f"NodeId{bare}"]["Value"] == expected
 
 
 def _failover(environment: Environment, assembly: Assembly) -> None:
@@ -236,21 +295,53 @@ def _failover(environment: Environment, assembly: Assembly) -> None:
             assert "TTL" not in record
             assert "HealthCheckId" not in record
             continue
-        assert not apex
-        assert ("HealthCheckId" in record) == (role == "PRIMARY" or failover.secondary_health)
-        internal = cluster.balancer.scheme == "internal"
-        cluster_stack = f"{environment.name}-{name}"
-        checks = assembly.resources(cluster_stack, CHECK)
-        if internal and "HealthCheckId" in record:
-            (check,) = checks.values()
-            config = check["HealthCheckConfig"]
-            assert config["Type"] == "CLOUDWATCH_METRIC"
-            assert config["InsufficientDataHealthStatus"] == "Unhealthy"
-            (alarm_id,) = assembly.resources(cluster_stack, ALARM)
-            assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
-            assert cluster.account == (
-                failover.account or environment.clusters[failover.primary].account
-            )
+        bare = cluster.balancer.kind == "none"
+        assert record["Type"] == ("A" if bare else "CNAME")
+        assert bare or not apex
+        output = record["ResourceRecords"][0]["Fn::GetStackOutput"]
+        assert output["OutputName"] == ("NodeAddress" if bare else "BalancerDnsName")
+        _check(environment, assembly, role, name, record)
+
+
+def _check(
+    environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
+) -> None:
+    """A record's health check sees its cluster, or is the operators' switch."""
+    failover, cluster = environment.failover, environment.clusters[name]
+    assert failover is not None
+    switched = role == "PRIMARY" and failover.control == "operator"
+    internal = cluster.balancer.scheme == "internal"
+    seen = not (internal and cluster.balancer.kind == "none")
+    wanted = switched or (seen and (role == "PRIMARY" or failover.secondary_health))
+    assert ("HealthCheckId" in record) == wanted
+    if not wanted:
+        return
+    own = {
+        id_: one["HealthCheckConfig"]
+        for id_, one in assembly.resources(f"{environment.name}-failover", CHECK).items()
+    }
+    if "Ref" in record["HealthCheckId"]:
+        config = own[record["HealthCheckId"]["Ref"]]
+    else:
+        stack = f"{environment.name}-{name}"
+        (check,) = assembly.resources(stack, CHECK).values()
+        config = check["HealthCheckConfig"]
+        (alarm_id,) = assembly.resources(stack, ALARM)
+        assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
+        assert config["InsufficientDataHealthStatus"] == "Unhealthy"
+        assert cluster.account == (
+            failover.account or environment.clusters[failover.primary].account
+        )
+    if switched:
+        assert config["InsufficientDataHealthStatus"] == "LastKnownStatus"
+    elif internal:
+        assert config["Type"] == "CLOUDWATCH_METRIC"
+    elif config["Type"] == "TCP":
+        assert config["Port"] == environment.services["jdbc"].port
+        assert ("IPAddress" in config) == (cluster.balancer.kind == "none")
+        admitted = cluster.network.health_checkers or "0.0.0.0/0"
+        rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
+        assert config["Port"] in _ports(rules, admitted)
 
 
 def _attributes(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
