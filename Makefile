@@ -15,7 +15,7 @@ typed := $(wildcard app.py bench config ops scripts stacks tests)
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup test snapshots schema lint format synth diff bench lock clean
+.PHONY: help setup test snapshots reference lint format synth diff bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -29,8 +29,9 @@ test: setup ## run every test (ARGS='-k NAME' for some)
 snapshots: setup ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/test_examples.py --snapshot-update
 
-schema: setup ## write config/schema.json from the model
+reference: setup ## write config/schema.json and docs/configuration.md from the model
 	@$(python) -m config.schema
+	@$(python) -m config.reference
 
 lint: setup ## check form, rules and types
 	@$(python) -m ruff format --check .

@@ -37,7 +37,12 @@ from config.limits import (
 from config.part import Part, short_form
 from config.service import HealthSettings
 
-Disk = Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high)]
+Disk = Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB]
+Delay = Annotated[
+    Whole,
+    Field(ge=DEREGISTRATION_DELAY_S.low, le=DEREGISTRATION_DELAY_S.high),
+    DEREGISTRATION_DELAY_S,
+]
 
 
 class Zone(Part):
@@ -169,9 +174,7 @@ class Balancer(Part):
     """Networks that may connect; 0.0.0.0/0 is allowed and warned about."""
     cross_zone: Flag = True
     """Whether an address in one zone sends clients to nodes in another."""
-    deregistration_delay: Annotated[
-        Whole, Field(ge=DEREGISTRATION_DELAY_S.low, le=DEREGISTRATION_DELAY_S.high)
-    ] = DEREGISTRATION_DELAY_DEFAULT_S
+    deregistration_delay: Delay = DEREGISTRATION_DELAY_DEFAULT_S
     """Seconds that a node taken out keeps its connections."""
     deletion_protection: Flag = False
     """Refuse to delete the balancer; turn it on once the first deploy has succeeded."""

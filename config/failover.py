@@ -9,6 +9,11 @@ from config.forms import AccountId, ClusterName, Flag, RecordName, Region, Whole
 from config.limits import FAILURE_THRESHOLD, RECORD_TTL_S
 from config.part import Part
 
+Ttl = Annotated[Whole, Field(ge=RECORD_TTL_S.low, le=RECORD_TTL_S.high), RECORD_TTL_S]
+Failures = Annotated[
+    Whole, Field(ge=FAILURE_THRESHOLD.low, le=FAILURE_THRESHOLD.high), FAILURE_THRESHOLD
+]
+
 
 class Failover(Part):
     """One name for two clusters: the primary answers, and the secondary when it cannot."""
@@ -27,13 +32,11 @@ class Failover(Part):
     """automatic: health moves the site; operator: nothing but the operators' switch does."""
     secondary_health: Flag = True
     """Whether the secondary is checked too, so that the site never moves onto a dead one."""
-    ttl: Annotated[Whole | None, Field(ge=RECORD_TTL_S.low, le=RECORD_TTL_S.high)] = None
+    ttl: Ttl | None = None
     """Seconds that resolvers keep a CNAME or IP record; default 10."""
     interval: Literal[10, 30] | None = None
     """Seconds between endpoint checks, 10 or 30; default 10."""
-    threshold: Annotated[
-        Whole | None, Field(ge=FAILURE_THRESHOLD.low, le=FAILURE_THRESHOLD.high)
-    ] = None
+    threshold: Failures | None = None
     """Failed endpoint checks in a row, or minutes of an alarm, that make a cluster unhealthy; \
 default 3 checks, 1 minute."""
     account: AccountId | None = None

@@ -1,4 +1,4 @@
-"""The JSON schema of a configuration file, for editors: `python -m config.schema` writes it.
+"""The JSON schema of a configuration file, for editors: `make reference` writes it.
 
 It says what one value may be. What values must be to each other is said by `config.rules`.
 """

@@ -9,7 +9,16 @@ from config.forms import CertificateArn, ClusterName, Flag, Form, HealthPath, Po
 from config.limits import HEALTH_INTERVAL_S, HEALTH_THRESHOLD, HEALTH_TIMEOUT_S, IDLE_TIMEOUT_S
 from config.part import Part, short_form
 
-Threshold = Annotated[Whole, Field(ge=HEALTH_THRESHOLD.low, le=HEALTH_THRESHOLD.high)]
+Interval = Annotated[
+    Whole, Field(ge=HEALTH_INTERVAL_S.low, le=HEALTH_INTERVAL_S.high), HEALTH_INTERVAL_S
+]
+Timeout = Annotated[
+    Whole, Field(ge=HEALTH_TIMEOUT_S.low, le=HEALTH_TIMEOUT_S.high), HEALTH_TIMEOUT_S
+]
+Threshold = Annotated[
+    Whole, Field(ge=HEALTH_THRESHOLD.low, le=HEALTH_THRESHOLD.high), HEALTH_THRESHOLD
+]
+IdleTimeout = Annotated[Whole, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.high), IDLE_TIMEOUT_S]
 
 
 EVERY = "*"
@@ -46,13 +55,9 @@ class HealthSettings(Part):
     """Port of the check on the node; default: the service's node port."""
     path: HealthPath | None = None
     """Path that http and https checks ask for; answers from 200 to 399 are healthy."""
-    interval: Annotated[
-        Whole | None, Field(ge=HEALTH_INTERVAL_S.low, le=HEALTH_INTERVAL_S.high)
-    ] = None
+    interval: Interval | None = None
     """Seconds between checks, 5 to 300; default 5."""
-    timeout: Annotated[Whole | None, Field(ge=HEALTH_TIMEOUT_S.low, le=HEALTH_TIMEOUT_S.high)] = (
-        None
-    )
+    timeout: Timeout | None = None
     """Seconds until a check without an answer fails, less than `interval`; default 4."""
     healthy: Threshold | None = None
     """Passed checks in a row that bring a node in, 2 to 10; default 2."""
@@ -77,9 +82,7 @@ cookie on an NLB puts an ALB behind it."""
 are in different regions or accounts."""
     health: HealthSettings = HealthSettings()
     """How the balancer checks this service on a node."""
-    idle_timeout: Annotated[Whole | None, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.high)] = (
-        None
-    )
+    idle_timeout: IdleTimeout | None = None
     """Seconds until a silent connection is forgotten, 60 to 6000; AWS's default is 350."""
 
     @property

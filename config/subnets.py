@@ -2,6 +2,8 @@
 
 from ipaddress import IPv4Network
 
+from config.limits import VPC_PREFIX
+
 ZONE_LETTERS = "abcdefgh"
 """The zones that there is room for: their letter decides their addresses."""
 
@@ -9,8 +11,7 @@ LONGEST_PREFIX = 24
 """Ours: a zone has two subnets of 1/16 of the VPC each, and a subnet is a /28 at least (AWS,
 Subnet sizing)."""
 
-SHORTEST_PREFIX = 16
-"""AWS, VPC CIDR blocks."""
+SHORTEST_PREFIX = VPC_PREFIX.low
 
 RESERVED_FIRST = 4
 """How many addresses at a subnet's beginning AWS keeps, beside the last (AWS, Subnet sizing)."""
