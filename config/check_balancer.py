@@ -186,6 +186,24 @@ def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def addresses_twice(environment: Environment) -> Iterator[Problem]:
+    """An address is one balancer's in one zone."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, cluster in environment.clusters.items():
+        for zone, address in cluster.balancer.addresses.items():
+            # A private address may well exist in two VPCs, an Elastic IP once in its region.
+            where = cluster.region if address.startswith("eipalloc-") else name
+            taken = seen.setdefault((where, address), f"{zone} of {name}")
+            if taken != f"{zone} of {name}":
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is the address in {taken} too",
+                    "an address belongs to one balancer in one zone",
+                    "write another one",
+                    value=address,
+                )
+
+
 def addresses(environment: Environment) -> Iterator[Problem]:
     """Fixed addresses: for every zone or none, and of the balancer's scheme."""
     for name, cluster in environment.clusters.items():
@@ -232,5 +250,6 @@ RULES = (
     no_balancer,
     nothing_in_between,
     addresses,
+    addresses_twice,
     addresses_in_created_subnets,
 )

@@ -48,10 +48,10 @@ def tags(environment: Environment) -> Iterator[Problem]:
     """Tags must be ones that AWS accepts and that this project does not set itself."""
     for key in environment.tags:
         prefix = next((one for one in ("aws:", "denodo:") if key.lower().startswith(one)), None)
-        if prefix:
+        if prefix or key == "Name":
             yield Problem(
                 ("tags", key),
-                f"begins with {prefix}",
+                f"begins with {prefix}" if prefix else "is each resource's own name",
                 "AWS and this project keep these tags for themselves",
                 "choose another key",
                 value=key,

@@ -6,7 +6,8 @@ from config import limits
 from config.cluster import Cluster, Instance
 from config.model import Environment
 from config.pins import wanted
-from config.problem import Path, Problem
+from config.problem import Path, Problem, Severity
+from config.topology import listeners
 
 
 def machines(environment: Environment) -> Iterator[Problem]:
@@ -86,6 +87,25 @@ def adopted(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
+    """What the owner of instances that exist already has to do, since nothing is done to them."""
+    for name, cluster in environment.clusters.items():
+        nodes = sorted(node for node, of in cluster.nodes.items() if of.instance_id is not None)
+        if not nodes or cluster.balancer.kind == "none":
+            continue
+        served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
+        ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
+        yield Problem(
+            ("clusters", name, "nodes"),
+            f"{', '.join(nodes)} are registered and not changed",
+            "their security groups are their owner's",
+            "let the stack's output BalancerSecurityGroupId in on ports "
+            + ", ".join(str(port) for port in ports),
+            severity=Severity.NOTE,
+            rule="adopted-nodes",
+        )
+
+
 def types_as_targets(environment: Environment) -> Iterator[Problem]:
     """Some old instance types can't be targets by their id."""
     for name, cluster, node_name, machine in _machines(environment):
@@ -163,4 +183,4 @@ def _machines(environment: Environment) -> Iterator[tuple[str, Cluster, str, Ins
                 yield name, cluster, node_name, machine
 
 
-RULES = (machines, adopted, types_as_targets, keys_and_policies)
+RULES = (machines, adopted, owners_of_adopted, types_as_targets, keys_and_policies)

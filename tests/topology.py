@@ -117,7 +117,7 @@ class ClusterView:
             for one in balancer.get("SubnetMappings", [])
         ]
         assert given == [settings.addresses[zone] for zone in sorted(settings.addresses)]
-        places = balancer.get("Subnets", balancer.get("SubnetMappings", []))
+        places: list[Any] = balancer.get("Subnets", []) + balancer.get("SubnetMappings", [])
         assert len(places) == len(self.cluster.network.zones)
         assert ("Subnets" in balancer) != ("SubnetMappings" in balancer)
         attributes = _attributes(balancer["LoadBalancerAttributes"])
