@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path as File
 
-from config.problem import ConfigError, Problem
+from config.problem import NOWHERE, ConfigError, Problem
 
 KEY = "config"
 DEFAULT = "active-passive"
@@ -28,6 +28,7 @@ def chosen(context: Mapping[str, object]) -> str:
                         f"the configuration is chosen with {KEY}, and nothing would read this",
                         f"write -c {KEY}={context[key]}",
                         file="-c",
+                        at=NOWHERE,
                     )
                 ]
             )
@@ -50,7 +51,7 @@ def find(choice: str, root: File) -> File:
         for suffix in _SUFFIXES:
             if (root / folder / f"{choice}{suffix}").is_file():
                 return _short(root / folder / f"{choice}{suffix}")
-    tried = " and ".join(str(folder / f"{choice}.yaml") for folder in folders)
+    tried = " nor ".join(str(folder / f"{choice}.yaml") for folder in folders)
     raise ConfigError([_missing(choice, f"neither {tried} is a file", root)])
 
 
@@ -77,4 +78,5 @@ def _missing(choice: str, what: str, root: File) -> Problem:
         f"did you mean {near[0]}?" if near else f"known names are {', '.join(names)}",
         value=choice,
         file="-c config",
+        at=NOWHERE,
     )

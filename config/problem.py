@@ -12,6 +12,10 @@ Path = tuple[str | int, ...]
 """Keys from the file's root, with numbers for places in lists."""
 
 
+NOWHERE = (0, 0)
+"""The place of what stands in no file."""
+
+
 class Severity(Enum):
     """Whether a problem stops the synth."""
 
@@ -35,7 +39,7 @@ class Problem:
         lacks: another place that the problem hangs on, such as where a missing thing would stand,
             with `ANY` for every key: it is no news about a file with an error there.
         at_key: point at the key and not at its value.
-        at: line and column, both from 1, once they are known.
+        at: line and column, both from 1, once they are known, or `NOWHERE`.
         file: the file's name, once it is known.
     """
 
@@ -61,8 +65,8 @@ class Problem:
     def where(self) -> str:
         """The place: `file:line:column: path.to.key`."""
         line, column = self.at
-        path = dotted(self.path)
-        return f"{self.file}:{line}:{column}: {path}" if path else f"{self.file}:{line}:{column}"
+        place = self.file if self.at == NOWHERE else f"{self.file}:{line}:{column}"
+        return f"{place}: {dotted(self.path)}" if self.path else place
 
     def __str__(self) -> str:
         """`file:line:column: path.to.key: what (value); why; what instead`."""

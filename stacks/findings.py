@@ -99,13 +99,18 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         yield from _CREATED_VPC
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
         yield from _PUBLIC
-    for cluster in clusters:
-        for arn in cluster.instance.role_policies if cluster.instance else ():
-            yield Reason(
-                _NAG,
-                f"AwsSolutions-IAM4[Policy::{arn}]",
-                "The configuration names this policy for the nodes",
-            )
+    machines = (
+        machine
+        for cluster in clusters
+        for machine in (cluster.instance, *(node.instance for node in cluster.nodes.values()))
+        if machine is not None
+    )
+    for arn in sorted({arn for one in machines for arn in one.role_policies or ()}):
+        yield Reason(
+            _NAG,
+            f"AwsSolutions-IAM4[Policy::{arn}]",
+            "The configuration names this policy for the nodes",
+        )
 
 
 def acknowledge(scope: IConstruct, environment: Environment) -> None:

@@ -16,6 +16,7 @@ LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 INSTANCE = "AWS::EC2::Instance"
+PROFILE = "AWS::IAM::InstanceProfile"
 INGRESS = "AWS::EC2::SecurityGroupIngress"
 EGRESS = "AWS::EC2::SecurityGroupEgress"
 ALARM = "AWS::CloudWatch::Alarm"
@@ -47,7 +48,8 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         kind, properties = resource["Type"], resource.get("Properties", {})
         assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
         for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
-            assert key not in properties or kind == RECORD, (id_, key)
+            named = kind == RECORD or id_.startswith("PublishGetStackOutput")
+            assert key not in properties or named, (id_, key)
         tags = properties.get("Tags", properties.get("HealthCheckTags"))
         if isinstance(tags, list):
             given = {tag["Key"]: tag["Value"] for tag in tags}
@@ -101,9 +103,44 @@ class ClusterView:
             assert instance["ImageId"].startswith("ami-")
             assert not instance.get("DisableApiTermination", False)
             assert "NetworkInterfaces" not in instance
-            for disk in instance["BlockDeviceMappings"]:
-                assert disk["Ebs"]["Encrypted"] is True
-                assert disk["Ebs"]["VolumeType"] == "gp3"
+            machine = self.machine(name)
+            assert instance["ImageId"] == machine["image"]
+            assert instance["InstanceType"] == machine["type"]
+            assert instance.get("KeyName") == machine.get("key")
+            sizes = [machine.get("disk_gib", 100), machine.get("data_disk_gib")]
+            disks = [one["Ebs"] for one in instance["BlockDeviceMappings"]]
+            assert [one["VolumeSize"] for one in disks] == [size for size in sizes if size]
+            assert {one["VolumeType"] for one in disks} == {"gp3"}
+            assert {one["Encrypted"] for one in disks} == {True}
+            assert {one.get("KmsKeyId") for one in disks} == {machine.get("kms_key")}
+            self.role_is_least(instance, machine)
+
+    def machine(self, name: str) -> dict[str, Any]:
+        """What the configuration asks for: the cluster's machine, with the node's overrides."""
+        parts = (self.cluster.instance, self.cluster.nodes[name].instance)
+        return {
+            key: value
+            for part in parts
+            if part is not None
+            for key, value in part.model_dump(exclude_none=True).items()
+        }
+
+    def role_is_least(self, instance: dict[str, Any], machine: dict[str, Any]) -> None:
+        """A node's role: Session Manager, what the configuration names, and the boundary."""
+        (role_id,) = (
+            role["Ref"] for role in self.of(PROFILE)[instance["IamInstanceProfile"]["Ref"]]["Roles"]
+        )
+        role = self.of("AWS::IAM::Role")[role_id]
+        assert role.get("PermissionsBoundary") == self.environment.permissions_boundary
+        assert sorted(role.get("ManagedPolicyArns", [])) == sorted(machine.get("role_policies", ()))
+        statements = [
+            statement
+            for policy in self.of("AWS::IAM::Policy").values()
+            if {"Ref": role_id} in policy["Roles"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+        actions = {action for one in statements for action in one["Action"]}
+        assert all(action.startswith(("ssmmessages:", "ssm:Update")) for action in actions)
 
     def balancer_is_as_configured(self) -> None:
         """Rules 3 and 4."""
