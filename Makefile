@@ -3,27 +3,40 @@
 # What `make synth`, `make diff` and `make bench` work on: a path, or a bare name for
 # config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
+# The port of the local AWS; 0 is a free one.
+LOCAL_PORT ?= 0
 # The git revision that `make diff` compares the working tree with.
 BASE ?= main
 # More arguments for pytest, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
 
 python := .venv/bin/python
-typed := $(wildcard app.py bench config ops scripts stacks tests)
+typed := $(wildcard app.py bench config local node ops scripts stacks tests)
 
 # For what runs beside scripts/app, which sets the same: see there.
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup test snapshots reference lint format synth diff bench lock clean
+.PHONY: help setup local local-down local-env test snapshots reference lint format synth diff bench lock clean
 
 help: ## list these verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 setup: ## make .venv and node_modules from the lock files; nothing to do when they are current
 	@scripts/setup
 
+local: setup ## deploy CONFIG to an AWS of this machine, and show what came of it (LOCAL_PORT=…)
+	@local/setup
+	@$(python) -m local up --config '$(CONFIG)' --port '$(LOCAL_PORT)'
+
+local-down: setup ## destroy what `make local` deployed, and stop its server
+	@$(python) -m local down
+
+local-env: setup ## print the lines that send a shell to the local AWS
+	@$(python) -m local env --config '$(CONFIG)'
+
 test: setup ## run every test (ARGS='-k NAME' for some)
+	@local/setup
 	@$(python) -m pytest $(ARGS)
 
 snapshots: setup ## accept the templates as they are now, after reading `make diff`
@@ -55,8 +68,12 @@ lock: setup ## bring the lock files up to pyproject.toml and package.json (ARGS=
 	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS) \
 		--output-file requirements.lock pyproject.toml
+	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS) \
+		--output-file local/requirements.lock local/requirements.in
 	@.venv/node .venv/npm-cli.js install --package-lock-only --silent --cache .venv/npm-cache
 
 clean: ## remove all that these verbs made
-	@rm -rf .venv node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@[ ! -e .local/server.json ] || $(python) -m local stop || true
+	@rm -rf .local .local.lock local/.venv .venv node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The server: MiniStack with a plugin of ours, in an environment of its own."""

@@ -1,0 +1,43 @@
+"""Everything that makes an AWS for our stacks of MiniStack, in the order that it needs."""
+
+from local.aws import (
+    addresses,
+    alarms,
+    creation_policy,
+    dns,
+    events,
+    health_checks,
+    identity,
+    instances,
+    listeners,
+    load_balancers,
+    network,
+    security_groups,
+    stack_outputs,
+    systems_manager,
+    target_groups,
+    target_health,
+    types,
+)
+
+
+def install() -> None:
+    """Install every part."""
+    network.install()
+    addresses.install()
+    security_groups.install()
+    identity.install()
+    instances.install()
+    load_balancers.install()
+    listeners.install()
+    target_health.install()
+    target_groups.install()
+    alarms.install()
+    dns.install()
+    health_checks.install()
+    systems_manager.install()
+    stack_outputs.install()
+    events.install()
+    # The last to look before anything is made, so the first in front of what was declared.
+    types.enforce_schemas()
+    creation_policy.install()

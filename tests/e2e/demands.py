@@ -1,0 +1,264 @@
+"""What a configuration demands of the deployed environment, said from its plain values.
+
+Nothing here looks at a template or at what `config` or `stacks` derive: the demands are said a
+second time, and compared with what the API shows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from config.cluster import Cluster as Settings
+from config.model import Environment
+from config.service import HealthSettings, Service
+from local.readback import Cluster, Group, Listener, Topology
+
+DEFAULTS = {"interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
+ANYWHERE = "0.0.0.0/0"
+
+
+def hold(topology: Topology) -> None:
+    """Assert that everything is as the configuration demands."""
+    for cluster in topology.clusters.values():
+        _Demands(topology.environment, cluster).hold()
+    if topology.environment.failover is not None:
+        _records(topology)
+
+
+class _Demands:
+    """What is demanded of one cluster."""
+
+    def __init__(self, environment: Environment, cluster: Cluster) -> None:
+        self.environment, self.cluster, self.settings = environment, cluster, cluster.settings
+        self.seven = environment.denodo.version == "7.0"
+        self.rules = list(_rules(cluster))
+
+    def hold(self) -> None:
+        self.nodes()
+        if self.settings.balancer.kind == "none":
+            assert self.cluster.balancer is None
+            self.node_lets_clients_in()
+            return
+        self.balancer()
+        self.listeners()
+        self.clients_get_in_and_nodes_are_behind()
+
+    def nodes(self) -> None:
+        """Every node runs in its zone, protected; public only if clients come to it."""
+        assert set(self.cluster.nodes) == set(self.settings.nodes)
+        for name, node in self.cluster.nodes.items():
+            wanted = self.settings.nodes[name]
+            assert (node.state, node.zone) == ("running", wanted.zone)
+            if wanted.instance_id:
+                assert node.instance_id == wanted.instance_id
+                continue
+            assert node.raw["MetadataOptions"]["HttpTokens"] == "required"
+            subnet = self.settings.network.zones[wanted.zone].nodes
+            assert subnet is None or node.raw["SubnetId"] == subnet
+            assert bool(node.public_ip) == _faces_the_internet(self.settings)
+            machine = self.settings.instance
+            own = wanted.instance
+            assert node.raw["InstanceType"] == ((own and own.type) or (machine and machine.type))
+            self.disks(node.raw)
+
+    def disks(self, instance: dict[str, Any]) -> None:
+        ids = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]
+        shown = self.cluster.access.client("ec2").describe_volumes(VolumeIds=ids)["Volumes"]
+        assert all(one["Encrypted"] and one["VolumeType"] == "gp3" for one in shown)
+
+    def balancer(self) -> None:
+        balancer, wanted = self.cluster.balancer, self.settings.balancer
+        assert balancer is not None
+        assert (balancer.type, balancer.scheme) == ("network", wanted.scheme)
+        assert balancer.attributes["load_balancing.cross_zone.enabled"] == _text(wanted.cross_zone)
+        assert balancer.attributes["deletion_protection.enabled"] == _text(
+            wanted.deletion_protection
+        )
+        zones = {one["ZoneName"]: one for one in balancer.raw["AvailabilityZones"]}
+        assert set(zones) == set(self.settings.network.zones)
+        for zone, address in wanted.addresses.items():
+            (fixed,) = zones[zone]["LoadBalancerAddresses"]
+            assert address in (fixed.get("AllocationId"), fixed.get("PrivateIPv4Address"))
+        assert self.cluster.outputs["BalancerDnsName"] == balancer.dns_name
+
+    def listeners(self) -> None:
+        """One listener and one group for every service, and for every auxiliary port of 7.0."""
+        balancer = self.cluster.balancer
+        assert balancer is not None
+        found = {one.port: one for one in balancer.listeners}
+        nodes = set(self.settings.nodes)
+        wanted = set()
+        for name, service in self.environment.services.items():
+            wanted.add(service.port)
+            self.service(name, service, found[service.port], nodes)
+        if self.seven:
+            for name, node in self.settings.nodes.items():
+                assert node.auxiliary_port is not None
+                wanted.add(node.auxiliary_port)
+                self.auxiliary(name, node.auxiliary_port, found[node.auxiliary_port])
+        assert set(found) == wanted
+
+    def service(self, name: str, service: Service, listener: Listener, nodes: set[str]) -> None:
+        port = service.node_port or service.port
+        group = listener.group
+        if service.tls is None:
+            assert (listener.protocol, listener.certificates) == ("TCP", ())
+        else:
+            certificate = service.tls.get(self.cluster.name, service.tls.get("*"))
+            assert (listener.protocol, listener.certificates) == ("TLS", (certificate,))
+        if service.idle_timeout is not None:
+            assert listener.attributes["tcp.idle_timeout.seconds"] == str(service.idle_timeout)
+        assert group.tags["denodo:service"] == name
+        sticky = service.sticky is True
+        assert group.attributes["stickiness.enabled"] == _text(sticky)
+        assert group.attributes["preserve_client_ip.enabled"] == _text(service.client_ip)
+        self.group(group, nodes, port, service.health)
+
+    def auxiliary(self, node: str, port: int, listener: Listener) -> None:
+        """Traps 1 to 3: its loss pulls no zone, and a node reaches itself."""
+        group = listener.group
+        assert group.tags["denodo:node"] == node
+        assert group.attributes["preserve_client_ip.enabled"] == "false"
+        off = "target_group_health.dns_failover.minimum_healthy_targets.count"
+        assert group.attributes[off] == "off"
+        self.group(group, {node}, port, HealthSettings())
+
+    def group(self, group: Group, nodes: set[str], port: int, own: HealthSettings) -> None:
+        assert {target.node for target in group.targets if target.state != "draining"} == nodes
+        assert {target.port for target in group.targets if target.state != "draining"} == {port}
+        assert {target.state for target in group.targets} <= {"healthy", "initial", "draining"}
+        delay = group.attributes["deregistration_delay.timeout_seconds"]
+        assert delay == str(self.settings.balancer.deregistration_delay)
+        general, shown = self.settings.balancer.health, group.raw
+        values = {
+            key: getattr(own, key) or getattr(general, key) or default
+            for key, default in DEFAULTS.items()
+        }
+        assert shown["HealthCheckIntervalSeconds"] == values["interval"]
+        assert shown["HealthCheckTimeoutSeconds"] == values["timeout"]
+        assert shown["HealthyThresholdCount"] == values["healthy"]
+        assert shown["UnhealthyThresholdCount"] == values["unhealthy"]
+        assert group.tags["denodo:environment"] == self.environment.name
+        assert group.tags["denodo:cluster"] == self.cluster.name
+
+    def clients_get_in_and_nodes_are_behind(self) -> None:
+        """Rule 3: clients to the balancer, the balancer to the nodes, and nobody past it."""
+        balancer = self.cluster.balancer
+        assert balancer is not None
+        (front,) = balancer.raw["SecurityGroups"]
+        served = {one.port for one in balancer.listeners}
+        behind = {target.port for one in balancer.listeners for target in one.group.targets}
+        for cidr in self.settings.balancer.clients:
+            assert served <= self.ports(front, cidr)
+        for group in self.node_groups():
+            assert behind <= self.ports(group, front)
+            assert behind <= self.ports(front, group, out=True)
+            clients = set(self.settings.balancer.clients) - set(self.managers())
+            assert not clients & {_peer(one) for one in self.into(group)}
+
+    def node_lets_clients_in(self) -> None:
+        ports = {one.node_port or one.port for one in self.environment.services.values()}
+        for group in self.node_groups():
+            for cidr in self.settings.balancer.clients:
+                assert ports <= self.ports(group, cidr)
+
+    def managers(self) -> tuple[str, ...]:
+        manager = self.environment.solution_manager
+        return manager.cidrs if manager else ()
+
+    def node_groups(self) -> set[str]:
+        """The groups of the nodes that are ours; an adopted one keeps its own."""
+        return {
+            group["GroupId"]
+            for name, node in self.cluster.nodes.items()
+            if not self.settings.nodes[name].instance_id
+            for group in node.raw["SecurityGroups"]
+        }
+
+    def into(self, group: str) -> list[dict[str, Any]]:
+        return [one for one in self.rules if one["GroupId"] == group and not one["IsEgress"]]
+
+    def ports(self, group: str, peer: str, *, out: bool = False) -> set[int]:
+        """The ports that a group's rules open to a peer."""
+        return {
+            port
+            for one in self.rules
+            if (one["GroupId"], _peer(one), one["IsEgress"]) == (group, peer, out)
+            for port in range(one["FromPort"], one["ToPort"] + 1)
+        }
+
+
+def _faces_the_internet(cluster: Settings) -> bool:
+    return cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
+
+
+def _rules(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    pages = cluster.access.client("ec2").get_paginator("describe_security_group_rules")
+    for page in pages.paginate():
+        yield from page["SecurityGroupRules"]
+
+
+def _peer(rule: dict[str, Any]) -> str:
+    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+    return str(rule.get("CidrIpv4") or group or rule.get("PrefixListId"))
+
+
+def _records(topology: Topology) -> None:
+    """Two records of one name, each with the address and the check of its cluster."""
+    failover = topology.environment.failover
+    assert failover is not None
+    apex = failover.record == "@"
+    name = failover.zone.name if apex else f"{failover.record}.{failover.zone.name}"
+    assert topology.endpoint == name
+    records = {record.role: record for record in topology.records}
+    assert set(records) == {"PRIMARY", "SECONDARY"}
+    assert len(topology.records) == 2
+    for role, cluster_name in (("PRIMARY", failover.primary), ("SECONDARY", failover.secondary)):
+        record, cluster = records[role], topology.clusters[cluster_name]
+        assert record.name == f"{name}."
+        if cluster.balancer is not None:
+            assert cluster.balancer.dns_name in record.answer
+            assert record.type == ("A" if record.answer.startswith("alias") else "CNAME")
+        else:
+            (node,) = cluster.nodes.values()
+            assert (record.type, record.answer) == ("A", node.public_ip or node.private_ip)
+        if "AliasTarget" in record.raw:
+            assert record.raw["AliasTarget"]["EvaluateTargetHealth"] is True
+        else:
+            assert record.raw["TTL"] == (10 if failover.ttl is None else failover.ttl)
+            if role == "PRIMARY" or failover.secondary_health:
+                _check(topology, record.check, cluster)
+
+
+def _check(topology: Topology, check: str, cluster: Cluster) -> None:
+    """A record's check sees its cluster: from outside, or by its alarm."""
+    config = topology.checks[check]
+    children = [topology.checks[one] for one in config.get("ChildHealthChecks", [])] or [config]
+    jdbc = topology.environment.services["jdbc"]
+    seen = []
+    for one in children:
+        if one["Type"] == "CLOUDWATCH_METRIC":
+            named = one["AlarmIdentifier"]
+            client = cluster.access.client("cloudwatch")
+            shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
+            if shown and shown[0]["Namespace"] == "AWS/NetworkELB":
+                assert cluster.balancer is not None
+                values = {pair["Name"]: pair["Value"] for pair in shown[0]["Dimensions"]}
+                assert cluster.balancer.arn.endswith(values["LoadBalancer"])
+                (group,) = [of.group for of in cluster.balancer.listeners if of.port == jdbc.port]
+                assert group.arn.endswith(values["TargetGroup"])
+                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
+                seen.append(one)
+        elif one["Type"] == "TCP":
+            place = one.get("FullyQualifiedDomainName") or one["IPAddress"]
+            if cluster.balancer is not None:
+                assert (place, one["Port"]) == (cluster.balancer.dns_name, jdbc.port)
+            else:
+                (node,) = cluster.nodes.values()
+                assert (place, one["Port"]) == (node.public_ip, jdbc.node_port or jdbc.port)
+            seen.append(one)
+    control = topology.environment.failover and topology.environment.failover.control
+    assert seen or control == "operator"
+
+
+def _text(flag: object) -> str:
+    return str(bool(flag)).lower()

@@ -1,0 +1,189 @@
+"""An environment that the real CDK CLI deploys to the local AWS, from a finished `cdk.out`."""
+
+import copy
+import itertools
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from config.load import Loaded, load
+from local import bootstrap, up
+from local.cdk import Cdk
+from local.credentials import Access
+from local.readback import Topology
+from tests import local_server
+from tests.assembly import ROOT, synthesise
+
+Data = dict[str, Any]
+Change = Callable[[Data], None]
+_TIMEOUT_S = 120.0
+_ACCOUNT = re.compile(r"\b111122223333\b")
+
+
+class Deployment:
+    """One environment in accounts of its own.
+
+    Attributes:
+        data: the configuration as it is now.
+        loaded: the same, checked.
+        out: the cloud assembly that it gives.
+    """
+
+    def __init__(self, data: Data, folder: Path) -> None:
+        self._folder, self._rounds = folder, itertools.count()
+        self.data, self.loaded, self.out = data, self._load(data), folder
+        self.synthesise()
+
+    @classmethod
+    def of_example(cls, name: str, folder: Path, *changes: Change) -> "Deployment":
+        """An example, changed or not, in an account that no other test has."""
+        text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
+        text = _ACCOUNT.sub(local_server.new_account(), text)
+        data = dict(YAML(typ="safe").load(text))
+        for change in changes:
+            change(data)
+        return cls(data, folder)
+
+    def _load(self, data: Data) -> Loaded:
+        file = self._folder / "environment.yaml"
+        file.write_text(json.dumps(data))
+        return load(file)
+
+    def synthesise(self) -> None:
+        """Make the assembly of the configuration."""
+        self.out = self._folder / f"out{next(self._rounds)}"
+        synthesise(self.loaded, self.out)
+
+    def change(self, *changes: Change) -> None:
+        """Change the configuration, and make its assembly."""
+        data = copy.deepcopy(self.data)
+        for change in changes:
+            change(data)
+        self.loaded = self._load(data)
+        self.data = data
+        self.synthesise()
+
+    @contextmanager
+    def tried(self, change: Change) -> Iterator[None]:
+        """Change the configuration for a block only."""
+        before = self.data, self.loaded, self.out
+        self.change(change)
+        yield
+        self.data, self.loaded, self.out = before
+
+    @property
+    def access(self) -> Access:
+        """Who deploys."""
+        where = bootstrap.home(self.loaded.environment)
+        return Access(local_server.endpoint(), *where)
+
+    def prepare(self) -> None:
+        """Make what is given, and bootstrap what is not yet."""
+        endpoint, environment = local_server.endpoint(), self.loaded.environment
+        up.give(endpoint, self.loaded)
+        where = bootstrap.missing(endpoint, environment)
+        bootstrap.bootstrap(endpoint, local_server.place(), environment, where)
+        assert bootstrap.missing(endpoint, environment) == []
+
+    def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the CLI on the assembly."""
+        cdk = Cdk(self.access, local_server.place(), self._folder)
+        return cdk.captured(*arguments, "--app", str(self.out), timeout=_TIMEOUT_S)
+
+    def deploy(self) -> str:
+        """Deploy everything."""
+        done = self.try_to_deploy()
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def try_to_deploy(self) -> subprocess.CompletedProcess[str]:
+        """Deploy everything, or fail."""
+        progress = ("--require-approval", "never", "--progress", "events")
+        return self.cdk("deploy", "--all", *progress)
+
+    def diff(self) -> tuple[bool, str]:
+        """Whether `cdk diff --fail` finds a difference, and what it says."""
+        done = self.cdk("diff", "--all", "--fail")
+        said = done.stdout + done.stderr
+        assert done.returncode in (0, 1), said
+        return done.returncode == 1, said
+
+    def destroy(self) -> None:
+        """Destroy everything."""
+        done = self.cdk("destroy", "--all", "--force")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def topology(self) -> Topology:
+        """What the API shows now."""
+        return Topology(local_server.endpoint(), self.loaded.environment)
+
+    def left(self) -> dict[str, Any]:
+        """What of ours is left in the services of every account and region."""
+        found: dict[str, Any] = {}
+        for where in bootstrap.places(self.loaded.environment):
+            access = Access(local_server.endpoint(), *where)
+            found.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
+        return found
+
+
+def _ours(access: Access) -> dict[str, list[str]]:
+    """What carries our tags, and what nobody else makes."""
+    ec2, elb = access.client("ec2"), access.client("elbv2")
+    instances = [
+        one
+        for of in ec2.describe_instances()["Reservations"]
+        for one in of["Instances"]
+        if one["State"]["Name"] != "terminated"
+    ]
+    tagged = [{"Name": "tag-key", "Values": ["denodo:environment"]}]
+    return {
+        "stacks": [
+            one["StackName"]
+            for one in access.client("cloudformation").describe_stacks()["Stacks"]
+            if one["StackName"] != bootstrap.TOOLKIT
+        ],
+        "instances": [one["InstanceId"] for one in instances if _is_ours(one)],
+        "groups": [
+            one["GroupId"] for one in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]
+        ],
+        "vpcs": [one["VpcId"] for one in ec2.describe_vpcs(Filters=tagged)["Vpcs"]],
+        "subnets": [one["SubnetId"] for one in ec2.describe_subnets(Filters=tagged)["Subnets"]],
+        "addresses": [
+            one["AllocationId"] for one in ec2.describe_addresses()["Addresses"] if _is_ours(one)
+        ],
+        "balancers": [
+            one["LoadBalancerArn"] for one in elb.describe_load_balancers()["LoadBalancers"]
+        ],
+        "target groups": [
+            one["TargetGroupArn"] for one in elb.describe_target_groups()["TargetGroups"]
+        ],
+        "alarms": [
+            one["AlarmName"]
+            for one in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ],
+        "checks": [
+            one["Id"] for one in access.client("route53").list_health_checks()["HealthChecks"]
+        ],
+        "records": [
+            one["Name"]
+            for zone in access.client("route53").list_hosted_zones()["HostedZones"]
+            for one in access.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])[
+                "ResourceRecordSets"
+            ]
+            if one["Type"] not in ("NS", "SOA")
+        ],
+        "profiles": [
+            one["InstanceProfileName"]
+            for one in access.client("iam").list_instance_profiles()["InstanceProfiles"]
+        ],
+    }
+
+
+def _is_ours(shown: dict[str, Any]) -> bool:
+    return any(tag["Key"] == "denodo:environment" for tag in shown.get("Tags", []))

@@ -1,0 +1,138 @@
+"""The comparison with the configuration notices what it is there to notice."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from local.readback import Cluster
+from tests.e2e import demands
+from tests.e2e.deployment import Deployment
+
+Sabotage = Callable[[Cluster], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    deployment = Deployment.of_example("active-passive", tmp_path_factory.mktemp("sabotaged"))
+    deployment.prepare()
+    deployment.deploy()
+    return deployment
+
+
+def _group(cluster: Cluster, port: int) -> str:
+    assert cluster.balancer is not None
+    return next(one.group.arn for one in cluster.balancer.listeners if one.port == port)
+
+
+def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
+    @contextmanager
+    def sabotage(cluster: Cluster) -> Iterator[None]:
+        client, arn = cluster.access.client("elbv2"), _group(cluster, port)
+        for value in (wrong, right):
+            client.modify_target_group_attributes(
+                TargetGroupArn=arn, Attributes=[{"Key": key, "Value": value}]
+            )
+            if value == wrong:
+                yield
+
+    return sabotage
+
+
+@contextmanager
+def swapped_target(cluster: Cluster) -> Iterator[None]:
+    """An auxiliary port that leads to the other node."""
+    client, arn = cluster.access.client("elbv2"), _group(cluster, 19997)
+    mine, other = [
+        [{"Id": cluster.nodes[name].instance_id, "Port": 19997}] for name in ("node1", "node2")
+    ]
+    client.deregister_targets(TargetGroupArn=arn, Targets=mine)
+    client.register_targets(TargetGroupArn=arn, Targets=other)
+    yield
+    client.deregister_targets(TargetGroupArn=arn, Targets=other)
+    client.register_targets(TargetGroupArn=arn, Targets=mine)
+
+
+@contextmanager
+def stopped_node(cluster: Cluster) -> Iterator[None]:
+    client, node = cluster.access.client("ec2"), [cluster.nodes["node1"].instance_id]
+    client.stop_instances(InstanceIds=node)
+    yield
+    client.start_instances(InstanceIds=node)
+
+
+@contextmanager
+def closed_door(cluster: Cluster) -> Iterator[None]:
+    """A balancer that lets no client in to the JDBC port."""
+    assert cluster.balancer is not None
+    client, (group,) = cluster.access.client("ec2"), cluster.balancer.raw["SecurityGroups"]
+    clients = [{"CidrIp": "10.0.0.0/8"}]
+    jdbc = [{"IpProtocol": "tcp", "FromPort": 9999, "ToPort": 9999, "IpRanges": clients}]
+    client.revoke_security_group_ingress(GroupId=group, IpPermissions=jdbc)
+    yield
+    client.authorize_security_group_ingress(GroupId=group, IpPermissions=jdbc)
+
+
+@contextmanager
+def back_door(cluster: Cluster) -> Iterator[None]:
+    """Nodes that clients reach past the balancer."""
+    client = cluster.access.client("ec2")
+    (group,) = cluster.nodes["node1"].raw["SecurityGroups"]
+    clients = [{"CidrIp": "10.0.0.0/8"}]
+    all_ = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535, "IpRanges": clients}]
+    client.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=all_)
+    yield
+    client.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=all_)
+
+
+@contextmanager
+def moved_listener(cluster: Cluster) -> Iterator[None]:
+    client = cluster.access.client("elbv2")
+    assert cluster.balancer is not None
+    shown = client.describe_listeners(LoadBalancerArn=cluster.balancer.arn)["Listeners"]
+    (arn,) = [one["ListenerArn"] for one in shown if one["Port"] == 9999]
+    client.modify_listener(ListenerArn=arn, Port=9998)
+    yield
+    client.modify_listener(ListenerArn=arn, Port=9999)
+
+
+_OFF = "target_group_health.dns_failover.minimum_healthy_targets.count"
+SABOTAGES: dict[str, Sabotage] = {
+    "auxiliary group that pulls a zone": attribute(19997, _OFF, "1", "off"),
+    "auxiliary group that hairpins": attribute(
+        29997, "preserve_client_ip.enabled", "true", "false"
+    ),
+    "web that is not sticky": attribute(9090, "stickiness.enabled", "false", "true"),
+    "other delay": attribute(9999, "deregistration_delay.timeout_seconds", "0", "300"),
+    "swapped target": swapped_target,
+    "stopped node": stopped_node,
+    "closed door": closed_door,
+    "back door": back_door,
+    "moved listener": moved_listener,
+}
+
+
+@pytest.mark.parametrize("what", SABOTAGES)
+def test_notice(deployment: Deployment, what: str) -> None:
+    cluster = deployment.topology().clusters["active"]
+    with SABOTAGES[what](cluster), pytest.raises((AssertionError, KeyError)):
+        demands.hold(deployment.topology())
+
+
+def test_notice_a_record_that_leads_elsewhere(deployment: Deployment) -> None:
+    topology = deployment.topology()
+    primary = next(one for one in topology.records if one.role == "PRIMARY")
+    client = deployment.access.client("route53")
+
+    def lead_to(value: str) -> None:
+        changed = {**primary.raw, "ResourceRecords": [{"Value": value}]}
+        change = {"Action": "UPSERT", "ResourceRecordSet": changed}
+        assert topology.environment.failover is not None
+        zone = topology.environment.failover.zone.id
+        client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+
+    lead_to("elsewhere.example.com")
+    with pytest.raises(AssertionError):
+        demands.hold(deployment.topology())
+    lead_to(primary.answer)
+    demands.hold(deployment.topology())

@@ -1,0 +1,136 @@
+"""Every example, by the real CDK CLI, from bootstrap to destroy.
+
+What is deployed is read back over the API and compared with what the configuration demands.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.assembly import EXAMPLES
+from tests.e2e import demands
+from tests.e2e.deployment import Data, Deployment
+
+_SMALLEST = "active-active"
+
+
+@pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")
+def example(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """An example, deployed once; its tests change it one after the other."""
+    # Validation has its own tests, and takes a third of a synth.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDK_VALIDATION", "false")
+        deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))
+        deployment.prepare()
+        deployment.deploy()
+        yield deployment
+
+
+def test_is_deployed_as_demanded(deployment: Deployment) -> None:
+    demands.hold(deployment.topology())
+
+
+def test_has_no_difference_then(deployment: Deployment) -> None:
+    differs, said = deployment.diff()
+    assert not differs, said
+
+
+def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
+    said = deployment.deploy()
+    stacks = 1 + len(deployment.loaded.environment.clusters)
+    stacks -= deployment.loaded.environment.failover is None
+    assert said.count("(no changes)") == stacks
+
+
+def test_changes_are_seen_and_made_around_the_balancer(
+    example: str, deployment: Deployment
+) -> None:
+    """Another port, one more node, one service less: NLB and nodes are kept.
+
+    Each by itself in the smallest example, all at once in the others, which is as hard and faster.
+    """
+    changes = [_move_odbc, _add_a_node, _drop_web]
+    for round_ in [[one] for one in changes] if example == _SMALLEST else [changes]:
+        before = _identities(deployment)
+        deployment.change(*round_)
+        differs, said = deployment.diff()
+        assert differs, said
+        deployment.deploy()
+        demands.hold(deployment.topology())
+        assert before.items() <= _identities(deployment).items()
+    differs, said = deployment.diff()
+    assert not differs, said
+
+
+def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
+    """A node with an image that nobody has: the stack is then as it was."""
+    before = _identities(deployment)
+    with deployment.tried(_break):
+        failed = deployment.try_to_deploy()
+        assert failed.returncode == 1
+        assert "InvalidAMIID.NotFound" in failed.stdout + failed.stderr
+    demands.hold(deployment.topology())
+    assert _identities(deployment) == before
+    differs, said = deployment.diff()
+    assert not differs, said
+
+
+def test_destroy_leaves_nothing(deployment: Deployment) -> None:
+    deployment.destroy()
+    assert deployment.left() == {}
+
+
+def _identities(deployment: Deployment) -> dict[str, str]:
+    """What must outlive a change: balancers and nodes."""
+    found = {}
+    for name, cluster in deployment.topology().clusters.items():
+        if cluster.balancer is not None:
+            found[name] = cluster.balancer.arn
+        for node in cluster.nodes.values():
+            found[f"{name} {node.name}"] = node.instance_id
+    return found
+
+
+def _move_odbc(data: Data) -> None:
+    """Clients find odbc on another port."""
+    odbc = data["services"]["odbc"]
+    if isinstance(odbc, dict):
+        odbc["port"] += 7
+    else:
+        data["services"]["odbc"] = odbc + 7
+
+
+def _drop_web(data: Data) -> None:
+    del data["services"]["web"]
+
+
+def _add_a_node(data: Data) -> None:
+    """One more node in every cluster that can have one."""
+    for cluster in data["clusters"].values():
+        if cluster["balancer"]["kind"] != "none":
+            cluster["nodes"]["extra"] = _node(data, cluster)
+
+
+def _break(data: Data) -> None:
+    """A node whose image nobody has: a new one, or the only one anew."""
+    cluster = next(iter(data["clusters"].values()))
+    wrong = {"image": "ami-0bad0bad0bad0bad0"}
+    if cluster["balancer"]["kind"] == "none":
+        next(iter(cluster["nodes"].values()))["instance"] = wrong
+    else:
+        cluster["nodes"]["broken"] = {**_node(data, cluster), "instance": wrong}
+
+
+def _node(data: Data, cluster: dict[str, Any]) -> Data:
+    node: Data = {"zone": next(iter(cluster["network"]["zones"]))}
+    if isinstance(cluster["network"]["zones"], list):
+        node = {"zone": cluster["network"]["zones"][0]}
+    if data["denodo"]["version"] == "7.0":
+        node["auxiliary_port"] = 49000 + len(cluster["nodes"])
+    return node

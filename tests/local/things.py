@@ -1,0 +1,99 @@
+"""Small templates: a network with nodes and a balancer, each resource as plain as it can be."""
+
+from typing import Any
+
+Resources = dict[str, Any]
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"Ref": name}
+
+
+def attribute(name: str, of: str) -> dict[str, list[str]]:
+    return {"Fn::GetAtt": [name, of]}
+
+
+def one(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+IMAGE = "ami-0aaaaaaaaaaaaaaaa"
+
+
+def network() -> Resources:
+    """A VPC with two private subnets."""
+    return {
+        "Vpc": one("EC2::VPC", CidrBlock="10.0.0.0/16"),
+        "A": one(
+            "EC2::Subnet",
+            VpcId=ref("Vpc"),
+            CidrBlock="10.0.0.0/24",
+            AvailabilityZone="eu-west-1a",
+        ),
+        "B": one(
+            "EC2::Subnet",
+            VpcId=ref("Vpc"),
+            CidrBlock="10.0.1.0/24",
+            AvailabilityZone="eu-west-1b",
+        ),
+    }
+
+
+def public() -> Resources:
+    """A network with an internet gateway."""
+    gateway = {"VpcId": ref("Vpc"), "InternetGatewayId": ref("Gateway")}
+    return {
+        **network(),
+        "Gateway": one("EC2::InternetGateway"),
+        "Attached": one("EC2::VPCGatewayAttachment", **gateway),
+    }
+
+
+def node(subnet: str = "A", **properties: Any) -> dict[str, Any]:
+    return one(
+        "EC2::Instance",
+        **{"ImageId": IMAGE, "InstanceType": "m5.xlarge", "SubnetId": ref(subnet), **properties},
+    )
+
+
+def group(*targets: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    plain = {
+        "Protocol": "TCP",
+        "Port": 9999,
+        "VpcId": ref("Vpc"),
+        "TargetType": "instance",
+        "HealthCheckProtocol": "TCP",
+        "HealthCheckIntervalSeconds": 5,
+        "HealthCheckTimeoutSeconds": 4,
+        "HealthyThresholdCount": 2,
+        "UnhealthyThresholdCount": 2,
+        "Targets": [{"Id": target, "Port": 9999} for target in targets],
+    }
+    return one("ElasticLoadBalancingV2::TargetGroup", **{**plain, **properties})
+
+
+def balancer(**properties: Any) -> dict[str, Any]:
+    plain = {"Type": "network", "Scheme": "internal", "Subnets": [ref("A"), ref("B")]}
+    return one("ElasticLoadBalancingV2::LoadBalancer", **{**plain, **properties})
+
+
+def listener(port: int = 9999, group: str = "Group", **properties: Any) -> dict[str, Any]:
+    plain = {
+        "LoadBalancerArn": ref("Nlb"),
+        "Port": port,
+        "Protocol": "TCP",
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref(group)}],
+    }
+    return one("ElasticLoadBalancingV2::Listener", **{**plain, **properties})
+
+
+def serving() -> Resources:
+    """Two nodes behind a balancer."""
+    return {
+        **network(),
+        "Node1": node("A"),
+        "Node2": node("B"),
+        "Nlb": balancer(),
+        "Group": group(ref("Node1"), ref("Node2")),
+        "Listener": listener(),
+    }
