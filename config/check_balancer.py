@@ -6,9 +6,9 @@ from ipaddress import IPv4Address, IPv4Network
 from config import limits
 from config.model import Environment
 from config.problem import ANY, Path, Problem
-from config.service import EVERY
+from config.service import EVERY, HealthSettings
 from config.subnets import RESERVED_FIRST, ZONE_LETTERS, addressable, zone_blocks
-from config.topology import health_check, single_node_groups
+from config.topology import listeners, single_node_groups
 
 
 def tls_listener(environment: Environment) -> Iterator[Problem]:
@@ -49,11 +49,13 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     f"write one of {', '.join(sorted(environment.clusters))}",
                     value=key,
                     at_key=True,
-                    lacks=("clusters", key),
+                    lacks=("clusters", ANY),
                 )
         if service.tls is None:
             continue
         for cluster_name, cluster in environment.clusters.items():
+            if cluster.balancer.kind == "none":
+                continue
             arn = service.certificate(cluster_name)
             if arn is None:
                 yield Problem(
@@ -62,6 +64,7 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     "the service has a listener in every cluster",
                     f"add {cluster_name}: arn:aws:acm:{cluster.region}:{cluster.account}:…",
                     lacks=("services", name, "tls", cluster_name),
+                    since=(("clusters", cluster_name),),
                 )
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
@@ -71,6 +74,10 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     "Listener certificates for your Network Load Balancer)",
                     "write a map: cluster to the ARN of its certificate",
                     value=arn,
+                    since=(
+                        ("clusters", cluster_name, "region"),
+                        ("clusters", cluster_name, "account"),
+                    ),
                 )
 
 
@@ -87,17 +94,18 @@ def cross_zone_off(environment: Environment) -> Iterator[Problem]:
                 "for target groups)",
                 "remove cross_zone: false",
                 value="false",
+                since=(("clusters", name, "nodes"), ("denodo", "version")),
             )
 
 
 def health_timing(environment: Environment) -> Iterator[Problem]:
     """A check must end before the next begins; paths are for HTTP."""
     for name, cluster in environment.clusters.items():
-        for service_name, service in environment.services.items():
-            check = health_check(cluster, service)
-            own = service.health
+        for one in listeners(environment, cluster):
+            check = one.health
+            own = one.service.health if one.service else HealthSettings()
             path: Path = (
-                ("services", service_name, "health")
+                ("services", one.key, "health")
                 if own.interval or own.timeout
                 else ("clusters", name, "balancer", "health")
             )
@@ -112,12 +120,12 @@ def health_timing(environment: Environment) -> Iterator[Problem]:
                 )
             if own.path and check.protocol == "tcp":
                 yield Problem(
-                    ("services", service_name, "health", "path"),
+                    ("services", one.key, "health", "path"),
                     "is given for a tcp check",
                     "a tcp check connects and asks for nothing",
                     "add protocol: http, or remove the path",
                     value=own.path,
-                    lacks=("services", service_name, "health", "protocol"),
+                    lacks=("services", one.key, "health", "protocol"),
                 )
 
 
@@ -218,7 +226,7 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                     f"write one of {', '.join(sorted(zones))}",
                     value=zone,
                     at_key=True,
-                    lacks=("clusters", name, "network", "zones", zone),
+                    lacks=("clusters", name, "network", "zones", ANY),
                 )
         missing = sorted(set(zones) - set(given))
         if given and missing:
@@ -228,6 +236,7 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                 "a balancer's addresses are fixed in every zone or in none",
                 "add the zone, or remove addresses",
                 lacks=(*path, missing[0]),
+                since=(("clusters", name, "network", "zones", ANY),),
             )
         public = cluster.balancer.scheme == "internet-facing"
         for zone, address in given.items():
@@ -239,6 +248,7 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                     "(AWS, SubnetMapping)",
                     "write eipalloc-…" if public else "write a free address of the zone's subnet",
                     value=address,
+                    since=(("clusters", name, "balancer", "scheme"),),
                 )
 
 

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from config import limits, site
 from config.failover import Failover
 from config.model import Environment
-from config.problem import ANY, Problem, Severity
+from config.problem import ANY, Path, Problem, Severity
 from config.topology import single_node_groups
 
 _PATH = ("failover",)
+_ROLES = ("primary", "secondary")
+_DECIDES: tuple[Path, ...] = (
+    ("denodo", "version"),
+    ("clusters", ANY, "nodes"),
+    ("clusters", ANY, "balancer", "kind"),
+    ("clusters", ANY, "balancer", "scheme"),
+    *((*_PATH, key) for key in ("health", "control", "secondary_health")),
+)
+"""What decides on how each cluster is checked."""
 _UNREACHABLE = (
     "Route 53's health checkers are on the internet and reach no private address (AWS, How Amazon "
     "Route 53 checks the health of your resources)"
@@ -21,7 +30,7 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
     if failover is None:
         return
     known = ", ".join(sorted(environment.clusters))
-    for key in ("primary", "secondary"):
+    for key in _ROLES:
         name = getattr(failover, key)
         if name not in environment.clusters:
             yield Problem(
@@ -30,7 +39,7 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
                 "DNS answers with a cluster's balancer",
                 f"write one of {known}",
                 value=name,
-                lacks=("clusters", name),
+                lacks=("clusters", ANY),
             )
     if failover.primary == failover.secondary:
         yield Problem(
@@ -48,8 +57,9 @@ def record_name(environment: Environment) -> Iterator[Problem]:
     if failover is None:
         return
     zone = failover.zone.name
-    if failover.record == zone or failover.record.endswith(f".{zone}"):
-        short = failover.record.removesuffix(zone).rstrip(".") or site.APEX
+    # DNS has no upper case, and a zone's name has a dot, so that the record has one before it.
+    if f".{failover.record}".lower().endswith(f".{zone}".lower()):
+        short = failover.record[: -len(zone)].rstrip(".") or site.APEX
         yield Problem(
             (*_PATH, "record"),
             "ends in the zone's name",
@@ -74,7 +84,7 @@ def record_name(environment: Environment) -> Iterator[Problem]:
             "are (AWS, Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
-            lacks=(*_PATH, "health"),
+            since=_DECIDES,
         )
 
 
@@ -222,11 +232,12 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
 def settings_without_use(environment: Environment) -> Iterator[Problem]:
     """A setting that nothing would read is a misunderstanding."""
     failover = environment.failover
-    methods = set(site.methods(environment).values())
-    if failover is None or not methods:
+    methods = site.methods(environment)
+    # Without both clusters it is not known what has a use.
+    if failover is None or len(methods) < len(_ROLES):
         return
-    alias = methods == {"target-health"}
-    checks = _alias_reason() if alias else ""
+    alias = set(methods.values()) == {"target-health"}
+    checks = set(site.checks(environment).values())
     if alias and failover.control == "operator":
         yield _unused(
             failover,
@@ -236,22 +247,27 @@ def settings_without_use(environment: Environment) -> Iterator[Problem]:
             "write control: automatic, or health: alarm",
         )
     if alias and not failover.secondary_health:
-        yield _unused(failover, "secondary_health", checks, "remove it, or write health: alarm")
+        yield _unused(
+            failover,
+            "secondary_health",
+            "failover aliases must evaluate target health (AWS, Route 53 API, AliasTarget)",
+            "remove it, or write health: alarm",
+        )
     for key, unused, why in (
         ("ttl", alias, f"an alias has the balancer's TTL, {limits.BALANCER_ALIAS_TTL_S} s"),
-        ("threshold", alias, "targets are judged by balancer.health"),
+        (
+            "threshold",
+            checks <= {"target-health"},
+            "it is for endpoint checks and alarms; targets are judged as balancer.health says",
+        ),
         (
             "interval",
-            "endpoint" not in methods,
-            f"alarms are read every {limits.ALARM_PERIOD_S} s, and targets as balancer.health says",
+            "endpoint" not in checks,
+            f"it is for endpoint checks; alarms are read every {limits.ALARM_PERIOD_S} s",
         ),
     ):
         if unused and getattr(failover, key) is not None:
             yield _unused(failover, key, why, "remove it, or choose another health")
-
-
-def _alias_reason() -> str:
-    return "failover aliases must evaluate target health (AWS, Route 53 API, AliasTarget)"
 
 
 def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
@@ -262,6 +278,7 @@ def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
         why,
         instead,
         value=str(value).lower(),
+        since=_DECIDES,
     )
 
 

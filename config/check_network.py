@@ -46,6 +46,7 @@ def given_network(environment: Environment) -> Iterator[Problem]:
                         "in an existing VPC the subnets are given, as there may be many",
                         f"add {key}: subnet-… of {zone}",
                         lacks=(*path, key),
+                        since=(("clusters", name, "balancer", "kind"),),
                     )
         yield from _shared_subnets(name, cluster)
 
@@ -126,7 +127,7 @@ def node_zones(environment: Environment) -> Iterator[Problem]:
                     "the node needs a subnet there",
                     f"write one of {', '.join(sorted(zones))}, or add the zone to network.zones",
                     value=node.zone,
-                    lacks=("clusters", name, "network", "zones", node.zone),
+                    lacks=("clusters", name, "network", "zones", ANY),
                 )
 
 
@@ -176,6 +177,7 @@ def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
                     "a security group takes a rule once",
                     "remove one of the two",
                     value=cidr,
+                    since=((*path, cidrs.index(cidr)),),
                 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from config import limits
-from config.cluster import Cluster, Instance
+from config.cluster import Cluster, Instance, InstanceOverride
 from config.model import Environment
 from config.pins import wanted
 from config.problem import Path, Problem, Severity
@@ -59,13 +59,14 @@ def adopted(environment: Environment) -> Iterator[Problem]:
         if not nodes:
             continue
         network: Path = ("clusters", name, "network")
+        since: tuple[Path, ...] = (("clusters", name, "nodes", nodes[0], "instance_id"),)
         if cluster.network.vpc is None:
             yield Problem(
                 (*network, "vpc"),
                 "is missing",
                 f"{nodes[0]} exists already, and so does its VPC",
                 "add vpc: vpc-… of the instance",
-                lacks=(*network, "vpc"),
+                since=since,
             )
         if cluster.network.cidr is None:
             yield Problem(
@@ -74,7 +75,7 @@ def adopted(environment: Environment) -> Iterator[Problem]:
                 f"{nodes[0]} is in security groups of its owner's, so the balancer's group can let "
                 "traffic out to its network's addresses only",
                 "add cidr with the network that the instance's address is in",
-                lacks=(*network, "cidr"),
+                since=since,
             )
         if cluster.balancer.kind == "none":
             yield Problem(
@@ -130,29 +131,27 @@ def types_as_targets(environment: Environment) -> Iterator[Problem]:
 def keys_and_policies(environment: Environment) -> Iterator[Problem]:
     """A key encrypts disks of its region, a policy belongs to roles of its account."""
     for name, cluster in environment.clusters.items():
-        instance: Path = ("clusters", name, "instance")
-        if cluster.instance is None:
-            continue
-        key = cluster.instance.kms_key
-        if key is not None and key.split(":")[3] != cluster.region:
-            yield Problem(
-                (*instance, "kms_key"),
-                f"is not of {cluster.region}",
-                "a disk is encrypted with a key of its region (AWS, Amazon EBS encryption)",
-                f"write a key of {cluster.region}",
-                value=key,
-                lacks=("clusters", name, "region"),
-            )
-        for index, arn in enumerate(cluster.instance.role_policies):
-            if _foreign(arn, cluster.account):
+        for path, machine in described(name, cluster):
+            key = machine.kms_key
+            if key is not None and key.split(":")[3] != cluster.region:
                 yield Problem(
-                    (*instance, "role_policies", index),
-                    f"is not of account {cluster.account}",
-                    _FOREIGN,
-                    "write a policy of the cluster's account, or one of AWS",
-                    value=arn,
-                    lacks=("clusters", name, "account"),
+                    (*path, "kms_key"),
+                    f"is not of {cluster.region}",
+                    "a disk is encrypted with a key of its region (AWS, Amazon EBS encryption)",
+                    f"write a key of {cluster.region}",
+                    value=key,
+                    lacks=("clusters", name, "region"),
                 )
+            for index, arn in enumerate(machine.role_policies or ()):
+                if _foreign(arn, cluster.account):
+                    yield Problem(
+                        (*path, "role_policies", index),
+                        f"is not of account {cluster.account}",
+                        _FOREIGN,
+                        "write a policy of the cluster's account, or one of AWS",
+                        value=arn,
+                        lacks=("clusters", name, "account"),
+                    )
         boundary = environment.permissions_boundary
         if boundary is not None and _foreign(boundary, cluster.account):
             yield Problem(
@@ -174,6 +173,31 @@ def _foreign(arn: str, account: str) -> bool:
     return arn.split(":")[4] not in (account, "aws")
 
 
+def repeated_policies(environment: Environment) -> Iterator[Problem]:
+    """A policy is attached to a role once."""
+    for name, cluster in environment.clusters.items():
+        for path, machine in described(name, cluster):
+            policies = machine.role_policies or ()
+            for index, arn in enumerate(policies):
+                if arn in policies[:index]:
+                    yield Problem(
+                        (*path, "role_policies", index),
+                        "stands here twice",
+                        "a role takes a policy once",
+                        "remove one of the two",
+                        value=arn,
+                    )
+
+
+def described(name: str, cluster: Cluster) -> Iterator[tuple[Path, Instance | InstanceOverride]]:
+    """What is said about a cluster's machines and where: for all, then for single nodes."""
+    if cluster.instance is not None:
+        yield ("clusters", name, "instance"), cluster.instance
+    for node_name, node in cluster.nodes.items():
+        if node.instance is not None:
+            yield ("clusters", name, "nodes", node_name, "instance"), node.instance
+
+
 def _machines(environment: Environment) -> Iterator[tuple[str, Cluster, str, Instance]]:
     """The nodes that are created, with what the configuration asks for."""
     for name, cluster in environment.clusters.items():
@@ -183,4 +207,11 @@ def _machines(environment: Environment) -> Iterator[tuple[str, Cluster, str, Ins
                 yield name, cluster, node_name, machine
 
 
-RULES = (machines, adopted, owners_of_adopted, types_as_targets, keys_and_policies)
+RULES = (
+    machines,
+    adopted,
+    owners_of_adopted,
+    types_as_targets,
+    keys_and_policies,
+    repeated_policies,
+)

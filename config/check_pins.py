@@ -40,7 +40,7 @@ def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
                 continue
             now = pinned(target, pin)
             differences = [
-                f"{key} {getattr(now, key)} -> {getattr(target, key)}"
+                f"{key} {getattr(now, key) or 'none'} -> {getattr(target, key) or 'none'}"
                 for key in type(pin).model_fields
                 if getattr(now, key) != getattr(target, key)
             ]

@@ -71,6 +71,8 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
 
 def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
     """An auxiliary port is unique in its cluster, and free on balancer and node."""
+    if not ports_of(environment).auxiliary:
+        return
     occupied = ports_of(environment).occupied
     served = {service.port: name for name, service in environment.services.items()}
     on_nodes = {service.target_port: name for name, service in environment.services.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from config import limits
+from config.check_nodes import described
 from config.cluster import Cluster
 from config.firewall import Direction, Group, Side, firewall
 from config.limits import Limit
@@ -48,7 +49,7 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
             yield from _over(
                 limits.RULES_PER_SECURITY_GROUP,
                 side.weight,
-                _culprit(name, side),
+                _culprit(environment, name, side),
                 f"{label}, with one range of ports a CIDR",
                 "join networks, for example neighbouring /24 into a /23",
             )
@@ -64,9 +65,9 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def _culprit(name: str, side: Side) -> Path:
-    """Where the many CIDRs of a side stand."""
-    if side.group == "nodes":
+def _culprit(environment: Environment, name: str, side: Side) -> Path:
+    """Where the many CIDRs of a side stand. A node without a balancer meets the clients itself."""
+    if side.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
     return ("clusters", name, "balancer", "clients")
 
@@ -125,11 +126,11 @@ def elastic_ips(cluster: Cluster) -> int:
 def policy_quota(environment: Environment) -> Iterator[Problem]:
     """A role takes few managed policies."""
     for name, cluster in environment.clusters.items():
-        if cluster.instance:
+        for path, machine in described(name, cluster):
             yield from _over(
                 limits.POLICIES_PER_ROLE,
-                len(cluster.instance.role_policies),
-                ("clusters", name, "instance", "role_policies"),
+                len(machine.role_policies or ()),
+                (*path, "role_policies"),
                 "each node's role gets them all",
                 "join policies",
             )

@@ -19,7 +19,7 @@ def chosen(context: Mapping[str, object]) -> str:
             keys pass, and the default environment would be deployed instead of the one meant.
     """
     for key in context:
-        if key != KEY and get_close_matches(key.lower(), [KEY], cutoff=0.7):
+        if key != KEY and get_close_matches(key.lower(), [KEY]):
             raise ConfigError(
                 [
                     Problem(
@@ -32,7 +32,9 @@ def chosen(context: Mapping[str, object]) -> str:
                     )
                 ]
             )
-    return str(context.get(KEY) or DEFAULT)
+    choice = context.get(KEY)
+    # Nothing after `config=` is no choice either: a shell's variable may be unset.
+    return DEFAULT if choice is None else str(choice)
 
 
 def find(choice: str, root: File) -> File:
@@ -42,17 +44,33 @@ def find(choice: str, root: File) -> File:
         ConfigError: there is no such file.
     """
     if choice.endswith(_SUFFIXES) or "/" in choice:
-        file = File(choice).expanduser()
-        if file.is_file():
+        file = _home(File(choice))
+        if _is_file(file):
             return file
         raise ConfigError([_missing(choice, "there is no such file", root)])
     folders = (File("config"), File("config/examples"))
     for folder in folders:
         for suffix in _SUFFIXES:
-            if (root / folder / f"{choice}{suffix}").is_file():
+            if _is_file(root / folder / f"{choice}{suffix}"):
                 return _short(root / folder / f"{choice}{suffix}")
     tried = " nor ".join(str(folder / f"{choice}.yaml") for folder in folders)
     raise ConfigError([_missing(choice, f"neither {tried} is a file", root)])
+
+
+def _home(file: File) -> File:
+    """The file, with ~ or ~user in front replaced where it means a folder."""
+    try:
+        return file.expanduser()
+    except RuntimeError:
+        return file
+
+
+def _is_file(file: File) -> bool:
+    """Whether it is one, as far as one can see."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _short(file: File) -> File:
@@ -65,10 +83,12 @@ def _short(file: File) -> File:
 
 def _missing(choice: str, what: str, root: File) -> Problem:
     names = sorted(
-        file.stem
-        for folder in ("config", "config/examples")
-        for file in (root / folder).glob("*.yaml")
-        if not file.name.endswith(".pins.yaml")
+        {
+            file.stem
+            for folder in ("config", "config/examples")
+            for file in (root / folder).glob("*")
+            if file.suffix in _SUFFIXES and not file.stem.endswith(".pins")
+        }
     )
     near = get_close_matches(choice, names, n=1)
     return Problem(

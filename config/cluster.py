@@ -82,10 +82,14 @@ def _listed(value: Any) -> Any:
 ZoneMap = Annotated[
     dict[ZoneName, Zone],
     Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=dict[ZoneName, Zone] | list[ZoneName]),
+    BeforeValidator(
+        _listed,
+        json_schema_input_type=Annotated[dict[ZoneName, Zone], Field(min_length=1)]
+        | Annotated[list[ZoneName], Field(min_length=1)],
+    ),
 ]
 PeerVpcEntry = Annotated[
-    PeerVpc, BeforeValidator(short_form("vpc", str), json_schema_input_type=VpcId | PeerVpc)
+    PeerVpc, BeforeValidator(short_form("vpc"), json_schema_input_type=VpcId | PeerVpc)
 ]
 
 

@@ -55,6 +55,13 @@ class Form:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
+@dataclass(frozen=True)
+class Example:
+    """A right value of a type that is no form."""
+
+    example: str
+
+
 def _resource_id(prefix: str, kind: str) -> Form:
     return Form(
         rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
@@ -75,7 +82,10 @@ def _arn(service: str, resource: str, kind: str, example: str) -> Form:
     )
 
 
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+"""DNS allows 63 characters in a label, and 253 in a name; records may also have underscores."""
 
 EnvironmentName = Annotated[
     str,
@@ -114,8 +124,8 @@ NodeName = Annotated[
         "is not a name for a node",
         "it becomes a DNS name: labels of letters, digits and inner hyphens, joined by dots, "
         "32 characters at most",
-        "node1 or vdp.node01",
-        "write a name like {example}",
+        "node1",
+        "write a name like {example} or vdp.node01",
     ),
 ]
 AccountId = Annotated[
@@ -176,8 +186,7 @@ HostedZoneId = Annotated[
 DomainName = Annotated[
     str,
     Form(
-        r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
-        r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+",
+        rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})+",
         "is not a domain name",
         "a domain is labels of letters, digits and inner hyphens with dots between, and none at "
         "its end",
@@ -198,8 +207,7 @@ HostName = Annotated[
 RecordName = Annotated[
     str,
     Form(
-        r"@|(\*|[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)"
-        r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*",
+        rf"@|(?=.{{1,253}}$)(\*|{_DNS_LABEL})(\.{_DNS_LABEL})*",
         "is not a record's name",
         "it stands before the zone's name: labels joined by dots; @ is the zone's own name",
         "denodo",
@@ -232,7 +240,7 @@ KmsKeyArn = Annotated[
     str,
     _arn(
         "kms",
-        r"[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
+        rf"[a-z0-9-]+:[0-9]{{12}}:key/({_UUID}|mrk-[0-9a-f]{{32}})",
         "a KMS key",
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
@@ -241,7 +249,7 @@ CertificateArn = Annotated[
     str,
     _arn(
         "acm",
-        r"[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+",
+        rf"[a-z0-9-]+:[0-9]{{12}}:certificate/{_UUID}",
         "an ACM certificate",
         "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
@@ -250,7 +258,7 @@ PolicyArn = Annotated[
     str,
     _arn(
         "iam",
-        r":([0-9]{12}|aws):policy/[\w+=,.@/-]+",
+        r":([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+",
         "an IAM policy",
         "arn:aws:iam::111122223333:policy/denodo-data",
     ),
@@ -321,6 +329,7 @@ def _network(value: str) -> str:
 Cidr = Annotated[
     str,
     AfterValidator(_network),
+    Example(_EXAMPLE_CIDR),
     Field(json_schema_extra={"pattern": r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$"}),
 ]
 Whole = Annotated[int, Strict()]

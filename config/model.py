@@ -33,7 +33,7 @@ class Denodo(Part):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Denodo Platform's version, in quotes: it decides ports and who needs auxiliary ones."""
+    """Version of the Denodo Platform, in quotes: it decides ports and who needs auxiliary ones."""
 
 
 class SolutionManager(Part):

@@ -13,15 +13,14 @@ class Part(BaseModel):
     )
 
 
-def short_form(key: str, *scalars: type) -> Any:
+def short_form(key: str) -> Any:
     """A function that reads a bare scalar as a map with one key.
 
-    `jdbc: 9999` is short for `jdbc: {port: 9999}`. A bool is no number here.
+    `jdbc: 9999` is short for `jdbc: {port: 9999}`. A scalar of a wrong type is short for a wrong
+    one, so that the message says what a port is and not what a map is.
     """
 
     def expand(value: Any) -> Any:
-        if isinstance(value, scalars) and not isinstance(value, bool):
-            return {key: value}
-        return value
+        return value if value is None or isinstance(value, dict | list) else {key: value}
 
     return expand

@@ -15,6 +15,9 @@ Path = tuple[str | int, ...]
 NOWHERE = (0, 0)
 """The place of what stands in no file."""
 
+_SHOWN = 120
+"""How many characters of a value a message shows."""
+
 
 class Severity(Enum):
     """Whether a problem stops the synth."""
@@ -38,6 +41,7 @@ class Problem:
         rule: the rule's name, by which a warning can be acknowledged.
         lacks: another place that the problem hangs on, such as where a missing thing would stand,
             with `ANY` for every key: it is no news about a file with an error there.
+        since: more such places, whose values made it a problem.
         at_key: point at the key and not at its value.
         at: line and column, both from 1, once they are known, or `NOWHERE`.
         file: the file's name, once it is known.
@@ -51,6 +55,7 @@ class Problem:
     severity: Severity = Severity.ERROR
     rule: str = ""
     lacks: Path | None = None
+    since: tuple[Path, ...] = ()
     at_key: bool = False
     at: tuple[int, int] = field(default=(1, 1), compare=False)
     file: str = field(default="", compare=False)
@@ -58,8 +63,10 @@ class Problem:
     @property
     def sentence(self) -> str:
         """What, why and what instead, without the place."""
-        shown = f" ({self.value})" if self.value else ""
-        return f"{self.what}{shown}; {self.why}; {self.instead}"
+        long = len(self.value) > _SHOWN
+        value = f"{self.value[: _SHOWN - 3]}..." if long else self.value
+        shown = f" ({value})" if value else ""
+        return printable(f"{self.what}{shown}; {self.why}; {self.instead}")
 
     @property
     def where(self) -> str:
@@ -75,7 +82,14 @@ class Problem:
 
 def dotted(path: Path) -> str:
     """A path as people write it; a key that contains a dot is quoted."""
-    return ".".join(f'"{key}"' if "." in str(key) else str(key) for key in path)
+    return printable(".".join(f'"{key}"' if "." in str(key) else str(key) for key in path))
+
+
+def printable(text: str) -> str:
+    """A text on one line, whatever is in the file that it is about."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 ANY = "*"

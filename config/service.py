@@ -41,7 +41,8 @@ Certificates = Annotated[
     Field(min_length=1),
     BeforeValidator(
         lambda value: {EVERY: value} if isinstance(value, str) else value,
-        json_schema_input_type=CertificateArn | Mapping[ClusterName, CertificateArn],
+        json_schema_input_type=CertificateArn
+        | Annotated[Mapping[ClusterName, CertificateArn], Field(min_length=1)],
     ),
 ]
 
@@ -98,5 +99,5 @@ are in different regions or accounts."""
 
 ServiceEntry = Annotated[
     Service,
-    BeforeValidator(short_form("port", int), json_schema_input_type=Port | Service),
+    BeforeValidator(short_form("port"), json_schema_input_type=Port | Service),
 ]

@@ -39,12 +39,19 @@ class Outcome(Generic[Model]):
 
         Else it is a consequence of a problem that is reported already.
         """
-        hangs_on = (problem.path, problem.lacks or problem.path)
+        hangs_on = (problem.path, problem.lacks or problem.path, *problem.since)
         return not any(within(path, out) for path in hangs_on for out in self.doubtful)
 
-    def touches(self, path: Path) -> bool:
-        """Whether something is doubtful at, in or around a path."""
-        return any(within(path, out) or within(out, path) for out in self.doubtful)
+    def explains(self, problem: Problem) -> bool:
+        """Whether a value's problem is a consequence of what was replaced or left out.
+
+        What is missing or empty may also be so because something in it was left out.
+        """
+        lacking = problem.lacks is not None
+        return any(
+            within(problem.path, out) or (lacking and within(out, problem.path))
+            for out in self.doubtful
+        )
 
 
 def validate(document: Document, model: type[Model]) -> Outcome[Model]:
@@ -52,28 +59,24 @@ def validate(document: Document, model: type[Model]) -> Outcome[Model]:
     outcome: Outcome[Model] = Outcome(
         problems=list(document.problems), doubtful=list(document.unread)
     )
-    data = deepcopy(document.data)
-    if data is None and not outcome.problems:
+    if document.data is None and not outcome.problems:
         empty = Problem(
             (), "the file is empty", "it describes an environment", "copy one of config/examples"
         )
         outcome.problems.append(document.located(empty))
-    tried: set[tuple[str, Path]] = set()
-    while data is not None:
+    rest = _Rest(document, model, outcome)
+    while rest.data is not None and outcome.model is None:
         try:
-            outcome.model = model.model_validate(data)
-            return outcome
+            outcome.model = model.model_validate(rest.data)
         except ValidationError as invalid:
-            details = sorted(invalid.errors(include_url=False), key=_last_first)
-        for detail in details:
-            path = detail["loc"]
-            near = detail["type"] == "extra_forbidden" and wording.nearest_key(model, path)
-            if near:
-                # The misspelt key is the problem, not that the right one is missing.
-                outcome.doubtful.append((*path[:-1], near))
-        _report(details, document, model, outcome)
-        data = _rest(data, details, document, outcome, tried)
+            found = [one for one in invalid.errors(include_url=False) if not _follows(one)]
+            rest.without(sorted(found, key=_last_first))
     return outcome
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Whether a list or map is called empty only because nothing in it is right."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _last_first(detail: ErrorDetails) -> tuple[tuple[int, str], ...]:
@@ -81,78 +84,118 @@ def _last_first(detail: ErrorDetails) -> tuple[tuple[int, str], ...]:
     return tuple((-part, "") if isinstance(part, int) else (0, str(part)) for part in detail["loc"])
 
 
-def _report(
-    details: list[ErrorDetails],
-    document: Document,
-    model: type[Model],
-    outcome: Outcome[Model],
-) -> None:
-    """Note what is wrong, but for consequences of what was left out before."""
-    consequences = ("missing", "too_short")
-    for detail in details:
-        problem = wording.problem(detail, model, document)
-        if not (detail["type"] in consequences and outcome.touches(problem.path)) and not any(
-            problem.path == known.path and problem.what == known.what for known in outcome.problems
-        ):
-            outcome.problems.append(document.located(problem))
-
-
-def _rest(
-    data: Any,
-    details: list[ErrorDetails],
-    document: Document,
-    outcome: Outcome[Model],
-    tried: set[tuple[str, Path]],
-) -> Any:
-    """The data without what is wrong, None when nothing is left."""
-    for detail in details:
-        path: Path = tuple(part for part in detail["loc"] if part != wording.KEY)
-        if wording.KEY not in detail["loc"]:
-            text = document.texts.get(path) if detail["type"] in _TEXTUAL else None
-            if _put(data, path, text, "mended", tried):
-                continue
-            if _put(data, path, wording.example(detail), "replaced", tried):
-                outcome.doubtful.append(path)
-                continue
-        if detail["type"] == "missing":
-            path = path[:-1]
-        outcome.doubtful.append(path)
-        if not path:
-            return None
-        _remove(data, path)
-    return data
-
-
 _TEXTUAL = ("string_type", "literal_error")
 
 
-def _put(data: Any, path: Path, value: str | None, how: str, tried: set[tuple[str, Path]]) -> bool:
-    """Put a value in place of a wrong one, unless that was tried or is what stands there."""
-    owner = _owner(data, path)
-    if value is None or owner is None or owner[path[-1]] == value or (how, path) in tried:
+class _Rest(Generic[Model]):
+    """What is left of a document's data when what is wrong is mended, replaced or left out.
+
+    Attributes:
+        data: the data, None when nothing is left.
+    """
+
+    def __init__(self, document: Document, model: type[Model], outcome: Outcome[Model]) -> None:
+        self.data = deepcopy(document.data)
+        self._document, self._model, self._outcome = document, model, outcome
+        self._tried: set[tuple[str, Path]] = set()
+
+    def without(self, details: list[ErrorDetails]) -> None:
+        """Report what is wrong, and go on without it, or with nothing if that is impossible."""
+        before = deepcopy(self.data)
+        for detail in details:
+            self._note_misspelt(detail)
+        for detail in details:
+            self._report(detail)
+        for detail in details:
+            if not self._put_right(detail):
+                self._leave_out(detail)
+        if self.data == before:
+            self.data = None
+
+    def _note_misspelt(self, detail: ErrorDetails) -> None:
+        """The misspelt key is the problem, not that the right one is missing."""
+        path = detail["loc"]
+        near = detail["type"] == "extra_forbidden" and wording.nearest_key(self._model, path)
+        if near and (*path[:-1], near) not in self._document.keys:
+            self._outcome.doubtful.append((*path[:-1], near))
+
+    def _report(self, detail: ErrorDetails) -> None:
+        """Note what is wrong, but for consequences and what is known."""
+        problem = wording.problem(detail, self._model, self._document)
+        if not self._outcome.explains(problem) and not any(
+            problem.path == known.path and problem.what == known.what
+            for known in self._outcome.problems
+        ):
+            self._outcome.problems.append(self._document.located(problem))
+
+    def _put_right(self, detail: ErrorDetails) -> bool:
+        """Mend a value or replace it, if that is possible and was not tried before."""
+        path = detail["loc"]
+        if not path or wording.of_key(detail, self._document):
+            return False
+        textual = detail["type"] in _TEXTUAL and detail["input"] is not None
+        if textual and self._put("mended", path, self._document.texts.get(path)):
+            return True
+        if self._put("replaced", path, wording.example(detail, self._model)):
+            self._outcome.doubtful.append(path)
+            return True
         return False
-    tried.add((how, path))
-    owner[path[-1]] = value
-    return True
+
+    def _put(self, how: str, path: Path, value: Any) -> bool:
+        owner = _owner(self.data, path)
+        if value is None or (how, path) in self._tried or not _may_hold(owner, path[-1]):
+            return False
+        self._tried.add((how, path))
+        if _held(owner, path[-1]) == value:
+            return False
+        owner[path[-1]] = value
+        return True
+
+    def _leave_out(self, detail: ErrorDetails) -> None:
+        """Take a value out, and the whole that lacks it where it is compulsory."""
+        path = detail["loc"]
+        if detail["type"] == "missing" or wording.of_key(detail, self._document):
+            path = path[:-1]
+        self._outcome.doubtful.append(path)
+        if path:
+            _remove(self.data, path)
+        else:
+            self.data = None
 
 
 def _remove(data: Any, path: Path) -> None:
     """Take out a value; what is gone already is no matter."""
-    owner = _owner(data, path)
-    if owner is not None:
-        del owner[path[-1]]
+    owner, last = _owner(data, path), path[-1]
+    if isinstance(owner, list) and isinstance(last, str) and last in owner:
+        # Zones may be a list of what are keys to the model.
+        owner.remove(last)
+    elif isinstance(owner, dict):
+        owner.pop(last, None)
+    elif _may_hold(owner, last):
+        owner.pop(last)
     elif len(path) > 1:
         # A short form: the model checked a map where the file has a scalar.
         _remove(data, path[:-1])
 
 
+def _may_hold(owner: Any, part: str | int) -> bool:
+    """Whether something is a map, or a list with such an item."""
+    if isinstance(owner, list):
+        return isinstance(part, int) and part < len(owner)
+    return isinstance(owner, dict)
+
+
+def _held(owner: Any, part: str | int) -> Any:
+    return owner.get(part) if isinstance(owner, dict) else owner[part]
+
+
 def _owner(data: Any, path: Path) -> Any:
-    """The map or list that holds the last part of a path, if it does; nothing holds the root."""
-    owner = None
-    for part in path:
-        owner = data
+    """What the last part of a path is in, or would be; nothing holds the root."""
+    if not path:
+        return None
+    for part in path[:-1]:
         try:
             data = data[part]
         except (KeyError, IndexError, TypeError):
             return None
-    return owner
+    return data

@@ -3,36 +3,43 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from config.document import Document
+from config.forms import Example, Form
 from config.part import Part
 from config.problem import Path, Problem
 
-KEY = "[key]"
-_SHOWN = 80
+_KEY = "[key]"
+
+
+def of_key(error: ErrorDetails, document: Document) -> bool:
+    """Whether an error is about a key; Pydantic says so at the end of its place."""
+    return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
 
 
 def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> Problem:
     """Say one of Pydantic's errors of `root` as a problem of the document."""
-    path = tuple(error["loc"])
-    bad_key = bool(path) and path[-1] == KEY
-    path = _real(path[:-1] if bad_key else path, document)
+    bad_key = of_key(error, document)
+    meant = error["loc"][:-1] if bad_key else error["loc"]
+    path = _real(meant, document)
     kind, context = error["type"], error.get("ctx", {})
-    value = "" if kind == "missing" else _shown(error["input"])
+    nothing = kind == "missing" or error["input"] is None
+    value = "" if nothing else _shown(error["input"], document.texts.get(path))
     if bad_key and path:
         value = str(path[-1])
-    what, why, instead = _words(kind, context, error, path, root)
+    what, why, instead = _words(kind, context, error, meant, root)
     return Problem(
         path,
         what,
         why,
         instead,
         value=value,
-        lacks=path if kind == "missing" else None,
+        lacks=path if kind in ("missing", "too_short") else None,
         at_key=bad_key or kind == "extra_forbidden",
     )
 
@@ -46,6 +53,8 @@ def _words(
         return context["what"], context["why"], context["instead"]
     if kind == "extra_forbidden":
         return _unknown(root, path)
+    if error["input"] is None:
+        return "is empty", meaning, "write a value"
     values = {**context, "key": path[-1] if path else "", "choices": _choices(context)}
     for beginnings, what, instead in _KINDS:
         if kind.startswith(beginnings):
@@ -69,15 +78,33 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
 )
 
 
-def example(error: ErrorDetails) -> str | None:
-    """A value that would be right where this error is, if the model knows one."""
-    context = error.get("ctx", {})
+def example(error: ErrorDetails, root: type[BaseModel]) -> Any:
+    """A value that would be right where this error is, None if the model knows none."""
     if error["type"] == "form":
-        return str(context["example"])
-    if error["type"] == "literal_error":
-        quoted = str(context["expected"]).split("'")
-        return quoted[1] if len(quoted) > 1 else None
-    return None
+        return error["ctx"]["example"]
+    found: Any = root
+    for part in error["loc"]:
+        found = _below(found, part)
+    return _example(found)
+
+
+def _example(annotation: Any) -> Any:
+    """A right value of a type; a map has in it what is compulsory."""
+    if _is_model(annotation):
+        fields = annotation.model_fields.items()
+        return {name: _example(_typed(info)) for name, info in fields if info.is_required()}
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        known = (one.example for one in inner[1:] if isinstance(one, Form | Example))
+        return next(known, None) or _example(inner[0])
+    if origin in (dict, Mapping):
+        key = _example(inner[0])
+        return {} if key is None else {key: _example(inner[1])}
+    if origin is tuple:
+        return [_example(inner[0])]
+    if origin in (Union, UnionType):
+        return _example(inner[0])
+    return inner[0] if origin is Literal else None
 
 
 def nearest_key(root: type[BaseModel], path: Path) -> str | None:
@@ -108,17 +135,13 @@ def _real(path: Path, document: Document) -> Path:
     return path
 
 
-def _shown(value: Any) -> str:
-    """A value as messages show it: scalars as YAML writes them, others by what they are."""
+def _shown(value: Any, text: str | None) -> str:
+    """A value as messages show it: scalars as the file has them, others by what they are."""
     if isinstance(value, dict):
         return "a map"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if len(str(value)) <= _SHOWN else f"{str(value)[: _SHOWN - 3]}..."
+    return str(value) if text is None else text
 
 
 def _meaning(root: type[BaseModel], path: Path) -> str:
@@ -153,11 +176,16 @@ def _below(annotation: Any, part: int | str) -> Any:
         if _is_model(kind):
             info = kind.model_fields.get(str(part))
             if info is not None:
-                return info.annotation
+                return _typed(info)
         elif get_origin(kind) in (dict, tuple, Mapping):
             inner = [item for item in get_args(kind) if item is not Ellipsis]
             return inner[-1]
     return None
+
+
+def _typed(info: FieldInfo) -> Any:
+    """The annotation of a field as the model has it."""
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
 def _members(annotation: Any) -> list[Any]:

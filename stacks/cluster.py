@@ -74,7 +74,6 @@ class ClusterStack(EnvironmentStack):
 
     def _make_nodes(self, pins: Pins) -> dict[str, Node]:
         """The nodes that are created here, by name."""
-        parent = Construct(self, "Nodes")
         nodes: dict[str, Node] = {}
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
@@ -82,8 +81,9 @@ class ClusterStack(EnvironmentStack):
             machine = wanted(self.cluster.instance, node)
             assert machine is not None  # config.check_nodes has refused it
             nodes[name] = Node(
-                parent,
-                name,
+                self,
+                # With a prefix, as CDK reads meaning into the names Default and Resource.
+                f"node-{name}",
                 name=name,
                 label=f"{self.stack_name}-{name}",
                 machine=pinned(machine, pins.of(self.name, name)),

@@ -376,7 +376,8 @@ def _check(
     elif config["Type"] == "TCP":
         assert config["Port"] == environment.services["jdbc"].port
         assert ("IPAddress" in config) == (cluster.balancer.kind == "none")
-        admitted = cluster.network.health_checkers or "0.0.0.0/0"
+        everyone = "0.0.0.0/0" in cluster.balancer.clients
+        admitted = "0.0.0.0/0" if everyone else str(cluster.network.health_checkers)
         rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
         assert config["Port"] in _ports(rules, admitted)
 

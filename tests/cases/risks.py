@@ -1,0 +1,105 @@
+"""Cases of what is allowed and warned about, and of what is not deployed yet."""
+
+from config.check_risks import (
+    clients_behind_nat,
+    idle_on_nitro_v6,
+    one_node,
+    open_to_the_world,
+    unprotected,
+)
+from config.check_unbuilt import unbuilt
+from config.problem import Severity
+from tests.cases.case import Right, Wrong
+from tests.configurations import GONE
+
+BALANCER = "clusters/main/balancer"
+CLIENTS = f"{BALANCER}/clients"
+LONELY = {"clusters/main/nodes/node2": GONE}
+IDLE = "services/jdbc"
+TYPE = "clusters/main/instance/type"
+ZONE = {"id": "Z0123456789", "name": "nodes.example.com"}
+
+WRONG = (
+    Wrong(
+        open_to_the_world,
+        {CLIENTS: ["10.0.0.0/8", "0.0.0.0/0"]},
+        "clusters.main.balancer.clients.1",
+        ("lets everyone connect (0.0.0.0/0)", "write the networks of your clients"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        unprotected,
+        {f"{BALANCER}/deletion_protection": GONE},
+        "clusters.main.balancer",
+        ("has no deletion protection", "after the first deploy, write deletion_protection: true"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        one_node,
+        LONELY,
+        "clusters.main.nodes",
+        ("is one node", "add a node in another zone"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        clients_behind_nat,
+        {f"{BALANCER}/scheme": "internet-facing"},
+        "clusters.main.balancer.clients",
+        ("may hold a NAT device: clients on the internet", "jdbc keep", "client_ip: false"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        clients_behind_nat,
+        {CLIENTS: ["10.0.0.1/32"]},
+        "clusters.main.balancer.clients",
+        ("may hold a NAT device: 10.0.0.1/32",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        idle_on_nitro_v6,
+        {IDLE: {"port": 9999, "idle_timeout": 351}, TYPE: "m8i.xlarge"},
+        "services.jdbc.idle_timeout",
+        ("is longer than main's nodes remember (351)", "m8i.xlarge", "350 s by default"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        unbuilt,
+        {f"{BALANCER}/kind": "haproxy"},
+        "clusters.main.balancer.kind",
+        ("is not deployed by this version (haproxy)", "write kind: nlb"),
+    ),
+    Wrong(
+        unbuilt,
+        {"services/web": {"port": 9090, "sticky": "cookie"}},
+        "services.web.sticky",
+        ("is not deployed by this version (cookie)", "write sticky: true"),
+    ),
+    Wrong(
+        unbuilt,
+        {"clusters/main/network/node_zone": ZONE},
+        "clusters.main.network.node_zone",
+        ("is not deployed by this version", "remove it"),
+    ),
+    Wrong(
+        unbuilt,
+        {"clusters/main/network/node_zone_vpcs": ["vpc-01234567"]},
+        "clusters.main.network.node_zone_vpcs",
+        ("is not deployed by this version", "remove it"),
+    ),
+)
+RIGHT = (
+    Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
+    Right(unprotected, {f"{BALANCER}/deletion_protection": True}),
+    Right(unprotected, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),
+    Right(one_node, {}),
+    Right(clients_behind_nat, {CLIENTS: ["10.0.0.0/31"]}),
+    Right(
+        clients_behind_nat,
+        {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
+    ),
+    Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 350}, TYPE: "m8i.xlarge"}),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m7i.xlarge"}),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
+    Right(unbuilt, {"services/web": {"port": 9090, "sticky": True}}),
+)

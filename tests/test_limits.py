@@ -1,0 +1,122 @@
+"""Published limits stand once, with their sources, and the model's bounds are made of them."""
+
+import ast
+from typing import Any, get_args
+
+import pytest
+from annotated_types import Ge, Le
+
+from config import limits
+from config.cluster import Delay, Disk
+from config.failover import Failover, Failures, Ttl
+from config.limits import Limit, Range
+from config.service import IdleTimeout, Interval, Threshold, Timeout
+from tests.assembly import ROOT
+
+LIMITS = {name: value for name, value in vars(limits).items() if isinstance(value, Limit)}
+RANGES = {name: value for name, value in vars(limits).items() if isinstance(value, Range)}
+SOURCES = {name: one.source for name, one in LIMITS.items()} | {
+    name: one.source for name, one in RANGES.items()
+}
+
+
+def test_numbers_are_the_published_ones() -> None:
+    assert {name: (one.value, one.adjustable) for name, one in LIMITS.items()} == {
+        "LISTENERS_PER_NLB": (50, False),
+        "TARGETS_PER_NLB": (500, True),
+        "RULES_PER_SECURITY_GROUP": (60, True),
+        "HEALTH_CHECKERS_WEIGHT": (25, False),
+        "ELASTIC_IPS_PER_REGION": (5, True),
+        "USER_DATA_BYTES": (16_384, False),
+        "RESOURCES_PER_TEMPLATE": (500, False),
+        "HEALTH_CHECKS_PER_ACCOUNT": (200, True),
+        "RECORDS_PER_HOSTED_ZONE": (10_000, True),
+        "TAGS_PER_RESOURCE": (50, False),
+        "POLICIES_PER_ROLE": (10, True),
+    }
+
+
+def test_ranges_are_the_published_ones() -> None:
+    assert {name: (one.low, one.high) for name, one in RANGES.items()} == {
+        "HEALTH_INTERVAL_S": (5, 300),
+        "HEALTH_TIMEOUT_S": (2, 120),
+        "HEALTH_THRESHOLD": (2, 10),
+        "DEREGISTRATION_DELAY_S": (0, 3600),
+        "IDLE_TIMEOUT_S": (60, 6000),
+        "RECORD_TTL_S": (0, 2**31 - 1),
+        "FAILURE_THRESHOLD": (1, 10),
+        "VPC_PREFIX": (16, 28),
+        "DISK_GIB": (1, 65_536),
+    }
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_says_who_publishes_it(name: str) -> None:
+    assert SOURCES[name].startswith("AWS, ")
+
+
+def test_is_shown_with_what_it_counts_and_its_source() -> None:
+    assert str(limits.LISTENERS_PER_NLB) == (
+        "50 listeners of a Network Load Balancer (AWS, Quotas for your Network Load Balancers)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed"),
+    [
+        (Interval, limits.HEALTH_INTERVAL_S),
+        (Timeout, limits.HEALTH_TIMEOUT_S),
+        (Threshold, limits.HEALTH_THRESHOLD),
+        (Delay, limits.DEREGISTRATION_DELAY_S),
+        (IdleTimeout, limits.IDLE_TIMEOUT_S),
+        (Ttl, limits.RECORD_TTL_S),
+        (Failures, limits.FAILURE_THRESHOLD),
+        (Disk, limits.DISK_GIB),
+    ],
+)
+def test_bounds_of_the_model_are_the_limits(kind: Any, allowed: Range) -> None:
+    bounds = [bound for one in kind.__metadata__ for bound in getattr(one, "metadata", []) if bound]
+    assert [one.ge for one in bounds if isinstance(one, Ge)] == [allowed.low]
+    assert [one.le for one in bounds if isinstance(one, Le)] == [allowed.high]
+
+
+def test_intervals_of_endpoint_checks_are_the_limits() -> None:
+    literal, _none = get_args(Failover.model_fields["interval"].annotation)
+    assert get_args(literal) == limits.ENDPOINT_INTERVALS_S
+
+
+def test_defaults_are_allowed() -> None:
+    assert limits.HEALTH_TIMEOUT_DEFAULT_S < limits.HEALTH_INTERVAL_DEFAULT_S
+    for value, allowed in (
+        (limits.HEALTH_INTERVAL_DEFAULT_S, limits.HEALTH_INTERVAL_S),
+        (limits.HEALTH_TIMEOUT_DEFAULT_S, limits.HEALTH_TIMEOUT_S),
+        (limits.HEALTH_THRESHOLD_DEFAULT, limits.HEALTH_THRESHOLD),
+        (limits.DEREGISTRATION_DELAY_DEFAULT_S, limits.DEREGISTRATION_DELAY_S),
+        (limits.DISK_DEFAULT_GIB, limits.DISK_GIB),
+    ):
+        assert allowed.low <= value <= allowed.high
+
+
+OURS = {("config/document.py", 50), ("config/problem.py", 120)}
+"""How deep a file may be, and how long a shown value: no published limits."""
+
+
+def _numbers() -> set[int]:
+    """The numbers of `limits` that are large enough to be told from a count."""
+    found = ast.walk(ast.parse((ROOT / "config/limits.py").read_text()))
+    numbers = {node.value for node in found if isinstance(node, ast.Constant)}
+    return {one for one in numbers if type(one) is int and one > 30}
+
+
+@pytest.mark.parametrize("folder", ["config", "stacks"])
+def test_no_number_stands_anywhere_else(folder: str) -> None:
+    published = _numbers()
+    assert {50, 60, 500, 3600, 65_536} <= published
+    again = {
+        (str(file.relative_to(ROOT)), node.value)
+        for file in (ROOT / folder).glob("*.py")
+        if file.name != "limits.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in published
+    }
+    assert again - OURS == set()

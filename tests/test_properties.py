@@ -1,0 +1,109 @@
+"""What holds for every configuration: its templates keep the rules of the topology."""
+
+import json
+import random
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config.firewall import firewall
+from config.load import Loaded, load
+from config.problem import ConfigError
+from config.topology import listeners
+from tests import shapes, topology
+from tests.assembly import synthesise
+
+_SYNTH = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+_LOAD = settings(_SYNTH, max_examples=150)
+
+
+def _loaded(data: object, folder: str) -> Loaded:
+    # JSON is YAML, and keeps what looks like a number in its quotes.
+    file = Path(folder) / "environment.yaml"
+    file.write_text(json.dumps(data, indent=1))
+    return load(file)
+
+
+@_SYNTH
+@given(data=shapes.environments() | shapes.environments_of_two_accounts())
+def test_a_valid_file_keeps_the_rules_of_the_topology(
+    data: shapes.Data,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = _loaded(data, folder)
+        topology.holds(loaded.environment, synthesise(loaded, Path(folder) / "out"))
+
+
+@_LOAD
+@given(data=shapes.environments(), seed=st.integers(0, 1000))
+def test_the_order_of_keys_never_matters(data: shapes.Data, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        one = _loaded(data, folder).environment
+        two = _loaded(_shuffled(data, random.Random(seed)), folder).environment  # noqa: S311
+    assert one == two
+    for name, cluster in one.clusters.items():
+        assert listeners(one, cluster) == listeners(two, two.clusters[name])
+        assert firewall(one, name) == firewall(two, name)
+
+
+def _shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, _shuffled(item, order)) for key, item in value.items()]
+        order.shuffle(items)
+        return dict(items)
+    return value
+
+
+@_LOAD
+@given(data=shapes.environments())
+def test_ranges_cover_what_single_rules_open_and_end_there(data: shapes.Data) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = _loaded(data, folder).environment
+    for name in environment.clusters:
+        for side in firewall(environment, name):
+            assert side.weight <= 60
+            assert {rule.peer for rule in side.rules} == {rule.peer for rule in side.single}
+            for rule in side.rules:
+                ports = [one.first for one in side.single if one.peer == rule.peer]
+                assert side.rules == side.single or (rule.first, rule.last) == (
+                    min(ports),
+                    max(ports),
+                )
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+@_LOAD
+@given(data=shapes.environments(), path=st.integers(0, 10_000), value=_ANYTHING)
+def test_any_value_anywhere_is_an_error_or_a_configuration(
+    data: shapes.Data, path: int, value: object
+) -> None:
+    """Whatever stands in place of one value of a valid file, there is no other exception."""
+    places = list(_places(data))
+    owner, key = places[path % len(places)]
+    owner[key] = value
+    with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
+        _loaded(data, folder)
+
+
+def _places(value: Any) -> Any:
+    """Every place of plain data, as its owner and key."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        yield value, key
+        if isinstance(item, dict | list):
+            yield from _places(item)
