@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from config.load import load
-from tests.assembly import EXAMPLES, ROOT, Assembly, synthesise
+# The Node and the cache of the set-up, as in scripts/app, for a pytest that make did not start.
+# Before the imports: jsii starts when aws_cdk is imported.
+_VENV = Path(__file__).parent.parent / ".venv"
+os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
 
-# Before any test starts jsii: the Node and the cache of the set-up, as in scripts/app.
-os.environ.setdefault("JSII_NODE", str(ROOT / ".venv/node"))
-os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(ROOT / ".venv/jsii-cache"))
+from config.load import load  # noqa: E402 - see above
+from tests.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa: E402 - see above
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
