@@ -288,6 +288,10 @@ class TestAnchors:
         )
         assert_said(content, "7:15: services.web.port: is not a whole number (x)")
 
+    def test_anchor_may_be_used_again(self) -> None:
+        content = edited(("node1: {", "node1: &node {"), ("node2: {", "node2: &node {"))
+        assert said(content) == []
+
     def test_merge_of_no_map(self) -> None:
         assert_said(
             edited(("node2: {zone", "node2: {<<: 5, zone")),
@@ -443,6 +447,11 @@ class TestKeys:
         (line,) = said(edited((region, f"{region}    {wrong}: 1\n")))
         assert line.startswith(f"11:5: clusters.main.{wrong}: is an unknown key (1)")
         assert near in line
+
+    def test_one_that_looks_like_pydantic_s_marker(self) -> None:
+        assert_said(f'{BASE}"[key]": 1\n', "21:1: [key]: is an unknown key (1)")
+        tags = f'{BASE}tags: {{"[key]": 1}}\n'
+        assert_said(tags, "21:17: tags.[key]: is not text (1)")
 
     def test_misspelt_compulsory_one_is_said_once(self) -> None:
         content = edited(("name: test", "nmae: test"), ("    balancer:", "    balancar:"))

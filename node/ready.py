@@ -1,0 +1,174 @@
+"""The readiness endpoint: `GET /ready/{service}` for the balancer, `GET /ready` for people.
+
+A service is ready when it answers its own protocol, the node is not drained, and its metadata is
+confirmed. An answer never takes longer than a limit, whatever hangs behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from node import log, probes
+from node.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from node.state import Service, State
+    from node.system import System
+
+_ROOT = "/ready"
+
+KEPT_SECONDS = 4.0
+"""How long an answer of a server is kept: checks come every 5 s from every zone, and must not
+start a Java each."""
+PATIENCE_SECONDS = 3.0
+"""How long a caller waits for a new answer; a balancer's check gives up after 5 s or more."""
+STALE_SECONDS = KEPT_SECONDS + probes.PING_SECONDS
+"""How long the last answer counts while the next is waited for: a slow Java is not a failure."""
+
+
+class _Asked:
+    """One service's last answer, renewed by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._reason = ""
+        self._at: float | None = None
+        self._asking = False
+
+    def reason(self, system: System, state: State, service: Service) -> str:
+        """Why the service is not ready, empty when it is."""
+        with self._changed:
+            if self._age() > KEPT_SECONDS:
+                if not self._asking:
+                    self._asking = True
+                    asker = threading.Thread(
+                        target=self._ask, args=(system, state, service), daemon=True
+                    )
+                    asker.start()
+                self._changed.wait_for(lambda: self._age() <= KEPT_SECONDS, PATIENCE_SECONDS)
+            if self._age() > STALE_SECONDS:
+                return "did not answer"
+            return self._reason
+
+    def _age(self) -> float:
+        return float("inf") if self._at is None else time.monotonic() - self._at
+
+    def _ask(self, system: System, state: State, service: Service) -> None:
+        reason = "could not be asked"
+        try:
+            reason = probes.ask(system, state, service)
+        finally:
+            with self._changed:
+                self._reason, self._at, self._asking = reason, time.monotonic(), False
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one service."""
+
+    service: str
+    ready: bool
+    reason: str = ""
+
+
+class Readiness:
+    """Answers for the state that was applied last."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._record = Record(system)
+        self._lock = threading.Lock()
+        self._asked: dict[Service, _Asked] = {}
+
+    def of(self, name: str) -> Answer | None:
+        """What is to say of one service; None if the state has no such service."""
+        state = self._record.applied
+        if state is None:
+            return Answer(name, ready=False, reason="no state was applied yet")
+        if name not in state.services:
+            return None
+        reason = self._held_back() or self._reason(state, name)
+        return Answer(name, ready=not reason, reason=reason)
+
+    def all(self) -> list[Answer]:
+        """What is to say of every service."""
+        state = self._record.applied
+        answers: dict[str, Answer] = {}
+
+        def answer(name: str) -> None:
+            found = self.of(name)
+            if found:
+                answers[name] = found
+
+        names = sorted(state.services) if state else []
+        threads = [threading.Thread(target=answer, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return [answers[name] for name in names if name in answers]
+
+    def _held_back(self) -> str:
+        """Why the node serves nobody, whatever its servers say."""
+        drained = self._record.drained
+        if drained is not None:
+            who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
+            return f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
+        if not self._record.metadata_confirmed:
+            return "its metadata is not confirmed"
+        return ""
+
+    def _reason(self, state: State, name: str) -> str:
+        service = state.services[name]
+        with self._lock:
+            asked = self._asked.setdefault(service, _Asked())
+        return asked.reason(self._system, state, service)
+
+
+def server(system: System, port: int, listen: str = "") -> ThreadingHTTPServer:
+    """The endpoint, ready to serve."""
+    readiness = Readiness(system)
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers one request."""
+
+        timeout = 5
+
+        def do_GET(self) -> None:
+            path = self.path.split("?", 1)[0].rstrip("/")
+            if path == _ROOT:
+                answers = readiness.all()
+                ready = bool(answers) and all(answer.ready for answer in answers)
+                self._say(200 if ready else 503, {"services": [vars(one) for one in answers]})
+            elif path.startswith(f"{_ROOT}/"):
+                answer = readiness.of(path[len(_ROOT) + 1 :])
+                if answer is None:
+                    self._say(404, {"reason": "the node's state has no such service"})
+                else:
+                    self._say(200 if answer.ready else 503, vars(answer))
+            else:
+                self._say(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing: a balancer asks some times a second."""
+
+        def _say(self, status: int, data: Mapping[str, object]) -> None:
+            body = json.dumps(data).encode() + b"\n"
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    endpoint = ThreadingHTTPServer((listen, port), Handler)
+    endpoint.daemon_threads = True
+    log.info(f"answering on port {endpoint.server_port}")
+    return endpoint

@@ -1,0 +1,73 @@
+"""Stands in for the AWS CLI: a program of that name which answers from files."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+PARAMETER = "/denodo/denodo/active/node1"
+_ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+LOGIN = f"{_ARN}login"
+TLS = f"{_ARN}tls"
+TOKEN = f"{_ARN}token"
+EXPORT = "s3://bucket/export.vql"
+
+_PROGRAM = """\
+#!{python} -SE
+import json, sys
+answers = json.load(open({answers!r}))
+arguments = sys.argv[1:]
+open({calls!r}, "a").write(json.dumps(arguments) + chr(10))
+for key, answer in answers.items():
+    if key in " ".join(arguments):
+        break
+else:
+    sys.exit("An error occurred (NotFound): " + " ".join(arguments[:2]))
+if arguments[:2] == ["s3", "cp"]:
+    open(arguments[-1], "w").write(answer)
+else:
+    print(json.dumps(answer))
+"""
+
+
+class Cloud:
+    """What AWS answers; a call that nothing is said for fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self._answers = folder / "answers.json"
+        self._calls = folder / "aws-calls"
+        self._answers.write_text("{}")
+        program = folder / "aws"
+        program.write_text(
+            _PROGRAM.format(
+                python=sys.executable, answers=str(self._answers), calls=str(self._calls)
+            )
+        )
+        program.chmod(0o755)
+
+    def answer(self, call: str, answer: Any) -> None:
+        """Answer calls that contain some text."""
+        answers = json.loads(self._answers.read_text())
+        self._answers.write_text(json.dumps({**answers, call: answer}))
+
+    def parameter(self, text: str) -> None:
+        """Have a parameter."""
+        self.answer(f"--name={PARAMETER}", {"Parameter": {"Value": text}})
+
+    def secret(self, arn: str, value: Any) -> None:
+        """Have a secret, a JSON object."""
+        self.answer(f"--secret-id={arn}", {"SecretString": json.dumps(value)})
+
+    def calls(self) -> list[list[str]]:
+        """What was asked."""
+        lines = self._calls.read_text().splitlines() if self._calls.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def signals(self) -> list[tuple[str, str]]:
+        """What CloudFormation was told: status and message."""
+        found = []
+        for call in self.calls():
+            if call[:2] == ["cloudformation", "signal-resource"]:
+                given = dict(one[2:].split("=", 1) for one in call[2:])
+                found.append((given["status"], given["unique-id"]))
+        return found
