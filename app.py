@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent
 
 def main() -> None:
     """Read the configuration that `-c config=` names, and synthesise its stacks."""
-    app = App()
+    # A trace would show the insides of jsii, and none of our lines.
+    app = App(stack_traces=False)
     try:
         loaded = load(find(chosen(app.node.get_all_context()), ROOT))
     except ConfigError as error:

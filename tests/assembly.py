@@ -21,9 +21,10 @@ Template = dict[str, Any]
 
 @dataclass(frozen=True)
 class Assembly:
-    """What a synth gives: a template for each stack, and the validation report."""
+    """What a synth gives: a template and messages for each stack, and the validation report."""
 
     templates: dict[str, Template]
+    messages: dict[str, list[str]]
     report: dict[str, Any] = field(default_factory=dict)
 
     def resources(self, stack: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -46,7 +47,7 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
         "aws:cdk:enable-asset-metadata": True,
         "aws:cdk:disable-version-reporting": True,
     }
-    app = App(outdir=str(out), context=context, analytics_reporting=False)
+    app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
     compose(app, loaded=loaded)
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -54,5 +55,9 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
     report = out / "validation-report.json"
     return Assembly(
         {stack.stack_name: stack.template for stack in assembly.stacks},
+        {
+            stack.stack_name: [f"{one.level.name}: {one.entry.data}" for one in stack.messages]
+            for stack in assembly.stacks
+        },
         json.loads(report.read_text()) if report.exists() else {},
     )

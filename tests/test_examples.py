@@ -12,6 +12,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from config.check_quotas import resources
 from config.load import load
+from config.problem import Severity
 from stacks.findings import reasons
 from tests import topology
 from tests.assembly import EXAMPLES, ROOT, Assembly
@@ -32,9 +33,19 @@ def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) 
     reports = assembly_of(example).report["pluginReports"]
     assert {one["pluginName"] for one in reports} >= {"CloudFormation Validate", "AwsSolutions"}
     for report in reports:
-        found = {one["ruleName"] for one in report["violations"]}
-        assert {one for one in found if not one.startswith("Annotation::denodo-ha:")} == set()
+        assert report["violations"] == []
         assert all(one["reason"] for one in report.get("suppressedViolations", []))
+
+
+def test_says_its_own_findings_and_no_others(
+    example: str, file: Path, assembly_of: AssemblyOf
+) -> None:
+    """As the CLI prints them: warnings and notes, each at its stack."""
+    said = [one for of in assembly_of(example).messages.values() for one in of]
+    levels = {Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
+    assert sorted(said) == sorted(
+        f"{levels[one.severity]}: {one} [ack: denodo-ha:{one.rule}]" for one in load(file).findings
+    )
 
 
 def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
