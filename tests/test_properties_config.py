@@ -15,6 +15,7 @@ from tests import shapes
 from tests.assembly import EXAMPLES
 from tests.breakages import BREAKAGES, Breakage, name_of
 from tests.configurations import Data, errors, loaded, text, write
+from tests.variations import OTHER, SAME, Variation
 
 FEW = settings(
     max_examples=5,
@@ -23,6 +24,7 @@ FEW = settings(
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
+SOME = settings(FEW, max_examples=15)
 MANY = settings(FEW, max_examples=150)
 MESSAGE = re.compile(r"\S+\.yaml:[1-9]\d*:[1-9]\d*(: .+)?: .+; .+; .+")
 
@@ -62,6 +64,24 @@ def test_what_is_broken_is_said_at_its_place_and_nothing_else(
     for problem in found:
         assert any(within(problem.path, place) for place in places), problem
         assert problem.at in text(data).places(problem.path), problem
+
+
+@pytest.mark.parametrize("variation", OTHER, ids=lambda one: one.__name__)
+@SOME
+@given(valid=shapes.environments())
+def test_what_stays_right_loads(folder: Path, variation: Variation, valid: Data) -> None:
+    data = copy.deepcopy(valid)
+    variation(data)
+    assert errors(folder, data) == []
+
+
+@pytest.mark.parametrize("variation", SAME, ids=lambda one: one.__name__)
+@SOME
+@given(valid=shapes.environments())
+def test_what_says_the_same_is_the_same(folder: Path, variation: Variation, valid: Data) -> None:
+    data = copy.deepcopy(valid)
+    variation(data)
+    assert loaded(folder, data).environment == loaded(folder, valid).environment
 
 
 @MANY

@@ -108,6 +108,15 @@ WRONG = (
     ),
     Wrong(
         record_name,
+        # Without the zone's name, which is said too, it would be the apex.
+        {"failover/record": "example.com", **ALARM},
+        "failover.record",
+        ("is the zone's apex, and health is alarm (example.com)",),
+        base=twins,
+        others=1,
+    ),
+    Wrong(
+        record_name,
         {"failover/record": "@"},
         "failover.record",
         ("is the zone's apex, and health is alarm (@)",),
@@ -289,4 +298,14 @@ RIGHT = (
     ),
     Right(one_node_moves_the_site, {HEALTH: "target-health"}, base=twins),
     Right(one_node_moves_the_site, {HEALTH: "auto"}, base=V7),
+    # A cluster of one node is lost with it, whoever watches.
+    Right(
+        one_node_moves_the_site,
+        {
+            HEALTH: "target-health",
+            "clusters/main/nodes/node2": GONE,
+            "clusters/spare/nodes/node2": GONE,
+        },
+        base=twins,
+    ),
 )

@@ -1,0 +1,176 @@
+"""Changes that keep a valid configuration valid, beyond what `tests.shapes` draws.
+
+A variation changes the data in place. Those of `SAME` say the same in other words.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.configurations import UUID, Data, networks
+
+Variation = Callable[[Data], None]
+
+
+def _clusters(data: Data) -> list[Data]:
+    return list(data["clusters"].values())
+
+
+def one_zone(data: Data) -> None:
+    for cluster in _clusters(data):
+        nodes = list(cluster["nodes"].values())
+        for node in nodes:
+            node["zone"] = nodes[0]["zone"]
+        cluster["allow_single_zone"] = True
+
+
+def odd_cluster_name(data: Data) -> None:
+    new = "x-9--failovers-"
+    data["clusters"][new] = data["clusters"].pop("c0")
+    for key in ("primary", "secondary"):
+        if data.get("failover", {}).get(key) == "c0":
+            data["failover"][key] = new
+    for service in data.get("services", {}).values():
+        if isinstance(service, dict) and "tls" in service:
+            service["tls"][new] = service["tls"].pop("c0")
+
+
+def slow_checks(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster["balancer"]["health"] = {"interval": 300}
+
+
+def short_checks(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster["balancer"]["health"] = {"timeout": 4}
+
+
+def path_of_a_service_and_protocol_of_the_balancer(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster["balancer"]["health"] = {"protocol": "https", "path": "/"}
+    data.setdefault("services", {"jdbc": 9999})["extra"] = {"port": 60001, "health": {"path": "/x"}}
+
+
+def zone_without_nodes(data: Data) -> None:
+    for cluster in _clusters(data):
+        network, region = cluster["network"], cluster["region"]
+        used = network["zones"]
+        zone = next(f"{region}{one}" for one in "abcdefgh" if f"{region}{one}" not in used)
+        cluster["balancer"].pop("addresses", None)
+        if isinstance(used, list):
+            used.append(zone)
+        else:
+            used[zone] = {"balancer": "subnet-12345678"} if "vpc" in network else {}
+
+
+def most_tags(data: Data) -> None:
+    data["tags"] = {f"{number}{'k' * 126}": "v" * 256 for number in range(10, 56)}
+
+
+def most_managers(data: Data) -> None:
+    data["solution_manager"] = {"cidrs": [f"172.16.{number}.0/24" for number in range(8)]}
+
+
+def most_clients(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster["balancer"]["clients"] = networks(30)
+    data["solution_manager"] = {"cidrs": ["172.16.0.0/24"]}
+
+
+def checkers_without_need(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster["network"]["health_checkers"] = "pl-01234567"
+
+
+def every_override(data: Data) -> None:
+    for cluster in _clusters(data):
+        where = f"{cluster['region']}:{cluster['account']}"
+        for node in cluster["nodes"].values():
+            if "instance_id" not in node:
+                node["instance"] = {
+                    "type": "r7i.large",
+                    "image": "ami-01234567",
+                    "disk_gib": 1,
+                    "root_device": "/dev/sda1",
+                    "data_disk_gib": 65_536,
+                    "kms_key": f"arn:aws:kms:{where}:key/{UUID}",
+                    "key": "~",
+                    "role_policies": ["arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"],
+                }
+
+
+def no_common_machine(data: Data) -> None:
+    every_override(data)
+    for cluster in _clusters(data):
+        del cluster["instance"]
+
+
+def neighbour(data: Data) -> None:
+    """One more cluster, that fails over to nobody."""
+    twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
+    twin["balancer"].pop("addresses", None)
+    data["clusters"]["neighbour"] = twin
+    for service in data.get("services", {}).values():
+        if isinstance(service, dict) and "tls" in service:
+            service["tls"]["neighbour"] = service["tls"]["c0"]
+
+
+def long_services(data: Data) -> None:
+    for name, service in data.get("services", {}).items():
+        if isinstance(service, int):
+            data["services"][name] = {"port": service, "sticky": False, "client_ip": True}
+
+
+def zones_in_the_other_form(data: Data) -> None:
+    for cluster in _clusters(data):
+        network = cluster["network"]
+        if "vpc" not in network:
+            zones: Any = network["zones"]
+            network["zones"] = {zone: {} for zone in zones} if isinstance(zones, list) else [*zones]
+
+
+def defaults_written_out(data: Data) -> None:
+    for cluster in _clusters(data):
+        cluster.setdefault("allow_single_zone", False)
+        cluster["balancer"].setdefault("cross_zone", True)
+        cluster["balancer"].setdefault("deregistration_delay", 300)
+        cluster["balancer"].setdefault("deletion_protection", False)
+        cluster["instance"].setdefault("disk_gib", 100)
+        cluster["instance"].setdefault("root_device", "/dev/xvda")
+    if "failover" in data:
+        data["failover"].setdefault("health", "auto")
+        data["failover"].setdefault("control", "automatic")
+        data["failover"].setdefault("secondary_health", True)
+
+
+def nothing_written_out(data: Data) -> None:
+    for key in ("failover", "solution_manager", "license_manager", "permissions_boundary"):
+        data.setdefault(key, None)
+    for cluster in _clusters(data):
+        cluster["network"].setdefault("vpc", None)
+        cluster["network"].setdefault("health_checkers", None)
+        for node in cluster["nodes"].values():
+            node.setdefault("instance", None)
+            node.setdefault("auxiliary_port", None)
+
+
+SAME: tuple[Variation, ...] = (
+    long_services,
+    zones_in_the_other_form,
+    defaults_written_out,
+    nothing_written_out,
+)
+OTHER: tuple[Variation, ...] = (
+    one_zone,
+    odd_cluster_name,
+    slow_checks,
+    short_checks,
+    path_of_a_service_and_protocol_of_the_balancer,
+    zone_without_nodes,
+    most_tags,
+    most_managers,
+    most_clients,
+    checkers_without_need,
+    every_override,
+    no_common_machine,
+    neighbour,
+)
