@@ -70,6 +70,14 @@ def _zones(*counts: int) -> dict[str, Any]:
     return {"clusters": clusters}
 
 
+def _bare(scheme: str) -> dict[str, Any]:
+    """One node without a balancer."""
+    return {
+        "clusters/c0/nodes/node2": GONE,
+        "clusters/c0/balancer": {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]},
+    }
+
+
 # In an existing VPC, 8.0: 5 rules of the firewall, a listener and a group for both services, four
 # resources a node and ten besides.
 TWO_SERVICES = {"clusters/main/network": given_network(), **_services(2)}
@@ -219,6 +227,14 @@ WRONG = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        elastic_ip_quota,
+        # A node that is reached from the internet has one, besides those of the zones.
+        _zones(5) | _bare("internet-facing"),
+        "clusters.c0",
+        (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         policy_quota,
         {POLICIES: _policies(11)},
         "clusters.main.instance.role_policies",
@@ -244,5 +260,7 @@ RIGHT = (
     Right(resource_quota, {**TWO_SERVICES, **_nodes(120)}),
     Right(elastic_ip_quota, _zones(3, 2)),
     Right(elastic_ip_quota, _zones(5)),
+    Right(elastic_ip_quota, _zones(5) | _bare("internal")),
+    Right(elastic_ip_quota, _zones(5) | {"clusters/c0/balancer/scheme": "internet-facing"}),
     Right(policy_quota, {POLICIES: _policies(10)}),
 )

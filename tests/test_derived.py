@@ -1,0 +1,173 @@
+"""What follows from a configuration: how nodes are checked, and where the failover is."""
+
+from pathlib import Path
+
+import pytest
+
+from config import site
+from config.failover import Failover
+from config.model import Environment
+from config.pins import wanted
+from config.topology import HealthCheck, listeners
+from tests.configurations import OTHER_ACCOUNT, Data, changed, loaded, minimal, twins
+
+
+def checks(folder: Path, data: Data) -> dict[str, HealthCheck]:
+    """How each group of the cluster `main` checks its nodes, by service or node."""
+    environment = loaded(folder, data).environment
+    return {one.key: one.health for one in listeners(environment, environment.clusters["main"])}
+
+
+def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
+    """A configuration with failover."""
+    environment = loaded(folder, changed(twins(), changes)).environment
+    assert environment.failover is not None
+    return environment, environment.failover
+
+
+class TestHealthCheck:
+    """A service's own settings, else the balancer's, else the defaults."""
+
+    def test_default_is_fast(self, tmp_path: Path) -> None:
+        assert checks(tmp_path, minimal())["jdbc"] == HealthCheck("tcp", 9999, None, 5, 4, 2, 2)
+
+    def test_own_settings_come_first(self, tmp_path: Path) -> None:
+        data = changed(
+            minimal(),
+            {
+                "clusters/main/balancer/health": {
+                    "protocol": "http",
+                    "port": 9191,
+                    "path": "/general",
+                    "interval": 30,
+                    "timeout": 20,
+                    "healthy": 3,
+                    "unhealthy": 4,
+                },
+                "services/plain": {"port": 80},
+                "services/own": {
+                    "port": 81,
+                    "health": {
+                        "protocol": "https",
+                        "port": 82,
+                        "path": "/own",
+                        "interval": 60,
+                        "timeout": 50,
+                        "healthy": 5,
+                        "unhealthy": 6,
+                    },
+                },
+            },
+        )
+        found = checks(tmp_path, data)
+        assert found["plain"] == HealthCheck("http", 9191, "/general", 30, 20, 3, 4)
+        assert found["own"] == HealthCheck("https", 82, "/own", 60, 50, 5, 6)
+
+    def test_node_port_is_checked(self, tmp_path: Path) -> None:
+        data = changed(minimal(), {"services/web": {"port": 80, "node_port": 9090}})
+        assert checks(tmp_path, data)["web"].port == 9090
+
+    def test_http_asks_for_the_root_unless_told(self, tmp_path: Path) -> None:
+        data = changed(minimal(), {"services/web": {"port": 80, "health": {"protocol": "http"}}})
+        assert checks(tmp_path, data)["web"].path == "/"
+
+    def test_tcp_asks_for_nothing_whatever_the_balancer_says(self, tmp_path: Path) -> None:
+        health = {"protocol": "http", "path": "/ready"}
+        data = changed(
+            minimal(),
+            {
+                "clusters/main/balancer/health": health,
+                "services/raw": {"port": 80, "health": {"protocol": "tcp"}},
+            },
+        )
+        assert checks(tmp_path, data)["raw"].path is None
+
+    def test_auxiliary_port_is_checked_by_connecting_to_it(self, tmp_path: Path) -> None:
+        health = {"protocol": "http", "port": 9191, "interval": 30, "unhealthy": 9}
+        data = changed(minimal("7.0"), {"clusters/main/balancer/health": health})
+        assert checks(tmp_path, data)["node1"] == HealthCheck("tcp", 19997, None, 30, 4, 2, 9)
+
+
+class TestFailover:
+    """The stack is at the secondary, so that it outlives the primary's region."""
+
+    def test_region_is_the_secondary_s_unless_given(self, tmp_path: Path) -> None:
+        assert site.region(*failover(tmp_path, {})) == "us-east-1"
+        assert site.region(*failover(tmp_path, {"failover/region": "sa-east-1"})) == "sa-east-1"
+
+    def test_account_is_the_primary_s_unless_given(self, tmp_path: Path) -> None:
+        apart = {"clusters/main/account": OTHER_ACCOUNT, "failover/health": "target-health"}
+        assert site.account(*failover(tmp_path, apart)) == OTHER_ACCOUNT
+        given = {**apart, "failover/account": "000000000001"}
+        assert site.account(*failover(tmp_path, given)) == "000000000001"
+
+    @pytest.mark.parametrize(
+        ("record", "name"),
+        [("denodo", "denodo.example.com"), ("a.b", "a.b.example.com"), ("@", "example.com")],
+    )
+    def test_name_is_the_record_s_and_the_zone_s(
+        self, tmp_path: Path, record: str, name: str
+    ) -> None:
+        _, settings = failover(tmp_path, {"failover/record": record})
+        assert site.endpoint(settings) == name
+
+
+class TestMethod:
+    """`auto` chooses what one lost node can't set off."""
+
+    @pytest.mark.parametrize(
+        ("version", "scheme", "nodes", "method"),
+        [
+            ("8.0", "internal", 2, "target-health"),
+            ("8.0", "internet-facing", 2, "target-health"),
+            ("8.0", "internal", 1, "alarm"),
+            ("8.0", "internet-facing", 1, "endpoint"),
+            ("7.0", "internal", 2, "alarm"),
+            ("7.0", "internet-facing", 2, "endpoint"),
+        ],
+    )
+    def test_of_two_like_clusters(
+        self, tmp_path: Path, version: str, scheme: str, nodes: int, method: str
+    ) -> None:
+        data = twins(version)
+        for cluster in data["clusters"].values():
+            cluster["balancer"]["scheme"] = scheme
+            cluster["network"]["health_checkers"] = "pl-01234567"
+            cluster["nodes"] = dict([*cluster["nodes"].items()][:nodes])
+        environment = loaded(tmp_path, data).environment
+        assert site.methods(environment) == {"main": method, "spare": method}
+
+    def test_single_node_of_one_cluster_decides_for_both(self, tmp_path: Path) -> None:
+        data = twins()
+        del data["clusters"]["spare"]["nodes"]["node2"]
+        environment = loaded(tmp_path, data).environment
+        assert site.methods(environment) == {"main": "alarm", "spare": "alarm"}
+
+    def test_without_failover_there_is_none(self, tmp_path: Path) -> None:
+        environment = loaded(tmp_path, minimal()).environment
+        assert site.methods(environment) == site.checks(environment) == {}
+        assert site.pair(environment) == ()
+
+    @pytest.mark.parametrize(
+        ("changes", "checked"),
+        [
+            ({}, {"main", "spare"}),
+            ({"failover/secondary_health": False}, {"main"}),
+            ({"failover/control": "operator"}, {"spare"}),
+            ({"failover/control": "operator", "failover/secondary_health": False}, set()),
+        ],
+    )
+    def test_who_is_checked(self, tmp_path: Path, changes: Data, checked: set[str]) -> None:
+        data = changed(twins("7.0"), changes)
+        assert set(site.checks(loaded(tmp_path, data).environment)) == checked
+
+
+def test_machine_is_the_cluster_s_or_the_node_s_own(tmp_path: Path) -> None:
+    own = {"type": "m5.large", "image": "ami-01234567"}
+    data = changed(minimal(), {"clusters/main/nodes/node1/instance": own})
+    cluster = loaded(tmp_path, data).environment.clusters["main"]
+    assert wanted(cluster.instance, cluster.nodes["node2"]) == cluster.instance
+    machine = wanted(None, cluster.nodes["node1"])
+    assert machine is not None
+    assert (machine.type, machine.image, machine.disk_gib) == ("m5.large", "ami-01234567", 100)
+    assert wanted(None, cluster.nodes["node2"]) is None
