@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node import aws, boot, hosts, log, privileges, ready
+from node import aws, boot, hosts, log, privileges, ready, update
 from node.apply import apply, check
 from node.errors import OK, WOULD_CHANGE, NodeError, NotReadyError, StateError, SystemRefusedError
 from node.install import install
@@ -137,6 +137,18 @@ def _install(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
+def _update(system: System, options: argparse.Namespace) -> int:
+    if options.state is not None or not options.parameter:
+        raise StateError("which state? Give --parameter NAME; the units will read the same")
+    state = _state(system, options)
+    install_ = [f"--parameter={options.parameter}", f"--root={options.root}"]
+    if region := options.region or os.environ.get("AWS_DEFAULT_REGION", ""):
+        install_.append(f"--region={region}")
+    if not update.update(system, state, options.programs, install_):
+        log.info("the program is the one that the state names")
+    return OK
+
+
 _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "apply": _apply,
     "check": _check,
@@ -148,6 +160,7 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "status": _status,
     "stop": _stop,
     "install": _install,
+    "update": _update,
 }
 
 
@@ -220,6 +233,11 @@ def _parser() -> argparse.ArgumentParser:
     command("status", "print what is applied, drained, confirmed and ready, as JSON")
     command("stop", "stop the servers; queries may end first")
     installer = command("install", "check the image and install the systemd units", state=True)
-    installer.add_argument("--region", default="", help="the region of the AWS calls")
-    installer.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+    updater = command("update", "take the program that the state names", state=True)
+    for one in (installer, updater):
+        one.add_argument("--region", default="", help="the region of the AWS calls")
+        one.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+    updater.add_argument(
+        "--programs", type=Path, default=update.FOLDER, help=f"default: {update.FOLDER}"
+    )
     return parser
