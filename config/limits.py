@@ -85,8 +85,7 @@ DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes"
 CREATION_TIMEOUT_S: Final = Range(
     300,
     43_200,
-    "AWS, CloudFormation CreationPolicy attribute: at \
-most 12 hours; the least is ours",
+    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the least is ours",
 )
 
 ENDPOINT_INTERVALS_S: Final = (10, 30)

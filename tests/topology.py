@@ -251,7 +251,8 @@ class ClusterView:
         resources = self.template["Resources"]
         waiting = {id_: _mentioned(one) & resources.keys() for id_, one in resources.items()}
         for node in self.nodes.values():
-            needed, todo = set(), [node]
+            needed: set[str] = set()
+            todo = [node]
             while todo:
                 for other in waiting[todo.pop()] - needed:
                     needed.add(other)
