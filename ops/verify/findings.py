@@ -22,6 +22,10 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "dns-unsure": (
             "The balancers' names do not resolve here, so the side cannot be told from addresses."
         ),
+        "balancers-unknown": (
+            "AWS did not say what the balancers are called, so the side cannot be told. Give "
+            "`--balancer CLUSTER=NAME` for each cluster, or mend the credentials."
+        ),
         # The network
         "refused": (
             "Nothing listens there. At a balancer: no listener on this port, or no healthy node, "

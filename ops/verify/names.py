@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ops.verify.step import StepError
+from ops.verify.step import Fault
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ def resolve(name: str) -> Answer:
     """Ask this machine's resolver, as the programs on it do.
 
     Raises:
-        StepError: there is no answer.
+        Fault: there is no answer.
     """
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
     except socket.gaierror as error:
-        raise StepError("dns-unknown", f"{name}: {error.strerror}") from None
+        raise Fault("dns-unknown", f"{name}: {error.strerror}") from None
     except (OSError, UnicodeError) as error:
-        raise StepError("dns-unknown", f"{name}: {error}") from None
+        raise Fault("dns-unknown", f"{name}: {error}") from None
     canonical = next((one[3] for one in found if one[3]), name)
     return Answer(plain(canonical), tuple(dict.fromkeys(str(one[4][0]) for one in found)))
 
@@ -72,7 +72,7 @@ def side(answer: Answer, balancers: Mapping[str, str], resolver: Resolver) -> Si
     for cluster, name in balancers.items():
         try:
             known = resolver(name).addresses
-        except StepError:
+        except Fault:
             unknown.append(cluster)
             continue
         # A balancer may answer with some of its addresses, and other ones a minute later.

@@ -90,4 +90,4 @@ def _tail(total: int, nodes: int, seen: int) -> float:
     """How likely one node gets as few, or as many, whichever is less likely; exact."""
     ways = [comb(total, one) * (nodes - 1) ** (total - one) for one in range(total + 1)]
     few, many, every = sum(ways[: seen + 1]), sum(ways[seen:]), nodes**total
-    return min(few, many) / every
+    return float(min(few, many) / every)

@@ -28,7 +28,7 @@ class State(StrEnum):
     WRONG = "wrong"
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - in the network's words
     """A step that failed.
 
     Attributes:

@@ -5,11 +5,12 @@ import io
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from ops.verify.place import Place
 from ops.verify.step import Fault, Log, Step
+from ops.verify.wire import Wire
 
 _SESSION = "JSESSIONID"
 """Tomcat's cookie: a node that does not know a session begins another."""
@@ -85,7 +86,7 @@ def read(place: str, head: bytes, question: Question) -> Page:
         Fault: it is no HTTP.
     """
     try:
-        answer = http.client.HTTPResponse(_as_socket(head))
+        answer = http.client.HTTPResponse(cast("Any", _Socket(head)))
         answer.begin()
     except (http.client.HTTPException, ValueError) as error:
         raise Fault("not-http", f"{place}: {error!r}, {head[:40]!r}") from None
@@ -110,7 +111,7 @@ class _Socket:
         return io.BytesIO(self._head)
 
 
-def _exchange(wire: "Wire", place: Place, question: Question, cookies: dict[str, str]) -> bytes:
+def _exchange(wire: Wire, place: Place, question: Question, cookies: dict[str, str]) -> bytes:
     host = f"[{place.name}]" if ":" in place.name else place.name
     lines = [
         f"GET {question.path} HTTP/1.1",
@@ -130,8 +131,7 @@ def _head(data: bytes, place: str) -> tuple[bytes, int] | None:
     beginning = b"HTTP/"
     if not beginning.startswith(data[:5]):
         raise Fault("not-http", f"{place} answers {data[:40]!r}")
-    ends = [end for end in (data.find(b"\r\n\r\n") + 4, data.find(b"\n\n") + 2) if end >= 4]
-    ends = [end for end in ends if end > 1 and data[:end].endswith(b"\n")]
+    ends = [data.find(mark) + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if mark in data]
     return (data[: min(ends)], min(ends)) if ends else None
 
 
@@ -165,17 +165,14 @@ def _stays(step: Step, first: Page, place: Place, question: Question) -> None:
         step.wrong("cookie-missing", f"cookies: {', '.join(cookies) or 'none'}")
         return
     pages = [ask(place, question, cookies) for _ in range(_TIMES - 1)]
-    new = (
-        [page for page in pages if page.cookies.get(_SESSION, "") not in ("", cookies[_SESSION])]
-        if _SESSION in cookies
-        else []
-    )
+    session = cookies.get(_SESSION, "")
+    new = [page for page in pages if session and page.cookies.get(_SESSION, session) != session]
     nodes = sorted({page.node for page in (first, *pages) if page.node})
     if len(nodes) > 1:
         step.wrong("session-lost", f"{_TIMES} requests of one client reached {', '.join(nodes)}")
     elif new:
         step.wrong("session-lost", f"{len(new)} of {_TIMES - 1} more requests got a new session")
-    elif not nodes and _SESSION not in cookies:
+    elif not nodes and not session:
         step.note("session-unseen", f"{_TIMES} requests answered")
     else:
         step.said = f"{_TIMES} requests, " + (f"all from {nodes[0]}" if nodes else "one session")

@@ -1,0 +1,187 @@
+"""Which part of an environment `--through` means, and where that is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from config import site as configured
+from config.load import Loaded
+from config.model import Environment
+from ops import instances, names, places
+from ops.aws import Aws
+from ops.errors import AwsError, NotFound, UsageError
+from ops.translate import told
+from ops.verify.site import Site
+from ops.verify.step import Log
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is verified.
+
+    Attributes:
+        clusters: the clusters that may answer.
+        node: the node that is asked directly; empty for a balancer.
+        by_failover: whether the failover name is what is asked.
+    """
+
+    clusters: tuple[str, ...]
+    node: str = ""
+    by_failover: bool = False
+
+    def __str__(self) -> str:
+        """`failover`, `active` or `active/node1`."""
+        if self.by_failover:
+            return names.FAILOVER
+        return f"{self.clusters[0]}/{self.node}" if self.node else " or ".join(self.clusters)
+
+
+def read(environment: Environment, through: str | None, host: str | None) -> Goal:
+    """What `--through` means; default: the failover name, else the only cluster.
+
+    Raises:
+        UsageError: it means nothing here.
+    """
+    clusters = tuple(sorted(environment.clusters))
+    pair = tuple(name for name, _ in configured.pair(environment))
+    if through is None:
+        if pair:
+            return Goal(pair, by_failover=host is None)
+        if len(clusters) == 1 or host is not None:
+            return Goal(clusters)
+        raise UsageError(_instead(environment, "which one? There is no failover name"))
+    if through == names.FAILOVER:
+        if not pair:
+            raise UsageError(_instead(environment, "there is no failover name"))
+        return Goal(pair, by_failover=True)
+    cluster, slash, node = through.partition("/")
+    if cluster not in clusters:
+        guess = _near(cluster, clusters)
+        raise UsageError(_instead(environment, f"there is no cluster {cluster!r}{guess}"))
+    nodes = environment.clusters[cluster].nodes
+    if slash and node not in nodes:
+        guess = _near(node, nodes)
+        raise UsageError(_instead(environment, f"{cluster} has no node {node!r}{guess}"))
+    return Goal((cluster,), node)
+
+
+def locate(
+    loaded: Loaded,
+    goal: Goal,
+    *,
+    host: str | None,
+    given: Mapping[str, str],
+    aws: "Asked",
+    log: Log,
+) -> Site:
+    """The goal's name or address and the balancers' names, as given, or else from AWS.
+
+    Args:
+        loaded: the configuration.
+        goal: what is verified.
+        host: a name or address to ask instead; AWS is then asked nothing.
+        given: balancers' names by cluster.
+        aws: asks AWS.
+        log: gets a note where AWS does not say what would be good to know.
+
+    Raises:
+        AwsError: AWS does not say what must be known.
+        UsageError: a cluster's account is another than that of the credentials.
+    """
+    environment, balancers = loaded.environment, dict(given)
+    failover = environment.failover
+    endpoint = configured.endpoint(failover) if failover is not None else ""
+    asked: str | None = host
+    lacking = [one for one in goal.clusters if one not in balancers]
+    if host is None and goal.by_failover:
+        asked = endpoint
+        with log.step("balancers' names") as step:
+            try:
+                balancers |= aws.balancers(lacking)
+            except AwsError as error:
+                step.note("balancers-unknown", str(error))
+            step.said = step.said or ", ".join(
+                f"{one} is {name}" for one, name in sorted(balancers.items())
+            )
+    elif host is None:
+        balancers |= aws.balancers(lacking)
+        (cluster,) = goal.clusters
+        asked = aws.node(cluster, goal.node) if goal.node else balancers[cluster]
+    assert asked is not None
+    return Site(environment, asked, goal.clusters, goal.node, endpoint, balancers)
+
+
+class Asked:
+    """Asks AWS, and only when something must be known.
+
+    Attributes:
+        config: the configuration's path or name.
+        profile: name of the profile.
+    """
+
+    def __init__(self, config: str, profile: str | None) -> None:
+        self.config, self.profile = config, profile
+        self._outputs: dict[str, dict[str, str]] = {}
+
+    def balancers(self, clusters: Iterable[str]) -> dict[str, str]:
+        """The balancers' names; of a node without a balancer, its address.
+
+        Raises:
+            AwsError: AWS does not answer, or nothing is deployed.
+        """
+        found = {}
+        for cluster in clusters:
+            outputs = self._of(cluster)
+            name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS)
+            if not name:
+                message = f"the stack of {cluster} has no output {names.BALANCER_DNS_NAME}"
+                raise NotFound(message)
+            found[cluster] = name
+        return found
+
+    def node(self, cluster: str, node: str) -> str:
+        """A node's private address.
+
+        Raises:
+            AwsError: AWS does not answer, or there is no such instance.
+        """
+        id_ = self._of(cluster).get(names.node_output(node), "")
+        aws, place = self._place(cluster)
+        instance = instances.look(aws, place.region, [id_]).get(id_)
+        if instance is None or not instance.address:
+            message = f"{cluster}/{node} has no running instance ({id_ or 'none is deployed'})"
+            raise NotFound(message)
+        return instance.address
+
+    def _place(self, cluster: str) -> tuple[Aws, places.Place]:
+        aws = Aws(profile=self.profile)
+        found = places.find(aws, config=self.config, environment=None, regions=None)
+        place = found.cluster(cluster)
+        if place.unreachable:
+            message = f"{place.stack}: {place.unreachable}, or give --balancer or --host"
+            raise UsageError(message)
+        return aws, place
+
+    def _of(self, cluster: str) -> dict[str, str]:
+        if cluster not in self._outputs:
+            aws, place = self._place(cluster)
+            with told():
+                (shown,) = aws.client("cloudformation", place.region).describe_stacks(
+                    StackName=place.stack
+                )["Stacks"]
+            self._outputs[cluster] = {
+                one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", [])
+            }
+        return self._outputs[cluster]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _instead(environment: Environment, what: str) -> str:
+    choices = [names.FAILOVER] if environment.failover else []
+    for cluster, found in sorted(environment.clusters.items()):
+        choices += [cluster, *(f"{cluster}/{node}" for node in sorted(found.nodes))]
+    return f"--through: {what}; write one of {', '.join(choices)}"
