@@ -5,6 +5,7 @@ PostgreSQL documentation, "Frontend/Backend Protocol", message formats.
 
 import struct
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Final
 
@@ -48,7 +49,7 @@ def probe(log: Log, place: Place) -> None:
         with place.opened(log) as wire, log.step("start-up") as step:
             _start(step, wire)
         return
-    with log.step("TLS offered") as step:
+    with log.step("ask for TLS") as step:
         wire, offered = _ask(place)
         if not offered:
             step.note("odbc-no-tls", "no")
@@ -64,12 +65,13 @@ def probe(log: Log, place: Place) -> None:
 
 def _ask(place: Place) -> tuple[Wire, bool]:
     """A connection, and whether TLS may begin on it; else a session may."""
-    wire = place.connected()
-    wire.send(SSL_REQUEST)
-    answer = wire.exactly(1)
-    if answer in (b"S", b"N"):
-        return wire, answer == b"S"
-    wire.socket.close()
+    with ExitStack() as stack:
+        wire = stack.enter_context(place.connected())
+        wire.send(SSL_REQUEST)
+        answer = wire.exactly(1)
+        if answer in (b"S", b"N"):
+            stack.pop_all()
+            return wire, answer == b"S"
     if answer != b"E":
         raise Fault("not-postgresql", f"{place} answers an SSLRequest with {answer!r}")
     # A server from before TLS answers with an error and hangs up.

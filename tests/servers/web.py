@@ -42,7 +42,7 @@ def web(
     """Run one until the block ends; with an identity it speaks TLS."""
     server = _Server((host, settings.port), _handler(settings))
     if identity is not None:
-        server.context = _context(identity)
+        server.context = server_context(identity)
     settings.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -96,7 +96,8 @@ def _handler(settings: Web) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _context(identity: Identity) -> ssl.SSLContext:
+def server_context(identity: Identity) -> ssl.SSLContext:
+    """What a server with this certificate needs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")

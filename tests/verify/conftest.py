@@ -1,7 +1,6 @@
 """Java nodes are started once, as each takes a second of the machine."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ class Nodes:
 
 @pytest.fixture(scope="session")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    folder: Path = tmp_path_factory.mktemp("java")
+    folder = tmp_path_factory.mktemp("java")
     registry, first, second = free_port(), free_port(), free_port()
     wanted = (
         JavaNode(NODES[0], BALANCER, registry, first, free_port()),

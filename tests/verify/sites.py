@@ -85,9 +85,7 @@ class Found:
 
     def step(self, subject: str, beginning: str) -> Step:
         """A step by how it begins."""
-        return next(
-            one for one in self.logs[subject].steps if one.what.startswith(beginning)
-        )
+        return next(one for one in self.logs[subject].steps if one.what.startswith(beginning))
 
 
 def verify(site: Site, **settings: Any) -> Found:

@@ -32,7 +32,9 @@ def configured(folder: Path, nodes: Nodes, changes: Mapping[str, Any] | None = N
     )
 
 
-def balanced(folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any) -> Found:
+def balanced(
+    folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
+) -> Found:
     """Verify two nodes behind a balancer that has node1's and node2's auxiliary ports."""
     ports = [one.second for one in nodes.right]
     backends = {
@@ -50,7 +52,9 @@ def test_right(nodes: Nodes, tmp_path: Path) -> None:
     assert found.step("jdbc", "registry lists").said == "jmxrmi"
     assert found.step("jdbc", "20 connections").said.startswith("node1 10, node2 10")
     first = nodes.right[0]
-    assert found.step("jdbc", f"go on at {BALANCER}:{first.second}").said == "the same server answers"
+    assert (
+        found.step("jdbc", f"go on at {BALANCER}:{first.second}").said == "the same server answers"
+    )
     assert found.logs[NODE1].state is found.logs[NODE2].state is State.OK
 
 
@@ -107,9 +111,7 @@ def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
 
 def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
     """The second connection goes to the node, though the balancer is what it names."""
-    site = at(
-        configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER}
-    )
+    site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
     found = verify(site)
     assert found.codes(State.WRONG, State.NOTE) == set()
     assert set(found.logs) == {"names", "jdbc", NODE1}
