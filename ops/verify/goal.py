@@ -11,6 +11,7 @@ from ops import instances, names, places
 from ops.aws import Aws
 from ops.errors import AwsError, NotFound, UsageError
 from ops.translate import told
+from ops.verify import names as resolving
 from ops.verify.site import Site
 from ops.verify.step import Log
 
@@ -96,10 +97,12 @@ def locate(
     if host is None and goal.by_failover:
         asked = endpoint
         with log.step("balancers' names") as step:
-            try:
-                balancers |= aws.balancers(lacking)
-            except AwsError as error:
-                step.note("balancers-unknown", str(error))
+            for cluster in lacking:
+                try:
+                    balancers |= aws.balancers([cluster])
+                except (AwsError, UsageError) as error:
+                    # The site is there without AWS's API, and so is the verification.
+                    step.note("balancers-unknown", f"{cluster}: {error}")
             step.said = step.said or ", ".join(
                 f"{one} is {name}" for one, name in sorted(balancers.items())
             )
@@ -108,7 +111,9 @@ def locate(
         (cluster,) = goal.clusters
         asked = aws.node(cluster, goal.node) if goal.node else balancers[cluster]
     assert asked is not None
-    return Site(environment, asked, goal.clusters, goal.node, endpoint, balancers)
+    return Site(
+        environment, asked, goal.clusters, goal.node, endpoint, balancers, resolving.resolve
+    )
 
 
 class Asked:

@@ -35,6 +35,8 @@ _NO_METHOD = 0
 
 _US = b"denodo-ha"
 _MOST_NAMES = 1000
+_LONGEST = 1000
+_MOST_OBJECTS = 50
 _TLS_ALERT = 0x15
 
 
@@ -102,7 +104,7 @@ def names(wire: Wire) -> tuple[int, list[str]]:
     answer = _asked(wire, _LIST, b"")
     if not isinstance(answer.value, JavaArray):
         raise Fault("not-registry", f"{wire.place} does not list names")
-    found = [one for one in answer.value.items if isinstance(one, str)]
+    found = [one for one in answer.value.items if isinstance(one, str) and len(one) <= _LONGEST]
     return answer.process, found[:_MOST_NAMES]
 
 
@@ -114,7 +116,7 @@ def lookup(wire: Wire, name: str) -> Stub | None:
     """
     text = name.encode()
     answer = _asked(wire, _LOOKUP, b"\x74" + struct.pack(">H", len(text)) + text)
-    return next(_stubs(answer.value, 0), None)
+    return next(_stubs(answer.value, set()), None)
 
 
 def touch(wire: Wire, object_id: bytes) -> Answer:
@@ -186,16 +188,17 @@ def _read(reader: Reader, place: str) -> tuple[tuple[Answer, bytes], int]:
     return (answer, head[1:]), reader.place
 
 
-def _stubs(value: Any, depth: int) -> Iterator[Stub]:
+def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
     """The references in an object: its own, or that of the handler behind a proxy."""
-    if not isinstance(value, JavaObject) or depth > 3:
+    if not isinstance(value, JavaObject) or id(value) in seen or len(seen) > _MOST_OBJECTS:
         return
+    seen.add(id(value))
     if any(kind.name == "java.rmi.server.RemoteObject" for kind in value.kind.lineage()):
         found = _reference(value.written)
         if found is not None:
             yield found
     for one in value.fields.values():
-        yield from _stubs(one, depth + 1)
+        yield from _stubs(one, seen)
 
 
 def _reference(written: list[Any]) -> Stub | None:

@@ -33,7 +33,7 @@ def resolve(name: str) -> Answer:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
     except socket.gaierror as error:
         raise Fault("dns-unknown", f"{name}: {error.strerror}") from None
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         raise Fault("dns-unknown", f"{name}: {error}") from None
     canonical = next((one[3] for one in found if one[3]), name)
     return Answer(plain(canonical), tuple(dict.fromkeys(str(one[4][0]) for one in found)))

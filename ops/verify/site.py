@@ -29,7 +29,7 @@ class Site:
     node: str
     endpoint: str
     balancers: Mapping[str, str]
-    resolver: Resolver = names.resolve
+    resolver: Resolver
 
     def judge_host(self, host: str) -> str:
         """Whether a 7.0 server may name this host to its clients: a finding's code, or empty.

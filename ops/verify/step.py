@@ -89,7 +89,7 @@ class Log:
         Raises:
             Fault: what the step raised.
         """
-        step = Step(what)
+        step = Step(shown(what))
         self.steps.append(step)
         start = self.clock()
         try:

@@ -182,7 +182,7 @@ def _cookies(headers: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for header in headers:
         try:
-            found |= {key: one.value for key, one in SimpleCookie(header).items()}
+            found |= {key: one.coded_value for key, one in SimpleCookie(header).items()}
         except CookieError:
             continue
     return found

@@ -55,7 +55,10 @@ class Wire:
         """
         with self.faults():
             self.socket.settimeout(self.seconds)
-            self.socket.sendall(data)
+            try:
+                self.socket.sendall(data)
+            except ssl.SSLError as error:
+                raise Fault("closed", f"{self.place}: {error}") from None
 
     def read(self, parse: Callable[[bytes], tuple[Found, int] | None]) -> Found:
         """What `parse` makes of what comes; it gives None until there is enough.
@@ -143,6 +146,8 @@ class Wire:
                 piece = self.socket.recv(_PIECE)
             except TimeoutError:
                 raise self._silent() from None
+            except ssl.SSLEOFError:
+                raise self._ended() from None
             except ssl.SSLError as error:
                 raise Fault("malformed", f"{self.place}: {error}") from None
         if not piece:
@@ -175,6 +180,9 @@ def connect(address: str, port: int, seconds: float) -> Wire:
         return Wire(made, place, seconds)
     except OSError as error:
         raise fault(error, place, seconds) from None
+    except ValueError:
+        # Servers name hosts, and may name what no host can be called.
+        raise Fault("dns-unknown", f"{place} is no host name") from None
 
 
 def at(host: str, port: int) -> str:
