@@ -15,6 +15,9 @@ from ops.verify import names as resolving
 from ops.verify.site import Site
 from ops.verify.step import Log
 
+_ATTEMPTS = 2
+"""Ours: the site is what is asked for, and AWS only for names; a lost region must not keep us."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -97,15 +100,17 @@ def locate(
     if host is None and goal.by_failover:
         asked = endpoint
         with log.step("balancers' names") as step:
+            unknown = []
             for cluster in lacking:
                 try:
                     balancers |= aws.balancers([cluster])
                 except (AwsError, UsageError) as error:
                     # The site is there without AWS's API, and so is the verification.
-                    step.note("balancers-unknown", f"{cluster}: {error}")
-            step.said = step.said or ", ".join(
-                f"{one} is {name}" for one, name in sorted(balancers.items())
-            )
+                    unknown.append(f"{cluster}: {error}")
+            known = [f"{one} is {name}" for one, name in sorted(balancers.items())]
+            step.said = ", ".join(known)
+            if unknown:
+                step.note("balancers-unknown", "; ".join([*known, *unknown]))
     elif host is None:
         balancers |= aws.balancers(lacking)
         (cluster,) = goal.clusters
@@ -127,6 +132,8 @@ class Asked:
     def __init__(self, config: str, profile: str | None) -> None:
         self.config, self.profile = config, profile
         self._outputs: dict[str, dict[str, str]] = {}
+        self._aws: Aws | None = None
+        self._places: places.Places | None = None
 
     def balancers(self, clusters: Iterable[str]) -> dict[str, str]:
         """The balancers' names; of a node without a balancer, its address.
@@ -153,19 +160,22 @@ class Asked:
         id_ = self._of(cluster).get(names.node_output(node), "")
         aws, place = self._place(cluster)
         instance = instances.look(aws, place.region, [id_]).get(id_)
-        if instance is None or not instance.address:
-            message = f"{cluster}/{node} has no running instance ({id_ or 'none is deployed'})"
+        if instance is None or instance.state != "running":
+            seen = f"{id_} is {instance.state if instance else 'gone'}" if id_ else "none deployed"
+            message = f"{cluster}/{node} has no running instance ({seen})"
             raise NotFound(message)
         return instance.address
 
     def _place(self, cluster: str) -> tuple[Aws, places.Place]:
-        aws = Aws(profile=self.profile)
-        found = places.find(aws, config=self.config, environment=None, regions=None)
-        place = found.cluster(cluster)
+        self._aws = self._aws or Aws(profile=self.profile, attempts=_ATTEMPTS)
+        self._places = self._places or places.find(
+            self._aws, config=self.config, environment=None, regions=None
+        )
+        place = self._places.cluster(cluster)
         if place.unreachable:
             message = f"{place.stack}: {place.unreachable}, or give --balancer or --host"
             raise UsageError(message)
-        return aws, place
+        return self._aws, place
 
     def _of(self, cluster: str) -> dict[str, str]:
         if cluster not in self._outputs:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -78,13 +77,14 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
     assert "certificate-name" in wrong.stdout
 
 
-def resolving(leads_to: str) -> Any:
-    """A resolver to which the failover name leads somewhere."""
+@pytest.fixture
+def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failover name leads to this machine, and other names are addresses."""
 
     def resolver(name: str) -> Answer:
-        return Answer(name, (leads_to if name == "denodo.example.com" else name,))
+        return Answer(name, (HOST if name == "denodo.example.com" else name,))
 
-    return resolver
+    monkeypatch.setattr("ops.verify.names.resolve", resolver)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,11 @@ def resolving(leads_to: str) -> Any:
         ({"main": "127.0.0.9", "spare": HOST}, "right, with notes", "dns-secondary"),
     ],
 )
+@pytest.mark.usefixtures("leads_here")
 def test_failover_name(
-    names: dict[str, str],
-    state: str,
-    said: str,
-    port: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    names: dict[str, str], state: str, said: str, port: int, tmp_path: Path
 ) -> None:
     """The names are given: AWS is asked nothing, and there are no credentials to ask it with."""
-    monkeypatch.setattr("ops.verify.names.resolve", resolving(HOST))
     given = [f"--balancer={cluster}={name}" for cluster, name in names.items()]
     result = run("-c", two(tmp_path, port), *given)
     assert result.exit_code == exits.DONE
