@@ -149,8 +149,8 @@ def verify(
 ) -> None:
     """Verify what clients see: names, every service in its own protocol, where it leads.
 
-    It runs where clients are: what it cannot reach, they cannot. Nothing is changed, nobody logs
-    in. Exit code 0 if all is right (notes included), 1 if something is wrong.
+    It runs where clients are: what it cannot reach, they cannot. Nothing is changed, nobody
+    logs in. Exit code 0 if all is right (notes included), 1 if something is wrong.
 
     [bold]Examples[/bold]
 

@@ -82,9 +82,6 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "so the balancer has no listener for it. Compare VDBManagerImpl.factoryPort of the "
             "nodes with the configuration."
         ),
-        "auxiliary-other-cluster": (
-            "The node that answered belongs to another cluster than the one that is verified."
-        ),
         "auxiliary-unreachable": (
             "Clients cannot go on: the first connection works and the second does not. Look at "
             "the listener and the group of this port, at the security group, and whether the "

@@ -52,7 +52,7 @@ def probe(log: Log, place: Place) -> None:
     with log.step("ask for TLS") as step:
         wire, offered = _ask(place)
         if not offered:
-            step.note("odbc-no-tls", "no")
+            step.note("odbc-no-tls", "none offered")
     if offered:
         wire.socket.close()
         with log.step("TLS") as step:

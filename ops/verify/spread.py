@@ -66,7 +66,7 @@ def judge(step: Step, spread: Spread) -> None:
     elif chance < SELDOM:
         code = "spread-missing" if missing else "spread-uneven"
         step.wrong(code, f"{step.said}; by chance that is seldom ({chance:.1g})")
-    else:
+    elif set(spread.counts) <= set(spread.nodes):
         step.said += ", as chance would have it"
 
 

@@ -110,7 +110,7 @@ def _called(answers: list[Named], second: Second) -> dict[int, str]:
         nodes = [second.nodes.get(stub.port, ()) for stub in one.stubs]
         name = next((each[0].partition("/")[2] for each in nodes if each), "another node")
         again = sum(known.partition(" (")[0] == name for known in found.values())
-        found[one.process] = f"{name} ({again + 1})" if again else name
+        found[one.process] = f"{name} (server {again + 1})" if again else name
     return found
 
 
