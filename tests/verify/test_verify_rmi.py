@@ -10,6 +10,7 @@ import pytest
 
 from config.model import Environment
 from ops.verify.step import State
+from tests.servers.certificates import authority
 from tests.servers.haproxy import haproxy
 from tests.servers.java_rmi import JavaNode
 from tests.verify.conftest import Nodes
@@ -191,3 +192,28 @@ def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str)
         "stays open",
         "2 connections",
     ]
+
+
+def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
+    """The registry as `--tls` says, the second port as the stub's socket factory says."""
+    node = nodes.encrypted
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(authority().certificate)
+    site = at(configured(tmp_path, nodes), node.host, node="node1", balancers={"main": node.host})
+    found = verify(site, services=("jdbc",), tls=("jdbc",), bundle=str(bundle), connections=2)
+    assert {
+        code for subject, code in found.codes(State.WRONG, State.NOTE) if subject == "jdbc"
+    } == set()
+    assert (
+        found.step("jdbc", f"go on at {node.host}:{node.second}").said == "the same server answers"
+    )
+
+
+def test_tls_that_nobody_said(nodes: Nodes, tmp_path: Path) -> None:
+    site = at(configured(tmp_path, nodes), nodes.encrypted.host)
+    found = verify(site, services=("jdbc",), seconds=SHORT_S)
+    assert {code for subject, code in found.codes() if subject == "jdbc"} <= {
+        "speaks-tls",
+        "closed",
+    }
+    assert found.logs["jdbc"].state is State.WRONG
