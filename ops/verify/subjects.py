@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from config import readiness
 from config.model import Environment
 from config.ports import NODE_TLS_PORTS
 from config.service import Service
@@ -12,21 +13,10 @@ from ops.verify.web import Sticky
 
 Kind = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliary"]
 
-_BY_NAME: Mapping[str, Kind] = {
-    "odbc": "odbc",
-    "web": "web",
-    "scheduler": "scheduler",
-    "flight": "flight",
-}
-_BY_PORT: Mapping[int, Kind] = {
-    9996: "odbc",
-    9090: "web",
-    9443: "web",
-    8000: "scheduler",
-    9994: "flight",
-}
-"""Denodo's own ports on a node (`config.ports`)."""
-_JDBC_NAME, _JDBC_PORT = "jdbc", 9999
+_FLIGHT_PORT = 9994
+"""Denodo's own port on a node (`config.ports`)."""
+_BY_NAME: Mapping[str, Kind] = {"scheduler": "scheduler", "flight": "flight"}
+"""Names that say what a service is, where its port does not."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +41,14 @@ class Subject:
 
 
 def kind(environment: Environment, name: str, service: Service) -> Kind:
-    """What a service speaks: by its name, else by Denodo's port; TCP where both are others'."""
-    if name == _JDBC_NAME or service.target_port == _JDBC_PORT:
+    """What a service speaks: what its node asks it (`config.readiness`), and Flight."""
+    asked = readiness.probe(environment, name, service).kind
+    if asked == "vdp":
         # From 8.0 on one connection carries everything, in a protocol that is not published.
         return "rmi" if ports_of(environment).auxiliary else "tcp"
-    return _BY_NAME.get(name) or _BY_PORT.get(service.target_port) or "tcp"
+    if asked == "tcp":
+        return "flight" if service.target_port == _FLIGHT_PORT else _BY_NAME.get(name, "tcp")
+    return asked
 
 
 def subjects(

@@ -121,10 +121,11 @@ SERVICES = {
     "flight": 9994,
     "other": 7777,
 }
+SERVERS = {"denodo/servers": ["vdp", "data-catalog", "scheduler"]}
 
 
 def test_subjects(tmp_path: Path) -> None:
-    environment = one_cluster(tmp_path, "9.0", {"services": SERVICES})
+    environment = one_cluster(tmp_path, "9.0", {"services": SERVICES, **SERVERS})
     assert subjects(environment, ["main"], tls=["flight"]) == (
         Subject("flight", "flight", 9994, tls=True),
         Subject("jdbc", "tcp", 9999),
@@ -139,7 +140,7 @@ def test_subjects(tmp_path: Path) -> None:
 def test_subjects_of_a_node(tmp_path: Path) -> None:
     """Its own ports, where no balancer ends TLS or keeps clients."""
     services = {**SERVICES, "odbc": {"port": 9996, "tls": CERTIFICATE}}
-    environment = one_cluster(tmp_path, "9.0", {"services": services})
+    environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
     found = {one.name: one for one in subjects(environment, ["main"], node="node1")}
     assert found["portal"] == Subject("portal", "web", 9090)
     assert found["web"] == Subject("web", "web", 9443, tls=True)
