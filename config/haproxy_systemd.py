@@ -3,7 +3,7 @@
 from config.haproxy import Haproxy
 from config.haproxy_text import Host
 
-_OVERHEAD = 1024
+_OVERHEAD = 1000
 """Files beside clients' connections: listeners, checks, sockets, logs, the old workers' own."""
 
 
