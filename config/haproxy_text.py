@@ -26,7 +26,9 @@ class Host:
         user: who the workers are, None for who starts HAProxy.
         group: who may change HAProxy by its socket.
         monitor_group: who may read its state by the other socket.
-        folder: where the configuration is; certificates are in its `tls`.
+        folder: where the configuration is.
+        certificate: file with the certificate chain and the key that clients see.
+        authority: file with what the nodes' certificates are verified by.
         run: where the sockets are.
         state: where the servers' state is kept over reloads; nothing else lies in its folder.
         program: HAProxy.
@@ -39,20 +41,12 @@ class Host:
     group: str = "haproxy"
     monitor_group: str = "haproxy"
     folder: str = "/etc/haproxy"
+    certificate: str = "/etc/haproxy/tls/server.pem"
+    authority: str = "/etc/haproxy/tls/nodes-ca.pem"
     run: str = "/run/haproxy"
     state: str = "/var/lib/haproxy/server-state"
     program: str = "/usr/sbin/haproxy"
     chroot: bool = True
-
-    @property
-    def certificate(self) -> str:
-        """File with the certificate chain and the key that clients see."""
-        return f"{self.folder}/tls/server.pem"
-
-    @property
-    def authority(self) -> str:
-        """File with what the nodes' certificates are verified by."""
-        return f"{self.folder}/tls/nodes-ca.pem"
 
 
 Section = tuple[str, list[str]]
