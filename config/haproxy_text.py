@@ -27,7 +27,8 @@ class Host:
         group: who may change HAProxy by its socket.
         monitor_group: who may read its state by the other socket.
         folder: where the configuration is.
-        certificate: file with the certificate chain and the key that clients see.
+        certificate: file with the certificate chain and the key that clients see. None leaves TLS
+            out, for a check of the file where there is no certificate.
         authority: file with what the nodes' certificates are verified by.
         run: where the sockets are.
         state: where the servers' state is kept over reloads; nothing else lies in its folder.
@@ -41,7 +42,7 @@ class Host:
     group: str = "haproxy"
     monitor_group: str = "haproxy"
     folder: str = "/etc/haproxy"
-    certificate: str = "/etc/haproxy/tls/server.pem"
+    certificate: str | None = "/etc/haproxy/tls/server.pem"
     authority: str = "/etc/haproxy/tls/nodes-ca.pem"
     run: str = "/run/haproxy"
     state: str = "/var/lib/haproxy/server-state"
@@ -158,7 +159,8 @@ _OWN_DEFAULTS = [
 
 
 def _frontend(route: Route, host: Host) -> Iterator[str]:
-    tls = f" ssl crt {host.certificate} alpn h2,http/1.1" if route.tls else ""
+    encrypted = route.tls and host.certificate
+    tls = f" ssl crt {host.certificate} alpn h2,http/1.1" if encrypted else ""
     yield f"bind {host.address}:{route.port}{_proxied(host)}{tls}"
     if route.idle and route.mode == "tcp":
         yield f"timeout client {route.idle}s"

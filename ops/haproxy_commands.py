@@ -81,6 +81,11 @@ def render(
             typer.echo(f"denodo-ha: {found} does not accept the file:\n{wrong}", err=True)
             raise typer.Exit(exits.NO)
         typer.echo(f"{found} accepts the file", err=True)
+        missing = [
+            one for one in haproxy_render.lacking(host) if one in text(environment, name, host)
+        ]
+        if missing:
+            typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
     settings = environment.clusters[name].balancer.proxy
     typer.echo(drop_in(settings, host) if systemd else text(environment, name, host), nl=False)
 

@@ -5,8 +5,6 @@ import os
 import pwd
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,27 +63,28 @@ def wrong(environment: Environment, name: str, host: Host, haproxy: str) -> str:
     What the file names and this machine lacks (users, certificates) is replaced: the check is of
     the file, and not of where it is checked.
     """
-    with _here(host) as here, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "haproxy.cfg"
-        file.write_text(text(environment, name, here), encoding="utf-8")
+        file.write_text(text(environment, name, _here(host)), encoding="utf-8")
         return validate(haproxy, file)
 
 
-@contextmanager
-def _here(host: Host) -> Iterator[Host]:
+def lacking(host: Host) -> list[str]:
+    """Files that HAProxy's file names and this machine has not."""
+    named = (host.certificate, host.authority)
+    return [one for one in named if one and not Path(one).exists()]
+
+
+def _here(host: Host) -> Host:
     own = grp.getgrgid(os.getgid()).gr_name
-    known = {one.gr_name for one in grp.getgrall()}
+    groups = {one.gr_name for one in grp.getgrall()}
     users = {one.pw_name for one in pwd.getpwall()}
-    group = host.group if host.group in known else own
-    with tempfile.TemporaryDirectory() as empty:
-        yield replace(
-            host,
-            user=host.user if host.user in users and host.group in known else None,
-            group=group,
-            monitor_group=host.monitor_group if host.monitor_group in known else own,
-            # With it HAProxy takes an empty folder for its certificates.
-            certificate=host.certificate
-            if Path(host.certificate).exists()
-            else f"{empty} strict-sni",
-            authority=host.authority if Path(host.authority).exists() else _SOME_AUTHORITY,
-        )
+    missing = lacking(host)
+    return replace(
+        host,
+        user=host.user if host.user in users and host.group in groups else None,
+        group=host.group if host.group in groups else own,
+        monitor_group=host.monitor_group if host.monitor_group in groups else own,
+        certificate=None if host.certificate in missing else host.certificate,
+        authority=_SOME_AUTHORITY if host.authority in missing else host.authority,
+    )
