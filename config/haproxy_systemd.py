@@ -21,13 +21,14 @@ def drop_in(settings: Haproxy, host: Host) -> str:
 LimitNOFILE={2 * settings.maxconn + _OVERHEAD}
 RuntimeDirectory={run[2]}
 RuntimeDirectoryMode=0755
+# Not -dW: with a node drained the state's file gives warnings.
 # A reload starts a new worker and lets the old one finish; the master is asked who serves.
 ExecStartPre=
 ExecStart=
 ExecReload=
-ExecStartPre={host.program} -dW -c -q -f {file}
+ExecStartPre={host.program} -c -q -f {file}
 ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
     -S {host.run}/master.sock,mode,660,group,{host.group}
-ExecReload={host.program} -dW -c -q -f {file}
+ExecReload={host.program} -c -q -f {file}
 ExecReload=/bin/kill -USR2 $MAINPID
 """

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SECONDS = 10
 """For one answer: HAProxy gives it in a moment, a reload when the new worker is there."""
 _LOCK_SECONDS = 10
+_ABSENT_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,26 @@ class Place:
             yield
 
 
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect; for a moment of a reload nobody listens."""
+    end = time.monotonic() + _ABSENT_SECONDS
+    while True:
+        try:
+            connection.connect(str(path))
+            return
+        except (FileNotFoundError, ConnectionRefusedError):  # noqa: PERF203 - it waits
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 def _ask(path: Path, command: str) -> str:
     """One command to a socket, and all that comes back."""
     found = b""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_SECONDS)
-            connection.connect(str(path))
+            _connect(connection, path)
             connection.sendall(f"{command}\n".encode())
             connection.shutdown(socket.SHUT_WR)
             while True:

@@ -6,8 +6,11 @@ serving, and only the master's list of processes says so.
 
 from __future__ import annotations
 
+import re
 import shutil
+import socket
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,11 @@ _COME_UP_S = 60
 _MODE = 0o644
 _SHOWN = 2000
 
+_STATE = re.compile(r"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE)
+"""Lines that are left out of a validation: HAProxy warns of every node that the state's file has
+drained, and takes that as a fault of the configuration."""
+_BIND = re.compile(r"^[ \t]*bind[ \t]+([0-9.]*|\*):(\d+)\b", re.MULTILINE)
+
 
 def validate(program: str, file: Path) -> str:
     """What HAProxy says against a file, warnings included; empty when it is right.
@@ -37,18 +45,21 @@ def validate(program: str, file: Path) -> str:
     if shutil.which(program) is None:
         message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
         raise Unusable(message)
-    try:
-        done = subprocess.run(
-            [program, "-dW", "-c", "-f", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_VALIDATE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"{program} was not done with it within {_VALIDATE_S} s"
-    said = done.stdout.decode(errors="replace").strip()
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as copy:
+        copy.write(_STATE.sub("# \\g<0>", file.read_text(encoding="utf-8")))
+        copy.flush()
+        try:
+            done = subprocess.run(
+                [program, "-dW", "-c", "-f", copy.name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_VALIDATE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"{program} was not done with it within {_VALIDATE_S} s"
+    said = done.stdout.decode(errors="replace").strip().replace(copy.name, str(file))
     return "" if done.returncode == 0 else said[-_SHOWN:] or f"it ended with {done.returncode}"
 
 
@@ -73,6 +84,8 @@ def reload(place: Place, new: Path | None, tell: Tell) -> None:
         message = f"HAProxy does not accept {new or place.config}; nothing was changed:\n{wrong}"
         raise Refused(message)
     with place.alone():
+        if new is not None:
+            _free(place.config, new)
         before, orders = workers(place), _orders(place)
         saved.save(place)
         old = _put(place, new) if new is not None else None
@@ -89,6 +102,26 @@ def reload(place: Place, new: Path | None, tell: Tell) -> None:
         if forgotten:
             message = f"the new worker serves, and forgot what was ordered of {forgotten}"
             raise Failed(message)
+
+
+def _free(old: Path, new: Path) -> None:
+    """See that the ports that come are free.
+
+    Else the new worker would ask the old one for them, which closes all of its own for two
+    seconds, and gives up then.
+    """
+    before = set(_BIND.findall(old.read_text(encoding="utf-8")))
+    for address, port in sorted(set(_BIND.findall(new.read_text(encoding="utf-8"))) - before):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address.replace("*", ""), int(port)))
+            except OSError as wrong:
+                message = (
+                    f"{new} wants port {port}{f' of {address}' if address else ''}, and "
+                    f"{wrong.strerror}: see `ss -ltnp`; nothing was changed"
+                )
+                raise Refused(message) from None
 
 
 def _put(place: Place, new: Path) -> str:
