@@ -108,8 +108,8 @@ would send everybody to a node that accepts connections and closes them."""
     tls: HaproxyTls | None = None
     """TLS of the web services; without it HTTPS is passed through to the nodes."""
     hosts: Mapping[NodeName, HostName] = {}
-    """Host name or address of a node; default: its name in the cluster's private zone, \
-NODE.CLUSTER.NAME.internal."""
+    """Host name or address of a node, looked up when HAProxy starts or reloads; default: its name \
+in the cluster's private zone, NODE.CLUSTER.NAME.internal, which is followed."""
     health_port: Port = HEALTH_PORT
     """Port that answers 503 when no node is usable."""
     metrics_port: Port = METRICS_PORT

