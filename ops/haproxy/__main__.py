@@ -26,9 +26,6 @@ ENABLE_S = 600.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # A command that is ended says what stands, and puts back what it has half done.
-        signal.signal(number, _interrupted)
     options = _parser().parse_args(arguments)
     place = Place(options.run, options.state, options.config, options.haproxy)
     try:
@@ -112,4 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        # A command that is ended says what stands, and puts back what it has half done.
+        signal.signal(one, _interrupted)
     sys.exit(main())

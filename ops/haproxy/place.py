@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SECONDS = 10
 """For one answer: HAProxy gives it in a moment, a reload when the new worker is there."""
 _LOCK_SECONDS = 10
-_ABSENT_SECONDS = 1
+_ABSENT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)

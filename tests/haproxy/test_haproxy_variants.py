@@ -71,7 +71,7 @@ def host(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
 def _variants(version: str, mode: str) -> Iterator[tuple[str, Data]]:
     tls = MODES[mode]
     for (services, served), nodes, (chosen, given_) in product(
-        SERVICES.items(), (1, 2, 5), SETTINGS.items()
+        SERVICES.items(), (1, 3), SETTINGS.items()
     ):
         node_port = 9090 if mode == "terminate" else 9443
         secure = {"web-tls": {"port": 9443, "node_port": node_port, "sticky": True}} if tls else {}
