@@ -87,13 +87,13 @@ def test_render_asks_which_cluster(tmp_path: Path) -> None:
 
 def test_render_wants_a_configuration(tmp_path: Path) -> None:
     assert _ran("render").exit_code == exits.USAGE
-    wrong = _render(tmp_path, _behind(minimal(), **{f"{BALANCER}/haproxy": {"maxconn": 0}}))
+    wrong = _render(tmp_path, _behind(minimal(), {f"{BALANCER}/haproxy": {"maxconn": 0}}))
     assert wrong.exit_code == exits.USAGE
     assert "maxconn: is too small (0)" in wrong.stderr
 
 
 def test_render_prints_the_drop_in(tmp_path: Path) -> None:
-    data = _behind(minimal(), **{f"{BALANCER}/haproxy": {"maxconn": 5000}})
+    data = _behind(minimal(), {f"{BALANCER}/haproxy": {"maxconn": 5000}})
     told = _render(tmp_path, data, "--systemd", "--group", "denodo").stdout
     assert "LimitNOFILE=11000\n" in told
     assert "-S /run/haproxy/master.sock,mode,660,group,denodo\n" in told

@@ -16,6 +16,7 @@ from config.model import Environment
 from config.ports import VERSIONS
 from ops.haproxy.reloading import validate
 from tests import shapes
+from tests.assembly import ROOT
 from tests.configurations import Data, changed, loaded, minimal
 from tests.haproxy.certificates import Certificates
 from tests.haproxy.running import BALANCER, PROGRAM
@@ -143,3 +144,11 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
     again = {**wanted, "services": dict(reversed(wanted["services"].items()))}
     other = loaded(tmp_path, again, deploying=False).environment
     assert text(other, "main", host) == text(environment, "main", host)
+
+
+def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
+    """What the benchmark puts beside ours runs; `-dW` warns of none of its faults."""
+    file = tmp_path / "haproxy.cfg"
+    ports = {"jdbc": 9999, "web": 9090, "node_jdbc": 9999, "node_web": 9090}
+    file.write_text((ROOT / "bench/article.cfg").read_text().format(run=tmp_path, **ports))
+    assert validate(PROGRAM, file) == ""
