@@ -16,6 +16,11 @@ JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
 ENDPOINT = "Endpoint"
+CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
+REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+ZONE_ID = "HostedZoneId"
+SWITCH_CHECK_ID = "SwitchHealthCheckId"
+OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
