@@ -75,7 +75,6 @@ class FailoverStack(EnvironmentStack):
             CfnOutput(self, naming.CLUSTER_OF_ROLE[label], value=name)
             CfnOutput(self, naming.REGION_OF_ROLE[label], value=cluster.region)
         CfnOutput(self, naming.ZONE_ID, value=self._failover.zone.id)
-        CfnOutput(self, naming.SWITCH_CHECK_ID, value=self._switch.check.health_check_id)
 
     def _permit(self) -> None:
         """The policy of who moves the site."""

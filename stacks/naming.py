@@ -19,7 +19,6 @@ ENDPOINT = "Endpoint"
 CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
 REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 ZONE_ID = "HostedZoneId"
-SWITCH_CHECK_ID = "SwitchHealthCheckId"
 OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 
 

@@ -13,15 +13,15 @@ _CHECK_READS = (
     "route53:GetHealthCheckLastFailureReason",
     "route53:GetHealthCheckStatus",
 )
-_METRIC_READS = (
-    "cloudwatch:DescribeAlarms",
-    "elasticloadbalancing:DescribeLoadBalancers",
-    "elasticloadbalancing:DescribeTags",
-    "elasticloadbalancing:DescribeTargetGroups",
-    "elasticloadbalancing:DescribeTargetHealth",
+_HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTargetHealth")
+"""These take no resource, or none whose name is known here (AWS, Service Authorization
+Reference): bounded by region."""
+
+_STACK_READS = (
+    "cloudformation:DescribeStacks",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListStackResources",
 )
-"""Descriptions that take no resource, or none that is known before the call (AWS, Service
-Authorization Reference): bounded by region."""
 
 
 class OperatorPolicy(Construct):
@@ -90,7 +90,7 @@ class OperatorPolicy(Construct):
                 ),
                 iam.PolicyStatement(
                     sid="SeeHealth",
-                    actions=list(_METRIC_READS),
+                    actions=list(_HEALTH_READS),
                     resources=["*"],
                     conditions={
                         "StringEquals": {"aws:RequestedRegion": sorted({*stacks.values(), region})}
@@ -98,7 +98,7 @@ class OperatorPolicy(Construct):
                 ),
                 iam.PolicyStatement(
                     sid="SeeStacks",
-                    actions=["cloudformation:DescribeStacks"],
+                    actions=list(_STACK_READS),
                     resources=[
                         stack.format_arn(
                             service="cloudformation",
