@@ -9,6 +9,9 @@ moto's own health checks always pass, lose their alarms, and answer no name.
 
 from typing import Any
 
+import pytest
+
+from ops import failover, failover_answers
 from ops.failover_answers import Resolved
 from tests.ops.calls import Answer, Call, Fault, answer, error
 from tests.ops.cloud import Cloud
@@ -45,8 +48,10 @@ class Route53:
         assert failover is not None
         self.primary, self.secondary = failover.primary, failover.secondary
 
-    def install(self) -> None:
-        """Answer after the faults that there are now."""
+    def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer after the faults that there are now, and let commands meet clock and resolver."""
+        monkeypatch.setattr(failover, "real_clock", lambda: self.cloud.clock)
+        monkeypatch.setattr(failover_answers, "lookup", self.lookup)
         self.cloud.faults.add(Fault(lambda call: call.operation in _OPERATIONS, self._answer))
 
     def _answer(self, call: Call) -> Answer | None:

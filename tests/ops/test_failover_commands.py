@@ -1,23 +1,24 @@
 """`denodo-ha failover`: what it shows, what it puts, what it refuses; also in a disaster."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from moto import mock_aws
 from typer.testing import Result
 
-from ops import exits, failover, failover_answers, failover_site, names
+from config.load import load
+from ops import exits, failover_site, names
 from stacks import naming
-from tests.assembly import ROOT
+from tests.assembly import ROOT, Template
 from tests.ops.calls import Fault, error
 from tests.ops.cloud import Cloud
 from tests.ops.route53 import Route53
-from tests.ops.targets import UNHEALTHY
 
 Go = Callable[..., Result]
+TemplatesOf = Callable[[Path], Mapping[str, Template]]
 PUT = {
     "Namespace": "Denodo/Failover",
     "MetricData": [
@@ -30,9 +31,28 @@ PUT = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
+    """The active-passive example, made once: commands here change nothing but a metric."""
+    file = ROOT / "config/examples/active-passive.yaml"
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        cloud = Cloud(load(file).environment, templates_of(file))
+        cloud.install(patch)
+        cloud.deploy()
+        yield cloud
+
+
 @pytest.fixture
-def world(cloud: Cloud) -> Route53:
-    return Route53(cloud)
+def world(shared: Cloud) -> Iterator[Route53]:
+    caller = shared.caller
+    yield Route53(shared)
+    shared.faults.heal()
+    shared.calls.made.clear()
+    shared.caller = caller
 
 
 @pytest.fixture
@@ -40,34 +60,10 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
     """Runs `denodo-ha failover …` in a world."""
 
     def go(world: Route53, *arguments: str, config: str = "active-passive") -> Result:
-        world.install()
-        monkeypatch.setattr(failover, "real_clock", lambda: world.cloud.clock)
-        monkeypatch.setattr(failover_answers, "lookup", world.lookup)
+        world.begin(monkeypatch)
         return denodo_ha("failover", *arguments, *(("-c", config) if config else ()))
 
     return go
-
-
-def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """The active-passive example with a change."""
-    text = (ROOT / "config/examples/active-passive.yaml").read_text()
-    data = YAML(typ="safe").load(text)
-    change(data)
-    file = tmp_path / "environment.yaml"
-    file.write_text(json.dumps(data))
-    return str(file)
-
-
-def to_version_eight(data: dict[str, Any]) -> None:
-    """No auxiliary ports: aliases that evaluate target health."""
-    data["denodo"]["version"] = "8.0"
-    for cluster in data["clusters"].values():
-        for node in cluster["nodes"].values():
-            del node["auxiliary_port"]
-
-
-def by_operators(data: dict[str, Any]) -> None:
-    data["failover"]["control"] = "operator"
 
 
 def test_shows_who_is_answered_and_why(world: Route53, go: Go) -> None:
@@ -222,23 +218,21 @@ def test_works_without_the_file(world: Route53, go: Go) -> None:
     assert put.parameters == PUT
 
 
-@pytest.mark.parametrize(
-    ("arguments", "config", "said"),
-    [
-        (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
-        (("status",), "active-active", "has no failover"),
-        (("status",), "", "which environment?"),
-        (("status", "--environment", "denodo70"), "active-passive", "which environment?"),
-        (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
-        (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
-    ],
+WRONG_OPTIONS = (
+    (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
+    (("status",), "active-active", "has no failover"),
+    (("status",), "", "which environment?"),
+    (("status", "--environment", "denodo70"), "active-passive", "which environment?"),
+    (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
+    (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
 )
-def test_says_what_is_wrong_with_the_options(
-    world: Route53, go: Go, arguments: tuple[str, ...], config: str, said: str
-) -> None:
-    done = go(world, *arguments, config=config)
-    assert done.exit_code == exits.USAGE
-    assert said in done.stderr
+
+
+def test_says_what_is_wrong_with_the_options(world: Route53, go: Go) -> None:
+    for arguments, config, said in WRONG_OPTIONS:
+        done = go(world, *arguments, config=config)
+        assert done.exit_code == exits.USAGE
+        assert said in done.stderr
     assert world.cloud.calls.changes == []
 
 
@@ -341,62 +335,6 @@ def test_a_check_that_nobody_reports_on_is_unknown(world: Route53, go: Go) -> No
     assert "warning: whether passive is healthy is not known" in done.stderr
 
 
-class TestAlias:
-    """Records that evaluate target health, with the switch beside."""
-
-    @pytest.fixture
-    def config(self, tmp_path: Path) -> str:
-        return changed(tmp_path, to_version_eight)
-
-    @pytest.fixture
-    def world(self, clouds: Callable[[str], Cloud], config: str) -> Route53:
-        return Route53(clouds(config))
-
-    def test_moves(self, world: Route53, go: Go, config: str) -> None:
-        shown = go(world, "status", config=config)
-        assert shown.exit_code == exits.DONE, shown.output
-        assert "the alias evaluates its targets" in shown.stdout
-        assert go(world, "to", "passive", config=config).exit_code == exits.DONE
-        assert world.thrown == [1.0]
-
-    def test_refuses_where_a_group_is_dead(self, world: Route53, go: Go, config: str) -> None:
-        for node in ("node1", "node2"):
-            world.cloud.become("passive", node, UNHEALTHY, "web")
-        done = go(world, "to", "passive", config=config)
-        assert done.exit_code == exits.REFUSED
-        assert "passive is not healthy (web: 0 of 2 targets healthy)" in done.stderr
-        assert world.thrown == []
-
-
-class TestOperators:
-    """The switch alone: Route 53 looks at nothing of the primary."""
-
-    @pytest.fixture
-    def config(self, tmp_path: Path) -> str:
-        return changed(tmp_path, by_operators)
-
-    @pytest.fixture
-    def world(self, clouds: Callable[[str], Cloud], config: str) -> Route53:
-        return Route53(clouds(config))
-
-    def test_moves(self, world: Route53, go: Go, config: str) -> None:
-        assert go(world, "to", "passive", config=config).exit_code == exits.DONE
-        assert go(world, "back", config=config).exit_code == exits.DONE
-        assert world.thrown == [1.0, 0.0]
-
-    def test_refuses_a_primary_that_serves_nobody(
-        self, world: Route53, go: Go, config: str
-    ) -> None:
-        assert go(world, "to", "passive", config=config).exit_code == exits.DONE
-        for node in ("node1", "node2"):
-            world.cloud.become("active", node, UNHEALTHY, "jdbc")
-        done = go(world, "back", config=config)
-        assert done.exit_code == exits.REFUSED
-        assert "jdbc: 0 of 2 targets healthy" in done.stderr
-        assert "Route 53 checks nothing there" in done.stderr
-        assert world.thrown == [1.0]
-
-
 def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:
     world.down.add("passive")
     go(world, "status")
@@ -424,5 +362,5 @@ def test_outputs_have_the_names_of_the_stacks() -> None:
     assert failover_site.ZONE_ID == naming.ZONE_ID
     assert names.ENDPOINT == naming.ENDPOINT
     for role in ("PRIMARY", "SECONDARY"):
-        assert failover_site.CLUSTER_OF[role] == naming.CLUSTER_OF_ROLE[role.capitalize()]  # type: ignore[index]
-        assert failover_site.REGION_OF[role] == naming.REGION_OF_ROLE[role.capitalize()]  # type: ignore[index]
+        assert failover_site.CLUSTER_OF[role] == naming.CLUSTER_OF_ROLE[role.capitalize()]
+        assert failover_site.REGION_OF[role] == naming.REGION_OF_ROLE[role.capitalize()]
