@@ -134,6 +134,5 @@ def _move(
         timeout=timeout or TIMEOUT_S,
         look=failover_answers.lookup,
     )
-    print_line(
-        f"{site.endpoint} is answered with {done.to} after {done.seconds:.0f} s, says {done.by}"
-    )
+    leads = "stays with" if done.by == failover_answers.SWITCH else "is answered with"
+    print_line(f"{site.endpoint} {leads} {done.to} after {done.seconds:.0f} s, says {done.by}")

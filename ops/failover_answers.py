@@ -18,6 +18,7 @@ PATIENCE_S: Final = 5.0
 RESOLVER: Final = "this machine's resolver"
 ROUTE53: Final = "Route 53 (TestDNSAnswer)"
 RULES: Final = "the checks, by the rules"
+SWITCH: Final = "the switch's check"
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,7 @@ def _switched(aws: Aws, plan: Plan, check_id: str) -> Answer:
     """Whether the switch's check has followed."""
     check = failover_checks.read(aws, check_id, plan.site.region)
     there = check.state == AT[plan.role]
-    return Answer(plan.role if there else None, "the switch's check", check.reason)
+    return Answer(plan.role if there else None, failover_answers.SWITCH, check.reason)
 
 
 def _named(site: Site, answer: Answer) -> str:

@@ -178,7 +178,7 @@ def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
     world.down.add("active")
     done = go(world, "to", "passive")
     assert done.exit_code == exits.DONE, done.output
-    assert "says the switch's check" in done.stdout
+    assert "stays with passive after 75 s, says the switch's check" in done.stdout
     world.down.clear()
     assert world.answered == "passive"
 
