@@ -16,6 +16,7 @@ from config.service import EVERY
 from config.state import NO_WEB, parameter_bytes, ports
 
 _OLDEST = VERSIONS[0]
+_PROGRAM: Path = ("denodo", "program")
 
 
 def of_later_versions(environment: Environment) -> Iterator[Problem]:
@@ -62,6 +63,8 @@ def set_up_by_nobody(environment: Environment) -> Iterator[Problem]:
     if denodo.program:
         return
     for key in sorted(denodo.model_fields_set - {"version", "program"}):
+        if getattr(denodo, key) is None:
+            continue
         yield Problem(
             ("denodo", key),
             "would be read by nobody",
@@ -166,6 +169,7 @@ def node_ports_differ(environment: Environment) -> Iterator[Problem]:
             "this one",
             "choose a free node_port, or leave it out",
             value=str(port),
+            since=(_PROGRAM,),
         )
 
 
@@ -199,10 +203,10 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
                 "is served by no server",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {asked[0]}",
-                "add the server to denodo.servers, or check the service another way, as with "
-                "health: {protocol: tcp}",
-                lacks=("denodo", "servers"),
-                since=(("services", name, "health"), ("clusters", asked[0])),
+                "add the server to denodo.servers, leave the service out of services, or check it "
+                "another way, as with health: {protocol: tcp}",
+                lacks=("denodo", "servers", ANY),
+                since=(("services", name, "health"), ("clusters", asked[0]), _PROGRAM),
             )
 
 
