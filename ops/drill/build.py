@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from config.ports import PORTS
 from ops.drill.find_balancers import JDBC, FindBalancers
 from ops.drill.find_checks import FindChecks
 from ops.drill.find_nodes import FindNodes
@@ -10,7 +11,6 @@ from ops.drill.find_records import find_sites
 from ops.drill.model import Balancer, Cluster, Key, Model, Node
 from ops.drill.reader import Reader
 from ops.drill.template import Stack
-from config.ports import PORTS
 
 _CLUSTER_TAG = "denodo:cluster"
 
@@ -120,7 +120,9 @@ def _names(reader: Reader) -> Mapping[str, str]:
 
 def _by_kind(machines: Mapping[Key, Node], keys: list[Key], kind: str) -> tuple[Key, ...]:
     return tuple(
-        sorted((key for key in keys if machines[key].kind == kind), key=lambda key: machines[key].name)
+        sorted(
+            (key for key in keys if machines[key].kind == kind), key=lambda key: machines[key].name
+        )
     )
 
 
@@ -133,5 +135,3 @@ def _told_apart(machines: Mapping[Key, Node]) -> dict[Key, Node]:
         else one
         for key, one in machines.items()
     }
-
-

@@ -49,17 +49,18 @@ def read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(
-            f"{file}: {error.strerror or error}; give a cdk.out folder or template files"
-        ) from None
+        message = f"{file}: {error.strerror or error}; give a cdk.out folder or template files"
+        raise UsageError(message) from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+        message = f"{file}: byte {error.start} is not UTF-8; save it as UTF-8"
+        raise UsageError(message) from None
     data = _parsed(file, text)
     if not isinstance(data, dict) or not isinstance(data.get("Resources"), dict):
-        raise UsageError(
+        message = (
             f"{file}: has no Resources, so it is no template; "
             "give a cdk.out folder or CloudFormation templates"
         )
+        raise UsageError(message)
     return data
 
 
@@ -69,9 +70,8 @@ def _parsed(file: Path, text: str) -> Any:
             return json.loads(text)
         except json.JSONDecodeError as error:
             if file.suffix == ".json":
-                raise UsageError(
-                    f"{file}:{error.lineno}:{error.colno}: {error.msg}; it must be JSON"
-                ) from None
+                message = f"{file}:{error.lineno}:{error.colno}: {error.message}; it must be JSON"
+                raise UsageError(message) from None
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
     try:
@@ -80,4 +80,5 @@ def _parsed(file: Path, text: str) -> Any:
         problem = getattr(error, "problem", None) or error
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise UsageError(f"{file}{place}: {problem}; it must be JSON or YAML") from None
+        message = f"{file}{place}: {problem}; it must be JSON or YAML"
+        raise UsageError(message) from None

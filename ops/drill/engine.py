@@ -41,9 +41,7 @@ class Way:
     def with_reach(self, wanted: Reach) -> tuple[int, ...]:
         """The ports that are reached so, whatever the address."""
         return tuple(
-            port
-            for port in self.ports
-            if combined(self.services.get(port, {}).values()) is wanted
+            port for port in self.ports if combined(self.services.get(port, {}).values()) is wanted
         )
 
 
@@ -90,9 +88,7 @@ class Engine:
             return worst
         return replace(worst, readings=tuple(self._told(found, worst)))
 
-    def _told(
-        self, found: list[tuple[Reading, Outcome]], worst: Outcome
-    ) -> Iterator[str]:
+    def _told(self, found: list[tuple[Reading, Outcome]], worst: Outcome) -> Iterator[str]:
         """Each open point that makes a difference, and what its readings come to."""
         shown = next(reading for reading, outcome in found if outcome == worst)
         by_reading = dict(found)
@@ -116,7 +112,9 @@ class Engine:
         for site in sites:
             roles = before.side(site), after.side(site)
             records = [site.records[role] for role in roles]
-            moves.append(Move(site.name, *(one.cluster or "elsewhere" for one in records)))
+            sides = [one.cluster or "elsewhere" for one in records]
+            other = site.secondary if records[1] is site.primary else site.primary
+            moves.append(Move(site.name, sides[0], sides[1], after.record(other)))
             way = self._way(site.name, records[1], situation)
             ways.append(way)
             sums.append(self._sum(site, records, (before, after), way, failure))
@@ -218,9 +216,7 @@ class Engine:
         found = [self._within(key, situation) for key in keys]
         return max(found, key=steps.total, default=())
 
-    def _heals(
-        self, site: Site, records: list[Record], healths: tuple[Health, Health]
-    ) -> str:
+    def _heals(self, site: Site, records: list[Record], healths: tuple[Health, Health]) -> str:
         """What happens when it is well again."""
         before, after = healths
         if records[0] is records[1]:

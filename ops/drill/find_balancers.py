@@ -87,8 +87,8 @@ class FindBalancers:
         zones of its targets.
         """
         subnets = [*listed(one.properties.get("Subnets"))]
-        for pair in listed(one.properties.get("SubnetMappings")):
-            subnets.append(mapping(pair).get("SubnetId"))
+        pairs = listed(one.properties.get("SubnetMappings"))
+        subnets += [mapping(pair).get("SubnetId") for pair in pairs]
         known = [self._nodes.zone_of_subnet(subnet) for subnet in subnets]
         zones = [zone for zone in known if zone is not None]
         groups = {key for listener in listeners for key in listener.groups}
@@ -127,7 +127,9 @@ class FindBalancers:
             probe=_probe(one),
             cross_zone=is_true(crosses) if crosses in ("true", "false") else None,
             dns=_minimum(attributes, f"{prefix}.dns_failover.minimum_healthy_targets"),
-            routing=_minimum(attributes, f"{prefix}.unhealthy_state_routing.minimum_healthy_targets"),
+            routing=_minimum(
+                attributes, f"{prefix}.unhealthy_state_routing.minimum_healthy_targets"
+            ),
             counted=not alb,
         )
 
@@ -135,11 +137,7 @@ class FindBalancers:
         """Tell services from auxiliary ports: by our tags, else by what stands behind them."""
         balancer = self.balancers[key]
         shared = max(
-            (
-                len(self.groups[group].targets)
-                for one in balancer.listeners
-                for group in one.groups
-            ),
+            (len(self.groups[group].targets) for one in balancer.listeners for group in one.groups),
             default=0,
         )
         auxiliary = False
@@ -236,5 +234,3 @@ def _minimum(attributes: Mapping[str, str], prefix: str) -> Minimum:
         return None if said in ("off", "false") else number(said, 1)
 
     return Minimum(amount("count", 1), amount("percentage", None))
-
-

@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping
 from config.limits import BALANCER_ALIAS_TTL_S
 from ops.drill.find_checks import FindChecks, node_of
 from ops.drill.model import Balancer, Key, Node, Record, Site
-from ops.drill.reader import LOAD_BALANCER, RECORD, RECORDS, Reader, is_true, listed, mapping, number
+from ops.drill.reader import (
+    LOAD_BALANCER,
+    RECORD,
+    RECORDS,
+    Reader,
+    is_true,
+    listed,
+    mapping,
+    number,
+)
 
 RECORD_TTL_S = 300
 """What is assumed for a record that names none."""

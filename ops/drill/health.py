@@ -25,9 +25,7 @@ class Health:
         reading: how open points are read.
     """
 
-    def __init__(
-        self, model: Model, views: Views, situation: Situation, reading: Reading
-    ) -> None:
+    def __init__(self, model: Model, views: Views, situation: Situation, reading: Reading) -> None:
         self._model, self._views = model, views
         self.situation, self._reading = situation, reading
         self._last = dict(situation.last)
@@ -42,7 +40,7 @@ class Health:
     def record(self, record: Record) -> bool:
         """Whether a record is healthy."""
         check = None if record.check is None else self.check(record.check)
-        return rules.record_is_healthy(check, self.target(record))
+        return rules.record_is_healthy(check=check, target=self.target(record))
 
     def target(self, record: Record) -> bool | None:
         """Whether what an alias evaluates is healthy; None where nothing is evaluated."""
@@ -74,7 +72,7 @@ class Health:
         if check is None or not check.declared:
             return True
         return rules.status(
-            self._measured(check), inverted=check.inverted, disabled=check.disabled
+            measured=self._measured(check), inverted=check.inverted, disabled=check.disabled
         )
 
     def _measured(self, check: HealthCheck) -> bool:
@@ -148,9 +146,13 @@ def open_points(model: Model) -> frozenset[str]:
     """The points that AWS's documents leave open, of those that matter to a model."""
     used = {record.check for site in model.sites for record in site.records.values()}
     checks = [model.checks[key] for key in _with_children(model, used)]
-    alarms = [model.alarms[one.alarm] for one in checks if one.alarm in model.alarms]
+    alarms = [alarm for one in checks if (alarm := model.alarms.get(one.alarm or ""))]
     found = set()
-    if any(_has_thresholds(model, record) for site in model.sites for record in (site.primary, site.secondary)):
+    if any(
+        _has_thresholds(model, record)
+        for site in model.sites
+        for record in (site.primary, site.secondary)
+    ):
         found.add("threshold_for_alias")
     if any(_depends_on_zones(alarm) for alarm in alarms if not alarm.switch):
         found.add("zones_count_all")

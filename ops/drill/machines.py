@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ops.drill.model import Key, Model, Node, Probe, READY, Target
+from ops.drill.model import READY, Key, Model, Node, Probe, Target
 from ops.drill.reach import Reach, chained, combined
 from ops.drill.state import ClusterState
 
@@ -18,17 +18,13 @@ class Machines:
         auxiliary: a 7.0 node's auxiliary port on the node itself.
     """
 
-    def __init__(
-        self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]
-    ) -> None:
+    def __init__(self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]) -> None:
         self._model, self._state, self._auxiliary = model, state, auxiliary
 
     def alive(self, machine: Node) -> bool:
         """Whether a machine runs."""
         state = self._state
-        return not (
-            state.region or machine.key in state.dead or machine.zone in state.zones
-        )
+        return not (state.region or machine.key in state.dead or machine.zone in state.zones)
 
     def listens(self, machine: Node, port: int) -> bool:
         """Whether a machine accepts connections to a port."""
@@ -94,9 +90,6 @@ class Machines:
         nodes = [
             key
             for key in serving.nodes
-            if self.listens(self._model.nodes[key], serving.port)
-            and key not in unready | drained
+            if self.listens(self._model.nodes[key], serving.port) and key not in unready | drained
         ]
-        return combined(
-            self._connect(key, serving.port, served=served, hop=hop) for key in nodes
-        )
+        return combined(self._connect(key, serving.port, served=served, hop=hop) for key in nodes)

@@ -50,11 +50,13 @@ class Move:
         site: the failover name.
         before: the cluster that was answered.
         after: the cluster that is.
+        spare: whether the other side is healthy, so that DNS could move there.
     """
 
     site: str
     before: str
     after: str
+    spare: bool = True
 
 
 @dataclass(frozen=True)

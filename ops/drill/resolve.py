@@ -6,9 +6,10 @@ the same text and what a value is made of can be found in it again.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from ops.drill.conditions import as_map, holds
 from ops.drill.template import Stack
 
 _MARK: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
@@ -83,7 +84,7 @@ class Resolver:
         }
         if name in pseudo:
             return pseudo[name]
-        parameter = _mapping(stack.template.get("Parameters")).get(name)
+        parameter = as_map(stack.template.get("Parameters")).get(name)
         if isinstance(parameter, dict) and "Default" in parameter:
             default = parameter["Default"]
             many = "List<" in str(parameter.get("Type")) or "CommaDelimited" in str(
@@ -93,38 +94,41 @@ class Resolver:
         return mark(stack.name, name)
 
     def _call(self, stack: Stack, function: str, argument: Any, depth: int) -> Any:
+        """What a function comes to; one that is not known here comes to a mark of nothing."""
         if function == "If":
             return self._if(stack, argument, depth)
         if function == "Sub":
             return self._sub(stack, argument, depth)
         given = self.value(stack, argument, depth)
-        match function, given:
-            case "GetAtt", [id_, attribute, *_]:
-                return mark(stack.name, str(id_), str(attribute))
-            case "GetAtt", str():
-                id_, _, attribute = given.partition(".")
-                return mark(stack.name, id_, attribute)
-            case "Join", [separator, list() as parts]:
-                return str(separator).join(str(part) for part in parts)
-            case "Split", [separator, text]:
-                return str(text).split(str(separator))
-            case "Select", [index, list() as items]:
-                return _selected(index, items)
-            case "GetAZs", _:
-                return [f"{given or stack.region}#{number}" for number in range(6)]
-            case "FindInMap", [table, first, second, *_]:
-                rows = _mapping(_mapping(stack.template.get("Mappings")).get(table))
-                return self.value(stack, _mapping(rows.get(first)).get(second), depth)
-            case "ImportValue", _:
-                return self._import(str(given), depth)
-            case "GetStackOutput", {"StackName": name, "OutputName": output, **_rest}:
-                return self._output(str(name), str(output), depth)
-            case _:
-                return f"${{?/{function}}}"
+        if function in _PURE:
+            return _PURE[function](given)
+        own = {
+            "GetAtt": self._attribute,
+            "GetAZs": self._zones,
+            "FindInMap": self._looked_up,
+            "ImportValue": self._import,
+            "GetStackOutput": self._output,
+        }
+        return own[function](stack, given, depth) if function in own else f"${{?/{function}}}"
+
+    def _attribute(self, stack: Stack, given: Any, _depth: int) -> str:
+        id_, attribute = (*given, "")[:2] if isinstance(given, list) else (given, "")
+        if not attribute:
+            id_, _, attribute = str(id_).partition(".")
+        return mark(stack.name, str(id_), str(attribute))
+
+    def _zones(self, stack: Stack, given: Any, _depth: int) -> list[str]:
+        # Which they are only the account knows; that they differ is what matters.
+        return [f"{given or stack.region}#{number}" for number in range(6)]
+
+    def _looked_up(self, stack: Stack, given: Any, depth: int) -> Any:
+        table, first, second = (*given, "", "", "")[:3] if isinstance(given, list) else ("",) * 3
+        rows = as_map(as_map(stack.template.get("Mappings")).get(table))
+        return self.value(stack, as_map(rows.get(first)).get(second), depth)
 
     def _sub(self, stack: Stack, argument: Any, depth: int) -> str:
         text, own = argument if isinstance(argument, list) else (argument, {})
-        values = {key: self.value(stack, one, depth) for key, one in _mapping(own).items()}
+        values = {key: self.value(stack, one, depth) for key, one in as_map(own).items()}
 
         def placed(found: re.Match[str]) -> str:
             name = found.group(1).strip()
@@ -144,36 +148,19 @@ class Resolver:
         return self.value(stack, chosen, depth)
 
     def _holds(self, stack: Stack, name: str, depth: int) -> bool | None:
-        condition = _mapping(stack.template.get("Conditions")).get(name)
-        return self._judged(stack, condition, depth + 1)
+        def known(expression: Any) -> str | None:
+            value = self.value(stack, expression, depth + 1)
+            return None if marks(value) else str(value)
 
-    def _judged(self, stack: Stack, condition: Any, depth: int) -> bool | None:
-        """A condition's truth, None where only a deploy knows it."""
-        if depth > _DEEPEST or not isinstance(condition, dict) or len(condition) != 1:
-            return None
-        ((key, argument),) = condition.items()
-        if key == "Condition":
-            return self._holds(stack, str(argument), depth)
-        if key == "Fn::Equals" and isinstance(argument, list) and len(argument) == 2:
-            one, two = (self.value(stack, item, depth) for item in argument)
-            return None if marks(one) or marks(two) else str(one) == str(two)
-        parts = argument if isinstance(argument, list) else []
-        judged = [self._judged(stack, part, depth + 1) for part in parts]
-        if key == "Fn::Not" and len(judged) == 1:
-            return None if judged[0] is None else not judged[0]
-        if key in ("Fn::And", "Fn::Or"):
-            decides = key == "Fn::Or"
-            if decides in judged:
-                return decides
-            return None if None in judged else not decides
-        return None
+        return holds(as_map(stack.template.get("Conditions")), name, known)
 
-    def _import(self, name: str, depth: int) -> Any:
+    def _import(self, _stack: Stack, given: Any, depth: int) -> Any:
+        name = str(given)
         if self._exports is None:
             self._exports = {}
             for stack in self._stacks.values():
-                for output in _mapping(stack.template.get("Outputs")).values():
-                    export = _mapping(_mapping(output).get("Export")).get("Name")
+                for output in as_map(stack.template.get("Outputs")).values():
+                    export = as_map(as_map(output).get("Export")).get("Name")
                     if export is not None:
                         said = str(self.value(stack, export, depth))
                         self._exports[said] = (stack, output.get("Value"))
@@ -182,24 +169,40 @@ class Resolver:
         stack, value = self._exports[name]
         return self.value(stack, value, depth)
 
-    def _output(self, name: str, output: str, depth: int) -> Any:
-        key = (name, output)
+    def _output(self, _stack: Stack, given: Any, depth: int) -> Any:
+        said = as_map(given)
+        key = name, output = str(said.get("StackName")), str(said.get("OutputName"))
         if key not in self._outputs:
             stack = self._stacks.get(name)
-            outputs = _mapping(stack.template.get("Outputs")) if stack else {}
+            outputs = as_map(stack.template.get("Outputs")) if stack else {}
             if stack is None or output not in outputs:
                 return mark(name, f"output {output}")
-            self._outputs[key] = self.value(stack, _mapping(outputs[output]).get("Value"), depth)
+            self._outputs[key] = self.value(stack, as_map(outputs[output]).get("Value"), depth)
         return self._outputs[key]
 
 
-def _mapping(value: Any) -> Mapping[Any, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _selected(index: object, items: Sequence[Any]) -> Any:
+def _selected(given: Any) -> Any:
     """An item of a list. A piece of what only a deploy knows stays the whole, which it is of."""
+    index, items = given if isinstance(given, list) and len(given) == 2 else (0, [])
+    listed = items if isinstance(items, list) else []
     try:
-        return items[int(str(index))]
+        return listed[int(str(index))]
     except (IndexError, ValueError):
-        return next((item for item in items if marks(item)), "${?/Select}")
+        return next((item for item in listed if marks(item)), "${?/Select}")
+
+
+def _joined(given: Any) -> str:
+    separator, parts = given if isinstance(given, list) and len(given) == 2 else ("", [])
+    return str(separator).join(str(part) for part in parts) if isinstance(parts, list) else parts
+
+
+def _split(given: Any) -> list[str]:
+    separator, text = given if isinstance(given, list) and len(given) == 2 else (" ", "")
+    return str(text).split(str(separator) or " ")
+
+
+_PURE: Final[dict[str, Callable[[Any], Any]]] = {
+    "Join": _joined,
+    "Split": _split,
+    "Select": _selected,
+}

@@ -29,9 +29,7 @@ RULES: Final[dict[str, Rule]] = {}
 """Every rule by its id."""
 
 
-def rule(
-    id_: str, sentence: str, source: str
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def rule(id_: str, sentence: str, source: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Write a function into the book; the function itself stays as it is."""
 
     def written(apply: Callable[P, T]) -> Callable[P, T]:

@@ -191,7 +191,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     "and inverting it then turns that round.",
     _CONFIG,
 )
-def status(measured: bool, *, inverted: bool, disabled: bool) -> bool:
+def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
     """A check's status, from what it measures."""
     return (measured or disabled) != inverted
 
@@ -202,7 +202,7 @@ def status(measured: bool, *, inverted: bool, disabled: bool) -> bool:
     "also the target; a record with neither always is.",
     "AWS, How Amazon Route 53 chooses records when health checking is configured",
 )
-def record_is_healthy(check: bool | None, target: bool | None) -> bool:
+def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
     """Whether a record is healthy; None for what it does not have."""
     return check is not False and target is not False
 

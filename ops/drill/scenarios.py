@@ -18,7 +18,7 @@ def scenarios(model: Model) -> Iterator[Scenario]:
     for cluster in model.clusters.values():
         yield from _machines(model, cluster)
         yield from _ports(model, cluster)
-        yield from _balancers(model, cluster)
+        yield from _balancers(cluster)
     yield from _zones(model)
     yield from _regions(model)
     yield from _checks(model)
@@ -32,11 +32,13 @@ def _in(cluster: str, state: ClusterState) -> Situation:
 def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
     for key in cluster.nodes:
         one, name = frozenset({key}), model.nodes[key].name
-        for kind, state in (
-            ("node-lost", ClusterState(dead=one)),
-            ("node-not-ready", ClusterState(promoting=one)),
-            ("node-drained", ClusterState(drained=one)),
-        ):
+        states = {
+            "node-lost": ClusterState(dead=one),
+            "node-not-ready": ClusterState(promoting=one),
+        }
+        if cluster.balancers:
+            states["node-drained"] = ClusterState(drained=one)
+        for kind, state in states.items():
             yield Failure(kind, cluster.name, name), _in(cluster.name, state)
     for key in cluster.proxies:
         state = ClusterState(dead=frozenset({key}))
@@ -89,7 +91,7 @@ def served(model: Model, cluster: Cluster) -> tuple[dict[str, list[NodePort]], l
     return services, list(dict.fromkeys(auxiliary))
 
 
-def _balancers(model: Model, cluster: Cluster) -> Iterator[Scenario]:
+def _balancers(cluster: Cluster) -> Iterator[Scenario]:
     for key in cluster.balancers:
         state = ClusterState(balancers=frozenset({key}))
         name = key.partition("/")[2]
@@ -153,9 +155,7 @@ def _pairs(model: Model) -> Iterator[Scenario]:
             name = " + ".join(model.nodes[key].name for key in pair)
             state = ClusterState(dead=frozenset(pair))
             yield Failure("nodes-lost", cluster.name, name), _in(cluster.name, state)
-    joined = dict.fromkeys(
-        (site.primary.cluster, site.secondary.cluster) for site in model.sites
-    )
+    joined = dict.fromkeys((site.primary.cluster, site.secondary.cluster) for site in model.sites)
     for one, two in joined:
         if one is None or two is None or one == two:
             continue

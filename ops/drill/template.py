@@ -1,12 +1,11 @@
 """The stacks that paths name: cloud assemblies (`cdk.out`) or single template files."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import json
 
 from ops.drill.document import read
 from ops.errors import UsageError
@@ -51,7 +50,8 @@ def stacks(paths: Iterable[Path]) -> tuple[Stack, ...]:
     names = [stack.name for stack in found]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"{name}: two of the stacks have this name; give one of them")
+            message = f"{name}: two of the stacks have this name; give one of them"
+            raise UsageError(message)
     if not found:
         raise UsageError("there is no stack in these paths; synthesise first")
     return tuple(found)
@@ -63,10 +63,11 @@ def _of(path: Path) -> Iterator[Stack]:
         return
     manifest = path / _MANIFEST
     if not manifest.is_file():
-        raise UsageError(
+        message = (
             f"{path}: has no {_MANIFEST}, so it is no cdk.out folder; "
             "run `make synth`, or give template files"
         )
+        raise UsageError(message)
     yield from _assembly(path, manifest)
 
 
@@ -82,7 +83,8 @@ def _assembly(folder: Path, manifest: Path) -> Iterator[Stack]:
                 template = read(folder / settings["templateFile"])
                 yield _stack(stack, artifact.get("environment", ""), template)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{manifest}: is no cloud assembly's manifest ({error!r})") from None
+        message = f"{manifest}: is no cloud assembly's manifest ({error!r})"
+        raise UsageError(message) from None
 
 
 def _from_file(file: Path) -> Stack:

@@ -20,44 +20,45 @@ def total(terms: Sequence[Term]) -> int:
     return sum(term.seconds for term in terms)
 
 
-def detection(name: str, probe: Probe) -> Term:
+def detection(probe: Probe) -> Term:
     """Until a target group's check has taken a target out."""
-    return Term(f"check of {name}: {probe.interval} s x {probe.unhealthy}", probe.down)
+    return Term(f"target check, {probe.interval} s x {probe.unhealthy}", probe.down)
 
 
-def recovery(name: str, probe: Probe) -> Term:
+def recovery(probe: Probe) -> Term:
     """Until a target group's check has brought a target back."""
-    return Term(f"check of {name}: {probe.interval} s x {probe.healthy}", probe.up)
+    return Term(f"target check, {probe.interval} s x {probe.healthy}", probe.up)
 
 
 def address() -> Term:
     """Until clients have forgotten an address that has left the balancer's DNS."""
-    return Term("TTL of the balancer's own name", BALANCER_ALIAS_TTL_S)
+    return Term("TTL of the balancer's name", BALANCER_ALIAS_TTL_S)
 
 
 def alarm(found: Alarm) -> tuple[Term, ...]:
     """Until an alarm on a balancer's metric has changed its state."""
     return (
-        Term("until a full period of the alarm begins", found.period),
-        Term(f"alarm: {found.period} s x {found.periods}", found.period * found.periods),
-        Term("until the metric is there", ALARM_LAG_S),
+        Term("until its minute begins", found.period),
+        Term(f"alarm, {found.period} s x {found.periods}", found.period * found.periods),
+        Term("metric late", ALARM_LAG_S),
     )
 
 
 def switch(found: Alarm) -> tuple[Term, ...]:
     """Until an alarm on a datapoint that somebody put has changed its state."""
-    return (Term(f"the switch's alarm: {found.period} s x {found.periods}", found.period * found.periods),)
+    seconds = found.period * found.periods
+    return (Term(f"switch's alarm, {found.period} s x {found.periods}", seconds),)
 
 
 def endpoint(check: HealthCheck) -> Term:
     """Until an endpoint check has changed its status."""
     return Term(
-        f"endpoint check: {check.interval} s x {check.failures}", check.interval * check.failures
+        f"endpoint check, {check.interval} s x {check.failures}", check.interval * check.failures
     )
 
 
 def record(found: Record) -> Term:
     """Until clients have forgotten a record."""
     if found.alias:
-        return Term("TTL of an alias to a balancer", BALANCER_ALIAS_TTL_S)
-    return Term("TTL of the record", found.ttl)
+        return Term("TTL of the alias", BALANCER_ALIAS_TTL_S)
+    return Term("TTL", found.ttl)

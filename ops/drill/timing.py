@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from ops.drill import terms
 from ops.drill.health import Health
 from ops.drill.model import HealthCheck, Key, Model, Record
-from ops.drill.state import Situation
 from ops.drill.terms import Term, total
 from ops.drill.view import View
 
@@ -40,12 +39,10 @@ class Timing:
     def by_people(self, primary: Record) -> bool:
         """Whether the record's health has changed by a switch, so that people undo it."""
         changed = [
-            check
-            for check in self._changed(primary.check)
-            if check.kind == "CLOUDWATCH_METRIC"
+            check for check in self._changed(primary.check) if check.kind == "CLOUDWATCH_METRIC"
         ]
-        alarms = [self._model.alarms[one.alarm] for one in changed if one.alarm in self._model.alarms]
-        return bool(alarms) and all(alarm.switch for alarm in alarms)
+        alarms = [self._model.alarms.get(one.alarm or "") for one in changed]
+        return bool(alarms) and all(alarm and alarm.switch for alarm in alarms)
 
     def _changed(self, key: Key | None) -> Iterable[HealthCheck]:
         check = self._model.checks.get(key or "")
@@ -55,7 +52,7 @@ class Timing:
                 yield from self._changed(child)
 
     def _flip(self, record: Record, views: "BothViews") -> Terms:
-        """Until a record's health has changed: by its check or by its target, whichever is first."""
+        """Until a record's health has changed: by its check or its target, whichever is first."""
         ways = []
         if record.check is not None and self._flips(record.check):
             ways.append(self._check(record.check))
@@ -81,7 +78,7 @@ class Timing:
             )
             if (counts[0] > 0) != (counts[1] > 0) and (registered or after.registered[key]):
                 step = terms.detection if down else terms.recovery
-                found.append((step(group.name, group.probe),))
+                found.append((step(group.probe),))
         return _shortest(found) if down else _longest(found)
 
     @staticmethod
@@ -94,7 +91,10 @@ class Timing:
     def _check(self, key: Key) -> Terms:
         """Until a check's status has changed."""
         check = self._model.checks.get(key)
-        if check is None or key in self._after.situation.unhealthy | self._before.situation.unhealthy:
+        if (
+            check is None
+            or key in self._after.situation.unhealthy | self._before.situation.unhealthy
+        ):
             return ()
         if check.kind == "CALCULATED":
             return self._calculated(check)
@@ -120,7 +120,7 @@ class Timing:
         if alarm.key in self._before.situation.silent | self._after.situation.silent:
             return terms.alarm(alarm)
         group = self._model.groups.get(alarm.group or "")
-        noticed = (terms.detection(group.name, group.probe),) if group else ()
+        noticed = (terms.detection(group.probe),) if group else ()
         return (*noticed, *terms.alarm(alarm))
 
 
@@ -136,7 +136,7 @@ def within(model: Model, before: View, after: View) -> Terms:
         unwell = {one.target for one in after.registered[key] if not one.healthy}
         if healthy & unwell:
             group = model.groups[key]
-            found.append((terms.detection(group.name, group.probe),))
+            found.append((terms.detection(group.probe),))
     noticed = _longest(found)
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*noticed, terms.address())
@@ -151,7 +151,7 @@ def within_back(model: Model, before: View, after: View) -> Terms:
         still = {one.target for one in after.registered[key] if one.healthy}
         if healthy - still:
             group = model.groups[key]
-            found.append((terms.recovery(group.name, group.probe),))
+            found.append((terms.recovery(group.probe),))
     return _longest(found)
 
 
@@ -161,8 +161,3 @@ def _longest(ways: Sequence[Terms]) -> Terms:
 
 def _shortest(ways: Sequence[Terms]) -> Terms:
     return min(ways, key=total, default=())
-
-
-def regions_lost(model: Model, situation: Situation) -> set[str]:
-    """The regions that are gone."""
-    return {model.clusters[name].region for name, state in situation.clusters if state.region}

@@ -1,4 +1,4 @@
-"""A balancer while something has failed: who is healthy, which addresses there are, who is reached."""
+"""A balancer while something has failed: who is healthy, where it is, and who is reached."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ class View:
         self.model, self.balancer, self._state = model, balancer, state
         self._listeners = {listener.port: listener for listener in balancer.listeners}
         groups = {key for listener in balancer.listeners for key in listener.groups}
-        self._groups: Mapping[Key, Group] = {key: model.groups[key] for key in sorted(groups)}
+        # Services first, so that of equal steps a service's is the one that is told.
+        order = sorted(groups, key=lambda key: (model.groups[key].node is not None, key))
+        self._groups: Mapping[Key, Group] = {key: model.groups[key] for key in order}
         auxiliary = {
             group.node: group.targets[0].port
             for group in self._groups.values()
@@ -112,8 +114,7 @@ class View:
         return tuple(
             listener.port
             for listener in self.balancer.listeners
-            if not listener.groups
-            or any(self._groups[key].node is None for key in listener.groups)
+            if not listener.groups or any(self._groups[key].node is None for key in listener.groups)
         )
 
     def accepts(self, port: int) -> Reach:
@@ -185,9 +186,7 @@ class View:
         for zone in self.balancer.zones:
             if zone in self._state.zones:
                 continue
-            seen = [
-                one for one in self._used(group) if everywhere or one.zone in (zone, None)
-            ]
+            seen = [one for one in self._used(group) if everywhere or one.zone in (zone, None)]
             if seen:
                 healthy = sum(one.healthy for one in seen)
                 found[zone] = (healthy, len(seen) - healthy)
