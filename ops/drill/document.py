@@ -70,7 +70,7 @@ def _parsed(file: Path, text: str) -> Any:
             return json.loads(text)
         except json.JSONDecodeError as error:
             if file.suffix == ".json":
-                message = f"{file}:{error.lineno}:{error.colno}: {error.message}; it must be JSON"
+                message = f"{file}:{error.lineno}:{error.colno}: {error.msg}; it must be JSON"
                 raise UsageError(message) from None
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor

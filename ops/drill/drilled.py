@@ -1,13 +1,14 @@
 """A whole drill: every failure of some templates with what it does."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ops.drill.build import build
 from ops.drill.engine import Engine
 from ops.drill.model import Key, Model
+from ops.drill.notes import notes
 from ops.drill.outcome import Failure, Outcome
 from ops.drill.scenarios import scenarios
 from ops.drill.state import ClusterState, Situation
@@ -67,7 +68,8 @@ def play(model: Model, drained: frozenset[Key] = frozenset()) -> Drilled:
         states[cluster] = states.get(cluster, ClusterState()) | one
     engine = Engine(model, Situation(tuple(states.items())))
     outcomes = tuple(engine.play(failure, what) for failure, what in scenarios(model))
-    return Drilled(model, outcomes, drained)
+    said = (*model.notes, *notes(model, engine))
+    return Drilled(replace(model, notes=said), outcomes, drained)
 
 
 def _found(model: Model, drained: Iterable[str]) -> frozenset[Key]:

@@ -230,7 +230,7 @@ class Engine:
             clock.back(site.primary, site.secondary, self._both(site, records, healths))
         )
         name = records[0].cluster or "elsewhere"
-        if clock.by_people(site.primary):
+        if clock.by_people():
             return f"stays until people put the switch back, then {name} within {seconds} s"
         return f"{name} again within {seconds} s of being healthy, by itself"
 

@@ -1,12 +1,12 @@
 """How long it takes at worst until new connections succeed, and until all is as before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from ops.drill import terms
 from ops.drill.health import Health
-from ops.drill.model import HealthCheck, Key, Model, Record
+from ops.drill.model import HealthCheck, Key, Model, Record, Target
 from ops.drill.terms import Term, total
-from ops.drill.view import View
+from ops.drill.view import Registered, View
 
 Terms = tuple[Term, ...]
 
@@ -36,20 +36,9 @@ class Timing:
             primary, secondary, (views[1], views[0])
         )
 
-    def by_people(self, primary: Record) -> bool:
-        """Whether the record's health has changed by a switch, so that people undo it."""
-        changed = [
-            check for check in self._changed(primary.check) if check.kind == "CLOUDWATCH_METRIC"
-        ]
-        alarms = [self._model.alarms.get(one.alarm or "") for one in changed]
-        return bool(alarms) and all(alarm and alarm.switch for alarm in alarms)
-
-    def _changed(self, key: Key | None) -> Iterable[HealthCheck]:
-        check = self._model.checks.get(key or "")
-        if check is not None and self._before.check(check.key) != self._after.check(check.key):
-            yield check
-            for child in check.children:
-                yield from self._changed(child)
+    def by_people(self) -> bool:
+        """Whether people have moved the site by a switch, so that people undo it."""
+        return bool(self._after.situation.thrown - self._before.situation.thrown)
 
     def _flip(self, record: Record, views: "BothViews") -> Terms:
         """Until a record's health has changed: by its check or its target, whichever is first."""
@@ -130,14 +119,13 @@ BothViews = tuple[View | None, View | None]
 
 def within(model: Model, before: View, after: View) -> Terms:
     """Until a balancer sends new connections only to who is left."""
-    found = []
-    for key, registered in before.registered.items():
-        healthy = {one.target for one in registered if one.healthy}
-        unwell = {one.target for one in after.registered[key] if not one.healthy}
-        if healthy & unwell:
-            group = model.groups[key]
-            found.append((terms.detection(group.probe),))
-    noticed = _longest(found)
+    noticed = _longest(
+        [
+            (terms.detection(model.groups[key].probe),)
+            for key, healthy, now in _services(model, before, after)
+            if healthy & {one.target for one in now if not one.healthy}
+        ]
+    )
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*noticed, terms.address())
     return noticed
@@ -145,14 +133,26 @@ def within(model: Model, before: View, after: View) -> Terms:
 
 def within_back(model: Model, before: View, after: View) -> Terms:
     """Until a balancer sends new connections to all again, once they are well."""
-    found = []
+    return _longest(
+        [
+            (terms.recovery(model.groups[key].probe),)
+            for key, healthy, now in _services(model, before, after)
+            if healthy - {one.target for one in now if one.healthy}
+        ]
+    )
+
+
+def _services(
+    model: Model, before: View, after: View
+) -> Iterator[tuple[Key, set[Target], Sequence[Registered]]]:
+    """The groups of services, with the targets that were healthy and all that there are now.
+
+    Auxiliary groups are not among them: who is not sent to a node never asks for its port.
+    """
     for key, registered in before.registered.items():
-        healthy = {one.target for one in registered if one.healthy}
-        still = {one.target for one in after.registered[key] if one.healthy}
-        if healthy - still:
-            group = model.groups[key]
-            found.append((terms.recovery(group.probe),))
-    return _longest(found)
+        if model.groups[key].node is None:
+            healthy = {one.target for one in registered if one.healthy}
+            yield key, healthy, after.registered[key]
 
 
 def _longest(ways: Sequence[Terms]) -> Terms:
