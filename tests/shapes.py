@@ -193,7 +193,7 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
             continue
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
-            service["node_port"] = draw(st.sampled_from([port, 9090, 12345]))
+            service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
         if not bare and draw(st.integers(0, 2)) == 0:
             service["tls"] = {
                 cluster: f"arn:aws:acm:{of['region']}:{of['account']}:certificate/{UUID}"
