@@ -20,7 +20,6 @@ from ops.drill.reader import (
 from ops.drill.resolve import marks
 
 NODE_TAG = "denodo:node"
-_TRAFFIC = 0
 
 
 @dataclass
@@ -82,17 +81,23 @@ class FindNodes:
             return [self._balancer(balancer)]
         key = str(value)
         if key not in self.found.nodes:
-            said = mapping(mapping(reader.ours(group.stack).get("Nodes")).get(key))
-            name = said.get("Name") or group.tags.get(NODE_TAG)
+            name = self._given_name(group, key) or group.tags.get(NODE_TAG)
             found = marks(key)
             shown = found[0][1] if found else key
-            self.found.nodes[key] = Node(
-                key, str(name or shown), group.stack.name, _text(said.get("Zone"))
-            )
+            self.found.nodes[key] = Node(key, name or shown, group.stack.name, self._zones.get(key))
         elif NODE_TAG in group.tags and self.found.nodes[key].name == key:
             # Its shared groups came first, and did not know its name.
             self._rename(key, group.tags[NODE_TAG])
         return [key]
+
+    def _given_name(self, group: Resource, key: Key) -> str | None:
+        """The name of an instance that exists already, by the output that gives its id."""
+        outputs = mapping(group.stack.template.get("Outputs"))
+        for output, name in mapping(self._reader.ours(group.stack).get("Nodes")).items():
+            said = mapping(outputs.get(output)).get("Value")
+            if self._reader.resolver.value(group.stack, said) == key:
+                return str(name)
+        return None
 
     def _rename(self, key: Key, name: str) -> None:
         one = self.found.nodes[key]
@@ -190,8 +195,12 @@ def forwarded(listener: Resource) -> Iterator[object]:
 
 
 def _zones_of_subnets(reader: Reader) -> Mapping[str, str]:
-    """The zones of subnets: from the subnets, and from instances that name both."""
-    found = {}
+    """The zones of subnets: from our metadata, the subnets, and instances that name both."""
+    found = {
+        str(subnet): str(zone)
+        for stack in reader.stacks
+        for subnet, zone in mapping(reader.ours(stack).get("Zones")).items()
+    }
     for subnet in reader.of(SUBNET):
         zone = subnet.properties.get("AvailabilityZone")
         if zone:
@@ -202,7 +211,3 @@ def _zones_of_subnets(reader: Reader) -> Mapping[str, str]:
         if isinstance(subnet_id, str) and zone:
             found.setdefault(subnet_id, str(zone))
     return found
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None

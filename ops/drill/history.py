@@ -14,8 +14,8 @@ class History:
     """What happens to a site, event by event.
 
     history = History(model)
-    history.then(Situation(thrown=frozenset({"names/Lever"})))   # {"sql.example.org": "SECONDARY"}
-    history.then(Situation())                                    # the same: the last datapoint holds
+    history.then(Situation(thrown=frozenset({"names/Lever"})))   # the secondary
+    history.then(Situation())                                    # still: the last datapoint holds
     """
 
     def __init__(self, model: Model) -> None:
