@@ -89,7 +89,7 @@ class FindBalancers:
         subnets = [*listed(one.properties.get("Subnets"))]
         pairs = listed(one.properties.get("SubnetMappings"))
         subnets += [mapping(pair).get("SubnetId") for pair in pairs]
-        known = [self._nodes.zone_of_subnet(subnet) for subnet in subnets]
+        known = [self._nodes.zone_of_subnet(one, subnet) for subnet in subnets]
         zones = [zone for zone in known if zone is not None]
         groups = {key for listener in listeners for key in listener.groups}
         of_targets = sorted(

@@ -51,13 +51,13 @@ class FindNodes:
         for fleet in reader.of(FLEET):
             self._fleet(fleet)
 
-    def zone_of_subnet(self, subnet: object) -> str | None:
-        """The zone of a subnet, where the templates say it."""
-        return self._zones.get(str(subnet))
+    def zone_of_subnet(self, of: Resource, subnet: object) -> str | None:
+        """The zone of a subnet that a resource names, where the templates say it."""
+        return self._zones.get((of.stack.name, str(subnet)))
 
     def _instance(self, instance: Resource) -> None:
         subnet = instance.properties.get("SubnetId")
-        zone = instance.properties.get("AvailabilityZone") or self.zone_of_subnet(subnet)
+        zone = instance.properties.get("AvailabilityZone") or self.zone_of_subnet(instance, subnet)
         tags = instance.tags
         name = tags.get(NODE_TAG) or tags.get("Name") or instance.id
         serves = self._serves(instance)
@@ -79,23 +79,25 @@ class FindNodes:
         balancer = reader.named(value, LOAD_BALANCER)
         if balancer is not None:
             return [self._balancer(balancer)]
-        key = str(value)
+        # Two regions may well have the same id.
+        key = str(value) if marks(value) else f"{group.stack.name}/{value}"
         if key not in self.found.nodes:
-            name = self._given_name(group, key) or group.tags.get(NODE_TAG)
-            found = marks(key)
-            shown = found[0][1] if found else key
-            self.found.nodes[key] = Node(key, name or shown, group.stack.name, self._zones.get(key))
-        elif NODE_TAG in group.tags and self.found.nodes[key].name == key:
+            name = self._given_name(group, value) or group.tags.get(NODE_TAG)
+            found = marks(value)
+            shown = found[0][1] if found else str(value)
+            zone = self._zones.get((group.stack.name, str(value)))
+            self.found.nodes[key] = Node(key, name or shown, group.stack.name, zone)
+        elif NODE_TAG in group.tags and self.found.nodes[key].name == str(value):
             # Its shared groups came first, and did not know its name.
             self._rename(key, group.tags[NODE_TAG])
         return [key]
 
-    def _given_name(self, group: Resource, key: Key) -> str | None:
+    def _given_name(self, group: Resource, id_: object) -> str | None:
         """The name of an instance that exists already, by the output that gives its id."""
         outputs = mapping(group.stack.template.get("Outputs"))
         for output, name in mapping(self._reader.ours(group.stack).get("Nodes")).items():
             said = mapping(outputs.get(output)).get("Value")
-            if self._reader.resolver.value(group.stack, said) == key:
+            if self._reader.resolver.value(group.stack, said) == id_:
                 return str(name)
         return None
 
@@ -106,7 +108,8 @@ class FindNodes:
     def _fleet(self, fleet: Resource) -> None:
         """An Auto Scaling group: as many proxies as it has at least, spread over its zones."""
         zones: list[str | None] = [
-            self.zone_of_subnet(one) for one in listed(fleet.properties.get("VPCZoneIdentifier"))
+            self.zone_of_subnet(fleet, one)
+            for one in listed(fleet.properties.get("VPCZoneIdentifier"))
         ]
         zones = zones or [str(one) for one in listed(fleet.properties.get("AvailabilityZones"))]
         least = fleet.number("MinSize", 1)
@@ -194,20 +197,23 @@ def forwarded(listener: Resource) -> Iterator[object]:
                 yield mapping(one).get("TargetGroupArn")
 
 
-def _zones_of_subnets(reader: Reader) -> Mapping[str, str]:
-    """The zones of subnets: from our metadata, the subnets, and instances that name both."""
+def _zones_of_subnets(reader: Reader) -> Mapping[tuple[str, str], str]:
+    """The zones of subnets and of existing instances, by their stack and what it calls them.
+
+    From our metadata, from the subnets themselves, and from instances that name both.
+    """
     found = {
-        str(subnet): str(zone)
+        (stack.name, str(id_)): str(zone)
         for stack in reader.stacks
-        for subnet, zone in mapping(reader.ours(stack).get("Zones")).items()
+        for id_, zone in mapping(reader.ours(stack).get("Zones")).items()
     }
     for subnet in reader.of(SUBNET):
         zone = subnet.properties.get("AvailabilityZone")
-        if zone:
-            found[f"${{{subnet.key}}}"] = str(zone)
+        for stack in reader.stacks if zone else ():
+            found[stack.name, f"${{{subnet.key}}}"] = str(zone)
     for instance in reader.of(INSTANCE):
         subnet_id = instance.properties.get("SubnetId")
         zone = instance.properties.get("AvailabilityZone")
         if isinstance(subnet_id, str) and zone:
-            found.setdefault(subnet_id, str(zone))
+            found.setdefault((instance.stack.name, subnet_id), str(zone))
     return found
