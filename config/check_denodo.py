@@ -62,6 +62,8 @@ def set_up_by_nobody(environment: Environment) -> Iterator[Problem]:
     if denodo.program:
         return
     for key in sorted(denodo.model_fields_set - {"version", "program"}):
+        if getattr(denodo, key) is None:
+            continue
         yield Problem(
             ("denodo", key),
             "would be read by nobody",
@@ -199,8 +201,8 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
                 "is served by no server",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {asked[0]}",
-                "add the server to denodo.servers, or check the service another way, as with "
-                "health: {protocol: tcp}",
+                "add the server to denodo.servers, leave the service out of services, or check it "
+                "another way, as with health: {protocol: tcp}",
                 lacks=("denodo", "servers"),
                 since=(("services", name, "health"), ("clusters", asked[0])),
             )

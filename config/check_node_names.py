@@ -28,6 +28,7 @@ def zone_of_another(environment: Environment) -> Iterator[Problem]:
                 "that zone exists, and who resolves it is its owner's decision",
                 "remove one of the two, and associate the VPCs with the zone yourself",
                 at_key=True,
+                lacks=("clusters", name, "network", "node_zone"),
             )
 
 

@@ -203,7 +203,7 @@ WRONG = (
         (
             "is served by no server",
             "the nodes start vdp, data-catalog, so the service would never be ready in main",
-            "add the server to denodo.servers, or check the service another way",
+            "add the server to denodo.servers, leave the service out of services, or check it",
         ),
     ),
     Wrong(

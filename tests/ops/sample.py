@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import threading
+import time
 from typing import NoReturn
 
 import typer
@@ -11,6 +13,7 @@ from config.problem import ConfigError, Problem
 from ops import options, places
 from ops.aws import Aws
 from ops.errors import Failed, Refused
+from ops.together import together
 
 _log = logging.getLogger("ops.sample")
 
@@ -66,6 +69,12 @@ def interrupted() -> NoReturn:
 def killed() -> None:
     """Be ended by a signal."""
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def hangs() -> None:
+    """Be interrupted while a call waits for its answer."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    together(time.sleep, [600, 600])
 
 
 def broken() -> NoReturn:

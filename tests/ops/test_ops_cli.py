@@ -15,7 +15,7 @@ from tests.ops.conftest import Run
 
 NAMES = (
     *("where", "fails", "misconfigured", "asks", "interrupted", "broken", "logs", "two_words"),
-    *("below", "killed"),
+    *("below", "hangs", "killed"),
 )
 SAMPLE = {"Sample": tuple(f"tests.ops.sample:{name}" for name in NAMES)}
 PROGRAM = f"import sys; from ops import __main__ as m; m.COMMANDS = {SAMPLE!r}; m.main()"
@@ -142,6 +142,10 @@ class TestProcess:
 
     def test_a_signal_is_an_interruption(self) -> None:
         done = process("killed")
+        assert (done.returncode, done.stderr) == (exits.INTERRUPTED, "denodo-ha: interrupted\n")
+
+    def test_ctrl_c_waits_for_no_call(self) -> None:
+        done = process("hangs")
         assert (done.returncode, done.stderr) == (exits.INTERRUPTED, "denodo-ha: interrupted\n")
 
     def test_codes_reach_the_shell(self) -> None:
