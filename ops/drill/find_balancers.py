@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from config.limits import AWS_HEALTH_INTERVAL_S, AWS_HEALTHY_THRESHOLD, AWS_UNHEALTHY_THRESHOLD
 from config.ports import PORTS
 from ops.drill.find_nodes import NODE_TAG, FindNodes, forwarded
 from ops.drill.model import Balancer, Group, Key, Listener, Minimum, Node, Probe, Target
@@ -213,15 +214,10 @@ def _probe(one: Resource) -> Probe:
         protocol,
         int(port) if port.isdigit() else None,
         path,
-        one.number("HealthCheckIntervalSeconds", PROBE_INTERVAL_S),
-        one.number("HealthyThresholdCount", PROBE_HEALTHY),
-        one.number("UnhealthyThresholdCount", PROBE_UNHEALTHY),
+        one.number("HealthCheckIntervalSeconds", AWS_HEALTH_INTERVAL_S),
+        one.number("HealthyThresholdCount", AWS_HEALTHY_THRESHOLD),
+        one.number("UnhealthyThresholdCount", AWS_UNHEALTHY_THRESHOLD),
     )
-
-
-PROBE_INTERVAL_S = 30
-PROBE_HEALTHY = 5
-PROBE_UNHEALTHY = 2
 
 
 def _minimum(attributes: Mapping[str, str], prefix: str) -> Minimum:

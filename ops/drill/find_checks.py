@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from config.limits import ENDPOINT_FAILURES_AWS, ENDPOINT_INTERVAL_AWS_S
 from ops.drill.find_balancers import FindBalancers
 from ops.drill.model import Alarm, HealthCheck, Key
 from ops.drill.reader import (
@@ -127,8 +128,8 @@ class FindChecks:
             endpoint=endpoint,
             private=private,
             port=number(settings.get("Port"), 443 if kind.startswith("HTTPS") else 80),
-            interval=number(settings.get("RequestInterval"), ENDPOINT_INTERVAL_S),
-            failures=number(settings.get("FailureThreshold"), ENDPOINT_FAILURES),
+            interval=number(settings.get("RequestInterval"), ENDPOINT_INTERVAL_AWS_S),
+            failures=number(settings.get("FailureThreshold"), ENDPOINT_FAILURES_AWS),
         )
 
     def reference(self, value: object) -> Key:
@@ -167,10 +168,6 @@ class FindChecks:
                 return node, private
             return None, str(value).startswith(_PRIVATE_PREFIXES)
         return None, False
-
-
-ENDPOINT_INTERVAL_S = 30
-ENDPOINT_FAILURES = 3
 
 
 def node_of(reader: Reader, value: object) -> Key | None:

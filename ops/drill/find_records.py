@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from config.limits import BALANCER_ALIAS_TTL_S
+from config.limits import BALANCER_ALIAS_TTL_S, RECORD_TTL_AWS_S
 from ops.drill.find_checks import FindChecks, node_of
 from ops.drill.model import Balancer, Key, Node, Record, Site
 from ops.drill.reader import (
@@ -15,9 +15,6 @@ from ops.drill.reader import (
     mapping,
     number,
 )
-
-RECORD_TTL_S = 300
-"""What is assumed for a record that names none."""
 
 
 def find_sites(
@@ -87,7 +84,7 @@ def _record(
         alias=bool(alias),
         evaluates=is_true(alias.get("EvaluateTargetHealth")),
         check=checks.reference(check) if check else None,
-        ttl=BALANCER_ALIAS_TTL_S if alias else number(settings.get("TTL"), RECORD_TTL_S),
+        ttl=BALANCER_ALIAS_TTL_S if alias else number(settings.get("TTL"), RECORD_TTL_AWS_S),
     )
 
 

@@ -19,6 +19,10 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
                 "DNS, even with nothing failed: a target group has no healthy target there"
             )
     for cluster in model.clusters.values():
+        drained = engine.start.of(cluster.name).drained
+        left = [model.nodes[key].name for key in cluster.nodes if key not in drained]
+        if drained and len(left) == 1:
+            yield f"{cluster.name}: only {left[0]} is left in service while the others are drained"
         unknown = [model.nodes[key].name for key in cluster.nodes if model.nodes[key].zone is None]
         if unknown:
             yield (

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ops.drill.drilled import Drilled
 from ops.drill.health import checks_of
-from ops.drill.model import Cluster, Model, Record
+from ops.drill.model import Cluster, Model, Node, Record
 from ops.drill.outcome import Outcome
 from ops.drill.reach import Reach
 
@@ -82,7 +82,7 @@ class NodeMovesSite(Policy):
     def broken_by(self, drilled: Drilled) -> Iterator[str]:
         """The nodes that do."""
         for outcome in drilled.outcomes:
-            one_of_several = outcome.failure.kind in _NODE and _several(drilled.model, outcome)
+            one_of_several = outcome.failure.kind in _NODE and _several(drilled, outcome)
             if one_of_several and outcome.moves_site:
                 yield str(outcome.failure)
 
@@ -97,7 +97,7 @@ class NodeUnreachable(Policy):
     def broken_by(self, drilled: Drilled) -> Iterator[str]:
         """The nodes that do, and the ports."""
         for outcome in drilled.outcomes:
-            if outcome.failure.kind in _NODE and _several(drilled.model, outcome):
+            if outcome.failure.kind in _NODE and _several(drilled, outcome):
                 some = outcome.failure.kind in _LOST
                 yield from _unreached(drilled, outcome, some=some)
 
@@ -117,7 +117,8 @@ class ZoneUnreachable(Policy):
             if outcome.failure.kind != "zone-lost":
                 continue
             clusters = _clusters(drilled.model, outcome)
-            if all(len(zones_of(drilled.model, one)) > 1 for one in clusters):
+            zones = [{node.zone for node in in_service(drilled, one)} for one in clusters]
+            if all(len(of) > 1 for of in zones):
                 yield from _unreached(drilled, outcome, some=True)
 
 
@@ -230,17 +231,17 @@ def by_people_alone(model: Model, record: Record) -> bool:
     return bool(alarms) and not evaluates and all(one and one.switch for one in alarms)
 
 
-def zones_of(model: Model, cluster: Cluster) -> set[str | None]:
-    """The zones that a cluster's nodes stand in."""
-    return {model.nodes[key].zone for key in cluster.nodes}
+def in_service(drilled: Drilled, cluster: Cluster) -> list[Node]:
+    """A cluster's nodes that are not drained: who drains one has chosen to stand on the others."""
+    return [drilled.model.nodes[key] for key in cluster.nodes if key not in drilled.drained]
 
 
 def _clusters(model: Model, outcome: Outcome) -> list[Cluster]:
     return [model.clusters[name] for name in outcome.failure.cluster.split(", ") if name]
 
 
-def _several(model: Model, outcome: Outcome) -> bool:
-    return all(len(one.nodes) > 1 for one in _clusters(model, outcome))
+def _several(drilled: Drilled, outcome: Outcome) -> bool:
+    return all(len(in_service(drilled, one)) > 1 for one in _clusters(drilled.model, outcome))
 
 
 def _unreached(drilled: Drilled, outcome: Outcome, *, some: bool) -> Iterator[str]:
@@ -249,11 +250,11 @@ def _unreached(drilled: Drilled, outcome: Outcome, *, some: bool) -> Iterator[st
     Args:
         drilled: the drill.
         outcome: what the failure does.
-        some: whether it counts, too, when some of the connections fail.
+        some: whether it counts, too, when some of the connections fail, or all at one address.
     """
-    counted = (Reach.NONE, Reach.SOME) if some else (Reach.NONE,)
     before = {gap for one in drilled.outcomes if one.failure.kind == "nothing" for gap in one.gaps}
-    ports = {gap.port for gap in outcome.gaps if gap.reach in counted and gap not in before}
+    gaps = [gap for gap in outcome.gaps if gap.reach is not Reach.UNKNOWN and gap not in before]
+    ports = {gap.port for gap in gaps if some or gap.port in outcome.unreachable}
     if ports:
         yield f"{outcome.failure}: {', '.join(map(str, sorted(ports)))}"
 

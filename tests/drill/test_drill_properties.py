@@ -11,9 +11,10 @@ from ops.drill.drilled import drill_paths
 from ops.drill.policies import judge
 from tests import shapes
 from tests.assembly import synthesise
+from tests.configurations import Data
 
 _SYNTH = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     # To make a failure smaller takes a synth for every step.
@@ -24,7 +25,7 @@ _SYNTH = settings(
 
 @_SYNTH
 @given(data=shapes.environments())
-def test_with_auto_the_policies_hold_for_two_nodes_in_two_zones(data: shapes.Data) -> None:
+def test_with_auto_the_policies_hold_for_two_nodes_in_two_zones(data: Data) -> None:
     assume(data.get("failover", {}).get("health", "auto") == "auto")
     for cluster in data["clusters"].values():
         assume(len({node["zone"] for node in cluster["nodes"].values()}) > 1)

@@ -84,9 +84,11 @@ def test_the_secondarys_region_is_lost_with_the_switch_in_it() -> None:
     assert [answered(history.then(one)) for one in (THROWN, lost("b"), WELL)] == [B, A, B]
 
 
-def another_port(templates: dict[str, Data], *, liveness: bool = False) -> dict[str, Data]:
-    """The primary's templates after a change of the port on the nodes: its group is another, and so
-    is its alarm, to which the check is pointed."""
+def another_port(*, liveness: bool = False) -> dict[str, Data]:
+    """The templates after a change of the port on the primary's nodes.
+
+    Its group is another, and so is its alarm, to which the check is pointed.
+    """
     changed = site("alarm")
     resources = changed["site-a"]["Resources"]
     resources["Group2"] = resources.pop("P9999")
@@ -100,8 +102,10 @@ def another_port(templates: dict[str, Data], *, liveness: bool = False) -> dict[
 
 
 def with_liveness(templates: dict[str, Data]) -> dict[str, Data]:
-    """The jdbc check keeps its last status without data; that the region reports at all is another
-    check's business, on a metric that is always reported and is of no group."""
+    """The jdbc check keeps its last status without data, and another sees a lost region.
+
+    That one is on a metric that is always reported and is of no group.
+    """
     for side in "ab":
         resources = templates[f"site-{side}"]["Resources"]
         config = resources["Watch"]["Properties"]["HealthCheckConfig"]
@@ -122,7 +126,7 @@ def test_a_jdbc_port_change_moves_the_site_until_the_new_alarm_has_data() -> Non
     """The check counts no data as unhealthy, as it must for a region that is lost."""
     history = History(model(site("alarm")))
     assert answered(history.then(WELL)) == A
-    changed = model(another_port(site("alarm")))
+    changed = model(another_port())
     assert answered(history.then(Situation(silent=frozenset({"site-a/Nobody2"})), changed)) == B
     assert answered(history.then(WELL)) == A
 
@@ -130,7 +134,7 @@ def test_a_jdbc_port_change_moves_the_site_until_the_new_alarm_has_data() -> Non
 def test_with_a_check_of_its_own_for_the_region_a_port_change_moves_nothing() -> None:
     history = History(model(with_liveness(site("alarm"))))
     assert answered(history.then(WELL)) == A
-    changed = model(another_port(site("alarm"), liveness=True))
+    changed = model(another_port(liveness=True))
     assert answered(history.then(Situation(silent=frozenset({"site-a/Nobody2"})), changed)) == A
     assert answered(history.then(WELL)) == A
     assert answered(history.then(lost("a"))) == B
@@ -139,8 +143,10 @@ def test_with_a_check_of_its_own_for_the_region_a_port_change_moves_nothing() ->
 
 @pytest.mark.parametrize("kind", ["alias", "alarm", "endpoint"])
 def test_balancer_replaced(kind: Kind) -> None:
-    """The new one serves before the old one goes, and the record follows; while a record still
-    has the old one's name, the site is on the secondary, as it should be."""
+    """The new one serves before the old one goes, and the record follows.
+
+    While a record still has the old one's name, the site is on the secondary, as it should be.
+    """
     templates = site(kind)
     history = History(model(templates))
     assert answered(history.then(WELL)) == A

@@ -48,7 +48,7 @@ def value(expression: Any, **more: Any) -> Any:
         (ref("Several"), ["a", "b"]),
         (ref("Asked"), "${main/Asked}"),
         ({"Fn::Join": ["-", ["a", ref("Box")]]}, "a-${main/Box}"),
-        ({"Fn::Sub": "${Box}.${Box.PrivateIp}.${!Kept}"}, "${main/Box}.${main/Box.PrivateIp}.${Kept}"),
+        ({"Fn::Sub": "${Box}.${Box.Ip}.${!Kept}"}, "${main/Box}.${main/Box.Ip}.${Kept}"),
         ({"Fn::Sub": ["${X}-${AWS::Region}", {"X": ref("Box")}]}, "${main/Box}-eu-west-1"),
         ({"Fn::Select": ["1", ["a", "b"]]}, "b"),
         ({"Fn::Select": [1, {"Fn::Split": ["/", "a/b"]}]}, "b"),
@@ -152,7 +152,7 @@ def test_what_is_no_template_is_said_with_its_place(
 
 
 def test_paths_that_are_not_what_they_should_be(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no manifest.json, so it is no cdk.out"):
+    with pytest.raises(UsageError, match="so it is no cdk"):
         drill_paths([tmp_path])
     with pytest.raises(UsageError, match="No such file"):
         drill_paths([tmp_path / "gone.json"])

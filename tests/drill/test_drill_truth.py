@@ -72,8 +72,10 @@ def rows() -> list[tuple[Row, str]]:
 
 
 def possible() -> set[Row]:
-    """Every combination there is: an alias evaluates its target, so operators alone can't decide
-    (the configuration refuses it)."""
+    """Every combination there is.
+
+    An alias evaluates its target, so operators alone can't decide; the configuration refuses it.
+    """
     return {row for row in product(*COLUMNS.values()) if (row[0], row[1]) != ("alias", "operator")}
 
 
