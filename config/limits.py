@@ -82,6 +82,12 @@ FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckCo
 VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 
+CREATION_TIMEOUT_S: Final = Range(
+    300,
+    43_200,
+    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the least is ours",
+)
+
 ENDPOINT_INTERVALS_S: Final = (10, 30)
 """What an endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
 
@@ -109,8 +115,19 @@ NITRO_V5_FAMILIES: Final = frozenset(
     ("c8g", "c8gd", "m8g", "m8gd", "r8g", "r8gd", "x8g", "i8g", "i8ge")
 )
 
+ENDPOINT_INTERVAL_AWS_S: Final = 30
+ENDPOINT_FAILURES_AWS: Final = 3
+"""What an endpoint check does unless it says otherwise (AWS, Route 53 API, HealthCheckConfig)."""
+
+RECORD_TTL_AWS_S: Final = 300
+"""What Route 53's console proposes (AWS, Values that are common for all routing policies)."""
+
 BALANCER_ALIAS_TTL_S: Final = 60
 """The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
+
+HEALTHY_CHECKERS_PERCENT: Final = 18
+"""An endpoint is healthy while more than so many of Route 53's checkers reach it (AWS, How Amazon
+Route 53 determines whether a health check is healthy)."""
 
 ALARM_LAG_S: Final = 60
 """How long a minute's metric may take to arrive; a full period more (deduced, not published)."""
@@ -122,6 +139,30 @@ HEALTH_TIMEOUT_DEFAULT_S: Final = 4
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's own default (AWS, Edit target group attributes for your Network Load Balancer)."""
+
+START_LIMIT_DEFAULT_S: Final = 1200
+"""Ours: Denodo starts in 6 to 8 minutes (Denodo's own container examples), and has to be set up."""
+
+SETUP_SHARE_S: Final = 120
+"""Ours: of a new node's limit, what its system, its program and its signal may take, so that its
+own message comes before CloudFormation's."""
+
+STOP_LIMIT_DEFAULT_S: Final = 900
+"""Denodo's default limit of a query (Denodo, Virtual DataPort Administration Guide)."""
+
+COMMAND_TIMEOUT_S: Final = 7200
+"""Ours: a command on a node ends by its own limits long before."""
+
+PARAMETER_BYTES: Final = Limit(
+    8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
+)
+
+AWS_HEALTH_INTERVAL_S: Final = 30
+AWS_HEALTH_TIMEOUT_S: Final = 10
+AWS_HEALTHY_THRESHOLD: Final = 5
+AWS_UNHEALTHY_THRESHOLD: Final = 2
+"""AWS's own defaults, for a TCP check that says nothing else (AWS, Health checks for Network Load
+Balancer target groups)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 
 from config import (
     check_balancer,
+    check_denodo,
     check_failover,
     check_haproxy,
     check_names,
     check_network,
+    check_node_names,
     check_nodes,
     check_pins,
     check_ports,
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     *check_network.RULES,
     *check_ports.RULES,
     *check_nodes.RULES,
+    *check_node_names.RULES,
+    *check_denodo.RULES,
     *check_balancer.RULES,
     *check_haproxy.RULES,
     *check_failover.RULES,

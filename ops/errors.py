@@ -4,6 +4,7 @@ OpsError
 ├── UsageError        2    options that do not fit together, or name nothing
 ├── Refused           3    it would do harm; nothing was changed
 ├── Failed            4    it did not come out; the message says what stands
+│   └── TooLong            it was not so in time (`ops.wait`)
 ├── AwsError          6    AWS does not answer, or does not permit
 │   ├── NoCredentials      none were found
 │   ├── Expired            they were valid once, or never

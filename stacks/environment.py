@@ -10,8 +10,14 @@ from stacks.failover import FailoverStack
 from stacks.findings import acknowledge
 
 
-def compose(app: App, *, loaded: Loaded) -> tuple[Stack, ...]:
-    """Make the stacks of an environment: one for each cluster, and one for the failover."""
+def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
+    """Make the stacks of an environment: one for each cluster, and one for the failover.
+
+    Args:
+        app: the app.
+        loaded: the configuration.
+        program: the folder with the nodes' program.
+    """
     environment = loaded.environment
     clusters = {
         name: ClusterStack(
@@ -20,6 +26,7 @@ def compose(app: App, *, loaded: Loaded) -> tuple[Stack, ...]:
             environment=environment,
             name=name,
             pins=loaded.pins,
+            program=program,
         )
         for name in sorted(environment.clusters)
     }

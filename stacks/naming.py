@@ -16,6 +16,11 @@ JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
 ENDPOINT = "Endpoint"
+CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
+REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+ZONE_ID = "HostedZoneId"
+OPERATOR_POLICY_ARN = "OperatorPolicyArn"
+NODE_DOCUMENT = "NodeDocument"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
@@ -29,5 +34,15 @@ def failover_stack(environment: str) -> str:
 
 
 def node_output(node: str) -> str:
-    """Name of the output with a node's instance id: CloudFormation allows letters and digits."""
-    return "NodeId" + re.sub(r"[^A-Za-z0-9]", "", node)
+    """Name of the output with a node's instance id."""
+    return "NodeId" + _plain(node)
+
+
+def node_name_output(node: str) -> str:
+    """Name of the output with a node's own name."""
+    return "NodeName" + _plain(node)
+
+
+def _plain(node: str) -> str:
+    """A node's name as outputs have it: CloudFormation allows letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", node)
