@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from config import node_names
 from config.cluster import Cluster
 from config.haproxy import CHECK_SECONDS, HaproxyTls
 from config.model import Environment
@@ -123,10 +124,9 @@ def is_web(cluster: Cluster, name: str, service: Service) -> bool:
 def server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
     """Where a node is: as given, else its name in the cluster's private zone."""
     cluster = environment.clusters[cluster_name]
-    given = cluster.balancer.proxy.hosts.get(node)
-    zone = cluster.network.node_zone
-    domain = zone.name if zone else f"{cluster_name}.{environment.name}.internal"
-    return Server(node, given or f"{node}.{domain}", port, followed=given is None)
+    given = cluster.balancer.proxy.hosts.get(node) or cluster.nodes[node].address
+    host = given or node_names.host(environment, cluster_name, node)
+    return Server(node, host, port, followed=given is None)
 
 
 def _routes(

@@ -39,9 +39,11 @@ def enable(place: Place, node: str, tell: Tell, *, seconds: float) -> None:
         out = {one.id: one for one in mine if (one.maint or one.draining) and not one.auxiliary}
         try:
             for one in out.values():
-                # In one go: what leaves maintenance is up until it is set down.
-                down = [f"set server {one.id} health down"] if one.checked else []
-                place.order(f"set server {one.id} state drain", *down)
+                # One that drains is checked all the time, and may have sessions: down cuts them.
+                if one.maint:
+                    # In one go: what leaves maintenance is up until it is set down.
+                    down = [f"set server {one.id} health down"] if one.checked else []
+                    place.order(f"set server {one.id} state drain", *down)
             left = _ready(place, node, tell, seconds, set(out))
         except BaseException:
             _as_before(place, out.values())

@@ -90,6 +90,26 @@ def visit(port: int) -> str:
         browser.close()
 
 
+def handshaken(port: int) -> socket.socket:
+    """A connection that stays, as an idle session's."""
+    connection = socket.create_connection((PROXY, port), _SECONDS)
+    connection.sendall(bytes.fromhex(RMI_HELLO))
+    while b"127.0.0.1" not in connection.recv(100):
+        pass
+    return connection
+
+
+def lives(connection: socket.socket) -> bool:
+    """Whether nobody has closed it."""
+    connection.settimeout(0)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
 @dataclass
 class Load:
     """Clients that come again and again, each in a thread of its own.

@@ -56,6 +56,15 @@ def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
     assert "bind :9443 ssl crt /etc/haproxy/tls/server.pem" in done.stdout
 
 
+def test_the_documented_file_is_right(tmp_path: Path) -> None:
+    page = (ROOT / "docs/haproxy.md").read_text()
+    file = tmp_path / "premises.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    done = _ran("render", "-c", file, "--check", "--haproxy", PROGRAM)
+    assert done.exit_code == 0, done.output
+    assert "server vdp.node02 10.0.1.12:9090 cookie vdp.node02\n" in done.stdout
+
+
 def test_render_says_what_haproxy_says(tmp_path: Path) -> None:
     picky = tmp_path / "haproxy"
     picky.write_text('#!/bin/sh\necho "[ALERT] I do not like it"\nexit 1\n')

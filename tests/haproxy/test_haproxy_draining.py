@@ -9,7 +9,7 @@ from ops.haproxy.draining import drain
 from ops.haproxy.enabling import enable
 from ops.haproxy.errors import Failed, Refused, Unusable
 from ops.haproxy.saved import kept
-from tests.haproxy.clients import Load, Rmi, Web, load, odbc, rmi_once
+from tests.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
 from tests.haproxy.running import Running
 from tests.haproxy.stand_ins import Site
 
@@ -141,6 +141,17 @@ def test_sessions_that_do_not_end_are_said(proxy: Running) -> None:
         _back(proxy, session.node)
     assert clients.failed == []
     session.close()
+
+
+def test_who_thinks_better_of_it_cuts_nobody(proxy: Running) -> None:
+    sessions = [handshaken(proxy.port("jdbc")) for _ in range(4)]
+    with pytest.raises(Failed, match=r"still has 2 sessions \(jdbc 2\)"):
+        _out(proxy, "node1", 1)
+    _back(proxy)
+    assert set(_of(proxy).values()) == {"up"}
+    assert all(lives(session) for session in sessions)
+    for session in sessions:
+        session.close()
 
 
 def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: Site) -> None:

@@ -1,19 +1,16 @@
 """A new file is loaded under load, a bad one is refused, and what was ordered is kept."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from config.haproxy_checks import RMI_HELLO
 from config.haproxy_text import text
 from ops.haproxy.draining import drain
 from ops.haproxy.errors import Failed, Refused
 from ops.haproxy.looking import status, verify
 from ops.haproxy.reloading import reload
 from ops.haproxy.workers import node_sessions, workers
-from tests.haproxy.clients import Rmi, Web, handshake, load, odbc
-from tests.haproxy.ports import PROXY
+from tests.haproxy.clients import Rmi, Web, handshake, handshaken, lives, load, odbc
 from tests.haproxy.running import Running
 from tests.haproxy.stand_ins import Site
 
@@ -71,18 +68,11 @@ def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
     assert status(proxy.place).sessions["node2"] == {"jdbc": 2}
     with pytest.raises(Failed, match=r"still has 2 sessions \(jdbc 2\)"):
         drain(proxy.place, "node1", _say, seconds=1, force=False)
+    assert all(lives(connection) for connection in connections)
     for connection in connections:
         connection.close()
     drain(proxy.place, "node1", _say, seconds=30, force=False)
     proxy.until(lambda: not workers(proxy.place).old)
-
-
-def handshaken(port: int) -> socket.socket:
-    """A connection that stays."""
-    connection = socket.create_connection((PROXY, port), 10)
-    connection.sendall(bytes.fromhex(RMI_HELLO))
-    assert connection.recv(1) == b"\x4e"
-    return connection
 
 
 def test_a_bad_file_is_refused(proxy: Running, tmp_path: Path) -> None:
