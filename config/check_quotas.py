@@ -6,12 +6,17 @@ from config import limits
 from config.check_nodes import described
 from config.cluster import Cluster
 from config.firewall import Direction, Group, Side, firewall
+from config.haproxy_front import most_proxies
 from config.limits import Limit
 from config.model import Environment
 from config.problem import Path, Problem, Severity
 from config.topology import listeners
 
-_GROUPS: dict[Group, str] = {"balancer": "the balancer's", "nodes": "the nodes'"}
+_GROUPS: dict[Group, str] = {
+    "balancer": "the balancer's",
+    "haproxy": "HAProxy's",
+    "nodes": "the nodes'",
+}
 _WAYS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
 
 
@@ -30,14 +35,19 @@ def listener_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def target_quota(environment: Environment) -> Iterator[Problem]:
-    """A node counts once in every group that it is in."""
+    """A node, or a HAProxy, counts once in every group that it is in."""
     for name, cluster in _balanced(environment):
+        served = listeners(environment, cluster)
+        proxied = cluster.balancer.kind == "haproxy"
         yield from _over(
             limits.TARGETS_PER_NLB,
-            sum(len(one.nodes) for one in listeners(environment, cluster)),
+            most_proxies(cluster) * len(served)
+            if proxied
+            else sum(len(one.nodes) for one in served),
             ("clusters", name),
-            "each node counts once in every target group",
-            "remove services or nodes, or split the cluster in two",
+            f"each {'HAProxy' if proxied else 'node'} counts once in every target group",
+            f"remove services or {'HAProxies' if proxied else 'nodes'}, or split the cluster in "
+            "two",
         )
 
 
@@ -69,6 +79,8 @@ def _culprit(environment: Environment, name: str, side: Side) -> Path:
     """Where the many CIDRs of a side stand. A node without a balancer meets the clients itself."""
     if side.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
+    if side.group == "haproxy":
+        return ("clusters", name, "balancer", "haproxy", "metrics_clients")
     return ("clusters", name, "balancer", "clients")
 
 
@@ -95,7 +107,9 @@ def resources(environment: Environment, name: str) -> int:
     network = 0 if cluster.network.vpc else 4 + 10 * zones
     # A node: instance, profile, role, policy, parameter, name. Besides: groups, balancer, alarm,
     # health check, zone of the names, document.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 12
+    # Of HAProxy: group, fleet, template, profile, role, policy, parameter, document.
+    proxies = 8 if cluster.balancer.kind == "haproxy" else 0
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + 12 + proxies
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:

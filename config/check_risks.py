@@ -63,7 +63,8 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
         return
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
-        if balancer.kind == "none" or not balancer.cross_zone:
+        # HAProxy is told the client's address by the PROXY protocol, and keeps none.
+        if balancer.kind != "nlb" or not balancer.cross_zone:
             continue
         shared = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
         if balancer.scheme == "internet-facing" or shared:
@@ -88,6 +89,8 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
         if idle is None or idle <= limits.NITRO_V6_TRACKING_S:
             continue
         for cluster_name, cluster in environment.clusters.items():
+            if cluster.balancer.kind == "haproxy":
+                continue  # which sends keep-alives
             machines = (
                 wanted(cluster.instance, node)
                 for node in cluster.nodes.values()

@@ -6,24 +6,16 @@ than none.
 
 from collections.abc import Iterator
 
-from config.cluster import Cluster
 from config.model import Environment
 from config.problem import Path, Problem
 
 
 def unbuilt(environment: Environment) -> Iterator[Problem]:
     """Values of the design that no stack exists for yet."""
-    for name, cluster in environment.clusters.items():
-        yield from _of_cluster(("clusters", name), cluster)
     for name, service in environment.services.items():
         on_nlb = any(one.balancer.kind == "nlb" for one in environment.clusters.values())
         if service.sticky == "cookie" and on_nlb:
             yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
-
-
-def _of_cluster(path: Path, cluster: Cluster) -> Iterator[Problem]:
-    if cluster.balancer.kind == "haproxy":
-        yield _not_yet((*path, "balancer", "kind"), cluster.balancer.kind, "write kind: nlb")
 
 
 def _not_yet(path: Path, value: str, instead: str) -> Problem:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from config.forms import Cidr, Flag, Form, HostName, NodeName, Port, ServiceName, Whole
+from config.haproxy_instance import HaproxyInstance
 from config.limits import Range
 from config.part import Part
 
@@ -63,14 +64,15 @@ class HaproxyChecks(Part):
     interval: CheckSeconds = 1
     """Seconds between checks; a quarter of a second once one has failed."""
     timeout: CheckSeconds | None = None
-    """Seconds that a node may take to answer; default: 1, with `ready` 4."""
+    """Seconds that a node may take to answer; default: 1, where `ready` is asked 4."""
     fall: Annotated[Whole, Field(ge=FALL.low, le=FALL.high), FALL] = 2
     """Failed checks in a row that take a node out."""
     rise: Annotated[Whole, Field(ge=RISE.low, le=RISE.high), RISE] = 2
     """Passed checks in a row that bring a node in."""
-    ready: Flag = False
+    ready: Flag | None = None
     """Ask the program on the node as well (`GET /ready/SERVICE` on port 9191): it knows of \
-promotions, of a node that is drained and of metadata that is not confirmed."""
+promotions, of a node that is drained and of metadata that is not confirmed. Default: on AWS, \
+where every node has the program and the service's `health` does not say what is asked."""
     tls: Flag = False
     """Whether the nodes speak TLS on their RMI ports (JDBC, Scheduler)."""
 
@@ -96,6 +98,8 @@ gives an address."""
 class Haproxy(Part):
     """Settings of HAProxy."""
 
+    instance: HaproxyInstance | None = None
+    """The machines that it runs on; compulsory on AWS, not read elsewhere."""
     algorithm: Literal["leastconn", "roundrobin"] = "leastconn"
     """How a node is chosen. Services whose check only connects always take turns: leastconn \
 would send everybody to a node that accepts connections and closes them."""

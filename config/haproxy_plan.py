@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from config import node_names
+from config import node_names, readiness
 from config.cluster import Cluster
 from config.haproxy import CHECK_SECONDS, HaproxyTls
 from config.model import Environment
 from config.ports import NODE_TLS_PORTS, Protocol, protocol
-from config.service import Service
+from config.service import HealthSettings, Service
 from config.topology import Listener, listeners
 
 AUXILIARY = "auxiliary."
@@ -91,11 +91,28 @@ class Route:
     idle: int | None = None
 
 
-def plan(environment: Environment, name: str) -> tuple[Route, ...]:
-    """The routes of a cluster: services by name, then auxiliary ports by node."""
+def plan(environment: Environment, name: str, *, deployed: bool = False) -> tuple[Route, ...]:
+    """The routes of a cluster: services by name, then auxiliary ports by node.
+
+    Args:
+        environment: the configuration.
+        name: the cluster's name.
+        deployed: whether our stacks make the nodes, which then have the program.
+    """
     cluster = environment.clusters[name]
     found = listeners(environment, cluster)
-    return tuple(_routes(environment, name, cluster, found))
+    return tuple(_routes(environment, name, cluster, found, deployed=deployed))
+
+
+def asks_ready(
+    environment: Environment, cluster: Cluster, service: Service, *, deployed: bool
+) -> bool:
+    """Whether a service's check also asks the program on the node."""
+    given = cluster.balancer.proxy.checks.ready
+    if given is not None:
+        return given
+    told = readiness.is_overruled(service.health, HealthSettings())
+    return deployed and readiness.is_asked(environment, cluster) and not told
 
 
 def speaks_https(cluster: Cluster, name: str, service: Service) -> bool:
@@ -130,21 +147,27 @@ def server(environment: Environment, cluster_name: str, node: str, port: int) ->
 
 
 def _routes(
-    environment: Environment, name: str, cluster: Cluster, found: tuple[Listener, ...]
+    environment: Environment,
+    name: str,
+    cluster: Cluster,
+    found: tuple[Listener, ...],
+    *,
+    deployed: bool,
 ) -> Iterator[Route]:
     for one in found:
         servers = tuple(server(environment, name, node, one.target_port) for node in one.nodes)
         if one.service is None:
             yield Route(f"{AUXILIARY}{one.key}", one.port, "tcp", servers)
         else:
-            yield _of_service(cluster, one.key, one.service, servers)
+            ready = asks_ready(environment, cluster, one.service, deployed=deployed)
+            yield _of_service(cluster, one.key, one.service, servers, ready=ready)
 
 
 def _of_service(
-    cluster: Cluster, name: str, service: Service, servers: tuple[Server, ...]
+    cluster: Cluster, name: str, service: Service, servers: tuple[Server, ...], *, ready: bool
 ) -> Route:
     tls, web = tls_of(cluster, name, service), is_web(cluster, name, service)
-    check = _check(cluster, name, service)
+    check = _check(cluster, name, service, ready=ready)
     blind = check.speaks == "tcp" and not check.ready
     balance = "roundrobin" if blind else cluster.balancer.proxy.algorithm
     return Route(
@@ -162,7 +185,7 @@ def _of_service(
     )
 
 
-def _check(cluster: Cluster, name: str, service: Service) -> Check:
+def _check(cluster: Cluster, name: str, service: Service, *, ready: bool) -> Check:
     """A service's check: its own settings, else the cluster's, else by what it speaks."""
     own, general, tls = (
         service.health,
@@ -179,11 +202,11 @@ def _check(cluster: Cluster, name: str, service: Service) -> Check:
         tls=speaks == "https" or (speaks == "rmi" and general.tls),
         port=own.port,
         path=own.path or "/",
-        ready=name if general.ready else None,
+        ready=name if ready else None,
         interval=own.interval or general.interval,
         timeout=own.timeout
         or general.timeout
-        or (_READY_TIMEOUT_S if general.ready else CHECK_SECONDS.low),
+        or (_READY_TIMEOUT_S if ready else CHECK_SECONDS.low),
         fall=own.unhealthy or general.fall,
         rise=own.healthy or general.rise,
     )

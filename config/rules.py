@@ -11,6 +11,7 @@ from config import (
     check_denodo,
     check_failover,
     check_haproxy,
+    check_haproxy_aws,
     check_names,
     check_network,
     check_node_names,
@@ -39,11 +40,11 @@ RULES: tuple[Rule, ...] = (
     *check_failover.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
-    *check_haproxy.DEPLOYING,
+    *check_haproxy_aws.RULES,
     *check_unbuilt.RULES,
 )
 
-DEPLOYING: frozenset[Rule] = frozenset((*check_haproxy.DEPLOYING, *check_unbuilt.RULES))
+DEPLOYING: frozenset[Rule] = frozenset((*check_haproxy_aws.RULES, *check_unbuilt.RULES))
 """The rules that hold only where stacks are made: a file for HAProxy elsewhere needs none."""
 
 

@@ -63,12 +63,6 @@ WRONG = (
     ),
     Wrong(
         unbuilt,
-        {f"{BALANCER}/kind": "haproxy"},
-        "clusters.main.balancer.kind",
-        ("is not deployed by this version (haproxy)", "write kind: nlb"),
-    ),
-    Wrong(
-        unbuilt,
         {"services/web": {"port": 9090, "sticky": "cookie"}},
         "services.web.sticky",
         ("is not deployed by this version (cookie)", "write sticky: true"),
