@@ -166,3 +166,6 @@ Balancer target groups)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
+
+PROXY_START_LIMIT_S: Final = 900
+"""Ours: HAProxy starts in a moment; the image's system, the program and the way out take longer."""

@@ -7,11 +7,15 @@ from constructs import Construct
 
 from config.firewall import Group, Peer, Rule, Side
 
-_DESCRIPTIONS: dict[Group, str] = {"balancer": "Denodo balancer", "nodes": "Denodo nodes"}
+_DESCRIPTIONS: dict[Group, str] = {
+    "balancer": "Denodo balancer",
+    "haproxy": "HAProxy in front of Denodo",
+    "nodes": "Denodo nodes",
+}
 
 
 class SecurityGroups(Construct):
-    """The balancer's group and the nodes', each if it is needed. Every rule is a resource.
+    """The balancer's group, HAProxy's and the nodes', as needed. Every rule is a resource.
 
     With rules inside the groups, every new service would be a change of the groups.
 
@@ -57,7 +61,7 @@ class SecurityGroups(Construct):
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
-                return self["balancer" if peer.name == "balancer" else "nodes"]
+                return next(of for group, of in self._groups.items() if group == peer.name)
 
 
 def _ports(rule: Rule) -> ec2.Port:
