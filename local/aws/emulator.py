@@ -14,7 +14,7 @@ from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 from ministack.core.responses import get_account_id as account
 from ministack.core.responses import get_region as region
 from ministack.core.responses import request_scope as acting_for
-from ministack.services import acm, alb, cloudwatch, ec2, iam, kms, route53, ssm, sts
+from ministack.services import acm, alb, autoscaling, cloudwatch, ec2, iam, kms, route53, ssm, sts
 from ministack.services import cloudformation as stacks
 from ministack.services.cloudformation import changesets, engine, provisioners, wait_conditions
 from ministack.services.cloudformation import handlers as operations
@@ -27,6 +27,7 @@ __all__ = [
     "acm",
     "acting_for",
     "alb",
+    "autoscaling",
     "cloudwatch",
     "ec2",
     "engine",
