@@ -1,4 +1,4 @@
-"""The rules of a cluster behind HAProxy, off its template; `tests.topology` says the others.
+"""The rules of a cluster behind HAProxy, off its template; `tests.topology` says the others."""
 
 import json
 from typing import TYPE_CHECKING, Any
