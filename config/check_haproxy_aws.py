@@ -77,7 +77,7 @@ def haproxy_finds_nodes(environment: Environment) -> Iterator[Problem]:
                     "exists already",
                     "add its private address, or a name in balancer.haproxy.hosts",
                     lacks=(*path, "address"),
-                    since=(("clusters", name, "balancer"),),
+                    since=((*path, "instance_id"), ("clusters", name, "balancer")),
                 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from config.firewall import Rule, firewall
+from config.firewall import Group, Rule, firewall, proxied_ports
 from config.topology import listeners
 from tests import shapes
 from tests.cases.failover import CHECKED, ENDPOINT, V7
@@ -153,11 +153,18 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
         if cluster.balancer.kind == "none":
             assert set(sides) == {("nodes", "ingress")}
             continue
-        sent = of(sides["balancer", "egress"])
+        front: Group = "balancer"
+        if cluster.balancer.kind == "haproxy":
+            front, needed = "haproxy", set(proxied_ports(environment, name))
+            inside = {one.port for one in served} | {cluster.balancer.proxy.health_port}
+            assert of(sides["balancer", "egress"]) == {("haproxy", port) for port in inside}
+            met = of(sides["haproxy", "ingress"])
+            assert {port for peer, port in met if peer == "balancer"} == inside
+        sent = {one for one in of(sides[front, "egress"]) if one != ("0.0.0.0/0", 443)}
         assert {port for _, port in sent} == needed
         if any(node.instance_id is None for node in cluster.nodes.values()):
             taken = of(sides["nodes", "ingress"])
-            assert {port for peer, port in taken if peer == "balancer"} == needed
+            assert {port for peer, port in taken if peer == front} == needed
             assert ("nodes", max(needed)) in sent
         else:
             assert ("nodes", "ingress") not in sides
