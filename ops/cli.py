@@ -22,9 +22,7 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": (
-        # what is there, and whether it works
-    ),
+    "Look": ("ops.verify.command:verify",),
     "Nodes": (
         # one node, in and out
     ),
@@ -33,6 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Failover": (
         # where the site is
+        "ops.failover:failover",
     ),
     "Files": (
         # from the configuration, without AWS
