@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.drill --clusters 50
 
-The clusters are copies of one synthesised example under other names; every two of them are joined by
-a failover name. Nothing is asserted: compare the rows, which tell how the time grows.
+The clusters are copies of one synthesised example under other names; every two of them are joined
+by a failover name. Nothing is asserted: compare the rows, which tell how the time grows.
 """
 
 import argparse
