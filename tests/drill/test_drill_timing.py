@@ -50,7 +50,7 @@ def test_by_switch(kind: Kind) -> None:
 
 
 def test_by_switch_for_an_alias() -> None:
-    assert seconds(lost("alias", Failure("switch-thrown", "site-a", "Lever"))) == [60, 60]
+    assert seconds(lost("alias", Failure("switch-thrown", "site-a", "Lever"))) == [60, 60, 60]
 
 
 @pytest.mark.parametrize("kind", ["alias", "alarm", "endpoint"])
