@@ -60,7 +60,7 @@ synth: setup ## write the templates of CONFIG to cdk.out, without any AWS accoun
 
 drill: setup ## show what every single failure of CONFIG would do (ARGS='--format json', …)
 	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
-	@$(python) -m ops.drill cdk.out $(ARGS)
+	@$(python) -m ops drill cdk.out $(ARGS)
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) scripts/diff.py --base '$(BASE)' --config '$(CONFIG)'

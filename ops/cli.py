@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Files": (
         # from the configuration, without AWS
+        "ops.drill.command:drill",
     ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name

@@ -71,6 +71,10 @@ def drill(
 
     No account and no network: AWS's documented rules, applied to what the templates say. Exit code
     1 when a policy is broken.
+
+        denodo-ha drill cdk.out
+
+        denodo-ha drill cdk.out --against /tmp/base/cdk.out --format markdown
     """
     ignored = ignore or []
     for one in ignored:
