@@ -122,13 +122,8 @@ def _show_changes(
     after = [change.after for change in found if change.after]
     if not found:
         typer.echo("Every failure does what it did before.")
-    _tell(
-        form,
-        "Before" if before else "Nothing before",
-        _worst_first(before, base),
-        (),
-        None,
-    ) if before else None
+    if before:
+        _tell(form, "Before", _worst_first(before, base), (), None)
     _tell(form, "Now", _worst_first(after, new), verdicts[1], new)
 
 

@@ -1,48 +1,20 @@
 """Works out what a situation does."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ops.drill import terms as steps
 from ops.drill import timing
 from ops.drill.health import Health, looks_at, open_points
 from ops.drill.machines import Machines
 from ops.drill.model import Key, Model, Record, Site
-from ops.drill.outcome import Failure, Gap, Move, Outcome
-from ops.drill.reach import Reach, combined
+from ops.drill.outcome import Failure, Move, Outcome
+from ops.drill.reach import Reach
 from ops.drill.state import OPEN_POINTS, ClusterState, Reading, Situation, readings
 from ops.drill.terms import Term
 from ops.drill.timing import Timing
 from ops.drill.view import View
-
-Services = Mapping[int, Mapping[str, Reach]]
-"""How every port is reached, by the address in DNS."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A name that clients use, and how its ports are reached."""
-
-    name: str
-    cluster: str
-    services: Services
-    ports: tuple[int, ...]
-
-    def gaps(self) -> Iterator[Gap]:
-        """What not every connection reaches."""
-        for port in self.ports:
-            addresses = self.services.get(port, {})
-            if not addresses:
-                yield Gap(self.name, port, "", Reach.NONE)
-            for address, reach in addresses.items():
-                if reach is not Reach.ALL:
-                    yield Gap(self.name, port, address, reach)
-
-    def with_reach(self, wanted: Reach) -> tuple[int, ...]:
-        """The ports that are reached so, whatever the address."""
-        return tuple(
-            port for port in self.ports if combined(self.services.get(port, {}).values()) is wanted
-        )
+from ops.drill.ways import Way, outcome_of, shortly
 
 
 class Engine:
@@ -104,7 +76,7 @@ class Engine:
                 words = OPEN_POINTS[point]
                 yield (
                     f"shown: {words[chosen]}; if {words[not chosen]}: "
-                    f"{_shortly(other)}; AWS does not say which"
+                    f"{shortly(other)}; AWS does not say which"
                 )
 
     def _played(self, failure: Failure, situation: Situation, reading: Reading) -> Outcome:
@@ -131,7 +103,7 @@ class Engine:
                 ways.append(way)
                 sums.append(self._alone(way, situation))
                 heals.append(self._heals_alone(way, situation))
-        return _outcome(failure, moves, (ways, own), sums, heals)
+        return outcome_of(failure, moves, (ways, own), sums, heals)
 
     def _concerned(
         self, names: list[str], situation: Situation, before: Health, after: Health
@@ -268,46 +240,3 @@ _KEPT = 256
 
 PLANNED = frozenset({"node-drained"})
 """What the project's own commands do without a connection lost."""
-
-
-def _outcome(
-    failure: Failure,
-    moves: list[Move],
-    ways: tuple[list[Way], list[Way]],
-    sums: list[tuple[Term, ...] | None],
-    heals: list[str],
-) -> Outcome:
-    used, own = ways
-    known = [found for found in sums if found is not None]
-    longest = max(known, key=steps.total, default=())
-    never = len(known) < len(sums)
-    every = {way.name: way for way in (*own, *used)}
-    return Outcome(
-        failure=failure,
-        moves=tuple(moves),
-        unreachable=_ports(used, Reach.NONE),
-        partial=_ports(used, Reach.SOME),
-        unknown=_ports(used, Reach.UNKNOWN),
-        gaps=tuple(gap for name in sorted(every) for gap in every[name].gaps()),
-        recovery=None if never else steps.total(longest),
-        terms=() if never else tuple(longest),
-        heals="; ".join(dict.fromkeys(one for one in heals if one)),
-    )
-
-
-def _ports(ways: list[Way], wanted: Reach) -> tuple[int, ...]:
-    return tuple(sorted({port for way in ways for port in way.with_reach(wanted)}))
-
-
-def _shortly(outcome: Outcome) -> str:
-    """What an outcome comes to, in few words."""
-    parts = []
-    if outcome.moves_site:
-        parts.append(", ".join(f"DNS moves to {move.after}" for move in outcome.moves))
-    elif outcome.moves:
-        parts.append("DNS stays")
-    if outcome.unreachable:
-        parts.append(f"{', '.join(map(str, outcome.unreachable))} not reached")
-    if outcome.recovery is not None:
-        parts.append(f"{outcome.recovery} s")
-    return ", ".join(parts) or "the same"
