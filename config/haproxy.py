@@ -63,14 +63,15 @@ class HaproxyChecks(Part):
     interval: CheckSeconds = 1
     """Seconds between checks; a quarter of a second once one has failed."""
     timeout: CheckSeconds | None = None
-    """Seconds that a node may take to answer; default: 1, with `ready` 4."""
+    """Seconds that a node may take to answer; default: 1, with readiness 4."""
     fall: Annotated[Whole, Field(ge=FALL.low, le=FALL.high), FALL] = 2
     """Failed checks in a row that take a node out."""
     rise: Annotated[Whole, Field(ge=RISE.low, le=RISE.high), RISE] = 2
     """Passed checks in a row that bring a node in."""
-    ready: Flag = False
+    ready: Flag | None = None
     """Ask the program on the node as well (`GET /ready/SERVICE` on port 9191): it knows of \
-promotions, of a node that is drained and of metadata that is not confirmed."""
+promotions, of a node that is drained and of metadata that is not confirmed; default: where every \
+node has it, for services that do not say in `health` what is asked."""
     tls: Flag = False
     """Whether the nodes speak TLS on their RMI ports (JDBC, Scheduler)."""
 
