@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Files": (
         # from the configuration, without AWS
+        "ops.drill.command:drill",
         "ops.haproxy_commands:haproxy",
     ),
 }

@@ -1,11 +1,11 @@
 """Works out what a situation does."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ops.drill import terms as steps
 from ops.drill import timing
-from ops.drill.health import Health, open_points
+from ops.drill.health import Health, looks_at, open_points
 from ops.drill.machines import Machines
 from ops.drill.model import Key, Model, Record, Site
 from ops.drill.outcome import Failure, Gap, Move, Outcome
@@ -56,9 +56,11 @@ class Engine:
     def __init__(self, model: Model, start: Situation | None = None) -> None:
         self.model = model
         self.start = start or Situation()
+        self._well: dict[tuple[Key, ClusterState], View] = {}
         self._views: dict[tuple[Key, ClusterState], View] = {}
         self._points = open_points(model)
         self._before: dict[Reading, Health] = {}
+        self._looks_at = {site.name: looks_at(model, site) for site in model.sites}
         self._sites = {
             name: site
             for site in model.sites
@@ -70,10 +72,13 @@ class Engine:
         """A balancer in a situation."""
         found = self.model.balancers[balancer]
         state = situation.of(found.cluster)
+        kept = self._well if state == self.start.of(found.cluster) else self._views
         key = (balancer, state)
-        if key not in self._views:
-            self._views[key] = View(self.model, found, state)
-        return self._views[key]
+        if key not in kept:
+            if len(kept) >= _KEPT and kept is self._views:
+                del kept[next(iter(kept))]
+            kept[key] = View(self.model, found, state)
+        return kept[key]
 
     def health(self, situation: Situation, reading: Reading | None = None) -> Health:
         """All checks and records in a situation."""
@@ -107,7 +112,7 @@ class Engine:
             self._before[reading] = self.health(self.start, reading)
         before, after = self._before[reading], self.health(situation, reading)
         names = [name for name in failure.cluster.split(", ") if name]
-        sites = self._concerned(names, before, after)
+        sites = self._concerned(names, situation, before, after)
         moves, ways, sums, heals = [], [], [], []
         for site in sites:
             roles = before.side(site), after.side(site)
@@ -128,11 +133,24 @@ class Engine:
                 heals.append(self._heals_alone(way, situation))
         return _outcome(failure, moves, (ways, own), sums, heals)
 
-    def _concerned(self, names: Iterable[str], before: Health, after: Health) -> list[Site]:
-        found = [self._sites[name] for name in names if name in self._sites]
-        # What belongs to no cluster, such as a switch, may move any site.
-        found += [one for one in self.model.sites if before.side(one) != after.side(one)]
-        return list(dict.fromkeys(found))
+    def _concerned(
+        self, names: list[str], situation: Situation, before: Health, after: Health
+    ) -> list[Site]:
+        """The sites of the failed clusters, and all others that move."""
+        own = {self._sites[name].name for name in names if name in self._sites}
+        touched = {name for name, _ in situation.clusters}
+        only_clusters = not (situation.silent or situation.thrown or situation.unhealthy) and not (
+            any(state.region for _, state in situation.clusters)
+        )
+        return [
+            site
+            for site in self.model.sites
+            if site.name in own
+            or (
+                not (only_clusters and self._looks_at[site.name].isdisjoint(touched))
+                and before.side(site) != after.side(site)
+            )
+        ]
 
     def _way(self, name: str, record: Record, situation: Situation) -> Way:
         """The way through a record that DNS answers."""
@@ -244,6 +262,9 @@ class Engine:
         )
         return f"gets connections within {steps.total(found)} s of working" if found else ""
 
+
+_KEPT = 256
+"""How many balancers' failures are kept: more than a pair of nodes ever comes back to."""
 
 PLANNED = frozenset({"node-drained"})
 """What the project's own commands do without a connection lost."""
