@@ -65,8 +65,10 @@ drill: setup ## show what every single failure of CONFIG would do (ARGS='--forma
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) scripts/diff.py --base '$(BASE)' --config '$(CONFIG)'
 
-bench: setup ## measure the synth of CONFIG beside a minimal CDK app
+bench: setup ## measure the synth of CONFIG beside a minimal CDK app, and HAProxy's file beside the article's
 	@$(python) -m bench.synth --config '$(CONFIG)' $(ARGS)
+	@echo
+	@$(python) -m bench.haproxy
 
 lock: setup ## bring the lock files up to pyproject.toml and package.json (ARGS=--upgrade: to the newest)
 	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev \
