@@ -195,7 +195,7 @@ class ClusterStack(EnvironmentStack):
         return address
 
     def _watch(self, balancer: Balancer) -> None:
-        """The alarm and its check, which hang on the balancer and so are in its stack."""
+        """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
         jdbc = self._environment.services["jdbc"]
@@ -206,9 +206,11 @@ class ClusterStack(EnvironmentStack):
             group=balancer.groups["jdbc"],
             region=self.cluster.region,
             minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
         )
         self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
 
     def _say_where(self, host: str) -> None:
         """What people need to know."""
