@@ -166,3 +166,7 @@ Balancer target groups)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
+
+QUERY_TIMEOUT_DEFAULT_S: Final = 900
+"""When Virtual DataPort ends a query by default (Denodo, JDBC connection parameters,
+queryTimeout)."""
