@@ -92,7 +92,9 @@ def _serve(system: System, options: argparse.Namespace) -> int:
     port = options.port
     if port is None:
         port = applied.ready_port if applied else _DEFAULT_READY_PORT
-    with ready.server(system, port, options.listen) as endpoint:
+    parameter = options.parameter
+    desired = (lambda: parse(aws.parameter(system, parameter))) if parameter else None
+    with ready.server(system, port, options.listen, desired) as endpoint:
         endpoint.serve_forever()
     return OK
 
@@ -223,6 +225,11 @@ def _parser() -> argparse.ArgumentParser:
     command("boot", "apply the state, start the servers, tell CloudFormation", state=True)
     serve = command("serve", "answer for the servers' readiness")
     serve.add_argument("--port", type=int, help="default: what the applied state says")
+    serve.add_argument(
+        "--parameter",
+        default=os.environ.get("DENODO_NODE_PARAMETER"),
+        help="where services are looked up that were added since (default: $DENODO_NODE_PARAMETER)",
+    )
     serve.add_argument("--listen", default="", help="the address to listen on (default: all)")
     drain = command("drain", "be not ready, whatever the servers say")
     drain.add_argument("--why", required=True, help="for whoever wonders")

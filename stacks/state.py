@@ -73,7 +73,6 @@ class NodeState(Construct):
     def _permit(
         self, role: iam.Role, stack: Stack, program: Program, arns: tuple[str, ...]
     ) -> None:
-        # From the name, as the parameter itself needs the role's instance to have a logical id.
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["ssm:GetParameter"], resources=[self._parameter.parameter_arn]
@@ -83,13 +82,7 @@ class NodeState(Construct):
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["cloudformation:SignalResource"],
-                resources=[
-                    stack.format_arn(
-                        service="cloudformation",
-                        resource="stack",
-                        resource_name=f"{stack.stack_name}/*",
-                    )
-                ],
+                resources=[stack.stack_id],
             )
         )
         if arns:
