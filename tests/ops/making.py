@@ -17,7 +17,10 @@ from tests.ops.targets import Targets
 MOTO = "123456789012"
 """The account that moto is; the account of the stacks is another, and only seen in their ids."""
 
-_FIRST = ("AWS::EC2::Instance", "AWS::ElasticLoadBalancingV2::LoadBalancer")
+_FIRST = (
+    *("AWS::EC2::Instance", "AWS::ElasticLoadBalancingV2::LoadBalancer"),
+    "AWS::Route53::HostedZone",
+)
 _CHECK_KEYS = (
     *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckPath", "HealthCheckIntervalSeconds"),
     *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
@@ -61,6 +64,7 @@ class Making:
             "AWS::ElasticLoadBalancingV2::Listener": self._listener,
             "AWS::CloudWatch::Alarm": self._alarm,
             "AWS::Route53::HealthCheck": self._check,
+            "AWS::Route53::HostedZone": self._own_zone,
             "AWS::Route53::RecordSet": self._record,
             "AWS::SSM::Parameter": self._parameter,
         }
@@ -211,6 +215,11 @@ class Making:
             HostedZoneId=zone, ChangeBatch={"Changes": changes}
         )
         return str(told["Name"])
+
+    def _own_zone(self, id_: str, _: Mapping[str, Any]) -> str:
+        """The zone of the nodes' names; made with its first record."""
+        self._attributes[id_, "Id"] = f"{_ZONES}{self._stack.name}{id_}"
+        return str(self._attributes[id_, "Id"])
 
     def _zone(self, id_: str, record: str) -> None:
         """A hosted zone under the id that the configuration has."""
