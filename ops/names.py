@@ -43,3 +43,8 @@ def node_output(node: str) -> str:
 def letters(node: str) -> str:
     """A node's name without its punctuation."""
     return re.sub(r"[^A-Za-z0-9]", "", node)
+
+
+def lock(environment: str, cluster: str) -> str:
+    """Name of the SSM parameter that is there while a command changes a cluster's nodes."""
+    return f"/denodo/{environment}/{cluster}/.lock"
