@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ops.chosen import ROOT
-from ops.clock import Clock
+from ops.clock import Clock, RealClock
 from ops.errors import Failed
 
 POLL_S: Final = 1
@@ -26,11 +26,9 @@ class Cdk:
     """The CLI.
 
     Attributes:
-        clock: the time; it is waited by it.
         profile: profile of the AWS settings.
     """
 
-    clock: Clock
     profile: str | None = None
 
     def synth(self, config: Path, out: Path) -> None:
@@ -39,20 +37,34 @@ class Cdk:
         Raises:
             Failed: it cannot be; the reasons are on the screen.
         """
-        self._run("synth", "--quiet", "--output", str(out), "-c", f"config={config.resolve()}")
+        self._run(
+            RealClock(),
+            "synth",
+            "--quiet",
+            "--output",
+            str(out),
+            "-c",
+            f"config={config.resolve()}",
+        )
 
-    def deploy(self, out: Path, stack: str) -> None:
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
         """Deploy a stack of a folder, and no other.
+
+        Args:
+            out: the folder.
+            stack: name of the stack.
+            clock: the time; it is waited by it.
 
         Raises:
             Failed: it failed; the reasons are on the screen.
         """
         self._run(
+            clock,
             *("deploy", stack, "--exclusively", "--app", str(out)),
             *("--require-approval", "never", "--progress", "events"),
         )
 
-    def _run(self, *arguments: str) -> None:
+    def _run(self, clock: Clock, *arguments: str) -> None:
         profile = ["--profile", self.profile] if self.profile else []
         command = [*_program(), *arguments, *profile]
         sys.stdout.flush()
@@ -62,7 +74,7 @@ class Cdk:
         ) as process:
             try:
                 while process.poll() is None:
-                    self.clock.sleep(POLL_S)
+                    clock.sleep(POLL_S)
             except BaseException:
                 _end(process)
                 raise
