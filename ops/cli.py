@@ -28,13 +28,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Nodes": (
         # one node, in and out
     ),
-    "Changes": ("ops.roll:roll",),
+    "Changes": ("ops.pin:pin", "ops.plan:plan", "ops.roll:roll", "ops.rollout:rollout"),
     "Failover": (
         # where the site is
     ),
-    "Files": (
-        # from the configuration, without AWS
-    ),
+    "Files": ("ops.nodes:nodes",),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name
 is a function's, which is the command's with `-` for `_`, or that of a Typer with commands below."""

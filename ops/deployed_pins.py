@@ -7,8 +7,6 @@ node. Where an instance was changed by hand, pinning what it is would replace it
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from config.pins import Pin
 from ops.errors import Failed
 from ops.found import Cluster
@@ -40,6 +38,6 @@ def _pin(node: str, properties: Mapping[str, Any]) -> Pin:
             "key": properties.get("KeyName"),
         }
         return Pin.model_validate(told)
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         message = f"the deployed instance of {node} is not as this version makes it: {error}"
         raise Failed(message) from None
