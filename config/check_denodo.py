@@ -1,13 +1,13 @@
 """Rules about what runs on the nodes, and how they are set up."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from config import limits, readiness
 from config.check_nodes import described
 from config.cluster import Cluster
 from config.denodo import Denodo, secret
-from config.memory import memory_gib
+from config.memory import MIB_A_GIB, memory_gib
 from config.model import Environment
 from config.pins import wanted
 from config.ports import READY_PORT, VERSIONS
@@ -16,6 +16,7 @@ from config.service import EVERY
 from config.state import NO_WEB, parameter_bytes, ports
 
 _OLDEST = VERSIONS[0]
+_PROGRAM: Path = ("denodo", "program")
 
 
 def of_later_versions(environment: Environment) -> Iterator[Problem]:
@@ -31,14 +32,29 @@ def of_later_versions(environment: Environment) -> Iterator[Problem]:
     if "design-studio" in denodo.servers:
         asked["denodo", "servers", denodo.servers.index("design-studio")] = True
     for path in (path for path, given in asked.items() if given):
+        is_source = path[-1] == "source"
         yield Problem(
             path,
             f"is not for {_OLDEST}",
-            f"Denodo {_OLDEST} has no such thing (Denodo, Installation Guide)",
-            "remove it",
+            f"Virtual DataPort {_OLDEST} keeps its catalog to itself (Denodo, Administration Guide)"
+            if is_source
+            else f"Denodo {_OLDEST} has no such thing (Denodo, Installation Guide)",
+            "write manual or export" if is_source else "remove it",
+            value=_shown(environment, path),
             at_key=path[-1] in ("tls", "security_token"),
             lacks=("denodo", "version"),
         )
+
+
+def _shown(environment: Environment, path: Path) -> str:
+    """The value of one of these keys, where it is one word."""
+    match path:
+        case (_, "servers", int(place)):
+            return environment.denodo.servers[place]
+        case (_, "metadata", _):
+            return environment.denodo.metadata.source
+        case _:
+            return ""
 
 
 def set_up_by_nobody(environment: Environment) -> Iterator[Problem]:
@@ -47,6 +63,8 @@ def set_up_by_nobody(environment: Environment) -> Iterator[Problem]:
     if denodo.program:
         return
     for key in sorted(denodo.model_fields_set - {"version", "program"}):
+        if getattr(denodo, key) is None:
+            continue
         yield Problem(
             ("denodo", key),
             "would be read by nobody",
@@ -99,7 +117,10 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
                 lacks=("clusters", ANY),
             )
         for name, cluster in environment.clusters.items():
+            if not _created(cluster):
+                continue  # nobody there reads it
             arn, place = secret(arns, name), [cluster.region, cluster.account]
+            own = name in arns
             if arn is None:
                 yield Problem(
                     path,
@@ -111,10 +132,12 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
                 )
             elif arn.split(":")[3:5] != place:
                 yield Problem(
-                    path,
+                    (*path, name) if own else path,
                     f"is not of {place[1]} in {place[0]}, where {name} is",
                     "a node asks the Secrets Manager of its own account and region",
-                    "write a map: cluster to the ARN of its secret, which may be a replica",
+                    f"write the ARN of {name}'s own secret, which may be a replica"
+                    if own
+                    else "write a map: cluster to the ARN of its secret, which may be a replica",
                     value=arn,
                     since=(("clusters", name, "region"), ("clusters", name, "account")),
                 )
@@ -122,33 +145,44 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
 
 def node_ports_differ(environment: Environment) -> Iterator[Problem]:
     """The servers of one node listen on ports of their own."""
-    if not environment.denodo.program:
+    nodes = (
+        cluster.nodes[name]
+        for cluster in environment.clusters.values()
+        for name in _created(cluster)
+    )
+    node = next(nodes, None)
+    if node is None or not environment.denodo.program:
         return
-    for name, cluster in environment.clusters.items():
-        for node in (node for node in cluster.nodes.values() if not node.instance_id):
-            taken = Counter(port for port in ports(environment, node).values() if port)
-            taken[READY_PORT] += 1
-            for port in sorted(port for port, times in taken.items() if times > 1):
-                path = _port_of(environment, port)
-                if path is None:
-                    continue  # an auxiliary port, which config.check_ports has found
-                yield Problem(
-                    path,
-                    "is taken by another server of the node",
-                    f"each server listens on a port of its own, and on the nodes of {name} two "
-                    "would have this one",
-                    "choose a free port for one of them",
-                    value=str(port),
-                )
+    # All nodes are alike but for their auxiliary ports, which have rules of their own.
+    listening = {**ports(environment, node), "auxiliary": None, "ready": READY_PORT}
+    taken = Counter(port for port in listening.values() if port)
+    for port in sorted(port for port, times in taken.items() if times > 1):
+        moved = [name for name in ("web", "odbc", "jdbc") if _puts(environment, name, port)]
+        if _share_a_listener(environment, moved):
+            continue  # which config.check_ports has found
+        service = environment.services[moved[0]]
+        yield Problem(
+            ("services", moved[0], "node_port" if service.node_port else "port"),
+            "is taken by another server of the node",
+            "each server listens on a port of its own, "
+            f"and {' and '.join(one for one, its in listening.items() if its == port)} would have "
+            "this one",
+            "choose a free node_port, or leave it out",
+            value=str(port),
+            since=(_PROGRAM,),
+        )
 
 
-def _port_of(environment: Environment, port: int) -> Path | None:
-    """The last service that puts something on a port."""
-    for name in ("web", "odbc", "jdbc"):
-        service = environment.services.get(name)
-        if service is not None and service.target_port == port:
-            return ("services", name, "node_port" if service.node_port else "port")
-    return None
+def _puts(environment: Environment, name: str, port: int) -> bool:
+    """Whether a service moves its server to a port."""
+    service = environment.services.get(name)
+    return service is not None and service.target_port == port
+
+
+def _share_a_listener(environment: Environment, names: Sequence[str]) -> bool:
+    """Whether services clash on the nodes for the one reason that they clash on the balancer."""
+    services = [environment.services[name] for name in names]
+    return len(services) > 1 and not any(service.node_port for service in services)
 
 
 def served_by_somebody(environment: Environment) -> Iterator[Problem]:
@@ -169,10 +203,10 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
                 "is served by no server",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {asked[0]}",
-                "add the server to denodo.servers, or check the service another way, as with "
-                "health: {protocol: tcp}",
-                lacks=("denodo", "servers"),
-                since=(("services", name, "health"), ("clusters", asked[0])),
+                "add the server to denodo.servers, leave the service out of services, or check it "
+                "another way, as with health: {protocol: tcp}",
+                lacks=("denodo", "servers", ANY),
+                since=(("services", name, "health"), ("clusters", asked[0]), _PROGRAM),
             )
 
 
@@ -191,17 +225,19 @@ def _served(denodo: Denodo, kind: readiness.Kind) -> bool:
 def heap_fits(environment: Environment) -> Iterator[Problem]:
     """A heap leaves memory for the rest of the node, where the memory is known."""
     denodo = environment.denodo
+    if not denodo.program:
+        return
     for name, cluster in environment.clusters.items():
         for path, machine in described(name, cluster):
-            if machine.type is None or not denodo.program:
+            if machine.type is None:
                 continue
             memory = memory_gib(machine.type)
             if memory is None and denodo.heap_gib is None and denodo.jvm.vdp is None:
                 yield Problem(
                     (*path, "type"),
-                    "says not how much memory it has",
+                    "does not tell its memory",
                     "the heap of Virtual DataPort stays as the image has it",
-                    "add denodo.heap_gib, half of the memory",
+                    "add denodo.heap_gib with half of its memory",
                     value=machine.type,
                     severity=Severity.NOTE,
                     rule="heap-of-image",
@@ -216,6 +252,21 @@ def heap_fits(environment: Environment) -> Iterator[Problem]:
                     value=str(denodo.heap_gib),
                     since=((*path, "type"),),
                 )
+
+
+def heap_given_once(environment: Environment) -> Iterator[Problem]:
+    """Options of Virtual DataPort are the whole line, its heap included."""
+    denodo = environment.denodo
+    if denodo.heap_gib is not None and denodo.jvm.vdp is not None:
+        yield Problem(
+            ("denodo", "heap_gib"),
+            "is not read beside jvm.vdp",
+            "those options are used as they are, with the heap that they name",
+            f"remove it, and write -Xmx{denodo.heap_gib * MIB_A_GIB}m into jvm.vdp",
+            value=str(denodo.heap_gib),
+            at_key=True,
+            lacks=("denodo", "jvm", "vdp"),
+        )
 
 
 def parameter_quota(environment: Environment) -> Iterator[Problem]:
@@ -235,6 +286,7 @@ def parameter_quota(environment: Environment) -> Iterator[Problem]:
                     f"needs {size} {limit.of}, and AWS allows {limit.value}",
                     f"its desired state names every service ({limit.source})",
                     "remove services, or shorten denodo.jvm",
+                    value=str(size),
                 )
                 break  # the others are as large
 
@@ -251,5 +303,6 @@ RULES = (
     node_ports_differ,
     served_by_somebody,
     heap_fits,
+    heap_given_once,
     parameter_quota,
 )

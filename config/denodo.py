@@ -20,6 +20,7 @@ from config.forms import (
     wrong,
 )
 from config.limits import CREATION_TIMEOUT_S, START_LIMIT_DEFAULT_S, STOP_LIMIT_DEFAULT_S
+from config.memory import HEAP_MOST_GIB
 from config.part import Part, short_form
 from config.ports import Version
 from config.service import EVERY
@@ -139,7 +140,7 @@ as their image has them, and are checked by connecting only."""
         Example("vdp"),
     ] = SERVERS_DEFAULT
     """Servers that every node starts, in this order; default: vdp and data-catalog."""
-    heap_gib: Annotated[Whole, Field(ge=1, le=1024)] | None = None
+    heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None
     """Heap of Virtual DataPort; default: half of the instance type's memory, where it is known."""
     jvm: Jvm = Jvm()
     """Options of the servers' Java machines."""

@@ -287,9 +287,9 @@ SecretVersion = Annotated[
 ObjectUri = Annotated[
     str,
     Form(
-        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[\x21-\x7e]{1,1024}",
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[!-#%-)+->@-~]{1,1024}",
         "is not the address of an object in S3",
-        "nodes fetch it by bucket and key",
+        "nodes fetch it by bucket and key, and $ ? * in a policy would let them read more",
         "s3://denodo-metadata/export.vql",
         "write an address like {example}",
     ),
@@ -308,9 +308,10 @@ FolderPath = Annotated[
 LinuxUser = Annotated[
     str,
     Form(
-        r"[A-Za-z_][A-Za-z0-9_.-]{0,31}",
-        "is not the name of a Linux user",
-        "names begin with a letter or _, and have at most 32 letters, digits and . _ -",
+        r"(?!root$)[A-Za-z_][A-Za-z0-9_.-]{0,31}",
+        "is not the name of a Linux user for Denodo",
+        "names begin with a letter or _, and have at most 32 letters, digits and . _ -; nothing "
+        "runs as root",
         "denodo",
         "write a name like {example}",
     ),
@@ -318,9 +319,10 @@ LinuxUser = Annotated[
 JvmOptions = Annotated[
     str,
     Form(
-        r"[\x20-\x7e]{1,1000}",
+        r"[\x21-\x7e]([\x20-\x7e]{0,998}[\x21-\x7e])?",
         "is not a line of options",
-        "it becomes one line of a file: up to 1000 printable ASCII characters",
+        "it becomes one line of a file: up to 1000 printable ASCII characters, no blank at either "
+        "end",
         "-Xmx8192m",
         "write options like {example}",
     ),

@@ -7,12 +7,21 @@ this is unknown, and its heap stays as the image has it.
 """
 
 import re
+from typing import Final
+
+MIB_A_GIB: Final = 1024
+HEAP_MOST_GIB: Final = 1024
+"""Ours: whoever writes more has written MiB."""
 
 _GIB_A_CPU = {"c": 2, "m": 4, "r": 8}
 _CPUS = {"large": 2, "xlarge": 4}
 _TYPE = re.compile(
-    r"(?P<family>[cmr])(?P<generation>[0-9])[a-z]*\.(?P<count>[0-9]*)(?P<size>large|xlarge)"
+    r"(?P<family>[cmr])(?P<generation>[0-9])[a-z]*(-flex)?\.(?P<count>[0-9]*)"
+    r"(?P<size>large|xlarge)"
 )
+_OTHERS = ("c5n",)
+"""Families with a rate of their own (c5n.xlarge has 10.5 GiB)."""
+
 _OLDEST_GENERATION = 5
 """Before it, families have other sizes (m4.xlarge has 16 GiB, c4.xlarge 7.5)."""
 
@@ -21,6 +30,8 @@ def memory_gib(instance_type: str) -> int | None:
     """GiB of memory of an instance type, None where its name does not tell."""
     found = _TYPE.fullmatch(instance_type)
     if found is None or int(found["generation"]) < _OLDEST_GENERATION:
+        return None
+    if instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
         return None
     if found["count"] and found["size"] == "large":
         return None

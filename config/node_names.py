@@ -7,6 +7,9 @@ from config.model import Environment
 TTL_S: Final = 10
 """Ours: a node that is replaced has another address, and whoever knows its name soon finds it."""
 
+MOST: Final = 253
+"""The longest name that DNS knows, in characters."""
+
 
 def zone_name(environment: Environment, cluster: str) -> str:
     """Name of the zone with a cluster's nodes: the given one's, else of our own."""

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from config.cluster import Cluster
 from config.model import Environment
-from config.ports import NODE_TLS_PORTS, SCHEDULER_PORT, WEB_PORT
+from config.ports import NODE_TLS_PORTS, PORTS, SCHEDULER_PORT, WEB_PORT
 from config.service import HealthSettings, Service
 
 Kind = Literal["vdp", "odbc", "web", "scheduler", "tcp"]
@@ -58,10 +58,10 @@ def probe(environment: Environment, name: str, service: Service) -> Probe:
 
 
 def _by_port(environment: Environment, port: int) -> Kind:
-    for name, kind in _BY_NAME.items():
+    for name, usual in PORTS[environment.denodo.version].services.items():
         known = environment.services.get(name)
-        if known is not None and known.target_port == port:
-            return kind
+        if port == (known.target_port if known else usual):
+            return _BY_NAME[name]
     if port in {WEB_PORT, *NODE_TLS_PORTS}:
         return "web"
     return "scheduler" if port == SCHEDULER_PORT else "tcp"

@@ -12,7 +12,7 @@ from config import node_names, readiness
 from config.cluster import Node
 from config.denodo import Metadata, Server, secret
 from config.limits import SETUP_SHARE_S
-from config.memory import heap_gib
+from config.memory import MIB_A_GIB, heap_gib
 from config.model import Environment
 from config.ports import (
     JMX_FACTORY_PORT,
@@ -29,10 +29,6 @@ from config.topology import ports_of
 SCHEMA: Final = 1
 NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
 """The servers that are not in the web container."""
-
-
-_NAME_LENGTH = 253
-"""The longest name that DNS knows."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,8 @@ def desired(
             {"host": manager.host, "port": manager.port} if manager and manager.host else None
         ),
         "license_manager": licences.model_dump() if licences else None,
-        "jvm": _jvm(environment, instance_type),
+        "jvm": denodo.jvm.model_dump(exclude_none=True),
+        "heap_mib": _heap_mib(environment, instance_type),
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
         "security_token": secret(denodo.security_token, cluster),
@@ -132,18 +129,17 @@ def secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
 def parameter_bytes(environment: Environment, cluster: str, node: str, instance_type: str) -> int:
     """How large a node's parameter is at most: what the deploy fills in is not known yet."""
     unknown = Deployed(
-        rmi_host="x" * _NAME_LENGTH, stack="x" * 41, resource="x" * 255, program="x" * 128
+        rmi_host="x" * node_names.MOST, stack="x" * 41, resource="x" * 255, program="x" * 128
     )
     state = desired(environment, cluster, node, instance_type=instance_type, deployed=unknown)
     return len(json.dumps(state))
 
 
-def _jvm(environment: Environment, instance_type: str) -> dict[str, str]:
+def _heap_mib(environment: Environment, instance_type: str) -> int | None:
+    """The heap, where nobody gives all of the options."""
     denodo = environment.denodo
-    given = denodo.jvm.model_dump(exclude_none=True)
     heap = denodo.heap_gib or heap_gib(instance_type)
-    # Megabytes, as the servers' own files have them.
-    return {**({"vdp": f"-Xmx{heap * 1024}m"} if heap else {}), **given}
+    return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:

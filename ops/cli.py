@@ -22,15 +22,14 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": (
-        # what is there, and whether it works
-    ),
+    "Look": ("ops.verify.command:verify",),
     "Nodes": (
         # one node, in and out
     ),
     "Changes": ("ops.pin:pin", "ops.plan:plan", "ops.roll:roll", "ops.rollout:rollout"),
     "Failover": (
         # where the site is
+        "ops.failover:failover",
     ),
     "Files": ("ops.nodes:nodes",),
 }

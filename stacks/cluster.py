@@ -13,6 +13,7 @@ from config.topology import listeners, ports_of
 from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
+from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
 from stacks.names import NodeNames
 from stacks.network import Network
@@ -228,7 +229,8 @@ class ClusterStack(EnvironmentStack):
         # Outputs have letters and digits only, and names of nodes may have more.
         self.template_options.metadata = {
             "Denodo": {
-                "Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}
+                "Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)},
+                "Zones": zones_of_existing(self.cluster),
             }
         }
 

@@ -8,6 +8,7 @@ from annotated_types import Ge, Le
 
 from config import limits
 from config.cluster import Delay, Disk
+from config.denodo import StartLimit
 from config.failover import Failover, Failures, Ttl
 from config.limits import Limit, Range
 from config.service import IdleTimeout, Interval, Threshold, Timeout
@@ -33,6 +34,7 @@ def test_numbers_are_the_published_ones() -> None:
         "RECORDS_PER_HOSTED_ZONE": (10_000, True),
         "TAGS_PER_RESOURCE": (50, False),
         "POLICIES_PER_ROLE": (10, True),
+        "PARAMETER_BYTES": (8192, False),
     }
 
 
@@ -47,6 +49,7 @@ def test_ranges_are_the_published_ones() -> None:
         "FAILURE_THRESHOLD": (1, 10),
         "VPC_PREFIX": (16, 28),
         "DISK_GIB": (1, 65_536),
+        "CREATION_TIMEOUT_S": (300, 43_200),
     }
 
 
@@ -72,6 +75,7 @@ def test_is_shown_with_what_it_counts_and_its_source() -> None:
         (Ttl, limits.RECORD_TTL_S),
         (Failures, limits.FAILURE_THRESHOLD),
         (Disk, limits.DISK_GIB),
+        (StartLimit, limits.CREATION_TIMEOUT_S),
     ],
 )
 def test_bounds_of_the_model_are_the_limits(kind: Any, allowed: Range) -> None:
@@ -93,12 +97,18 @@ def test_defaults_are_allowed() -> None:
         (limits.HEALTH_THRESHOLD_DEFAULT, limits.HEALTH_THRESHOLD),
         (limits.DEREGISTRATION_DELAY_DEFAULT_S, limits.DEREGISTRATION_DELAY_S),
         (limits.DISK_DEFAULT_GIB, limits.DISK_GIB),
+        (limits.START_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
+        (limits.STOP_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
     ):
         assert allowed.low <= value <= allowed.high
 
 
-OURS = {("config/document.py", 50), ("config/problem.py", 120)}
-"""How deep a file may be, and how long a shown value: no published limits."""
+def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
+    assert limits.CREATION_TIMEOUT_S.low > limits.SETUP_SHARE_S
+
+
+OURS = {("config/document.py", 50), ("config/problem.py", 120), ("config/memory.py", 1024)}
+"""How deep a file may be, how long a shown value, MiB in a GiB: no published limits."""
 
 
 def _numbers() -> set[int]:

@@ -99,11 +99,11 @@ class TestNames:
         assert self.name(clouds, told) == ["v.d.p-node03", "vdp-node01", "vdp.node02"]
 
     def test_else_it_is_a_tag(self, clouds: Clouds) -> None:
-        assert self.name(clouds, {}) == ["vdp.node01", "vdp.node02", "vdp.node03"]
+        assert self.name(clouds, {"Metadata": {}}) == ["vdp.node01", "vdp.node02", "vdp.node03"]
 
     def test_else_it_is_what_the_output_has(self, clouds: Clouds) -> None:
         outputs = {"NodeIdalone": {"Value": "i-0cccccccccccccccc"}}
-        assert self.name(clouds, {"Outputs": outputs}) == ["alone"]
+        assert self.name(clouds, {"Metadata": {}, "Outputs": outputs}) == ["alone"]
 
 
 class TestWhileDeploying:

@@ -1,0 +1,31 @@
+"""Whether new connections get through."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+
+class Reach(Enum):
+    """How many of the new connections to a port get through."""
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+def combined(parts: Iterable[Reach]) -> Reach:
+    """What comes of several ways, of which a connection takes any; none without a way."""
+    found = set(parts)
+    if not found:
+        return Reach.NONE
+    if len(found) == 1:
+        return found.pop()
+    return Reach.UNKNOWN if Reach.UNKNOWN in found else Reach.SOME
+
+
+def chained(first: Reach, second: Reach) -> Reach:
+    """What comes of a connection that needs a second one."""
+    for worst in (Reach.NONE, Reach.UNKNOWN, Reach.SOME):
+        if worst in (first, second):
+            return worst
+    return Reach.ALL
