@@ -85,7 +85,22 @@ class Machine:
     def begin(self) -> None:
         """Come up: apply, confirm the metadata, and stand in for the instance."""
         assert self._run("apply")[0] == 0
+        self.confirm()
+        self._stand_in()
+
+    def confirm(self) -> None:
+        """Say that its metadata is right."""
         assert self._run("confirm-metadata")[0] == 0
+
+    def become(self, instance_id: str) -> None:
+        """Be another instance: what was confirmed was so for the one before."""
+        control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
+        self.instance_id = instance_id
+        (self.home.folder / "machine").write_text(instance_id)
+        assert self._run("apply")[0] == 0
+        self._stand_in()
+
+    def _stand_in(self) -> None:
         told = {
             "address": "127.0.0.1",
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},

@@ -1,22 +1,30 @@
-"""`denodo-ha roll` end to end: real cdk, real programs on three nodes, health from real answers."""
+"""`roll` and `rollout` end to end: real cdk, real programs on three nodes, real answers.
+
+The tests are one story, in their order.
+"""
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from ops import places
+from config.load import load
+from ops import deployed_pins, found, pins_file, places
 from ops.aws import Aws
-from ops.clock import RealClock
+from ops.cdk import Cdk
+from ops.clock import Clock, RealClock
 from ops.errors import Failed
 from ops.progress import Progress
 from ops.rolling import Rolling
+from ops.rolling_out import RollingOut
 from tests import local_server
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.node.home import Home
 
 CLUSTER = "main"
+IMAGE = "ami-0fedcba9876543210"
 
 
 class Hurry(RealClock):
@@ -34,8 +42,13 @@ def heap(gib: int) -> Change:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    made = Deployment.of_example("active-active", tmp_path_factory.mktemp("rolled"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rolled")
+
+
+@pytest.fixture(scope="module")
+def deployment(folder: Path) -> Iterator[Deployment]:
+    made = Deployment.of_example("active-active", folder)
     made.prepare()
     made.deploy()
     yield made
@@ -63,10 +76,14 @@ def machines(
             machine.end()
 
 
-@pytest.fixture
-def rolling(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Rolling:
+@pytest.fixture(autouse=True)
+def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in deployment.access.settings(local_server.place()).items():
         monkeypatch.setenv(key, value)
+
+
+@pytest.fixture
+def rolling(deployment: Deployment) -> Rolling:
     aws = Aws()
     site = places.find(aws, config=None, environment="denodo80", regions=[deployment.access.region])
     return Rolling(
@@ -108,3 +125,63 @@ def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
     machines["node2"].home.behave("regenerateFiles.sh")
     assert rolling.roll() == ["node2", "node3"]
     assert all("-Xmx5g" in machine.jvm for machine in machines.values())
+
+
+class Replacing(Cdk):
+    """The real CLI; a machine with a new disk then stands in for each new instance."""
+
+    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_of", (deployment, machines))
+        object.__setattr__(self, "out", list[set[str]]())
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        deployment, machines = self._of  # type: ignore[attr-defined]
+        super().deploy(out, stack, clock)
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            if machines[name].instance_id != node.instance_id:
+                machines[name].become(node.instance_id)
+
+
+def test_a_new_image_is_rolled_out(
+    deployment: Deployment, folder: Path, machines: dict[str, Machine]
+) -> None:
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    aws, file = Aws(), folder / "environment.yaml"
+    site = places.find(aws, config=str(file), environment=None, regions=None)
+    cluster = site.cluster(CLUSTER)
+    pins = {CLUSTER: deployed_pins.read(found.read(aws, cluster))}
+    pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
+    deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
+    deployment.prepare()
+    rolling = RollingOut(
+        aws,
+        cluster,
+        file=file,
+        cdk=Replacing(deployment, machines),
+        clock=Hurry(),
+        progress=Progress(),
+        timeout=90,
+    )
+    for name in ("node1", "node2", "node3"):
+        with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):
+            rolling.roll_out()
+        changed = {one for one, machine in machines.items() if machine.instance_id != before[one]}
+        assert changed == {one for one in before if one <= name}
+        assert shared(deployment, name) == set(before) - {name}
+        machines[name].confirm()
+    assert rolling.roll_out() == ["node3"]
+    assert shared(deployment, "") == set(before)
+    assert load(file).pins.root[CLUSTER]["node3"].image == IMAGE
+
+
+def shared(deployment: Deployment, node: str) -> set[str]:
+    """The nodes that every group has, but for those that leave it."""
+    balancer = deployment.topology().clusters[CLUSTER].balancer
+    assert balancer is not None
+    (names,) = {
+        frozenset(target.node for target in one.group.targets if target.state != "draining")
+        for one in balancer.listeners
+    }
+    assert node not in names
+    return set(names)
