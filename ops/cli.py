@@ -31,7 +31,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         # where the site is
         "ops.failover:failover",
     ),
-    "Files": ("ops.nodes:nodes",),
+    "Files": (
+        # from the configuration, without AWS
+        "ops.drill.command:drill",
+        "ops.haproxy_commands:haproxy",
+        "ops.nodes:nodes",
+    ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name
 is a function's, which is the command's with `-` for `_`, or that of a Typer with commands below."""

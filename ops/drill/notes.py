@@ -39,6 +39,11 @@ def _unseen(balancer: Balancer, groups: list[Group]) -> Iterator[str]:
             f"{balancer.cluster}: the checks of {', '.join(connecting)} only connect, so a node "
             "that is alive and not ready, as in a promotion, keeps its share of the connections"
         )
+    if any(group.probe.asks_readiness for group in groups):
+        yield (
+            f"{balancer.cluster}: a node counts as not ready when its own program says so; of "
+            "promotions that program learns at jdbc, from 8.0 on: drain a node before one"
+        )
     asking = [
         group.name
         for group in groups
