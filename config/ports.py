@@ -20,6 +20,9 @@ READY_PORT: Final = 9191
 
 LICENSE_MANAGER_PORT: Final = 10091
 
+POSTGRESQL_PORT: Final = 5432
+"""PostgreSQL's own default, which RDS keeps (PostgreSQL documentation, Connections)."""
+
 _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})
 
 

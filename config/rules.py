@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from config import (
     check_balancer,
+    check_catalog,
+    check_database,
     check_failover,
     check_names,
     check_network,
@@ -31,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     *check_nodes.RULES,
     *check_balancer.RULES,
     *check_failover.RULES,
+    *check_catalog.RULES,
+    *check_database.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
     *check_unbuilt.RULES,
