@@ -66,7 +66,7 @@ class ExistingServer(Part):
     """Port of the server."""
     secret: SecretArn
     """Secret with `username` and `password` of somebody who may create databases and roles."""
-    prefix: DatabasePrefix = ""
+    prefix: DatabasePrefix | None = None
     """What the names of our databases and roles begin with, where others have such names."""
 
 

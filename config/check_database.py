@@ -38,7 +38,7 @@ def existing_is_left_alone(environment: Environment) -> Iterator[Problem]:
 
 def one_cluster_a_database(environment: Environment) -> Iterator[Problem]:
     """Two clusters do not share databases."""
-    seen: dict[tuple[str, int, str], str] = {}
+    seen: dict[tuple[str, int, str | None], str] = {}
     for name, _, catalog in _catalogs(environment):
         server = catalog.existing
         if server is None:

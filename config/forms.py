@@ -296,7 +296,7 @@ DatabaseVersion = Annotated[
 DatabasePrefix = Annotated[
     str,
     Form(
-        r"|[a-z][a-z0-9_]{0,30}",
+        r"[a-z][a-z0-9_]{0,30}",
         "is not a prefix for names in PostgreSQL",
         "a lower-case letter, then at most 30 of a-z, 0-9 and _",
         "denodo_prod_",

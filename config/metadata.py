@@ -7,7 +7,7 @@ Names that follow from the configuration let both be deployed without asking eac
 import hashlib
 
 from config.catalog import Component
-from config.cluster import Cluster, Node
+from config.cluster import Cluster
 from config.model import Environment
 
 STACK_ENDING = "-catalog"
@@ -30,7 +30,13 @@ def makes_database(cluster: Cluster) -> bool:
 def database(cluster: Cluster, component: Component) -> str:
     """Name of a component's database, and of the role that owns it."""
     existing = cluster.catalog.existing if cluster.catalog else None
-    return f"{existing.prefix if existing else ''}{component.replace('-', '_')}"
+    prefix = (existing.prefix or "") if existing else ""
+    return f"{prefix}{component.replace('-', '_')}"
+
+
+def logins(database: str) -> tuple[str, str]:
+    """The two users of a database: while one is used, the other can get a new password."""
+    return f"{database}_a", f"{database}_b"
 
 
 def secret_name(environment: str, cluster: str, component: Component) -> str:
@@ -40,6 +46,19 @@ def secret_name(environment: str, cluster: str, component: Component) -> str:
     its random ending (AWS, Secrets Manager, What's in a secret).
     """
     return f"denodo/{environment}/{cluster}/catalog/{component}"
+
+
+def secret_arn(environment: Environment, cluster: str, component: Component) -> str:
+    """ARN of the same secret, without its random ending."""
+    of = environment.clusters[cluster]
+    where = f"{partition(of.region)}:secretsmanager:{of.region}:{of.account}"
+    return f"arn:{where}:secret:{secret_name(environment.name, cluster, component)}"
+
+
+def partition(region: str) -> str:
+    """The partition that a region is in (AWS, IAM, Amazon Resource Names)."""
+    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((one for prefix, one in prefixes.items() if region.startswith(prefix)), "aws")
 
 
 def bucket_name(environment: Environment, cluster: str) -> str:
@@ -52,9 +71,12 @@ def bucket_name(environment: Environment, cluster: str) -> str:
     return f"{environment.name}-{cluster}-{hashlib.sha256(told.encode()).hexdigest()[:8]}-exports"
 
 
-def export_key(cluster: str, node: str) -> str:
-    """Key of the manifest of a node's exports; every export is a version of it."""
-    return f"{cluster}/{node}/export.json"
+def export_keys(node: str) -> tuple[str, str]:
+    """Keys of a node's export in the bucket of its cluster: what tells of it, and the metadata.
+
+    Every export is a new version of the two.
+    """
+    return f"{node}/export.json", f"{node}/metadata.vql"
 
 
 def source(cluster: Cluster) -> str:
@@ -76,8 +98,3 @@ def chosen_servers(environment: Environment) -> tuple[str, ...]:
 def must_share(environment: Environment) -> tuple[tuple[str, Component], ...]:
     """The named servers that must share their metadata where there are several nodes."""
     return tuple((one, _SERVERS[one]) for one in chosen_servers(environment) if one in _SERVERS)
-
-
-def own_nodes(cluster: Cluster) -> dict[str, Node]:
-    """The nodes that are made here, by name."""
-    return {name: node for name, node in cluster.nodes.items() if node.instance_id is None}

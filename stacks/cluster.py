@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import site
+from config import metadata, site
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
 from config.pins import Pins, pinned, wanted
@@ -13,6 +13,7 @@ from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.health import MetricHealthCheck
+from stacks.metadata_access import metadata_access
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
 from stacks.security import SecurityGroups
@@ -64,6 +65,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._make_nodes(pins)
         host = self._balanced() if balanced else self._bare(public=public)
+        self._let_keep_metadata()
         self._say_where(host)
 
     @property
@@ -94,6 +96,20 @@ class ClusterStack(EnvironmentStack):
                 security_group=self._groups["nodes"],
             )
         return nodes
+
+    def _let_keep_metadata(self) -> None:
+        """What nodes and the stack of their metadata need of each other."""
+        for name, node in self._nodes.items():
+            for statement in metadata_access(self._environment, self.name, name):
+                node.role.add_to_policy(statement)
+        if not metadata.makes_database(self.cluster):
+            return
+        if self._nodes:
+            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+        if self.cluster.network.vpc is None:
+            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            for zone, subnet in self._network.node_subnets.items():
+                self._output(naming.subnet_output(zone), subnet.subnet_id)
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""

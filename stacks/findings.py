@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
+from config import metadata
 from config.model import Environment
 
 _BUILT_IN = "CloudFormation-Validate"
@@ -87,6 +88,28 @@ _PUBLIC = (
         "The configuration opens the balancer to the world, and synth warns of it",
     ),
 )
+_SHARED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-SMG4",
+        "The nodes read their login when they start, so a new password needs a rolling restart: "
+        "an operator rotates it with `denodo-ha catalog rotate`, between two users",
+    ),
+)
+_DATABASE = (
+    Reason(
+        _NAG,
+        "AwsSolutions-RDS11",
+        "Another port hides nothing: the database is private, and its group admits the nodes alone",
+    ),
+)
+_EXPORTED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-S1",
+        "Access logs need a second bucket; who wants to know turns on CloudTrail's data events",
+    ),
+)
 
 
 def reasons(environment: Environment) -> Iterator[Reason]:
@@ -99,6 +122,12 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         yield from _CREATED_VPC
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
         yield from _PUBLIC
+    if any(cluster.catalog is not None for cluster in clusters):
+        yield from _SHARED
+    if any(metadata.makes_database(cluster) for cluster in clusters):
+        yield from _DATABASE
+    if any(cluster.exports is not None for cluster in clusters):
+        yield from _EXPORTED
     machines = (
         machine
         for cluster in clusters

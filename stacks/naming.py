@@ -2,6 +2,8 @@
 
 import re
 
+from config.metadata import STACK_ENDING
+
 ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
@@ -16,11 +18,23 @@ JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
 ENDPOINT = "Endpoint"
+NODES_GROUP_ID = "NodesSecurityGroupId"
+VPC_ID = "VpcId"
+CATALOG_HOST = "CatalogHost"
+CATALOG_PORT = "CatalogPort"
+CATALOG_ADMIN_SECRET = "CatalogAdminSecret"  # noqa: S105 - the name of an output
+CATALOG_TOPIC = "CatalogAlarms"
+EXPORT_BUCKET = "ExportBucket"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
     """Name of a cluster's stack."""
     return f"{environment}-{cluster}"
+
+
+def catalog_stack(environment: str, cluster: str) -> str:
+    """Name of the stack that keeps a cluster's metadata."""
+    return f"{cluster_stack(environment, cluster)}{STACK_ENDING}"
 
 
 def failover_stack(environment: str) -> str:
@@ -31,3 +45,13 @@ def failover_stack(environment: str) -> str:
 def node_output(node: str) -> str:
     """Name of the output with a node's instance id: CloudFormation allows letters and digits."""
     return "NodeId" + re.sub(r"[^A-Za-z0-9]", "", node)
+
+
+def subnet_output(zone: str) -> str:
+    """Name of the output with the subnet of a zone's nodes."""
+    return "NodeSubnet" + re.sub(r"[^A-Za-z0-9]", "", zone)
+
+
+def catalog_secret_output(component: str) -> str:
+    """Name of the output with the secret of a component's login."""
+    return "CatalogSecret" + "".join(part.capitalize() for part in component.split("-"))
