@@ -67,11 +67,11 @@ _ALWAYS = (
         "Session Manager's actions take no resource",
     ),
 )
-_GIVEN_VPC = (
+_GIVEN_SUBNETS = (
     Reason(
         _CDK,
         "@aws-cdk/aws-ec2:noSubnetRouteTableId",
-        "The routes of an existing VPC are its owner's, and nothing here reads them",
+        "The routes of a subnet that another stack or somebody else made are not read here",
     ),
 )
 _CREATED_VPC = (
@@ -116,8 +116,8 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
-    if any(cluster.network.vpc is not None for cluster in clusters):
-        yield from _GIVEN_VPC
+    if any(one.network.vpc is not None or metadata.makes_database(one) for one in clusters):
+        yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):

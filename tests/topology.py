@@ -10,6 +10,7 @@ from typing import Any
 from config.cluster import Cluster
 from config.model import Environment
 from config.service import HealthSettings, Service
+from tests import topology_catalog
 from tests.assembly import Assembly
 
 LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -31,11 +32,13 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
+    names |= topology_catalog.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
         ClusterView(environment, name, cluster, assembly).holds()
     if environment.failover:
         _failover(environment, assembly)
+    topology_catalog.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 
@@ -48,14 +51,17 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         kind, properties = resource["Type"], resource.get("Properties", {})
         assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
         for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
-            named = kind == RECORD or id_.startswith("PublishGetStackOutput")
+            # Names of secrets follow from the configuration: nodes are made before the secrets.
+            named = kind in (RECORD, "AWS::SecretsManager::Secret")
+            named = named or id_.startswith("PublishGetStackOutput")
             assert key not in properties or named, (id_, key)
         tags = properties.get("Tags", properties.get("HealthCheckTags"))
         if isinstance(tags, list):
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
             if not stack.endswith("-failover"):
-                assert given["denodo:cluster"] == stack.removeprefix(f"{environment.name}-")
+                cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
+                assert given["denodo:cluster"] == cluster
             assert environment.tags.items() <= given.items()
 
 
@@ -139,7 +145,13 @@ class ClusterView:
             if {"Ref": role_id} in policy["Roles"]
             for statement in policy["PolicyDocument"]["Statement"]
         ]
-        actions = {action for one in statements for action in one["Action"]}
+        actions = {
+            action
+            for one in statements
+            for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+        }
+        metadata = topology_catalog.actions_of_a_node(self.cluster)
+        actions -= metadata
         assert all(action.startswith(("ssmmessages:", "ssm:Update")) for action in actions)
 
     def balancer_is_as_configured(self) -> None:
