@@ -4,6 +4,7 @@ from local.aws import (
     addresses,
     alarms,
     creation_policy,
+    databases,
     dns,
     events,
     health_checks,
@@ -12,6 +13,7 @@ from local.aws import (
     listeners,
     load_balancers,
     network,
+    secret_values,
     security_groups,
     stack_outputs,
     systems_manager,
@@ -36,6 +38,8 @@ def install() -> None:
     dns.install()
     health_checks.install()
     systems_manager.install()
+    secret_values.install()
+    databases.install()
     stack_outputs.install()
     events.install()
     # The last to look before anything is made, so the first in front of what was declared.
