@@ -133,6 +133,13 @@ HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's own default (AWS, Edit target group attributes for your Network Load Balancer)."""
 
+AWS_HEALTH_INTERVAL_S: Final = 30
+AWS_HEALTH_TIMEOUT_S: Final = 10
+AWS_HEALTHY_THRESHOLD: Final = 5
+AWS_UNHEALTHY_THRESHOLD: Final = 2
+"""AWS's own defaults, for a TCP check that says nothing else (AWS, Health checks for Network Load
+Balancer target groups)."""
+
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
 

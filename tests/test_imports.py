@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "app.py": {"aws_cdk", "config", "stacks"},
     "config": {"config", "pydantic", "pydantic_core", "annotated_types", "ruamel"},
     "stacks": {"aws_cdk", "config", "constructs", "jsii", "stacks"},
-    "ops": {"boto3", "botocore", "config", "ops", "rich", "typer"},
+    "ops": {"boto3", "botocore", "config", "ops", "rich", "ruamel", "typer"},
     "node": {"node"},
 }
 """Besides the standard library; annotated_types and botocore come with what they belong to."""

@@ -1,0 +1,90 @@
+"""What commands log, to stderr: text for people, or a JSON object a line for machines.
+
+    _log = logging.getLogger(__name__)
+    _log.info("deregistered", extra={"node": "node1", "group": arn})
+
+Only our own loggers speak: the SDK's debug lines hold signatures.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+_OURS: Final = "ops"
+_KNOWN: Final = frozenset(
+    {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
+)
+_LEVELS: Final = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+class Format(StrEnum):
+    """How log lines look."""
+
+    text = "text"
+    json = "json"
+
+
+class _Json(logging.Formatter):
+    """An object a line: time (UTC), level, logger, message, and what else the record has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class _Text(logging.Formatter):
+    """`12:00:00 info drain: message (node=node1)`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = ", ".join(f"{key}={value}" for key, value in _extra(record).items())
+        name = record.name.removeprefix(f"{_OURS}.")
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {name}: "
+        line += record.getMessage() + (f" ({extra})" if extra else "")
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+    """Whatever stderr is when the line is written, as tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in record.__dict__.items() if key not in _KNOWN}
+
+
+def set_up(form: Format, verbosity: int) -> None:
+    """Begin to log.
+
+    Args:
+        form: text or JSON.
+        verbosity: 0 for warnings, 1 for what is done, 2 for why as well.
+    """
+    handler = _Stderr()
+    handler.setFormatter(_Json() if form is Format.json else _Text())
+    logger = logging.getLogger(_OURS)
+    logger.handlers = [handler]
+    logger.propagate = False
+    # A machine that reads the lines wants to know what is done.
+    floor = max(verbosity, 1) if form is Format.json else verbosity
+    logger.setLevel(_LEVELS[min(floor, len(_LEVELS) - 1)])
+
+
+def is_json() -> bool:
+    """Whether log lines are JSON, so that nothing else may be written to stderr."""
+    return any(
+        isinstance(handler.formatter, _Json) for handler in logging.getLogger(_OURS).handlers
+    )

@@ -1,0 +1,42 @@
+"""Names that the stacks write and commands find: stacks, outputs, tags, metadata.
+
+The same as `stacks.naming` has, which a command cannot import; a test compares the two.
+"""
+
+import re
+
+ENVIRONMENT_TAG = "denodo:environment"
+CLUSTER_TAG = "denodo:cluster"
+NODE_TAG = "denodo:node"
+SERVICE_TAG = "denodo:service"
+
+BALANCER_DNS_NAME = "BalancerDnsName"
+NODE_ADDRESS = "NodeAddress"
+HEALTH_CHECK_ID = "HealthCheckId"
+ENDPOINT = "Endpoint"
+
+NODE_OUTPUT = "NodeId"
+"""How the name of an output with a node's instance id begins."""
+
+FAILOVER = "failover"
+"""No cluster has this name (`config`), as it is the failover stack's."""
+
+
+def cluster_stack(environment: str, cluster: str) -> str:
+    """Name of a cluster's stack."""
+    return f"{environment}-{cluster}"
+
+
+def failover_stack(environment: str) -> str:
+    """Name of the failover's stack."""
+    return f"{environment}-{FAILOVER}"
+
+
+def node_output(node: str) -> str:
+    """Name of the output with a node's instance id: CloudFormation allows letters and digits."""
+    return NODE_OUTPUT + letters(node)
+
+
+def letters(node: str) -> str:
+    """A node's name without its punctuation."""
+    return re.sub(r"[^A-Za-z0-9]", "", node)

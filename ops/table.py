@@ -1,0 +1,87 @@
+"""Tables and JSON on stdout.
+
+print_table(["Node", "State"], [["node1", styled("healthy")]])
+print_json({"nodes": [...]})
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {
+    **dict.fromkeys(("healthy", "running", "ready", "ok", "yes"), "green"),
+    **dict.fromkeys(("initial", "draining", "pending", "stopping", "degraded"), "yellow"),
+    **dict.fromkeys(("unhealthy", "unused", "unavailable", "stopped", "terminated"), "red"),
+    **dict.fromkeys(("shutting-down", "down", "gone", "no"), "red"),
+}
+
+_UNCUT = 10_000
+"""Columns where stdout is no terminal: for a program, a row is a line."""
+
+Cell = str | Text
+
+
+def styled(state: str) -> Text:
+    """A state in its colour."""
+    return Text(state, style=_STYLES.get(state, ""))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str = "") -> None:
+    """Print a table; where stdout is no terminal, without colours and never cut."""
+    console = _console()
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # Text, as a string would be read as rich's markup.
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    console.print(table)
+
+
+def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print a table in Markdown."""
+    lines = [_row(columns), _row(["---"] * len(columns)), *(_row(row) for row in rows)]
+    _console().out("\n".join(lines), highlight=False)
+
+
+def print_line(text: Cell) -> None:
+    """Print a line."""
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print dataclasses, maps and lists as JSON."""
+    _console().out(json.dumps(value, indent=2, default=_plain), highlight=False)
+
+
+def _row(cells: Sequence[Cell]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _plain(value: Any) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if field.repr
+        }
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def _console() -> Console:
+    """Made anew, as stdout may be another one in a test."""
+    width = None if sys.stdout.isatty() else _UNCUT
+    return Console(file=sys.stdout, width=width)

@@ -1,0 +1,81 @@
+"""What the tests of commands share: a cloud, and a way to run a command."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from config.load import load
+from ops.cli import COMMANDS, build
+from tests.assembly import ROOT, Template, synthesise
+from tests.ops.cloud import Cloud
+
+Clouds = Callable[[str], Cloud]
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def templates_of(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[Path], Mapping[str, Template]]:
+    """Gives the templates of a configuration file, synthesised once."""
+
+    @cache
+    def templates(file: Path) -> Mapping[str, Template]:
+        return synthesise(load(file), tmp_path_factory.mktemp(file.stem)).templates
+
+    return templates
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of nobody, and nothing of who runs the tests."""
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture
+def clouds(
+    templates_of: Callable[[Path], Mapping[str, Template]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Clouds]:
+    """Gives a cloud with an example deployed, or with a configuration of a path."""
+    with contextlib.ExitStack() as stack:
+
+        def make(config: str) -> Cloud:
+            file = Path(config)
+            if not file.suffix:
+                file = ROOT / "config/examples" / f"{config}.yaml"
+            stack.enter_context(mock_aws())
+            cloud = Cloud(load(file).environment, templates_of(file))
+            cloud.install(monkeypatch)
+            cloud.deploy()
+            return cloud
+
+        yield make
+
+
+@pytest.fixture
+def cloud(clouds: Clouds) -> Cloud:
+    """A cloud with the active-passive example: Denodo 7.0, two clusters of two nodes."""
+    return clouds("active-passive")
+
+
+@pytest.fixture
+def denodo_ha() -> Run:
+    """Runs a command in this process, as `denodo-ha …` would; not its `main`."""
+
+    def run(*arguments: str, commands: dict[str, tuple[str, ...]] | None = None) -> Result:
+        return CliRunner().invoke(build(commands or COMMANDS), [*arguments])
+
+    return run

@@ -1,0 +1,49 @@
+"""CloudFormation's expressions as far as our templates use them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Attribute = Callable[[str, str], Any]
+
+
+class Expressions:
+    """What expressions of a template stand for.
+
+    Args:
+        refs: what `Ref` stands for, by name.
+        attribute: what `Fn::GetAtt` gives of a logical id and an attribute.
+        output: what `Fn::GetStackOutput` gives of its arguments.
+    """
+
+    def __init__(
+        self,
+        refs: Mapping[str, str],
+        attribute: Attribute,
+        output: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        self._refs, self._attribute, self._output = refs, attribute, output
+
+    def value(self, told: Any) -> Any:
+        """The value of an expression, or of all that is in a list or a map."""
+        if isinstance(told, list):
+            return [self.value(one) for one in told]
+        if not isinstance(told, dict):
+            return told
+        if len(told) == 1:
+            ((name, argument),) = told.items()
+            if name == "Ref" or name.startswith("Fn::"):
+                return self._function(name, argument)
+        return {key: self.value(one) for key, one in told.items()}
+
+    def _function(self, name: str, argument: Any) -> Any:
+        functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": lambda told: self._refs.get(told, told),
+            "Fn::GetAtt": lambda told: self._attribute(told[0], told[1]),
+            "Fn::GetStackOutput": self._output,
+            "Fn::Join": lambda told: told[0].join(str(one) for one in self.value(told[1])),
+            "Fn::Split": lambda told: str(self.value(told[1])).split(told[0]),
+            "Fn::Select": lambda told: self.value(told[1])[int(told[0])],
+            "Fn::Base64": self.value,
+            "Fn::Sub": lambda told: told if isinstance(told, str) else told[0],
+        }
+        return functions[name](argument)
