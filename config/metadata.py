@@ -10,6 +10,10 @@ from config.catalog import Component
 from config.cluster import Cluster
 from config.model import Environment
 
+EXPORT_MANIFEST = "export.json"
+EXPORT_METADATA = "metadata.vql"
+"""What the two objects of a node's export are called, after the node's name and a slash."""
+
 STACK_ENDING = "-catalog"
 """What the stack of a cluster's metadata is called after the cluster's (reserved for clusters)."""
 
@@ -76,7 +80,7 @@ def export_keys(node: str) -> tuple[str, str]:
 
     Every export is a new version of the two.
     """
-    return f"{node}/export.json", f"{node}/metadata.vql"
+    return f"{node}/{EXPORT_MANIFEST}", f"{node}/{EXPORT_METADATA}"
 
 
 def source(cluster: Cluster) -> str:

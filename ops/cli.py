@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         # one node, in and out
     ),
     "Changes": (
+        "ops.catalog.commands:catalog",
         # what runs on the nodes
     ),
     "Failover": (
