@@ -21,7 +21,7 @@ def main() -> None:
         loaded = load(find(chosen(app.node.get_all_context()), ROOT))
     except ConfigError as error:
         sys.exit(str(error))
-    compose(app, loaded=loaded)
+    compose(app, loaded=loaded, program=str(ROOT / "node"))
     app.synth()
 
 

@@ -204,7 +204,28 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def way_out_of_public_nodes(environment: Environment) -> Iterator[Problem]:
+    """A node's Elastic IP comes when the node is ready, and it needs a way out before."""
+    if not environment.denodo.program:
+        return
+    for name, cluster in environment.clusters.items():
+        bare = cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
+        if not bare or cluster.network.vpc is None:
+            continue
+        for zone in sorted({node.zone for node in cluster.nodes.values()}):
+            yield Problem(
+                ("clusters", name, "network", "zones", zone),
+                "must give a new node a public address, or have VPC endpoints",
+                "the node fetches its program before it is ready, and gets its Elastic IP after",
+                "see that the subnet assigns public addresses: aws ec2 modify-subnet-attribute "
+                "--map-public-ip-on-launch --subnet-id …",
+                severity=Severity.NOTE,
+                rule="way-out-at-first-boot",
+            )
+
+
 RULES = (
+    way_out_of_public_nodes,
     zones_of_region,
     given_network,
     created_network,

@@ -93,8 +93,9 @@ def resources(environment: Environment, name: str) -> int:
     # A created VPC: itself, gateway, attachment, S3 endpoint; a zone: two subnets with route
     # table, association and route each, and NAT gateway with address.
     network = 0 if cluster.network.vpc else 4 + 10 * zones
-    # A node: instance, profile, role, policy. Besides: groups, balancer, alarm, health check.
-    return network + 2 * served + rules + 4 * len(cluster.nodes) + 10
+    # A node: instance, profile, role, policy, parameter, name. Besides: groups, balancer, alarm,
+    # health check, zone of the names, document.
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + 12
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:

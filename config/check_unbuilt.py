@@ -23,9 +23,6 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
 def _of_cluster(path: Path, cluster: Cluster) -> Iterator[Problem]:
     if cluster.balancer.kind == "haproxy":
         yield _not_yet((*path, "balancer", "kind"), cluster.balancer.kind, "write kind: nlb")
-    for key in ("node_zone", "node_zone_vpcs"):
-        if getattr(cluster.network, key):
-            yield _not_yet((*path, "network", key), "", "remove it: nodes have no names yet")
 
 
 def _not_yet(path: Path, value: str, instead: str) -> Problem:

@@ -23,6 +23,7 @@ from config.forms import (
     PolicyArn,
     Port,
     PrefixListId,
+    PrivateAddress,
     Region,
     SubnetId,
     VpcId,
@@ -164,6 +165,8 @@ class Node(Part):
     """RMI auxiliary port: compulsory for Denodo 7.0 and different on every node, refused later."""
     instance_id: InstanceId | None = None
     """An instance that exists already: it is registered and otherwise left alone."""
+    address: PrivateAddress | None = None
+    """Private address of an instance that exists already, for its name in the nodes' zone."""
     instance: InstanceOverride | None = None
     """What of the cluster's `instance` is different for this node."""
 

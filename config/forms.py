@@ -87,6 +87,8 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 """DNS allows 63 characters in a label, and 253 in a name; records may also have underscores."""
 
+_IPV4 = r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}"
+
 EnvironmentName = Annotated[
     str,
     Form(
@@ -267,9 +269,62 @@ SecretArn = Annotated[
     str,
     _arn(
         "secretsmanager",
-        r"[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+",
-        "a secret of Secrets Manager",
-        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo-admin-AbCdEf",
+        r"[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,512}-[A-Za-z0-9]{6}",
+        "a secret",
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/tls-AbCdEf",
+    ),
+]
+SecretVersion = Annotated[
+    str,
+    Form(
+        r"[A-Za-z0-9-]{32,64}",
+        "is not the id of a secret's version",
+        "such ids are 32 to 64 letters, digits and hyphens",
+        "EXAMPLE1-90ab-cdef-fedc-ba987SECRET1",
+        "write the VersionId that Secrets Manager shows",
+    ),
+]
+ObjectUri = Annotated[
+    str,
+    Form(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[!-#%-)+->@-~]{1,1024}",
+        "is not the address of an object in S3",
+        "nodes fetch it by bucket and key, and $ ? * in a policy would let them read more",
+        "s3://denodo-metadata/export.vql",
+        "write an address like {example}",
+    ),
+]
+FolderPath = Annotated[
+    str,
+    Form(
+        r"(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+",
+        "is not the absolute path of a folder",
+        "it is used on every node: slashes and names of letters, digits and . _ + @ = -, no slash "
+        "at its end",
+        "/opt/denodo/denodo_platform_8_0",
+        "write a path like {example}",
+    ),
+]
+LinuxUser = Annotated[
+    str,
+    Form(
+        r"(?!root$)[A-Za-z_][A-Za-z0-9_.-]{0,31}",
+        "is not the name of a Linux user for Denodo",
+        "names begin with a letter or _, and have at most 32 letters, digits and . _ -; nothing "
+        "runs as root",
+        "denodo",
+        "write a name like {example}",
+    ),
+]
+JvmOptions = Annotated[
+    str,
+    Form(
+        r"[\x21-\x7e]([\x20-\x7e]{0,998}[\x21-\x7e])?",
+        "is not a line of options",
+        "it becomes one line of a file: up to 1000 printable ASCII characters, no blank at either "
+        "end",
+        "-Xmx8192m",
+        "write options like {example}",
     ),
 ]
 DatabaseClass = Annotated[
@@ -348,11 +403,21 @@ HealthPath = Annotated[
 Address = Annotated[
     str,
     Form(
-        r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}|eipalloc-([0-9a-f]{8}|[0-9a-f]{17})",
+        rf"{_IPV4}|eipalloc-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         "is neither a private IPv4 address nor an Elastic IP allocation",
         "a balancer's fixed address is one of the two, by its scheme",
         "10.0.1.10",
         "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing balancer",
+    ),
+]
+PrivateAddress = Annotated[
+    str,
+    Form(
+        rf"{_IPV4}",
+        "is not an IPv4 address",
+        "a record leads to it: four numbers from 0 to 255 with dots between",
+        "10.0.1.10",
+        "write an address like {example}",
     ),
 ]
 TagKey = Annotated[str, Field(min_length=1, max_length=128)]

@@ -92,6 +92,12 @@ DATABASE_CONNECTIONS: Final = Range(
 )
 DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBInstance")
 
+CREATION_TIMEOUT_S: Final = Range(
+    300,
+    43_200,
+    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the least is ours",
+)
+
 ENDPOINT_INTERVALS_S: Final = (10, 30)
 """What an endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
 
@@ -132,6 +138,23 @@ HEALTH_TIMEOUT_DEFAULT_S: Final = 4
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's own default (AWS, Edit target group attributes for your Network Load Balancer)."""
+
+START_LIMIT_DEFAULT_S: Final = 1200
+"""Ours: Denodo starts in 6 to 8 minutes (Denodo's own container examples), and has to be set up."""
+
+SETUP_SHARE_S: Final = 120
+"""Ours: of a new node's limit, what its system, its program and its signal may take, so that its
+own message comes before CloudFormation's."""
+
+STOP_LIMIT_DEFAULT_S: Final = 900
+"""Denodo's default limit of a query (Denodo, Virtual DataPort Administration Guide)."""
+
+COMMAND_TIMEOUT_S: Final = 7200
+"""Ours: a command on a node ends by its own limits long before."""
+
+PARAMETER_BYTES: Final = Limit(
+    8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
+)
 
 AWS_HEALTH_INTERVAL_S: Final = 30
 AWS_HEALTH_TIMEOUT_S: Final = 10

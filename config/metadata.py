@@ -95,8 +95,7 @@ def source(cluster: Cluster) -> str:
 def chosen_servers(environment: Environment) -> tuple[str, ...]:
     """The servers that the configuration names for the nodes; empty where it names none."""
     denodo = environment.denodo
-    named = getattr(denodo, "servers", ()) if "servers" in denodo.model_fields_set else ()
-    return tuple(named)
+    return denodo.servers if "servers" in denodo.model_fields_set else ()
 
 
 def must_share(environment: Environment) -> tuple[tuple[str, Component], ...]:

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from config.cluster import Cluster, HostedZone
+from config.denodo import Denodo
 from config.failover import Failover
 from config.forms import (
     Cidr,
     ClusterName,
     EnvironmentName,
+    Flag,
     HostName,
     PolicyArn,
     Port,
@@ -23,17 +25,10 @@ from config.forms import (
     TagText,
 )
 from config.part import Part
-from config.ports import LICENSE_MANAGER_PORT, PORTS, VERSIONS, Version
+from config.ports import LICENSE_MANAGER_PORT, PORTS, SOLUTION_MANAGER_PORT, VERSIONS
 from config.service import Service, ServiceEntry
 
 __all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Service"]
-
-
-class Denodo(Part):
-    """The Denodo Platform on the nodes."""
-
-    version: Version
-    """Version of the Denodo Platform, in quotes: it decides ports and who needs auxiliary ones."""
 
 
 class SolutionManager(Part):
@@ -43,6 +38,8 @@ class SolutionManager(Part):
     """Networks it connects from: they may reach the nodes' management ports."""
     host: HostName | None = None
     """Its host name, where the nodes report."""
+    port: Port = SOLUTION_MANAGER_PORT
+    """Its port."""
 
 
 class LicenseManager(Part):
@@ -52,6 +49,8 @@ class LicenseManager(Part):
     """Its host name."""
     port: Port = LICENSE_MANAGER_PORT
     """Its port."""
+    tls: Flag = False
+    """Whether it speaks TLS."""
 
 
 class Environment(Part):

@@ -21,6 +21,6 @@ def short_form(key: str) -> Any:
     """
 
     def expand(value: Any) -> Any:
-        return value if value is None or isinstance(value, dict | list) else {key: value}
+        return value if value is None or isinstance(value, dict | list | Part) else {key: value}
 
     return expand

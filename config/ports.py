@@ -18,10 +18,17 @@ NODE_TLS_PORTS: Final = frozenset({9443})
 READY_PORT: Final = 9191
 """Where a node tells whether it is ready (ours)."""
 
+SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
 
 POSTGRESQL_PORT: Final = 5432
 """PostgreSQL's own default, which RDS keeps (PostgreSQL documentation, Connections)."""
+SHUTDOWN_PORT: Final = 9998
+JMX_REGISTRY_PORT: Final = 9997
+JMX_FACTORY_PORT: Final = 9995
+WEB_PORT: Final = 9090
+WEB_TLS_PORT: Final = 9443
+SCHEDULER_PORT: Final = 8000
 
 _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})
 

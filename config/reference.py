@@ -24,10 +24,11 @@ from config.cluster import (
     PeerVpc,
     Zone,
 )
+from config.denodo import Denodo, Jvm, Metadata, Tls
 from config.failover import Failover
 from config.forms import Cidr, Form
 from config.limits import Range
-from config.model import Denodo, Environment, LicenseManager, SolutionManager
+from config.model import Environment, LicenseManager, SolutionManager
 from config.part import Part
 from config.pins import Pin
 from config.service import HealthSettings, Service
@@ -37,6 +38,9 @@ FILE = Path(__file__).parent.parent / "docs/configuration.md"
 _PLACES: tuple[tuple[str, type[Part]], ...] = (
     ("NAME.yaml", Environment),
     ("denodo", Denodo),
+    ("denodo.jvm", Jvm),
+    ("denodo.tls", Tls),
+    ("denodo.metadata", Metadata),
     ("solution_manager", SolutionManager),
     ("license_manager", LicenseManager),
     ("services.NAME", Service),

@@ -51,7 +51,8 @@ class HealthSettings(Part):
     """How the balancer checks a node. What is left out is the balancer's, then the default."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
-    """What the check speaks: tcp (default) connects only, http and https ask for `path`."""
+    """What the check speaks: tcp connects only, http and https ask for `path`. Without protocol, \
+port and path the node is asked whether the service is ready, on port 9191 (docs/node.md)."""
     port: Port | None = None
     """Port of the check on the node; default: the service's node port."""
     path: HealthPath | None = None

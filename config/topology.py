@@ -9,10 +9,10 @@ Everything is sorted by key, so the order of a file never matters.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from config import limits
+from config import limits, readiness
 from config.cluster import Cluster
 from config.model import Environment
-from config.ports import PORTS, Ports
+from config.ports import PORTS, READY_PORT, Ports
 from config.service import HealthSettings, Service
 
 
@@ -68,7 +68,7 @@ def single_node_groups(environment: Environment, cluster: Cluster) -> tuple[List
 def _services(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
     nodes = tuple(sorted(cluster.nodes))
     for name, service in sorted(environment.services.items()):
-        health = health_check(cluster, service)
+        health = health_check(environment, cluster, name)
         yield Listener(name, service.port, service.target_port, nodes, health, service)
 
 
@@ -81,9 +81,12 @@ def _auxiliaries(environment: Environment, cluster: Cluster) -> Iterator[Listene
             yield Listener(name, port, port, (name,), _auxiliary_check(cluster, port), None)
 
 
-def health_check(cluster: Cluster, service: Service) -> HealthCheck:
-    """A service's check: its own settings, else the balancer's, else the defaults."""
+def health_check(environment: Environment, cluster: Cluster, name: str) -> HealthCheck:
+    """A service's check: its own settings, else the balancer's, else the node's own word."""
+    service = environment.services[name]
     own, general = service.health, cluster.balancer.health
+    if readiness.is_asked(environment, cluster) and not readiness.is_overruled(own, general):
+        return _timed("http", READY_PORT, readiness.path(name), own, general)
     protocol = own.protocol or general.protocol or "tcp"
     path = (own.path or general.path or "/") if protocol != "tcp" else None
     port = own.port or general.port or service.target_port

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node import aws, boot, hosts, log, privileges, ready
+from node import aws, boot, hosts, log, privileges, ready, update
 from node.apply import apply, check
 from node.errors import OK, WOULD_CHANGE, NodeError, NotReadyError, StateError, SystemRefusedError
 from node.install import install
@@ -92,7 +92,9 @@ def _serve(system: System, options: argparse.Namespace) -> int:
     port = options.port
     if port is None:
         port = applied.ready_port if applied else _DEFAULT_READY_PORT
-    with ready.server(system, port, options.listen) as endpoint:
+    parameter = options.parameter
+    desired = (lambda: parse(aws.parameter(system, parameter))) if parameter else None
+    with ready.server(system, port, options.listen, desired) as endpoint:
         endpoint.serve_forever()
     return OK
 
@@ -137,6 +139,18 @@ def _install(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
+def _update(system: System, options: argparse.Namespace) -> int:
+    if options.state is not None or not options.parameter:
+        raise StateError("which state? Give --parameter NAME; the units will read the same")
+    state = _state(system, options)
+    install_ = [f"--parameter={options.parameter}", f"--root={options.root}"]
+    if region := options.region or os.environ.get("AWS_DEFAULT_REGION", ""):
+        install_.append(f"--region={region}")
+    if not update.update(system, state, options.programs, install_):
+        log.info("the program is the one that the state names")
+    return OK
+
+
 _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "apply": _apply,
     "check": _check,
@@ -148,6 +162,7 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "status": _status,
     "stop": _stop,
     "install": _install,
+    "update": _update,
 }
 
 
@@ -210,6 +225,11 @@ def _parser() -> argparse.ArgumentParser:
     command("boot", "apply the state, start the servers, tell CloudFormation", state=True)
     serve = command("serve", "answer for the servers' readiness")
     serve.add_argument("--port", type=int, help="default: what the applied state says")
+    serve.add_argument(
+        "--parameter",
+        default=os.environ.get("DENODO_NODE_PARAMETER"),
+        help="where services are looked up that were added since (default: $DENODO_NODE_PARAMETER)",
+    )
     serve.add_argument("--listen", default="", help="the address to listen on (default: all)")
     drain = command("drain", "be not ready, whatever the servers say")
     drain.add_argument("--why", required=True, help="for whoever wonders")
@@ -220,6 +240,11 @@ def _parser() -> argparse.ArgumentParser:
     command("status", "print what is applied, drained, confirmed and ready, as JSON")
     command("stop", "stop the servers; queries may end first")
     installer = command("install", "check the image and install the systemd units", state=True)
-    installer.add_argument("--region", default="", help="the region of the AWS calls")
-    installer.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+    updater = command("update", "take the program that the state names", state=True)
+    for one in (installer, updater):
+        one.add_argument("--region", default="", help="the region of the AWS calls")
+        one.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+    updater.add_argument(
+        "--programs", type=Path, default=update.FOLDER, help=f"default: {update.FOLDER}"
+    )
     return parser

@@ -47,6 +47,8 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     if live:
         subprocess.run(["systemctl", "daemon-reload"], check=True)
         subprocess.run(["systemctl", "enable", *UNITS], check=True)
+        # Where it runs already it shall be this program's; Denodo's servers are left alone.
+        subprocess.run(["systemctl", "try-restart", "denodo-node-ready.service"], check=True)
     log.info(f"installed {', '.join(UNITS)}")
 
 

@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from node import log, probes
+from node.errors import NodeError
 from node.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from node.state import Service, State
     from node.system import System
@@ -31,6 +32,8 @@ PATIENCE_SECONDS = 3.0
 """How long a caller waits for a new answer; a balancer's check gives up after 5 s or more."""
 STALE_SECONDS = KEPT_SECONDS + probes.PING_SECONDS
 """How long the last answer counts while the next is waited for: a slow Java is not a failure."""
+REFRESH_SECONDS = 60.0
+"""How long the desired state is kept that was looked up for a service the applied one lacks."""
 
 
 class _Asked:
@@ -79,23 +82,55 @@ class Answer:
     reason: str = ""
 
 
-class Readiness:
-    """Answers for the state that was applied last."""
+class _Newer:
+    """The services of the desired state, for those that the applied one does not know.
 
-    def __init__(self, system: System) -> None:
+    A service that is added gets a group of its own at once. Were it not ready before the nodes
+    are changed one after another, a balancer without any healthy node for it would move the site.
+    """
+
+    def __init__(self, desired: Callable[[], State] | None) -> None:
+        self._desired = desired
+        self._lock = threading.Lock()
+        self._services: Mapping[str, Service] = {}
+        self._at = -REFRESH_SECONDS
+
+    def service(self, name: str) -> Service | None:
+        """A service by its name; asks again after a while only, whoever asks for what."""
+        with self._lock:
+            if self._desired and time.monotonic() - self._at >= REFRESH_SECONDS:
+                try:
+                    self._services = self._desired().services
+                except NodeError as wrong:
+                    log.warning(f"the desired state is not known: {wrong}")
+                self._at = time.monotonic()
+            return self._services.get(name)
+
+
+class Readiness:
+    """Answers for the state that was applied last.
+
+    Args:
+        system: the machine.
+        desired: gives the desired state, which is asked for services that were added since.
+    """
+
+    def __init__(self, system: System, desired: Callable[[], State] | None = None) -> None:
         self._system = system
         self._record = Record(system)
         self._lock = threading.Lock()
         self._asked: dict[Service, _Asked] = {}
+        self._newer = _Newer(desired)
 
     def of(self, name: str) -> Answer | None:
         """What is to say of one service; None if the state has no such service."""
         state = self._record.applied
         if state is None:
             return Answer(name, ready=False, reason="no state was applied yet")
-        if name not in state.services:
+        service = state.services.get(name) or self._newer.service(name)
+        if service is None:
             return None
-        reason = self._held_back() or self._reason(state, name)
+        reason = self._held_back() or self._reason(state, service)
         return Answer(name, ready=not reason, reason=reason)
 
     def all(self) -> list[Answer]:
@@ -126,16 +161,20 @@ class Readiness:
             return "its metadata is not confirmed"
         return ""
 
-    def _reason(self, state: State, name: str) -> str:
-        service = state.services[name]
+    def _reason(self, state: State, service: Service) -> str:
         with self._lock:
             asked = self._asked.setdefault(service, _Asked())
         return asked.reason(self._system, state, service)
 
 
-def server(system: System, port: int, listen: str = "") -> ThreadingHTTPServer:
+def server(
+    system: System,
+    port: int,
+    listen: str = "",
+    desired: Callable[[], State] | None = None,
+) -> ThreadingHTTPServer:
     """The endpoint, ready to serve."""
-    readiness = Readiness(system)
+    readiness = Readiness(system, desired)
 
     class Handler(BaseHTTPRequestHandler):
         """Answers one request."""

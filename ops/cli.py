@@ -22,9 +22,7 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": (
-        # what is there, and whether it works
-    ),
+    "Look": ("ops.verify.command:verify",),
     "Nodes": (
         # one node, in and out
     ),

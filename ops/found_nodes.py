@@ -61,6 +61,6 @@ def _tagged(stack: Stack) -> Iterator[str]:
 def tag_of(properties: Mapping[str, Any], key: str) -> str | None:
     """A tag of a resource in a template."""
     tags = properties.get("Tags", [])
-    if not isinstance(tags, list):
-        return None
+    if isinstance(tags, Mapping):
+        return str(tags[key]) if key in tags else None
     return next((str(tag["Value"]) for tag in tags if tag.get("Key") == key), None)

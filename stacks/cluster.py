@@ -3,20 +3,25 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import metadata, site
+from config import metadata, node_names, site
+from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
 from config.pins import Pins, pinned, wanted
 from config.ports import JDBC_URLS
-from config.topology import listeners
+from config.topology import listeners, ports_of
 from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.health import MetricHealthCheck
 from stacks.metadata_access import metadata_access
+from stacks.names import NodeNames
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
+from stacks.operations import NodeDocument
+from stacks.program import Program
 from stacks.security import SecurityGroups
+from stacks.state import NodeState
 
 
 class ClusterStack(EnvironmentStack):
@@ -29,7 +34,14 @@ class ClusterStack(EnvironmentStack):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, environment: Environment, name: str, pins: Pins
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        name: str,
+        pins: Pins,
+        program: str,
     ) -> None:
         self.name = name
         self.cluster = environment.clusters[name]
@@ -66,6 +78,9 @@ class ClusterStack(EnvironmentStack):
         self._nodes = self._make_nodes(pins)
         host = self._balanced() if balanced else self._bare(public=public)
         self._let_keep_metadata()
+        self._name_nodes()
+        if environment.denodo.program and self._nodes:
+            self._set_up_nodes(pins, program, balancer=host if balanced else "")
         self._say_where(host)
 
     @property
@@ -80,26 +95,30 @@ class ClusterStack(EnvironmentStack):
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
                 continue
-            machine = wanted(self.cluster.instance, node)
-            assert machine is not None  # config.check_nodes has refused it
             nodes[name] = Node(
                 self,
                 # With a prefix, as CDK reads meaning into the names Default and Resource.
                 f"node-{name}",
                 name=name,
                 label=f"{self.stack_name}-{name}",
-                machine=pinned(machine, pins.of(self.name, name)),
+                machine=self._machine(name, pins),
                 vpc=self._network.vpc,
                 subnet=self._network.node_subnets[node.zone],
                 zone=node.zone,
                 region=self.cluster.region,
                 security_group=self._groups["nodes"],
+                parameter=(
+                    node_names.parameter(self._environment.name, self.name, name)
+                    if self._environment.denodo.program
+                    else None
+                ),
             )
         return nodes
 
     def _let_keep_metadata(self) -> None:
         """What nodes and the stack of their metadata need of each other."""
-        for name, node in self._nodes.items():
+        set_up = self._nodes if self._environment.denodo.program else {}
+        for name, node in set_up.items():
             for statement in metadata_access(self._environment, self.name, name):
                 node.role.add_to_policy(statement)
         if not metadata.makes_database(self.cluster):
@@ -110,6 +129,49 @@ class ClusterStack(EnvironmentStack):
             self._output(naming.VPC_ID, self._network.vpc.vpc_id)
             for zone, subnet in self._network.node_subnets.items():
                 self._output(naming.subnet_output(zone), subnet.subnet_id)
+
+    def _machine(self, node: str, pins: Pins) -> Instance:
+        """What a node runs."""
+        machine = wanted(self.cluster.instance, self.cluster.nodes[node])
+        assert machine is not None  # config.check_nodes has refused it
+        return pinned(machine, pins.of(self.name, node))
+
+    def _name_nodes(self) -> None:
+        """Names that outlive the instances."""
+        names = node_names.named(self._environment, self.name)
+        addresses = {
+            name: self.cluster.nodes[name].address or self._nodes[name].private_address
+            for name in names
+        }
+        if names:
+            NodeNames(
+                self,
+                "Names",
+                zone_name=node_names.zone_name(self._environment, self.name),
+                network=self.cluster.network,
+                vpc=self._network.vpc,
+                region=self.cluster.region,
+                addresses=addresses,
+            )
+
+    def _set_up_nodes(self, pins: Pins, folder: str, *, balancer: str) -> None:
+        """What the nodes shall be, and what brings them there at first boot and later."""
+        program = Program(self, "Program", folder=folder)
+        # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
+        rmi_host = balancer if ports_of(self._environment).auxiliary else ""
+        for name, node in self._nodes.items():
+            NodeState(
+                self,
+                f"state-{name}",
+                environment=self._environment,
+                cluster=self.name,
+                name=name,
+                node=node,
+                instance_type=self._machine(name, pins).type,
+                rmi_host=rmi_host,
+                program=program,
+            )
+        self._output(naming.NODE_DOCUMENT, NodeDocument(self, "Operations").name)
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""
@@ -177,6 +239,15 @@ class ClusterStack(EnvironmentStack):
             self._output(naming.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
         for name in sorted(self.cluster.nodes):
             self._output(naming.node_output(name), self._instance_id(name))
+        for name in node_names.named(self._environment, self.name):
+            host = node_names.host(self._environment, self.name, name)
+            self._output(naming.node_name_output(name), host)
+        # Outputs have letters and digits only, and names of nodes may have more.
+        self.template_options.metadata = {
+            "Denodo": {
+                "Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}
+            }
+        }
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

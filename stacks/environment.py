@@ -12,8 +12,14 @@ from stacks.failover import FailoverStack
 from stacks.findings import acknowledge
 
 
-def compose(app: App, *, loaded: Loaded) -> tuple[Stack, ...]:
-    """Make the stacks of an environment: for each cluster and its metadata, and the failover."""
+def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
+    """Make the stacks of an environment: for each cluster and its metadata, and the failover.
+
+    Args:
+        app: the app.
+        loaded: the configuration.
+        program: the folder with the nodes' program.
+    """
     environment = loaded.environment
     clusters = {
         name: ClusterStack(
@@ -22,6 +28,7 @@ def compose(app: App, *, loaded: Loaded) -> tuple[Stack, ...]:
             environment=environment,
             name=name,
             pins=loaded.pins,
+            program=program,
         )
         for name in sorted(environment.clusters)
     }

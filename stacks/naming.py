@@ -25,6 +25,7 @@ CATALOG_PORT = "CatalogPort"
 CATALOG_ADMIN_SECRET = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC = "CatalogAlarms"
 EXPORT_BUCKET = "ExportBucket"
+NODE_DOCUMENT = "NodeDocument"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
@@ -43,13 +44,23 @@ def failover_stack(environment: str) -> str:
 
 
 def node_output(node: str) -> str:
-    """Name of the output with a node's instance id: CloudFormation allows letters and digits."""
-    return "NodeId" + re.sub(r"[^A-Za-z0-9]", "", node)
+    """Name of the output with a node's instance id."""
+    return "NodeId" + _plain(node)
+
+
+def node_name_output(node: str) -> str:
+    """Name of the output with a node's own name."""
+    return "NodeName" + _plain(node)
+
+
+def _plain(node: str) -> str:
+    """A name as outputs have it: CloudFormation allows letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", node)
 
 
 def subnet_output(zone: str) -> str:
     """Name of the output with the subnet of a zone's nodes."""
-    return "NodeSubnet" + re.sub(r"[^A-Za-z0-9]", "", zone)
+    return "NodeSubnet" + _plain(zone)
 
 
 def catalog_secret_output(component: str) -> str:

@@ -83,8 +83,9 @@ class Network(Construct):
                 availability_zone=zone,
                 cidr_block=str(public_block),
                 vpc_id=vpc.ref,
-                # What is reached from outside here has an Elastic IP.
-                map_public_ip_on_launch=False,
+                # What is reached from outside here has an Elastic IP. But a node gets its own when
+                # it is ready, and needs a way out before.
+                map_public_ip_on_launch=public_nodes,
             )
             outside.add_default_internet_route(gateway.ref, attachment)
             public[zone] = outside

@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from config.cluster import Instance
+from stacks.first_boot import user_data
 from stacks.naming import NODE_TAG
 
 DATA_DEVICE = "/dev/sdf"
@@ -28,7 +29,8 @@ class Node(Construct):
     There is no termination protection, as it would block the node's replacement.
 
     Attributes:
-        instance_id: id of the instance.
+        instance: the instance.
+        instance_id: its id.
         private_address: its private IPv4 address.
         role: role of the instance.
     """
@@ -46,7 +48,23 @@ class Node(Construct):
         zone: str,
         region: str,
         security_group: ec2.ISecurityGroup,
+        parameter: str | None = None,
     ) -> None:
+        """Make instance and role.
+
+        Args:
+            scope: parent.
+            id_: id.
+            name: the node's name.
+            label: what the EC2 console shows.
+            machine: what it is.
+            vpc: where it is.
+            subnet: where it is.
+            zone: where it is.
+            region: where it is.
+            security_group: its group.
+            parameter: name of the parameter with its desired state; None: the image is all.
+        """
         super().__init__(scope, id_)
         self.role = iam.Role(
             self,
@@ -79,9 +97,11 @@ class Node(Construct):
                 if machine.key
                 else None
             ),
+            user_data=user_data(parameter=parameter, region=region) if parameter else None,
         )
         # First boot may need the way out, and CloudFormation knows of no such need.
         instance.node.add_dependency(subnet.internet_connectivity_established)
+        self.instance = instance
         self.instance_id = instance.instance_id
         self.private_address = instance.instance_private_ip
         Tags.of(self).add(NODE_TAG, name)

@@ -48,7 +48,7 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
         "aws:cdk:disable-version-reporting": True,
     }
     app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
-    compose(app, loaded=loaded)
+    compose(app, loaded=loaded, program=str(ROOT / "node"))
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     assembly = app.synth()

@@ -7,7 +7,7 @@ at it or within it. It returns None where it does not apply to the data.
 from collections.abc import Callable
 from typing import Any
 
-from tests.configurations import Data, Key
+from tests.configurations import Data, Key, maps_by_cluster
 
 Paths = tuple[Key, ...]
 Breakage = Callable[[Data], Paths | None]
@@ -16,6 +16,7 @@ C0: Key = ("clusters", "c0")
 NETWORK, BALANCER, INSTANCE, NODES = (
     (*C0, key) for key in ("network", "balancer", "instance", "nodes")
 )
+DENODO: Key = ("denodo",)
 JDBC: Key = ("services", "jdbc")
 FAILOVER: Key = ("failover",)
 
@@ -32,6 +33,10 @@ def _is_bare(data: Data) -> bool:
 
 def _first_node(data: Data) -> Key:
     return (*NODES, next(iter(_at(data, NODES))))
+
+
+def _clusters(data: Data) -> list[Data]:
+    return list(data["clusters"].values())
 
 
 def _of(*path: str | int) -> Key:
@@ -125,7 +130,7 @@ def service_name(data: Data) -> Paths:
 
 
 def cluster_name(data: Data) -> Paths | None:
-    if "failover" in data or any("tls" in str(one) for one in data.get("services", {}).values()):
+    if "failover" in data or maps_by_cluster(data):
         return None
     data["clusters"]["Wrong"] = data["clusters"].pop("c0")
     return (("clusters", "Wrong"),)
@@ -137,6 +142,7 @@ def node_name(data: Data) -> Paths | None:
     nodes = _at(data, NODES)
     nodes["wrong_"] = {**nodes[next(iter(nodes))], "auxiliary_port": 60002}
     nodes["wrong_"].pop("instance_id", None)
+    nodes["wrong_"].pop("address", None)
     if data["denodo"]["version"] != "7.0":
         del nodes["wrong_"]["auxiliary_port"]
     return ((*NODES, "wrong_"),)
@@ -229,7 +235,7 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
 def region_without_its_zones(data: Data) -> Paths:
     _at(data, C0)["region"] = "sa-east-1"
     # What belongs to the region is wrong with it.
-    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), ("services",)
+    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), ("services",), DENODO
 
 
 def auxiliary_port(data: Data) -> Paths:
@@ -276,6 +282,57 @@ def instance_that_is_none(data: Data) -> Paths:
     node.pop("instance", None)
     node["instance_id"] = "i-1"
     return ((*_first_node(data), "instance_id"),)
+
+
+def address_of_nobody(data: Data) -> Paths | None:
+    node = _at(data, _first_node(data))
+    if "instance_id" in node:
+        return None
+    node["address"] = "10.0.0.1"
+    return ((*_first_node(data), "address"),)
+
+
+def address_elsewhere(data: Data) -> Paths | None:
+    node = _at(data, _first_node(data))
+    if "instance_id" not in node:
+        return None
+    node["address"] = "172.16.0.1"
+    return ((*_first_node(data), "address"),)
+
+
+def servers_that_serve_nobody(data: Data) -> Paths | None:
+    """Every service that needs them says so, but for those that are checked by themselves."""
+    if not data["denodo"].get("program", True) or _is_bare(data):
+        return None
+    if any("health" in of["balancer"] for of in _clusters(data)):
+        return None
+    if any("instance_id" in node for of in _clusters(data) for node in of["nodes"].values()):
+        return None
+    data.setdefault("services", {})["jdbc"] = 9999
+    data["denodo"]["servers"] = ["scheduler"]
+    return JDBC, ("services",)
+
+
+def export_from_nowhere(data: Data) -> Paths:
+    data["denodo"]["metadata"] = {"source": "export"}
+    return ((*DENODO, "metadata"),)
+
+
+def secret_elsewhere(data: Data) -> Paths | None:
+    nodes = _at(data, NODES).values()
+    if data["denodo"]["version"] == "7.0" or all("instance_id" in node for node in nodes):
+        return None
+    arn = "arn:aws:secretsmanager:sa-east-1:111122223333:secret:x-AbCdEf"
+    data["denodo"]["security_token"] = arn
+    return ((*DENODO, "security_token"),)
+
+
+def port_of_another_server(data: Data) -> Paths | None:
+    nodes = [node for of in _clusters(data) for node in of["nodes"].values()]
+    if not data["denodo"].get("program", True) or all("instance_id" in node for node in nodes):
+        return None
+    data.setdefault("services", {})["jdbc"] = {"port": 9999, "node_port": 9191}
+    return (*JDBC, "node_port"), *(() if not _is_bare(data) else (JDBC,))
 
 
 def no_machine(data: Data) -> Paths | None:
@@ -362,6 +419,36 @@ BREAKAGES: tuple[Breakage, ...] = (
     Put(_of("denodo", "version"), "9.1"),
     Put(_of("denodo", "version"), 9),
     Put(_of("denodo", "version"), None),
+    Put((*DENODO, "colour"), "green"),
+    Put((*DENODO, "program"), "no"),
+    Put((*DENODO, "home"), "opt/denodo"),
+    Put((*DENODO, "home"), "/opt/denodo/"),
+    Put((*DENODO, "user"), "root"),
+    Put((*DENODO, "user"), "a b"),
+    Put((*DENODO, "servers"), []),
+    Put((*DENODO, "servers"), ["vdp", "vdp"]),
+    Put((*DENODO, "servers"), ["vql"]),
+    Put((*DENODO, "heap_gib"), 0),
+    Put((*DENODO, "heap_gib"), 8192),
+    Put((*DENODO, "heap_gib"), "8"),
+    Put((*DENODO, "jvm"), "-Xmx8g"),
+    Put((*DENODO, "jvm"), {"web": " -Xmx2g"}),
+    Put((*DENODO, "tls"), {}),
+    Put((*DENODO, "tls"), {"secret": "denodo/tls"}),
+    Put((*DENODO, "security_token"), "token"),
+    Put((*DENODO, "metadata"), "image"),
+    Put((*DENODO, "metadata"), {"source": "export", "uri": "s3://bucket/*", "login": "admin"}),
+    Put((*DENODO, "signal"), "later"),
+    Put((*DENODO, "start_limit"), 299),
+    Put((*DENODO, "start_limit"), 43_201),
+    Put((*DENODO, "stop_limit"), 9),
+    Put((*NETWORK, "node_zone"), {"id": "1", "name": "example.com"}, (*NETWORK, "node_zone_vpcs")),
+    Put((*NETWORK, "node_zone"), "example.com"),
+    Put((*NETWORK, "node_zone_vpcs"), ["vpc"]),
+    export_from_nowhere,
+    secret_elsewhere,
+    servers_that_serve_nobody,
+    port_of_another_server,
     Put(_of("clusters"), {}),
     Put(_of("clusters"), []),
     Put(C0, None),
@@ -391,7 +478,10 @@ BREAKAGES: tuple[Breakage, ...] = (
     of_first_node("zone", None),
     of_first_node("zone", "a"),
     instance_that_is_none,
-    of_first_node("address", "10.0.0.1"),
+    of_first_node("address", "10.0.0"),
+    of_first_node("adress", "10.0.0.1"),
+    address_of_nobody,
+    address_elsewhere,
     Put((*BALANCER, "kind"), "alb"),
     Put((*BALANCER, "scheme"), "public"),
     Put((*BALANCER, "clients"), []),

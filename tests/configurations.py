@@ -3,15 +3,18 @@
 import copy
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from hypothesis import strategies as st
 
 from config.load import Loaded, load
 from config.problem import ConfigError, Problem
 
 Data = dict[str, Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
 Key = tuple[str | int, ...]
 Place = tuple[int, int]
 
@@ -88,6 +91,25 @@ def given_network(region: str = "eu-west-1") -> Data:
             f"{region}b": {"nodes": subnet(3), "balancer": subnet(4)},
         },
     }
+
+
+def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
+    """The ARN of a resource in each cluster's account and region."""
+    return {
+        name: f"arn:aws:{service}:{of['region']}:{of['account']}:{resource}"
+        for name, of in clusters.items()
+    }
+
+
+def maps_by_cluster(data: Data) -> list[dict[str, str]]:
+    """The maps of a configuration that have a key for each cluster: certificates and secrets."""
+    denodo: Any = data["denodo"]
+    found = [one.get("tls") for one in data.get("services", {}).values() if isinstance(one, dict)]
+    found.append(denodo.get("security_token"))
+    found.append(denodo.get("tls", {}).get("secret"))
+    metadata = denodo.get("metadata")
+    found.append(metadata.get("login") if isinstance(metadata, dict) else None)
+    return [one for one in found if isinstance(one, dict)]
 
 
 def networks(count: int) -> list[str]:

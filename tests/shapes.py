@@ -1,18 +1,21 @@
 """Hypothesis strategies: configurations of every shape that deploys, valid by construction."""
 
-from collections.abc import Callable
 from ipaddress import IPv4Network
-from typing import Any
 
 from hypothesis import strategies as st
 
 from config.subnets import RESERVED_FIRST, zone_blocks
+from tests.configurations import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    UUID,
+    Data,
+    Draw,
+    by_cluster,
+    maps_by_cluster,
+)
+from tests.shapes_denodo import address, denodos, names
 
-Data = dict[str, Any]
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-UUID = "1234abcd-12ab-34cd-56ef-1234567890ab"
-ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
 # Names that constructs, outputs or CDK itself could stumble over.
 NODE_NAMES = (
@@ -33,10 +36,13 @@ def environments(draw: Draw) -> Data:
         f"c{number}": draw(_clusters(region, auxiliary=version == "7.0", bare=bare))
         for number, region in enumerate(regions)
     }
+    for number, cluster in enumerate(clusters.values()):
+        cluster["network"] |= draw(names(number))
+    services = draw(_services(clusters, bare=bare))
     data: Data = {
         "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
-        "denodo": {"version": version},
-        "services": draw(_services(clusters, bare=bare)),
+        "denodo": draw(denodos(version, clusters, services)),
+        "services": services,
         "clusters": clusters,
     }
     if draw(st.booleans()):
@@ -53,7 +59,9 @@ def environments(draw: Draw) -> Data:
     elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
         del data["services"]["jdbc"]
     if not data["services"]:
+        # The default ones, which the default servers serve.
         del data["services"]
+        data["denodo"].pop("servers", None)
     return data
 
 
@@ -66,6 +74,9 @@ def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
     scheme = draw(st.sampled_from(["internal", "internet-facing"]))
     block = draw(st.sampled_from(["10.0.0.0/16", "10.1.0.0/20", "192.168.7.0/24"]))
     nodes = draw(_nodes(zones, auxiliary=auxiliary, count=1 if bare else None, adopts=adopts))
+    for number, node in enumerate(nodes.values()):
+        if "instance_id" in node and draw(st.booleans()):
+            node["address"] = address(block, number)
     network: Data = {"cidr": block}
     if given:
         network["vpc"] = f"vpc-{draw(_hex)}"
@@ -193,12 +204,9 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
             continue
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
-            service["node_port"] = draw(st.sampled_from([port, 9090, 12345]))
+            service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
         if not bare and draw(st.integers(0, 2)) == 0:
-            service["tls"] = {
-                cluster: f"arn:aws:acm:{of['region']}:{of['account']}:certificate/{UUID}"
-                for cluster, of in clusters.items()
-            }
+            service["tls"] = by_cluster(clusters, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())
             if draw(st.booleans()):
@@ -275,8 +283,7 @@ def environments_of_two_accounts(draw: Draw) -> Data:
     if other is None or failover.get("health") != "target-health" or "control" in failover:
         return data
     other["account"] = OTHER_ACCOUNT
-    for service in data.get("services", {}).values():
-        if isinstance(service, dict) and "tls" in service:
-            service["tls"]["c1"] = service["tls"]["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
+    for arns in maps_by_cluster(data):
+        arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
     other["instance"].pop("role_policies", None)
     return data

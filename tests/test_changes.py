@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.load import load
+from tests import assembly
 from tests.assembly import ROOT, Template, synthesise
 
 Data = dict[str, Any]
@@ -62,6 +64,11 @@ class Change:
             for id_ in old.keys() & new.keys()
             if old[id_] != new[id_]
         }
+        self._after = new
+
+    def path(self, id_: str) -> str:
+        """The construct path of what is changed."""
+        return str(self._after[id_]["Metadata"]["aws:cdk:path"])
 
 
 def _settings(resource: dict[str, Any]) -> dict[str, Any]:
@@ -84,16 +91,31 @@ def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
     return paths, ports
 
 
+def _places(change: "Change") -> set[str]:
+    """What of the stack is changed, by the first step of the construct's path."""
+    return {change.path(id_).split("/")[1] for id_ in change.changed}
+
+
+def _of_nodes(change: "Change") -> dict[str, set[str]]:
+    """What of instances is changed."""
+    return {
+        id_: keys
+        for id_, keys in change.changed.items()
+        if "/Instance/Resource" in change.path(id_)
+    }
+
+
 def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
     # First in the file: with ids by position this would move all the others.
-    after["services"] = {"scheduler": 8000, **after["services"]}
+    after["services"] = {"batch": 8181, **after["services"]}
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
         change = Change(one[stack], two[stack])
-        assert _split(change.added) == ({"Balancer/service-scheduler"}, {(8000, 8000)})
+        assert _split(change.added) == ({"Balancer/service-batch"}, {(8181, 8181)})
         assert change.removed == {}
-        assert change.changed == {}
+        assert _places(change) == {"state-node1", "state-node2"}
+        assert set.union(*change.changed.values()) == {"Value"}
     assert one["denodo70-failover"] == two["denodo70-failover"]
 
 
@@ -107,7 +129,10 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
     one, two = synth(article), synth(after)
     change = Change(one["denodo70-active"], two["denodo70-active"])
     assert _split(change.added) == (
-        {"node-aaa/Role", "node-aaa/Instance", "Balancer/auxiliary-aaa"},
+        {
+            *("node-aaa/Role", "node-aaa/Instance", "Balancer/auxiliary-aaa"),
+            *("state-aaa/Parameter", "Names/node-aaa"),
+        },
         {(39997, 39997)},
     )
     assert change.removed == {}
@@ -161,8 +186,9 @@ def test_a_port_change_replaces_the_group_and_not_the_listener(synth: Synth, art
     assert _split(change.added) == (set(), {(9986, 9986)})
     assert _split(change.removed) == (set(), {(9996, 9996)})
     assert {tuple(sorted(keys)) for keys in change.changed.values()} == {
-        ("HealthCheckPort", "Port", "Targets"),
+        ("Port", "Targets"),
         ("Port",),
+        ("Value",),
     }
 
 
@@ -176,8 +202,9 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
     file.write_text(json.dumps(article))
     loaded = load(file)
     after = synthesise(loaded, tmp_path / "two").templates["denodo70-active"]
-    (changed,) = Change(before, after).changed
-    assert changed.startswith("nodenode2Instance")
+    change = Change(before, after)
+    assert _places(change) == {"node-node2"}
+    assert set.union(*change.changed.values()) == {"ImageId"}
     (note,) = [one for one in loaded.findings if one.rule == "waiting-for-rollout"]
     assert note.path == ("clusters", "active", "nodes", "node1")
     assert "ami-0123456789abcdef0 -> ami-0aaaaaaaaaaaaaaaa" in note.sentence
@@ -200,3 +227,66 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
     assert [*change.changed] == [id_ for id_ in change.changed if id_.startswith("Secondary")]
     assert list(change.changed.values()) == [{"Comment"}]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("heap_gib", 6),
+        ("jvm", {"web": "-Xmx1g"}),
+        ("servers", ["vdp", "data-catalog", "diagnostic-monitoring"]),
+        ("user", "dbadmin"),
+        ("stop_limit", 60),
+        ("metadata", {"source": "export", "uri": "s3://bucket/key.vql", "login": {}}),
+    ],
+)
+def test_what_runs_on_a_node_is_changed_by_its_parameter(
+    synth: Synth, created: Data, key: str, value: Any
+) -> None:
+    """And by nothing that would stop or replace an instance."""
+    if key == "metadata":
+        value["login"] = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:login-AbCdEf"
+    after = copy.deepcopy(created)
+    after["denodo"][key] = value
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    assert (change.added, change.removed) == ({}, {})
+    assert _of_nodes(change) == {}
+    changed = {tuple(keys) for keys in change.changed.values()}
+    assert ("Value",) in changed
+    assert changed <= {("Value",), ("PolicyDocument",)}
+
+
+def test_ports_change_parameters_and_groups_and_no_instance(synth: Synth, created: Data) -> None:
+    after = copy.deepcopy(created)
+    after["services"] = {"jdbc": 19999, "odbc": 9996, "web": {"port": 9090, "sticky": True}}
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    assert _of_nodes(change) == {}
+
+
+def test_a_changed_byte_of_the_program_touches_no_instance(
+    created: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(created))
+    before = synthesise(load(file), tmp_path / "one").templates["denodo80-main"]
+    changed = tmp_path / "root"
+    shutil.copytree(ROOT / "node", changed / "node", ignore=shutil.ignore_patterns("__pycache__"))
+    with (changed / "node/log.py").open("a") as module:
+        module.write("\n")
+    shutil.copy(ROOT / "cdk.json", changed)
+    monkeypatch.setattr(assembly, "ROOT", changed)
+    after = synthesise(load(file), tmp_path / "two").templates["denodo80-main"]
+    change = Change(before, after)
+    assert (change.added, change.removed) == ({}, {})
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",), ("PolicyDocument",)}
+    assert _of_nodes(change) == {}
+
+
+def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> None:
+    """Else each machine would publish a program of its own."""
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(created))
+    synthesise(load(file), tmp_path / "out")
+    (packed,) = (tmp_path / "out").glob("asset.*")
+    assert (packed / "state.schema.json").is_file()
+    assert [*packed.rglob("__pycache__"), *packed.rglob("*.pyc")] == []

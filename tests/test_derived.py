@@ -1,5 +1,7 @@
 """What follows from a configuration: how nodes are checked, and where the failover is."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,15 @@ from config.failover import Failover
 from config.model import Environment
 from config.pins import wanted
 from config.topology import HealthCheck, listeners
+from tests.cases.nodes import exists
 from tests.configurations import OTHER_ACCOUNT, Data, changed, loaded, minimal, twins
+
+NO_PROGRAM = partial(changed, minimal(), {"denodo/program": False})
+
+
+def mixed() -> Data:
+    """One node exists already, the other is created."""
+    return changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
 
 
 def checks(folder: Path, data: Data) -> dict[str, HealthCheck]:
@@ -28,8 +38,22 @@ def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
 class TestHealthCheck:
     """A service's own settings, else the balancer's, else the defaults."""
 
-    def test_default_is_fast(self, tmp_path: Path) -> None:
-        assert checks(tmp_path, minimal())["jdbc"] == HealthCheck("tcp", 9999, None, 5, 4, 2, 2)
+    def test_default_is_fast_and_asks_the_node(self, tmp_path: Path) -> None:
+        assert checks(tmp_path, minimal())["jdbc"] == HealthCheck(
+            "http", 9191, "/ready/jdbc", 5, 4, 2, 2
+        )
+
+    def test_times_alone_change_nothing_else(self, tmp_path: Path) -> None:
+        data = changed(minimal(), {"services/jdbc": {"port": 9999, "health": {"interval": 30}}})
+        assert checks(tmp_path, data)["jdbc"] == HealthCheck(
+            "http", 9191, "/ready/jdbc", 30, 4, 2, 2
+        )
+
+    @pytest.mark.parametrize("base", [NO_PROGRAM, exists, mixed], ids=["program", "all", "one"])
+    def test_who_has_no_program_is_checked_by_connecting(
+        self, tmp_path: Path, base: Callable[[], Data]
+    ) -> None:
+        assert checks(tmp_path, base())["jdbc"] == HealthCheck("tcp", 9999, None, 5, 4, 2, 2)
 
     def test_own_settings_come_first(self, tmp_path: Path) -> None:
         data = changed(
@@ -64,8 +88,9 @@ class TestHealthCheck:
         assert found["own"] == HealthCheck("https", 82, "/own", 60, 50, 5, 6)
 
     def test_node_port_is_checked(self, tmp_path: Path) -> None:
-        data = changed(minimal(), {"services/web": {"port": 80, "node_port": 9090}})
-        assert checks(tmp_path, data)["web"].port == 9090
+        web = {"port": 80, "node_port": 9090, "health": {"protocol": "tcp"}}
+        data = changed(minimal(), {"services/web": web})
+        assert checks(tmp_path, data)["web"] == HealthCheck("tcp", 9090, None, 5, 4, 2, 2)
 
     def test_http_asks_for_the_root_unless_told(self, tmp_path: Path) -> None:
         data = changed(minimal(), {"services/web": {"port": 80, "health": {"protocol": "http"}}})

@@ -1,6 +1,7 @@
 """Every example deploys to the topology's rules, without a finding that has no reason."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,7 +93,9 @@ def test_is_as_its_snapshot(
     example: str, assembly_of: AssemblyOf, snapshot: SnapshotAssertion
 ) -> None:
     """Logical ids are an interface. `make snapshots` accepts a change that is meant."""
-    assert assembly_of(example).templates == snapshot(extension_class=JSONSnapshotExtension)
+    # The program of the nodes is known by its content, and is not part of the interface.
+    text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", json.dumps(assembly_of(example).templates))
+    assert json.loads(text) == snapshot(extension_class=JSONSnapshotExtension)
 
 
 def test_the_default_has_exactly_the_ports_of_the_article(assembly_of: AssemblyOf) -> None:

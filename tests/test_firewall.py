@@ -45,6 +45,14 @@ def rules(folder: Path, data: Data, name: str = "main") -> set[str]:
 def test_shared_ports_are_for_clients(tmp_path: Path) -> None:
     assert rules(tmp_path, minimal("8.0")) == {
         "balancer from 10.0.0.0/8: 9999",
+        *(f"balancer to nodes: {port}" for port in (9999, 9191)),
+        *(f"nodes from balancer: {port}" for port in (9999, 9191)),
+    }
+
+
+def test_nodes_that_are_not_asked_have_no_port_for_it(tmp_path: Path) -> None:
+    assert rules(tmp_path, changed(minimal(), {"denodo/program": False})) == {
+        "balancer from 10.0.0.0/8: 9999",
         "balancer to nodes: 9999",
         "nodes from balancer: 9999",
     }
@@ -55,8 +63,8 @@ def test_auxiliary_ports_are_for_nodes_and_managers_too(tmp_path: Path) -> None:
         *(f"balancer from 10.0.0.0/8: {port}" for port in (9999, 19997, 29997)),
         *(f"balancer from nodes: {port}" for port in (19997, 29997)),
         *(f"balancer from 10.9.0.0/24: {port}" for port in (19997, 29997)),
-        *(f"balancer to nodes: {port}" for port in (9999, 19997, 29997)),
-        *(f"nodes from balancer: {port}" for port in (9999, 19997, 29997)),
+        *(f"balancer to nodes: {port}" for port in (9191, 9999, 19997, 29997)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9999, 19997, 29997)),
         *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
     }
 
@@ -80,8 +88,8 @@ def test_checkers_reach_the_jdbc_port(tmp_path: Path) -> None:
     assert rules(tmp_path, data) == {
         *(f"balancer from 10.0.0.0/8: {port}" for port in (9996, 9999)),
         f"balancer from {CHECKERS}: 9999",
-        *(f"balancer to nodes: {port}" for port in (9996, 9999)),
-        *(f"nodes from balancer: {port}" for port in (9996, 9999)),
+        *(f"balancer to nodes: {port}" for port in (9191, 9996, 9999)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9996, 9999)),
     }
 
 

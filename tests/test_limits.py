@@ -8,6 +8,7 @@ from annotated_types import Ge, Le
 
 from config import limits
 from config.cluster import Delay, Disk
+from config.denodo import StartLimit
 from config.failover import Failover, Failures, Ttl
 from config.limits import Limit, Range
 from config.service import IdleTimeout, Interval, Threshold, Timeout
@@ -35,6 +36,7 @@ def test_numbers_are_the_published_ones() -> None:
         "POLICIES_PER_ROLE": (10, True),
         "DATABASE_ZONES": (2, False),
         "SECRET_BYTES": (65_536, False),
+        "PARAMETER_BYTES": (8192, False),
     }
 
 
@@ -53,6 +55,7 @@ def test_ranges_are_the_published_ones() -> None:
         "DATABASE_RETENTION_DAYS": (1, 35),
         "DATABASE_CONNECTIONS": (20, 5000),
         "DATABASE_WINDOW_S": (1800, 86_400),
+        "CREATION_TIMEOUT_S": (300, 43_200),
     }
 
 
@@ -78,6 +81,7 @@ def test_is_shown_with_what_it_counts_and_its_source() -> None:
         (Ttl, limits.RECORD_TTL_S),
         (Failures, limits.FAILURE_THRESHOLD),
         (Disk, limits.DISK_GIB),
+        (StartLimit, limits.CREATION_TIMEOUT_S),
     ],
 )
 def test_bounds_of_the_model_are_the_limits(kind: Any, allowed: Range) -> None:
@@ -99,12 +103,18 @@ def test_defaults_are_allowed() -> None:
         (limits.HEALTH_THRESHOLD_DEFAULT, limits.HEALTH_THRESHOLD),
         (limits.DEREGISTRATION_DELAY_DEFAULT_S, limits.DEREGISTRATION_DELAY_S),
         (limits.DISK_DEFAULT_GIB, limits.DISK_GIB),
+        (limits.START_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
+        (limits.STOP_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
     ):
         assert allowed.low <= value <= allowed.high
 
 
-OURS = {("config/document.py", 50), ("config/problem.py", 120)}
-"""How deep a file may be, and how long a shown value: no published limits."""
+def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
+    assert limits.CREATION_TIMEOUT_S.low > limits.SETUP_SHARE_S
+
+
+OURS = {("config/document.py", 50), ("config/problem.py", 120), ("config/memory.py", 1024)}
+"""How deep a file may be, how long a shown value, MiB in a GiB: no published limits."""
 
 
 def _numbers() -> set[int]:

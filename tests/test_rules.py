@@ -9,11 +9,33 @@ from config.model import Environment
 from config.problem import Problem, Severity, dotted
 from config.rules import RULES, Rule
 from config.validate import validate
-from tests.cases import balancer, failover, names, network, nodes, ports, quotas, risks
+from tests.cases import (
+    balancer,
+    denodo,
+    failover,
+    names,
+    network,
+    node_names,
+    nodes,
+    ports,
+    quotas,
+    risks,
+)
 from tests.cases.case import Right, Wrong
 from tests.configurations import errors, findings, loaded, text, write
 
-TABLES = (names, network, ports, nodes, balancer, failover, quotas, risks)
+TABLES = (
+    names,
+    network,
+    ports,
+    nodes,
+    node_names,
+    denodo,
+    balancer,
+    failover,
+    quotas,
+    risks,
+)
 WRONG: list[Wrong] = [case for table in TABLES for case in table.WRONG]
 WARNED = [case for case in WRONG if case.severity is not Severity.ERROR]
 RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]

@@ -181,6 +181,14 @@ class TestSetup:
         assert clone.setup().returncode == 0
         assert clone.asked == ["venv", "pip"]
 
+    def test_links_the_console_script_also_into_an_older_set_up(self, clone: Clone) -> None:
+        script = executable(clone.place / "scripts/denodo-ha", "#!/bin/sh")
+        for _ in range(2):
+            assert clone.setup().returncode == 0
+            link = clone.place / ".venv/bin/denodo-ha"
+            assert link.resolve() == script.resolve()
+            link.unlink()
+
     def test_leaves_the_caches_out(self, clone: Clone) -> None:
         clone.setup()
         assert not (clone.place / ".venv/npm-cache").exists()
@@ -208,11 +216,11 @@ class TestSetup:
 class TestLaunchers:
     """The scripts that start app.py and the CDK CLI."""
 
-    @pytest.mark.parametrize("name", ["app", "cdk-offline"])
-    def test_say_what_to_do_without_a_set_up(self, tmp_path: Path, name: str) -> None:
+    @pytest.mark.parametrize(("name", "code"), [("app", 1), ("cdk-offline", 1), ("denodo-ha", 2)])
+    def test_say_what_to_do_without_a_set_up(self, tmp_path: Path, name: str, code: int) -> None:
         script = executable(tmp_path / "scripts" / name, (ROOT / "scripts" / name).read_text())
         done = run(script, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (code, "")
         assert done.stderr.count("\n") == 1
         assert "run `make setup` first" in done.stderr
 

@@ -4,6 +4,7 @@ Nothing here uses `stacks` or what `config` derives: the rules are said a second
 configuration's plain values and the templates, so that the two can disagree.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,11 @@ EGRESS = "AWS::EC2::SecurityGroupEgress"
 ALARM = "AWS::CloudWatch::Alarm"
 CHECK = "AWS::Route53::HealthCheck"
 RECORD = "AWS::Route53::RecordSet"
+
+PARAMETER = "AWS::SSM::Parameter"
+ZONE = "AWS::Route53::HostedZone"
+NAMED = {RECORD, PARAMETER, ZONE, topology_catalog.SECRET}
+"""What others know by a name of ours."""
 
 Resources = dict[str, dict[str, Any]]
 
@@ -51,9 +57,7 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         kind, properties = resource["Type"], resource.get("Properties", {})
         assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
         for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
-            # Names of secrets follow from the configuration: nodes are made before the secrets.
-            named = kind in (RECORD, "AWS::SecretsManager::Secret")
-            named = named or id_.startswith("PublishGetStackOutput")
+            named = kind in NAMED or id_.startswith("PublishGetStackOutput")
             assert key not in properties or named, (id_, key)
         tags = properties.get("Tags", properties.get("HealthCheckTags"))
         if isinstance(tags, list):
@@ -88,6 +92,9 @@ class ClusterView:
     def holds(self) -> None:
         """Assert every rule."""
         self.nodes_are_as_configured()
+        self.nodes_have_names()
+        self.nodes_have_their_state()
+        self.nothing_waits_for_itself()
         if self.cluster.balancer.kind == "none":
             self.the_node_is_reached_directly()
         else:
@@ -145,14 +152,121 @@ class ClusterView:
             if {"Ref": role_id} in policy["Roles"]
             for statement in policy["PolicyDocument"]["Statement"]
         ]
-        actions = {
-            action
-            for one in statements
-            for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+        by_action: dict[str, list[Any]] = {}
+        for one in statements:
+            assert one["Effect"] == "Allow"
+            resources = one["Resource"]
+            for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
+                by_action.setdefault(action, []).extend(
+                    resources if isinstance(resources, list) else [resources]
+                )
+        sessions = {action for action, on in by_action.items() if on == ["*"]}
+        assert {action.split(":")[0] for action in sessions} == {"ssm", "ssmmessages"}
+        assert sessions - {"ssm:UpdateInstanceInformation"} == {
+            f"ssmmessages:{verb}{what}Channel"
+            for verb in ("Create", "Open")
+            for what in ("Control", "Data")
         }
-        metadata = topology_catalog.actions_of_a_node(self.cluster)
-        actions -= metadata
-        assert all(action.startswith(("ssmmessages:", "ssm:Update")) for action in actions)
+        named = by_action.keys() - sessions - topology_catalog.actions_of_a_node(self.cluster)
+        if not self.environment.denodo.program:
+            assert named == set()
+            return
+        may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
+        may -= topology_catalog.actions_of_a_node(self.cluster)
+        assert may <= named <= may | {"secretsmanager:GetSecretValue"}
+        (parameter,) = by_action["ssm:GetParameter"]
+        ref = parameter["Fn::Join"][1][-1]["Ref"]
+        assert self.of(PARAMETER)[ref]["Name"].endswith(f"/{_tags(instance)['denodo:node']}")
+        for address in by_action["s3:GetObject"]:
+            assert "*" not in json.dumps(address)
+        for secret in by_action.get("secretsmanager:GetSecretValue", []):
+            assert secret.split(":")[3:5] == [self.cluster.region, self.cluster.account]
+            assert "*" not in secret
+
+    def nodes_have_names(self) -> None:
+        """Each node whose address is known has a record, in the given zone or one of its own."""
+        given = self.cluster.network.node_zone
+        domain = given.name.lower() if given else f"{self.name}.{self.environment.name}.internal"
+        known = {
+            **{name: {"Fn::GetAtt": [id_, "PrivateIp"]} for name, id_ in self.nodes.items()},
+            **{name: node.address for name, node in self.cluster.nodes.items() if node.address},
+        }
+        records = {one["Name"]: one for one in self.of(RECORD).values()}
+        assert set(records) == {f"{name.lower()}.{domain}." for name in known}
+        for name, address in known.items():
+            record = records[f"{name.lower()}.{domain}."]
+            assert (record["Type"], record["TTL"]) == ("A", "10")
+            assert record["ResourceRecords"] == [address]
+            told = self.template["Outputs"][_output("NodeName", name)]["Value"]
+            assert told == f"{name.lower()}.{domain}"
+        assert len(self.of(ZONE)) == (0 if given or not known else 1)
+        for zone in self.of(ZONE).values():
+            assert zone["Name"] == f"{domain}."
+            others = [one.vpc for one in self.cluster.network.node_zone_vpcs]
+            assert [one["VPCId"] for one in zone["VPCs"]][1:] == others
+        assert self.template["Metadata"]["Denodo"]["Nodes"] == {
+            _output("NodeId", name): name for name in self.cluster.nodes
+        }
+
+    def nodes_have_their_state(self) -> None:
+        """Rules 6 and 7: a parameter for each node that is created, which its first boot reads."""
+        parameters = {one["Name"]: id_ for id_, one in self.of(PARAMETER).items()}
+        program = self.environment.denodo.program
+        prefix = f"/denodo/{self.environment.name}/{self.name}/"
+        assert set(parameters) == ({prefix + name for name in self.nodes} if program else set())
+        for name, id_ in self.nodes.items():
+            instance, resource = self.of(INSTANCE)[id_], self.template["Resources"][id_]
+            script = instance["UserData"]["Fn::Base64"]
+            if not program:
+                assert "CreationPolicy" not in resource
+                continue
+            assert f"parameter='{prefix}{name}'" in script
+            assert self.name_of_balancer() not in script
+            assert resource["CreationPolicy"]["ResourceSignal"]["Count"] == 1
+            state = self.state_of(parameters[prefix + name])
+            assert state["node"] == name
+            assert state["signal"]["resource"] == id_
+            seven = self.environment.denodo.version == "7.0"
+            behind = self.cluster.balancer.kind != "none"
+            own = self.template["Outputs"][_output("NodeName", name)]["Value"]
+            assert state["host"] == own
+            assert state["rmi_host"] == (_UNKNOWN if seven and behind else own)
+            assert state["ports"].get("auxiliary") == self.cluster.nodes[name].auxiliary_port
+
+    def name_of_balancer(self) -> str:
+        """What stands for the balancer in a template."""
+        return next(iter(self.of(LB)), "no balancer")
+
+    def state_of(self, parameter: str) -> dict[str, Any]:
+        """The desired state in a parameter; `_UNKNOWN` is what CloudFormation fills in."""
+        value = self.of(PARAMETER)[parameter]["Value"]
+        if isinstance(value, dict):
+            parts = value["Fn::Join"][1]
+            value = "".join(one if isinstance(one, str) else _UNKNOWN for one in parts)
+        state: dict[str, Any] = json.loads(value)
+        return state
+
+    def nothing_waits_for_itself(self) -> None:
+        """What a node's creation waits for is never something that waits for a node.
+
+        CloudFormation refuses a circle by itself. But a node is created when it is ready: what it
+        needs for that, which is its role, its parameter and its way out, must not wait for any
+        node; targets and names do.
+        """
+        resources = self.template["Resources"]
+        waiting = {id_: _mentioned(one) & resources.keys() for id_, one in resources.items()}
+        for node in self.nodes.values():
+            needed: set[str] = set()
+            todo = [node]
+            while todo:
+                for other in waiting[todo.pop()] - needed:
+                    needed.add(other)
+                    todo.append(other)
+            assert needed & set(self.nodes.values()) == set()
+            kinds = {resources[one]["Type"] for one in needed}
+            assert kinds & {RECORD, GROUP, LISTENER, "AWS::EC2::EIPAssociation"} == set()
+            if self.environment.denodo.program:
+                assert {PARAMETER, "AWS::IAM::Policy", PROFILE} <= kinds
 
     def balancer_is_as_configured(self) -> None:
         """Rules 3 and 4."""
@@ -241,6 +355,14 @@ class ClusterView:
         assert group["HealthCheckTimeoutSeconds"] == values["timeout"] < values["interval"]
         assert group["HealthyThresholdCount"] == values["healthy"]
         assert group["UnhealthyThresholdCount"] == values["unhealthy"]
+        asked = self.environment.denodo.program and not self.adopted
+        given = any(one.protocol or one.port or one.path for one in (own, general))
+        if service and asked and not given:
+            name = _tags(group)["denodo:service"]
+            assert group["HealthCheckProtocol"] == "HTTP"
+            assert group["HealthCheckPort"] == "9191"
+            assert group["HealthCheckPath"] == f"/ready/{name}"
+            return
         expected = (own.port or general.port or port) if service else port
         assert group["HealthCheckPort"] == str(expected)
 
@@ -319,9 +441,8 @@ class ClusterView:
         where = "NodeAddress" if self.cluster.balancer.kind == "none" else "BalancerDnsName"
         assert outputs >= {where} | {named[name] for name in named if name in services}
         for name in self.cluster.nodes:
-            bare = "".join(letter for letter in name if letter.isalnum())
             expected = self.adopted.get(name) or {"Ref": self.nodes[name]}
-            assert self.template["Outputs"][f"NodeId{bare}"]["Value"] == expected
+            assert self.template["Outputs"][_output("NodeId", name)]["Value"] == expected
 
 
 def _failover(environment: Environment, assembly: Assembly) -> None:
@@ -392,6 +513,29 @@ def _check(
         admitted = "0.0.0.0/0" if everyone else str(cluster.network.health_checkers)
         rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
         assert config["Port"] in _ports(rules, admitted)
+
+
+_UNKNOWN = "known-at-deploy.example.com"
+
+
+def _output(prefix: str, node: str) -> str:
+    """Name of an output about a node."""
+    return prefix + "".join(letter for letter in node if letter.isalnum())
+
+
+def _mentioned(value: Any) -> set[str]:
+    """The logical ids that a resource waits for."""
+    if isinstance(value, list):
+        return {id_ for one in value for id_ in _mentioned(one)}
+    if not isinstance(value, dict):
+        return set()
+    found = {id_ for one in value.values() for id_ in _mentioned(one)}
+    if "Ref" in value:
+        found.add(value["Ref"])
+    if "Fn::GetAtt" in value:
+        found.add(value["Fn::GetAtt"][0])
+    depends = value.get("DependsOn", [])
+    return found | {depends} if isinstance(depends, str) else found | set(depends)
 
 
 def _attributes(pairs: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -6,7 +6,7 @@ A variation changes the data in place. Those of `SAME` say the same in other wor
 from collections.abc import Callable
 from typing import Any
 
-from tests.configurations import UUID, Data, networks
+from tests.configurations import UUID, Data, maps_by_cluster, networks
 
 Variation = Callable[[Data], None]
 
@@ -24,14 +24,13 @@ def one_zone(data: Data) -> None:
 
 
 def odd_cluster_name(data: Data) -> None:
-    new = "x-9--failovers-"
+    new = "x-9--failovers"
     data["clusters"][new] = data["clusters"].pop("c0")
     for key in ("primary", "secondary"):
         if data.get("failover", {}).get(key) == "c0":
             data["failover"][key] = new
-    for service in data.get("services", {}).values():
-        if isinstance(service, dict) and "tls" in service:
-            service["tls"][new] = service["tls"].pop("c0")
+    for arns in maps_by_cluster(data):
+        arns[new] = arns.pop("c0")
 
 
 def slow_checks(data: Data) -> None:
@@ -108,10 +107,53 @@ def neighbour(data: Data) -> None:
     """One more cluster, that fails over to nobody."""
     twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
     twin["balancer"].pop("addresses", None)
+    # Two nodes of one name can't be in one zone.
+    network = data["clusters"]["c0"]["network"]
+    twin["network"] = {key: value for key, value in network.items() if key != "node_zone"}
     data["clusters"]["neighbour"] = twin
-    for service in data.get("services", {}).values():
-        if isinstance(service, dict) and "tls" in service:
-            service["tls"]["neighbour"] = service["tls"]["c0"]
+    for arns in maps_by_cluster(data):
+        arns["neighbour"] = arns["c0"]
+
+
+def no_program(data: Data) -> None:
+    data["denodo"] = {"version": data["denodo"]["version"], "program": False}
+
+
+def every_server(data: Data) -> None:
+    servers = ["scheduler", "diagnostic-monitoring", "scheduler-admin", "data-catalog", "vdp"]
+    if data["denodo"]["version"] != "7.0":
+        servers.append("design-studio")
+    no_program(data)
+    data["denodo"] |= {"program": True, "servers": servers}
+
+
+def names_in_one_zone(data: Data) -> None:
+    """Clusters share a zone in which every node has a name of its own."""
+    for name, cluster in data["clusters"].items():
+        cluster["network"].pop("node_zone_vpcs", None)
+        cluster["network"]["node_zone"] = {"id": "Z1", "name": "nodes.example"}
+        cluster["nodes"] = {f"{name}.{n}": one for n, one in enumerate(cluster["nodes"].values())}
+
+
+def no_addresses(data: Data) -> None:
+    for cluster in _clusters(data):
+        for node in cluster["nodes"].values():
+            node.pop("address", None)
+
+
+def metadata_in_the_other_form(data: Data) -> None:
+    metadata = data["denodo"].get("metadata")
+    if isinstance(metadata, str):
+        data["denodo"]["metadata"] = {"source": metadata}
+    elif metadata and len(metadata) == 1:
+        data["denodo"]["metadata"] = metadata["source"]
+
+
+def long_peers(data: Data) -> None:
+    for cluster in _clusters(data):
+        peers = cluster["network"].get("node_zone_vpcs", [])
+        for number, peer in enumerate(peers):
+            peers[number] = {"vpc": peer} if isinstance(peer, str) else peer
 
 
 def long_services(data: Data) -> None:
@@ -136,6 +178,14 @@ def defaults_written_out(data: Data) -> None:
         cluster["balancer"].setdefault("deletion_protection", False)
         cluster["instance"].setdefault("disk_gib", 100)
         cluster["instance"].setdefault("root_device", "/dev/xvda")
+    if data["denodo"].get("program", True):
+        data["denodo"].setdefault("program", True)
+        data["denodo"].setdefault("user", "denodo")
+        data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
+        data["denodo"].setdefault("metadata", "manual")
+        data["denodo"].setdefault("signal", "ready")
+        data["denodo"].setdefault("start_limit", 1200)
+        data["denodo"].setdefault("stop_limit", 900)
     if "failover" in data:
         data["failover"].setdefault("health", "auto")
         data["failover"].setdefault("control", "automatic")
@@ -145,16 +195,22 @@ def defaults_written_out(data: Data) -> None:
 def nothing_written_out(data: Data) -> None:
     for key in ("failover", "solution_manager", "license_manager", "permissions_boundary"):
         data.setdefault(key, None)
+    for key in ("home", "heap_gib", "tls", "security_token"):
+        data["denodo"].setdefault(key, None)
     for cluster in _clusters(data):
         cluster["network"].setdefault("vpc", None)
         cluster["network"].setdefault("health_checkers", None)
+        cluster["network"].setdefault("node_zone", None)
         for node in cluster["nodes"].values():
             node.setdefault("instance", None)
+            node.setdefault("address", None)
             node.setdefault("auxiliary_port", None)
 
 
 SAME: tuple[Variation, ...] = (
     long_services,
+    long_peers,
+    metadata_in_the_other_form,
     zones_in_the_other_form,
     defaults_written_out,
     nothing_written_out,
@@ -173,4 +229,8 @@ OTHER: tuple[Variation, ...] = (
     every_override,
     no_common_machine,
     neighbour,
+    no_program,
+    every_server,
+    names_in_one_zone,
+    no_addresses,
 )

@@ -7,6 +7,7 @@ from config.check_network import (
     overlapping_vpcs,
     repeated_cidrs,
     single_zone,
+    way_out_of_public_nodes,
     zones_of_region,
 )
 from config.problem import Severity
@@ -22,6 +23,16 @@ NETWORK = "clusters/main/network"
 ALONE = {"clusters/main/nodes": {"node1": {"zone": "eu-west-1a"}}}
 
 
+PUBLIC: Data = {
+    "clusters/main/nodes/node2": GONE,
+    "clusters/main/balancer": {
+        "kind": "none",
+        "scheme": "internet-facing",
+        "clients": ["10.0.0.0/8"],
+    },
+}
+
+
 def _given(**zones: Data) -> Data:
     """A given network with other subnets in some zones, by their letter."""
     network = given()
@@ -31,6 +42,13 @@ def _given(**zones: Data) -> Data:
 
 
 WRONG = (
+    Wrong(
+        way_out_of_public_nodes,
+        {**PUBLIC, NETWORK: given()},
+        "clusters.main.network.zones.eu-west-1a",
+        ("must give a new node a public address", "gets its Elastic IP after"),
+        severity=Severity.NOTE,
+    ),
     Wrong(
         zones_of_region,
         {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "us-east-1a"]},
@@ -132,6 +150,9 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(way_out_of_public_nodes, PUBLIC),
+    Right(way_out_of_public_nodes, {NETWORK: given()}),
+    Right(way_out_of_public_nodes, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
     Right(zones_of_region, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"]}),
     Right(given_network, _given()),
     # Nodes and balancer may share a subnet, and zones without nodes need none for them.

@@ -111,7 +111,7 @@ WRONG = (
 RIGHT = (
     # Several services may lead to one port of the nodes.
     Right(services_share_a_port, {"services/batch": {"port": 19999, "node_port": 9999}}),
-    Right(private_ports, {"services/tls": 9443, "services/scheduler": 8000}),
+    Right(private_ports, {"services/tls": 9443, "services/other": 8001}),
     Right(private_ports, {"services/mine": {"port": 9998, "node_port": 1234}}),
     # 7.0 has no JMX ports of its own.
     Right(private_ports, {"services/mine": 9997}, base=V7),

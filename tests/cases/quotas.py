@@ -78,8 +78,8 @@ def _bare(scheme: str) -> dict[str, Any]:
     }
 
 
-# In an existing VPC, 8.0: 5 rules of the firewall, a listener and a group for both services, four
-# resources a node and ten besides.
+# In an existing VPC, 8.0: 8 rules of the firewall, a listener and a group for both services, six
+# resources a node and twelve besides.
 TWO_SERVICES = {"clusters/main/network": given_network(), **_services(2)}
 
 WRONG = (
@@ -211,7 +211,7 @@ WRONG = (
     ),
     Wrong(
         resource_quota,
-        {**TWO_SERVICES, **_nodes(121)},
+        {**TWO_SERVICES, **_nodes(80)},
         "clusters.main",
         ("needs 504 resources in a template, and AWS allows 500", "split the cluster in two"),
     ),
@@ -250,14 +250,14 @@ WRONG = (
 RIGHT = (
     Right(listener_quota, _services(50)),
     Right(listener_quota, {**_services(38), **_nodes(12, auxiliary=True)}, base=V7),
-    Right(target_quota, {**_services(5), **_nodes(100)}),
+    Right(target_quota, {**_services(10), **_nodes(50)}),
     Right(target_quota, {**_services(9), **_nodes(50)}),
     Right(target_quota, {**_services(19), **_nodes(25, auxiliary=True)}, base=V7),
     # 35 networks and the checkers' prefix list, to a single port.
     Right(rule_quota, {**FACING, CLIENTS: networks(35)}, base=twins),
     # Without a note: 40 single rules and 20 ranges fit together.
     Right(rule_quota, {CLIENTS: networks(20), **_services(2)}),
-    Right(resource_quota, {**TWO_SERVICES, **_nodes(120)}),
+    Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
     Right(elastic_ip_quota, _zones(3, 2)),
     Right(elastic_ip_quota, _zones(5)),
     Right(elastic_ip_quota, _zones(5) | _bare("internal")),

@@ -17,7 +17,6 @@ CLIENTS = f"{BALANCER}/clients"
 LONELY = {"clusters/main/nodes/node2": GONE}
 IDLE = "services/jdbc"
 TYPE = "clusters/main/instance/type"
-ZONE = {"id": "Z0123456789", "name": "nodes.example.com"}
 
 WRONG = (
     Wrong(
@@ -73,18 +72,6 @@ WRONG = (
         {"services/web": {"port": 9090, "sticky": "cookie"}},
         "services.web.sticky",
         ("is not deployed by this version (cookie)", "write sticky: true"),
-    ),
-    Wrong(
-        unbuilt,
-        {"clusters/main/network/node_zone": ZONE},
-        "clusters.main.network.node_zone",
-        ("is not deployed by this version", "remove it"),
-    ),
-    Wrong(
-        unbuilt,
-        {"clusters/main/network/node_zone_vpcs": ["vpc-01234567"]},
-        "clusters.main.network.node_zone_vpcs",
-        ("is not deployed by this version", "remove it"),
     ),
 )
 RIGHT = (

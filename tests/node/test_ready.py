@@ -15,8 +15,9 @@ import pytest
 
 from node import probes, ready
 from node.apply import apply
+from node.errors import NodeError
 from node.record import Record
-from node.state import Service
+from node.state import Service, State, parse
 from tests.node.home import Home
 
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
@@ -185,3 +186,31 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
         found = probes.ask(home.system, home.state(), Service(kind, port, path))
         thread.join()
     assert (reason in found) if reason else found == ""
+
+
+def test_a_service_that_was_added_is_known_before_it_is_applied(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its new group would have no healthy node until every node was changed."""
+    _run(home)
+    Record(home.system).confirm_metadata("alice", "looked")
+    asked = []
+
+    def desired() -> State:
+        asked.append(1)
+        if len(asked) == 1:
+            message = "throttled"
+            raise NodeError(message)
+        services = {"batch": {"kind": "vdp", "port": home.ports["vdp"]}}
+        return parse(json.dumps(home.state(servers=_SERVERS, ready__services=services).raw))
+
+    readiness = ready.Readiness(home.system, desired)
+    assert readiness.of("batch") is None
+    assert readiness.of("batch") is None
+    assert len(asked) == 1, "it asks AWS at every request"
+    monkeypatch.setattr(ready, "REFRESH_SECONDS", 0.0)
+    assert readiness.of("batch") == ready.Answer("batch", ready=True)
+    jdbc = readiness.of("jdbc")
+    assert jdbc is not None
+    assert jdbc.ready, "what was applied counts no more"
+    assert readiness.of("nothing") is None

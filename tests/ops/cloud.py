@@ -20,6 +20,7 @@ hooks of botocore that every client made meanwhile has:
 `cloud.client("ec2", region)` is the test's own client: it is not noted, and meets no fault.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -58,6 +59,7 @@ class Cloud:
         self.stacks = Stacks()
         self.calls, self.faults = Calls(), Faults()
         self._templates = templates
+        self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
 
     def deploy(self) -> None:
@@ -76,7 +78,9 @@ class Cloud:
     def _deploy(self, name: str, account: str, region: str, tags: dict[str, str]) -> None:
         if account != self.caller:
             return
-        stack = Deployed(name, account, region, self._templates[name], tags)
+        # A copy, as a test may change it.
+        template = copy.deepcopy(self._templates[name])
+        stack = Deployed(name, account, region, template, tags)
         self.stacks.all.append(stack)
         Making(stack, self.client, self.targets, self._output).make()
 
@@ -87,7 +91,9 @@ class Cloud:
     def client(self, service: str, region: str) -> Any:
         """The test's own client."""
         if (service, region) not in self._clients:
-            self._clients[service, region] = boto3.client(
+            # Made after `install`, as hooks are a session's.
+            self._session = self._session or boto3.Session()
+            self._clients[service, region] = self._session.client(
                 service, region_name=region, config=Config(user_agent_extra=OURS)
             )
         return self._clients[service, region]

@@ -5,7 +5,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import botocore.loaders
+import botocore.session
 import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
@@ -32,6 +35,11 @@ def templates_of(
     return templates
 
 
+@cache
+def _loader(search_path: str | None = None) -> Any:
+    return botocore.loaders.create_loader(search_path)
+
+
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials of nobody, and nothing of who runs the tests."""
@@ -42,6 +50,14 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # A test makes several sessions, and each would read the services' descriptions anew.
+    monkeypatch.setattr(botocore.session, "create_loader", _loader)
+    # Nobody asks for the public images, hundreds in each region.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    # Or what is printed comes with colours where CI is set.
+    monkeypatch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
+    for key in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(key, raising=False)
 
 
 @pytest.fixture

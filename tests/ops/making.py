@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from moto.ec2.models import ec2_backends
-from moto.route53.models import route53_backends
 
+from tests.ops import dns
+from tests.ops.dns import MOTO
 from tests.ops.expressions import Expressions
 from tests.ops.stacks import Deployed
 from tests.ops.targets import Targets
 
-MOTO = "123456789012"
-"""The account that moto is; the account of the stacks is another, and only seen in their ids."""
-
-_FIRST = ("AWS::EC2::Instance", "AWS::ElasticLoadBalancingV2::LoadBalancer")
+_FIRST = (
+    "AWS::EC2::Instance",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::Route53::HostedZone",
+)
 _CHECK_KEYS = (
     *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckPath", "HealthCheckIntervalSeconds"),
     *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
 )
-_ZONES = "Z0MOTO"
 
 Client = Callable[[str, str], Any]
 
@@ -61,6 +62,7 @@ class Making:
             "AWS::ElasticLoadBalancingV2::Listener": self._listener,
             "AWS::CloudWatch::Alarm": self._alarm,
             "AWS::Route53::HealthCheck": self._check,
+            "AWS::Route53::HostedZone": self._zone,
             "AWS::Route53::RecordSet": self._record,
             "AWS::SSM::Parameter": self._parameter,
         }
@@ -184,43 +186,19 @@ class Making:
         return str(name)
 
     def _check(self, id_: str, told: Mapping[str, Any]) -> str:
-        told = self._expressions.value(told)
-        made = self._of("route53").create_health_check(
-            CallerReference=f"{self._stack.name}-{id_}", HealthCheckConfig=told["HealthCheckConfig"]
-        )["HealthCheck"]
-        self._of("route53").change_tags_for_resource(
-            ResourceType="healthcheck", ResourceId=made["Id"], AddTags=told["HealthCheckTags"]
-        )
-        self._attributes[id_, "HealthCheckId"] = made["Id"]
-        return str(made["Id"])
+        name = f"{self._stack.name}-{id_}"
+        made = dns.health_check(self._of("route53"), name, self._expressions.value(told))
+        self._attributes[id_, "HealthCheckId"] = made
+        return made
+
+    def _zone(self, id_: str, told: Mapping[str, Any]) -> str:
+        name = f"{self._stack.name}-{id_}"
+        made = dns.private_zone(self._of("route53"), name, self._expressions.value(told))
+        self._attributes[id_, "Id"] = made
+        return made
 
     def _record(self, _: str, told: Mapping[str, Any]) -> str:
-        told = self._expressions.value(told)
-        zone = told["HostedZoneId"]
-        self._zone(zone, told["Name"])
-        values = [{"Value": value} for value in told.get("ResourceRecords", [])]
-        record = {
-            key: value
-            for key, value in told.items()
-            if key not in {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
-        }
-        if values:
-            record |= {"ResourceRecords": values, "TTL": int(told["TTL"])}
-        changes = [{"Action": "CREATE", "ResourceRecordSet": record}]
-        self._of("route53").change_resource_record_sets(
-            HostedZoneId=zone, ChangeBatch={"Changes": changes}
-        )
-        return str(told["Name"])
-
-    def _zone(self, id_: str, record: str) -> None:
-        """A hosted zone under the id that the configuration has."""
-        zones = route53_backends[MOTO]["aws"].zones
-        if id_ not in zones:
-            name = record.rstrip(".").split(".", 1)[1]
-            self._of("route53").create_hosted_zone(Name=name, CallerReference=_ZONES + id_)
-            zone = zones.pop(next(key for key, one in zones.items() if one.name == f"{name}."))
-            zone.resource_id = id_
-            zones[id_] = zone
+        return dns.record(self._of("route53"), self._expressions.value(told))
 
     def _parameter(self, _: str, told: Mapping[str, Any]) -> str:
         told = self._expressions.value(told)

@@ -1,0 +1,58 @@
+"""Records, hosted zones and health checks of a template, made in moto by direct calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from moto.route53.models import route53_backends
+
+MOTO = "123456789012"
+"""The account that moto is; the account of the stacks is another, and only seen in their ids."""
+
+_NOT_OF_THE_API = {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
+
+
+def health_check(client: Any, name: str, told: Mapping[str, Any]) -> str:
+    """A health check; gives its id."""
+    made = client.create_health_check(
+        CallerReference=name, HealthCheckConfig=told["HealthCheckConfig"]
+    )["HealthCheck"]
+    client.change_tags_for_resource(
+        ResourceType="healthcheck", ResourceId=made["Id"], AddTags=told["HealthCheckTags"]
+    )
+    return str(made["Id"])
+
+
+def private_zone(client: Any, name: str, told: Mapping[str, Any]) -> str:
+    """A private hosted zone; gives its id."""
+    made = client.create_hosted_zone(
+        Name=told["Name"],
+        CallerReference=name,
+        HostedZoneConfig={"PrivateZone": True},
+        VPC=told["VPCs"][0],
+    )["HostedZone"]
+    return str(made["Id"]).rpartition("/")[2]
+
+
+def record(client: Any, told: Mapping[str, Any]) -> str:
+    """A record, and the public zone that it is in if it is the first there; gives its name."""
+    _known(client, told["HostedZoneId"], told["Name"])
+    made = {key: value for key, value in told.items() if key not in _NOT_OF_THE_API}
+    if "ResourceRecords" in told:
+        values = [{"Value": value} for value in told["ResourceRecords"]]
+        made |= {"ResourceRecords": values, "TTL": int(told["TTL"])}
+    client.change_resource_record_sets(
+        HostedZoneId=told["HostedZoneId"],
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": made}]},
+    )
+    return str(told["Name"])
+
+
+def _known(client: Any, id_: str, record: str) -> None:
+    """The hosted zone that the configuration names, under the id that it has there."""
+    zones = route53_backends[MOTO]["aws"].zones
+    if id_ not in zones:
+        name = record.rstrip(".").split(".", 1)[1]
+        client.create_hosted_zone(Name=name, CallerReference=id_)
+        zone = zones.pop(next(key for key, one in zones.items() if one.name == f"{name}."))
+        zone.resource_id = id_
+        zones[id_] = zone
