@@ -44,6 +44,7 @@ class Setting:
         value: the value.
         only_if_there: leave a file alone that has not got the key.
         secret: do not show the value.
+        encrypted: how a value begins that is this one, encrypted by Denodo since it was written.
     """
 
     file: Path
@@ -51,6 +52,13 @@ class Setting:
     value: str
     only_if_there: bool = False
     secret: bool = False
+    encrypted: str = ""
+
+    def stands(self, value: str | None) -> bool:
+        """Whether a value is the wanted one."""
+        if value is not None and self.encrypted and value.startswith(self.encrypted):
+            return True
+        return value == self.value
 
     def key(self, standing: Mapping[str, str]) -> str | None:
         """The key to set in a file with these values, None for none."""
