@@ -152,13 +152,12 @@ def _export(system: System, state: State, wanted: Exports, folder: Path, at: str
     text = f"password={properties.escaped(password)}\n"
     files.replace(login, text.encode(properties.ENCODING), mode=files.PRIVATE)
     options = [part for key, value in _PROPERTIES.items() for part in ("-P", f"{key}={value}")]
-    result = run(
-        [
-            *(state.home / _EXPORT, "--login", user, "--configurationfile", login),
-            *("--server", f"//{system.local}:{state.ports['vdp']}", "--file", vql, *options),
-        ],
-        seconds=_SECONDS,
-    )
+    command: list[str | Path] = [state.home / _EXPORT, "--login", user]
+    command += ["--configurationfile", login, "--file", vql]
+    command += ["--server", f"//{system.local}:{state.ports['vdp']}"]
+    for key, value in _PROPERTIES.items():
+        command += ["-P", f"{key}={value}"]
+    result = run(command, seconds=_SECONDS)
     files.remove(login)
     if not result.ended_well:
         message = f"{_EXPORT} {result.ending}; its log says why"
