@@ -135,6 +135,39 @@ def exports_of_shared(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
+    """The nodes' program makes the exports."""
+    for name, cluster in environment.clusters.items():
+        runs = environment.denodo.program and "vdp" in environment.denodo.servers
+        if cluster.exports is not None and not runs:
+            yield Problem(
+                ("clusters", name, "exports"),
+                "would be made by nobody",
+                "the program on the nodes exports what Virtual DataPort has, and there is none of "
+                "the two",
+                "remove exports; or let program be true, and vdp be one of denodo.servers",
+                at_key=True,
+                since=(("denodo", "program"), _SERVERS),
+            )
+
+
+def told_otherwise(environment: Environment) -> Iterator[Problem]:
+    """Nodes that share a catalog take their metadata from nowhere else."""
+    denodo = environment.denodo
+    if "metadata" not in denodo.model_fields_set or denodo.metadata.source == "catalog":
+        return
+    for name, catalog in _catalogs(environment):
+        if "vdp" in catalog.components:
+            yield Problem(
+                ("denodo", "metadata", "source"),
+                f"can't be so: the nodes of {name} share the catalog of Virtual DataPort",
+                "what is shared is right by itself",
+                "write catalog, or remove denodo.metadata",
+                value=denodo.metadata.source,
+                lacks=("clusters", name, "catalog", "components"),
+            )
+
+
 def _catalogs(environment: Environment) -> Iterator[tuple[str, Catalog]]:
     for name, cluster in environment.clusters.items():
         if cluster.catalog is not None:
@@ -149,4 +182,6 @@ RULES = (
     settings_of_others,
     wandering_sessions,
     exports_of_shared,
+    exports_of_nobody,
+    told_otherwise,
 )

@@ -11,6 +11,7 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    catalog,
     denodo,
     failover,
     names,
@@ -33,6 +34,7 @@ TABLES = (
     denodo,
     balancer,
     failover,
+    catalog,
     quotas,
     risks,
 )
