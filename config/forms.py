@@ -383,7 +383,7 @@ DatabaseWindow = Annotated[
 HomePath = Annotated[
     str,
     Form(
-        r"(?!(.*/)?\.\.?(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
+        r"(?=.{1,256}$)(?!(.*/)?\.\.?(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
         "is not a file below DENODO_HOME",
         "nothing else on the node is changed",
         "conf/data-catalog/DataCatalogBackend.properties",

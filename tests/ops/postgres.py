@@ -93,6 +93,19 @@ class Postgres:
                 )
             )
 
+    def dump(self, program: str, *arguments: str) -> str:
+        """What PostgreSQL's own tool dumps."""
+        return _run(program, *self._where, *arguments)
+
+    def load(self, dumped: str) -> None:
+        """Load a dump, with what is there already left alone."""
+        _run("psql", *self._where, "--quiet", "--dbname=postgres", given=dumped)
+
+    @property
+    def _where(self) -> list[str]:
+        # The package's tools have no TLS either.
+        return ["--host=127.0.0.1", f"--port={self.front.behind}", "--username=postgres"]
+
     def state(self) -> object:
         """All that a run could change, passwords included."""
         return (
@@ -158,19 +171,24 @@ def _give(folder: Path) -> None:
             os.chown(path, user, -1)
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(program: str, *arguments: str, given: str = "") -> str:
     assert _PACKAGE
     assert _PACKAGE.origin
     command = [str(Path(_PACKAGE.origin).parent / "pginstall/bin" / program), *arguments]
-    subprocess.run(
+    # A server inherits its output, and would keep a pipe open for ever.
+    output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
+    done = subprocess.run(
         command,
         check=True,
         user=_user(),
         cwd="/",
         timeout=_TIMEOUT_S,
-        stdout=subprocess.DEVNULL,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        stdout=output,
+        input=given,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": PASSWORD},
     )
+    return done.stdout or ""
 
 
 def _certificates(folder: Path) -> Path:

@@ -21,10 +21,11 @@ class TlsFront:
 
     Attributes:
         port: where it listens on 127.0.0.1.
+        behind: where the server listens.
     """
 
     def __init__(self, behind: int, certificate: Path, key: Path) -> None:
-        self._behind = behind
+        self.behind = behind
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self.port = 0
@@ -59,7 +60,7 @@ class TlsFront:
                 writer.write(b"S")
                 await writer.drain()
                 await writer.start_tls(self._context)
-                inner = await asyncio.open_connection("127.0.0.1", self._behind)
+                inner = await asyncio.open_connection("127.0.0.1", self.behind)
                 await asyncio.gather(_copy(reader, inner[1]), _copy(inner[0], writer))
             finally:
                 writer.close()
