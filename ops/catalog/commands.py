@@ -49,6 +49,14 @@ Through = Annotated[
         "certificate is still the server's.",
     ),
 ]
+Admin = Annotated[
+    str,
+    typer.Option(
+        "--admin-secret",
+        metavar="ARN",
+        help="The administrator's secret, where it is not the stack's: after a restore.",
+    ),
+]
 
 
 @catalog.command("init")
@@ -61,6 +69,7 @@ def init(
     cluster: options.Cluster = None,
     ca: Ca = None,
     through: Through = "",
+    admin_secret: Admin = "",
     scheduler_sql: Annotated[
         list[Path] | None,
         typer.Option(
@@ -76,7 +85,7 @@ def init(
 
     Run where the server is reached. Running it again changes nothing.
     """
-    reach = _reach(ca, through)
+    reach = _reach(ca, through, admin_secret)
     aws, _, metadata = _found(config, environment, region, profile, cluster)
     progress, count = Progress(), 0
     for change in init_.init(aws, metadata, reach, scripts=scheduler_sql or [], dry_run=dry_run):
@@ -102,12 +111,13 @@ def rotate(
     cluster: options.Cluster = None,
     ca: Ca = None,
     through: Through = "",
+    admin_secret: Admin = "",
     finish: Annotated[
         bool, typer.Option("--finish", help="Lock the old user out, once no node uses it.")
     ] = False,
 ) -> None:
     """Give a component a new user and password; the old ones work until --finish."""
-    reach, which = _reach(ca, through), _component(component)
+    reach, which = _reach(ca, through, admin_secret), _component(component)
     aws, _, metadata = _found(config, environment, region, profile, cluster)
     if finish:
         old = rotate_.finish(aws, metadata, reach, which)
@@ -197,12 +207,12 @@ def _found(
     return aws, site, find(aws, site, cluster)
 
 
-def _reach(ca: Path | None, through: str) -> Reach:
+def _reach(ca: Path | None, through: str, admin: str) -> Reach:
     address, _, port = through.partition(":")
     if port and not port.isdigit():
         message = f"--through {through}: {port} is no port; write an address like 127.0.0.1:15432"
         raise UsageError(message)
-    return Reach(certificates(ca), address, int(port or 0))
+    return Reach(certificates(ca), address, int(port or 0), admin)
 
 
 def _component(name: str) -> Component:

@@ -30,11 +30,13 @@ class Reach:
         ca: PEM certificates that its own is checked with; empty: those that are known already.
         through: an address to connect to in its place; empty: its own.
         port: the port there; 0: its own.
+        admin: the administrator's secret; empty: what the stack says.
     """
 
     ca: str = ""
     through: str = ""
     port: int = 0
+    admin: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def database(aws: Aws, metadata: Metadata, reach: Reach) -> Database:
     host = metadata.output(names.CATALOG_HOST)
     port = int(metadata.output(names.CATALOG_PORT))
     region = metadata.place.region
-    admin = logins.read(aws, region, metadata.output(names.CATALOG_ADMIN_SECRET))
+    admin = logins.read(aws, region, reach.admin or metadata.output(names.CATALOG_ADMIN_SECRET))
     ca = reach.ca
     for arn in metadata.secrets.values():
         ca = ca or logins.read(aws, region, arn).ca

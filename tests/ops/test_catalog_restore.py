@@ -1,8 +1,11 @@
 """The runbook's restore: a database that comes from a dump is finished by `init`."""
 
+import json
+
 from ops import exits
 from tests.ops.catalog_cloud import Catalog
 from tests.ops.conftest import Run
+from tests.ops.postgres import ADMIN, PASSWORD
 from tests.ops.test_catalog_init import (  # noqa: F401 - fixtures
     Init,
     catalog,
@@ -29,7 +32,12 @@ def test_a_restored_database_is_taken_over(
     catalog.server.reset()
     catalog.server.load(roles)
     catalog.server.load(data)
-    done = init()
+    # The restored one has an administrator's secret of its own.
+    value = {"username": ADMIN, "password": PASSWORD}
+    made = catalog.secrets.create_secret(Name="restored", SecretString=json.dumps(value))
+    catalog.secrets.delete_secret(SecretId="admin", ForceDeleteWithoutRecovery=True)
+    assert init().exit_code == exits.AWS
+    done = init("--admin-secret", made["ARN"])
     assert done.exit_code == exits.DONE, done.output
     assert "scheduler: password of scheduler_b" in done.output
     assert "data-catalog: database data_catalog" in done.output
