@@ -136,18 +136,29 @@ def exports_of_shared(environment: Environment) -> Iterator[Problem]:
 
 
 def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
-    """The nodes' program makes the exports."""
+    """The nodes' program exports what Virtual DataPort has."""
+    denodo = environment.denodo
     for name, cluster in environment.clusters.items():
-        runs = environment.denodo.program and "vdp" in environment.denodo.servers
-        if cluster.exports is not None and not runs:
+        path: Path = ("clusters", name, "exports")
+        if cluster.exports is not None and not denodo.program:
             yield Problem(
-                ("clusters", name, "exports"),
+                path,
                 "would be made by nobody",
-                "the program on the nodes exports what Virtual DataPort has, and there is none of "
-                "the two",
-                "remove exports; or let program be true, and vdp be one of denodo.servers",
+                "program: false leaves the nodes as their image has them",
+                "remove exports, or program: false",
                 at_key=True,
-                since=(("denodo", "program"), _SERVERS),
+                lacks=("denodo", "program"),
+            )
+        elif cluster.exports is not None and "vdp" not in denodo.servers:
+            yield Problem(
+                path,
+                "have nothing to export",
+                "what is exported is Virtual DataPort's, and denodo.servers does not name vdp",
+                "remove exports, or add vdp to denodo.servers",
+                at_key=True,
+                severity=Severity.WARNING,
+                rule="exports-unused",
+                since=(_SERVERS,),
             )
 
 

@@ -161,7 +161,14 @@ WRONG = (
         exports_of_nobody,
         {**EXPORTED, "denodo/program": False},
         "clusters.main.exports",
-        ("would be made by nobody", "program"),
+        ("would be made by nobody", "program: false"),
+    ),
+    Wrong(
+        exports_of_nobody,
+        {**EXPORTED, SERVERS: ["scheduler-admin"], "services": {"mine": 1234}},
+        "clusters.main.exports",
+        ("have nothing to export",),
+        severity=Severity.WARNING,
     ),
     Wrong(
         told_otherwise,

@@ -17,10 +17,10 @@ from config.check_denodo import (
 from config.problem import Severity
 from tests.cases.case import Right, Wrong
 from tests.cases.nodes import exists
-from tests.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, minimal, twins
+from tests.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, Data, minimal, twins
 
 V7, V9 = partial(minimal, "7.0"), partial(minimal, "9.0")
-SHARED = {"clusters/main/catalog": {}}
+SHARED: Data = {"clusters/main/catalog": {}}
 """What several nodes with a Scheduler or a Data Catalog must have."""
 TOKEN, METADATA = "denodo/security_token", "denodo/metadata"
 SERVERS = "denodo/servers"
