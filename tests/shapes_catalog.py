@@ -63,6 +63,14 @@ def _database(draw: Draw, cluster: Data, number: int) -> Data:
     return database
 
 
+def share(data: Data, *components: str) -> None:
+    """Let every cluster share a server of its own, and export nothing."""
+    for name, cluster in data["clusters"].items():
+        server = {"host": f"db-{name.strip('-')}.example.com", "secret": _secret(cluster, "admin")}
+        cluster["catalog"] = {"components": [*components], "existing": server}
+        cluster.pop("exports", None)
+
+
 def _secret(cluster: Data, name: str) -> str:
     place = f"{cluster['region']}:{cluster['account']}"
     partition = "aws-us-gov" if cluster["region"].startswith("us-gov-") else "aws"
