@@ -151,7 +151,6 @@ def _export(system: System, state: State, wanted: Exports, folder: Path, at: str
     # The password is not an argument: Denodo's script reads it from a file.
     text = f"password={properties.escaped(password)}\n"
     files.replace(login, text.encode(properties.ENCODING), mode=files.PRIVATE)
-    options = [part for key, value in _PROPERTIES.items() for part in ("-P", f"{key}={value}")]
     command: list[str | Path] = [state.home / _EXPORT, "--login", user]
     command += ["--configurationfile", login, "--file", vql]
     command += ["--server", f"//{system.local}:{state.ports['vdp']}"]
