@@ -77,11 +77,14 @@ def plan(system: System, state: State, record: Record) -> Plan:
         edits: dict[str, str] = {}
         for entry in entries:
             key = entry.key(standing)
-            if key is not None and not entry.stands(standing.get(key)):
-                edits[key] = entry.value
+            if key is None:
+                continue
+            value = entry.wanted(standing.get(key))
+            if standing.get(key) != value:
+                edits[key] = value
                 if entry.secret:
                     private.add(path)
-                shown = "(secret)" if entry.secret else entry.value
+                shown = "(secret)" if entry.secret else value
                 old = "(secret)" if entry.secret else standing.get(key, "(not set)")
                 changes.append(f"{path}: {key}: {old} becomes {shown}")
         if edits:

@@ -13,6 +13,7 @@ from config.topology import listeners, ports_of
 from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
+from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
 from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
@@ -211,7 +212,7 @@ class ClusterStack(EnvironmentStack):
         return address
 
     def _watch(self, balancer: Balancer) -> None:
-        """The alarm and its check, which hang on the balancer and so are in its stack."""
+        """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
         jdbc = self._environment.services["jdbc"]
@@ -222,9 +223,11 @@ class ClusterStack(EnvironmentStack):
             group=balancer.groups["jdbc"],
             region=self.cluster.region,
             minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
         )
         self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
 
     def _say_where(self, host: str) -> None:
         """What people need to know."""
@@ -243,11 +246,11 @@ class ClusterStack(EnvironmentStack):
             host = node_names.host(self._environment, self.name, name)
             self._output(naming.node_name_output(name), host)
         # Outputs have letters and digits only, and names of nodes may have more.
-        self.template_options.metadata = {
-            "Denodo": {
-                "Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}
-            }
-        }
+        told = {"Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}}
+        zones = zones_of_existing(self.cluster)
+        if zones:
+            told["Zones"] = zones
+        self.template_options.metadata = {"Denodo": told}
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

@@ -14,6 +14,7 @@ BALANCER_GROUP_ID = "BalancerSecurityGroupId"
 NODE_ADDRESS = "NodeAddress"
 BALANCER_ZONE_ID = "BalancerHostedZoneId"
 HEALTH_CHECK_ID = "HealthCheckId"
+ALIVE_CHECK_ID = "AliveCheckId"
 JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
@@ -25,6 +26,10 @@ CATALOG_PORT = "CatalogPort"
 CATALOG_ADMIN_SECRET = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC = "CatalogAlarms"
 EXPORT_BUCKET = "ExportBucket"
+CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
+REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+ZONE_ID = "HostedZoneId"
+OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 NODE_DOCUMENT = "NodeDocument"
 
 

@@ -3,6 +3,7 @@
 from local.aws import (
     addresses,
     alarms,
+    answers,
     creation_policy,
     databases,
     dns,
@@ -37,6 +38,7 @@ def install() -> None:
     alarms.install()
     dns.install()
     health_checks.install()
+    answers.install()
     systems_manager.install()
     secret_values.install()
     databases.install()

