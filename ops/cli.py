@@ -26,7 +26,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Nodes": (
         # one node, in and out
     ),
-    "Changes": ("ops.pin:pin", "ops.plan:plan", "ops.roll:roll", "ops.rollout:rollout"),
+    "Changes": (
+        "ops.catalog.commands:catalog",
+        "ops.pin:pin",
+        "ops.plan:plan",
+        "ops.roll:roll",
+        "ops.rollout:rollout",
+    ),
     "Failover": (
         # where the site is
         "ops.failover:failover",

@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import node_names, site
+from config import metadata, node_names, site
 from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
@@ -15,6 +15,7 @@ from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
+from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
@@ -78,6 +79,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._make_nodes(pins)
         host = self._balanced() if balanced else self._bare(public=public)
+        self._let_keep_metadata()
         self._name_nodes()
         if environment.denodo.program and self._nodes:
             self._set_up_nodes(pins, program, balancer=host if balanced else "")
@@ -114,6 +116,21 @@ class ClusterStack(EnvironmentStack):
                 ),
             )
         return nodes
+
+    def _let_keep_metadata(self) -> None:
+        """What nodes and the stack of their metadata need of each other."""
+        set_up = self._nodes if self._environment.denodo.program else {}
+        for name, node in set_up.items():
+            for statement in metadata_access(self._environment, self.name, name):
+                node.role.add_to_policy(statement)
+        if not metadata.makes_database(self.cluster):
+            return
+        if self._nodes:
+            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+        if self.cluster.network.vpc is None:
+            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            for zone, subnet in self._network.node_subnets.items():
+                self._output(naming.subnet_output(zone), subnet.subnet_id)
 
     def _machine(self, node: str, pins: Pins) -> Instance:
         """What a node runs."""

@@ -11,6 +11,7 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    catalog,
     denodo,
     failover,
     haproxy,
@@ -35,6 +36,7 @@ TABLES = (
     balancer,
     haproxy,
     failover,
+    catalog,
     quotas,
     risks,
 )

@@ -11,6 +11,7 @@ from typing import Any
 from config.cluster import Cluster
 from config.model import Environment
 from config.service import HealthSettings, Service
+from tests import topology_catalog
 from tests.assembly import Assembly
 
 LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -26,7 +27,7 @@ RECORD = "AWS::Route53::RecordSet"
 
 PARAMETER = "AWS::SSM::Parameter"
 ZONE = "AWS::Route53::HostedZone"
-NAMED = {RECORD, PARAMETER, ZONE}
+NAMED = {RECORD, PARAMETER, ZONE, topology_catalog.SECRET}
 """What others know by a name of ours."""
 
 Resources = dict[str, dict[str, Any]]
@@ -37,11 +38,13 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
+    names |= topology_catalog.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
         ClusterView(environment, name, cluster, assembly).holds()
     if environment.failover:
         _failover(environment, assembly)
+    topology_catalog.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 
@@ -61,7 +64,8 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
             if not stack.endswith("-failover"):
-                assert given["denodo:cluster"] == stack.removeprefix(f"{environment.name}-")
+                cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
+                assert given["denodo:cluster"] == cluster
             assert environment.tags.items() <= given.items()
 
 
@@ -163,11 +167,12 @@ class ClusterView:
             for verb in ("Create", "Open")
             for what in ("Control", "Data")
         }
-        named = by_action.keys() - sessions
+        named = by_action.keys() - sessions - topology_catalog.actions_of_a_node(self.cluster)
         if not self.environment.denodo.program:
             assert named == set()
             return
         may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
+        may -= topology_catalog.actions_of_a_node(self.cluster)
         assert may <= named <= may | {"secretsmanager:GetSecretValue"}
         (parameter,) = by_action["ssm:GetParameter"]
         ref = parameter["Fn::Join"][1][-1]["Ref"]
