@@ -15,9 +15,6 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
     """Values of the design that no stack exists for yet."""
     for name, cluster in environment.clusters.items():
         yield from _of_cluster(("clusters", name), cluster)
-    for name, service in environment.services.items():
-        if service.sticky == "cookie":
-            yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
 
 
 def _of_cluster(path: Path, cluster: Cluster) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from config import (
     check_balancer,
+    check_cookies,
     check_denodo,
     check_failover,
     check_names,
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *check_node_names.RULES,
     *check_denodo.RULES,
     *check_balancer.RULES,
+    *check_cookies.RULES,
     *check_failover.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,

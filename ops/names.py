@@ -9,6 +9,7 @@ ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
+ALB_TAG = "denodo:alb"
 
 BALANCER_DNS_NAME = "BalancerDnsName"
 NODE_ADDRESS = "NodeAddress"

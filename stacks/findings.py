@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
+from config import cookies
 from config.model import Environment
 
 _BUILT_IN = "CloudFormation-Validate"
@@ -45,12 +46,6 @@ _ALWAYS = (
     ),
     Reason(
         _NAG,
-        "AwsSolutions-ELB2",
-        "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
-        "out most of what passes; flow logs and Denodo's own log have all of it",
-    ),
-    Reason(
-        _NAG,
         "AwsSolutions-EC28",
         "Target health decides on a node every few seconds; metrics by the minute decide nothing",
     ),
@@ -65,6 +60,14 @@ _ALWAYS = (
         "AwsSolutions-IAM5[Resource::*]",
         "Session Manager's actions take no resource",
     ),
+)
+_NO_LOGS = (
+    "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
+    "out most of what passes; flow logs and Denodo's own log have all of it"
+)
+_NO_WEB_LOGS = (
+    "; those of the Application Load Balancer behind it hold addresses and queries of users, and "
+    "who keeps them how long is the account's decision: who wants them turns them on"
 )
 _GIVEN_VPC = (
     Reason(
@@ -93,6 +96,8 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
+    behind = any(cookies.services(environment, cluster) for cluster in clusters)
+    yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
     if any(cluster.network.vpc is not None for cluster in clusters):
         yield from _GIVEN_VPC
     if any(cluster.network.vpc is None for cluster in clusters):

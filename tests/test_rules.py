@@ -11,6 +11,7 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    cookies,
     denodo,
     failover,
     names,
@@ -32,6 +33,7 @@ TABLES = (
     node_names,
     denodo,
     balancer,
+    cookies,
     failover,
     quotas,
     risks,
