@@ -121,8 +121,7 @@ def health(arn: str, target: Target) -> Health:
 
 
 def _through(target: Target) -> Health:
-    """A balancer's answer, which is that of some node behind it: as if one that is not healthy gave
-    none."""
+    """What another balancer answers: as if nodes that are not healthy gave it no answer."""
     states = {
         health(arn, one).state for arn in behind.groups(target) for one in emulator.targets[arn]
     }
