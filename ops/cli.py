@@ -31,9 +31,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Failover": (
         # where the site is
+        "ops.failover:failover",
     ),
     "Files": (
         # from the configuration, without AWS
+        "ops.drill.command:drill",
+        "ops.haproxy_commands:haproxy",
     ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name

@@ -130,6 +130,12 @@ def _through(target: Target) -> Health:
     return _CHECKING if "initial" in states else _NO_NODE
 
 
+def healthy(arn: str) -> float:
+    """How many targets of a group are healthy."""
+    _forget(arn)
+    return float(sum(health(arn, one) == _HEALTHY for one in emulator.targets.get(arn, [])))
+
+
 def _unused(group: emulator.Record, instance: emulator.Record | None) -> Health | None:
     """Why a target gets no traffic whatever its checks say, None if it may."""
     if instance is not None and instance["State"]["Name"] != "running":
