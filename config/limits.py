@@ -28,6 +28,14 @@ LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NL
 TARGETS_PER_NLB: Final = Limit(
     500, "targets of a Network Load Balancer with cross-zone on", _NLB_QUOTAS, adjustable=True
 )
+TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
+    100,
+    "targets that an Application Load Balancer takes of a Network Load Balancer's quota",
+    "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
+)
+"""With cross-zone on. Whether it counts once or in each group that holds it is not said; here it
+counts in each."""
+
 RULES_PER_SECURITY_GROUP: Final = Limit(
     60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
 )
@@ -77,9 +85,24 @@ DEREGISTRATION_DELAY_S: Final = Range(
 IDLE_TIMEOUT_S: Final = Range(
     60, 6000, "AWS, Update the TCP idle timeout for your Network Load Balancer listener"
 )
+ALB_IDLE_TIMEOUT_S: Final = Range(
+    1, 4000, "AWS, Edit attributes for your Application Load Balancer, Connection idle timeout"
+)
 RECORD_TTL_S: Final = Range(0, 2_147_483_647, "AWS, Amazon Route 53 API, ResourceRecordSet")
 FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckConfig")
 VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
+ALB_SUBNET_PREFIX: Final = Range(
+    16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
+)
+"""The smallest has 8 free addresses at least; the largest is what a VPC may be."""
+
+ALB_ZONES: Final = 2
+"""How many zones an Application Load Balancer is in at least (the same page)."""
+
+COOKIE_DURATION_S: Final = 86_400
+"""How long a cookie keeps a client on its node, from the last answer: AWS's own default (AWS,
+Sticky sessions for your Application Load Balancer)."""
+
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 DATABASE_STORAGE_GIB: Final = Range(
     20, 65_536, "AWS, Amazon RDS DB instance storage, General Purpose SSD (gp3)"
@@ -104,7 +127,11 @@ ENDPOINT_INTERVALS_S: Final = (10, 30)
 ALARM_PERIOD_S: Final = 60
 """How often a Network Load Balancer reports metrics (AWS, CloudWatch metrics for your NLB)."""
 
-FIXED_TLS_IDLE_TIMEOUT_S: Final = 350
+NLB_IDLE_TIMEOUT_DEFAULT_S: Final = 350
+"""The idle timeout of a TCP listener that says nothing else (AWS, Update the TCP idle timeout for
+your Network Load Balancer listener)."""
+
+FIXED_TLS_IDLE_TIMEOUT_S: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
 """The idle timeout of a TLS listener, which can't be changed (AWS, Network Load Balancers)."""
 
 NO_NLB_TARGETS: Final = frozenset(

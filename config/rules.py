@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from config import (
     check_balancer,
     check_catalog,
+    check_cookies,
     check_database,
     check_denodo,
     check_failover,
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     *check_node_names.RULES,
     *check_denodo.RULES,
     *check_balancer.RULES,
+    *check_cookies.RULES,
     *check_haproxy.RULES,
     *check_failover.RULES,
     *check_catalog.RULES,

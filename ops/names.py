@@ -13,6 +13,7 @@ NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
 DRAINED_TAG = "denodo:drained"
 """On an instance that is taken out: since when, by whom and why (`ops.marks`)."""
+ALB_TAG = "denodo:alb"
 
 BALANCER_DNS_NAME = "BalancerDnsName"
 NODE_ADDRESS = "NodeAddress"

@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import metadata, node_names, site
+from config import cookies, metadata, node_names, site
 from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
@@ -70,6 +70,9 @@ class ClusterStack(EnvironmentStack):
         groups: list[Group] = ["balancer"] if balanced else []
         if has_own_nodes(self.cluster):
             groups.append("nodes")
+        self._behind = bool(cookies.services(environment, self.cluster))
+        if self._behind:
+            groups.append("alb")
         self._groups = SecurityGroups(
             self,
             "Groups",
@@ -206,13 +209,19 @@ class ClusterStack(EnvironmentStack):
             subnets=self._network.balancer_subnets,
             security_group=self._groups["balancer"],
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            alb_group=self._groups["alb"] if self._behind else None,
+            alb_idle_timeout=(
+                cookies.idle_timeout(self._environment, self.cluster) if self._behind else None
+            ),
         )
         host = balancer.nlb.load_balancer_dns_name
         self._output(naming.BALANCER_DNS_NAME, host)
         self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
         if len(self._nodes) < len(self.cluster.nodes):
-            # Who owns the instances lets this group in.
+            # Who owns the instances lets these groups in.
             self._output(naming.BALANCER_GROUP_ID, self._groups["balancer"].security_group_id)
+            if self._behind:
+                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
         if site.checks(self._environment).get(self.name) == "alarm":
             self._watch(balancer)
         return host

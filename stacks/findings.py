@@ -11,7 +11,7 @@ from aws_cdk import Acknowledgment, Validations
 from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from config import metadata, site
+from config import cookies, metadata, site
 from config.model import Environment
 from stacks import naming
 
@@ -48,12 +48,6 @@ _ALWAYS = (
     ),
     Reason(
         _NAG,
-        "AwsSolutions-ELB2",
-        "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
-        "out most of what passes; flow logs and Denodo's own log have all of it",
-    ),
-    Reason(
-        _NAG,
         "AwsSolutions-EC28",
         "Target health decides on a node every few seconds; metrics by the minute decide nothing",
     ),
@@ -69,6 +63,14 @@ _ALWAYS = (
         "Session Manager's actions take no resource, nor do those that describe health or put a "
         "metric: these are bounded by region, and the metric by its namespace",
     ),
+)
+_NO_LOGS = (
+    "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
+    "out most of what passes; flow logs and Denodo's own log have all of it"
+)
+_NO_WEB_LOGS = (
+    "; those of the Application Load Balancer behind it hold addresses and queries of users, and "
+    "who keeps them how long is the account's decision: who wants them turns them on"
 )
 _GIVEN_SUBNETS = (
     Reason(
@@ -119,6 +121,8 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
+    behind = any(cookies.services(environment, cluster) for cluster in clusters)
+    yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
     if any(one.network.vpc is not None or metadata.makes_database(one) for one in clusters):
         yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):

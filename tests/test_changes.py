@@ -14,6 +14,7 @@ from config.load import load
 from tests import assembly
 from tests.assembly import ROOT, Template, synthesise
 
+GROUP_OF_RULES = "AWS::EC2::SecurityGroup"
 Data = dict[str, Any]
 Synth = Callable[[Data], dict[str, Template]]
 
@@ -117,6 +118,47 @@ def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None
         assert _places(change) == {"state-node1", "state-node2"}
         assert set.union(*change.changed.values()) == {"Value"}
     assert one["denodo70-failover"] == two["denodo70-failover"]
+
+
+def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
+    """The first service with cookies brings the second balancer, the next one a listener of it."""
+    first, second = copy.deepcopy(created), copy.deepcopy(created)
+    first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
+    second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}
+    zero, one, two = (synth(data)["denodo80-main"] for data in (created, first, second))
+    change = Change(zero, one)
+    group = {id_: of for id_, of in change.added.items() if of["Type"] == GROUP_OF_RULES}
+    rest = {id_: of for id_, of in change.added.items() if id_ not in group}
+    assert len(group) == 1
+    paths = {"Balancer/Cookies", "Balancer/service-app"}
+    assert _split(rest) == (paths, {(8181, 8181), (9191, 9191)})
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    change = Change(one, two)
+    assert _split(change.added) == (
+        {"Balancer/Cookies", "Balancer/service-api"},
+        {(8182, 8182)},
+    )
+    assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    back = Change(two, zero)
+    assert back.added == {}
+    assert {tuple(keys) for keys in back.changed.values()} == {("Value",)}
+
+
+def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
+    """Clients find the service on the same listener, which is pointed at the new group."""
+    after = copy.deepcopy(created)
+    after["services"]["web"]["sticky"] = "cookie"
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    changed = {id_: keys for id_, keys in change.changed.items() if keys != {"Value"}}
+    assert set(map(tuple, changed.values())) == {("DefaultActions",)}
+    assert [change.path(id_) for id_ in changed] == [
+        "denodo80-main/Balancer/service-web/Listener/Resource"
+    ]
+    kinds = sorted(one["Type"].rpartition("::")[2] for one in change.removed.values())
+    assert kinds == ["SecurityGroupEgress", "SecurityGroupIngress", "TargetGroup"]
 
 
 def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data) -> None:

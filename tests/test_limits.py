@@ -25,6 +25,7 @@ def test_numbers_are_the_published_ones() -> None:
     assert {name: (one.value, one.adjustable) for name, one in LIMITS.items()} == {
         "LISTENERS_PER_NLB": (50, False),
         "TARGETS_PER_NLB": (500, True),
+        "TARGETS_PER_ALB_BEHIND_NLB": (100, False),
         "RULES_PER_SECURITY_GROUP": (60, True),
         "HEALTH_CHECKERS_WEIGHT": (25, False),
         "ELASTIC_IPS_PER_REGION": (5, True),
@@ -47,6 +48,7 @@ def test_ranges_are_the_published_ones() -> None:
         "HEALTH_THRESHOLD": (2, 10),
         "DEREGISTRATION_DELAY_S": (0, 3600),
         "IDLE_TIMEOUT_S": (60, 6000),
+        "ALB_IDLE_TIMEOUT_S": (1, 4000),
         "RECORD_TTL_S": (0, 2**31 - 1),
         "FAILURE_THRESHOLD": (1, 10),
         "VPC_PREFIX": (16, 28),
@@ -55,6 +57,7 @@ def test_ranges_are_the_published_ones() -> None:
         "DATABASE_RETENTION_DAYS": (1, 35),
         "DATABASE_CONNECTIONS": (20, 5000),
         "DATABASE_WINDOW_S": (1800, 86_400),
+        "ALB_SUBNET_PREFIX": (16, 27),
         "CREATION_TIMEOUT_S": (300, 43_200),
     }
 

@@ -12,6 +12,7 @@ from config.validate import validate
 from tests.cases import (
     balancer,
     catalog,
+    cookies,
     denodo,
     failover,
     haproxy,
@@ -34,6 +35,7 @@ TABLES = (
     node_names,
     denodo,
     balancer,
+    cookies,
     haproxy,
     failover,
     catalog,
