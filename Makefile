@@ -1,14 +1,17 @@
 # One verb a job; `make` lists them. Every verb sets up first what it needs.
 
-# What `make synth`, `make diff` and `make bench` work on: a path, or a bare name for
+# What `make synth`, `make drill`, `make diff` and `make bench` work on: a path, or a bare name for
 # config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
 # The port of the local AWS; 0 is a free one.
 LOCAL_PORT ?= 0
 # The git revision that `make diff` compares the working tree with.
 BASE ?= main
-# More arguments for pytest, the benchmark or the locking, such as ARGS='-x -k failover'.
+# More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
+
+# How many tests run at once; 0 runs them in one process, for a debugger.
+JOBS ?= auto
 
 python := .venv/bin/python
 typed := $(wildcard app.py bench config local node ops scripts stacks tests)
@@ -17,7 +20,7 @@ typed := $(wildcard app.py bench config local node ops scripts stacks tests)
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup local local-down local-env test snapshots reference lint format synth diff bench lock clean
+.PHONY: help setup local local-down local-env test snapshots reference lint format synth drill diff bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -37,7 +40,7 @@ local-env: setup ## print the lines that send a shell to the local AWS
 
 test: setup ## run every test (ARGS='-k NAME' for some)
 	@local/setup
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile $(ARGS)
 
 snapshots: setup ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/test_examples.py --snapshot-update
@@ -57,6 +60,10 @@ format: setup ## rewrite the code in its form, and mend what ruff can
 
 synth: setup ## write the templates of CONFIG to cdk.out, without any AWS account
 	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
+
+drill: setup ## show what every single failure of CONFIG would do (ARGS='--format json', …)
+	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
+	@$(python) -m ops drill cdk.out $(ARGS)
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) scripts/diff.py --base '$(BASE)' --config '$(CONFIG)'

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from config.cluster import Cluster
-from config.haproxy_plan import is_web, speaks_https, tls_of
+from config.haproxy_plan import asks_ready, is_web, speaks_https, tls_of
 from config.model import Environment
 from config.ports import NODE_TLS_PORTS
 from config.problem import ANY, Path, Problem, Severity
@@ -129,7 +129,7 @@ def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
     """Cookies are for web services that HAProxy can read."""
     for name, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.sticky == "cookie" and not is_web(cluster, key, service):
+            if service.sticky == "cookie" and not is_web(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
                     "can't be cookie here",
@@ -159,7 +159,7 @@ def haproxy_blind(environment: Environment) -> Iterator[Problem]:
     """A check that only connects does not see a node that hangs."""
     for _, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.health.protocol == "tcp" and not cluster.balancer.proxy.checks.ready:
+            if service.health.protocol == "tcp" and not asks_ready(environment, cluster, service):
                 yield Problem(
                     ("services", key, "health", "protocol"),
                     "sees no node that hangs",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config import limits
+from config import cookies, limits
 from config.check_nodes import described
 from config.cluster import Cluster
 from config.firewall import Direction, Group, Side, firewall
@@ -13,6 +13,7 @@ from config.problem import Path, Problem, Severity
 from config.topology import listeners
 
 _GROUPS: dict[Group, str] = {
+    "alb": "the Application Load Balancer's",
     "balancer": "the balancer's",
     "haproxy": "HAProxy's",
     "nodes": "the nodes'",
@@ -43,12 +44,24 @@ def target_quota(environment: Environment) -> Iterator[Problem]:
             limits.TARGETS_PER_NLB,
             most_proxies(cluster) * len(served)
             if proxied
-            else sum(len(one.nodes) for one in served),
+            else sum(
+                limits.TARGETS_PER_ALB_BEHIND_NLB.value if one.alb else len(one.nodes)
+                for one in served
+            ),
             ("clusters", name),
-            f"each {'HAProxy' if proxied else 'node'} counts once in every target group",
+            f"each {'HAProxy' if proxied else 'node'} counts once in every target group"
+            + _with_cookies(environment, cluster),
             f"remove services or {'HAProxies' if proxied else 'nodes'}, or split the cluster in "
             "two",
         )
+
+
+def _with_cookies(environment: Environment, cluster: Cluster) -> str:
+    count = len(cookies.services(environment, cluster))
+    limit = limits.TARGETS_PER_ALB_BEHIND_NLB
+    return f", and each of {count} services with cookies {limit.value} ({limit.source})" * bool(
+        count
+    )
 
 
 def rule_quota(environment: Environment) -> Iterator[Problem]:
@@ -99,17 +112,19 @@ def resource_quota(environment: Environment) -> Iterator[Problem]:
 def resources(environment: Environment, name: str) -> int:
     """An upper bound of the resources in a cluster's stack (a test holds it to the templates)."""
     cluster = environment.clusters[name]
-    served = len(listeners(environment, cluster))
+    behind = len(cookies.services(environment, cluster))
+    # With cookies, a second listener and group; besides, the other balancer and its group.
+    served = len(listeners(environment, cluster)) + behind + bool(behind)
     rules = sum(len(side.rules) for side in firewall(environment, name))
     zones = len(cluster.network.zones)
     # A created VPC: itself, gateway, attachment, S3 endpoint; a zone: two subnets with route
     # table, association and route each, and NAT gateway with address.
     network = 0 if cluster.network.vpc else 4 + 10 * zones
     # A node: instance, profile, role, policy, parameter, name. Besides: groups, balancer, alarm,
-    # health check, zone of the names, document.
+    # health check, zone of the names, document, the operators' policy.
     # Of HAProxy: group, fleet, template, profile, role, policy, parameter, document.
     proxies = 8 if cluster.balancer.kind == "haproxy" else 0
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 12 + proxies
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + proxies
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:

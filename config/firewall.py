@@ -17,7 +17,7 @@ from config.model import Environment
 from config.ports import HTTPS_PORT, READY_PORT
 from config.topology import Listener, listeners, ports_of
 
-Group = Literal["balancer", "haproxy", "nodes"]
+Group = Literal["alb", "balancer", "haproxy", "nodes"]
 Direction = Literal["ingress", "egress"]
 
 
@@ -110,7 +110,12 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Ru
         yield from _from_outside("balancer", environment, name, served)
         yield from _from_inside(environment, cluster, served)
     if cluster.balancer.kind == "nlb":
-        yield from _to_nodes("balancer", cluster, _node_ports(served))
+        behind = [one for one in served if one.alb]
+        yield from _to_nodes("balancer", cluster, _node_ports(one for one in served if not one.alb))
+        yield from _to_nodes("alb", cluster, _node_ports(behind))
+        for one in behind:
+            yield _one("balancer", "egress", Peer("group", "alb"), one.port)
+            yield _one("alb", "ingress", Peer("group", "balancer"), one.port)
     if cluster.balancer.kind == "haproxy":
         yield from _to_haproxy(environment, cluster)
         yield from _to_nodes("haproxy", cluster, proxied_ports(environment, name))
@@ -145,7 +150,7 @@ def _to_haproxy(environment: Environment, cluster: Cluster) -> Iterator[Rule]:
 def proxied_ports(environment: Environment, name: str) -> list[int]:
     """The ports on the nodes that HAProxy reaches: traffic, checks, and the node's own word."""
     found = set()
-    for route in plan(environment, name, deployed=True):
+    for route in plan(environment, name):
         found |= {server.port for server in route.servers}
         if route.check and route.check.port:
             found.add(route.check.port)
@@ -192,8 +197,8 @@ def _from_inside(
         )
 
 
-def _node_ports(served: tuple[Listener, ...]) -> list[int]:
-    """The ports on the nodes that the balancer reaches: traffic and checks."""
+def _node_ports(served: Iterable[Listener]) -> list[int]:
+    """The ports that a balancer reaches on its targets: traffic and checks."""
     return sorted({port for one in served for port in (one.target_port, one.health.port)})
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from config.forms import Cidr, Flag, Form, HostName, NodeName, Port, ServiceName, Whole
 from config.haproxy_instance import HaproxyInstance
-from config.limits import Range
+from config.limits import QUERY_TIMEOUT_DEFAULT_S, Range
 from config.part import Part
 
 _TIMES: Final = "HAProxy, Configuration Manual, Time format"
@@ -48,8 +48,8 @@ class HaproxyTimeouts(Part):
     tcp: Seconds = 28_800
     """Seconds until a silent TCP connection is closed, for services without `idle_timeout`: idle \
 pools and long queries are silent."""
-    http: Seconds = 900
-    """Seconds that a node may take to answer a web request; Denodo ends queries after 900."""
+    http: Seconds = QUERY_TIMEOUT_DEFAULT_S
+    """Seconds that a node may take to answer a web request; Denodo ends a query after 900."""
     http_request: Seconds = 10
     """Seconds that a client may take to send a request's headers."""
     keep_alive: Seconds = 30
@@ -64,15 +64,15 @@ class HaproxyChecks(Part):
     interval: CheckSeconds = 1
     """Seconds between checks; a quarter of a second once one has failed."""
     timeout: CheckSeconds | None = None
-    """Seconds that a node may take to answer; default: 1, where `ready` is asked 4."""
+    """Seconds that a node may take to answer; default: 1, with readiness 4."""
     fall: Annotated[Whole, Field(ge=FALL.low, le=FALL.high), FALL] = 2
     """Failed checks in a row that take a node out."""
     rise: Annotated[Whole, Field(ge=RISE.low, le=RISE.high), RISE] = 2
     """Passed checks in a row that bring a node in."""
     ready: Flag | None = None
     """Ask the program on the node as well (`GET /ready/SERVICE` on port 9191): it knows of \
-promotions, of a node that is drained and of metadata that is not confirmed. Default: on AWS, \
-where every node has the program and the service's `health` does not say what is asked."""
+promotions, of a node that is drained and of metadata that is not confirmed; default: where every \
+node has it, for services that do not say in `health` what is asked."""
     tls: Flag = False
     """Whether the nodes speak TLS on their RMI ports (JDBC, Scheduler)."""
 

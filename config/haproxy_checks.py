@@ -45,7 +45,7 @@ def _http(check: Check) -> Iterator[str]:
     yield f"http-check expect status {'200-499' if check.path == '/' else '200-399,401,403'}"
     if check.ready:
         yield f"http-check connect port {READY_PORT}"
-        yield f"http-check send meth GET uri /ready/{check.ready}"
+        yield f"http-check send meth GET uri {check.ready}"
         yield "http-check expect status 200"
 
 
@@ -60,7 +60,7 @@ def _tcp(check: Check) -> Iterator[str]:
         yield "tcp-check expect rbinary ^(4E|53)"
     if check.ready:
         yield f"tcp-check connect port {READY_PORT}"
-        yield f'tcp-check send "GET /ready/{check.ready} HTTP/1.0\\r\\n\\r\\n"'
+        yield f'tcp-check send "GET {check.ready} HTTP/1.0\\r\\n\\r\\n"'
         yield 'tcp-check expect rstring "^HTTP/1\\.[01] 200"'
 
 

@@ -13,12 +13,23 @@ from config import node_names, readiness
 from config.cluster import Cluster
 from config.haproxy import CHECK_SECONDS, HaproxyTls
 from config.model import Environment
-from config.ports import NODE_TLS_PORTS, Protocol, protocol
+from config.ports import NODE_TLS_PORTS
 from config.service import HealthSettings, Service
 from config.topology import Listener, listeners
 
 AUXILIARY = "auxiliary."
 """Begins the name of a backend for one node's auxiliary port; no service's name has a dot."""
+
+Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
+"""What a service speaks; tcp is anything else."""
+
+_PROTOCOLS: dict[readiness.Kind, Protocol] = {
+    "vdp": "rmi",
+    "scheduler": "rmi",
+    "odbc": "postgresql",
+    "web": "http",
+    "tcp": "tcp",
+}
 
 _READY_TIMEOUT_S = 4
 """The node program answers within 3 s, see `node.ready`."""
@@ -48,7 +59,7 @@ class Check:
         tls: whether it is spoken over TLS.
         port: the port on the nodes, None for the route's own.
         path: what http and https ask for.
-        ready: the service that the node program is asked for as well.
+        ready: what the node program is asked for as well.
     """
 
     speaks: Protocol
@@ -91,28 +102,11 @@ class Route:
     idle: int | None = None
 
 
-def plan(environment: Environment, name: str, *, deployed: bool = False) -> tuple[Route, ...]:
-    """The routes of a cluster: services by name, then auxiliary ports by node.
-
-    Args:
-        environment: the configuration.
-        name: the cluster's name.
-        deployed: whether our stacks make the nodes, which then have the program.
-    """
+def plan(environment: Environment, name: str) -> tuple[Route, ...]:
+    """The routes of a cluster: services by name, then auxiliary ports by node."""
     cluster = environment.clusters[name]
     found = listeners(environment, cluster)
-    return tuple(_routes(environment, name, cluster, found, deployed=deployed))
-
-
-def asks_ready(
-    environment: Environment, cluster: Cluster, service: Service, *, deployed: bool
-) -> bool:
-    """Whether a service's check also asks the program on the node."""
-    given = cluster.balancer.proxy.checks.ready
-    if given is not None:
-        return given
-    told = readiness.is_overruled(service.health, HealthSettings())
-    return deployed and readiness.is_asked(environment, cluster) and not told
+    return tuple(_routes(environment, name, cluster, found))
 
 
 def speaks_https(cluster: Cluster, name: str, service: Service) -> bool:
@@ -130,12 +124,19 @@ def tls_of(cluster: Cluster, name: str, service: Service) -> HaproxyTls | None:
     return cluster.balancer.proxy.tls or HaproxyTls(mode="passthrough")
 
 
-def is_web(cluster: Cluster, name: str, service: Service) -> bool:
+def protocol(environment: Environment, name: str) -> Protocol:
+    """What a service speaks on the nodes."""
+    probe = readiness.probe(environment, name, environment.services[name])
+    return "https" if probe.tls else _PROTOCOLS[probe.kind]
+
+
+def is_web(environment: Environment, cluster: Cluster, name: str) -> bool:
     """Whether HAProxy reads a service's requests, as it must for cookies."""
+    service = environment.services[name]
     tls = tls_of(cluster, name, service)
     if tls:
         return tls.mode != "passthrough"
-    return protocol(name, service.target_port) == "http" or service.sticky == "cookie"
+    return protocol(environment, name) == "http" or service.sticky == "cookie"
 
 
 def server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
@@ -147,27 +148,22 @@ def server(environment: Environment, cluster_name: str, node: str, port: int) ->
 
 
 def _routes(
-    environment: Environment,
-    name: str,
-    cluster: Cluster,
-    found: tuple[Listener, ...],
-    *,
-    deployed: bool,
+    environment: Environment, name: str, cluster: Cluster, found: tuple[Listener, ...]
 ) -> Iterator[Route]:
     for one in found:
         servers = tuple(server(environment, name, node, one.target_port) for node in one.nodes)
         if one.service is None:
             yield Route(f"{AUXILIARY}{one.key}", one.port, "tcp", servers)
         else:
-            ready = asks_ready(environment, cluster, one.service, deployed=deployed)
-            yield _of_service(cluster, one.key, one.service, servers, ready=ready)
+            yield _of_service(environment, cluster, one.key, servers)
 
 
 def _of_service(
-    cluster: Cluster, name: str, service: Service, servers: tuple[Server, ...], *, ready: bool
+    environment: Environment, cluster: Cluster, name: str, servers: tuple[Server, ...]
 ) -> Route:
-    tls, web = tls_of(cluster, name, service), is_web(cluster, name, service)
-    check = _check(cluster, name, service, ready=ready)
+    service = environment.services[name]
+    tls, web = tls_of(cluster, name, service), is_web(environment, cluster, name)
+    check = _check(environment, cluster, name)
     blind = check.speaks == "tcp" and not check.ready
     balance = "roundrobin" if blind else cluster.balancer.proxy.algorithm
     return Route(
@@ -185,28 +181,38 @@ def _of_service(
     )
 
 
-def _check(cluster: Cluster, name: str, service: Service, *, ready: bool) -> Check:
+def asks_ready(environment: Environment, cluster: Cluster, service: Service) -> bool:
+    """Whether the program on the nodes is asked for a service as well."""
+    told = cluster.balancer.proxy.checks.ready
+    if told is not None:
+        return told
+    overruled = readiness.is_overruled(service.health, HealthSettings())
+    return readiness.is_asked(environment, cluster) and not overruled
+
+
+def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
     """A service's check: its own settings, else the cluster's, else by what it speaks."""
+    service = environment.services[name]
     own, general, tls = (
         service.health,
         cluster.balancer.proxy.checks,
         tls_of(cluster, name, service),
     )
-    speaks = own.protocol or protocol(name, service.target_port)
+    speaks = own.protocol or protocol(environment, name)
     if tls and own.protocol is None:
         speaks = "http" if tls.mode == "terminate" else "https"
-    elif speaks == "tcp" and own.protocol is None and is_web(cluster, name, service):
+    elif speaks == "tcp" and own.protocol is None and is_web(environment, cluster, name):
         speaks = "http"
+    ready = asks_ready(environment, cluster, service)
+    usual = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
         speaks=speaks,
         tls=speaks == "https" or (speaks == "rmi" and general.tls),
         port=own.port,
         path=own.path or "/",
-        ready=name if ready else None,
+        ready=readiness.path(name) if ready else None,
         interval=own.interval or general.interval,
-        timeout=own.timeout
-        or general.timeout
-        or (_READY_TIMEOUT_S if ready else CHECK_SECONDS.low),
+        timeout=own.timeout or general.timeout or usual,
         fall=own.unhealthy or general.fall,
         rise=own.healthy or general.rise,
     )

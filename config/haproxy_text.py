@@ -34,7 +34,6 @@ class Host:
         state: where the servers' state is kept over reloads; nothing else lies in its folder.
         program: HAProxy.
         chroot: whether the workers see nothing but the state's folder.
-        deployed: whether our stacks made it and the nodes.
     """
 
     behind_proxy: bool = False
@@ -49,7 +48,6 @@ class Host:
     state: str = "/var/lib/haproxy/server-state"
     program: str = "/usr/sbin/haproxy"
     chroot: bool = True
-    deployed: bool = False
 
 
 Section = tuple[str, list[str]]
@@ -57,7 +55,7 @@ Section = tuple[str, list[str]]
 
 def text(environment: Environment, cluster_name: str, host: Host) -> str:
     """The file of a cluster's HAProxy."""
-    routes = plan(environment, cluster_name, deployed=host.deployed)
+    routes = plan(environment, cluster_name)
     settings = environment.clusters[cluster_name].balancer.proxy
     head = (
         f"# HAProxy of {environment.name}, cluster {cluster_name}, "

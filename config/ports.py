@@ -15,22 +15,6 @@ VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
 NODE_TLS_PORTS: Final = frozenset({9443})
 """Where the nodes speak TLS themselves: a balancer that ends TLS starts it again towards them."""
 
-Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
-"""What a service speaks; tcp is anything else."""
-
-_PROTOCOLS_BY_PORT: Final[Mapping[int, Protocol]] = MappingProxyType(
-    {9999: "rmi", 9996: "postgresql", 9090: "http", 9443: "https", 8000: "rmi"}
-)
-_PROTOCOLS_BY_NAME: Final[Mapping[str, Protocol]] = MappingProxyType(
-    {"jdbc": "rmi", "odbc": "postgresql", "web": "http", "scheduler": "rmi"}
-)
-
-
-def protocol(name: str, node_port: int) -> Protocol:
-    """What a service speaks on the nodes: told by Denodo's port, else by the usual name."""
-    return _PROTOCOLS_BY_PORT.get(node_port) or _PROTOCOLS_BY_NAME.get(name, "tcp")
-
-
 READY_PORT: Final = 9191
 """Where a node tells whether it is ready (ours)."""
 
@@ -39,6 +23,8 @@ LICENSE_MANAGER_PORT: Final = 10091
 
 HTTPS_PORT: Final = 443
 """Where AWS's own services are."""
+POSTGRESQL_PORT: Final = 5432
+"""PostgreSQL's own default, which RDS keeps (PostgreSQL documentation, Connections)."""
 
 SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 from config import (
     check_balancer,
+    check_catalog,
+    check_cookies,
+    check_database,
     check_denodo,
     check_failover,
     check_haproxy,
@@ -20,7 +23,6 @@ from config import (
     check_ports,
     check_quotas,
     check_risks,
-    check_unbuilt,
 )
 from config.model import Environment
 from config.pins import Pins
@@ -36,15 +38,17 @@ RULES: tuple[Rule, ...] = (
     *check_node_names.RULES,
     *check_denodo.RULES,
     *check_balancer.RULES,
+    *check_cookies.RULES,
     *check_haproxy.RULES,
     *check_failover.RULES,
+    *check_catalog.RULES,
+    *check_database.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
     *check_haproxy_aws.RULES,
-    *check_unbuilt.RULES,
 )
 
-DEPLOYING: frozenset[Rule] = frozenset((*check_haproxy_aws.RULES, *check_unbuilt.RULES))
+DEPLOYING: frozenset[Rule] = frozenset(check_haproxy_aws.RULES)
 """The rules that hold only where stacks are made: a file for HAProxy elsewhere needs none."""
 
 

@@ -9,7 +9,8 @@ from constructs import Construct, IDependable
 
 from config import cluster as configured
 from config.topology import Listener
-from stacks.balancer import health_check, network_load_balancer
+from stacks.balancer import network_load_balancer
+from stacks.checks import health_check
 from stacks.naming import NODE_TAG, SERVICE_TAG
 
 

@@ -2,7 +2,6 @@
 
 from config.haproxy_plan import plan
 from config.model import Environment
-from config.readiness import path
 
 
 def serves(environment: Environment, name: str) -> dict[str, object]:
@@ -11,13 +10,13 @@ def serves(environment: Environment, name: str) -> dict[str, object]:
     Health is where HAProxy itself is asked, and by which path for which port.
     """
     behind: dict[str, object] = {}
-    for route in plan(environment, name, deployed=True):
+    for route in plan(environment, name):
         one: dict[str, object] = {
             "Nodes": [server.name for server in route.servers],
             "Port": route.servers[0].port,
         }
         if route.check and route.check.ready:
-            one["Path"] = path(route.check.ready)
+            one["Path"] = route.check.ready
         behind[str(route.port)] = one
     health = environment.clusters[name].balancer.proxy.health_port
     return {"Serves": behind, "HealthPort": health}

@@ -1,8 +1,5 @@
 """What a cluster's HAProxies shall be: a parameter, which names the file and the certificates."""
 
-import tempfile
-from pathlib import Path
-
 from aws_cdk import Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_iam as iam
@@ -11,13 +8,14 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from config import node_names
+from config.haproxy_file import written
 from config.haproxy_systemd import drop_in
 from config.haproxy_text import Host, text
 from config.model import Environment
 from stacks.program import Program
 from stacks.proxies import Proxies
 
-HOST = Host(behind_proxy=True, deployed=True)
+HOST = Host(behind_proxy=True)
 """HAProxy's host as our stacks make it."""
 
 
@@ -74,11 +72,9 @@ class ProxyState(Construct):
         proxies.fleet.node.add_dependency(parameter)
 
     def _file(self, content: str) -> assets.Asset:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "haproxy.cfg"
-            path.write_text(content, encoding="utf-8")
+        with written(content) as path:
             # Copied into the assembly at once.
-            return assets.Asset(self, "File", path=str(path))
+            return assets.Asset(self, "File", path=path)
 
 
 def _allow(action: str, *resources: str) -> iam.PolicyStatement:

@@ -8,6 +8,7 @@ from constructs import Construct
 from config.firewall import Group, Peer, Rule, Side
 
 _DESCRIPTIONS: dict[Group, str] = {
+    "alb": "Denodo balancer of services with cookies",
     "balancer": "Denodo balancer",
     "haproxy": "HAProxy in front of Denodo",
     "nodes": "Denodo nodes",
@@ -15,13 +16,13 @@ _DESCRIPTIONS: dict[Group, str] = {
 
 
 class SecurityGroups(Construct):
-    """The balancer's group, HAProxy's and the nodes', as needed. Every rule is a resource.
+    """The balancers' groups, HAProxy's and the nodes', as needed. Every rule is a resource.
 
     With rules inside the groups, every new service would be a change of the groups.
 
-    The balancer's must be there from the beginning: a Network Load Balancer created without one
-    can never get any (AWS, Update the security groups for your Network Load Balancer). The nodes
-    may connect to anywhere, as Denodo's data sources are.
+    The Network Load Balancer's must be there from the beginning: one that was created without can
+    never get any (AWS, Update the security groups for your Network Load Balancer). The nodes may
+    connect to anywhere, as Denodo's data sources are.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class SecurityGroups(Construct):
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
-                return next(of for group, of in self._groups.items() if group == peer.name)
+                return next(one for name, one in self._groups.items() if name == peer.name)
 
 
 def _ports(rule: Rule) -> ec2.Port:

@@ -11,6 +11,8 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    catalog,
+    cookies,
     denodo,
     failover,
     haproxy,
@@ -34,9 +36,11 @@ TABLES = (
     node_names,
     denodo,
     balancer,
+    cookies,
     haproxy,
     haproxy_aws,
     failover,
+    catalog,
     quotas,
     risks,
 )

@@ -6,6 +6,7 @@ from local.aws import (
     answers,
     auto_scaling,
     creation_policy,
+    databases,
     dns,
     events,
     health_checks,
@@ -14,6 +15,7 @@ from local.aws import (
     listeners,
     load_balancers,
     network,
+    secret_values,
     security_groups,
     stack_outputs,
     systems_manager,
@@ -40,6 +42,8 @@ def install() -> None:
     health_checks.install()
     answers.install()
     systems_manager.install()
+    secret_values.install()
+    databases.install()
     stack_outputs.install()
     events.install()
     # The last to look before anything is made, so the first in front of what was declared.

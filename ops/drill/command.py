@@ -71,6 +71,10 @@ def drill(
 
     No account and no network: AWS's documented rules, applied to what the templates say. Exit code
     1 when a policy is broken.
+
+        denodo-ha drill cdk.out
+
+        denodo-ha drill cdk.out --against /tmp/base/cdk.out --format markdown
     """
     ignored = ignore or []
     for one in ignored:
@@ -118,13 +122,8 @@ def _show_changes(
     after = [change.after for change in found if change.after]
     if not found:
         typer.echo("Every failure does what it did before.")
-    _tell(
-        form,
-        "Before" if before else "Nothing before",
-        _worst_first(before, base),
-        (),
-        None,
-    ) if before else None
+    if before:
+        _tell(form, "Before", _worst_first(before, base), (), None)
     _tell(form, "Now", _worst_first(after, new), verdicts[1], new)
 
 

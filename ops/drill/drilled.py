@@ -35,6 +35,11 @@ class Drilled:
         """The outcomes by their failure."""
         return {one.failure: one for one in self.outcomes}
 
+    @cached_property
+    def without_failure(self) -> Outcome:
+        """The outcome of nothing."""
+        return next(one for one in self.outcomes if one.failure.kind == "nothing")
+
     @property
     def worst_first(self) -> list[Outcome]:
         """The outcomes, the worst first; equally bad ones stay in their order."""

@@ -1,48 +1,20 @@
 """Works out what a situation does."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ops.drill import terms as steps
 from ops.drill import timing
-from ops.drill.health import Health, open_points
+from ops.drill.health import Health, looks_at, open_points
 from ops.drill.machines import Machines
 from ops.drill.model import Key, Model, Record, Site
-from ops.drill.outcome import Failure, Gap, Move, Outcome
-from ops.drill.reach import Reach, combined
+from ops.drill.outcome import Failure, Move, Outcome
+from ops.drill.reach import Reach
 from ops.drill.state import OPEN_POINTS, ClusterState, Reading, Situation, readings
 from ops.drill.terms import Term
 from ops.drill.timing import Timing
 from ops.drill.view import View
-
-Services = Mapping[int, Mapping[str, Reach]]
-"""How every port is reached, by the address in DNS."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A name that clients use, and how its ports are reached."""
-
-    name: str
-    cluster: str
-    services: Services
-    ports: tuple[int, ...]
-
-    def gaps(self) -> Iterator[Gap]:
-        """What not every connection reaches."""
-        for port in self.ports:
-            addresses = self.services.get(port, {})
-            if not addresses:
-                yield Gap(self.name, port, "", Reach.NONE)
-            for address, reach in addresses.items():
-                if reach is not Reach.ALL:
-                    yield Gap(self.name, port, address, reach)
-
-    def with_reach(self, wanted: Reach) -> tuple[int, ...]:
-        """The ports that are reached so, whatever the address."""
-        return tuple(
-            port for port in self.ports if combined(self.services.get(port, {}).values()) is wanted
-        )
+from ops.drill.ways import Way, outcome_of, shortly
 
 
 class Engine:
@@ -56,9 +28,11 @@ class Engine:
     def __init__(self, model: Model, start: Situation | None = None) -> None:
         self.model = model
         self.start = start or Situation()
+        self._well: dict[tuple[Key, ClusterState], View] = {}
         self._views: dict[tuple[Key, ClusterState], View] = {}
         self._points = open_points(model)
         self._before: dict[Reading, Health] = {}
+        self._looks_at = {site.name: looks_at(model, site) for site in model.sites}
         self._sites = {
             name: site
             for site in model.sites
@@ -70,10 +44,13 @@ class Engine:
         """A balancer in a situation."""
         found = self.model.balancers[balancer]
         state = situation.of(found.cluster)
+        kept = self._well if state == self.start.of(found.cluster) else self._views
         key = (balancer, state)
-        if key not in self._views:
-            self._views[key] = View(self.model, found, state)
-        return self._views[key]
+        if key not in kept:
+            if len(kept) >= _KEPT and kept is self._views:
+                del kept[next(iter(kept))]
+            kept[key] = View(self.model, found, state)
+        return kept[key]
 
     def health(self, situation: Situation, reading: Reading | None = None) -> Health:
         """All checks and records in a situation."""
@@ -99,7 +76,7 @@ class Engine:
                 words = OPEN_POINTS[point]
                 yield (
                     f"shown: {words[chosen]}; if {words[not chosen]}: "
-                    f"{_shortly(other)}; AWS does not say which"
+                    f"{shortly(other)}; AWS does not say which"
                 )
 
     def _played(self, failure: Failure, situation: Situation, reading: Reading) -> Outcome:
@@ -107,7 +84,7 @@ class Engine:
             self._before[reading] = self.health(self.start, reading)
         before, after = self._before[reading], self.health(situation, reading)
         names = [name for name in failure.cluster.split(", ") if name]
-        sites = self._concerned(names, before, after)
+        sites = self._concerned(names, situation, before, after)
         moves, ways, sums, heals = [], [], [], []
         for site in sites:
             roles = before.side(site), after.side(site)
@@ -126,13 +103,26 @@ class Engine:
                 ways.append(way)
                 sums.append(self._alone(way, situation))
                 heals.append(self._heals_alone(way, situation))
-        return _outcome(failure, moves, (ways, own), sums, heals)
+        return outcome_of(failure, moves, (ways, own), sums, heals)
 
-    def _concerned(self, names: Iterable[str], before: Health, after: Health) -> list[Site]:
-        found = [self._sites[name] for name in names if name in self._sites]
-        # What belongs to no cluster, such as a switch, may move any site.
-        found += [one for one in self.model.sites if before.side(one) != after.side(one)]
-        return list(dict.fromkeys(found))
+    def _concerned(
+        self, names: list[str], situation: Situation, before: Health, after: Health
+    ) -> list[Site]:
+        """The sites of the failed clusters, and all others that move."""
+        own = {self._sites[name].name for name in names if name in self._sites}
+        touched = {name for name, _ in situation.clusters}
+        only_clusters = not (situation.silent or situation.thrown or situation.unhealthy) and not (
+            any(state.region for _, state in situation.clusters)
+        )
+        return [
+            site
+            for site in self.model.sites
+            if site.name in own
+            or (
+                not (only_clusters and self._looks_at[site.name].isdisjoint(touched))
+                and before.side(site) != after.side(site)
+            )
+        ]
 
     def _way(self, name: str, record: Record, situation: Situation) -> Way:
         """The way through a record that DNS answers."""
@@ -245,48 +235,8 @@ class Engine:
         return f"gets connections within {steps.total(found)} s of working" if found else ""
 
 
+_KEPT = 256
+"""How many balancers' failures are kept: more than a pair of nodes ever comes back to."""
+
 PLANNED = frozenset({"node-drained"})
 """What the project's own commands do without a connection lost."""
-
-
-def _outcome(
-    failure: Failure,
-    moves: list[Move],
-    ways: tuple[list[Way], list[Way]],
-    sums: list[tuple[Term, ...] | None],
-    heals: list[str],
-) -> Outcome:
-    used, own = ways
-    known = [found for found in sums if found is not None]
-    longest = max(known, key=steps.total, default=())
-    never = len(known) < len(sums)
-    every = {way.name: way for way in (*own, *used)}
-    return Outcome(
-        failure=failure,
-        moves=tuple(moves),
-        unreachable=_ports(used, Reach.NONE),
-        partial=_ports(used, Reach.SOME),
-        unknown=_ports(used, Reach.UNKNOWN),
-        gaps=tuple(gap for name in sorted(every) for gap in every[name].gaps()),
-        recovery=None if never else steps.total(longest),
-        terms=() if never else tuple(longest),
-        heals="; ".join(dict.fromkeys(one for one in heals if one)),
-    )
-
-
-def _ports(ways: list[Way], wanted: Reach) -> tuple[int, ...]:
-    return tuple(sorted({port for way in ways for port in way.with_reach(wanted)}))
-
-
-def _shortly(outcome: Outcome) -> str:
-    """What an outcome comes to, in few words."""
-    parts = []
-    if outcome.moves_site:
-        parts.append(", ".join(f"DNS moves to {move.after}" for move in outcome.moves))
-    elif outcome.moves:
-        parts.append("DNS stays")
-    if outcome.unreachable:
-        parts.append(f"{', '.join(map(str, outcome.unreachable))} not reached")
-    if outcome.recovery is not None:
-        parts.append(f"{outcome.recovery} s")
-    return ", ".join(parts) or "the same"

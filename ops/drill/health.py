@@ -50,13 +50,13 @@ class Health:
         view = self._views(record.target, self.situation)
         if view.gone:
             return False
-        return rules.balancer_is_healthy([self.alias_count(view, key) for key in view.registered])
+        by_threshold = self._reading.threshold_for_alias
+        return view.alias_health_by_threshold if by_threshold else view.alias_health
 
     def alias_count(self, view: View, group: Key) -> int:
         """The healthy targets of a group, as an alias that evaluates health counts them."""
-        if self._reading.threshold_for_alias and view.registered[group]:
-            return 0 if view.breached(group) else 1
-        return view.healthy(group)
+        by_threshold = self._reading.threshold_for_alias
+        return view.counted(group) if by_threshold else view.healthy(group)
 
     def check(self, key: Key) -> bool:
         """Whether a health check is healthy. One that no template has is taken as healthy."""
@@ -179,6 +179,21 @@ def checks_of(model: Model, record: Record) -> list[HealthCheck]:
     """The health check of a record with all that it counts, by name."""
     keys = _with_children(model, {record.check})
     return sorted((model.checks[key] for key in keys), key=lambda one: one.name)
+
+
+def looks_at(model: Model, site: Site) -> frozenset[str]:
+    """The clusters whose failures may change a site's health."""
+    found = set()
+    for record in site.records.values():
+        keys = {record.target}
+        for check in checks_of(model, record):
+            alarm = model.alarms.get(check.alarm or "")
+            keys |= {check.endpoint, alarm.balancer if alarm else None}
+        for key in keys - {None}:
+            owner = model.balancers.get(key or "") or model.nodes.get(key or "")
+            if owner is not None:
+                found.add(owner.cluster)
+    return frozenset(found)
 
 
 def _has_thresholds(model: Model, record: Record) -> bool:

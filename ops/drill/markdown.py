@@ -22,9 +22,11 @@ def _lines(
     for row in found:
         yield _line(row.cells)
     yield from ("", FOOT, "")
-    yield _line(("Policy", "", "What must hold, and what breaks it"))
-    yield _line(("---", "---", "---"))
-    for verdict in verdicts:
+    judged = [*verdicts]
+    if judged:
+        yield _line(("Policy", "", "What must hold, and what breaks it"))
+        yield _line(("---", "---", "---"))
+    for verdict in judged:
         told = "\n".join((verdict.policy.sentence, *verdict.broken_by))
         yield _line((f"`{verdict.policy.id}`", "holds" if verdict.holds else "**broken**", told))
     said = [f"- {_plain(note)}" for note in notes]

@@ -10,7 +10,8 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
     """Each in a sentence."""
     for balancer in model.balancers.values():
         groups = [model.groups[key] for one in balancer.listeners for key in one.groups]
-        yield from _unseen(balancer, [group for group in groups if group.node is None])
+        services = [group for group in groups if group.node is None]
+        yield from _unseen(balancer, [one for one in services if not _asks_through(model, one)])
         addresses = engine.view(balancer.key, engine.start).addresses
         missing = [zone for zone in balancer.zones if zone not in addresses]
         if missing:
@@ -31,6 +32,15 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
             )
 
 
+def _asks_through(model: Model, group: Group) -> bool:
+    """Whether a group's check is passed on to nodes, and so fails where none answers."""
+    return group.probe.protocol.startswith("HTTP") and any(
+        target.port in (model.nodes[target.machine].serves or {})
+        and group.probe.port in (None, target.port)
+        for target in group.targets
+    )
+
+
 def _unseen(balancer: Balancer, groups: list[Group]) -> Iterator[str]:
     """Checks that don't see what a node is for."""
     connecting = [group.name for group in groups if not group.probe.protocol.startswith("HTTP")]
@@ -38,6 +48,11 @@ def _unseen(balancer: Balancer, groups: list[Group]) -> Iterator[str]:
         yield (
             f"{balancer.cluster}: the checks of {', '.join(connecting)} only connect, so a node "
             "that is alive and not ready, as in a promotion, keeps its share of the connections"
+        )
+    if any(group.probe.asks_readiness for group in groups):
+        yield (
+            f"{balancer.cluster}: a node counts as not ready when its own program says so; of "
+            "promotions that program learns at jdbc, from 8.0 on: drain a node before one"
         )
     asking = [
         group.name

@@ -59,17 +59,15 @@ class NothingFailed(Policy):
     def broken_by(self, drilled: Drilled) -> Iterator[str]:
         """The names whose side is the secondary, and the ports that are not reached."""
         primaries = {site.name: site.primary.cluster for site in drilled.model.sites}
-        for outcome in drilled.outcomes:
-            if outcome.failure.kind != "nothing":
-                continue
-            for move in outcome.moves:
-                if move.after != (primaries[move.site] or "elsewhere"):
-                    yield f"DNS answers {move.after} for {move.site}"
-            for gap in outcome.gaps:
-                if gap.reach is not Reach.UNKNOWN:
-                    at = f" at {gap.address}" if gap.address else ""
-                    how = "is reached by some only" if gap.reach is Reach.SOME else "is not reached"
-                    yield f"{gap.port} through {gap.through}{at} {how}"
+        outcome = drilled.without_failure
+        for move in outcome.moves:
+            if move.after != (primaries[move.site] or "elsewhere"):
+                yield f"DNS answers {move.after} for {move.site}"
+        for gap in outcome.gaps:
+            if gap.reach is not Reach.UNKNOWN:
+                at = f" at {gap.address}" if gap.address else ""
+                how = "is reached by some only" if gap.reach is Reach.SOME else "is not reached"
+                yield f"{gap.port} through {gap.through}{at} {how}"
 
 
 class NodeMovesSite(Policy):
@@ -252,7 +250,7 @@ def _unreached(drilled: Drilled, outcome: Outcome, *, some: bool) -> Iterator[st
         outcome: what the failure does.
         some: whether it counts, too, when some of the connections fail, or all at one address.
     """
-    before = {gap for one in drilled.outcomes if one.failure.kind == "nothing" for gap in one.gaps}
+    before = drilled.without_failure.gaps
     gaps = [gap for gap in outcome.gaps if gap.reach is not Reach.UNKNOWN and gap not in before]
     ports = {gap.port for gap in gaps if some or gap.port in outcome.unreachable}
     if ports:

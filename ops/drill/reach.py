@@ -15,12 +15,14 @@ class Reach(Enum):
 
 def combined(parts: Iterable[Reach]) -> Reach:
     """What comes of several ways, of which a connection takes any; none without a way."""
-    found = set(parts)
-    if not found:
-        return Reach.NONE
-    if len(found) == 1:
-        return found.pop()
-    return Reach.UNKNOWN if Reach.UNKNOWN in found else Reach.SOME
+    first, mixed, unknown = None, False, False
+    for part in parts:
+        first = first or part
+        mixed |= part is not first
+        unknown |= part is Reach.UNKNOWN
+    if unknown and mixed:
+        return Reach.UNKNOWN
+    return Reach.SOME if mixed else first or Reach.NONE
 
 
 def chained(first: Reach, second: Reach) -> Reach:

@@ -27,13 +27,15 @@ def show(
     console.print(table)
     console.print(FOOT, style="dim", highlight=False)
     console.print()
+    judged = [*verdicts]
     policies = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("Policy", "", "What must hold, and what breaks it"):
         policies.add_column(heading, overflow="fold", vertical="top")
-    for verdict in verdicts:
+    for verdict in judged:
         told = [verdict.policy.sentence, *(f"- {one}" for one in verdict.broken_by)]
         word = Text("holds", style="green") if verdict.holds else Text("broken", style="red")
         policies.add_row(verdict.policy.id, word, Text("\n".join(told)))
-    console.print(policies)
+    if judged:
+        console.print(policies)
     for note in notes:
         console.print(f"* {note}", highlight=False, soft_wrap=True, markup=False)

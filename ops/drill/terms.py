@@ -47,7 +47,10 @@ def alarm(found: Alarm) -> tuple[Term, ...]:
 def switch(found: Alarm) -> tuple[Term, ...]:
     """Until an alarm on a datapoint that somebody put has changed its state."""
     seconds = found.period * found.periods
-    return (Term(f"switch's alarm, {found.period} s x {found.periods}", seconds),)
+    return (
+        Term(f"switch's alarm, {found.period} s x {found.periods}", seconds),
+        Term("metric late", ALARM_LAG_S),
+    )
 
 
 def endpoint(check: HealthCheck) -> Term:

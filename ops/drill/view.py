@@ -43,6 +43,7 @@ class View:
         }
         self.machines = Machines(model, state, auxiliary)
         self._memo: dict[tuple[str, int, bool], Reach] = {}
+        self._passed_to: dict[tuple[Key, str], list[Registered]] = {}
 
     @property
     def gone(self) -> bool:
@@ -71,6 +72,13 @@ class View:
         ]
 
     def _eligible(self, group: Group, zone: str) -> list[Registered]:
+        # From every zone the same ones, where all zones are reached.
+        key = (group.key, "" if self.crosses(group) else zone)
+        if key not in self._passed_to:
+            self._passed_to[key] = self._sorted_out(group, zone)
+        return self._passed_to[key]
+
+    def _sorted_out(self, group: Group, zone: str) -> list[Registered]:
         found = self.registered[group.key]
         places = rules.eligible(
             [one.zone for one in found],
@@ -167,7 +175,22 @@ class View:
         zones = self.balancer.zones
         return [one for one in self.registered[group] if one.zone is None or one.zone in zones]
 
-    def breached(self, group: Key) -> bool:
+    @cached_property
+    def alias_health(self) -> bool:
+        """Whether an alias finds it healthy, by a healthy target in every group."""
+        return rules.balancer_is_healthy([self.healthy(key) for key in self._groups])
+
+    @cached_property
+    def alias_health_by_threshold(self) -> bool:
+        """Whether an alias finds it healthy, by every group's DNS threshold."""
+        return rules.balancer_is_healthy([self.counted(key) for key in self._groups])
+
+    def counted(self, group: Key) -> int:
+        """A group's targets as far as its DNS threshold says: none when it is breached."""
+        found = self.registered[group]
+        return 1 if found and not self._breached(group) else 0
+
+    def _breached(self, group: Key) -> bool:
         """Whether a group has breached its DNS threshold in every zone."""
         found = self._groups[group]
         for zone in self.balancer.zones:

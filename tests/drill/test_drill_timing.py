@@ -43,14 +43,14 @@ def test_by_target_health(failure: Failure) -> None:
 
 @pytest.mark.parametrize("kind", ["alarm", "endpoint", "ip"])
 def test_by_switch(kind: Kind) -> None:
-    """A minute of the switch's alarm, and TTL 30."""
+    """A minute of the switch's alarm, one until its metric is there, and TTL 30."""
     thrown = lost(kind, Failure("switch-thrown", "site-a", "Lever"))
-    assert seconds(thrown) == [60, 30]
-    assert thrown.heals == "stays until people put the switch back, then site-a within 90 s"
+    assert seconds(thrown) == [60, 60, 30]
+    assert thrown.heals == "stays until people put the switch back, then site-a within 150 s"
 
 
 def test_by_switch_for_an_alias() -> None:
-    assert seconds(lost("alias", Failure("switch-thrown", "site-a", "Lever"))) == [60, 60]
+    assert seconds(lost("alias", Failure("switch-thrown", "site-a", "Lever"))) == [60, 60, 60]
 
 
 @pytest.mark.parametrize("kind", ["alias", "alarm", "endpoint"])

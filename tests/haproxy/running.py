@@ -34,6 +34,7 @@ def configuration(ports: Ports, **more: object) -> Data:
     return changed(
         minimal("7.0"),
         {
+            "denodo/program": False,
             f"{BALANCER}/kind": "haproxy",
             f"{BALANCER}/haproxy": {
                 "hosts": dict(NODES),

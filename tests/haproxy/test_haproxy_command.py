@@ -33,7 +33,9 @@ def _render(folder: Path, data: Data, *more: str) -> Result:
 
 
 def _behind(data: Data, changes: Data | None = None, *, cluster: str = "main") -> Data:
-    return changed(data, {f"clusters/{cluster}/balancer/kind": "haproxy", **(changes or {})})
+    """The configuration with HAProxy before nodes that others have set up."""
+    own = {f"clusters/{cluster}/balancer/kind": "haproxy", "denodo/program": False}
+    return changed(data, {**own, **(changes or {})})
 
 
 def _there(proxy: Running) -> list[str | Path]:

@@ -17,7 +17,7 @@ from ops.haproxy.errors import NoAnswer
 from ops.haproxy.looking import verify
 from ops.haproxy.place import Place
 from tests.configurations import changed
-from tests.haproxy.clients import Rmi, handshake
+from tests.haproxy.clients import handshake, rmi_once
 from tests.haproxy.ports import NODES, PROXY
 from tests.haproxy.running import BALANCER, Running, configuration, running
 from tests.haproxy.servers import dns, web
@@ -99,7 +99,7 @@ def test_sticky_keeps_all_of_a_client_on_one_node(site: Site) -> None:
     ports = site.ports
     data = changed(configuration(ports), {"services/jdbc/sticky": True})
     with running(data) as proxy:
-        assert len({Rmi(proxy.port("jdbc")).node for _ in range(4)}) == 1
+        assert len({rmi_once(proxy.port("jdbc"))() for _ in range(4)}) == 1
         before = {node: proxy.statistic("jdbc", node, "stot") for node in NODES}
         for last in range(10, 40):
             source = (f"127.0.1.{last}", 0)

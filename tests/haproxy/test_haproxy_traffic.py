@@ -4,7 +4,7 @@ import http.client
 import socket
 import threading
 
-from tests.haproxy.clients import Rmi, Web, odbc, visit
+from tests.haproxy.clients import Rmi, Web, odbc, rmi_once, visit
 from tests.haproxy.ports import PROXY
 from tests.haproxy.running import Running
 from tests.haproxy.stand_ins import Site
@@ -30,7 +30,7 @@ def _health(proxy: Running, path: str) -> int:
 def test_both_nodes_get_clients_of_every_kind(proxy: Running) -> None:
     assert {odbc(proxy.port("odbc")) for _ in range(6)} == BOTH
     assert {visit(proxy.port("web")) for _ in range(6)} == BOTH
-    assert {Rmi(proxy.port("jdbc")).node for _ in range(8)} == BOTH
+    assert {rmi_once(proxy.port("jdbc"))() for _ in range(8)} == BOTH
 
 
 def test_a_session_goes_on_to_the_node_that_answered_it(proxy: Running) -> None:

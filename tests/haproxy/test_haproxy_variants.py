@@ -2,11 +2,11 @@
 
 import grp
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -90,6 +90,7 @@ def _variants(version: str, mode: str) -> Iterator[tuple[str, Data]]:
                 {
                     "services": {**served, **secure},
                     "clusters/main/nodes": named,
+                    "denodo/program": False,
                     f"{BALANCER}/kind": "haproxy",
                     HAPROXY: {**given_, **({"tls": tls} if tls else {})},
                     **({f"{HAPROXY}/hosts": {"node1": "10.0.0.1"}} if chosen == "all" else {}),
@@ -98,9 +99,9 @@ def _variants(version: str, mode: str) -> Iterator[tuple[str, Data]]:
         )
 
 
-def _refused(environment: Environment, host: Host, folder: Path) -> str:
+def _refused(environment: Environment, host: Host, folder: Path, cluster: str = "main") -> str:
     file = folder / "haproxy.cfg"
-    file.write_text(text(environment, "main", host))
+    file.write_text(text(environment, cluster, host))
     return validate(PROGRAM, file)
 
 
@@ -114,17 +115,20 @@ def test_haproxy_takes_every_variant(version: str, mode: str, host: Host, tmp_pa
 
 
 def _behind_haproxy(data: Data) -> Data:
-    """The configuration, with HAProxy in front of the first cluster."""
-    first = next(iter(data["clusters"].values()))
-    clients: Any = first["balancer"]["clients"]
-    services = {
-        name: {key: value for key, value in one.items() if key != "tls"}
-        if isinstance(one, dict)
-        else one
-        for name, one in data.get("services", {"jdbc": 9999}).items()
+    """The configuration, with HAProxy in front of every cluster."""
+    result: Data = {key: value for key, value in data.items() if key != "failover"}
+    result["clusters"] = {
+        name: {**one, "balancer": {"kind": "haproxy", "clients": one["balancer"]["clients"]}}
+        for name, one in data["clusters"].items()
     }
-    cluster = {**first, "balancer": {"kind": "haproxy", "clients": clients}}
-    return {**data, "failover": None, "services": services, "clusters": {"main": cluster}}
+    if "services" in data:
+        result["services"] = {
+            name: {key: value for key, value in one.items() if key != "tls"}
+            if isinstance(one, dict)
+            else one
+            for name, one in data["services"].items()
+        }
+    return result
 
 
 @settings(
@@ -137,13 +141,31 @@ def _behind_haproxy(data: Data) -> Data:
 @given(data=shapes.environments())
 def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_path: Path) -> None:
     assume(all(one["balancer"]["kind"] == "nlb" for one in data["clusters"].values()))
-    wanted = {key: value for key, value in _behind_haproxy(data).items() if value is not None}
+    wanted = _behind_haproxy(data)
     environment = loaded(tmp_path, wanted, deploying=False).environment
-    assert _refused(environment, host, tmp_path) == ""
+    for name in environment.clusters:
+        assert _refused(environment, host, tmp_path, name) == ""
     # The order of keys says nothing.
-    again = {**wanted, "services": dict(reversed(wanted["services"].items()))}
+    again = {**wanted, "clusters": dict(reversed(wanted["clusters"].items()))}
+    if "services" in wanted:
+        again["services"] = dict(reversed(wanted["services"].items()))
     other = loaded(tmp_path, again, deploying=False).environment
-    assert text(other, "main", host) == text(environment, "main", host)
+    assert text(other, "c0", host) == text(environment, "c0", host)
+
+
+def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
+    """As a Network Load Balancer does, unless the service says what is asked."""
+    services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
+    data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
+    for changes, asked in (
+        ({}, ["GET /ready/jdbc"]),
+        ({"denodo/program": False}, []),
+        ({f"{HAPROXY}/checks": {"ready": False}}, []),
+        ({f"{HAPROXY}/checks": {"ready": True}}, ["GET /ready/jdbc", "GET /ready/odbc"]),
+    ):
+        environment = loaded(tmp_path, changed(data, changes), deploying=False).environment
+        written = text(environment, "main", Host())
+        assert re.findall(r"GET /ready/\w+", written) == asked
 
 
 def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
