@@ -57,6 +57,7 @@ def test_ranges_are_the_published_ones() -> None:
         "DATABASE_RETENTION_DAYS": (1, 35),
         "DATABASE_CONNECTIONS": (20, 5000),
         "DATABASE_WINDOW_S": (1800, 86_400),
+        "DATABASE_FAILOVER_S": (60, 120),
         "ALB_SUBNET_PREFIX": (16, 27),
         "CREATION_TIMEOUT_S": (300, 43_200),
     }
