@@ -84,7 +84,8 @@ def _zones(reader: Reader, nodes: FindNodes, database: Resource) -> tuple[str, .
         return (str(own),)
     group = reader.named(database.properties.get("DBSubnetGroupName"), DATABASE_SUBNETS)
     subnets = listed(group.properties.get("SubnetIds")) if group else []
-    stacks = [one for one in reader.stacks if one.region == database.stack.region]
+    cluster = mapping(database.ours.get("Keeps")).get("Stack")
+    stacks = [one for one in reader.stacks if one.name in (database.stack.name, cluster)]
     zones = []
     for subnet in subnets:
         # A subnet that existed is told of by the cluster's template.
