@@ -63,6 +63,7 @@ def test_a_standby_takes_over() -> None:
         "failover of the database, typically 60 to 120 s"
     ]
     assert not outcome.moves_site
+    assert any("checks are taken not to see" in note for note in found.model.notes)
     assert broken(found) == []
     assert broken(found, max_recovery=119) == ["max-recovery"]
     (row,) = (row for row in rows([outcome], found.model))
