@@ -27,7 +27,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         # one node, in and out
     ),
     "Changes": (
-        # what runs on the nodes
+        "ops.catalog.commands:catalog",
+        "ops.pin:pin",
+        "ops.plan:plan",
+        "ops.roll:roll",
+        "ops.rollout:rollout",
     ),
     "Failover": (
         # where the site is
@@ -37,6 +41,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         # from the configuration, without AWS
         "ops.drill.command:drill",
         "ops.haproxy_commands:haproxy",
+        "ops.nodes:nodes",
     ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name

@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import cookies, node_names, site
+from config import cookies, metadata, node_names, site
 from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
@@ -15,9 +15,11 @@ from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
+from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
+from stacks.node_operators import NodeOperatorPolicy
 from stacks.operations import NodeDocument
 from stacks.program import Program
 from stacks.security import SecurityGroups
@@ -80,6 +82,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._make_nodes(pins)
         host = self._balanced() if balanced else self._bare(public=public)
+        self._let_keep_metadata()
         self._name_nodes()
         if environment.denodo.program and self._nodes:
             self._set_up_nodes(pins, program, balancer=host if balanced else "")
@@ -116,6 +119,21 @@ class ClusterStack(EnvironmentStack):
                 ),
             )
         return nodes
+
+    def _let_keep_metadata(self) -> None:
+        """What nodes and the stack of their metadata need of each other."""
+        set_up = self._nodes if self._environment.denodo.program else {}
+        for name, node in set_up.items():
+            for statement in metadata_access(self._environment, self.name, name):
+                node.role.add_to_policy(statement)
+        if not metadata.makes_database(self.cluster):
+            return
+        if self._nodes:
+            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+        if self.cluster.network.vpc is None:
+            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            for zone, subnet in self._network.node_subnets.items():
+                self._output(naming.subnet_output(zone), subnet.subnet_id)
 
     def _machine(self, node: str, pins: Pins) -> Instance:
         """What a node runs."""
@@ -158,7 +176,21 @@ class ClusterStack(EnvironmentStack):
                 rmi_host=rmi_host,
                 program=program,
             )
-        self._output(naming.NODE_DOCUMENT, NodeDocument(self, "Operations").name)
+        document = NodeDocument(self, "Operations").name
+        self._output(naming.NODE_DOCUMENT, document)
+        policy = NodeOperatorPolicy(
+            self,
+            "NodeOperators",
+            environment=self._environment.name,
+            cluster=self.name,
+            document=document,
+            existing=[
+                node.instance_id
+                for _, node in sorted(self.cluster.nodes.items())
+                if node.instance_id
+            ],
+        )
+        self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""
@@ -204,7 +236,7 @@ class ClusterStack(EnvironmentStack):
         return address
 
     def _watch(self, balancer: Balancer) -> None:
-        """The alarm and its check, which hang on the balancer and so are in its stack."""
+        """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
         jdbc = self._environment.services["jdbc"]
@@ -215,9 +247,11 @@ class ClusterStack(EnvironmentStack):
             group=balancer.groups["jdbc"],
             region=self.cluster.region,
             minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
         )
         self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
 
     def _say_where(self, host: str) -> None:
         """What people need to know."""

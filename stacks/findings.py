@@ -11,7 +11,7 @@ from aws_cdk import Acknowledgment, Validations
 from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from config import cookies, site
+from config import cookies, metadata, site
 from config.model import Environment
 from stacks import naming
 
@@ -72,11 +72,11 @@ _NO_WEB_LOGS = (
     "; those of the Application Load Balancer behind it hold addresses and queries of users, and "
     "who keeps them how long is the account's decision: who wants them turns them on"
 )
-_GIVEN_VPC = (
+_GIVEN_SUBNETS = (
     Reason(
         _CDK,
         "@aws-cdk/aws-ec2:noSubnetRouteTableId",
-        "The routes of an existing VPC are its owner's, and nothing here reads them",
+        "The routes of a subnet that another stack or somebody else made are not read here",
     ),
 )
 _CREATED_VPC = (
@@ -93,6 +93,28 @@ _PUBLIC = (
         "The configuration opens the balancer to the world, and synth warns of it",
     ),
 )
+_SHARED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-SMG4",
+        "The nodes read their login when they start, so a new password needs a rolling restart: "
+        "an operator rotates it with `denodo-ha catalog rotate`, between two users",
+    ),
+)
+_DATABASE = (
+    Reason(
+        _NAG,
+        "AwsSolutions-RDS11",
+        "Another port hides nothing: the database is private, and its group admits the nodes alone",
+    ),
+)
+_EXPORTED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-S1",
+        "Access logs need a second bucket; who wants to know turns on CloudTrail's data events",
+    ),
+)
 
 
 def reasons(environment: Environment) -> Iterator[Reason]:
@@ -101,12 +123,18 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     clusters = environment.clusters.values()
     behind = any(cookies.services(environment, cluster) for cluster in clusters)
     yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
-    if any(cluster.network.vpc is not None for cluster in clusters):
-        yield from _GIVEN_VPC
+    if any(one.network.vpc is not None or metadata.makes_database(one) for one in clusters):
+        yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
         yield from _PUBLIC
+    if any(cluster.catalog is not None for cluster in clusters):
+        yield from _SHARED
+    if any(metadata.makes_database(cluster) for cluster in clusters):
+        yield from _DATABASE
+    if any(cluster.exports is not None for cluster in clusters):
+        yield from _EXPORTED
     machines = (
         machine
         for cluster in clusters
@@ -114,6 +142,7 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         if machine is not None
     )
     yield from _stacks_by_name(environment)
+    yield from _nodes_by_tag(environment)
     for arn in sorted({arn for one in machines for arn in one.role_policies or ()}):
         yield Reason(
             _NAG,
@@ -140,6 +169,29 @@ def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
             f"AwsSolutions-IAM5[Resource::{arn}]",
             "One stack, by its name: what follows is an id that is new with every stack",
         )
+
+
+def _nodes_by_tag(environment: Environment) -> Iterator[Reason]:
+    """What the operators of nodes may change."""
+    for name, cluster in sorted(environment.clusters.items()):
+        partition = RegionInfo.get(cluster.region).partition
+        where = f"{cluster.region}:{cluster.account}"
+        stack = naming.cluster_stack(environment.name, name)
+        states = f"parameter/denodo/{environment.name}/{name}/*"
+        for resource, reason in (
+            (f"ec2:{where}:instance/*", "Instances with the tags of this cluster only"),
+            (
+                f"elasticloadbalancing:{where}:targetgroup/*/*",
+                "Groups with the tags of this cluster only",
+            ),
+            (f"ssm:{where}:{states}", "The desired states of this cluster, which hold no secret"),
+            (
+                f"cloudformation:{where}:stack/{stack}/*",
+                "One stack, by its name: what follows is an id that is new with every stack",
+            ),
+        ):
+            arn = f"arn:{partition}:{resource}"
+            yield Reason(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
 
 
 def acknowledge(scope: IConstruct, environment: Environment) -> None:

@@ -14,6 +14,7 @@ from tests.configurations import (
     by_cluster,
     maps_by_cluster,
 )
+from tests.shapes_catalog import shared
 from tests.shapes_denodo import address, denodos, names
 
 REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
@@ -64,6 +65,8 @@ def environments(draw: Draw) -> Data:
         # The default ones, which the default servers serve.
         del data["services"]
         data["denodo"].pop("servers", None)
+    for name, of in draw(shared(data)).items():
+        data["clusters"][name] |= of
     return data
 
 

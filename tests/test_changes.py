@@ -257,9 +257,29 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
     after["failover"]["threshold"] = 2
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
-    (added,), (removed,) = change.added.values(), change.removed.values()
-    assert added["Type"] == removed["Type"] == "AWS::CloudWatch::Alarm"
-    assert list(change.changed.values()) == [{"HealthCheckConfig"}]
+    for one in (change.added, change.removed):
+        assert [of["Type"] for of in one.values()] == ["AWS::CloudWatch::Alarm"] * 2
+    assert list(change.changed.values()) == [{"HealthCheckConfig"}] * 2
+
+
+def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
+    synth: Synth, article: Data
+) -> None:
+    """The group's new alarm has no data at first: its check keeps its status, and this one is."""
+    after = copy.deepcopy(article)
+    after["services"]["jdbc"] = 9989
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    metrics = [
+        [
+            one["Properties"]["MetricName"]
+            for one in of.values()
+            if "MetricName" in one["Properties"]
+        ]
+        for of in (change.added, change.removed)
+    ]
+    assert metrics == [["HealthyHostCount"], ["HealthyHostCount"]]
+    checks = [id_ for id_, keys in change.changed.items() if "HealthCheckConfig" in keys]
+    assert [change.path(id_).split("/")[-2] for id_ in checks] == ["Check"]
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:

@@ -35,6 +35,8 @@ def test_numbers_are_the_published_ones() -> None:
         "RECORDS_PER_HOSTED_ZONE": (10_000, True),
         "TAGS_PER_RESOURCE": (50, False),
         "POLICIES_PER_ROLE": (10, True),
+        "DATABASE_ZONES": (2, False),
+        "SECRET_BYTES": (65_536, False),
         "PARAMETER_BYTES": (8192, False),
     }
 
@@ -52,6 +54,10 @@ def test_ranges_are_the_published_ones() -> None:
         "VPC_PREFIX": (16, 28),
         "DISK_GIB": (1, 65_536),
         "ALB_SUBNET_PREFIX": (16, 27),
+        "DATABASE_STORAGE_GIB": (20, 65_536),
+        "DATABASE_RETENTION_DAYS": (1, 35),
+        "DATABASE_CONNECTIONS": (20, 5000),
+        "DATABASE_WINDOW_S": (1800, 86_400),
         "CREATION_TIMEOUT_S": (300, 43_200),
     }
 

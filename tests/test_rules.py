@@ -11,6 +11,7 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    catalog,
     cookies,
     denodo,
     failover,
@@ -37,6 +38,7 @@ TABLES = (
     cookies,
     haproxy,
     failover,
+    catalog,
     quotas,
     risks,
 )

@@ -228,7 +228,7 @@ WRONG = (
         resource_quota,
         {**TWO_SERVICES, **_nodes(80)},
         "clusters.main",
-        ("needs 504 resources in a template, and AWS allows 500", "split the cluster in two"),
+        ("needs 505 resources in a template, and AWS allows 500", "split the cluster in two"),
     ),
     Wrong(
         elastic_ip_quota,

@@ -318,13 +318,15 @@ def _check(topology: Topology, check: str, cluster: Cluster) -> None:
             named = one["AlarmIdentifier"]
             client = cluster.access.client("cloudwatch")
             shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
-            if shown and shown[0]["Namespace"] == "AWS/NetworkELB":
+            if shown and shown[0]["MetricName"] == "ActiveFlowCount":
+                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
+            elif shown and shown[0]["Namespace"] == "AWS/NetworkELB":
                 assert cluster.balancer is not None
                 values = {pair["Name"]: pair["Value"] for pair in shown[0]["Dimensions"]}
                 assert cluster.balancer.arn.endswith(values["LoadBalancer"])
                 (group,) = [of.group for of in cluster.balancer.listeners if of.port == jdbc.port]
                 assert group.arn.endswith(values["TargetGroup"])
-                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
+                assert one["InsufficientDataHealthStatus"] == "LastKnownStatus"
                 seen.append(one)
         elif one["Type"] == "TCP":
             place = one.get("FullyQualifiedDomainName") or one["IPAddress"]
