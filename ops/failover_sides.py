@@ -3,7 +3,7 @@
 What cannot be read is unknown, with the reason: this is used when a region is lost.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,16 @@ class Targets:
         shared: whether every node is in it.
         healthy: how many targets are.
         all: how many there are.
+        alb: the service whose second balancer is the only target; empty for other groups.
+        attached: whether it hangs on the balancer that Route 53 knows, and not on a second one.
     """
 
     group: str
     shared: bool
     healthy: int
     all: int
+    alb: str = ""
+    attached: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,12 @@ class Side:
         return self.check.without("switch") if self.check else None
 
     def _dead(self) -> list[Targets]:
-        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service."""
-        return [one for one in self.targets if not one.healthy and (one.shared or self.alias)]
+        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service.
+
+        The alias does not see behind a second balancer.
+        """
+        dead = [one for one in self.targets if not one.healthy]
+        return [one for one in dead if (one.attached if self.alias else one.shared)]
 
     def _targets_state(self) -> str:
         if not self.targets:
@@ -224,7 +232,8 @@ def _targets(aws: Aws, place: Place) -> tuple[tuple[Targets, ...], str, str]:
         cluster = found.read(aws, place)
         outputs = cluster.stack.outputs
         address = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
-        seen = _seen(health.look_at_all(aws, cluster.groups))
+        behind = {group.alb for group in cluster.groups} - {None}
+        seen = _seen(health.look_at_all(aws, cluster.groups), behind)
     except (NoCredentials, Expired):
         raise
     except AwsError as error:
@@ -232,8 +241,18 @@ def _targets(aws: Aws, place: Place) -> tuple[tuple[Targets, ...], str, str]:
     return seen, address.lower(), ""
 
 
-def _seen(groups: Iterable[health.GroupHealth]) -> tuple[Targets, ...]:
+def _seen(
+    groups: Iterable[health.GroupHealth], behind: Collection[str | None]
+) -> tuple[Targets, ...]:
+    """The groups; the services of `behind` are served by a second balancer."""
     return tuple(
-        Targets(one.group.key, one.group.service is not None, len(one.healthy), len(one.targets))
+        Targets(
+            one.group.key,
+            one.group.service is not None,
+            len(one.healthy),
+            len(one.targets),
+            alb=one.group.alb or "",
+            attached=one.group.service is None or one.group.service not in behind,
+        )
         for one in groups
     )

@@ -78,7 +78,7 @@ WRONG = (
         cookies_are_for_http,
         {
             "services/batch": {"port": 80, "node_port": 8000, "sticky": "cookie"},
-            "denodo/servers": ["vdp", "data-catalog", "scheduler"],
+            "denodo/program": False,
         },
         "services.batch.sticky",
         ("nodes speak no HTTP on 8000 (Scheduler)",),
