@@ -99,7 +99,7 @@ ALB_SUBNET_PREFIX: Final = Range(
 ALB_ZONES: Final = 2
 """How many zones an Application Load Balancer is in at least (the same page)."""
 
-COOKIE_DURATION_S: Final = 24 * 3600
+COOKIE_DURATION_S: Final = 86_400
 """How long a cookie keeps a client on its node, from the last answer: AWS's own default (AWS,
 Sticky sessions for your Application Load Balancer)."""
 
