@@ -118,8 +118,12 @@ def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
 
 
 def _status(system: System, _options: argparse.Namespace) -> int:
-    services = [vars(answer) for answer in ready.Readiness(system).all()]
-    told = {**Record(system).show(), "services": services}
+    # Nothing was asked before in this process, and a slow Java is not a failure.
+    readiness = ready.Readiness(system, patience=ready.STALE_SECONDS)
+    services = [vars(answer) for answer in readiness.all()]
+    record = Record(system)
+    confirmed = {"metadata_confirmed": record.metadata_confirmed}
+    told = {**record.show(), **confirmed, "services": services}
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
     return OK if services and all(one["ready"] for one in services) else NotReadyError.code
 

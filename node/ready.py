@@ -45,7 +45,7 @@ class _Asked:
         self._at: float | None = None
         self._asking = False
 
-    def reason(self, system: System, state: State, service: Service) -> str:
+    def reason(self, system: System, state: State, service: Service, patience: float) -> str:
         """Why the service is not ready, empty when it is."""
         with self._changed:
             if self._age() > KEPT_SECONDS:
@@ -55,7 +55,7 @@ class _Asked:
                         target=self._ask, args=(system, state, service), daemon=True
                     )
                     asker.start()
-                self._changed.wait_for(lambda: self._age() <= KEPT_SECONDS, PATIENCE_SECONDS)
+                self._changed.wait_for(lambda: self._age() <= KEPT_SECONDS, patience)
             if self._age() > STALE_SECONDS:
                 return "did not answer"
             return self._reason
@@ -113,10 +113,16 @@ class Readiness:
     Args:
         system: the machine.
         desired: gives the desired state, which is asked for services that were added since.
+        patience: seconds that a caller waits for a new answer.
     """
 
-    def __init__(self, system: System, desired: Callable[[], State] | None = None) -> None:
-        self._system = system
+    def __init__(
+        self,
+        system: System,
+        desired: Callable[[], State] | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._system, self._patience = system, patience
         self._record = Record(system)
         self._lock = threading.Lock()
         self._asked: dict[Service, _Asked] = {}
@@ -164,7 +170,7 @@ class Readiness:
     def _reason(self, state: State, service: Service) -> str:
         with self._lock:
             asked = self._asked.setdefault(service, _Asked())
-        return asked.reason(self._system, state, service)
+        return asked.reason(self._system, state, service, self._patience)
 
 
 def server(

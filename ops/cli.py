@@ -28,9 +28,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Nodes": (
         # one node, in and out
     ),
-    "Changes": (
-        # what runs on the nodes
-    ),
+    "Changes": ("ops.roll:roll",),
     "Failover": (
         # where the site is
     ),

@@ -79,6 +79,14 @@ def look_at_all(aws: Aws, groups: Iterable[Group]) -> list[GroupHealth]:
     return together(lambda group: look(aws, group), groups)
 
 
+def said(seen: GroupHealth, id_: str) -> str:
+    """How an instance is in a group, in words."""
+    target = seen.of(id_)
+    if target is None:
+        return "not registered"
+    return f"{target.state}, {target.reason}" if target.reason else target.state
+
+
 def _target(told_: dict[str, Any]) -> TargetHealth:
     state = told_["TargetHealth"]
     return TargetHealth(

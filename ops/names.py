@@ -9,11 +9,14 @@ ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
+DRAINED_TAG = "denodo:drained"
+"""On an instance that is taken out: since when, by whom and why (`ops.marks`)."""
 
 BALANCER_DNS_NAME = "BalancerDnsName"
 NODE_ADDRESS = "NodeAddress"
 HEALTH_CHECK_ID = "HealthCheckId"
 ENDPOINT = "Endpoint"
+NODE_DOCUMENT = "NodeDocument"
 
 NODE_OUTPUT = "NodeId"
 """How the name of an output with a node's instance id begins."""
@@ -40,3 +43,8 @@ def node_output(node: str) -> str:
 def letters(node: str) -> str:
     """A node's name without its punctuation."""
     return re.sub(r"[^A-Za-z0-9]", "", node)
+
+
+def lock(environment: str, cluster: str) -> str:
+    """Name of the SSM parameter that is there while a command changes a cluster's nodes."""
+    return f"/denodo/{environment}/{cluster}/.lock"

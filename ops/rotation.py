@@ -1,0 +1,264 @@
+"""Taking a node out of its shared groups, and bringing it back.
+
+    rotation = Rotation(aws, cluster, clock=clock, progress=progress)
+    rotation.out("node1", mark=Mark.now(clock, why="promotion"))
+    rotation.back("node1", ready=lambda: "")
+
+The auxiliary group keeps the node, because sessions that began there still need it, and an empty
+group would count as unhealthy. Both directions may be interrupted and done again. What they have
+done is to be seen in the groups and in the node's mark (`ops.marks`), and nowhere else.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ops import enough, health, marks
+from ops.aws import Aws
+from ops.clock import Clock
+from ops.errors import Failed, NotFound
+from ops.found import Cluster, Group
+from ops.health import GroupHealth
+from ops.marks import Mark
+from ops.progress import Progress
+from ops.translate import told
+from ops.wait import TooLong, until
+
+EVERY_S: Final = 5
+"""Ours: how often health and readiness are looked at."""
+MARGIN_S: Final = 60
+"""Ours: what a target may take longer to leave than its group's deregistration delay."""
+HEALTHY_S: Final = 600
+"""Ours: how long a node that is ready may take to be healthy in its groups."""
+READY_S: Final = 1800
+"""Ours: how long a node may take to be ready; Denodo starts in minutes, not in seconds."""
+
+_UNUSED: Final = "unused"
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The nodes of a cluster behind their balancer.
+
+    Attributes:
+        aws: the credentials.
+        cluster: the cluster as it is deployed.
+        clock: the time.
+        progress: who is told.
+    """
+
+    aws: Aws
+    cluster: Cluster
+    clock: Clock
+    progress: Progress
+
+    def shared(self, node: str) -> tuple[Group, ...]:
+        """The groups that a node leaves when it is taken out."""
+        return tuple(group for group in self.cluster.of(node) if group.node is None)
+
+    def is_out(self, node: str) -> bool:
+        """Whether none of the shared groups sends anything new to a node."""
+        return not self._registered(node, self._look(self.shared(node)))
+
+    def out(
+        self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Take a node out, and wait until its connections are gone.
+
+        Args:
+            node: the node.
+            mark: when, who and why.
+            minimum: how many other nodes must be healthy in each group; None: all of them, and
+                one at least.
+            timeout: seconds to wait; None: the longest deregistration delay and a minute.
+
+        Raises:
+            Refused: fewer than the minimum would be left; nothing was changed.
+            Failed: it has not left in time; the message says what stands.
+            AwsError: AWS does not answer, or does not permit.
+        """
+        found, groups = self.cluster.node(node), self.shared(node)
+        seen = self._look(groups)
+        inside = self._registered(node, seen)
+        if inside or not groups:
+            enough.demand(self.cluster, node, seen, minimum)
+        # First, so that whoever finds it out knows why.
+        marks.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        for group in inside:
+            self._deregister(found.instance_id, group)
+        self._gone(node, groups, timeout)
+
+    def back(
+        self,
+        node: str,
+        *,
+        ready: Callable[[], str],
+        ready_timeout: float = READY_S,
+        timeout: float = HEALTHY_S,
+    ) -> None:
+        """Bring a node back into every group that the deployed template says.
+
+        Args:
+            node: the node.
+            ready: says why the node is not ready yet, or nothing; raises where that is no
+                matter of waiting. It is asked before any group is touched.
+            ready_timeout: seconds that the node may take to be ready.
+            timeout: seconds that it may take to be healthy then.
+
+        Raises:
+            Failed: it is not ready, or not healthy in time; the message says what stands.
+            AwsError: AWS does not answer, or does not permit.
+        """
+        found = self.cluster.node(node)
+        self._ready(node, ready, ready_timeout)
+        groups = self.cluster.of(node)
+        for group in groups:
+            target = group.target(node)
+            assert target is not None  # so the template has it there
+            with told():
+                self.aws.client("elbv2", group.region).register_targets(
+                    TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+                )
+        self._healthy(node, groups, timeout)
+        marks.remove(self.aws, self.cluster.place.region, found.instance_id)
+
+    def standing(self, node: str) -> str:
+        """Where a node is now, in words."""
+        groups = self.shared(node)
+        if not groups:
+            return f"{node} has no shared group"
+        inside = {group.key for group in self._registered(node, self._look(groups))}
+        if not inside:
+            return f"{node} is out of every shared group"
+        missing = sorted({group.key for group in groups} - inside)
+        if not missing:
+            return f"{node} is in every shared group"
+        return f"{node} is in {', '.join(sorted(inside))} and out of {', '.join(missing)}"
+
+    def _look(self, groups: Iterable[Group]) -> list[GroupHealth]:
+        return health.look_at_all(self.aws, groups)
+
+    def _registered(self, node: str, seen: Iterable[GroupHealth]) -> list[Group]:
+        """The groups that have a node and do not let it go."""
+        id_ = self.cluster.node(node).instance_id
+        leaving = {health.DRAINING, _UNUSED}
+        return [
+            one.group
+            for one in seen
+            if any(
+                # A stopped instance is unused, and still registered.
+                target.id == id_ and (target.state not in leaving or _stays(target.reason))
+                for target in one.targets
+            )
+        ]
+
+    def _deregister(self, instance_id: str, group: Group) -> None:
+        try:
+            with told():
+                self.aws.client("elbv2", group.region).deregister_targets(
+                    TargetGroupArn=group.arn, Targets=[{"Id": instance_id}]
+                )
+        except NotFound:
+            # Deleted meanwhile: nobody is sent anywhere from there.
+            return
+
+    def _gone(self, node: str, groups: tuple[Group, ...], timeout: float | None) -> None:
+        """Wait until a node has left its groups."""
+        id_ = self.cluster.node(node).instance_id
+        longest = max((group.deregistration_delay for group in groups), default=0)
+        with self.progress.step(f"{node}: draining") as step:
+
+            def look() -> dict[str, str]:
+                found = {}
+                for one in self._look(groups):
+                    target = one.of(id_)
+                    if target is not None and (target.state != _UNUSED or _stays(target.reason)):
+                        found[one.group.key] = target.state
+                return found
+
+            try:
+                until(
+                    look,
+                    done=lambda left: not left,
+                    clock=self.clock,
+                    timeout=longest + MARGIN_S if timeout is None else timeout,
+                    every=EVERY_S,
+                    progress=lambda left, passed: step.update(
+                        f"{_listed(left) or 'drained'} ({passed:.0f} s)"
+                    ),
+                )
+            except TooLong as late:
+                message = (
+                    f"{node} has not left its groups after {late.seconds:.0f} s: "
+                    f"{_listed(late.seen)}. It gets nothing new, and keeps its mark; run it "
+                    "again to go on waiting"
+                )
+                raise Failed(message) from None
+
+    def _ready(self, node: str, ready: Callable[[], str], timeout: float) -> None:
+        with self.progress.step(f"{node}: waiting until it is ready") as step:
+            try:
+                until(
+                    ready,
+                    done=lambda reason: not reason,
+                    clock=self.clock,
+                    timeout=timeout,
+                    every=EVERY_S,
+                    progress=lambda reason, passed: step.update(
+                        f"{reason or 'ready'} ({passed:.0f} s)"
+                    ),
+                )
+            except TooLong as late:
+                message = (
+                    f"{node} is not ready after {late.seconds:.0f} s: {late.seen}. "
+                    f"{self.standing(node)}"
+                )
+                raise Failed(message) from None
+
+    def _healthy(self, node: str, groups: tuple[Group, ...], timeout: float) -> None:
+        """Wait until a node is healthy in every group."""
+        id_ = self.cluster.node(node).instance_id
+        with self.progress.step(f"{node}: waiting until it is healthy") as step:
+
+            def look() -> dict[str, str]:
+                seen = self._look(groups)
+                for one in seen:
+                    if one.gone:
+                        message = (
+                            f"group {one.group.key} is gone: something was deployed meanwhile. "
+                            f"{node} keeps its mark; run it again"
+                        )
+                        raise Failed(message)
+                return {
+                    one.group.key: health.said(one, id_) for one in seen if id_ not in one.healthy
+                }
+
+            try:
+                until(
+                    look,
+                    done=lambda sick: not sick,
+                    clock=self.clock,
+                    timeout=timeout,
+                    every=EVERY_S,
+                    progress=lambda sick, passed: step.update(
+                        f"{_listed(sick) or 'healthy in every group'} ({passed:.0f} s)"
+                    ),
+                )
+            except TooLong as late:
+                message = (
+                    f"{node} is not healthy after {late.seconds:.0f} s: {_listed(late.seen)}. It "
+                    "is in its groups, keeps its mark, and is sent to once it is healthy; look at "
+                    "the node, and run it again"
+                )
+                raise Failed(message) from None
+
+
+def _stays(reason: str) -> bool:
+    """Whether a target that is unused is still registered, such as a stopped instance."""
+    return reason != "Target.NotRegistered"
+
+
+def _listed(states: object) -> str:
+    if not isinstance(states, dict):
+        return "not known"
+    return ", ".join(f"{key} {state}" for key, state in sorted(states.items()))
