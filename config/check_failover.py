@@ -195,15 +195,16 @@ def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
 
 
 def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
-    """A CloudWatch-metric check watches alarms of its own account only."""
+    """A CloudWatch-metric check watches alarms of its own account only.
+
+    The switch's alarm, its check and the records are all in the failover's account, so it works
+    whatever accounts the clusters are in. But where people alone move the site, they must see
+    both sides, and that takes one account (decision 15).
+    """
     failover = environment.failover
     if failover is None or failover.primary not in environment.clusters:
         return
     account = site.account(environment, failover)
-    why = (
-        "a Route 53 health check watches an alarm of its own account only (AWS, Monitoring a "
-        "CloudWatch alarm)"
-    )
     for name, how in site.checks(environment).items():
         cluster = environment.clusters[name]
         if how == "alarm" and cluster.account != account:
@@ -211,7 +212,8 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 (*_PATH, "health"),
                 f"can't be alarm for {name}, which is in account {cluster.account} while the "
                 f"failover is in {account}",
-                why,
+                "a Route 53 health check watches an alarm of its own account only (AWS, Monitoring "
+                "a CloudWatch alarm)",
                 "write health: target-health or endpoint, or put both into one account",
                 value=failover.health,
                 lacks=("clusters", name, "account"),
@@ -222,7 +224,8 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 (*_PATH, "control"),
                 f"can't be operator with {name} in account {cluster.account} and the failover in "
                 f"{account}",
-                why,
+                "nothing but people moves the site then, and whoever does must see the health of "
+                "both sides with the permissions of one account",
                 "write control: automatic, or put both into one account",
                 value=failover.control,
                 lacks=("clusters", name, "account"),

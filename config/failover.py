@@ -29,7 +29,7 @@ class Failover(Part):
     health: Literal["auto", "target-health", "endpoint", "alarm"] = "auto"
     """How Route 53 learns that a cluster is healthy; auto chooses by what the clusters have."""
     control: Literal["automatic", "operator"] = "automatic"
-    """automatic: health moves the site; operator: nothing but the operators' switch does."""
+    """automatic: health and the operators' switch move the site; operator: the switch alone."""
     secondary_health: Flag = True
     """Whether the secondary is checked too, so that the site never moves onto a dead one."""
     ttl: Ttl | None = None

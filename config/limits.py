@@ -118,6 +118,10 @@ NITRO_V5_FAMILIES: Final = frozenset(
 BALANCER_ALIAS_TTL_S: Final = 60
 """The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
 
+HEALTHY_CHECKERS_PERCENT: Final = 18
+"""An endpoint is healthy while more than so many of Route 53's checkers reach it (AWS, How Amazon
+Route 53 determines whether a health check is healthy)."""
+
 ALARM_LAG_S: Final = 60
 """How long a minute's metric may take to arrive; a full period more (deduced, not published)."""
 

@@ -70,7 +70,7 @@ def methods(environment: Environment) -> dict[str, Method]:
 def checked(failover: Failover, name: str) -> bool:
     """Whether a cluster of the pair has a health check of its own.
 
-    With the operators in control the primary has the switch and no other.
+    The primary also has the operators' switch; with them in control it has no other.
     """
     if name == failover.primary:
         return failover.control == "automatic"

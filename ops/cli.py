@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Changes": ("ops.roll:roll",),
     "Failover": (
         # where the site is
+        "ops.failover:failover",
     ),
     "Files": (
         # from the configuration, without AWS

@@ -15,8 +15,11 @@ from stacks import naming
 from stacks.base import EnvironmentStack
 from stacks.cluster import ClusterStack
 from stacks.fingerprint import fingerprint
+from stacks.operators import OperatorPolicy
 from stacks.records import BalancerAlias
 from stacks.switch import Switch
+
+_ROLES = (route53.Failover.PRIMARY, route53.Failover.SECONDARY)
 
 
 class FailoverStack(EnvironmentStack):
@@ -25,6 +28,9 @@ class FailoverStack(EnvironmentStack):
     What it takes from the clusters' stacks are weak references: nothing is exported, so that
     each stack deploys by itself, and the records carry a hash of what would replace a balancer,
     so that a deploy has something to change when the references resolve to something else.
+
+    The primary's record hangs on the operators' switch, whatever else it hangs on, so that the
+    site can be moved by one datapoint (AWS, Well-Architected REL11-BP04).
     """
 
     def __init__(
@@ -48,18 +54,47 @@ class FailoverStack(EnvironmentStack):
         self._zone = route53.HostedZone.from_hosted_zone_attributes(
             self, "Zone", hosted_zone_id=failover.zone.id, zone_name=failover.zone.name
         )
-        for role, name in (
-            (route53.Failover.PRIMARY, failover.primary),
-            (route53.Failover.SECONDARY, failover.secondary),
-        ):
+        self._switch = Switch(self, "Switch", environment=environment.name, region=self.region)
+        self._checks: list[route53.IHealthCheck] = [self._switch.check]
+        for role, (name, _) in zip(_ROLES, site.pair(environment), strict=True):
             self.add_stack_dependency(clusters[name], "the records need its outputs")
             self._record(role, clusters[name])
-        endpoint = site.endpoint(failover)
+        self._say_where()
+        self._permit()
+
+    def _say_where(self) -> None:
+        """What clients need, and what the day-2 commands start from."""
+        services, endpoint = self._environment.services, site.endpoint(self._failover)
         CfnOutput(self, naming.ENDPOINT, value=endpoint)
-        if "jdbc" in environment.services:
-            url = JDBC_URLS[environment.denodo.version]
-            port = environment.services["jdbc"].port
-            CfnOutput(self, naming.JDBC_URL, value=url.format(host=endpoint, port=port))
+        if "jdbc" in services:
+            url = JDBC_URLS[self._environment.denodo.version]
+            value = url.format(host=endpoint, port=services["jdbc"].port)
+            CfnOutput(self, naming.JDBC_URL, value=value)
+        for role, (name, cluster) in zip(_ROLES, site.pair(self._environment), strict=True):
+            label = role.name.capitalize()
+            CfnOutput(self, naming.CLUSTER_OF_ROLE[label], value=name)
+            CfnOutput(self, naming.REGION_OF_ROLE[label], value=cluster.region)
+        CfnOutput(self, naming.ZONE_ID, value=self._failover.zone.id)
+
+    def _permit(self) -> None:
+        """The policy of who moves the site."""
+        members = site.pair(self._environment)
+        policy = OperatorPolicy(
+            self,
+            "Operators",
+            zone_id=self._failover.zone.id,
+            check_ids=[one.health_check_id for one in self._checks],
+            region=self.region,
+            stacks={
+                self.stack_name: self.region,
+                **{
+                    naming.cluster_stack(self._environment.name, name): cluster.region
+                    for name, cluster in members
+                    if cluster.account == self.account
+                },
+            },
+        )
+        CfnOutput(self, naming.OPERATOR_POLICY_ARN, value=policy.arn)
 
     def _record(self, role: route53.Failover, cluster: ClusterStack) -> None:
         """One of the two records. Its identity is its role, so that clusters can swap roles."""
@@ -76,11 +111,18 @@ class FailoverStack(EnvironmentStack):
             host = self._taken(cluster, naming.BALANCER_DNS_NAME)
             alias = BalancerAlias(host, self._taken(cluster, naming.BALANCER_ZONE_ID))
             target = route53.RecordTarget.from_alias(alias)
+            # What the alias sees and the switch must both be healthy (AWS, How Amazon Route 53
+            # chooses records when health checking is configured).
+            if role is route53.Failover.PRIMARY:
+                settings["health_check"] = self._switch.check
             route53.ARecord(self, label, target=target, **settings)
             return
         ttl = site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
         settings["ttl"] = Duration.seconds(ttl)
-        settings["health_check"] = self._check(label, method, cluster)
+        check = self._check(label, method, cluster)
+        if role is route53.Failover.PRIMARY:
+            check = self._switched(label, check)
+        settings["health_check"] = check
         if cluster.cluster.balancer.kind == "none":
             address = self._taken(cluster, naming.NODE_ADDRESS)
             target = route53.RecordTarget.from_ip_addresses(address)
@@ -89,15 +131,36 @@ class FailoverStack(EnvironmentStack):
             host = self._taken(cluster, naming.BALANCER_DNS_NAME)
             route53.CnameRecord(self, label, domain_name=host, **settings)
 
+    def _switched(self, label: str, check: route53.IHealthCheck | None) -> route53.IHealthCheck:
+        """The primary's check with the switch: healthy while both are, or the switch alone."""
+        if check is None:
+            return self._switch.check
+        children = [check, self._switch.check]
+        both = route53.HealthCheck(
+            self,
+            f"{label}AndSwitch",
+            type=route53.HealthCheckType.CALCULATED,
+            child_health_checks=children,
+            health_threshold=len(children),
+        )
+        Tags.of(both).add("Name", f"{self._environment.name}-{label.lower()}")
+        self._checks.append(both)
+        return both
+
     def _check(
         self, label: str, method: site.Method, cluster: ClusterStack
     ) -> route53.IHealthCheck | None:
-        """The check of a record; None where a cluster is to be taken as it is."""
-        if cluster.name == self._failover.primary and self._failover.control == "operator":
-            switch = Switch(self, "Switch", environment=self._environment.name, region=self.region)
-            return switch.check
+        """The check of a cluster; None where it is to be taken as it is."""
         if method == "none" or not site.checked(self._failover, cluster.name):
             return None
+        check = self._own_check(label, method, cluster)
+        self._checks.append(check)
+        return check
+
+    def _own_check(
+        self, label: str, method: site.Method, cluster: ClusterStack
+    ) -> route53.IHealthCheck:
+        """The check that sees a cluster: its stack's, or one of its endpoint."""
         if method == "alarm":
             return route53.HealthCheck.from_health_check_id(
                 self, f"{label}Health", self._taken(cluster, naming.HEALTH_CHECK_ID)

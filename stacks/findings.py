@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, Validations
+from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
+from config import site
 from config.model import Environment
+from stacks import naming
 
 _BUILT_IN = "CloudFormation-Validate"
 _CDK = "Annotation"
@@ -63,7 +66,8 @@ _ALWAYS = (
     Reason(
         _NAG,
         "AwsSolutions-IAM5[Resource::*]",
-        "Session Manager's actions take no resource",
+        "Session Manager's actions take no resource, nor do those that describe health or put a "
+        "metric: these are bounded by region, and the metric by its namespace",
     ),
 )
 _GIVEN_VPC = (
@@ -105,11 +109,32 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         for machine in (cluster.instance, *(node.instance for node in cluster.nodes.values()))
         if machine is not None
     )
+    yield from _stacks_by_name(environment)
     for arn in sorted({arn for one in machines for arn in one.role_policies or ()}):
         yield Reason(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
             "The configuration names this policy for the nodes",
+        )
+
+
+def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
+    """The stacks that the failover's operators may look at."""
+    failover = environment.failover
+    if failover is None:
+        return
+    account = site.account(environment, failover)
+    names = {naming.failover_stack(environment.name): site.region(environment, failover)}
+    for name, cluster in site.pair(environment):
+        if cluster.account == account:
+            names[naming.cluster_stack(environment.name, name)] = cluster.region
+    for stack, region in sorted(names.items()):
+        partition = RegionInfo.get(region).partition
+        arn = f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"
+        yield Reason(
+            _NAG,
+            f"AwsSolutions-IAM5[Resource::{arn}]",
+            "One stack, by its name: what follows is an id that is new with every stack",
         )
 
 

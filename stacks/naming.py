@@ -16,6 +16,10 @@ JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
 ENDPOINT = "Endpoint"
+CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
+REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+ZONE_ID = "HostedZoneId"
+OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 NODE_DOCUMENT = "NodeDocument"
 
 

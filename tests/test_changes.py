@@ -229,6 +229,30 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
     assert list(change.changed.values()) == [{"Comment"}]
 
 
+def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
+    """The records and the switch stay; the check that joins it with health comes and goes."""
+    after = copy.deepcopy(article)
+    after["failover"]["control"] = "operator"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert change.added == {}
+    (removed,) = change.removed.values()
+    assert removed["Properties"]["HealthCheckConfig"]["Type"] == "CALCULATED"
+    by_kind = {id_.rstrip("0123456789ABCDEF"): keys for id_, keys in change.changed.items()}
+    assert by_kind == {"Primary": {"HealthCheckId"}, "OperatorsPolicy": {"PolicyDocument"}}
+
+
+def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    failover = after["failover"]
+    failover["primary"], failover["secondary"] = failover["secondary"], failover["primary"]
+    # Where the switch is follows the secondary; here both stay where they were.
+    for data in (article, after):
+        data["failover"]["region"] = "eu-central-1"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert (change.added, change.removed) == ({}, {})
+    assert not [id_ for id_ in change.changed if id_.startswith("Switch")]
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -458,7 +458,7 @@ def _failover(environment: Environment, assembly: Assembly) -> None:
         if "AliasTarget" in record:
             assert record["AliasTarget"]["EvaluateTargetHealth"] is True
             assert "TTL" not in record
-            assert "HealthCheckId" not in record
+            assert ("HealthCheckId" in record) == (role == "PRIMARY")
             continue
         bare = cluster.balancer.kind == "none"
         assert record["Type"] == ("A" if bare else "CNAME")
@@ -466,29 +466,35 @@ def _failover(environment: Environment, assembly: Assembly) -> None:
         output = record["ResourceRecords"][0]["Fn::GetStackOutput"]
         assert output["OutputName"] == ("NodeAddress" if bare else "BalancerDnsName")
         _check(environment, assembly, role, name, record)
+    _switch(assembly, stack, records)
+    _operators(environment, assembly.templates[stack])
 
 
 def _check(
     environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
 ) -> None:
-    """A record's health check sees its cluster, or is the operators' switch."""
+    """A record's health check sees its cluster, unless operators decide alone or none can."""
     failover, cluster = environment.failover, environment.clusters[name]
     assert failover is not None
-    switched = role == "PRIMARY" and failover.control == "operator"
     internal = cluster.balancer.scheme == "internal"
     seen = not (internal and cluster.balancer.kind == "none")
-    wanted = switched or (seen and (role == "PRIMARY" or failover.secondary_health))
-    assert ("HealthCheckId" in record) == wanted
+    is_primary = role == "PRIMARY"
+    wanted = seen and (failover.control == "automatic" if is_primary else failover.secondary_health)
+    own = assembly.resources(f"{environment.name}-failover", CHECK)
+    checks = [
+        one
+        for one in _leaves(own, record.get("HealthCheckId"))
+        if own.get(one.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
+    ]
+    assert len(checks) == int(wanted)
     if not wanted:
         return
-    own = {
-        id_: one["HealthCheckConfig"]
-        for id_, one in assembly.resources(f"{environment.name}-failover", CHECK).items()
-    }
-    if "Ref" in record["HealthCheckId"]:
-        config = own[record["HealthCheckId"]["Ref"]]
+    (found,) = checks
+    if "Ref" in found:
+        config = own[found["Ref"]]["HealthCheckConfig"]
     else:
         stack = f"{environment.name}-{name}"
+        assert found["Fn::GetStackOutput"]["StackName"] == stack
         (check,) = assembly.resources(stack, CHECK).values()
         config = check["HealthCheckConfig"]
         (alarm_id,) = assembly.resources(stack, ALARM)
@@ -497,9 +503,7 @@ def _check(
         assert cluster.account == (
             failover.account or environment.clusters[failover.primary].account
         )
-    if switched:
-        assert config["InsufficientDataHealthStatus"] == "LastKnownStatus"
-    elif internal:
+    if internal:
         assert config["Type"] == "CLOUDWATCH_METRIC"
     elif config["Type"] == "TCP":
         assert config["Port"] == environment.services["jdbc"].port
@@ -508,6 +512,70 @@ def _check(
         admitted = "0.0.0.0/0" if everyone else str(cluster.network.health_checkers)
         rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
         assert config["Port"] in _ports(rules, admitted)
+
+
+def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The checks that a record's check is made of; all of them must be healthy."""
+    if check is None:
+        return []
+    config = own.get(check.get("Ref", ""), {}).get("HealthCheckConfig", {})
+    if config.get("Type") != "CALCULATED":
+        return [check]
+    children: list[dict[str, Any]] = config["ChildHealthChecks"]
+    assert config["HealthThreshold"] == len(children) == 2
+    return children
+
+
+def _switch_config(own: Resources) -> dict[str, Any]:
+    """The settings of the one check that keeps what it was told last."""
+    configs = [one["HealthCheckConfig"] for one in own.values()]
+    (found,) = [
+        one for one in configs if one.get("InsufficientDataHealthStatus") == "LastKnownStatus"
+    ]
+    return dict(found)
+
+
+def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
+    """One datapoint moves the site and holds: its alarm is beside it, and nothing else decides."""
+    own = assembly.resources(stack, CHECK)
+    config = _switch_config(own)
+    ((alarm_id, alarm),) = assembly.resources(stack, ALARM).items()
+    assert config["Type"] == "CLOUDWATCH_METRIC"
+    assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
+    assert alarm["TreatMissingData"] == "missing"
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Maximum", 60, 1)
+    assert not any(alarm.get(key) for key in ("Metrics", "DatapointsToAlarm", "ExtendedStatistic"))
+    (id_,) = [id_ for id_, one in own.items() if one["HealthCheckConfig"] == config]
+    assert {"Ref": id_} in _leaves(own, records["PRIMARY"]["HealthCheckId"])
+    assert {"Ref": id_} not in _leaves(own, records["SECONDARY"].get("HealthCheckId"))
+
+
+def _operators(environment: Environment, template: dict[str, Any]) -> None:
+    """Who moves the site may look, and put one metric: no record and no check is theirs."""
+    ((id_, policy),) = [
+        (id_, one)
+        for id_, one in template["Resources"].items()
+        if one["Type"] == "AWS::IAM::ManagedPolicy"
+    ]
+    assert template["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": id_}
+    properties = policy["Properties"]
+    assert not properties.keys() & {"Users", "Groups", "ManagedPolicyName"}
+    assert properties.get("Roles", []) == []
+    writing = 0
+    for statement in properties["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            assert "*" not in action
+            name = action.partition(":")[2]
+            if name == "PutMetricData":
+                writing += 1
+                condition = statement["Condition"]["StringEquals"]
+                assert condition["cloudwatch:namespace"] == "Denodo/Failover"
+                assert "aws:RequestedRegion" in condition
+            else:
+                assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))
+    assert writing == 1
+    assert environment.name in json.dumps(properties)
 
 
 _UNKNOWN = "known-at-deploy.example.com"

@@ -1,6 +1,9 @@
-"""CloudWatch alarms, with what PutMetricAlarm refuses."""
+"""CloudWatch alarms, with what PutMetricAlarm refuses, and the states that metrics give them."""
 
-from local.aws import types
+from typing import Any
+
+from local.aws import emulator, metrics, types
+from local.aws.clock import CLOCK
 from local.aws.faults import FaultError
 from local.aws.types import Properties
 
@@ -39,6 +42,32 @@ def _evaluable(properties: Properties) -> None:
         raise _fault("DatapointsToAlarm must be from 1 to EvaluationPeriods")
 
 
+def evaluate(alarm: emulator.Record) -> None:
+    """Give an alarm the state that its metric asks for now."""
+    if not alarm.get("MetricName"):
+        return
+    now = metrics.state(alarm)
+    if now.value == alarm["StateValue"]:
+        return
+    before = alarm["StateValue"]
+    alarm.update(
+        StateValue=now.value, StateReason=now.reason, StateUpdatedTimestamp=int(CLOCK.now())
+    )
+    told = (before, now.value, now.reason)
+    emulator.private(emulator.cloudwatch, "_record_history")(alarm["AlarmName"], *told)
+    emulator.private(emulator.cloudwatch, "_dispatch_alarm_actions")(alarm, *told)
+    emulator.private(emulator.cloudwatch, "_evaluate_parent_alarms")(alarm)
+
+
 def install() -> None:
-    """Check the alarms that MiniStack makes."""
+    """Check the alarms that MiniStack makes, and evaluate them whenever somebody looks."""
     types.check(KIND, _evaluable)
+    emulator.replace(emulator.cloudwatch, "_evaluate_alarm", evaluate)
+    describe = emulator.private(emulator.cloudwatch, "_describe_alarms")
+
+    def described(*arguments: Any) -> Any:
+        for alarm in emulator.alarms.values():
+            evaluate(alarm)
+        return describe(*arguments)
+
+    emulator.replace(emulator.cloudwatch, "_describe_alarms", described)

@@ -3,6 +3,7 @@
 from local.aws import (
     addresses,
     alarms,
+    answers,
     creation_policy,
     dns,
     events,
@@ -35,6 +36,7 @@ def install() -> None:
     alarms.install()
     dns.install()
     health_checks.install()
+    answers.install()
     systems_manager.install()
     stack_outputs.install()
     events.install()

@@ -115,6 +115,12 @@ def health(arn: str, target: Target) -> Health:
     return _HEALTHY if CLOCK.now() >= target.get(_REGISTERED, 0) + needed else _CHECKING
 
 
+def healthy(arn: str) -> float:
+    """How many targets of a group are healthy."""
+    _forget(arn)
+    return float(sum(health(arn, one) == _HEALTHY for one in emulator.targets.get(arn, [])))
+
+
 def _unused(group: emulator.Record, instance: emulator.Record | None) -> Health | None:
     """Why a target gets no traffic whatever its checks say, None if it may."""
     if instance is not None and instance["State"]["Name"] != "running":

@@ -1,0 +1,239 @@
+"""The two sides of a failover: what decides whether Route 53 answers with each, and why.
+
+What cannot be read is unknown, with the reason: this is used when a region is lost.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops import failover_checks, found, health, names
+from ops.aws import Aws
+from ops.errors import AwsError, Expired, NoCredentials
+from ops.failover_checks import HEALTHY, UNHEALTHY, UNKNOWN, Check, all_of
+from ops.failover_site import PRIMARY, SECONDARY, Role, Site
+from ops.places import Place
+from ops.together import together
+from ops.translate import told
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a cluster's balancer sees of a group.
+
+    Attributes:
+        group: the service, or the node of an auxiliary port.
+        shared: whether every node is in it.
+        healthy: how many targets are.
+        all: how many there are.
+    """
+
+    group: str
+    shared: bool
+    healthy: int
+    all: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two records, and the cluster behind it.
+
+    Attributes:
+        role: PRIMARY or SECONDARY.
+        cluster: the cluster's name.
+        target: the name or address that the record answers with; empty if unknown.
+        alias: whether it is an alias, whose targets Route 53 evaluates, too.
+        check: the record's health check; None if it has none, or that is not known.
+        targets: the groups of its balancer.
+        read: whether the record could be read.
+        problems: what could not be read, and why.
+    """
+
+    role: Role
+    cluster: str
+    target: str
+    alias: bool
+    check: Check | None
+    targets: tuple[Targets, ...]
+    read: bool
+    problems: tuple[str, ...] = ()
+
+    @property
+    def checked(self) -> bool:
+        """Whether Route 53 looks at the cluster at all, beside the switch."""
+        return self.alias or (self.check is not None and self._own is not None)
+
+    @property
+    def state(self) -> str:
+        """Whether the cluster is well by what Route 53 looks at; else by its targets."""
+        if not self.read:
+            return UNKNOWN
+        own = [self._own.state] if self._own else []
+        if self.alias or not own:
+            own.append(self._targets_state())
+        return all_of(own)
+
+    @property
+    def counts_as(self) -> str:
+        """What Route 53 takes the record for: with the switch, and healthy where nothing looks."""
+        if not self.read:
+            return UNKNOWN
+        states = [self.check.state] if self.check else []
+        return all_of([*states, *([self._targets_state()] if self.alias else [])])
+
+    @property
+    def reason(self) -> str:
+        """Why the cluster is as it is."""
+        parts = [self._own.reason] if self._own and self._own.state == self.state else []
+        if self.alias or not self._own:
+            if not self._own and not self.alias and self.read:
+                parts.append("no health check looks at it")
+            parts += [
+                f"{one.group}: {one.healthy} of {one.all} targets healthy" for one in self._dead()
+            ]
+        if self.state == UNKNOWN:
+            parts += self.problems
+        return "; ".join(dict.fromkeys(parts))
+
+    @property
+    def _own(self) -> Check | None:
+        return self.check.without("switch") if self.check else None
+
+    def _dead(self) -> list[Targets]:
+        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service."""
+        return [one for one in self.targets if not one.healthy and (one.shared or self.alias)]
+
+    def _targets_state(self) -> str:
+        if not self.targets:
+            return UNKNOWN
+        return UNHEALTHY if self._dead() else HEALTHY
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides and the switch between them."""
+
+    primary: Side
+    secondary: Side
+
+    def of(self, role: Role) -> Side:
+        """The side of a role."""
+        return self.primary if role == PRIMARY else self.secondary
+
+    @property
+    def both(self) -> tuple[Side, Side]:
+        """Primary, then secondary."""
+        return self.primary, self.secondary
+
+    @property
+    def switch(self) -> Check | None:
+        """The switch's check; None if it could not be read."""
+        return self.primary.check.find("switch") if self.primary.check else None
+
+    @property
+    def switched_to(self) -> Role | None:
+        """Which side the switch is at; None if that is not known."""
+        state = self.switch.state if self.switch else UNKNOWN
+        return {HEALTHY: PRIMARY, UNHEALTHY: SECONDARY}.get(state)  # type: ignore[return-value]
+
+    @property
+    def answered(self) -> Role | None:
+        """Which side Route 53 answers with by its rules; None if that is not known.
+
+        PRIMARY while it is healthy, else SECONDARY while that is, else PRIMARY (AWS, How Amazon
+        Route 53 chooses records when health checking is configured).
+        """
+        primary, secondary = self.primary.counts_as, self.secondary.counts_as
+        if primary == HEALTHY or secondary == UNHEALTHY:
+            return PRIMARY
+        return SECONDARY if (primary, secondary) == (UNHEALTHY, HEALTHY) else None
+
+
+def read(aws: Aws, site: Site) -> Sides:
+    """Both sides as they are now.
+
+    Raises:
+        NoCredentials: there are none.
+        Expired: they are no longer valid.
+    """
+    problem = ""
+    records: Mapping[str, Any] = {}
+    try:
+        records = _records(aws, site)
+    except (NoCredentials, Expired):
+        raise
+    except AwsError as error:
+        problem = f"the records are unknown: {error}"
+    if not problem and not records:
+        problem = f"there are no failover records {site.endpoint} in zone {site.zone_id}"
+
+    def side(role: Role) -> Side:
+        return _side(aws, site, role, records.get(role), problem)
+
+    primary, secondary = together(side, (PRIMARY, SECONDARY))  # type: ignore[arg-type]
+    return Sides(primary, secondary)
+
+
+def _records(aws: Aws, site: Site) -> dict[str, Any]:
+    """The failover records by role."""
+    with told():
+        shown = aws.client("route53", site.region).list_resource_record_sets(
+            HostedZoneId=site.zone_id, StartRecordName=site.endpoint
+        )["ResourceRecordSets"]
+    name = f"{site.endpoint}.".lower()
+    return {one["Failover"]: one for one in shown if one["Name"] == name and "Failover" in one}
+
+
+def _side(aws: Aws, site: Site, role: Role, record: Any, problem: str) -> Side:
+    place = site.clusters[role]
+    problems = [problem] if problem else []
+    check = None
+    if record and "HealthCheckId" in record:
+        check = failover_checks.read(aws, record["HealthCheckId"], site.region)
+    targets, address, unseen = _targets(aws, place)
+    if unseen:
+        problems.append(unseen)
+    return Side(
+        role=role,
+        cluster=place.name,
+        target=_target(record) or address,
+        alias=bool(record and "AliasTarget" in record),
+        check=check,
+        targets=targets,
+        read=record is not None,
+        problems=tuple(problems),
+    )
+
+
+def _target(record: Any) -> str:
+    if not record:
+        return ""
+    if "AliasTarget" in record:
+        name = str(record["AliasTarget"]["DNSName"])
+    else:
+        name = str(record["ResourceRecords"][0]["Value"])
+    return name.rstrip(".").lower().removeprefix("dualstack.")
+
+
+def _targets(aws: Aws, place: Place) -> tuple[tuple[Targets, ...], str, str]:
+    """The groups of a cluster, the name or address of its stack, and what could not be read."""
+    if place.unreachable:
+        return (), "", f"the targets of {place.name} are unknown: {place.unreachable}"
+    address = ""
+    try:
+        cluster = found.read(aws, place)
+        outputs = cluster.stack.outputs
+        address = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
+        seen = _seen(health.look_at_all(aws, cluster.groups))
+    except (NoCredentials, Expired):
+        raise
+    except AwsError as error:
+        return (), address.lower(), f"the targets of {place.name} are unknown: {error}"
+    return seen, address.lower(), ""
+
+
+def _seen(groups: Iterable[health.GroupHealth]) -> tuple[Targets, ...]:
+    return tuple(
+        Targets(one.group.key, one.group.service is not None, len(one.healthy), len(one.targets))
+        for one in groups
+    )

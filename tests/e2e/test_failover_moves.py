@@ -1,0 +1,157 @@
+"""`denodo-ha failover` against what the real CLI has deployed: status, move, back."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from local.credentials import Access
+from ops import exits, failover_answers, failover_move
+from ops.cli import COMMANDS, build
+from tests import local_server
+from tests.assembly import ROOT
+from tests.e2e.deployment import Deployment
+
+Run = Callable[..., Result]
+_TIMEOUT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    deployment = Deployment.of_example("active-passive", tmp_path_factory.mktemp("moved"))
+    deployment.prepare()
+    deployment.deploy()
+    return deployment
+
+
+def _file(deployment: Deployment) -> str:
+    return str(deployment.out.parent / "environment.yaml")
+
+
+@pytest.fixture
+def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, as an operator of the deployment would."""
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        monkeypatch.delenv(key)
+    for key, value in deployment.access.settings(local_server.place()).items():
+        monkeypatch.setenv(key, value)
+    # No name of the local AWS is resolved by anybody, and its minutes are short.
+    monkeypatch.setattr(failover_answers, "lookup", lambda _name: None)
+    monkeypatch.setattr(failover_move, "EVERY_S", 0.1)
+
+    def run(*arguments: str, config: bool = True) -> Result:
+        which = ("-c", _file(deployment)) if config else ()
+        return CliRunner().invoke(build(COMMANDS), ["failover", *arguments, *which])
+
+    return run
+
+
+def _nodes(deployment: Deployment, cluster: str) -> tuple[Any, list[str]]:
+    found = deployment.topology().clusters[cluster]
+    return found.access.client("ec2"), [one.instance_id for one in found.nodes.values()]
+
+
+def _stop(deployment: Deployment, cluster: str) -> None:
+    client, ids = _nodes(deployment, cluster)
+    client.stop_instances(InstanceIds=ids)
+
+
+def _start(deployment: Deployment, cluster: str) -> None:
+    client, ids = _nodes(deployment, cluster)
+    client.start_instances(InstanceIds=ids)
+
+
+def _answered(run: Run) -> set[str]:
+    """Whom Route 53 answers with, by itself and by the rules."""
+    shown = json.loads(run("status", "--format", "json").stdout)
+    return {one["cluster"] for one in shown["answered"][1:]}
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
+    _until(lambda: run("status").exit_code == exits.DONE)
+    assert _answered(run) == {"active"}
+    done = run("to", "passive")
+    assert done.exit_code == exits.DONE, done.output
+    assert "put SecondaryActive = 1 (Environment denodo70)" in done.stderr
+    assert "is answered with passive after" in done.stdout
+    assert _answered(run) == {"passive"}
+    assert "and the switch is there" in run("to", "passive").stdout
+    # Neither health nor time moves it.
+    differs, said = deployment.diff()
+    assert not differs, said
+    assert _answered(run) == {"passive"}
+    where = ("--environment", "denodo70", "--region", "eu-central-1")
+    done = run("back", *where, config=False)
+    assert done.exit_code == exits.DONE, done.output
+    assert _answered(run) == {"active"}
+
+
+def test_a_site_that_moved_by_itself_is_held_and_brought_back(
+    deployment: Deployment, run: Run
+) -> None:
+    _until(lambda: run("status").exit_code == exits.DONE)
+    _stop(deployment, "active")
+    _until(lambda: _answered(run) == {"passive"})
+    assert run("status").exit_code == exits.NO
+    assert run("to", "passive").exit_code == exits.DONE
+    refused = run("back")
+    assert refused.exit_code == exits.REFUSED
+    assert "active is not healthy" in refused.stderr
+    _start(deployment, "active")
+    _until(lambda: run("status").exit_code == exits.DONE)
+    assert _answered(run) == {"passive"}
+    assert run("back").exit_code == exits.DONE
+    assert _answered(run) == {"active"}
+
+
+def test_a_dead_secondary_gets_no_site(deployment: Deployment, run: Run) -> None:
+    _stop(deployment, "passive")
+    refused = run("to", "passive")
+    assert refused.exit_code == exits.REFUSED
+    assert "no force could" in refused.stderr
+    _stop(deployment, "active")
+    assert run("status").exit_code == exits.DOWN
+    assert _answered(run) == {"active"}
+    _start(deployment, "active")
+    _start(deployment, "passive")
+
+
+def test_the_operators_policy_is_deployed_and_attached_to_nobody(deployment: Deployment) -> None:
+    access = deployment.access
+    client = Access(access.endpoint, access.account, "eu-central-1").client("cloudformation")
+    (stack,) = client.describe_stacks(StackName="denodo70-failover")["Stacks"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    policy = access.client("iam").get_policy(PolicyArn=outputs["OperatorPolicyArn"])["Policy"]
+    assert policy["AttachmentCount"] == 0
+
+
+def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
+    """As a process of its own, with an endpoint that is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    environment = deployment.access.environment(local_server.place())
+    environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    done = subprocess.run(
+        [ROOT / "scripts/denodo-ha", "failover", "status", "-c", _file(deployment)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == exits.AWS, done.stdout + done.stderr
+    assert "AWS does not answer" in done.stdout
+    assert "Traceback" not in done.stderr
