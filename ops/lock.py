@@ -8,6 +8,7 @@ lock of a command that was killed ends by itself (docs/decisions/0024-one-change
 """
 
 import json
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ class Lock:
         self._token, self._since = uuid.uuid4().hex, clock.now()
         self._until = self._since
         self._beaten = clock.monotonic()
+        # Several threads may wait at once.
+        self._one = threading.Lock()
 
     @contextmanager
     def held(self, *, take_over: bool = False) -> Iterator[Clock]:
@@ -71,7 +74,10 @@ class Lock:
         Raises:
             Failed: it is not.
         """
-        known, version = self._read()
+        try:
+            known, version = self._read()
+        except NotFound:
+            known, version = {}, 0
         if known.get("token") != self._token:
             message = (
                 f"{_holder(known)} has taken over the lock {self._name} meanwhile; this run stops, "
@@ -85,13 +91,14 @@ class Lock:
 
     def beat(self) -> None:
         """Renew it if it is time to."""
-        if self._clock.monotonic() - self._beaten < BEAT_S:
-            return
-        try:
-            self.prove()
-        except (Throttled, Unreachable):
-            if self._clock.now() >= self._until:
-                raise
+        with self._one:
+            if self._clock.monotonic() - self._beaten < BEAT_S:
+                return
+            try:
+                self.prove()
+            except (Throttled, Unreachable):
+                if self._clock.now() >= self._until:
+                    raise
 
     def _acquire(self, *, take_over: bool) -> None:
         for _ in range(2):
@@ -165,7 +172,7 @@ class Lock:
 
 
 class _Beating:
-    """A clock that renews a lock before and after every wait."""
+    """A clock that renews a lock before every wait."""
 
     def __init__(self, clock: Clock, lock: Lock) -> None:
         self._clock, self._lock = clock, lock

@@ -67,6 +67,11 @@ class Progress:
             yield step
 
 
+def lasted(seconds: float) -> str:
+    """How long something lasts already, in whole minutes: a new line each is enough."""
+    return f" ({seconds // 60:.0f} min)" if seconds >= 60 else ""
+
+
 def _console() -> Console:
     """Made anew, as stderr may be another one in a test."""
     return Console(file=sys.stderr)

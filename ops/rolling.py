@@ -19,7 +19,7 @@ from ops.lock import Lock
 from ops.marks import Mark
 from ops.node_ready import NodeReady
 from ops.places import Place
-from ops.progress import Progress
+from ops.progress import Progress, lasted
 from ops.rotation import HEALTHY_S, READY_S, Rotation
 from ops.together import together
 
@@ -232,7 +232,7 @@ class Rolling:
                     node,
                     "apply",
                     timeout=seconds,
-                    progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
+                    progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
                 )
                 late = self._clock.monotonic() - begin >= seconds
                 if ended.code != agent.BUSY or late:

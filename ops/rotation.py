@@ -20,7 +20,7 @@ from ops.errors import Failed, NotFound
 from ops.found import Cluster, Group
 from ops.health import GroupHealth
 from ops.marks import Mark
-from ops.progress import Progress
+from ops.progress import Progress, lasted
 from ops.translate import told
 from ops.wait import TooLong, until
 
@@ -184,7 +184,7 @@ class Rotation:
                     timeout=longest + MARGIN_S if timeout is None else timeout,
                     every=EVERY_S,
                     progress=lambda left, passed: step.update(
-                        f"{_listed(left) or 'drained'} ({passed:.0f} s)"
+                        f"{_listed(left) or 'drained'}{lasted(passed)}"
                     ),
                 )
             except TooLong as late:
@@ -205,7 +205,7 @@ class Rotation:
                     timeout=timeout,
                     every=EVERY_S,
                     progress=lambda reason, passed: step.update(
-                        f"{reason or 'ready'} ({passed:.0f} s)"
+                        f"{reason or 'ready'}{lasted(passed)}"
                     ),
                 )
             except TooLong as late:
@@ -241,7 +241,7 @@ class Rotation:
                     timeout=timeout,
                     every=EVERY_S,
                     progress=lambda sick, passed: step.update(
-                        f"{_listed(sick) or 'healthy in every group'} ({passed:.0f} s)"
+                        f"{_listed(sick) or 'healthy in every group'}{lasted(passed)}"
                     ),
                 )
             except TooLong as late:

@@ -70,6 +70,11 @@ class Targets:
         """A new group."""
         self._groups[arn] = Group(port, delay, warm_up)
 
+    def hurry(self, delay: float) -> None:
+        """Let every group drain faster than its template says."""
+        for group in self._groups.values():
+            group.delay = delay
+
     def knows(self, arn: str) -> bool:
         """Whether there is such a group."""
         return arn in self._groups
