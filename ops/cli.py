@@ -25,9 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Look": (
         # what is there, and whether it works
     ),
-    "Nodes": (
-        # one node, in and out
-    ),
+    "Nodes": ("ops.drain:drain", "ops.drain:enable"),
     "Changes": ("ops.roll:roll",),
     "Failover": (
         # where the site is
