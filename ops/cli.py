@@ -22,9 +22,7 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": (
-        # what is there, and whether it works
-    ),
+    "Look": ("ops.status:status",),
     "Nodes": ("ops.drain:drain", "ops.drain:enable"),
     "Changes": ("ops.roll:roll",),
     "Failover": (
