@@ -16,6 +16,7 @@ from ops.clock import Clock
 from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused, UsageError
 from ops.found import Cluster, Group
 from ops.health import GroupHealth
+from ops.lock import Lock
 from ops.marks import Mark
 from ops.places import Place
 from ops.progress import Progress
@@ -130,11 +131,11 @@ class Draining:
             progress=self._progress,
             patience=patience,
             take_over=self._take_over,
-        ):
+        ) as lock:
             cluster = found.read(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node, why)
-            self._take_out(rotation, plan)
+            self._take_out(rotation, plan, lock)
         return rotation, plan
 
     def _rotation(self, cluster: Cluster) -> Rotation:
@@ -195,7 +196,7 @@ class Draining:
             return old
         return Mark.now(self._clock, why=why or WHY)
 
-    def _take_out(self, rotation: Rotation, plan: Plan) -> None:
+    def _take_out(self, rotation: Rotation, plan: Plan, lock: Lock) -> None:
         """Out of every group, or as before."""
         begun: list[Group] = []
         try:
@@ -203,6 +204,7 @@ class Draining:
                 # First, so that whoever finds it out knows why.
                 region = self._place.region
                 marks.put(self._aws, region, plan.instance_id, plan.mark)
+            lock.prove()
             for group in plan.inside:
                 begun.append(group)
                 rotation.deregister(plan.node, group)

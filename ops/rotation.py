@@ -18,7 +18,7 @@ from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import Failed, NotFound
 from ops.found import Cluster, Group
-from ops.health import GroupHealth
+from ops.health import GroupHealth, TargetHealth
 from ops.marks import Mark
 from ops.progress import Progress, lasted
 from ops.translate import told
@@ -136,15 +136,10 @@ class Rotation:
     def registered(self, node: str, seen: Iterable[GroupHealth]) -> list[Group]:
         """The groups that have a node and do not let it go."""
         id_ = self.cluster.node(node).instance_id
-        leaving = {health.DRAINING, _UNUSED}
         return [
             one.group
             for one in seen
-            if any(
-                # A stopped instance is unused, and still registered.
-                target.id == id_ and (target.state not in leaving or _stays(target.reason))
-                for target in one.targets
-            )
+            if any(target.id == id_ and _is_in(target) for target in one.targets)
         ]
 
     def register(self, node: str, group: Group) -> None:
@@ -265,6 +260,14 @@ class Rotation:
                     "the node, and run it again"
                 )
                 raise Failed(message) from None
+
+
+def _is_in(target: TargetHealth) -> bool:
+    """Whether a target is registered, and does not leave."""
+    if target.state == _UNUSED:
+        # A stopped instance is unused, and still registered.
+        return _stays(target.reason)
+    return target.state != health.DRAINING
 
 
 def _stays(reason: str) -> bool:

@@ -4,7 +4,7 @@ What cannot be read is said, and hides nothing else. Each group costs one call, 
 `ops.aws.WORKERS` calls are made at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from ops.health import GroupHealth
 from ops.instances import Instance
 from ops.marks import Mark
 from ops.places import Place
-from ops.status_ask import Answers, Said
+from ops.status_ask import RUNNING, Answers, Said
 from ops.status_model import HEALTHY, OUT, UNKNOWN, Balancer, Drained, Node, Target
 from ops.status_model import Cluster as ClusterStatus
 from ops.status_model import Group as GroupStatus
@@ -145,7 +145,7 @@ def of_place(place: Place, known: Raw, answers: Answers) -> ClusterStatus:
         stack_status=status,
         state=status_verdict.of_cluster(nodes, groups, problems),
         problems=tuple(problems),
-        notes=tuple(status_verdict.notes(nodes, status)),
+        notes=(*status_verdict.notes(nodes, status), *_unasked(nodes)),
         balancer=balancer,
         nodes=nodes,
         groups=groups,
@@ -168,6 +168,16 @@ def _unread(
         nodes=(),
         groups=(),
     )
+
+
+def _unasked(nodes: Iterable[Node]) -> Iterator[str]:
+    """Why nodes that run could not be asked, each reason once."""
+    reasons_: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.unasked and node.unasked != _UNASKED.unasked and node.state == RUNNING:
+            reasons_.setdefault(node.unasked, []).append(node.name)
+    for why, names in reasons_.items():
+        yield f"{', '.join(names)} could not be asked, so it is as the targets say: {why}"
 
 
 def _group(cluster: Cluster, group: Group, known: Raw) -> GroupStatus:

@@ -28,8 +28,10 @@ def turn(
     progress: Progress,
     patience: float = PATIENCE_S,
     take_over: bool = False,
-) -> Iterator[None]:
+) -> Iterator[Lock]:
     """Hold the lock of a cluster, after waiting for whoever holds it.
+
+    Prove it before what must not happen twice: who was suspended for minutes has lost it.
 
     Args:
         aws: the credentials.
@@ -61,4 +63,4 @@ def turn(
                     said = str(refused)
                     progress.say(f"waiting: {said}")
                 clock.sleep(min(EVERY_S, left))
-        yield
+        yield lock

@@ -128,6 +128,9 @@ class Agents:
         now = self.cloud.clock.monotonic()
         if action == "status":
             ended = Command(now, *self._status(node))
+        elif action == "confirm-metadata":
+            node.confirmed = node.outcome == agent.DONE
+            ended = Command(now, node.outcome, f"ended with {node.outcome}")
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, agent.BUSY, "another run is at work")
         else:
@@ -145,7 +148,7 @@ class Agents:
         if not node.confirmed:
             services = dict.fromkeys(services, "its metadata is not confirmed")
         said = {
-            "applied": {"state": node.applied} if node.applied else None,
+            "applied": {"state": node.applied, "hash": "0123456789ab"} if node.applied else None,
             "metadata_confirmed": node.confirmed,
             "services": [
                 {"service": name, "ready": not why, "reason": why} for name, why in services.items()
