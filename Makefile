@@ -1,13 +1,13 @@
 # One verb a job; `make` lists them. Every verb sets up first what it needs.
 
-# What `make synth`, `make diff` and `make bench` work on: a path, or a bare name for
+# What `make synth`, `make drill`, `make diff` and `make bench` work on: a path, or a bare name for
 # config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
 # The port of the local AWS; 0 is a free one.
 LOCAL_PORT ?= 0
 # The git revision that `make diff` compares the working tree with.
 BASE ?= main
-# More arguments for pytest, the benchmark or the locking, such as ARGS='-x -k failover'.
+# More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
 
 python := .venv/bin/python
@@ -17,7 +17,7 @@ typed := $(wildcard app.py bench config local node ops scripts stacks tests)
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup local local-down local-env test snapshots reference lint format synth diff bench lock clean
+.PHONY: help setup local local-down local-env test snapshots reference lint format synth drill diff bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -58,11 +58,17 @@ format: setup ## rewrite the code in its form, and mend what ruff can
 synth: setup ## write the templates of CONFIG to cdk.out, without any AWS account
 	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
 
+drill: setup ## show what every single failure of CONFIG would do (ARGS='--format json', …)
+	@scripts/cdk-offline synth --quiet -c config='$(CONFIG)'
+	@$(python) -m ops drill cdk.out $(ARGS)
+
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) scripts/diff.py --base '$(BASE)' --config '$(CONFIG)'
 
-bench: setup ## measure the synth of CONFIG beside a minimal CDK app
+bench: setup ## measure the synth of CONFIG beside a minimal CDK app, and HAProxy's file beside the article's
 	@$(python) -m bench.synth --config '$(CONFIG)' $(ARGS)
+	@echo
+	@$(python) -m bench.haproxy
 
 lock: setup ## bring the lock files up to pyproject.toml and package.json (ARGS=--upgrade: to the newest)
 	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev \

@@ -54,7 +54,7 @@ def certificates(environment: Environment) -> Iterator[Problem]:
         if service.tls is None:
             continue
         for cluster_name, cluster in environment.clusters.items():
-            if cluster.balancer.kind == "none":
+            if cluster.balancer.kind != "nlb":
                 continue
             arn = service.certificate(cluster_name)
             if arn is None:

@@ -16,6 +16,7 @@ from config.service import EVERY
 from config.state import NO_WEB, parameter_bytes, ports
 
 _OLDEST = VERSIONS[0]
+_PROGRAM: Path = ("denodo", "program")
 
 
 def of_later_versions(environment: Environment) -> Iterator[Problem]:
@@ -168,6 +169,7 @@ def node_ports_differ(environment: Environment) -> Iterator[Problem]:
             "this one",
             "choose a free node_port, or leave it out",
             value=str(port),
+            since=(_PROGRAM,),
         )
 
 
@@ -203,8 +205,8 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
                 f"in {asked[0]}",
                 "add the server to denodo.servers, leave the service out of services, or check it "
                 "another way, as with health: {protocol: tcp}",
-                lacks=("denodo", "servers"),
-                since=(("services", name, "health"), ("clusters", asked[0])),
+                lacks=("denodo", "servers", ANY),
+                since=(("services", name, "health"), ("clusters", asked[0]), _PROGRAM),
             )
 
 

@@ -16,7 +16,8 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
     for name, cluster in environment.clusters.items():
         yield from _of_cluster(("clusters", name), cluster)
     for name, service in environment.services.items():
-        if service.sticky == "cookie":
+        on_nlb = any(one.balancer.kind == "nlb" for one in environment.clusters.values())
+        if service.sticky == "cookie" and on_nlb:
             yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
 
 

@@ -29,6 +29,7 @@ from config.forms import (
     Whole,
     ZoneName,
 )
+from config.haproxy import Haproxy
 from config.limits import (
     DEREGISTRATION_DELAY_DEFAULT_S,
     DEREGISTRATION_DELAY_S,
@@ -189,6 +190,13 @@ class Balancer(Part):
     """How nodes are checked, for services that do not say otherwise."""
     addresses: Mapping[ZoneName, Address] = {}
     """Fixed address per zone: a private address, or an Elastic IP allocation if internet-facing."""
+    haproxy: Haproxy | None = None
+    """Settings of HAProxy, for kind haproxy only; default: the measured ones."""
+
+    @property
+    def proxy(self) -> Haproxy:
+        """The settings of HAProxy, where it is one."""
+        return self.haproxy or Haproxy()
 
 
 class Cluster(Part):

@@ -115,6 +115,13 @@ NITRO_V5_FAMILIES: Final = frozenset(
     ("c8g", "c8gd", "m8g", "m8gd", "r8g", "r8gd", "x8g", "i8g", "i8ge")
 )
 
+ENDPOINT_INTERVAL_AWS_S: Final = 30
+ENDPOINT_FAILURES_AWS: Final = 3
+"""What an endpoint check does unless it says otherwise (AWS, Route 53 API, HealthCheckConfig)."""
+
+RECORD_TTL_AWS_S: Final = 300
+"""What Route 53's console proposes (AWS, Values that are common for all routing policies)."""
+
 BALANCER_ALIAS_TTL_S: Final = 60
 """The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
 

@@ -33,8 +33,13 @@ class Loaded:
     findings: tuple[Problem, ...]
 
 
-def load(file: File) -> Loaded:
+def load(file: File, *, deploying: bool = True) -> Loaded:
     """Read and check a configuration file and the pins beside it.
+
+    Args:
+        file: the configuration.
+        deploying: whether stacks are to be made of it; without, what no stack exists for yet, or
+            what only AWS needs, is no error.
 
     Raises:
         ConfigError: with every error of both files.
@@ -42,7 +47,11 @@ def load(file: File) -> Loaded:
     document = documents.read(file)
     outcome = validate(document, Environment)
     pins, pin_problems = _pins(file, outcome.model)
-    found = [*outcome.problems, *pin_problems, *_judged(document, outcome, pins)]
+    found = [
+        *outcome.problems,
+        *pin_problems,
+        *_judged(document, outcome, pins, deploying=deploying),
+    ]
     errors = [problem for problem in found if problem.severity is Severity.ERROR]
     if errors or outcome.model is None:
         raise ConfigError(errors)
@@ -50,11 +59,11 @@ def load(file: File) -> Loaded:
 
 
 def _judged(
-    document: Document, outcome: Outcome[Environment], pins: Pins | None
+    document: Document, outcome: Outcome[Environment], pins: Pins | None, *, deploying: bool
 ) -> Iterator[Problem]:
     """What the rules say of what is right by itself."""
     if outcome.model is not None:
-        for problem in rules.check(outcome.model, pins):
+        for problem in rules.check(outcome.model, pins, deploying=deploying):
             if outcome.bears(problem):
                 yield document.located(problem)
 

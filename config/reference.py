@@ -26,6 +26,7 @@ from config.cluster import (
 from config.denodo import Denodo, Jvm, Metadata, Tls
 from config.failover import Failover
 from config.forms import Cidr, Form
+from config.haproxy import Haproxy, HaproxyChecks, HaproxyTimeouts, HaproxyTls
 from config.limits import Range
 from config.model import Environment, LicenseManager, SolutionManager
 from config.part import Part
@@ -52,6 +53,10 @@ _PLACES: tuple[tuple[str, type[Part]], ...] = (
     ("clusters.NAME.nodes.NAME", Node),
     ("clusters.NAME.nodes.NAME.instance", InstanceOverride),
     ("clusters.NAME.balancer", Balancer),
+    ("clusters.NAME.balancer.haproxy", Haproxy),
+    ("clusters.NAME.balancer.haproxy.timeouts", HaproxyTimeouts),
+    ("clusters.NAME.balancer.haproxy.checks", HaproxyChecks),
+    ("clusters.NAME.balancer.haproxy.tls", HaproxyTls),
     ("failover", Failover),
     ("failover.zone, clusters.NAME.network.node_zone", HostedZone),
     ("NAME.pins.yaml: CLUSTER.NODE", Pin),

@@ -10,6 +10,7 @@ from config import (
     check_balancer,
     check_denodo,
     check_failover,
+    check_haproxy,
     check_names,
     check_network,
     check_node_names,
@@ -34,17 +35,26 @@ RULES: tuple[Rule, ...] = (
     *check_node_names.RULES,
     *check_denodo.RULES,
     *check_balancer.RULES,
+    *check_haproxy.RULES,
     *check_failover.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
+    *check_haproxy.DEPLOYING,
     *check_unbuilt.RULES,
 )
 
+DEPLOYING: frozenset[Rule] = frozenset((*check_haproxy.DEPLOYING, *check_unbuilt.RULES))
+"""The rules that hold only where stacks are made: a file for HAProxy elsewhere needs none."""
 
-def check(environment: Environment, pins: Pins | None) -> Iterator[Problem]:
+
+def check(
+    environment: Environment, pins: Pins | None, *, deploying: bool = True
+) -> Iterator[Problem]:
     """What is wrong or risky in a configuration; pins are None where there is no such file."""
     seen = set()
     for rule in RULES:
+        if not deploying and rule in DEPLOYING:
+            continue
         for problem in rule(environment):
             # Services are shared by the clusters, and may be found wrong in each.
             if (problem.path, problem.what) not in seen:

@@ -72,7 +72,8 @@ def desired(
             {"host": manager.host, "port": manager.port} if manager and manager.host else None
         ),
         "license_manager": licences.model_dump() if licences else None,
-        "jvm": _jvm(environment, instance_type),
+        "jvm": denodo.jvm.model_dump(exclude_none=True),
+        "heap_mib": _heap_mib(environment, instance_type),
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
         "security_token": secret(denodo.security_token, cluster),
@@ -134,12 +135,11 @@ def parameter_bytes(environment: Environment, cluster: str, node: str, instance_
     return len(json.dumps(state))
 
 
-def _jvm(environment: Environment, instance_type: str) -> dict[str, str]:
+def _heap_mib(environment: Environment, instance_type: str) -> int | None:
+    """The heap, where nobody gives all of the options."""
     denodo = environment.denodo
-    given = denodo.jvm.model_dump(exclude_none=True)
     heap = denodo.heap_gib or heap_gib(instance_type)
-    # Megabytes, as the servers' own files have them.
-    return {**({"vdp": f"-Xmx{heap * MIB_A_GIB}m"} if heap else {}), **given}
+    return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:

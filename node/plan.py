@@ -69,9 +69,12 @@ def plan(system: System, state: State, record: Record) -> Plan:
         edits: dict[str, str] = {}
         for entry in entries:
             key = entry.key(standing)
-            if key is not None and standing.get(key) != entry.value:
-                edits[key] = entry.value
-                shown = "(secret)" if entry.secret else entry.value
+            if key is None:
+                continue
+            value = entry.wanted(standing.get(key))
+            if standing.get(key) != value:
+                edits[key] = value
+                shown = "(secret)" if entry.secret else value
                 old = "(secret)" if entry.secret else standing.get(key, "(not set)")
                 changes.append(f"{path}: {key}: {old} becomes {shown}")
         if edits:

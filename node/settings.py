@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from node.heap import with_heap
 from node.state import OLDEST
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Setting:
         value: the value.
         only_if_there: leave a file alone that has not got the key.
         secret: do not show the value.
+        heap_mib: the value is what stands, with such a heap; 0: it is `value`.
     """
 
     file: Path
@@ -51,6 +53,11 @@ class Setting:
     value: str
     only_if_there: bool = False
     secret: bool = False
+    heap_mib: int = 0
+
+    def wanted(self, standing: str | None) -> str:
+        """The value to set where another one stands."""
+        return with_heap(standing or "", self.heap_mib) if self.heap_mib else self.value
 
     def key(self, standing: Mapping[str, str]) -> str | None:
         """The key to set in a file with these values, None for none."""
@@ -96,6 +103,8 @@ def settings(state: State) -> Iterator[Setting]:
     for server, file in (("vdp", VDP), ("web", WEB), ("scheduler", SCHEDULER)):
         if server in state.jvm:
             yield Setting(file, (_JVM,), state.jvm[server])
+    if state.heap_mib and "vdp" not in state.jvm:
+        yield Setting(VDP, (_JVM,), "", heap_mib=state.heap_mib)
 
 
 def _vdp_ports(state: State) -> dict[str, int | None]:

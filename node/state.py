@@ -80,6 +80,7 @@ class State:
         ports: ports by name; None is left as it is.
         license_manager: None to leave what the image has.
         jvm: JVM options by server.
+        heap_mib: heap of Virtual DataPort in MiB where its options are not given, 0 to leave it.
         servers: what to start, in order.
         certificate: secret with the servers' TLS, empty for none.
         certificate_version: the secret's version, empty for the current one.
@@ -102,6 +103,7 @@ class State:
     ports: Mapping[str, int | None]
     license_manager: LicenseManager | None
     jvm: Mapping[str, str]
+    heap_mib: int
     servers: Sequence[str]
     certificate: str
     certificate_version: str
@@ -223,6 +225,7 @@ def _typed(data: Mapping[str, Any]) -> State:
         ports=data["ports"],
         license_manager=LicenseManager(**manager) if manager else None,
         jvm=data.get("jvm", {}),
+        heap_mib=data.get("heap_mib") or 0,
         servers=data["servers"],
         certificate=tls.get("certificate", ""),
         certificate_version=tls.get("version", ""),

@@ -9,13 +9,17 @@ ROOT = Path(__file__).parent.parent
 _PREFIX = f"{choose.KEY}="
 
 
-def chosen(choice: str) -> Loaded:
+def chosen(choice: str, *, deploying: bool = True) -> Loaded:
     """The configuration of a path or a name; `config=NAME`, as cdk has it, is understood too.
+
+    Args:
+        choice: the path or name.
+        deploying: whether it is for stacks, see `config.load`.
 
     Raises:
         ConfigError: there is no such file, or it cannot be used.
     """
-    return load(choose.find(choice.removeprefix(_PREFIX), ROOT))
+    return load(choose.find(choice.removeprefix(_PREFIX), ROOT), deploying=deploying)
 
 
 def complete(begun: str) -> list[str]:

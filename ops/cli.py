@@ -22,7 +22,7 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": ("ops.status:status",),
+    "Look": ("ops.status:status", "ops.verify.command:verify"),
     "Nodes": ("ops.drain:drain", "ops.drain:enable"),
     "Changes": ("ops.roll:roll",),
     "Failover": (
@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Files": (
         # from the configuration, without AWS
+        "ops.drill.command:drill",
+        "ops.haproxy_commands:haproxy",
     ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name

@@ -20,7 +20,16 @@ ATTEMPTS = 3
 """Ours: of looks. A region that is lost does not answer the tenth time either."""
 
 failover = typer.Typer(
-    no_args_is_help=True, help="Where the failover's name leads, and moving it to the other side."
+    no_args_is_help=True,
+    help="""Where the failover's name leads, and moving it to the other side.
+
+    [bold]Examples[/bold]
+
+    denodo-ha failover status -c prod
+
+    denodo-ha failover to passive -c prod --dry-run
+
+    denodo-ha failover back --environment prod --region eu-central-1""",
 )
 
 
@@ -42,6 +51,10 @@ def status(
 
     Ends with 0 if both sides are healthy, 1 if one is not or is not known, 5 if both are
     unhealthy, 6 if nothing is known of either.
+
+    [bold]Example[/bold]
+
+    denodo-ha failover status -c prod --format json
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
     site = failover_site.find(aws, config=config, environment=environment, regions=region)
@@ -76,7 +89,12 @@ def to(
     """Move the site to a cluster, and wait until DNS answers it.
 
     Puts one datapoint of a metric; edits no record and no health check. Refuses if the cluster is
-    not healthy, since Route 53 would not follow.
+    not healthy, since Route 53 would not follow. Run again, it puts nothing if all is as it should
+    be.
+
+    [bold]Example[/bold]
+
+    denodo-ha failover to passive -c prod
     """
     found = _found(config, environment, region, profile)
     _move(found, profile, lambda site: site.role(cluster), dry_run=dry_run, timeout=timeout)

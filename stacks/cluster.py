@@ -13,6 +13,7 @@ from config.topology import listeners, ports_of
 from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
+from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
 from stacks.names import NodeNames
 from stacks.network import Network
@@ -226,11 +227,11 @@ class ClusterStack(EnvironmentStack):
             host = node_names.host(self._environment, self.name, name)
             self._output(naming.node_name_output(name), host)
         # Outputs have letters and digits only, and names of nodes may have more.
-        self.template_options.metadata = {
-            "Denodo": {
-                "Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}
-            }
-        }
+        told = {"Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}}
+        zones = zones_of_existing(self.cluster)
+        if zones:
+            told["Zones"] = zones
+        self.template_options.metadata = {"Denodo": told}
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

@@ -60,7 +60,7 @@ class NodeDocument(Construct):
                         "type": "String",
                         "description": "seconds until it is ended",
                         "default": str(COMMAND_TIMEOUT_S),
-                        "allowedPattern": "^[1-9][0-9]{1,4}$",
+                        "allowedPattern": "^[1-9][0-9]{1,5}$",
                     },
                 },
                 "mainSteps": [

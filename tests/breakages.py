@@ -442,7 +442,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     Put((*DENODO, "start_limit"), 299),
     Put((*DENODO, "start_limit"), 43_201),
     Put((*DENODO, "stop_limit"), 9),
-    Put((*NETWORK, "node_zone"), {"id": "1", "name": "example.com"}),
+    Put((*NETWORK, "node_zone"), {"id": "1", "name": "example.com"}, (*NETWORK, "node_zone_vpcs")),
     Put((*NETWORK, "node_zone"), "example.com"),
     Put((*NETWORK, "node_zone_vpcs"), ["vpc"]),
     export_from_nowhere,

@@ -223,20 +223,22 @@ def _bytes(content: Any) -> bytes:
     return (content if isinstance(content, str) else str(text(content))).encode()
 
 
-def loaded(folder: Path, data: Any, *, pins: Any = None) -> Loaded:
+def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> Loaded:
     """What a configuration loads to."""
-    return load(write(folder, data, pins=pins))
+    return load(write(folder, data, pins=pins), deploying=deploying)
 
 
-def errors(folder: Path, data: Any, *, pins: Any = None) -> list[Problem]:
+def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
     """The errors that loading gives, in their order; none if it loads."""
     try:
-        loaded(folder, data, pins=pins)
+        loaded(folder, data, pins=pins, deploying=deploying)
     except ConfigError as error:
         return list(error.problems)
     return []
 
 
-def findings(folder: Path, data: Any, *, pins: Any = None) -> list[Problem]:
+def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
     """Errors, or else warnings and notes."""
-    return errors(folder, data, pins=pins) or list(loaded(folder, data, pins=pins).findings)
+    return errors(folder, data, pins=pins, deploying=deploying) or list(
+        loaded(folder, data, pins=pins, deploying=deploying).findings
+    )

@@ -240,7 +240,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
 def test_port_of_the_default_example(repository: Repository) -> None:
     """With the real app: a service's port replaces its target group, and nothing else."""
     example = repository.root / "config/examples/active-passive.yaml"
-    for name in ("config", "stacks"):
+    for name in ("config", "node", "stacks"):
         shutil.copytree(
             ROOT / name,
             repository.root / name,
@@ -249,7 +249,7 @@ def test_port_of_the_default_example(repository: Repository) -> None:
         )
     shutil.copy(ROOT / "app.py", repository.root)
     repository.commit()
-    example.write_text(example.read_text().replace("jdbc: 9999", "jdbc: 9998"))
+    example.write_text(example.read_text().replace("jdbc: 9999", "jdbc: 9989"))
 
     done = paragraphs(repository.diff("--config", "config/examples/active-passive.yaml"))
 

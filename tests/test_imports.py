@@ -61,6 +61,17 @@ def test_imports_what_it_may(source: str) -> None:
     assert imported(source) - sys.stdlib_module_names - MAY_IMPORT[place] == set()
 
 
+@pytest.mark.parametrize("source", sources("ops/haproxy"))
+def test_what_runs_on_haproxy_s_host_needs_nothing(source: str) -> None:
+    """Its own folder, by relative imports, and the standard library of Python 3.9."""
+    code = ast.parse((ROOT / source).read_text(encoding="utf-8"), source, feature_version=(3, 9))
+    for node in ast.walk(code):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 1 or str(node.module).split(".")[0] in sys.stdlib_module_names
+        elif isinstance(node, ast.Import):
+            assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
+
+
 def test_the_app_imports_no_more_than_it_needs() -> None:
     assert imported("app.py") == {"aws_cdk", "config", "stacks", "pathlib", "sys"}
 

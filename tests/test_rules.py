@@ -13,6 +13,7 @@ from tests.cases import (
     balancer,
     denodo,
     failover,
+    haproxy,
     names,
     network,
     node_names,
@@ -32,6 +33,7 @@ TABLES = (
     node_names,
     denodo,
     balancer,
+    haproxy,
     failover,
     quotas,
     risks,
@@ -67,7 +69,7 @@ def test_rule_speaks_up(case: Wrong, tmp_path: Path) -> None:
 def test_message_arrives_with_its_place(case: Wrong, tmp_path: Path) -> None:
     found = [
         problem
-        for problem in findings(tmp_path, case.data)
+        for problem in findings(tmp_path, case.data, deploying=case.deploying)
         if dotted(problem.path) == case.path and all(part in problem.sentence for part in case.says)
     ]
     assert len(found) == 1
@@ -80,13 +82,14 @@ def test_message_arrives_with_its_place(case: Wrong, tmp_path: Path) -> None:
 def test_nothing_else_is_said_of_it(case: Wrong, tmp_path: Path) -> None:
     """An error brings no consequences, and a warning stops nothing."""
     expected = 1 + case.others if case.severity is Severity.ERROR else 0
-    assert len(errors(tmp_path, case.data)) == expected, errors(tmp_path, case.data)
+    found = errors(tmp_path, case.data, deploying=case.deploying)
+    assert len(found) == expected, found
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=str)
 def test_rule_is_silent(case: Right, tmp_path: Path) -> None:
     assert told(case.rule, tmp_path, case) == []
-    loaded(tmp_path, case.data)
+    loaded(tmp_path, case.data, deploying=case.deploying)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -145,7 +145,8 @@ def test_everything_is_named_and_nothing_is_secret(tmp_path: Path) -> None:
         },
         "solution_manager": {"host": "sm.example.com", "port": 10090},
         "license_manager": {"host": "lm.example.com", "port": 10091, "tls": True},
-        "jvm": {"vdp": "-Xmx6144m", "web": "-Xmx2g"},
+        "jvm": {"web": "-Xmx2g"},
+        "heap_mib": 6144,
         "servers": ["scheduler", "vdp", "data-catalog"],
         "tls": {"certificate": arn("tls"), "version": "v" * 32},
         "security_token": arn("token"),
@@ -175,20 +176,21 @@ def test_what_is_left_out_is_the_default_or_the_image_s(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "jvm"),
+    ("changes", "jvm", "heap"),
     [
-        ({}, {"vdp": "-Xmx8192m"}),
-        ({"clusters/main/nodes/node1/instance": {"type": "r5.2xlarge"}}, {"vdp": "-Xmx32768m"}),
-        ({"clusters/main/instance/type": "x2idn.16xlarge"}, {}),
-        ({"denodo/heap_gib": 3}, {"vdp": "-Xmx3072m"}),
-        ({"denodo/jvm": {"vdp": "-Xmx5g -XX:+UseG1GC"}}, {"vdp": "-Xmx5g -XX:+UseG1GC"}),
-        ({"denodo/jvm": {"scheduler": "-Xmx1g"}}, {"vdp": "-Xmx8192m", "scheduler": "-Xmx1g"}),
+        ({}, {}, 8192),
+        ({"clusters/main/nodes/node1/instance": {"type": "r5.2xlarge"}}, {}, 32768),
+        ({"clusters/main/instance/type": "x2idn.16xlarge"}, {}, None),
+        ({"denodo/heap_gib": 3}, {}, 3072),
+        ({"denodo/jvm": {"vdp": "-Xmx5g -XX:+UseG1GC"}}, {"vdp": "-Xmx5g -XX:+UseG1GC"}, None),
+        ({"denodo/jvm": {"scheduler": "-Xmx1g"}}, {"scheduler": "-Xmx1g"}, 8192),
     ],
 )
 def test_heap_is_asked_for_or_half_of_the_memory(
-    tmp_path: Path, changes: Data, jvm: dict[str, str]
+    tmp_path: Path, changes: Data, jvm: dict[str, str], heap: int | None
 ) -> None:
-    assert state(tmp_path, changes)["jvm"] == jvm
+    found = state(tmp_path, changes)
+    assert (found["jvm"], found["heap_mib"]) == (jvm, heap)
 
 
 def test_only_7_0_hands_out_the_balancer_and_an_auxiliary_port(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class Wrong:
         base: makes the valid configuration.
         severity: how bad it is.
         others: how many more errors there are, from rules that the change breaks as well.
+        deploying: whether the configuration is loaded to make stacks of it.
     """
 
     rule: Rule
@@ -30,6 +31,7 @@ class Wrong:
     base: Callable[[], Data] = field(default=minimal)
     severity: Severity = Severity.ERROR
     others: int = 0
+    deploying: bool = True
 
     @property
     def data(self) -> Data:
@@ -47,6 +49,7 @@ class Right:
     rule: Rule
     changes: Mapping[str, Any]
     base: Callable[[], Data] = field(default=minimal)
+    deploying: bool = True
 
     @property
     def data(self) -> Data:

@@ -4,6 +4,8 @@ Nothing here looks at a template or at what `config` or `stacks` derive: the dem
 second time, and compared with what the API shows.
 """
 
+import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from config.cluster import Cluster as Settings
 from config.model import Environment
 from config.service import HealthSettings, Service
 from local.readback import Cluster, Group, Listener, Topology
+from node.state import parse
 
 DEFAULTS = {"interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
 ANYWHERE = "0.0.0.0/0"
@@ -34,6 +37,8 @@ class _Demands:
 
     def hold(self) -> None:
         self.nodes()
+        self.names()
+        self.states()
         if self.settings.balancer.kind == "none":
             assert self.cluster.balancer is None
             self.node_lets_clients_in()
@@ -59,6 +64,39 @@ class _Demands:
             own = wanted.instance
             assert node.raw["InstanceType"] == ((own and own.type) or (machine and machine.type))
             self.disks(node.raw)
+
+    def names(self) -> None:
+        """Every node that is created has a name that leads to its private address."""
+        client = self.cluster.access.client("route53")
+        domain = f"{self.cluster.name}.{self.environment.name}.internal."
+        zones = {one["Name"]: one["Id"] for one in client.list_hosted_zones()["HostedZones"]}
+        own = {name for name, of in self.settings.nodes.items() if not of.instance_id}
+        shown = client.list_resource_record_sets(HostedZoneId=zones[domain])["ResourceRecordSets"]
+        records = {one["Name"]: one["ResourceRecords"] for one in shown if one["Type"] == "A"}
+        assert records == {
+            f"{name.lower()}.{domain}": [{"Value": self.cluster.nodes[name].private_ip}]
+            for name in own
+        }
+
+    def states(self) -> None:
+        """Every node that is created finds its state, and the program that the state names."""
+        parameters = self.cluster.access.client("ssm")
+        objects = self.cluster.access.client("s3")
+        balancer = self.cluster.balancer
+        for name, wanted in self.settings.nodes.items():
+            if wanted.instance_id:
+                continue
+            path = f"/denodo/{self.environment.name}/{self.cluster.name}/{name}"
+            state = parse(parameters.get_parameter(Name=path)["Parameter"]["Value"])
+            own = f"{name.lower()}.{self.cluster.name}.{self.environment.name}.internal"
+            assert state.host == own
+            assert state.rmi_host == (balancer.dns_name if self.seven and balancer else own)
+            assert state.ports.get("auxiliary") == wanted.auxiliary_port
+            assert set(state.services) == set(self.environment.services)
+            bucket, key = state.raw["program"].removeprefix("s3://").split("/", 1)
+            packed = objects.get_object(Bucket=bucket, Key=key)["Body"].read()
+            with zipfile.ZipFile(io.BytesIO(packed)) as program:
+                assert {"__main__.py", "state.schema.json"} <= set(program.namelist())
 
     def disks(self, instance: dict[str, Any]) -> None:
         ids = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]

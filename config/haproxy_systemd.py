@@ -1,0 +1,34 @@
+"""The systemd drop-in beside HAProxy's file."""
+
+from config.haproxy import Haproxy
+from config.haproxy_text import Host
+
+_OVERHEAD = 1000
+"""Files beside clients' connections: listeners, checks, sockets, logs, the old workers' own."""
+
+
+def drop_in(settings: Haproxy, host: Host) -> str:
+    """`/etc/systemd/system/haproxy.service.d/denodo.conf`.
+
+    `haproxy -c` does not see how many files a process may open: too few, and HAProxy starts with
+    fewer connections or not at all. A connection takes two.
+    """
+    file = f"{host.folder}/haproxy.cfg"
+    run = host.run.rpartition("/")
+    return f"""\
+# Written by `denodo-ha haproxy render --systemd`.
+[Service]
+LimitNOFILE={2 * settings.maxconn + _OVERHEAD}
+RuntimeDirectory={run[2]}
+RuntimeDirectoryMode=0755
+# Not -dW: with a node drained the state's file gives warnings.
+# A reload starts a new worker and lets the old one finish; the master is asked who serves.
+ExecStartPre=
+ExecStart=
+ExecReload=
+ExecStartPre={host.program} -c -q -f {file}
+ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
+    -S {host.run}/master.sock,mode,660,group,{host.group}
+ExecReload={host.program} -c -q -f {file}
+ExecReload=/bin/kill -USR2 $MAINPID
+"""

@@ -1,0 +1,115 @@
+"""The commands, on HAProxy's own host. Exit codes: see `errors`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import saved
+from .draining import drain
+from .enabling import enable
+from .errors import DONE, INTERRUPTED, NO, ProxyError
+from .looking import status, verify
+from .place import Place
+from .reloading import reload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DRAIN_S = 1800.0
+ENABLE_S = 600.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    options = _parser().parse_args(arguments)
+    place = Place(options.run, options.state, options.config, options.haproxy)
+    try:
+        return _run(place, options)
+    except ProxyError as wrong:
+        sys.stderr.write(f"haproxy: {wrong}\n")
+        return wrong.code
+    except KeyboardInterrupt:
+        sys.stderr.write("haproxy: interrupted: `status` shows what stands\n")
+        return INTERRUPTED
+
+
+def _run(place: Place, options: argparse.Namespace) -> int:
+    if options.command == "drain":
+        seconds = None if options.no_wait else options.timeout
+        drain(place, options.node, say, seconds=seconds, force=options.force)
+    elif options.command == "enable":
+        enable(place, options.node, say, seconds=options.timeout)
+    elif options.command == "reload":
+        reload(place, options.new, say)
+    elif options.command == "save":
+        with place.alone():
+            saved.save(place)
+    elif options.command == "status":
+        return show_status(place, as_json=options.format == "json")
+    else:
+        return show_findings(place, as_json=options.format == "json")
+    return DONE
+
+
+def show_status(place: Place, *, as_json: bool) -> int:
+    """Print what there is; gives the exit code."""
+    found = status(place)
+    say(json.dumps(found.data()) if as_json else "\n".join(found.lines()))
+    return found.code
+
+
+def show_findings(place: Place, *, as_json: bool) -> int:
+    """Print whether it is right; gives the exit code."""
+    found = list(verify(place))
+    if as_json:
+        say(json.dumps([vars(one) for one in found]))
+    else:
+        say("\n".join(f"{'ok   ' if one.right else 'WRONG'} {one.what}" for one in found))
+    return DONE if all(one.right for one in found) else NO
+
+
+def say(line: str) -> None:
+    """Tell at once: whoever waits for a drain reads along."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Place()
+    parser = argparse.ArgumentParser(prog="haproxy", description="Operate the HAProxy here.")
+    parser.add_argument("--run", type=Path, default=usual.run, help="folder of the sockets")
+    parser.add_argument("--state", type=Path, default=usual.state, help="the servers' state file")
+    parser.add_argument("--config", type=Path, default=usual.config, help="HAProxy's file")
+    parser.add_argument("--haproxy", default=usual.program, help="the program that validates")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("drain", help="take a node out without a lost session")
+    one.add_argument("node")
+    one.add_argument("--timeout", type=float, default=DRAIN_S, help="seconds to wait for sessions")
+    one.add_argument("--no-wait", action="store_true", help="do not wait for the sessions")
+    one.add_argument("--force", action="store_true", help="also if nobody else serves")
+    one = commands.add_parser("enable", help="bring a node back once it passes its checks")
+    one.add_argument("node")
+    one.add_argument("--timeout", type=float, default=ENABLE_S, help="seconds to wait for checks")
+    one = commands.add_parser("reload", help="validate a file, load it, and see that it serves")
+    one.add_argument("new", type=Path, nargs="?", help="the new file; default: the one in place")
+    commands.add_parser("save", help="keep who is drained over the next reload")
+    for name, what in (("status", "nodes, sessions, processes"), ("verify", "is all as it should")):
+        one = commands.add_parser(name, help=what)
+        one.add_argument("--format", choices=("table", "json"), default="table")
+    return parser
+
+
+if __name__ == "__main__":
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        # A command that is ended says what stands, and puts back what it has half done.
+        signal.signal(one, _interrupted)
+    sys.exit(main())

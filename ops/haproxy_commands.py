@@ -1,0 +1,190 @@
+"""`denodo-ha haproxy`: HAProxy's file, and the HAProxy of this machine by its sockets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.haproxy_systemd import drop_in
+from config.haproxy_text import Host, text
+from ops import exits, haproxy_render, options
+from ops.chosen import chosen
+from ops.errors import Failed, OpsError, Refused, UsageError
+from ops.haproxy import __main__ as program
+from ops.haproxy import saved
+from ops.haproxy.draining import drain as take_out
+from ops.haproxy.enabling import enable as bring_back
+from ops.haproxy.errors import ProxyError
+from ops.haproxy.place import Place
+from ops.haproxy.reloading import reload as load_anew
+
+haproxy = typer.Typer(
+    help="HAProxy: its file, and the one that runs on this machine.", no_args_is_help=True
+)
+
+_USUAL = Place()
+_WHERE = "Where HAProxy is"
+
+Run = Annotated[Path, typer.Option("--run", help="Folder of the sockets.", rich_help_panel=_WHERE)]
+State = Annotated[
+    Path, typer.Option("--state", help="The servers' state file.", rich_help_panel=_WHERE)
+]
+File = Annotated[
+    Path, typer.Option("--file", help="HAProxy's configuration.", rich_help_panel=_WHERE)
+]
+Program = Annotated[
+    str, typer.Option("--haproxy", help="The program that validates.", rich_help_panel=_WHERE)
+]
+Node = Annotated[str, typer.Argument(help="The node's name.")]
+
+
+@haproxy.command()
+def render(
+    *,
+    config: options.Config = None,
+    cluster: options.Cluster = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Have a real HAProxy validate the file.")
+    ] = False,
+    haproxy: Annotated[
+        str | None, typer.Option("--haproxy", help="That HAProxy; default: the one in PATH.")
+    ] = None,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Print the systemd drop-in instead.")
+    ] = False,
+    proxy_protocol: Annotated[
+        bool,
+        typer.Option(
+            "--proxy-protocol", help="A balancer in front, and nobody else, sends PROXY headers."
+        ),
+    ] = False,
+    address: Annotated[str, typer.Option(help="Address to listen on; default: all.")] = "",
+    group: Annotated[str, typer.Option(help="Who may change HAProxy by its socket.")] = "haproxy",
+    monitor_group: Annotated[
+        str, typer.Option(help="Who may read its state by the other socket.")
+    ] = "haproxy",
+) -> None:
+    """Print HAProxy's file for a cluster; nothing is asked of AWS."""
+    if config is None:
+        raise UsageError("which configuration? Give -c CONFIG: a path, or a name of config/")
+    environment = chosen(config, deploying=False).environment
+    name = haproxy_render.cluster(environment, cluster)
+    host = Host(
+        behind_proxy=proxy_protocol, address=address, group=group, monitor_group=monitor_group
+    )
+    if check:
+        found = haproxy_render.program(haproxy)
+        wrong = haproxy_render.wrong(environment, name, host, found)
+        if wrong:
+            typer.echo(f"denodo-ha: {found} does not accept the file:\n{wrong}", err=True)
+            raise typer.Exit(exits.NO)
+        typer.echo(f"{found} accepts the file", err=True)
+        missing = [
+            one for one in haproxy_render.lacking(host) if one in text(environment, name, host)
+        ]
+        if missing:
+            typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
+    settings = environment.clusters[name].balancer.proxy
+    typer.echo(drop_in(settings, host) if systemd else text(environment, name, host), nl=False)
+
+
+@haproxy.command()
+def drain(
+    node: Node,
+    *,
+    timeout: options.Timeout = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the node has no sessions.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Also if nobody else serves.")] = False,
+    run: Run = _USUAL.run,
+    state: State = _USUAL.state,
+) -> None:
+    """Take a node out without a lost session."""
+    with _told():
+        seconds = (timeout or program.DRAIN_S) if wait else None
+        take_out(Place(run, state), node, typer.echo, seconds=seconds, force=force)
+
+
+@haproxy.command()
+def enable(
+    node: Node,
+    *,
+    timeout: options.Timeout = None,
+    run: Run = _USUAL.run,
+    state: State = _USUAL.state,
+) -> None:
+    """Bring a node back, once it has passed its checks."""
+    with _told():
+        bring_back(Place(run, state), node, typer.echo, seconds=timeout or program.ENABLE_S)
+
+
+@haproxy.command()
+def reload(
+    new: Annotated[Path | None, typer.Argument(help="The new file; default: load again.")] = None,
+    *,
+    run: Run = _USUAL.run,
+    state: State = _USUAL.state,
+    file: File = _USUAL.config,
+    haproxy: Program = _USUAL.program,
+) -> None:
+    """Validate a file, load it without a lost connection, and see that it serves."""
+    with _told():
+        load_anew(Place(run, state, file, haproxy), new, typer.echo)
+
+
+@haproxy.command()
+def save(*, run: Run = _USUAL.run, state: State = _USUAL.state) -> None:
+    """Keep who is drained over the next reload; every other command here does so itself."""
+    with _told():
+        place = Place(run, state)
+        with place.alone():
+            saved.save(place)
+
+
+@haproxy.command()
+def status(
+    *,
+    form: options.Format = options.TableFormat.table,
+    run: Run = _USUAL.run,
+    state: State = _USUAL.state,
+) -> None:
+    """Show nodes, sessions and processes; the exit code says how it is."""
+    with _told():
+        as_json = form is options.TableFormat.json
+        code = program.show_status(Place(run, state), as_json=as_json)
+    raise typer.Exit(code)
+
+
+@haproxy.command()
+def verify(
+    *,
+    form: options.Format = options.TableFormat.table,
+    run: Run = _USUAL.run,
+    state: State = _USUAL.state,
+    file: File = _USUAL.config,
+    haproxy: Program = _USUAL.program,
+) -> None:
+    """See whether HAProxy serves as it is configured, and would after a reload."""
+    with _told():
+        place = Place(run, state, file, haproxy)
+        code = program.show_findings(place, as_json=form is options.TableFormat.json)
+    raise typer.Exit(code)
+
+
+_KINDS: dict[int, type[OpsError]] = {
+    exits.USAGE: UsageError,
+    exits.REFUSED: Refused,
+    exits.FAILED: Failed,
+}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """HAProxy's errors as this program's, with the same exit codes."""
+    try:
+        yield
+    except ProxyError as error:
+        raise _KINDS[error.code](str(error)) from error

@@ -1,0 +1,69 @@
+"""The drill of every example, and of the article's own design."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.load import load
+from ops.drill.build import build
+from ops.drill.drilled import Drilled, drill_paths, play
+from ops.drill.outcome import Failure
+from ops.drill.policies import judge
+from ops.drill.template import Stack
+from tests.assembly import ROOT, Assembly, synthesise
+
+AssemblyOf = Callable[[str], Assembly]
+
+
+def drilled(assembly: Assembly) -> Drilled:
+    return play(
+        build(tuple(Stack(name, name, "", found) for name, found in assembly.templates.items()))
+    )
+
+
+def broken(found: Drilled) -> list[str]:
+    verdicts = judge(found, max_recovery=None, min_secondary=1)
+    return [one.policy.id for one in verdicts if not one.holds]
+
+
+def test_every_policy_holds_for_every_example(example: str, assembly_of: AssemblyOf) -> None:
+    assert broken(drilled(assembly_of(example))) == []
+
+
+def test_every_cluster_node_and_zone_is_found(example: str, assembly_of: AssemblyOf) -> None:
+    environment = load(ROOT / f"config/examples/{example}.yaml").environment
+    found = drilled(assembly_of(example)).model
+    assert {
+        name: {found.nodes[key].name: found.nodes[key].zone for key in cluster.nodes}
+        for name, cluster in found.clusters.items()
+    } == {
+        name: {node: of.zone for node, of in cluster.nodes.items()}
+        for name, cluster in environment.clusters.items()
+    }
+
+
+@pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])
+def test_the_articles_own_flaw(tmp_path: Path, health: str, moves: bool) -> None:  # noqa: FBT001 - a case
+    """One lost node moves the site, as each has a group of its own, unless health is `auto`."""
+    text = (ROOT / "config/examples/active-passive.yaml").read_text()
+    assert "\nfailover:\n" in text
+    file = tmp_path / "environment.yaml"
+    lines = [line for line in text.splitlines() if not line.strip().startswith("health:")]
+    place = lines.index("failover:") + 1
+    file.write_text("\n".join([*lines[:place], f"  health: {health}", *lines[place:]]))
+    synthesise(load(file), tmp_path / "out")
+    found = drill_paths([tmp_path / "out"])
+    for node in ("node1", "node2"):
+        assert found.by_failure[Failure("node-lost", "active", node)].moves_site is moves
+    assert ("node-moves-site" in broken(found)) is moves
+
+
+def test_what_the_cli_writes_is_read(tmp_path: Path) -> None:
+    """Stacks, their regions and their files come from the assembly's manifest."""
+    synthesise(load(ROOT / "config/examples/standalone-failover.yaml"), tmp_path / "out")
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["artifacts"]
+    found = drill_paths([tmp_path / "out"])
+    assert {one.region for one in found.model.clusters.values()} == {"eu-west-1", "eu-central-1"}
+    assert found.by_failure[Failure("node-lost", "first", "node1")].recovery == 40

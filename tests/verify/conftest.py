@@ -1,0 +1,48 @@
+"""Java nodes are started once, as each takes a second of the machine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.certificates import authority
+from tests.servers.java_rmi import JavaNode, java_nodes
+from tests.servers.ports import free_port
+from tests.verify.sites import BALANCER, NOBODY, NODES
+
+
+class Nodes:
+    """Java nodes of a 7.0 cluster, right ones and wrong ones.
+
+    Attributes:
+        right: node1 and node2, as they should be.
+        same_port: as node2, but with node1's auxiliary port.
+        encrypted: one with TLS on both ports.
+        wrong_host: as node1, but it sends its clients where nobody is.
+    """
+
+    def __init__(self, nodes: tuple[JavaNode, ...]) -> None:
+        self.right = nodes[:2]
+        self.same_port, self.wrong_host, self.encrypted = nodes[2:]
+        self.registry = nodes[0].registry
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    folder = tmp_path_factory.mktemp("java")
+    registry, first, second = free_port(), free_port(), free_port()
+    wanted = (
+        JavaNode(NODES[0], BALANCER, registry, first, free_port()),
+        JavaNode(NODES[1], BALANCER, registry, second, free_port()),
+        JavaNode("127.0.7.3", BALANCER, registry, first, free_port()),
+        JavaNode("127.0.7.4", NOBODY, registry, first, free_port()),
+        JavaNode(
+            "127.0.7.5",
+            "127.0.7.5",
+            registry,
+            first,
+            free_port(),
+            identity=authority().issue("127.0.7.5"),
+        ),
+    )
+    with java_nodes(folder, *wanted) as started:
+        yield Nodes(started)

@@ -1,0 +1,99 @@
+"""Sites to verify: a configuration whose ports are free here, and what answers there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from config.model import Environment
+from ops.verify.names import Answer
+from ops.verify.run import Run, Settings
+from ops.verify.site import Site
+from ops.verify.step import Fault, Log, State, Step
+from tests.configurations import changed, loaded, minimal, twins
+
+NODES = ("127.0.7.1", "127.0.7.2")
+BALANCER = "127.0.7.100"
+NOBODY = "127.0.7.200"
+ENDPOINT = "denodo.example.com"
+
+SHORT_S = 0.6
+"""Long enough for a server that answers, as these are on this machine."""
+
+
+@dataclass
+class Names:
+    """A resolver that knows what it is told; an address leads to itself.
+
+    Attributes:
+        known: canonical name and addresses by name.
+    """
+
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    canonical: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> Answer:
+        """What a name leads to."""
+        if name.replace(".", "").isdigit():
+            return Answer(name, (name,))
+        if name not in self.known:
+            raise Fault("dns-unknown", f"{name}: Name or service not known")
+        return Answer(self.canonical.get(name, name), self.known[name])
+
+
+def one_cluster(folder: Path, version: str, changes: Mapping[str, Any]) -> Environment:
+    """An environment of one cluster, `main`."""
+    return loaded(folder, changed(minimal(version), changes)).environment
+
+
+def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Environment:
+    """An environment of `main` and `spare`."""
+    return loaded(folder, changed(twins(version), changes)).environment
+
+
+def at(environment: Environment, host: str, **more: Any) -> Site:
+    """A site at an address."""
+    said: dict[str, Any] = {
+        "clusters": tuple(sorted(environment.clusters)),
+        "node": "",
+        "endpoint": "",
+        "balancers": {},
+        "resolver": Names(),
+        **more,
+    }
+    return Site(environment, host, **said)
+
+
+@dataclass
+class Found:
+    """What a verification found.
+
+    Attributes:
+        logs: steps by subject.
+    """
+
+    logs: dict[str, Log]
+
+    def codes(self, *states: State) -> set[tuple[str, str]]:
+        """Findings as (subject, code); of wrong steps unless said otherwise."""
+        return {
+            (subject, step.code)
+            for subject, log in self.logs.items()
+            for step in log.steps
+            if step.state in (states or (State.WRONG,)) and step.code
+        }
+
+    def step(self, subject: str, beginning: str) -> Step:
+        """A step by how it begins."""
+        return next(one for one in self.logs[subject].steps if one.what.startswith(beginning))
+
+
+def verify(site: Site, **settings: Any) -> Found:
+    """Verify everything of a site."""
+    run = Run(site, Settings(**{"name": site.host, "seconds": 5.0, **settings}))
+    logs = {"names": Log("names")}
+    if run.names(logs["names"]):
+        for subject in run.subjects():
+            logs[subject.name] = Log(subject.name)
+            run.verify(logs[subject.name], subject)
+    return Found(logs)

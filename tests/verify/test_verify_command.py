@@ -1,0 +1,139 @@
+"""The command: its targets, what it asks AWS, what it prints, and its exit codes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ops import exits
+from ops.cli import COMMANDS, build
+from ops.verify.names import Answer
+from tests.configurations import changed, minimal, twins, write
+from tests.servers.certificates import authority
+from tests.servers.web import Web, web
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with web(Web()) as server:
+        yield server.port
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(
+        build(COMMANDS), ["verify", *map(str, arguments)], env={"COLUMNS": "200"}
+    )
+
+
+def one(folder: Path, port: int) -> Path:
+    return write(folder, changed(minimal(), {"services": {"web": port}}))
+
+
+def two(folder: Path, port: int) -> Path:
+    return write(folder, changed(twins(), {"services": {"web": port}}))
+
+
+def test_all_right(port: int, tmp_path: Path) -> None:
+    result = run("-c", one(tmp_path, port), "--host", HOST)
+    assert result.exit_code == exits.DONE
+    assert result.stdout.startswith(f"test, main, {HOST}: all right\n")
+    assert f"connect {HOST}:{port}" in result.stdout
+
+
+def test_wrong(tmp_path: Path) -> None:
+    """What is wrong, what that means, and where to look."""
+    with web(Web(status=500)) as server:
+        result = run("-c", one(tmp_path, server.port), "--host", HOST)
+    assert result.exit_code == exits.NO
+    assert "http-status (web" in result.stdout
+    assert "status 500\n  The server answers with an error of its own." in result.stdout
+
+
+def test_json(tmp_path: Path) -> None:
+    with web(Web(status=500)) as server:
+        result = run("-c", one(tmp_path, server.port), "--host", HOST, "--format", "json")
+    assert result.exit_code == exits.NO
+    told = json.loads(result.stdout)
+    assert (told["state"], told["cluster"]) == ("wrong", "main")
+    assert [subject["name"] for subject in told["subjects"]] == ["names", f"web {server.port}"]
+    last = told["subjects"][1]["steps"][-1]
+    assert (last["step"], last["finding"], last["seen"]) == ("GET /", "http-status", "status 500")
+    assert last["seconds"] >= 0
+
+
+def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(authority().certificate)
+    with web(Web(), identity=authority().issue("denodo.example.org")) as server:
+        options = ("--tls", "web", "--ca-bundle", bundle, "--host", HOST)
+        right = run("-c", one(tmp_path, server.port), *options, "--name", "denodo.example.org")
+        wrong = run("-c", one(tmp_path, server.port), *options)
+    assert right.exit_code == exits.DONE
+    assert wrong.exit_code == exits.NO
+    assert "certificate-name" in wrong.stdout
+
+
+@pytest.fixture
+def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failover name leads to this machine, and other names are addresses."""
+
+    def resolver(name: str) -> Answer:
+        return Answer(name, (HOST if name == "denodo.example.com" else name,))
+
+    monkeypatch.setattr("ops.verify.names.resolve", resolver)
+
+
+@pytest.mark.parametrize(
+    ("names", "state", "said"),
+    [
+        ({"main": HOST, "spare": "127.0.0.9"}, "all right", "main, the primary"),
+        ({"main": "127.0.0.9", "spare": HOST}, "right, with notes", "dns-secondary"),
+    ],
+)
+@pytest.mark.usefixtures("leads_here")
+def test_failover_name(
+    names: dict[str, str], state: str, said: str, port: int, tmp_path: Path
+) -> None:
+    """The names are given: AWS is asked nothing, and there are no credentials to ask it with."""
+    given = [f"--balancer={cluster}={name}" for cluster, name in names.items()]
+    result = run("-c", two(tmp_path, port), *given)
+    assert result.exit_code == exits.DONE
+    assert f"test, failover, denodo.example.com: {state}" in result.stdout
+    assert said in result.stdout
+
+
+def test_balancer_that_is_given(port: int, tmp_path: Path) -> None:
+    result = run("-c", two(tmp_path, port), "--through", "spare", f"--balancer=spare={HOST}")
+    assert result.exit_code == exits.DONE
+    assert result.stdout.startswith(f"test, spare, {HOST}: all right\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "which environment"),
+        (("-c", "{two}", "--through", "mian"), "did you mean main?"),
+        (("-c", "{two}", "--through", "main/nod1"), "did you mean node1?"),
+        (("-c", "{one}", "--through", "failover"), "there is no failover name"),
+        (("-c", "{one}", "--service", "jdbc"), "has no service 'jdbc'; it has web"),
+        (("-c", "{one}", "--tls", "jdbc"), "has no service 'jdbc'"),
+        (("-c", "{one}", "--balancer", "main"), "is not CLUSTER=NAME"),
+        (("-c", "{one}", "--balancer", "x=y"), "clusters are main"),
+        (("-c", "{one}", "--ca-bundle", "/nowhere"), "cannot be read"),
+        (("-c", "{one}", "--ca-bundle", "{one}"), "no certificate"),
+        (("-c", "{one}", "--connections", "-1"), "--connections"),
+        (("-c", "nowhere"), "neither"),
+    ],
+)
+def test_usage(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    files = {"one": one(tmp_path / "1", 9090), "two": two(tmp_path / "2", 9090)}
+    result = run(*(option.format(**files) for option in options))
+    assert result.exit_code == exits.USAGE
+    assert said in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr

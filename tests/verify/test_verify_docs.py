@@ -1,0 +1,29 @@
+"""Every finding is documented, in the words that the command uses, and every one can come up."""
+
+import re
+
+import pytest
+
+from ops.verify.findings import FINDINGS
+from tests.assembly import ROOT
+
+DOCUMENT = (ROOT / "docs/verify.md").read_text(encoding="utf-8")
+SOURCES = {
+    file.name: file.read_text(encoding="utf-8") for file in (ROOT / "ops/verify").glob("*.py")
+}
+
+
+@pytest.mark.parametrize("code", FINDINGS)
+def test_documented(code: str) -> None:
+    assert f"| `{code}` | {FINDINGS[code]} |" in DOCUMENT
+
+
+@pytest.mark.parametrize("code", FINDINGS)
+def test_used(code: str) -> None:
+    assert any(f'"{code}"' in text for name, text in SOURCES.items() if name != "findings.py")
+
+
+def test_nothing_else_is_documented() -> None:
+    table = DOCUMENT.partition("## Findings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
+    assert rows == list(FINDINGS)

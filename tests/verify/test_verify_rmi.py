@@ -1,0 +1,219 @@
+"""Against real Java RMI servers with a fixed second port, behind a real balancer."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.model import Environment
+from ops.verify.step import State
+from tests.servers.certificates import authority
+from tests.servers.haproxy import haproxy
+from tests.servers.java_rmi import JavaNode
+from tests.verify.conftest import Nodes
+from tests.verify.sites import BALANCER, NODES, SHORT_S, Found, at, one_cluster, verify
+
+NODE1, NODE2 = "auxiliary node1", "auxiliary node2"
+
+
+def configured(folder: Path, nodes: Nodes, changes: Mapping[str, Any] | None = None) -> Environment:
+    first, second = nodes.right
+    return one_cluster(
+        folder,
+        "7.0",
+        {
+            "services/jdbc": nodes.registry,
+            "clusters/main/nodes/node1/auxiliary_port": first.second,
+            "clusters/main/nodes/node2/auxiliary_port": second.second,
+            **(changes or {}),
+        },
+    )
+
+
+def balanced(
+    folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
+) -> Found:
+    """Verify two nodes behind a balancer that has node1's and node2's auxiliary ports."""
+    ports = [one.second for one in nodes.right]
+    backends = {
+        (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
+        (BALANCER, ports[0]): [(first.host, first.second)],
+        (BALANCER, ports[1]): [(second.host, ports[1])],
+    }
+    with haproxy(folder, backends):
+        return verify(at(configured(folder, nodes), BALANCER), **options)
+
+
+def test_right(nodes: Nodes, tmp_path: Path) -> None:
+    found = balanced(tmp_path, nodes, *nodes.right, connections=20)
+    assert found.codes(State.WRONG, State.NOTE) == set()
+    assert found.step("jdbc", "registry lists").said == "jmxrmi"
+    assert found.step("jdbc", "20 connections").said.startswith("node1 10, node2 10")
+    first = nodes.right[0]
+    assert (
+        found.step("jdbc", f"go on at {BALANCER}:{first.second}").said == "the same server answers"
+    )
+    assert found.logs[NODE1].state is found.logs[NODE2].state is State.OK
+
+
+def test_each_hop_is_named(nodes: Nodes, tmp_path: Path) -> None:
+    found = balanced(tmp_path, nodes, *nodes.right)
+    named = {f"{BALANCER}:{one.second}, main/{name}" for name, one in _named(nodes)}
+    assert found.step("jdbc", "lookup jmxrmi").said.removeprefix("goes on at ") in named
+
+
+def _named(nodes: Nodes) -> list[tuple[str, JavaNode]]:
+    return list(zip(("node1", "node2"), nodes.right, strict=True))
+
+
+def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
+    found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
+    codes = found.codes()
+    assert {("jdbc", "auxiliary-shared"), ("jdbc", "auxiliary-other-node")} <= codes
+    # The port that node2 should have: the balancer accepts, and nobody is behind.
+    assert (NODE2, "closed") in codes
+
+
+def test_swapped_auxiliary_ports(nodes: Nodes, tmp_path: Path) -> None:
+    first, second = nodes.right
+    backends = {
+        (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in nodes.right],
+        (BALANCER, first.second): [(second.host, second.second)],
+        (BALANCER, second.second): [(first.host, first.second)],
+    }
+    with haproxy(tmp_path, backends):
+        found = verify(at(configured(tmp_path, nodes), BALANCER))
+    assert found.codes() == {("jdbc", "auxiliary-other-node")}
+
+
+def test_wrong_rmi_host(nodes: Nodes, tmp_path: Path) -> None:
+    wrong = nodes.wrong_host
+    site = at(configured(tmp_path, nodes), wrong.host, balancers={"main": BALANCER})
+    found = verify(site)
+    assert {("jdbc", "rmi-host"), ("jdbc", "auxiliary-unreachable")} <= found.codes()
+
+
+def test_rmi_host_that_nobody_can_judge(nodes: Nodes, tmp_path: Path) -> None:
+    """A host is given, and not which balancer's name is right."""
+    found = verify(at(configured(tmp_path, nodes), nodes.right[0].host))
+    assert ("jdbc", "rmi-host-unsure") in found.codes(State.NOTE)
+    assert found.step("jdbc", "lookup").state is State.NOTE
+
+
+def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
+    changes = {"clusters/main/nodes/node1/auxiliary_port": 19997}
+    site = at(configured(tmp_path, nodes, changes), NODES[0], balancers={"main": BALANCER})
+    found = verify(site, services=("jdbc",))
+    assert ("jdbc", "auxiliary-unknown") in found.codes()
+
+
+def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
+    """The second connection goes to the node, though the balancer is what it names."""
+    site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
+    found = verify(site)
+    assert found.codes(State.WRONG, State.NOTE) == set()
+    assert set(found.logs) == {"names", "jdbc", NODE1}
+    assert found.step("jdbc", f"go on at {NODES[0]}:").said == "the same server answers"
+
+
+def test_auxiliary_port_closed_at_the_balancer(nodes: Nodes, tmp_path: Path) -> None:
+    backends = {(BALANCER, nodes.registry): [(nodes.right[0].host, nodes.registry)]}
+    with haproxy(tmp_path, backends):
+        found = verify(at(configured(tmp_path, nodes), BALANCER))
+    assert found.codes() == {
+        ("jdbc", "auxiliary-unreachable"),
+        (NODE1, "refused"),
+        (NODE2, "refused"),
+    }
+
+
+def test_one_node_gets_nothing(nodes: Nodes, tmp_path: Path) -> None:
+    first, second = nodes.right
+    backends = {
+        (BALANCER, nodes.registry): [(first.host, nodes.registry)],
+        (BALANCER, first.second): [(first.host, first.second)],
+        (BALANCER, second.second): [(second.host, second.second)],
+    }
+    with haproxy(tmp_path, backends):
+        few = verify(at(configured(tmp_path, nodes), BALANCER), connections=3)
+        many = verify(at(configured(tmp_path, nodes), BALANCER), connections=30)
+    assert few.codes(State.WRONG, State.NOTE) == {("jdbc", "spread-few")}
+    assert many.codes() == {("jdbc", "spread-missing")}
+    assert "node1 30, node2 0" in many.step("jdbc", "30 connections").said
+
+
+def test_hung_node(nodes: Nodes, tmp_path: Path) -> None:
+    first = nodes.right[0]
+    site = at(configured(tmp_path, nodes), first.host, node="node1")
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        found = verify(site, seconds=SHORT_S)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    assert found.codes() == {("jdbc", "silent"), (NODE1, "silent")}
+
+
+def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
+    first = nodes.right[0]
+    environment = one_cluster(tmp_path, "7.0", {"services/jdbc": first.second})
+    found = verify(at(environment, first.host), services=("jdbc",))
+    assert ("jdbc", "not-registry") in found.codes()
+
+
+def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
+    """It names a second port, for which no balancer has a listener: a note, and nothing more."""
+    first = nodes.right[0]
+    environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
+    found = verify(at(environment, first.host), connections=2)
+    assert found.codes(State.WRONG) == set()
+    assert found.codes(State.NOTE) >= {("scheduler", "names-other-port")}
+
+
+def test_web_port_is_no_rmi(nodes: Nodes, tmp_path: Path) -> None:
+    first = nodes.right[0]
+    environment = one_cluster(tmp_path, "7.0", {"services/jdbc": first.web})
+    found = verify(at(environment, first.host), services=("jdbc",), seconds=SHORT_S)
+    assert [code for subject, code in found.codes() if subject == "jdbc"] in (
+        ["not-rmi"],
+        ["silent"],
+        ["closed"],
+    )
+
+
+@pytest.mark.parametrize("version", ["8.0", "9.0"])
+def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str) -> None:
+    environment = one_cluster(tmp_path, version, {"services/jdbc": nodes.registry})
+    found = verify(at(environment, nodes.right[0].host), connections=2)
+    assert found.codes(State.WRONG) == set()
+    assert [step.what for step in found.logs["jdbc"].steps][1:] == [
+        "stays open",
+        "2 connections",
+    ]
+
+
+def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
+    """The registry as `--tls` says, the second port as the stub's socket factory says."""
+    node = nodes.encrypted
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(authority().certificate)
+    site = at(configured(tmp_path, nodes), node.host, node="node1", balancers={"main": node.host})
+    found = verify(site, services=("jdbc",), tls=("jdbc",), bundle=str(bundle), connections=2)
+    assert {
+        code for subject, code in found.codes(State.WRONG, State.NOTE) if subject == "jdbc"
+    } == set()
+    assert (
+        found.step("jdbc", f"go on at {node.host}:{node.second}").said == "the same server answers"
+    )
+
+
+def test_tls_that_nobody_said(nodes: Nodes, tmp_path: Path) -> None:
+    site = at(configured(tmp_path, nodes), nodes.encrypted.host)
+    found = verify(site, services=("jdbc",), seconds=SHORT_S)
+    assert {code for subject, code in found.codes() if subject == "jdbc"} <= {
+        "speaks-tls",
+        "closed",
+    }
+    assert found.logs["jdbc"].state is State.WRONG

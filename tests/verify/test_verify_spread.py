@@ -1,0 +1,74 @@
+"""What can be said of how connections spread."""
+
+from collections import Counter
+from itertools import product
+
+import pytest
+
+from ops.verify.spread import SELDOM, Spread, enough, judge, uneven, unseen
+from ops.verify.step import Step
+
+PAIR = ("node1", "node2")
+
+
+def judged(counts: dict[str, int], nodes: tuple[str, ...] = PAIR, **more: object) -> Step:
+    step = Step("connections")
+    judge(step, Spread(nodes, Counter(counts), **more))  # type: ignore[arg-type]
+    return step
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"),
+    [
+        ({"node1": 11, "node2": 9}, ""),
+        ({"node1": 2}, "spread-few"),
+        ({"node1": 10}, "spread-few"),
+        ({"node1": 11}, "spread-missing"),
+        ({"node1": 45, "node2": 5}, "spread-uneven"),
+        ({"node1": 15, "node2": 5}, ""),
+        ({"node1": 3, "node2": 3, "another node": 3}, ""),
+        ({}, ""),
+    ],
+)
+def test_two_nodes(counts: dict[str, int], code: str) -> None:
+    assert judged(counts).code == code
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"), [({"node1": 9}, ""), ({"node1": 8, "node2": 1}, "spread-sticky")]
+)
+def test_sticky(counts: dict[str, int], code: str) -> None:
+    assert judged(counts, sticky=True).code == code
+
+
+def test_one_node() -> None:
+    assert judged({"node1": 9}, ("node1",)).code == ""
+
+
+def test_failed() -> None:
+    step = judged({"node1": 5, "node2": 4}, failed=1)
+    assert step.code == "spread-failed"
+    assert step.said == "node1 5, node2 4, 1 failed"
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 5])
+def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
+    """Counted over every way that six connections can go."""
+    ways = [Counter(map(str, one)) for one in product(range(nodes), repeat=6)]
+    missing = sum(len(one) < nodes for one in ways) / len(ways)
+    assert missing <= unseen(nodes, 6) + 1e-12
+    often = Counter(tuple(sorted(one.values())) for one in ways)
+    chances = {
+        seen: uneven(nodes, Counter({str(node): count for node, count in enumerate(seen)}))
+        for seen in often
+        if len(seen) == nodes
+    }
+    for chance in chances.values():
+        as_odd = sum(often[seen] for seen, other in chances.items() if other <= chance)
+        assert as_odd / len(ways) <= chance
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 12])
+def test_enough_is_enough(nodes: int) -> None:
+    assert unseen(nodes, enough(nodes)) <= SELDOM + 1e-12
+    assert unseen(nodes, enough(nodes) - 1) > SELDOM
