@@ -94,8 +94,8 @@ def resources(environment: Environment, name: str) -> int:
     # table, association and route each, and NAT gateway with address.
     network = 0 if cluster.network.vpc else 4 + 10 * zones
     # A node: instance, profile, role, policy, parameter, name. Besides: groups, balancer, alarm,
-    # health check, zone of the names, document.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 12
+    # health check, zone of the names, document, the operators' policy.
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:

@@ -19,7 +19,16 @@ def chosen(choice: str, *, deploying: bool = True) -> Loaded:
     Raises:
         ConfigError: there is no such file, or it cannot be used.
     """
-    return load(choose.find(choice.removeprefix(_PREFIX), ROOT), deploying=deploying)
+    return load(file(choice), deploying=deploying)
+
+
+def file(choice: str) -> Path:
+    """The file of a path or a name.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    return choose.find(choice.removeprefix(_PREFIX), ROOT)
 
 
 def complete(begun: str) -> list[str]:

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Look": ("ops.status:status", "ops.verify.command:verify"),
     "Nodes": ("ops.drain:drain", "ops.drain:enable"),
-    "Changes": ("ops.roll:roll",),
+    "Changes": ("ops.pin:pin", "ops.plan:plan", "ops.roll:roll", "ops.rollout:rollout"),
     "Failover": (
         # where the site is
         "ops.failover:failover",
@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         # from the configuration, without AWS
         "ops.drill.command:drill",
         "ops.haproxy_commands:haproxy",
+        "ops.nodes:nodes",
     ),
 }
 """Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name

@@ -146,8 +146,9 @@ class Draining:
         shared = rotation.shared(node)
         if not shared:
             message = (
-                f"{cluster.name} has no balancer with {node} behind it: there is no group to take "
-                "it out of; nothing was changed"
+                f"{cluster.name} has no AWS balancer with {node} behind it: there is no group to "
+                "take it out of; nothing was changed. Behind HAProxy, it is `denodo-ha haproxy "
+                "drain` on its host"
             )
             raise UsageError(message)
         shown = instances.look(self._aws, self._place.region, [instance_id])

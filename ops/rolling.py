@@ -187,6 +187,7 @@ class Rolling:
         self._progress.say(f"{node}: {wish}")
         rotation = Rotation(self._aws, cluster, self._clock, self._progress)
         mark = wish.mark or Mark.now(self._clock, why=WHY)
+        self._standing = f"{node} is marked, and leaves the shared groups or has left them"
         rotation.out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)
         self._standing = f"{node} is out of the shared groups, and marked"
         asked = Agent(self._aws, cluster, self._clock)
@@ -241,6 +242,7 @@ class Rolling:
                 self._clock.sleep(BUSY_S)
 
     def _back(self, asked: Agent, rotation: Rotation, node: str) -> None:
+        self._standing = f"{node} is marked, and not back in every group or not healthy yet"
         rotation.back(
             node,
             ready=NodeReady(asked, node),

@@ -18,6 +18,7 @@ from stacks.health import MetricHealthCheck
 from stacks.names import NodeNames
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
+from stacks.node_operators import NodeOperatorPolicy
 from stacks.operations import NodeDocument
 from stacks.program import Program
 from stacks.security import SecurityGroups
@@ -155,7 +156,21 @@ class ClusterStack(EnvironmentStack):
                 rmi_host=rmi_host,
                 program=program,
             )
-        self._output(naming.NODE_DOCUMENT, NodeDocument(self, "Operations").name)
+        document = NodeDocument(self, "Operations").name
+        self._output(naming.NODE_DOCUMENT, document)
+        policy = NodeOperatorPolicy(
+            self,
+            "NodeOperators",
+            environment=self._environment.name,
+            cluster=self.name,
+            document=document,
+            existing=[
+                node.instance_id
+                for _, node in sorted(self.cluster.nodes.items())
+                if node.instance_id
+            ],
+        )
+        self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""

@@ -110,6 +110,7 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         if machine is not None
     )
     yield from _stacks_by_name(environment)
+    yield from _nodes_by_tag(environment)
     for arn in sorted({arn for one in machines for arn in one.role_policies or ()}):
         yield Reason(
             _NAG,
@@ -136,6 +137,29 @@ def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
             f"AwsSolutions-IAM5[Resource::{arn}]",
             "One stack, by its name: what follows is an id that is new with every stack",
         )
+
+
+def _nodes_by_tag(environment: Environment) -> Iterator[Reason]:
+    """What the operators of nodes may change."""
+    for name, cluster in sorted(environment.clusters.items()):
+        partition = RegionInfo.get(cluster.region).partition
+        where = f"{cluster.region}:{cluster.account}"
+        stack = naming.cluster_stack(environment.name, name)
+        states = f"parameter/denodo/{environment.name}/{name}/*"
+        for resource, reason in (
+            (f"ec2:{where}:instance/*", "Instances with the tags of this cluster only"),
+            (
+                f"elasticloadbalancing:{where}:targetgroup/*/*",
+                "Groups with the tags of this cluster only",
+            ),
+            (f"ssm:{where}:{states}", "The desired states of this cluster, which hold no secret"),
+            (
+                f"cloudformation:{where}:stack/{stack}/*",
+                "One stack, by its name: what follows is an id that is new with every stack",
+            ),
+        ):
+            arn = f"arn:{partition}:{resource}"
+            yield Reason(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
 
 
 def acknowledge(scope: IConstruct, environment: Environment) -> None:

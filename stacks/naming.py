@@ -6,6 +6,7 @@ ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
+DRAINED_TAG = "denodo:drained"
 
 BALANCER_DNS_NAME = "BalancerDnsName"
 BALANCER_GROUP_ID = "BalancerSecurityGroupId"
@@ -21,6 +22,7 @@ REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 ZONE_ID = "HostedZoneId"
 OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 NODE_DOCUMENT = "NodeDocument"
+NODE_OPERATOR_POLICY = "NodeOperatorPolicyArn"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:

@@ -3,7 +3,8 @@
 An instance here runs nothing. A stand-in is told by `PUT /_local/stand-ins/INSTANCE` with
 `{"address": "127.0.0.2"}`, and where its ports are not the node's own with
 `{"address": "127.0.0.2", "ports": {"9999": 40123}}`; from then on the groups' health checks go
-there. Without one an instance is as healthy as its state lets it be.
+there. Without one an instance is as healthy as its state lets it be. With `"commands": 40124` the
+commands of Systems Manager go to that port (`local.aws.commands`).
 """
 
 from ipaddress import ip_address
@@ -24,7 +25,8 @@ def put(instance_id: str, told: Any) -> dict[str, Any]:
         message = f"a stand-in is on this machine, and {told['address']} is no loopback address"
         raise MalformedError(message)
     ports = {str(int(port)): int(real) for port, real in (told.get("ports") or {}).items()}
-    STORE[instance_id] = {"address": told["address"], "ports": ports}
+    taken = {"commands": int(told["commands"])} if told.get("commands") else {}
+    STORE[instance_id] = {"address": told["address"], "ports": ports, **taken}
     return STORE[instance_id]
 
 
@@ -34,3 +36,9 @@ def endpoint(instance_id: str, port: int) -> tuple[str, int] | None:
     if known is None:
         return None
     return known["address"], int(known["ports"].get(str(port), port))
+
+
+def commands(instance_id: str) -> tuple[str, int] | None:
+    """Where an instance takes commands, None where it takes none."""
+    known = STORE.get(instance_id, {})
+    return (known["address"], known["commands"]) if "commands" in known else None

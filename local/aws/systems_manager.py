@@ -1,11 +1,11 @@
-"""SSM documents and associations, which MiniStack lacks: made, changed, and read back."""
+"""SSM documents, associations and commands, which MiniStack lacks."""
 
 import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from local.aws import emulator, types
+from local.aws import commands, emulator, types
 from local.aws.faults import FaultError
 from local.aws.types import Made, Properties
 
@@ -127,12 +127,18 @@ def _list_associations(_asked: dict[str, Any]) -> dict[str, Any]:
     return {"Associations": [dict(one) for one in associations.values()]}
 
 
+def _send_command(asked: dict[str, Any]) -> dict[str, Any]:
+    return commands.send(asked, _document(asked["DocumentName"]))
+
+
 _CALLS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "GetDocument": _get_document,
     "DescribeDocument": _describe_document,
     "ListDocuments": _list_documents,
     "DescribeAssociation": _describe_association,
     "ListAssociations": _list_associations,
+    "SendCommand": _send_command,
+    "GetCommandInvocation": commands.show,
 }
 
 

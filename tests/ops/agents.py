@@ -138,8 +138,9 @@ class Agents:
             self._busy[names[id_]] = ended.ends
             node.applies += 1
             if node.outcome == agent.DONE:
-                # At its end; nobody looks between.
-                node.applied = self.desired(names[id_])
+                state = self.desired(names[id_])
+                # A command goes on whether its sender lives or not.
+                self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})
 

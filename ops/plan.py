@@ -1,0 +1,106 @@
+"""`denodo-ha plan`: what a deploy would do to each node."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.updates import Effect
+from ops import assembly, chosen, exits, options, places, stack
+from ops.aws import Aws
+from ops.cdk import Cdk
+from ops.errors import NotFound, UsageError
+from ops.planning import Change, changes, touched
+from ops.table import print_json, print_line, print_table
+from ops.template import Template
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(help="Folder of cdk synth, such as cdk.out.", show_default=False),
+]
+
+
+def plan(
+    base: Folder = None,
+    new: Folder = None,
+    *,
+    config: options.Config = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    form: options.Format = options.TableFormat.table,
+) -> None:
+    """Say what a deploy would do to each node: nothing, state only, in place, restart, replacement.
+
+    Between two folders of cdk synth no account is asked: for pull requests. With -c CONFIG what is
+    deployed is compared with the configuration, or with one folder. Exit code 1: two nodes of a
+    cluster, or more, would not serve at once.
+
+        denodo-ha plan base.out new.out
+
+        denodo-ha plan -c prod
+    """
+    if base is not None and new is not None:
+        before, after = assembly.templates(base), assembly.templates(new)
+    elif config is not None:
+        before, after = _deployed(config, base, region, profile)
+    else:
+        message = "compare what? Give two folders of cdk synth, or -c CONFIG for what is deployed"
+        raise UsageError(message)
+    found = [
+        change
+        for name in sorted({*before, *after})
+        for change in changes(before.get(name), after.get(name))
+    ]
+    many = {cluster: nodes for cluster, nodes in touched(found).items() if len(nodes) > 1}
+    if form is options.TableFormat.json:
+        print_json({"nodes": found, "touched": touched(found)})
+    else:
+        _show(found, many)
+    raise typer.Exit(exits.NO if many else exits.DONE)
+
+
+def _deployed(
+    config: str, folder: Path | None, regions: list[str] | None, profile: str | None
+) -> tuple[dict[str, Template], dict[str, Template]]:
+    """The clusters' templates as deployed, and as they would be."""
+    aws = Aws(profile=profile)
+    site = places.find(aws, config=config, environment=None, regions=regions)
+    names = {place.stack for place in site.reachable}
+    before: dict[str, Template] = {}
+    for place in site.reachable:
+        try:
+            before[place.stack] = stack.read(aws, place).template
+        except NotFound:
+            # All of its nodes are new.
+            continue
+    if folder is not None:
+        after = assembly.templates(folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as made:
+            out = Path(made) / "cdk.out"
+            Cdk(profile).synth(chosen.file(config), out)
+            after = assembly.templates(out)
+    return before, {name: template for name, template in after.items() if name in names}
+
+
+def _show(found: list[Change], many: dict[str, list[str]]) -> None:
+    rows = [
+        [one.cluster, one.node, one.effect.value, "; ".join(one.why), _then(one)] for one in found
+    ]
+    print_table(["Cluster", "Node", "Deploy", "Because", "Then"], rows)
+    for cluster, nodes in many.items():
+        print_line(
+            f"{cluster}: {', '.join(nodes)} would not serve at once; pin them (`denodo-ha pin`), "
+            "and move one at a time with `denodo-ha rollout`"
+        )
+
+
+def _then(change: Change) -> str:
+    """What is to be done after the deploy."""
+    stated = any(one.startswith("state: ") for one in change.why)
+    if change.effect in {Effect.NEW, Effect.REPLACEMENT}:
+        return "confirm its metadata"
+    if not stated:
+        return ""
+    return "denodo-ha roll restarts its servers" if change.restarts else "denodo-ha roll"
