@@ -54,7 +54,13 @@ class Command:
 
 
 class Agents:
-    """The agents of a cluster."""
+    """The agents of a cluster.
+
+    Attributes:
+        nodes: what is on each node.
+        most_out: how many nodes were out at once, at most.
+        slow: whether no command ends.
+    """
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
         self.cloud, self.cluster = cloud, cluster
@@ -63,6 +69,7 @@ class Agents:
         self._busy: dict[str, float] = {}
         self._numbers = itertools.count()
         self.most_out = 0
+        self.slow = False
         self.nodes = {name: Node(applied=self.desired(name)) for name in cloud.nodes(cluster)}
         self.install()
 
@@ -160,7 +167,7 @@ class Agents:
 
     def _show(self, call: Call) -> Answer:
         ended = self._commands[call.parameters["CommandId"]]
-        if self.cloud.clock.monotonic() < ended.ends:
+        if self.slow or self.cloud.clock.monotonic() < ended.ends:
             return answer({"Status": "InProgress", "StatusDetails": "InProgress"})
         status = "Success" if ended.code == 0 else "Failed"
         return answer(
