@@ -35,6 +35,7 @@ ZONE_ID = "HostedZoneId"
 OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 NODE_DOCUMENT = "NodeDocument"
 NODE_OPERATOR_POLICY = "NodeOperatorPolicyArn"
+SOLUTION_MANAGER_POLICY = "SolutionManagerPolicyArn"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
