@@ -10,6 +10,9 @@ BASE ?= main
 # More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
 
+# How many tests run at once; 0 runs them in one process, for a debugger.
+JOBS ?= auto
+
 python := .venv/bin/python
 typed := $(wildcard app.py bench config local node ops scripts stacks tests)
 
@@ -37,7 +40,7 @@ local-env: setup ## print the lines that send a shell to the local AWS
 
 test: setup ## run every test (ARGS='-k NAME' for some)
 	@local/setup
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile $(ARGS)
 
 snapshots: setup ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/test_examples.py --snapshot-update

@@ -26,7 +26,7 @@ def tls_listener(environment: Environment) -> Iterator[Problem]:
                 "remove one of the two, or write sticky: cookie",
                 value="true",
             )
-        if service.idle_timeout is not None:
+        if service.idle_timeout is not None and service.sticky != "cookie":
             yield Problem(
                 ("services", name, "idle_timeout"),
                 "can't be with tls",

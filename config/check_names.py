@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from config import limits
+from config import limits, metadata
 from config.model import Environment
 from config.problem import Problem
 
-RESERVED_ENDINGS = ("-failover", "-catalog")
+RESERVED_ENDINGS = ("-failover", metadata.STACK_ENDING)
 """What other stacks of an environment are called after its name or a cluster's."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config import limits
+from config import cookies, limits
 from config.check_nodes import described
 from config.cluster import Cluster
 from config.firewall import Direction, Group, Side, firewall
@@ -11,7 +11,11 @@ from config.model import Environment
 from config.problem import Path, Problem, Severity
 from config.topology import listeners
 
-_GROUPS: dict[Group, str] = {"balancer": "the balancer's", "nodes": "the nodes'"}
+_GROUPS: dict[Group, str] = {
+    "alb": "the Application Load Balancer's",
+    "balancer": "the balancer's",
+    "nodes": "the nodes'",
+}
 _WAYS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
 
 
@@ -34,11 +38,22 @@ def target_quota(environment: Environment) -> Iterator[Problem]:
     for name, cluster in _balanced(environment):
         yield from _over(
             limits.TARGETS_PER_NLB,
-            sum(len(one.nodes) for one in listeners(environment, cluster)),
+            sum(
+                limits.TARGETS_PER_ALB_BEHIND_NLB.value if one.alb else len(one.nodes)
+                for one in listeners(environment, cluster)
+            ),
             ("clusters", name),
-            "each node counts once in every target group",
+            "each node counts once in every target group" + _with_cookies(environment, cluster),
             "remove services or nodes, or split the cluster in two",
         )
+
+
+def _with_cookies(environment: Environment, cluster: Cluster) -> str:
+    count = len(cookies.services(environment, cluster))
+    limit = limits.TARGETS_PER_ALB_BEHIND_NLB
+    return f", and each of {count} services with cookies {limit.value} ({limit.source})" * bool(
+        count
+    )
 
 
 def rule_quota(environment: Environment) -> Iterator[Problem]:
@@ -87,7 +102,9 @@ def resource_quota(environment: Environment) -> Iterator[Problem]:
 def resources(environment: Environment, name: str) -> int:
     """An upper bound of the resources in a cluster's stack (a test holds it to the templates)."""
     cluster = environment.clusters[name]
-    served = len(listeners(environment, cluster))
+    behind = len(cookies.services(environment, cluster))
+    # With cookies, a second listener and group; besides, the other balancer and its group.
+    served = len(listeners(environment, cluster)) + behind + bool(behind)
     rules = sum(len(side.rules) for side in firewall(environment, name))
     zones = len(cluster.network.zones)
     # A created VPC: itself, gateway, attachment, S3 endpoint; a zone: two subnets with route

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config import limits
+from config import cookies, limits
 from config.model import Environment
 from config.pins import wanted
 from config.problem import ANY, Problem, Severity
@@ -58,12 +58,15 @@ def one_node(environment: Environment) -> Iterator[Problem]:
 
 def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
     """Kept client addresses and cross-zone can make connections of one NAT gateway collide."""
-    services = sorted(name for name, one in environment.services.items() if one.client_ip)
-    if not services:
-        return
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
-        if balancer.kind == "none" or not balancer.cross_zone:
+        services = sorted(
+            name
+            for name, one in environment.services.items()
+            # With cookies there is no way to turn it off, so no advice either.
+            if one.client_ip and not cookies.by_alb(cluster, one)
+        )
+        if not services or balancer.kind == "none" or not balancer.cross_zone:
             continue
         shared = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
         if balancer.scheme == "internet-facing" or shared:

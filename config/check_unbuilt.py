@@ -15,10 +15,6 @@ def unbuilt(environment: Environment) -> Iterator[Problem]:
     """Values of the design that no stack exists for yet."""
     for name, cluster in environment.clusters.items():
         yield from _of_cluster(("clusters", name), cluster)
-    for name, service in environment.services.items():
-        on_nlb = any(one.balancer.kind == "nlb" for one in environment.clusters.values())
-        if service.sticky == "cookie" and on_nlb:
-            yield _not_yet(("services", name, "sticky"), "cookie", "write sticky: true")
 
 
 def _of_cluster(path: Path, cluster: Cluster) -> Iterator[Problem]:

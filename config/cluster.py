@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from config.catalog import Catalog, Exports
 from config.forms import (
     AccountId,
     Address,
@@ -214,5 +215,9 @@ class Cluster(Part):
     """The cluster's Denodo servers by name."""
     balancer: Balancer
     """What clients connect to."""
+    catalog: Catalog | None = None
+    """The database that the nodes share for their metadata."""
+    exports: Exports | None = None
+    """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share it."""
     allow_single_zone: Flag = False
     """Accept a cluster whose nodes are all in one zone, and go down with it."""

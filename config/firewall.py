@@ -1,4 +1,4 @@
-"""Who may connect to whom: the rules of a cluster's two security groups.
+"""Who may connect to whom: the rules of a cluster's security groups.
 
 Rule 3 of the topology. Rules are per peer and port. Where they would not fit the quota, a
 group's direction falls back to one range from the lowest to the highest port per peer.
@@ -14,7 +14,7 @@ from config.cluster import Cluster
 from config.model import Environment
 from config.topology import Listener, listeners, ports_of
 
-Group = Literal["balancer", "nodes"]
+Group = Literal["alb", "balancer", "nodes"]
 Direction = Literal["ingress", "egress"]
 
 
@@ -106,14 +106,24 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Ru
     else:
         yield from _from_outside("balancer", environment, name, served)
         yield from _from_inside(environment, cluster, served)
-        for port in _node_ports(served):
-            yield from (_one("balancer", "egress", peer, port) for peer in node_peers(cluster))
-            if has_own_nodes(cluster):
-                yield _one("nodes", "ingress", Peer("group", "balancer"), port)
+        yield from _to_nodes("balancer", cluster, (one for one in served if not one.alb))
+        behind = [one for one in served if one.alb]
+        yield from _to_nodes("alb", cluster, behind)
+        for one in behind:
+            yield _one("balancer", "egress", Peer("group", "alb"), one.port)
+            yield _one("alb", "ingress", Peer("group", "balancer"), one.port)
     if has_own_nodes(cluster):
         for peer in _managers(environment):
             for port in management_ports(environment):
                 yield _one("nodes", "ingress", peer, port)
+
+
+def _to_nodes(group: Group, cluster: Cluster, served: Iterable[Listener]) -> Iterator[Rule]:
+    """What a balancer sends to the nodes, which they let in: traffic and checks."""
+    for port in sorted({port for one in served for port in (one.target_port, one.health.port)}):
+        yield from (_one(group, "egress", peer, port) for peer in node_peers(cluster))
+        if has_own_nodes(cluster):
+            yield _one("nodes", "ingress", Peer("group", group), port)
 
 
 def has_own_nodes(cluster: Cluster) -> bool:
@@ -152,11 +162,6 @@ def _from_inside(
         yield from (
             _one("balancer", "ingress", peer, one.port) for one in served if one.service is None
         )
-
-
-def _node_ports(served: tuple[Listener, ...]) -> list[int]:
-    """The ports on the nodes that the balancer reaches: traffic and checks."""
-    return sorted({port for one in served for port in (one.target_port, one.health.port)})
 
 
 def _clients(cluster: Cluster) -> Iterator[Peer]:

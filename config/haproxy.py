@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from config.forms import Cidr, Flag, Form, HostName, NodeName, Port, ServiceName, Whole
-from config.limits import Range
+from config.limits import QUERY_TIMEOUT_DEFAULT_S, Range
 from config.part import Part
 
 _TIMES: Final = "HAProxy, Configuration Manual, Time format"
@@ -47,8 +47,8 @@ class HaproxyTimeouts(Part):
     tcp: Seconds = 28_800
     """Seconds until a silent TCP connection is closed, for services without `idle_timeout`: idle \
 pools and long queries are silent."""
-    http: Seconds = 900
-    """Seconds that a node may take to answer a web request; Denodo ends queries after 900."""
+    http: Seconds = QUERY_TIMEOUT_DEFAULT_S
+    """Seconds that a node may take to answer a web request; Denodo ends a query after 900."""
     http_request: Seconds = 10
     """Seconds that a client may take to send a request's headers."""
     keep_alive: Seconds = 30

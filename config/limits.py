@@ -28,6 +28,14 @@ LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NL
 TARGETS_PER_NLB: Final = Limit(
     500, "targets of a Network Load Balancer with cross-zone on", _NLB_QUOTAS, adjustable=True
 )
+TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
+    100,
+    "targets that an Application Load Balancer takes of a Network Load Balancer's quota",
+    "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
+)
+"""With cross-zone on. Whether it counts once or in each group that holds it is not said; here it
+counts in each."""
+
 RULES_PER_SECURITY_GROUP: Final = Limit(
     60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
 )
@@ -77,10 +85,35 @@ DEREGISTRATION_DELAY_S: Final = Range(
 IDLE_TIMEOUT_S: Final = Range(
     60, 6000, "AWS, Update the TCP idle timeout for your Network Load Balancer listener"
 )
+ALB_IDLE_TIMEOUT_S: Final = Range(
+    1, 4000, "AWS, Edit attributes for your Application Load Balancer, Connection idle timeout"
+)
 RECORD_TTL_S: Final = Range(0, 2_147_483_647, "AWS, Amazon Route 53 API, ResourceRecordSet")
 FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckConfig")
 VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
+ALB_SUBNET_PREFIX: Final = Range(
+    16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
+)
+"""The smallest has 8 free addresses at least; the largest is what a VPC may be."""
+
+ALB_ZONES: Final = 2
+"""How many zones an Application Load Balancer is in at least (the same page)."""
+
+COOKIE_DURATION_S: Final = 86_400
+"""How long a cookie keeps a client on its node, from the last answer: AWS's own default (AWS,
+Sticky sessions for your Application Load Balancer)."""
+
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
+DATABASE_STORAGE_GIB: Final = Range(
+    20, 65_536, "AWS, Amazon RDS DB instance storage, General Purpose SSD (gp3)"
+)
+DATABASE_RETENTION_DAYS: Final = Range(
+    1, 35, "AWS, Amazon RDS API, CreateDBInstance; 0, no backups, is left out on purpose"
+)
+DATABASE_CONNECTIONS: Final = Range(
+    20, 5000, "AWS, Amazon RDS, Quotas and constraints, Maximum number of database connections"
+)
+DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBInstance")
 
 CREATION_TIMEOUT_S: Final = Range(
     300,
@@ -94,7 +127,11 @@ ENDPOINT_INTERVALS_S: Final = (10, 30)
 ALARM_PERIOD_S: Final = 60
 """How often a Network Load Balancer reports metrics (AWS, CloudWatch metrics for your NLB)."""
 
-FIXED_TLS_IDLE_TIMEOUT_S: Final = 350
+NLB_IDLE_TIMEOUT_DEFAULT_S: Final = 350
+"""The idle timeout of a TCP listener that says nothing else (AWS, Update the TCP idle timeout for
+your Network Load Balancer listener)."""
+
+FIXED_TLS_IDLE_TIMEOUT_S: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
 """The idle timeout of a TLS listener, which can't be changed (AWS, Network Load Balancers)."""
 
 NO_NLB_TARGETS: Final = frozenset(
@@ -166,3 +203,40 @@ Balancer target groups)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
+
+DATABASE_ZONES: Final = Limit(
+    2, "zones of a DB subnet group at least", "AWS, Working with a DB instance in a VPC"
+)
+DATABASE_GROWTH: Final = 1.1
+"""How much more than the storage its maximum must be (AWS, Amazon RDS, Managing capacity
+automatically with storage autoscaling)."""
+
+DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
+"""RDS's own default in the console (AWS, Amazon RDS, Backup retention period)."""
+
+DATABASE_CONNECTIONS_DEFAULT: Final = 300
+"""Ours: two nodes with Virtual DataPort's 100 each and room for the rest, and below what RDS gives
+4 GiB by itself (AWS, Amazon RDS, Quotas and constraints: memory / 9531392)."""
+
+DATABASE_LOW_STORAGE: Final = 0.15
+DATABASE_MANY_CONNECTIONS: Final = 0.8
+"""Ours: the shares of storage left and of connections used at which an alarm goes off."""
+
+
+SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager quotas")
+
+CATALOG_CHECK_S: Final = (1, 60)
+EXPORT_EVERY_S: Final = (3600, 604_800)
+EXPORT_RETENTION_DAYS: Final = (1, 3650)
+"""Ours: around Denodo's advice; hourly, as the nodes look every hour, to weekly; to ten years."""
+
+CATALOG_CHECK_DEFAULT_S: Final = 3
+"""Denodo's advice is 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
+
+EXPORT_EVERY_DEFAULT_S: Final = 86_400
+EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
+"""Ours: a month to find out what is missing."""
+
+QUERY_TIMEOUT_DEFAULT_S: Final = 900
+"""When Virtual DataPort ends a query by default (Denodo, JDBC connection parameters,
+queryTimeout)."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Le, MaxLen
 from pydantic.fields import FieldInfo
 
+from config.catalog import Catalog, ComponentSettings, ExistingServer, Exports
 from config.cluster import (
     Balancer,
     Cluster,
@@ -53,6 +54,10 @@ _PLACES: tuple[tuple[str, type[Part]], ...] = (
     ("clusters.NAME.nodes.NAME", Node),
     ("clusters.NAME.nodes.NAME.instance", InstanceOverride),
     ("clusters.NAME.balancer", Balancer),
+    ("clusters.NAME.catalog", Catalog),
+    ("clusters.NAME.catalog.existing", ExistingServer),
+    ("clusters.NAME.catalog.settings.COMPONENT", ComponentSettings),
+    ("clusters.NAME.exports", Exports),
     ("clusters.NAME.balancer.haproxy", Haproxy),
     ("clusters.NAME.balancer.haproxy.timeouts", HaproxyTimeouts),
     ("clusters.NAME.balancer.haproxy.checks", HaproxyChecks),
@@ -116,6 +121,8 @@ def _default(info: FieldInfo) -> str:
     value = info.default
     if value is None or (isinstance(value, Part | Mapping | tuple) and not _content(value)):
         return _NOTHING
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 from config import (
     check_balancer,
+    check_catalog,
+    check_cookies,
+    check_database,
     check_denodo,
     check_failover,
     check_haproxy,
@@ -35,8 +38,11 @@ RULES: tuple[Rule, ...] = (
     *check_node_names.RULES,
     *check_denodo.RULES,
     *check_balancer.RULES,
+    *check_cookies.RULES,
     *check_haproxy.RULES,
     *check_failover.RULES,
+    *check_catalog.RULES,
+    *check_database.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
     *check_haproxy.DEPLOYING,

@@ -76,16 +76,17 @@ class Service(Part):
     """Port of the service on the nodes; default: the same as `port`."""
     sticky: Literal[True, False, "cookie"] = False
     """Keep a client on its node: true is by source address on an NLB and by cookie on HAProxy; \
-cookie on an NLB puts an ALB behind it."""
+cookie on an NLB puts an ALB behind it, for web services."""
     client_ip: Flag = True
-    """Whether nodes see the client's own address."""
+    """Whether nodes see the client's own address; behind an ALB it is in X-Forwarded-For."""
     tls: Certificates | None = None
     """ACM certificate: the balancer ends TLS. One ARN, or a map of cluster to ARN where clusters \
 are in different regions or accounts."""
     health: HealthSettings = HealthSettings()
     """How the balancer checks this service on a node."""
     idle_timeout: IdleTimeout | None = None
-    """Seconds until a silent connection is forgotten, 60 to 6000; AWS's default is 350."""
+    """Seconds until a silent connection is forgotten, 60 to 6000, behind an ALB 4000; AWS's \
+default is 350."""
 
     @property
     def target_port(self) -> int:

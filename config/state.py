@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config import node_names, readiness
+from config import metadata_state, node_names, readiness
 from config.cluster import Node
-from config.denodo import Metadata, Server, secret
+from config.denodo import Server, secret
 from config.limits import SETUP_SHARE_S
 from config.memory import MIB_A_GIB, heap_gib
 from config.model import Environment
@@ -77,7 +77,8 @@ def desired(
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
         "security_token": secret(denodo.security_token, cluster),
-        "metadata": _metadata(denodo.metadata, cluster),
+        "metadata": metadata_state.source(environment, cluster, node),
+        **metadata_state.more(environment, cluster, node),
         "ready": {"port": READY_PORT, "services": _services(environment)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -148,15 +149,6 @@ def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
     if tls is None or certificate is None:
         return None
     return {"certificate": certificate, **({"version": tls.version} if tls.version else {})}
-
-
-def _metadata(metadata: Metadata, cluster: str) -> dict[str, str]:
-    login = secret(metadata.login, cluster)
-    return {
-        "source": metadata.source,
-        **({"uri": metadata.uri} if metadata.uri else {}),
-        **({"login": login} if login else {}),
-    }
 
 
 def _services(environment: Environment) -> dict[str, dict[str, Any]]:

@@ -1,15 +1,16 @@
 """What a cluster's balancer serves: listeners, and which nodes stand behind each.
 
-Rule 1 of the topology: every service is one listener and one group with all nodes; for
+Rule 1 of the topology: every service is one listener and one group with all nodes, with an
+Application Load Balancer in between where it keeps clients by cookie; for
 Denodo 7.0 every node's auxiliary port is one listener and one group with that node alone,
 because a 7.0 client goes on to the port that the node which answered it has named.
 Everything is sorted by key, so the order of a file never matters.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from config import limits, readiness
+from config import cookies, limits, readiness
 from config.cluster import Cluster
 from config.model import Environment
 from config.ports import PORTS, READY_PORT, Ports
@@ -40,6 +41,8 @@ class Listener:
         nodes: names of the nodes in the group.
         health: how the group checks them.
         service: the service, None for an auxiliary port.
+        alb: how the Application Load Balancer is checked that stands between this port and the
+            group, None where there is none.
     """
 
     key: str
@@ -48,6 +51,7 @@ class Listener:
     nodes: tuple[str, ...]
     health: HealthCheck
     service: Service | None
+    alb: HealthCheck | None = None
 
 
 def ports_of(environment: Environment) -> Ports:
@@ -69,7 +73,8 @@ def _services(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
     nodes = tuple(sorted(cluster.nodes))
     for name, service in sorted(environment.services.items()):
         health = health_check(environment, cluster, name)
-        yield Listener(name, service.port, service.target_port, nodes, health, service)
+        alb = _alb_check(service, health) if cookies.by_alb(cluster, service) else None
+        yield Listener(name, service.port, service.target_port, nodes, health, service, alb)
 
 
 def _auxiliaries(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
@@ -87,10 +92,22 @@ def health_check(environment: Environment, cluster: Cluster, name: str) -> Healt
     own, general = service.health, cluster.balancer.health
     if readiness.is_asked(environment, cluster) and not readiness.is_overruled(own, general):
         return _timed("http", READY_PORT, readiness.path(name), own, general)
-    protocol = own.protocol or general.protocol or "tcp"
-    path = (own.path or general.path or "/") if protocol != "tcp" else None
     port = own.port or general.port or service.target_port
+    # An Application Load Balancer has no check that only connects.
+    unsaid = cookies.to_nodes(port) if cookies.by_alb(cluster, service) else "tcp"
+    protocol = own.protocol or general.protocol or unsaid
+    path = (own.path or general.path or "/") if protocol != "tcp" else None
     return _timed(protocol, port, path, own, general)
+
+
+def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
+    """How the balancer learns that the one behind it still finds a node: by asking through it.
+
+    What the nodes are asked for is asked for here too, if it is asked on the service's own port.
+    """
+    path = nodes.path if nodes.port == service.target_port else None
+    protocol = cookies.from_clients(service)
+    return replace(nodes, protocol=protocol, port=service.port, path=path or "/")
 
 
 def _auxiliary_check(cluster: Cluster, port: int) -> HealthCheck:

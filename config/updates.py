@@ -54,8 +54,8 @@ WHERE: Final[dict[str, tuple[str, ...]]] = {
 
 RESTARTING_STATE: Final = frozenset(
     {
-        *("denodo", "host", "jvm", "license_manager", "ports", "rmi_host", "security_token"),
-        *("servers", "tls"),
+        *("denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),
+        *("security_token", "servers", "tls"),
     }
 )
 """Keys of the desired state whose change restarts the servers (docs/node.md)."""

@@ -98,3 +98,11 @@ def _lift_protection(access: Access, say: Say) -> None:
             client.modify_load_balancer_attributes(
                 LoadBalancerArn=arn, Attributes=[{"Key": _PROTECTION, "Value": "false"}]
             )
+    databases = access.client("rds")
+    for one in databases.describe_db_instances()["DBInstances"]:
+        if one["DeletionProtection"]:
+            name = one["DBInstanceIdentifier"]
+            say(f"Lifting the deletion protection of {name}")
+            databases.modify_db_instance(
+                DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+            )

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from config import site
 from config.model import Environment
 from local.credentials import Access
+from local.readback_alb import Behind, behind
 from stacks import naming
 
 Attributes = dict[str, str]
@@ -60,13 +61,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener with the group behind it."""
+    """A listener with the group whose targets serve it, and the balancer in between if any."""
 
     port: int
     protocol: str
     certificates: tuple[str, ...]
     attributes: Attributes = field(compare=False)
     group: Group
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,14 @@ class Cluster:
             arn = one["ListenerArn"]
             attributes = client.describe_listener_attributes(ListenerArn=arn)["Attributes"]
             (action,) = one["DefaultActions"]
+            between = behind(client, action["TargetGroupArn"])
             yield Listener(
                 one["Port"],
                 one["Protocol"],
                 tuple(of["CertificateArn"] for of in one.get("Certificates", [])),
                 _map(attributes),
-                self._group(client, action["TargetGroupArn"]),
+                self._group(client, between.group if between else action["TargetGroupArn"]),
+                between,
             )
 
     def _group(self, client: Any, arn: str) -> Group:

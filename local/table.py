@@ -44,7 +44,7 @@ def _cluster(cluster: Cluster, console: Console) -> None:
     for listener in balancer.listeners:
         listeners.add_row(
             str(listener.port),
-            listener.protocol,
+            listener.protocol + (f", ALB {listener.behind.protocol}" if listener.behind else ""),
             listener.group.key,
             _check(listener),
             _targets(listener.group.targets),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from node import files, lock, log, metadata, security
+from node import catalog, files, lock, log, metadata, security
 from node.errors import DownError, NodeError, RolledBackError
 from node.journal import Journal
 from node.plan import Plan, plan
@@ -28,7 +28,7 @@ def check(system: System, state: State) -> Plan:
     """What an apply would do, without doing anything."""
     if Journal(system).open:
         log.warning("an apply was interrupted; the next one undoes it first and starts over")
-    return plan(system, state, Record(system))
+    return plan(system, catalog.startable(system, state), Record(system))
 
 
 def apply(system: System, state: State, *, start: bool = True) -> None:
@@ -43,7 +43,7 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
         NodeError: of the kind that says what stands now.
     """
     with lock.held(system):
-        _Change(system, state, start=start).make()
+        _Change(system, catalog.startable(system, state), start=start).make()
 
 
 class _Change:
@@ -103,6 +103,8 @@ class _Change:
             self._record.apply(self._state, change)
         except (NodeError, OSError) as reason:
             self._roll_back(reason, start=running)
+        # Last: a change that is undone must put the catalog on the database again.
+        self._record.know_logins(catalog.fingerprints(self._system, self._state))
         self._journal.end()
 
     def _stop(self) -> None:
@@ -115,15 +117,19 @@ class _Change:
             raise
 
     def _edit(self, change: str) -> None:
-        touched = dict.fromkeys(self._plan().files)
+        touched = dict.fromkeys(path for path in self._plan().files if path.exists())
         tls = self._state.certificate and self._state.tls != (self._before and self._before.tls)
         if tls:
+            touched.update(dict.fromkeys(security.touched_by_tls(self._state)))
+        if any(catalog.reasons(self._system, self._state, self._record)):
             touched.update(dict.fromkeys(security.touched_by_tls(self._state)))
         self._journal.keep(change, touched)
         if tls:
             security.configure_tls(self._system, self._state)
-        for path, data in self._plan().files.items():
-            files.replace(path, data)
+        todo = self._plan()
+        for path, data in todo.files.items():
+            files.replace(path, data, private=path in todo.private)
+        catalog.regenerate(self._system, self._state, self._record)
 
     def _plan(self) -> Plan:
         return plan(self._system, self._state, self._record)

@@ -60,6 +60,40 @@ def fetch(system: System, uri: str, path: Path) -> None:
     _ask(system, "s3", "cp", "--no-progress", uri, str(path), seconds=_COPY_SECONDS)
 
 
+def put(system: System, bucket: str, key: str, path: Path) -> str:
+    """Put a file into a versioned bucket, whole or not at all; gives its version.
+
+    Raises:
+        NoAnswerError: it cannot be put there.
+    """
+    answer = _json(
+        system,
+        *("s3api", "put-object", f"--bucket={bucket}", f"--key={key}", f"--body={path}"),
+        seconds=_COPY_SECONDS,
+    )
+    return str(answer.get("VersionId", ""))
+
+
+def get(system: System, bucket: str, key: str, path: Path, version: str = "") -> bool:
+    """Copy an object, or one version of it, to a file; tells whether there is one.
+
+    Raises:
+        NoAnswerError: it cannot be copied.
+    """
+    one = [f"--version-id={version}"] if version else []
+    try:
+        _ask(
+            system,
+            *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}", *one, str(path)),
+            seconds=_COPY_SECONDS,
+        )
+    except NoAnswerError as wrong:
+        if "(NoSuchKey)" in str(wrong):
+            return False
+        raise
+    return True
+
+
 def signal(system: System, to: Signal, *, success: bool, message: str) -> None:
     """Tell CloudFormation that the node is there, or why not.
 
@@ -79,8 +113,8 @@ def signal(system: System, to: Signal, *, success: bool, message: str) -> None:
     )
 
 
-def _json(system: System, *arguments: str) -> dict[str, Any]:
-    answer = json.loads(_ask(system, *arguments, "--output", "json"))
+def _json(system: System, *arguments: str, seconds: float = _SECONDS) -> dict[str, Any]:
+    answer = json.loads(_ask(system, *arguments, "--output", "json", seconds=seconds))
     assert isinstance(answer, dict)
     return answer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from node import aws, lock, log, metadata
+from node import aws, catalog, lock, log, metadata
 from node.apply import apply
 from node.errors import NodeError, SystemRefusedError
 from node.record import Record
@@ -52,6 +52,7 @@ def start(system: System, state: State) -> None:
         NodeError: they are not.
     """
     with lock.held(system):
+        state = catalog.startable(system, state)
         deadline = time.monotonic() + state.start_seconds
         servers = Servers(system, state)
         servers.check()

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node import aws, boot, hosts, log, privileges, ready, update
+from node import aws, boot, exports, hosts, log, privileges, ready, update
 from node.apply import apply, check
 from node.errors import OK, WOULD_CHANGE, NodeError, NotReadyError, StateError, SystemRefusedError
 from node.install import install
@@ -99,6 +99,15 @@ def _serve(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
+def _export(system: System, options: argparse.Namespace) -> int:
+    applied = Record(system).applied
+    if applied and privileges.must_switch(applied):
+        more = ["--if-due"] if options.if_due else []
+        return privileges.again_as_user(applied, _same(system, "export", *more, state=False), "")
+    exports.export(system, if_due=options.if_due)
+    return OK
+
+
 def _drain(system: System, options: argparse.Namespace) -> int:
     Record(system).drain(options.who, options.why)
     log.info(f"drained by {options.who}: {options.why}")
@@ -163,6 +172,7 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "drain": _drain,
     "undrain": _undrain,
     "confirm-metadata": _confirm_metadata,
+    "export": _export,
     "status": _status,
     "stop": _stop,
     "install": _install,
@@ -241,6 +251,8 @@ def _parser() -> argparse.ArgumentParser:
     confirm = command("confirm-metadata", "say that this machine's metadata is right")
     for one in (drain, confirm):
         one.add_argument("--who", default=getpass.getuser(), help="default: this user")
+    export = command("export", "export Virtual DataPort's metadata to the cluster's bucket")
+    export.add_argument("--if-due", action="store_true", help="only if the last one is old enough")
     command("status", "print what is applied, drained, confirmed and ready, as JSON")
     command("stop", "stop the servers; queries may end first")
     installer = command("install", "check the image and install the systemd units", state=True)

@@ -9,6 +9,7 @@ NodeError
 ├── NotStoppedError    the servers do not stop; no file was changed
 ├── NotReadyError      the servers are not ready in time; no change was made
 ├── MetadataError      the servers run, and their metadata could not be imported
+├── ExportError        the metadata could not be exported; the last export stands
 ├── SystemRefusedError the system refused something: a permission, a full disk
 └── aws.NoAnswerError  AWS did not do what it was asked for
 """
@@ -76,6 +77,12 @@ class MetadataError(NodeError):
     """The servers run, and their metadata could not be imported."""
 
     code = 11
+
+
+class ExportError(NodeError):
+    """The metadata could not be exported; the last export stands."""
+
+    code = 13
 
 
 class SystemRefusedError(NodeError):

@@ -20,10 +20,17 @@ _BACKUP = ".before-denodo-node"
 _BESIDE = ".denodo-node"
 
 
-def replace(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
-    """Put data at a place; a file that stands there gives its owner and mode."""
+def replace(path: Path, data: bytes, *, mode: int = PUBLIC, private: bool = False) -> None:
+    """Put data at a place; a file that stands there gives its owner and mode.
+
+    Args:
+        path: the place.
+        data: the content.
+        mode: the mode of a new file.
+        private: let nobody but the owner read it, whatever the mode was.
+    """
     path = path.resolve()
-    _write(path, data, like=path, mode=mode)
+    _write(path, data, like=path, mode=mode, private=private)
 
 
 def back_up(path: Path) -> Path:
@@ -63,7 +70,7 @@ def is_source(path: Path) -> bool:
     return not path.name.endswith((_BACKUP, _BESIDE))
 
 
-def _write(path: Path, data: bytes, *, like: Path, mode: int) -> None:
+def _write(path: Path, data: bytes, *, like: Path, mode: int, private: bool = False) -> None:
     # One name for one place: what a power cut left there is overwritten.
     beside = path.with_name(f".{path.name}{_BESIDE}")
     try:
@@ -71,6 +78,8 @@ def _write(path: Path, data: bytes, *, like: Path, mode: int) -> None:
         mode = stat.S_IMODE(model.st_mode)
     except FileNotFoundError:
         model = None
+    if private:
+        mode &= PRIVATE
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     descriptor = os.open(beside, flags, PRIVATE)
     try:

@@ -15,7 +15,14 @@ from node.errors import ImageError
 if TYPE_CHECKING:
     from node.state import State
 
-UNITS = ("denodo-node.service", "denodo-node-ready.service")
+UNITS = (
+    "denodo-node.service",
+    "denodo-node-ready.service",
+    "denodo-node-export.service",
+    "denodo-node-export.timer",
+)
+_STARTED_BY_OTHERS = ("denodo-node-export.service",)
+"""By its timer."""
 
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNITS = "etc/systemd/system"
@@ -46,7 +53,9 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _put(root / _UNITS / unit, unit_text(unit, state))
     if live:
         subprocess.run(["systemctl", "daemon-reload"], check=True)
-        subprocess.run(["systemctl", "enable", *UNITS], check=True)
+        enabled = [unit for unit in UNITS if unit not in _STARTED_BY_OTHERS]
+        subprocess.run(["systemctl", "enable", *enabled], check=True)
+        subprocess.run(["systemctl", "start", "denodo-node-export.timer"], check=True)
         # Where it runs already it shall be this program's; Denodo's servers are left alone.
         subprocess.run(["systemctl", "try-restart", "denodo-node-ready.service"], check=True)
     log.info(f"installed {', '.join(UNITS)}")

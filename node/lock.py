@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(system: System) -> Iterator[None]:
+def held(system: System, name: str = "lock") -> Iterator[None]:
     """Hold the node's lock; the kernel frees it when the run ends, however that happens.
+
+    Args:
+        system: the machine.
+        name: what is locked; by default changes of the node.
 
     Raises:
         BusyError: another run holds it.
     """
-    path = system.folder / "lock"
+    path = system.folder / name
     # 0660 and not read-only: root and the Denodo user both take it.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     with os.fdopen(descriptor, "r+") as file:

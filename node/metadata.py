@@ -10,11 +10,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from node import aws, files, log
+from node import aws, exports, files, log
 from node.errors import MetadataError
 from node.process import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from node.record import Record
     from node.state import State
     from node.system import System
@@ -32,25 +34,27 @@ def ensure(system: System, state: State, record: Record) -> None:
     """
     if record.metadata_confirmed:
         return
-    if "vdp" not in state.servers:
+    if "vdp" not in state.raw["servers"]:
         record.confirm_metadata(_PROGRAM, "no Virtual DataPort here")
     elif state.metadata.source == "catalog":
         record.confirm_metadata(_PROGRAM, "shared catalog")
     elif state.metadata.source == "export":
-        _import(system, state)
-        record.confirm_metadata(_PROGRAM, f"imported {state.metadata.uri}")
+        if _import(system, state):
+            record.confirm_metadata(_PROGRAM, f"imported {state.metadata.uri}")
     else:
         log.warning("not ready until an operator confirms the metadata (`confirm-metadata`)")
 
 
-def _import(system: System, state: State) -> None:
+def _import(system: System, state: State) -> bool:
+    """Import the export; tells whether there is one."""
     folder = system.folder / "import"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
         vql, server = folder / "export.vql", folder / "server"
         log.info(f"importing {state.metadata.uri}")
-        aws.fetch(system, state.metadata.uri, vql)
+        if not _fetched(system, state.metadata.uri, folder, vql):
+            return False
         login = json.loads(aws.secret(system, state.metadata.login))
         user = f"{login['username']}@{login['password']}"
         address = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
@@ -62,7 +66,7 @@ def _import(system: System, state: State) -> None:
         if not result.ended_well:
             message = f"{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
             raise MetadataError(message)
-    except (aws.NoAnswerError, OSError) as wrong:
+    except (aws.NoAnswerError, exports.BrokenError, OSError) as wrong:
         message = f"{state.metadata.uri} cannot be imported: {wrong}"
         raise MetadataError(message) from None
     except (ValueError, TypeError, KeyError):
@@ -70,3 +74,19 @@ def _import(system: System, state: State) -> None:
         raise MetadataError(message) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _fetched(system: System, uri: str, folder: Path, vql: Path) -> bool:
+    """Fetch the metadata, itself or by what tells of an export; tells whether there is any."""
+    if not uri.endswith(f"/{exports.MANIFEST}"):
+        aws.fetch(system, uri, vql)
+        return True
+    bucket, _, key = uri[len("s3://") :].partition("/")
+    if exports.restore(system, bucket, key[: -len(exports.MANIFEST)], folder, vql):
+        return True
+    log.warning(
+        f"there is no {uri} yet: this node was never exported. It is not ready until an operator"
+        " confirms its metadata (`confirm-metadata`)"
+    )
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from node import properties, security
+from node import catalog, properties, security
 from node import settings as wanted
 from node.errors import ImageError
 
@@ -27,6 +27,7 @@ class Plan:
         files: each file to write, with its content.
         changes: what changes in them, for people.
         reasons: why else the servers must be restarted.
+        private: of the files, those that others than their owner must not read.
         recorded: whether the state is the one that was applied last.
     """
 
@@ -34,6 +35,7 @@ class Plan:
     changes: tuple[str, ...]
     reasons: tuple[str, ...]
     recorded: bool
+    private: frozenset[Path] = frozenset()
 
     @property
     def restarts(self) -> bool:
@@ -63,7 +65,13 @@ def plan(system: System, state: State, record: Record) -> Plan:
     """
     contents: dict[Path, bytes] = {}
     changes: list[str] = []
-    for path, entries in _by_file(state, [*wanted.settings(state), *security.token(system, state)]):
+    private: set[Path] = set()
+    asked = (
+        *wanted.settings(state),
+        *security.token(system, state),
+        *catalog.settings(system, state, record),
+    )
+    for path, entries in _by_file(state, asked):
         before = _read(path)
         standing = _values(path, before)
         edits: dict[str, str] = {}
@@ -74,16 +82,23 @@ def plan(system: System, state: State, record: Record) -> Plan:
             value = entry.wanted(standing.get(key))
             if standing.get(key) != value:
                 edits[key] = value
+                if entry.secret:
+                    private.add(path)
                 shown = "(secret)" if entry.secret else value
                 old = "(secret)" if entry.secret else standing.get(key, "(not set)")
                 changes.append(f"{path}: {key}: {old} becomes {shown}")
         if edits:
             contents[path] = properties.edited(before, edits).encode(properties.ENCODING)
+    for path, data in catalog.certificates(system, state):
+        if not path.exists() or path.read_bytes() != data:
+            contents[path] = data
+            changes.append(f"{path}: other certificates of the shared database")
     applied = record.applied
     return Plan(
         files=contents,
         changes=tuple(changes),
-        reasons=tuple(_reasons(state, applied)),
+        reasons=(*_reasons(state, applied), *catalog.reasons(system, state, record)),
+        private=frozenset(private),
         recorded=applied is not None and applied.hash == state.hash,
     )
 

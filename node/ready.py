@@ -113,14 +113,14 @@ class Readiness:
     Args:
         system: the machine.
         desired: gives the desired state, which is asked for services that were added since.
-        patience: seconds that a caller waits for a new answer.
+        patience: seconds that a caller waits for a new answer; None: what a balancer bears.
     """
 
     def __init__(
         self,
         system: System,
         desired: Callable[[], State] | None = None,
-        patience: float = PATIENCE_SECONDS,
+        patience: float | None = None,
     ) -> None:
         self._system, self._patience = system, patience
         self._record = Record(system)
@@ -170,7 +170,8 @@ class Readiness:
     def _reason(self, state: State, service: Service) -> str:
         with self._lock:
             asked = self._asked.setdefault(service, _Asked())
-        return asked.reason(self._system, state, service, self._patience)
+        patience = PATIENCE_SECONDS if self._patience is None else self._patience
+        return asked.reason(self._system, state, service, patience)
 
 
 def server(

@@ -4,6 +4,8 @@ applied.json   the state that the node has, its hash, and since when
 failed.json    the last change that did not come up, and why
 drained.json   that the node is taken out: by whom, when, why
 metadata.json  that its metadata is right: who says so, when, and on which machine
+logins.json    which logins the components have at their shared database, as hashes
+exported.json  when the metadata was exported last, and why it was not
 signal.json    that CloudFormation was told about this machine
 """
 
@@ -18,6 +20,7 @@ from node.errors import StateError
 from node.state import State, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from node.system import System
@@ -71,6 +74,26 @@ class Record:
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
 
+    @property
+    def logins(self) -> dict[str, str]:
+        """What tells the logins apart that the components were given last."""
+        data = (self._read("logins") or {}).get("components", {})
+        return {str(name): str(one) for name, one in data.items()} if isinstance(data, dict) else {}
+
+    def know_logins(self, logins: Mapping[str, str]) -> None:
+        """Remember the logins that the components have; those of others stay."""
+        if {**self.logins, **logins} != self.logins:
+            self._write("logins", {"components": {**self.logins, **logins}})
+
+    @property
+    def exported(self) -> dict[str, Any]:
+        """When the metadata was exported last (`good`), and why it was not since (`reason`)."""
+        return self._read("exported") or {}
+
+    def export(self, *, good: str, reason: str = "") -> None:
+        """Remember an export, or why there is none."""
+        self._write("exported", {"good": good, "reason": reason})
+
     def signalled(self) -> None:
         """Remember that CloudFormation was told."""
         self._write("signal", {"machine": self.system.machine_id})
@@ -88,7 +111,7 @@ class Record:
 
     def show(self) -> dict[str, Any]:
         """All of it."""
-        names = ("applied", "failed", "drained", "metadata")
+        names = ("applied", "failed", "drained", "metadata", "exported")
         return {name: self._read(name) for name in names}
 
     def _file(self, name: str) -> Path:

@@ -46,6 +46,7 @@ _REGENERATE_SECONDS = 300
 _PING = "ping.sh"
 _TLS = "denodo_tls_configurator.sh"
 _IMPORT = "import.sh"
+_METADATA = "regenerateMetadata.sh"
 
 
 def process_of(server: str) -> str:
@@ -76,6 +77,7 @@ class Servers:
         needed += [_STOP[process] for process in _STOP if process in processes]
         needed += [_REGENERATE, *([_PING] if "vdp" in processes else [])]
         needed += [_TLS] if self.state.certificate else []
+        needed += [_METADATA] if {"vdp"} & set(self.state.catalog) & set(self.state.servers) else []
         needed += [_IMPORT] if self.state.metadata.source == "export" else []
         missing = [name for name in needed if not self._script(name).is_file()]
         if missing:

@@ -45,6 +45,7 @@ class Setting:
         value: the value.
         only_if_there: leave a file alone that has not got the key.
         secret: do not show the value.
+        encrypted: how a value begins that is this one, encrypted by Denodo since it was written.
         heap_mib: the value is what stands, with such a heap; 0: it is `value`.
     """
 
@@ -53,10 +54,13 @@ class Setting:
     value: str
     only_if_there: bool = False
     secret: bool = False
+    encrypted: str = ""
     heap_mib: int = 0
 
     def wanted(self, standing: str | None) -> str:
         """The value to set where another one stands."""
+        if standing is not None and self.encrypted and standing.startswith(self.encrypted):
+            return standing
         return with_heap(standing or "", self.heap_mib) if self.heap_mib else self.value
 
     def key(self, standing: Mapping[str, str]) -> str | None:

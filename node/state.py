@@ -10,7 +10,7 @@ import hashlib
 import json
 import pkgutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ OLDEST = "7.0"
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """What no server reads."""
 
-_NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "solution_manager")
+_NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,26 @@ class Metadata:
     source: str
     uri: str = ""
     login: str = ""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component that shares a database: its login, and how its settings are written."""
+
+    secret: str
+    check_interval: int = 3
+    file: str = ""
+    entries: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Scheduled exports of Virtual DataPort's metadata."""
+
+    bucket: str
+    prefix: str
+    login: str
+    every: int
 
 
 @dataclass(frozen=True)
@@ -114,6 +134,8 @@ class State:
     start_seconds: int
     stop_seconds: int
     signal: Signal | None
+    catalog: Mapping[str, Component] = field(default_factory=dict)
+    exports: Exports | None = None
 
     @property
     def hash(self) -> str:
@@ -194,6 +216,8 @@ def _unknown_to_oldest(data: Mapping[str, Any]) -> Iterator[str]:
         yield "servers: 7.0 has no design-studio; leave it out"
     if data["metadata"]["source"] == "catalog":
         yield "metadata.source: 7.0 cannot share its catalog; write manual or export"
+    if "vdp" in data.get("catalog", {}):
+        yield "catalog.vdp: 7.0 cannot share its catalog; leave it out"
 
 
 def _missing(data: Mapping[str, Any]) -> Iterator[str]:
@@ -236,6 +260,8 @@ def _typed(data: Mapping[str, Any]) -> State:
         start_seconds=data["limits"]["start_seconds"],
         stop_seconds=data["limits"]["stop_seconds"],
         signal=Signal(**signal) if signal else None,
+        catalog={name: Component(**one) for name, one in data.get("catalog", {}).items()},
+        exports=Exports(**data["exports"]) if data.get("exports") else None,
     )
 
 

@@ -24,7 +24,13 @@ _log = logging.getLogger(__name__)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Look": ("ops.status:status", "ops.verify.command:verify"),
     "Nodes": ("ops.drain:drain", "ops.drain:enable"),
-    "Changes": ("ops.pin:pin", "ops.plan:plan", "ops.roll:roll", "ops.rollout:rollout"),
+    "Changes": (
+        "ops.catalog.commands:catalog",
+        "ops.pin:pin",
+        "ops.plan:plan",
+        "ops.roll:roll",
+        "ops.rollout:rollout",
+    ),
     "Failover": (
         # where the site is
         "ops.failover:failover",

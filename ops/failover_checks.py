@@ -4,6 +4,7 @@ AWS shows no status of a calculated check to programs (AWS, Route 53 API, GetHea
 so it is worked out from its children, as Route 53 does (HealthCheckConfig, HealthThreshold).
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from typing import Any, Final
 from config.limits import HEALTHY_CHECKERS_PERCENT
 from ops.aws import Aws
 from ops.errors import AwsError, Expired, NoCredentials
+from ops.names import FAILOVER
 from ops.together import together
 from ops.translate import told
 
 HEALTHY: Final = "healthy"
 UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
+
+_SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
+"""The switch's alarm has the name that CloudFormation gives it: of its stack and its logical id."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,13 @@ class Check:
         if self.kind == kind:
             return None
         rest = [kept for one in self.children if (kept := one.without(kind))]
-        if self.kind != "calculated" or len(rest) == len(self.children):
+        if self.kind != "calculated" or self.disabled:
             return self
-        state = all_of(one.state for one in rest)
-        reason = "; ".join(one.reason for one in rest if one.state == state)
+        all_there = len(rest) == len(self.children)
+        state = self.state if all_there else all_of(one.state for one in rest)
+        # What it is made of says more than how many of them are well.
+        told = dict.fromkeys(one.reason for one in rest if one.state == state)
+        reason = "; ".join(told) or self.reason
         return Check(self.id, self.kind, state, reason, tuple(rest), self.disabled)
 
 
@@ -96,10 +104,9 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ch
         state, reason = _observed(aws, check_id, region)
         kind = "endpoint"
         if config["Type"] == "CLOUDWATCH_METRIC":
-            # Ours is the only one that keeps what it was told last.
-            keeps = config.get("InsufficientDataHealthStatus") == "LastKnownStatus"
-            kind = "switch" if keeps else "alarm"
-            of_alarm = _alarm(aws, config.get("AlarmIdentifier") or {})
+            named = config.get("AlarmIdentifier") or {}
+            kind = "switch" if _SWITCH.search(str(named.get("Name"))) else "alarm"
+            of_alarm = _alarm(aws, named)
             reason = "; ".join(one for one in (reason, of_alarm) if one)
         elif config.get("FullyQualifiedDomainName") or config.get("IPAddress"):
             place = config.get("FullyQualifiedDomainName") or config["IPAddress"]

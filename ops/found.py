@@ -34,7 +34,8 @@ class Cluster:
         stack: its stack.
         nodes: its nodes by name.
         balancer: its balancer, None for a single node without one.
-        groups: the target groups: shared ones by service, then auxiliary ones by node.
+        groups: the target groups: shared ones by service, then auxiliary ones by node, and those
+            of an Application Load Balancer in between.
     """
 
     place: Place
@@ -62,6 +63,16 @@ class Cluster:
         return tuple(
             group for group in self.groups if any(target.node == node for target in group.targets)
         )
+
+    def behind(self, listener: Listener) -> Group | None:
+        """The group whose targets serve a listener's clients, None if that is not known.
+
+        With an Application Load Balancer in between it is that one's, which holds the nodes.
+        """
+        group = next((one for one in self.groups if one.arn == listener.group), None)
+        if group is None or group.alb is None:
+            return group
+        return next((one for one in self.shared if one.service == group.alb), None)
 
     def node(self, name: str) -> Node:
         """A node by its name.

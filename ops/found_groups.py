@@ -39,13 +39,15 @@ class Group:
         logical_id: its name in the template.
         arn: its ARN.
         port: port of the targets.
-        protocol: TCP, TLS or HTTP.
+        protocol: TCP, TLS, HTTP or HTTPS.
         type: instance, ip or alb.
         service: the service that all nodes share, None for another group.
         node: the node whose auxiliary port it is, None for another group.
         health: how targets are checked; times in seconds.
         deregistration_delay: seconds that a target which is taken out keeps its connections.
         targets: what the deployed template registers.
+        alb: the service whose Application Load Balancer is the only target, None for another group:
+            that service's nodes are in the group behind that balancer.
     """
 
     logical_id: str
@@ -58,11 +60,13 @@ class Group:
     health: HealthCheck
     deregistration_delay: int
     targets: tuple[Target, ...]
+    alb: str | None = None
 
     @property
     def key(self) -> str:
-        """The service's name, or the node's, or the name in the template."""
-        return self.service or self.node or self.logical_id
+        """The service's name, or the node's, or whose balancer, or the name in the template."""
+        front = f"{self.alb}'s balancer" if self.alb else None
+        return self.service or self.node or front or self.logical_id
 
     @property
     def region(self) -> str:
@@ -167,6 +171,7 @@ def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[Group]:
             health=_health(properties, port),
             deregistration_delay=int(attributes.get(_DELAY, limits.DEREGISTRATION_DELAY_DEFAULT_S)),
             targets=tuple(_targets(stack, properties, port, names_of)),
+            alb=tag_of(properties, names.ALB_TAG),
         )
 
 

@@ -21,7 +21,16 @@ from ops.haproxy.place import Place
 from ops.haproxy.reloading import reload as load_anew
 
 haproxy = typer.Typer(
-    help="HAProxy: its file, and the one that runs on this machine.", no_args_is_help=True
+    help="""HAProxy's file, and the HAProxy that runs on this machine.
+
+    [bold]Examples[/bold]
+
+    denodo-ha haproxy render -c prod --check
+
+    denodo-ha haproxy drain node1
+
+    denodo-ha haproxy enable node1""",
+    no_args_is_help=True,
 )
 
 _USUAL = Place()

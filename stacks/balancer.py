@@ -9,9 +9,12 @@ from aws_cdk import aws_elasticloadbalancingv2_targets as targets
 from constructs import Construct
 
 from config import cluster as configured
+from config import cookies
 from config.ports import NODE_TLS_PORTS
-from config.topology import HealthCheck, Listener
-from stacks.naming import NODE_TAG, SERVICE_TAG
+from config.topology import Listener
+from stacks.alb import CookieBalancer
+from stacks.checks import health_check
+from stacks.naming import ALB_TAG, NODE_TAG, SERVICE_TAG
 
 _OFF = 0
 """The L2's way to say `off` for a number of healthy targets."""
@@ -22,7 +25,7 @@ class Balancer(Construct):
 
     Attributes:
         nlb: the balancer.
-        groups: target group of every service, by name.
+        groups: target group of every service whose nodes it sends to itself, by name.
     """
 
     def __init__(
@@ -37,7 +40,24 @@ class Balancer(Construct):
         subnets: Mapping[str, ec2.ISubnet],
         security_group: ec2.ISecurityGroup,
         instance_ids: Mapping[str, str],
+        alb_group: ec2.ISecurityGroup | None = None,
+        alb_idle_timeout: int | None = None,
     ) -> None:
+        """Make it, and the Application Load Balancer behind it if some service needs one.
+
+        Args:
+            scope: parent.
+            id_: id.
+            name: the cluster's name.
+            balancer: its settings.
+            listeners: what it serves.
+            vpc: the VPC.
+            subnets: subnet of each zone.
+            security_group: its group.
+            instance_ids: the nodes' instances by name.
+            alb_group: the other's security group.
+            alb_idle_timeout: seconds until that one gives up a silent connection.
+        """
         super().__init__(scope, id_)
         self._name = name
         self._balancer, self._vpc, self._instance_ids = balancer, vpc, instance_ids
@@ -54,8 +74,28 @@ class Balancer(Construct):
         if balancer.addresses:
             _fix_addresses(self.nlb, balancer.addresses, subnets)
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
+        listeners = [*listeners]
+        behind = None
+        if alb_group is not None and alb_idle_timeout is not None:
+            behind = CookieBalancer(
+                self,
+                "Cookies",
+                cluster=name,
+                listeners=[one for one in listeners if one.alb],
+                idle_timeout=alb_idle_timeout,
+                deregistration_delay=balancer.deregistration_delay,
+                deletion_protection=balancer.deletion_protection,
+                vpc=vpc,
+                subnets=subnets,
+                security_group=alb_group,
+                instance_ids=instance_ids,
+            )
+            # Its addresses are any that are free: the fixed ones are taken first.
+            behind.alb.node.add_dependency(self.nlb)
         for listener in listeners:
-            if listener.service is None:
+            if listener.alb is not None and behind is not None:
+                self._pass_on(listener, behind.listeners[listener.key])
+            elif listener.service is None:
                 self._auxiliary(listener)
             else:
                 self.groups[listener.key] = self._service(listener)
@@ -84,6 +124,30 @@ class Balancer(Construct):
         )
         Tags.of(group).add(SERVICE_TAG, listener.key)
         return group
+
+    def _pass_on(self, listener: Listener, to: elbv2.ApplicationListener) -> None:
+        """A port behind which another balancer listens on the same one, and ends TLS.
+
+        Its group has no settings: they are AWS's, and the client's address is kept (AWS, Use an
+        Application Load Balancer as a target of a Network Load Balancer).
+        """
+        service, check = listener.service, listener.alb
+        assert service is not None
+        assert check is not None
+        scope = Construct(self, f"service-{listener.key}")
+        group = elbv2.NetworkTargetGroup(
+            scope,
+            "AlbGroup",
+            vpc=self._vpc,
+            port=listener.port,
+            protocol=elbv2.Protocol.TCP,
+            target_type=elbv2.TargetType.ALB,
+            targets=[targets.AlbListenerTarget(to)],
+            health_check=health_check(check, answers=cookies.ANSWERED),
+        )
+        # Not the service's tag: the nodes are in another group.
+        Tags.of(group).add(ALB_TAG, listener.key)
+        self._listen(scope, listener, group, idle_timeout=service.idle_timeout)
 
     def _auxiliary(self, listener: Listener) -> None:
         """The RMI port of one 7.0 node, whose loss is the loss of that node and no more.
@@ -128,7 +192,7 @@ class Balancer(Construct):
             preserve_client_ip=preserve_client_ip,
             deregistration_delay=Duration.seconds(self._balancer.deregistration_delay),
             target_group_health=health,
-            health_check=_health_check(listener.health),
+            health_check=health_check(listener.health),
         )
 
     def _listen(
@@ -179,15 +243,3 @@ def _fix_addresses(
 def _address(address: str) -> dict[str, str]:
     key = "allocation_id" if address.startswith("eipalloc-") else "private_i_pv4_address"
     return {key: address}
-
-
-def _health_check(check: HealthCheck) -> elbv2.HealthCheck:
-    return elbv2.HealthCheck(
-        protocol=elbv2.Protocol[check.protocol.upper()],
-        port=str(check.port),
-        path=check.path,
-        interval=Duration.seconds(check.interval),
-        timeout=Duration.seconds(check.timeout),
-        healthy_threshold_count=check.healthy,
-        unhealthy_threshold_count=check.unhealthy,
-    )

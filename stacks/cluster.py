@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import node_names, site
+from config import cookies, metadata, node_names, site
 from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
@@ -15,6 +15,7 @@ from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.existing import zones_of_existing
 from stacks.health import MetricHealthCheck
+from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
 from stacks.network import Network
 from stacks.node import FixedAddress, Node
@@ -70,6 +71,9 @@ class ClusterStack(EnvironmentStack):
         groups: list[Group] = ["balancer"] if balanced else []
         if has_own_nodes(self.cluster):
             groups.append("nodes")
+        self._behind = bool(cookies.services(environment, self.cluster))
+        if self._behind:
+            groups.append("alb")
         self._groups = SecurityGroups(
             self,
             "Groups",
@@ -79,6 +83,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._make_nodes(pins)
         host = self._balanced() if balanced else self._bare(public=public)
+        self._let_keep_metadata()
         self._name_nodes()
         if environment.denodo.program and self._nodes:
             self._set_up_nodes(pins, program, balancer=host if balanced else "")
@@ -117,6 +122,21 @@ class ClusterStack(EnvironmentStack):
                 ),
             )
         return nodes
+
+    def _let_keep_metadata(self) -> None:
+        """What nodes and the stack of their metadata need of each other."""
+        set_up = self._nodes if self._environment.denodo.program else {}
+        for name, node in set_up.items():
+            for statement in metadata_access(self._environment, self.name, name):
+                node.role.add_to_policy(statement)
+        if not metadata.makes_database(self.cluster):
+            return
+        if self._nodes:
+            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+        if self.cluster.network.vpc is None:
+            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            for zone, subnet in self._network.node_subnets.items():
+                self._output(naming.subnet_output(zone), subnet.subnet_id)
 
     def _machine(self, node: str, pins: Pins) -> Instance:
         """What a node runs."""
@@ -204,13 +224,19 @@ class ClusterStack(EnvironmentStack):
             subnets=self._network.balancer_subnets,
             security_group=self._groups["balancer"],
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            alb_group=self._groups["alb"] if self._behind else None,
+            alb_idle_timeout=(
+                cookies.idle_timeout(self._environment, self.cluster) if self._behind else None
+            ),
         )
         host = balancer.nlb.load_balancer_dns_name
         self._output(naming.BALANCER_DNS_NAME, host)
         self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
         if len(self._nodes) < len(self.cluster.nodes):
-            # Who owns the instances lets this group in.
+            # Who owns the instances lets these groups in.
             self._output(naming.BALANCER_GROUP_ID, self._groups["balancer"].security_group_id)
+            if self._behind:
+                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
         if site.checks(self._environment).get(self.name) == "alarm":
             self._watch(balancer)
         return host
@@ -225,7 +251,7 @@ class ClusterStack(EnvironmentStack):
         return address
 
     def _watch(self, balancer: Balancer) -> None:
-        """The alarm and its check, which hang on the balancer and so are in its stack."""
+        """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
         jdbc = self._environment.services["jdbc"]
@@ -236,9 +262,11 @@ class ClusterStack(EnvironmentStack):
             group=balancer.groups["jdbc"],
             region=self.cluster.region,
             minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
         )
         self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
+        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
 
     def _say_where(self, host: str) -> None:
         """What people need to know."""

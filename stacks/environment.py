@@ -2,16 +2,18 @@
 
 from aws_cdk import Annotations, App, Stack
 
+from config import metadata
 from config.load import Loaded
 from config.problem import Problem, Severity
 from stacks import naming
+from stacks.catalog import CatalogStack
 from stacks.cluster import ClusterStack
 from stacks.failover import FailoverStack
 from stacks.findings import acknowledge
 
 
 def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
-    """Make the stacks of an environment: one for each cluster, and one for the failover.
+    """Make the stacks of an environment: for each cluster and its metadata, and the failover.
 
     Args:
         app: the app.
@@ -31,6 +33,14 @@ def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
         for name in sorted(environment.clusters)
     }
     stacks: dict[str, Stack] = {**clusters}
+    for name, cluster in clusters.items():
+        if metadata.has_stack(cluster.cluster):
+            stacks[f"{name}{metadata.STACK_ENDING}"] = CatalogStack(
+                app,
+                naming.catalog_stack(environment.name, name),
+                environment=environment,
+                cluster=cluster,
+            )
     if environment.failover is not None:
         stacks["failover"] = FailoverStack(
             app,
@@ -49,6 +59,10 @@ def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
 def _concerned(problem: Problem, stacks: dict[str, Stack]) -> Stack:
     """The stack that a finding is about: its cluster's, the failover's, else the first."""
     match problem.path:
+        case ("clusters", str(name), "catalog" | "exports", *_) if (
+            f"{name}{metadata.STACK_ENDING}" in stacks
+        ):
+            return stacks[f"{name}{metadata.STACK_ENDING}"]
         case ("clusters", str(name), *_) if name in stacks:
             return stacks[name]
         case ("failover", *_) if "failover" in stacks:

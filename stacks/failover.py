@@ -119,10 +119,11 @@ class FailoverStack(EnvironmentStack):
             return
         ttl = site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
         settings["ttl"] = Duration.seconds(ttl)
-        check = self._check(label, method, cluster)
+        checks = self._seen_by(label, method, cluster)
         if role is route53.Failover.PRIMARY:
-            check = self._switched(label, check)
-        settings["health_check"] = check
+            settings["health_check"] = self._all(f"{label}AndSwitch", [*checks, self._switch.check])
+        elif checks:
+            settings["health_check"] = self._all(f"{label}Whole", checks)
         if cluster.cluster.balancer.kind == "none":
             address = self._taken(cluster, naming.NODE_ADDRESS)
             target = route53.RecordTarget.from_ip_addresses(address)
@@ -131,40 +132,44 @@ class FailoverStack(EnvironmentStack):
             host = self._taken(cluster, naming.BALANCER_DNS_NAME)
             route53.CnameRecord(self, label, domain_name=host, **settings)
 
-    def _switched(self, label: str, check: route53.IHealthCheck | None) -> route53.IHealthCheck:
-        """The primary's check with the switch: healthy while both are, or the switch alone."""
-        if check is None:
-            return self._switch.check
-        children = [check, self._switch.check]
-        both = route53.HealthCheck(
+    def _all(self, id_: str, checks: list[route53.IHealthCheck]) -> route53.IHealthCheck:
+        """The check that is healthy while all of these are; of one, that itself."""
+        if len(checks) == 1:
+            return checks[0]
+        whole = route53.HealthCheck(
             self,
-            f"{label}AndSwitch",
+            id_,
             type=route53.HealthCheckType.CALCULATED,
-            child_health_checks=children,
-            health_threshold=len(children),
+            child_health_checks=checks,
+            health_threshold=len(checks),
         )
-        Tags.of(both).add("Name", f"{self._environment.name}-{label.lower()}")
-        self._checks.append(both)
-        return both
+        role = "primary" if id_.startswith("Primary") else "secondary"
+        Tags.of(whole).add("Name", f"{self._environment.name}-{role}")
+        self._checks.append(whole)
+        return whole
 
-    def _check(
+    def _seen_by(
         self, label: str, method: site.Method, cluster: ClusterStack
-    ) -> route53.IHealthCheck | None:
-        """The check of a cluster; None where it is to be taken as it is."""
+    ) -> list[route53.IHealthCheck]:
+        """The checks that see a cluster, its stack's or one of its endpoint; none where none do."""
         if method == "none" or not site.checked(self._failover, cluster.name):
-            return None
-        check = self._own_check(label, method, cluster)
-        self._checks.append(check)
-        return check
+            return []
+        checks: list[route53.IHealthCheck] = (
+            [
+                route53.HealthCheck.from_health_check_id(self, id_, self._taken(cluster, output))
+                for id_, output in (
+                    (f"{label}Health", naming.HEALTH_CHECK_ID),
+                    (f"{label}Alive", naming.ALIVE_CHECK_ID),
+                )
+            ]
+            if method == "alarm"
+            else [self._endpoint(label, cluster)]
+        )
+        self._checks.extend(checks)
+        return checks
 
-    def _own_check(
-        self, label: str, method: site.Method, cluster: ClusterStack
-    ) -> route53.IHealthCheck:
-        """The check that sees a cluster: its stack's, or one of its endpoint."""
-        if method == "alarm":
-            return route53.HealthCheck.from_health_check_id(
-                self, f"{label}Health", self._taken(cluster, naming.HEALTH_CHECK_ID)
-            )
+    def _endpoint(self, label: str, cluster: ClusterStack) -> route53.IHealthCheck:
+        """The check that connects to a cluster from the internet."""
         bare = cluster.cluster.balancer.kind == "none"
         check = route53.HealthCheck(
             self,

@@ -11,7 +11,7 @@ from aws_cdk import Acknowledgment, Validations
 from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from config import site
+from config import cookies, metadata, site
 from config.model import Environment
 from stacks import naming
 
@@ -48,12 +48,6 @@ _ALWAYS = (
     ),
     Reason(
         _NAG,
-        "AwsSolutions-ELB2",
-        "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
-        "out most of what passes; flow logs and Denodo's own log have all of it",
-    ),
-    Reason(
-        _NAG,
         "AwsSolutions-EC28",
         "Target health decides on a node every few seconds; metrics by the minute decide nothing",
     ),
@@ -70,11 +64,19 @@ _ALWAYS = (
         "metric: these are bounded by region, and the metric by its namespace",
     ),
 )
-_GIVEN_VPC = (
+_NO_LOGS = (
+    "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
+    "out most of what passes; flow logs and Denodo's own log have all of it"
+)
+_NO_WEB_LOGS = (
+    "; those of the Application Load Balancer behind it hold addresses and queries of users, and "
+    "who keeps them how long is the account's decision: who wants them turns them on"
+)
+_GIVEN_SUBNETS = (
     Reason(
         _CDK,
         "@aws-cdk/aws-ec2:noSubnetRouteTableId",
-        "The routes of an existing VPC are its owner's, and nothing here reads them",
+        "The routes of a subnet that another stack or somebody else made are not read here",
     ),
 )
 _CREATED_VPC = (
@@ -91,18 +93,48 @@ _PUBLIC = (
         "The configuration opens the balancer to the world, and synth warns of it",
     ),
 )
+_SHARED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-SMG4",
+        "The nodes read their login when they start, so a new password needs a rolling restart: "
+        "an operator rotates it with `denodo-ha catalog rotate`, between two users",
+    ),
+)
+_DATABASE = (
+    Reason(
+        _NAG,
+        "AwsSolutions-RDS11",
+        "Another port hides nothing: the database is private, and its group admits the nodes alone",
+    ),
+)
+_EXPORTED = (
+    Reason(
+        _NAG,
+        "AwsSolutions-S1",
+        "Access logs need a second bucket; who wants to know turns on CloudTrail's data events",
+    ),
+)
 
 
 def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
-    if any(cluster.network.vpc is not None for cluster in clusters):
-        yield from _GIVEN_VPC
+    behind = any(cookies.services(environment, cluster) for cluster in clusters)
+    yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
+    if any(one.network.vpc is not None or metadata.makes_database(one) for one in clusters):
+        yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
         yield from _PUBLIC
+    if any(cluster.catalog is not None for cluster in clusters):
+        yield from _SHARED
+    if any(metadata.makes_database(cluster) for cluster in clusters):
+        yield from _DATABASE
+    if any(cluster.exports is not None for cluster in clusters):
+        yield from _EXPORTED
     machines = (
         machine
         for cluster in clusters

@@ -15,11 +15,17 @@ class MetricHealthCheck(Construct):
 
     Route 53's checkers reach no private address, so it watches a CloudWatch alarm: a plain one
     over one metric, all that such a check supports (AWS, Monitoring a CloudWatch alarm). The
-    metric is a maximum, as each zone reports for itself. A region that is lost reports nothing,
-    hence no data counts as unhealthy.
+    metric is a maximum, as each zone reports for itself.
+
+    A group that is replaced, as by another port on the nodes, has another alarm, and that has no
+    data for its first minutes: then the last known status counts, or every such change would move
+    the site. A region that is lost reports nothing either. So a second check watches a metric
+    that balancers always report, and no data of that one counts as unhealthy. Both must be
+    healthy.
 
     Attributes:
-        check: the health check.
+        check: the check of the group.
+        alive: the check that the balancer and its region report at all.
     """
 
     def __init__(
@@ -31,6 +37,7 @@ class MetricHealthCheck(Construct):
         group: elbv2.NetworkTargetGroup,
         region: str,
         minutes: int,
+        balancer_replaced_with: object,
         replaced_with: object,
     ) -> None:
         """Make alarm and check.
@@ -42,6 +49,7 @@ class MetricHealthCheck(Construct):
             group: the group whose healthy nodes count.
             region: region of the alarm.
             minutes: how long there must be no healthy node.
+            balancer_replaced_with: what replaces the balancer when it changes.
             replaced_with: what replaces the balancer or the group when it changes.
         """
         super().__init__(scope, id_)
@@ -72,7 +80,43 @@ class MetricHealthCheck(Construct):
             "Check",
             type=route53.HealthCheckType.CLOUDWATCH_METRIC,
             alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
+            insufficient_data_health_status=(
+                route53.InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS
+            ),
+        )
+        self.alive = self._alive(nlb, region, minutes, balancer_replaced_with)
+        # What Route 53's console shows as the checks' names.
+        Tags.of(self.check).add("Name", Stack.of(self).stack_name)
+        Tags.of(self.alive).add("Name", f"{Stack.of(self).stack_name}-alive")
+
+    def _alive(
+        self, nlb: elbv2.NetworkLoadBalancer, region: str, minutes: int, replaced_with: object
+    ) -> route53.HealthCheck:
+        """Healthy while the balancer reports.
+
+        The number of its flows is always reported, and never below none (AWS, CloudWatch metrics
+        for your Network Load Balancer): the alarm is fine, or without data.
+        """
+        alarm = cloudwatch.Alarm(
+            self,
+            f"AliveAlarm{fingerprint(minutes, replaced_with)}",
+            metric=cloudwatch.Metric(
+                namespace="AWS/NetworkELB",
+                metric_name="ActiveFlowCount",
+                dimensions_map={"LoadBalancer": nlb.load_balancer_full_name},
+                statistic="Maximum",
+                period=Duration.seconds(ALARM_PERIOD_S),
+            ),
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            evaluation_periods=minutes,
+            treat_missing_data=cloudwatch.TreatMissingData.MISSING,
+            alarm_description="Without data the balancer, or its region, is lost",
+        )
+        return route53.HealthCheck(
+            self,
+            "Alive",
+            type=route53.HealthCheckType.CLOUDWATCH_METRIC,
+            alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
             insufficient_data_health_status=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
         )
-        # What Route 53's console shows as the check's name.
-        Tags.of(self.check).add("Name", Stack.of(self).stack_name)

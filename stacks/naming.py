@@ -2,21 +2,33 @@
 
 import re
 
+from config.metadata import STACK_ENDING
+
 ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
 DRAINED_TAG = "denodo:drained"
+ALB_TAG = "denodo:alb"
 
 BALANCER_DNS_NAME = "BalancerDnsName"
 BALANCER_GROUP_ID = "BalancerSecurityGroupId"
+ALB_GROUP_ID = "AlbSecurityGroupId"
 NODE_ADDRESS = "NodeAddress"
 BALANCER_ZONE_ID = "BalancerHostedZoneId"
 HEALTH_CHECK_ID = "HealthCheckId"
+ALIVE_CHECK_ID = "AliveCheckId"
 JDBC_URL = "JdbcUrl"
 ODBC_ENDPOINT = "OdbcEndpoint"
 WEB_URL = "WebUrl"
 ENDPOINT = "Endpoint"
+NODES_GROUP_ID = "NodesSecurityGroupId"
+VPC_ID = "VpcId"
+CATALOG_HOST = "CatalogHost"
+CATALOG_PORT = "CatalogPort"
+CATALOG_ADMIN_SECRET = "CatalogAdminSecret"  # noqa: S105 - the name of an output
+CATALOG_TOPIC = "CatalogAlarms"
+EXPORT_BUCKET = "ExportBucket"
 CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
 REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 ZONE_ID = "HostedZoneId"
@@ -29,6 +41,11 @@ SOLUTION_MANAGER_POLICY = "SolutionManagerPolicyArn"
 def cluster_stack(environment: str, cluster: str) -> str:
     """Name of a cluster's stack."""
     return f"{environment}-{cluster}"
+
+
+def catalog_stack(environment: str, cluster: str) -> str:
+    """Name of the stack that keeps a cluster's metadata."""
+    return f"{cluster_stack(environment, cluster)}{STACK_ENDING}"
 
 
 def failover_stack(environment: str) -> str:
@@ -47,5 +64,15 @@ def node_name_output(node: str) -> str:
 
 
 def _plain(node: str) -> str:
-    """A node's name as outputs have it: CloudFormation allows letters and digits."""
+    """A name as outputs have it: CloudFormation allows letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", node)
+
+
+def subnet_output(zone: str) -> str:
+    """Name of the output with the subnet of a zone's nodes."""
+    return "NodeSubnet" + _plain(zone)
+
+
+def catalog_secret_output(component: str) -> str:
+    """Name of the output with the secret of a component's login."""
+    return "CatalogSecret" + "".join(part.capitalize() for part in component.split("-"))

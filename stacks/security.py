@@ -7,17 +7,21 @@ from constructs import Construct
 
 from config.firewall import Group, Peer, Rule, Side
 
-_DESCRIPTIONS: dict[Group, str] = {"balancer": "Denodo balancer", "nodes": "Denodo nodes"}
+_DESCRIPTIONS: dict[Group, str] = {
+    "alb": "Denodo balancer of services with cookies",
+    "balancer": "Denodo balancer",
+    "nodes": "Denodo nodes",
+}
 
 
 class SecurityGroups(Construct):
-    """The balancer's group and the nodes', each if it is needed. Every rule is a resource.
+    """The balancers' groups and the nodes', each if it is needed. Every rule is a resource.
 
     With rules inside the groups, every new service would be a change of the groups.
 
-    The balancer's must be there from the beginning: a Network Load Balancer created without one
-    can never get any (AWS, Update the security groups for your Network Load Balancer). The nodes
-    may connect to anywhere, as Denodo's data sources are.
+    The Network Load Balancer's must be there from the beginning: one that was created without can
+    never get any (AWS, Update the security groups for your Network Load Balancer). The nodes may
+    connect to anywhere, as Denodo's data sources are.
     """
 
     def __init__(
@@ -57,7 +61,7 @@ class SecurityGroups(Construct):
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
-                return self["balancer" if peer.name == "balancer" else "nodes"]
+                return next(one for name, one in self._groups.items() if name == peer.name)
 
 
 def _ports(rule: Rule) -> ec2.Port:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.configurations import Data, Key, maps_by_cluster
+from tests.shapes_catalog import share
 
 Paths = tuple[Key, ...]
 Breakage = Callable[[Data], Paths | None]
@@ -235,7 +236,8 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
 def region_without_its_zones(data: Data) -> Paths:
     _at(data, C0)["region"] = "sa-east-1"
     # What belongs to the region is wrong with it.
-    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), ("services",), DENODO
+    metadata = ((*C0, "catalog"), (*C0, "exports"))
+    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), ("services",), DENODO, *metadata
 
 
 def auxiliary_port(data: Data) -> Paths:
@@ -310,6 +312,8 @@ def servers_that_serve_nobody(data: Data) -> Paths | None:
         return None
     data.setdefault("services", {})["jdbc"] = 9999
     data["denodo"]["servers"] = ["scheduler"]
+    data["denodo"].pop("metadata", None)
+    share(data, "scheduler")
     return JDBC, ("services",)
 
 

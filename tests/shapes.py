@@ -14,6 +14,7 @@ from tests.configurations import (
     by_cluster,
     maps_by_cluster,
 )
+from tests.shapes_catalog import shared
 from tests.shapes_denodo import address, denodos, names
 
 REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
@@ -23,6 +24,8 @@ NODE_NAMES = (
     *("x" * 32, "a.b-c.D", "Listener", "Targets"),
 )
 SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
+COOKIES = {"web", "web-tls", "x"}
+"""Those that may speak HTTP."""
 _hex = st.text("0123456789abcdef", min_size=17, max_size=17)
 
 
@@ -62,6 +65,8 @@ def environments(draw: Draw) -> Data:
         # The default ones, which the default servers serve.
         del data["services"]
         data["denodo"].pop("servers", None)
+    for name, of in draw(shared(data)).items():
+        data["clusters"][name] |= of
     return data
 
 
@@ -213,8 +218,31 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
                 service["idle_timeout"] = draw(st.integers(60, 6000))
         if draw(st.booleans()):
             service["health"] = draw(_checks())
+        if name in COOKIES and _may_have_cookies(clusters, bare=bare) and draw(st.booleans()):
+            _by_cookie(draw, service, clusters)
         services[name] = service
     return services
+
+
+def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
+    """Whether an Application Load Balancer fits: room in created subnets, and cross-zone on."""
+    return not bare and all(
+        of["balancer"].get("cross_zone", True)
+        and ("vpc" in of["network"] or not of["network"]["cidr"].endswith("/24"))
+        for of in clusters.values()
+    )
+
+
+def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
+    service["sticky"] = "cookie"
+    service.pop("client_ip", None)
+    if "tls" not in service and (
+        service.get("node_port", service["port"]) == 9443 or draw(st.booleans())
+    ):
+        service["tls"] = by_cluster(clusters, "acm", f"certificate/{UUID}")
+    service.pop("idle_timeout", None)
+    if draw(st.booleans()):
+        service["idle_timeout"] = draw(st.integers(60, 4000))
 
 
 @st.composite

@@ -14,6 +14,7 @@ from config.load import load
 from tests import assembly
 from tests.assembly import ROOT, Template, synthesise
 
+GROUP_OF_RULES = "AWS::EC2::SecurityGroup"
 Data = dict[str, Any]
 Synth = Callable[[Data], dict[str, Template]]
 
@@ -119,6 +120,47 @@ def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None
     assert one["denodo70-failover"] == two["denodo70-failover"]
 
 
+def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
+    """The first service with cookies brings the second balancer, the next one a listener of it."""
+    first, second = copy.deepcopy(created), copy.deepcopy(created)
+    first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
+    second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}
+    zero, one, two = (synth(data)["denodo80-main"] for data in (created, first, second))
+    change = Change(zero, one)
+    group = {id_: of for id_, of in change.added.items() if of["Type"] == GROUP_OF_RULES}
+    rest = {id_: of for id_, of in change.added.items() if id_ not in group}
+    assert len(group) == 1
+    paths = {"Balancer/Cookies", "Balancer/service-app"}
+    assert _split(rest) == (paths, {(8181, 8181), (9191, 9191)})
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    change = Change(one, two)
+    assert _split(change.added) == (
+        {"Balancer/Cookies", "Balancer/service-api"},
+        {(8182, 8182)},
+    )
+    assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    back = Change(two, zero)
+    assert back.added == {}
+    assert {tuple(keys) for keys in back.changed.values()} == {("Value",)}
+
+
+def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
+    """Clients find the service on the same listener, which is pointed at the new group."""
+    after = copy.deepcopy(created)
+    after["services"]["web"]["sticky"] = "cookie"
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    changed = {id_: keys for id_, keys in change.changed.items() if keys != {"Value"}}
+    assert set(map(tuple, changed.values())) == {("DefaultActions",)}
+    assert [change.path(id_) for id_ in changed] == [
+        "denodo80-main/Balancer/service-web/Listener/Resource"
+    ]
+    kinds = sorted(one["Type"].rpartition("::")[2] for one in change.removed.values())
+    assert kinds == ["SecurityGroupEgress", "SecurityGroupIngress", "TargetGroup"]
+
+
 def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
     nodes = after["clusters"]["active"]["nodes"]
@@ -215,9 +257,29 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
     after["failover"]["threshold"] = 2
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
-    (added,), (removed,) = change.added.values(), change.removed.values()
-    assert added["Type"] == removed["Type"] == "AWS::CloudWatch::Alarm"
-    assert list(change.changed.values()) == [{"HealthCheckConfig"}]
+    for one in (change.added, change.removed):
+        assert [of["Type"] for of in one.values()] == ["AWS::CloudWatch::Alarm"] * 2
+    assert list(change.changed.values()) == [{"HealthCheckConfig"}] * 2
+
+
+def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
+    synth: Synth, article: Data
+) -> None:
+    """The group's new alarm has no data at first: its check keeps its status, and this one is."""
+    after = copy.deepcopy(article)
+    after["services"]["jdbc"] = 9989
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    metrics = [
+        [
+            one["Properties"]["MetricName"]
+            for one in of.values()
+            if "MetricName" in one["Properties"]
+        ]
+        for of in (change.added, change.removed)
+    ]
+    assert metrics == [["HealthyHostCount"], ["HealthyHostCount"]]
+    checks = [id_ for id_, keys in change.changed.items() if "HealthCheckConfig" in keys]
+    assert [change.path(id_).split("/")[-2] for id_ in checks] == ["Check"]
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from config import site
+from config import cookies, site
 from config.failover import Failover
 from config.model import Environment
 from config.pins import wanted
 from config.topology import HealthCheck, listeners
 from tests.cases.nodes import exists
-from tests.configurations import OTHER_ACCOUNT, Data, changed, loaded, minimal, twins
+from tests.configurations import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    UUID,
+    Data,
+    changed,
+    loaded,
+    minimal,
+    twins,
+)
 
 NO_PROGRAM = partial(changed, minimal(), {"denodo/program": False})
 
@@ -111,6 +120,68 @@ class TestHealthCheck:
         health = {"protocol": "http", "port": 9191, "interval": 30, "unhealthy": 9}
         data = changed(minimal("7.0"), {"clusters/main/balancer/health": health})
         assert checks(tmp_path, data)["node1"] == HealthCheck("tcp", 19997, None, 30, 4, 2, 9)
+
+
+class TestCookies:
+    """How nodes are checked behind an Application Load Balancer, and that one itself."""
+
+    def found(self, folder: Path, web: Data, **more: object) -> tuple[HealthCheck, HealthCheck]:
+        """The two checks of a service with cookies: of its nodes, and of the balancer."""
+        service = {"port": 443, "node_port": 9090, "sticky": "cookie", **web}
+        data = changed(minimal(), {"services/web": service, **more})
+        environment = loaded(folder, data).environment
+        served = listeners(environment, environment.clusters["main"])
+        assert [one.alb for one in served if one.key != "web"] == [None]
+        (one,) = (one for one in served if one.key == "web")
+        assert one.alb is not None
+        return one.health, one.alb
+
+    def test_nodes_are_asked_and_an_answer_is_enough_of_the_balancer(self, tmp_path: Path) -> None:
+        assert self.found(tmp_path, {}) == (
+            HealthCheck("http", 9191, "/ready/web", 5, 4, 2, 2),
+            HealthCheck("http", 443, "/", 5, 4, 2, 2),
+        )
+
+    def test_what_nodes_are_asked_on_the_service_s_port_the_balancer_is_too(
+        self, tmp_path: Path
+    ) -> None:
+        health = {"protocol": "http", "path": "/up", "interval": 10}
+        nodes, balancer = self.found(tmp_path, {"health": health})
+        assert nodes == HealthCheck("http", 9090, "/up", 10, 4, 2, 2)
+        assert balancer == HealthCheck("http", 443, "/up", 10, 4, 2, 2)
+
+    def test_another_port_s_path_is_not_the_service_s(self, tmp_path: Path) -> None:
+        health = {"port": 9098, "path": "/up"}
+        nodes, balancer = self.found(tmp_path, {"health": health})
+        assert (nodes.protocol, nodes.port, nodes.path) == ("http", 9098, "/up")
+        assert balancer.path == "/"
+
+    def test_tls_ends_at_the_balancer_and_may_begin_again(self, tmp_path: Path) -> None:
+        tls = f"arn:aws:acm:eu-west-1:{ACCOUNT}:certificate/{UUID}"
+        web = {"tls": tls, "node_port": 9443}
+        nodes, balancer = self.found(tmp_path, web, **{"denodo/program": False})
+        assert nodes == HealthCheck("https", 9443, "/", 5, 4, 2, 2)
+        assert balancer.protocol == "https"
+
+    def test_who_has_no_program_is_asked_by_http(self, tmp_path: Path) -> None:
+        nodes, _ = self.found(tmp_path, {}, **{"denodo/program": False})
+        assert nodes == HealthCheck("http", 9090, "/", 5, 4, 2, 2)
+
+    @pytest.mark.parametrize(("timeouts", "expected"), [((60, 100), 350), ((None, 900), 900)])
+    def test_one_idle_timeout_is_the_longest(
+        self, tmp_path: Path, timeouts: tuple[int | None, int], expected: int
+    ) -> None:
+        """The listeners in front have 350 s unless they are told, and keep their own."""
+        services = {
+            f"services/s{number}": {
+                "port": 8080 + number,
+                "sticky": "cookie",
+                **({"idle_timeout": one} if one else {}),
+            }
+            for number, one in enumerate((*timeouts, None))
+        }
+        environment = loaded(tmp_path, changed(minimal(), services)).environment
+        assert cookies.idle_timeout(environment, environment.clusters["main"]) == expected
 
 
 class TestFailover:

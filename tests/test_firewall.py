@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from config.firewall import Rule, firewall
-from config.topology import listeners
+from config.firewall import Group, Rule, firewall
+from config.topology import Listener, listeners
 from tests import shapes
 from tests.cases.failover import CHECKED, ENDPOINT, V7
 from tests.cases.nodes import exists
@@ -75,6 +75,20 @@ def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
         "balancer from 10.0.0.0/8: 443",
         *(f"balancer to nodes: {port}" for port in (9090, 9191)),
         *(f"nodes from balancer: {port}" for port in (9090, 9191)),
+    }
+
+
+def test_cookies_are_set_between_the_balancer_and_the_nodes(tmp_path: Path) -> None:
+    """What ends in the second balancer does not reach the nodes past it."""
+    web = {"port": 80, "node_port": 9090, "sticky": "cookie"}
+    assert rules(tmp_path, changed(minimal(), {"services/web": web})) == {
+        *(f"balancer from 10.0.0.0/8: {port}" for port in (80, 9999)),
+        "balancer to alb: 80",
+        "alb from balancer: 80",
+        *(f"alb to nodes: {port}" for port in (9090, 9191)),
+        *(f"nodes from alb: {port}" for port in (9090, 9191)),
+        *(f"balancer to nodes: {port}" for port in (9191, 9999)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9999)),
     }
 
 
@@ -149,18 +163,28 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
     for name, cluster in environment.clusters.items():
         sides = {(side.group, side.direction): side for side in firewall(environment, name)}
         served = listeners(environment, cluster)
-        needed = {port for one in served for port in (one.target_port, one.health.port)}
         if cluster.balancer.kind == "none":
             assert set(sides) == {("nodes", "ingress")}
             continue
-        sent = of(sides["balancer", "egress"])
-        assert {port for _, port in sent} == needed
-        if any(node.instance_id is None for node in cluster.nodes.values()):
-            taken = of(sides["nodes", "ingress"])
-            assert {port for peer, port in taken if peer == "balancer"} == needed
-            assert ("nodes", max(needed)) in sent
-        else:
+        created = any(node.instance_id is None for node in cluster.nodes.values())
+        of_groups: list[tuple[Group, list[Listener]]] = [
+            ("balancer", [one for one in served if not one.alb]),
+            ("alb", [one for one in served if one.alb]),
+        ]
+        for group, behind in of_groups:
+            needed = {port for one in behind for port in (one.target_port, one.health.port)}
+            sent = of(sides[group, "egress"]) if (group, "egress") in sides else set()
+            assert {port for peer, port in sent if peer != "alb"} == needed
+            taken = of(sides["nodes", "ingress"]) if created else set()
+            assert {port for peer, port in taken if peer == group} == (needed if created else set())
+            assert not (created and needed) or ("nodes", max(needed)) in sent
+        if not created:
             assert ("nodes", "ingress") not in sides
+        passed_on = {("alb", one.port) for one in served if one.alb}
+        assert passed_on <= of(sides["balancer", "egress"])
+        assert ("alb", "ingress") in sides or not passed_on
+        if passed_on:
+            assert of(sides["alb", "ingress"]) == {("balancer", port) for _, port in passed_on}
 
 
 @MANY

@@ -25,6 +25,7 @@ def test_numbers_are_the_published_ones() -> None:
     assert {name: (one.value, one.adjustable) for name, one in LIMITS.items()} == {
         "LISTENERS_PER_NLB": (50, False),
         "TARGETS_PER_NLB": (500, True),
+        "TARGETS_PER_ALB_BEHIND_NLB": (100, False),
         "RULES_PER_SECURITY_GROUP": (60, True),
         "HEALTH_CHECKERS_WEIGHT": (25, False),
         "ELASTIC_IPS_PER_REGION": (5, True),
@@ -34,6 +35,8 @@ def test_numbers_are_the_published_ones() -> None:
         "RECORDS_PER_HOSTED_ZONE": (10_000, True),
         "TAGS_PER_RESOURCE": (50, False),
         "POLICIES_PER_ROLE": (10, True),
+        "DATABASE_ZONES": (2, False),
+        "SECRET_BYTES": (65_536, False),
         "PARAMETER_BYTES": (8192, False),
     }
 
@@ -45,10 +48,16 @@ def test_ranges_are_the_published_ones() -> None:
         "HEALTH_THRESHOLD": (2, 10),
         "DEREGISTRATION_DELAY_S": (0, 3600),
         "IDLE_TIMEOUT_S": (60, 6000),
+        "ALB_IDLE_TIMEOUT_S": (1, 4000),
         "RECORD_TTL_S": (0, 2**31 - 1),
         "FAILURE_THRESHOLD": (1, 10),
         "VPC_PREFIX": (16, 28),
         "DISK_GIB": (1, 65_536),
+        "DATABASE_STORAGE_GIB": (20, 65_536),
+        "DATABASE_RETENTION_DAYS": (1, 35),
+        "DATABASE_CONNECTIONS": (20, 5000),
+        "DATABASE_WINDOW_S": (1800, 86_400),
+        "ALB_SUBNET_PREFIX": (16, 27),
         "CREATION_TIMEOUT_S": (300, 43_200),
     }
 
@@ -107,8 +116,14 @@ def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
     assert limits.CREATION_TIMEOUT_S.low > limits.SETUP_SHARE_S
 
 
-OURS = {("config/document.py", 50), ("config/problem.py", 120), ("config/memory.py", 1024)}
-"""How deep a file may be, how long a shown value, MiB in a GiB: no published limits."""
+OURS = {
+    ("config/document.py", 50),
+    ("config/problem.py", 120),
+    ("config/memory.py", 1024),
+    ("config/haproxy.py", 86_400),
+}
+"""How deep a file may be, how long a shown value, MiB in a GiB, how long an old worker lives: no
+published limits."""
 
 
 def _numbers() -> set[int]:

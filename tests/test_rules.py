@@ -11,6 +11,8 @@ from config.rules import RULES, Rule
 from config.validate import validate
 from tests.cases import (
     balancer,
+    catalog,
+    cookies,
     denodo,
     failover,
     haproxy,
@@ -33,8 +35,10 @@ TABLES = (
     node_names,
     denodo,
     balancer,
+    cookies,
     haproxy,
     failover,
+    catalog,
     quotas,
     risks,
 )

@@ -19,7 +19,7 @@ from tests import shapes
 from tests.assembly import EXAMPLES
 from tests.cases.denodo import arn
 from tests.cases.node_names import named as with_addresses
-from tests.configurations import Data, changed, loaded, minimal, twins
+from tests.configurations import GONE, Data, changed, loaded, minimal, twins
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads(schema_text()))
 BALANCER = "balancer-0123456789abcdef.elb.eu-west-1.amazonaws.com"
@@ -106,6 +106,7 @@ def test_everything_is_named_and_nothing_is_secret(tmp_path: Path) -> None:
             "denodo/home": "/opt/denodo",
             "denodo/user": "vdp",
             "denodo/servers": ["scheduler", "vdp", "data-catalog"],
+            "clusters/main/nodes/node2": GONE,
             "denodo/heap_gib": 6,
             "denodo/jvm": {"web": "-Xmx2g"},
             "denodo/tls": {"secret": arn("tls"), "version": "v" * 32},

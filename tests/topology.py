@@ -11,6 +11,7 @@ from typing import Any
 from config.cluster import Cluster
 from config.model import Environment
 from config.service import HealthSettings, Service
+from tests import topology_catalog
 from tests.assembly import Assembly
 
 LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -20,13 +21,14 @@ INSTANCE = "AWS::EC2::Instance"
 PROFILE = "AWS::IAM::InstanceProfile"
 INGRESS = "AWS::EC2::SecurityGroupIngress"
 EGRESS = "AWS::EC2::SecurityGroupEgress"
+TLS_ON_NODES = {9443}
 ALARM = "AWS::CloudWatch::Alarm"
 CHECK = "AWS::Route53::HealthCheck"
 RECORD = "AWS::Route53::RecordSet"
 
 PARAMETER = "AWS::SSM::Parameter"
 ZONE = "AWS::Route53::HostedZone"
-NAMED = {RECORD, PARAMETER, ZONE}
+NAMED = {RECORD, PARAMETER, ZONE, topology_catalog.SECRET}
 """What others know by a name of ours."""
 
 Resources = dict[str, dict[str, Any]]
@@ -37,11 +39,13 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
+    names |= topology_catalog.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
         ClusterView(environment, name, cluster, assembly).holds()
     if environment.failover:
         _failover(environment, assembly)
+    topology_catalog.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 
@@ -61,7 +65,8 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
             if not stack.endswith("-failover"):
-                assert given["denodo:cluster"] == stack.removeprefix(f"{environment.name}-")
+                cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
+                assert given["denodo:cluster"] == cluster
             assert environment.tags.items() <= given.items()
 
 
@@ -76,6 +81,13 @@ class ClusterView:
         self.template = assembly.templates[self.stack]
         self.assembly = assembly
         self.groups = self.of(GROUP)
+        kinds = {one["Type"]: id_ for id_, one in self.of(LB).items()}
+        self.nlb, self.alb = kinds.get("network", ""), kinds.get("application", "")
+        self.cookies = {
+            name: one
+            for name, one in environment.services.items()
+            if one.sticky == "cookie" and cluster.balancer.kind == "nlb"
+        }
         self.nodes = {_tags(one)["denodo:node"]: id_ for id_, one in self.of(INSTANCE).items()}
         self.adopted = {
             name: node.instance_id for name, node in cluster.nodes.items() if node.instance_id
@@ -96,6 +108,7 @@ class ClusterView:
         else:
             self.balancer_is_as_configured()
             self.every_port_has_its_group()
+            self.cookies_are_set_behind_it()
             self.groups_let_in_what_they_must_and_nothing_else()
         self.no_group_is_over_its_quota()
         self.outputs_are_there()
@@ -163,11 +176,12 @@ class ClusterView:
             for verb in ("Create", "Open")
             for what in ("Control", "Data")
         }
-        named = by_action.keys() - sessions
+        named = by_action.keys() - sessions - topology_catalog.actions_of_a_node(self.cluster)
         if not self.environment.denodo.program:
             assert named == set()
             return
         may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
+        may -= topology_catalog.actions_of_a_node(self.cluster)
         assert may <= named <= may | {"secretsmanager:GetSecretValue"}
         (parameter,) = by_action["ssm:GetParameter"]
         ref = parameter["Fn::Join"][1][-1]["Ref"]
@@ -230,7 +244,7 @@ class ClusterView:
 
     def name_of_balancer(self) -> str:
         """What stands for the balancer in a template."""
-        return next(iter(self.of(LB)), "no balancer")
+        return self.nlb or "no balancer"
 
     def state_of(self, parameter: str) -> dict[str, Any]:
         """The desired state in a parameter; `_UNKNOWN` is what CloudFormation fills in."""
@@ -265,7 +279,8 @@ class ClusterView:
 
     def balancer_is_as_configured(self) -> None:
         """Rules 3 and 4."""
-        (balancer,) = self.of(LB).values()
+        assert len(self.of(LB)) == 1 + bool(self.cookies)
+        balancer = self.of(LB)[self.nlb]
         settings = self.cluster.balancer
         assert balancer["Type"] == "network"
         assert balancer["Scheme"] == settings.scheme
@@ -291,37 +306,104 @@ class ClusterView:
             for name, node in self.cluster.nodes.items():
                 assert node.auxiliary_port is not None
                 wanted[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
-        listeners = self.of(LISTENER)
-        assert sorted(one["Port"] for one in listeners.values()) == sorted(wanted)
+        listeners = self.listeners_of(self.nlb)
+        assert sorted(one["Port"] for one in listeners) == sorted(wanted)
         used = []
-        for listener in listeners.values():
-            (action,) = listener["DefaultActions"]
-            group_id = action["TargetGroupArn"]["Ref"]
+        for listener in listeners:
+            group_id = _forwarded(listener)
             used.append(group_id)
             port, nodes, service = wanted[listener["Port"]]
+            if service in self.cookies.values():
+                used.append(self.leads_to_the_alb(group_id, listener["Port"]))
+                self.idle_is_right(listener, service)
+                assert listener["Protocol"] == "TCP"
+                assert "Certificates" not in listener
+                continue
             self.group_is_right(self.groups[group_id], port, nodes, service)
             certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
             wanted_one = service.certificate(self.name) if service else None
             assert certificates == ([wanted_one] if wanted_one else [])
             assert listener["Protocol"] == ("TLS" if wanted_one else "TCP")
             assert ("SslPolicy" in listener) == bool(wanted_one)
-            idle = _attributes(listener.get("ListenerAttributes", []))
-            expected = service.idle_timeout if service else None
-            assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)
+            self.idle_is_right(listener, service)
         assert sorted(used) == sorted(self.groups)
+
+    def listeners_of(self, balancer: str) -> list[dict[str, Any]]:
+        """The listeners of a balancer."""
+        found = self.of(LISTENER).values()
+        return [one for one in found if one["LoadBalancerArn"] == {"Ref": balancer}]
+
+    def idle_is_right(self, listener: dict[str, Any], service: Service | None) -> None:
+        """A listener's own idle timeout is the service's, if it has one."""
+        idle = _attributes(listener.get("ListenerAttributes", []))
+        expected = service.idle_timeout if service else None
+        assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)
+
+    def leads_to_the_alb(self, group_id: str, port: int) -> str:
+        """The group of the other balancer, on the same port; gives the group that it leads to.
+
+        It is made after the listener, takes no attribute and is no group of nodes to commands.
+        """
+        group = self.groups[group_id]
+        assert (group["TargetType"], group["Protocol"], group["Port"]) == ("alb", "TCP", port)
+        assert group["Targets"] == [{"Id": {"Ref": self.alb}, "Port": port}]
+        assert "TargetGroupAttributes" not in group
+        assert not {"denodo:service", "denodo:node"} & _tags(group).keys()
+        (name,) = (key for key, one in self.cookies.items() if one.port == port)
+        assert _tags(group)["denodo:alb"] == name
+        ((listener_id, listener),) = (
+            (id_, one)
+            for id_, one in self.of(LISTENER).items()
+            if one["LoadBalancerArn"] == {"Ref": self.alb} and one["Port"] == port
+        )
+        assert listener_id in self.template["Resources"][group_id]["DependsOn"]
+        assert group["HealthCheckProtocol"] == listener["Protocol"]
+        assert group["HealthCheckPort"] == str(port)
+        assert group["Matcher"]["HttpCode"] == "200-499"
+        assert group["HealthCheckPath"].startswith("/")
+        assert not group["HealthCheckPath"].startswith("/ready/")
+        return _forwarded(listener)
+
+    def cookies_are_set_behind_it(self) -> None:
+        """Rule 1's exception: a second balancer, which ends TLS and keeps clients by cookie."""
+        if not self.cookies:
+            return
+        front, alb = self.of(LB)[self.nlb], self.of(LB)[self.alb]
+        assert alb["Scheme"] == "internal"
+        places = front.get("Subnets") or [one["SubnetId"] for one in front["SubnetMappings"]]
+        assert alb["Subnets"] == places
+        attributes = _attributes(alb["LoadBalancerAttributes"])
+        idle = max(one.idle_timeout or 350 for one in self.cookies.values())
+        assert attributes["idle_timeout.timeout_seconds"] == str(idle)
+        assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+        protected = str(self.cluster.balancer.deletion_protection).lower()
+        assert attributes["deletion_protection.enabled"] == protected
+        listeners = {one["Port"]: one for one in self.listeners_of(self.alb)}
+        assert set(listeners) == {one.port for one in self.cookies.values()}
+        for name, service in self.cookies.items():
+            listener, port = listeners[service.port], service.node_port or service.port
+            certificate = service.certificate(self.name)
+            assert listener["Protocol"] == ("HTTPS" if certificate else "HTTP")
+            certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+            assert certificates == ([certificate] if certificate else [])
+            group = self.groups[_forwarded(listener)]
+            assert _tags(group)["denodo:service"] == name
+            assert group["Protocol"] == ("HTTPS" if port in TLS_ON_NODES else "HTTP")
+            assert group["HealthCheckProtocol"] in ("HTTP", "HTTPS")
+            assert group["Matcher"]["HttpCode"] == "200-399"
+            self.targets_are_right(group, port, set(self.cluster.nodes))
+            attributes = _attributes(group["TargetGroupAttributes"])
+            assert attributes["stickiness.enabled"] == "true"
+            assert attributes["stickiness.type"] == "lb_cookie"
+            delay = str(self.cluster.balancer.deregistration_delay)
+            assert attributes["deregistration_delay.timeout_seconds"] == delay
+            self.check_is_right(group, port, service)
 
     def group_is_right(
         self, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
     ) -> None:
         """A group's targets and attributes; traps 1 to 3 for a single-node auxiliary group."""
-        by_id = {id_: name for name, id_ in (*self.nodes.items(), *self.adopted.items())}
-        ids = [
-            one["Id"] if isinstance(one["Id"], str) else one["Id"]["Ref"]
-            for one in group["Targets"]
-        ]
-        assert sorted(by_id[id_] for id_ in ids) == sorted(nodes)
-        assert {target["Port"] for target in group["Targets"]} == {port}
-        assert group["Port"] == port
+        self.targets_are_right(group, port, nodes)
         attributes = _attributes(group["TargetGroupAttributes"])
         delay = str(self.cluster.balancer.deregistration_delay)
         assert attributes["deregistration_delay.timeout_seconds"] == delay
@@ -337,6 +419,17 @@ class ClusterView:
             sticky = attributes.get("stickiness.enabled") == "true"
             assert sticky == (service.sticky is True)
         self.check_is_right(group, port, service)
+
+    def targets_are_right(self, group: dict[str, Any], port: int, nodes: set[str]) -> None:
+        """A group has the nodes that belong there, on one port."""
+        by_id = {id_: name for name, id_ in (*self.nodes.items(), *self.adopted.items())}
+        ids = [
+            one["Id"] if isinstance(one["Id"], str) else one["Id"]["Ref"]
+            for one in group["Targets"]
+        ]
+        assert sorted(by_id[id_] for id_ in ids) == sorted(nodes)
+        assert {target["Port"] for target in group["Targets"]} == {port}
+        assert group["Port"] == port
 
     def check_is_right(self, group: dict[str, Any], port: int, service: Service | None) -> None:
         """A group's health check: the service's settings, the balancer's, the defaults."""
@@ -358,12 +451,17 @@ class ClusterView:
             assert group["HealthCheckPort"] == "9191"
             assert group["HealthCheckPath"] == f"/ready/{name}"
             return
+        if service in self.cookies.values():
+            tls = int(group["HealthCheckPort"]) in TLS_ON_NODES
+            said = own.protocol or general.protocol or ("https" if tls else "http")
+            assert group["HealthCheckProtocol"] == said.upper()
+            assert group["HealthCheckPath"] == (own.path or general.path or "/")
         expected = (own.port or general.port or port) if service else port
         assert group["HealthCheckPort"] == str(expected)
 
     def groups_let_in_what_they_must_and_nothing_else(self) -> None:
         """Rule 3: clients to the balancer, balancer to nodes, managers to management ports."""
-        (balancer,) = _security_groups(self.of(LB).values(), "SecurityGroups")
+        (balancer,) = _security_groups([self.of(LB)[self.nlb]], "SecurityGroups")
         nodes = next(iter(_security_groups(self.of(INSTANCE).values(), "SecurityGroupIds")), "")
         assert balancer != nodes
         # Adopted instances are in groups of their owner's: known by their network's addresses.
@@ -375,26 +473,50 @@ class ClusterView:
             for group in (balancer, nodes)
         }
         served = {one["Port"] for one in self.of(LISTENER).values()}
-        behind = {one["Port"] for one in self.groups.values()} | {
-            int(one["HealthCheckPort"]) for one in self.groups.values()
-        }
+        # An Application Load Balancer's groups speak HTTP; one that leads to it holds no node.
+        direct = [one for one in self.groups.values() if one["Protocol"] in ("TCP", "TLS")]
+        behind = _reached(one for one in direct if one["TargetType"] == "instance")
+        second = self.second_balancer_is_in_between(balancer, peers)
         manager = self.environment.solution_manager
         managers = set(manager.cidrs) if manager else set()
         for cidr in self.cluster.balancer.clients:
             assert served <= _ports(rules["in", balancer], cidr)
-        for peer in peers:
+        for peer in peers if behind else ():
             assert behind <= _ports(rules["out", balancer], peer)
         sources = {_peer(one) for one in rules["in", balancer]}
         allowed = {*self.cluster.balancer.clients, *managers, *peers}
         assert sources <= allowed | {self.cluster.network.health_checkers}
-        assert {_peer(one) for one in rules["out", balancer]} == peers
+        direct_peers = peers if behind else set()
+        assert {_peer(one) for one in rules["out", balancer]} == direct_peers | second
         if nodes:
             assert behind <= _ports(rules["in", nodes], balancer)
-            assert {_peer(one) for one in rules["in", nodes]} == {balancer, *managers}
+            front = {balancer} if behind else set()
+            assert {_peer(one) for one in rules["in", nodes]} == {*front, *second, *managers}
         if self.environment.denodo.version == "7.0":
             auxiliary = {node.auxiliary_port for node in self.cluster.nodes.values()}
             for peer in {*peers, *managers}:
                 assert auxiliary <= _ports(rules["in", balancer], peer)
+
+    def second_balancer_is_in_between(self, balancer: str, nodes: set[str]) -> set[str]:
+        """Only the first reaches it, on its listeners' ports, and it reaches the nodes only."""
+        if not self.alb:
+            return set()
+        (group,) = _security_groups([self.of(LB)[self.alb]], "SecurityGroups")
+        assert group not in {balancer, *nodes}
+        served = {one.port for one in self.cookies.values()}
+        behind = _reached(
+            one for one in self.groups.values() if one["Protocol"] in ("HTTP", "HTTPS")
+        )
+        into, out = self.rules_of("in", group), self.rules_of("out", group)
+        assert {_peer(one) for one in into} == {balancer}
+        assert served <= _ports(into, balancer)
+        assert served <= _ports(self.rules_of("out", balancer), group)
+        assert {_peer(one) for one in out} == nodes
+        for peer in nodes:
+            assert behind <= _ports(out, peer)
+            if "/" not in peer:
+                assert behind <= _ports(self.rules_of("in", peer), group)
+        return {group}
 
     def the_node_is_reached_directly(self) -> None:
         """Without a balancer: one node, an Elastic IP if it is public, and its own group."""
@@ -486,32 +608,47 @@ def _check(
         for one in _leaves(own, record.get("HealthCheckId"))
         if own.get(one.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
     ]
-    assert len(checks) == int(wanted)
     if not wanted:
+        assert checks == []
         return
-    (found,) = checks
-    if "Ref" in found:
-        config = own[found["Ref"]]["HealthCheckConfig"]
-    else:
-        stack = f"{environment.name}-{name}"
-        assert found["Fn::GetStackOutput"]["StackName"] == stack
-        (check,) = assembly.resources(stack, CHECK).values()
-        config = check["HealthCheckConfig"]
-        (alarm_id,) = assembly.resources(stack, ALARM)
-        assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
-        assert config["InsufficientDataHealthStatus"] == "Unhealthy"
+    if not any("Ref" in one for one in checks):
         assert cluster.account == (
             failover.account or environment.clusters[failover.primary].account
         )
-    if internal:
-        assert config["Type"] == "CLOUDWATCH_METRIC"
-    elif config["Type"] == "TCP":
+        _watched(assembly, f"{environment.name}-{name}", checks)
+        return
+    (found,) = checks
+    config = own[found["Ref"]]["HealthCheckConfig"]
+    assert not internal
+    if config["Type"] == "TCP":
         assert config["Port"] == environment.services["jdbc"].port
         assert ("IPAddress" in config) == (cluster.balancer.kind == "none")
         everyone = "0.0.0.0/0" in cluster.balancer.clients
         admitted = "0.0.0.0/0" if everyone else str(cluster.network.health_checkers)
         rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
         assert config["Port"] in _ports(rules, admitted)
+
+
+def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> None:
+    """A group and its balancer are watched: what is new has no data, and what is lost neither."""
+    outputs = assembly.templates[stack]["Outputs"]
+    own, alarms = assembly.resources(stack, CHECK), assembly.resources(stack, ALARM)
+    assert len(checks) == len(own) == len(alarms) == 2
+    seen = {}
+    for one in checks:
+        assert one["Fn::GetStackOutput"]["StackName"] == stack
+        id_ = outputs[one["Fn::GetStackOutput"]["OutputName"]]["Value"]["Ref"]
+        config = own[id_]["HealthCheckConfig"]
+        assert config["Type"] == "CLOUDWATCH_METRIC"
+        alarm = alarms[config["AlarmIdentifier"]["Name"]["Ref"]]
+        assert (alarm["Statistic"], alarm["Period"]) == ("Maximum", 60)
+        assert alarm["TreatMissingData"] == "missing"
+        dimensions = {pair["Name"] for pair in alarm["Dimensions"]}
+        seen[alarm["MetricName"], *sorted(dimensions)] = config["InsufficientDataHealthStatus"]
+    assert seen == {
+        ("HealthyHostCount", "LoadBalancer", "TargetGroup"): "LastKnownStatus",
+        ("ActiveFlowCount", "LoadBalancer"): "Unhealthy",
+    }
 
 
 def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -522,7 +659,7 @@ def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]
     if config.get("Type") != "CALCULATED":
         return [check]
     children: list[dict[str, Any]] = config["ChildHealthChecks"]
-    assert config["HealthThreshold"] == len(children) == 2
+    assert config["HealthThreshold"] == len(children) > 1
     return children
 
 
@@ -599,6 +736,17 @@ def _mentioned(value: Any) -> set[str]:
         found.add(value["Fn::GetAtt"][0])
     depends = value.get("DependsOn", [])
     return found | {depends} if isinstance(depends, str) else found | set(depends)
+
+
+def _forwarded(listener: dict[str, Any]) -> str:
+    """The group that a listener sends to."""
+    (action,) = listener["DefaultActions"]
+    return str(action["TargetGroupArn"]["Ref"])
+
+
+def _reached(groups: Iterable[dict[str, Any]]) -> set[int]:
+    """The ports that groups send to and check."""
+    return {port for one in groups for port in (one["Port"], int(one["HealthCheckPort"]))}
 
 
 def _attributes(pairs: Iterable[dict[str, str]]) -> dict[str, str]:

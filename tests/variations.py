@@ -7,12 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.configurations import UUID, Data, maps_by_cluster, networks
+from tests.shapes_catalog import share
 
 Variation = Callable[[Data], None]
 
 
 def _clusters(data: Data) -> list[Data]:
     return list(data["clusters"].values())
+
+
+def _exporting(data: Data) -> bool:
+    return any("exports" in cluster for cluster in _clusters(data))
 
 
 def one_zone(data: Data) -> None:
@@ -109,6 +114,9 @@ def neighbour(data: Data) -> None:
     twin["balancer"].pop("addresses", None)
     # Two nodes of one name can't be in one zone.
     network = data["clusters"]["c0"]["network"]
+    if "existing" in twin.get("catalog", {}):
+        own = {**twin["catalog"]["existing"], "prefix": "neighbour_"}
+        twin["catalog"] = {**twin["catalog"], "existing": own}
     twin["network"] = {key: value for key, value in network.items() if key != "node_zone"}
     data["clusters"]["neighbour"] = twin
     for arns in maps_by_cluster(data):
@@ -117,6 +125,8 @@ def neighbour(data: Data) -> None:
 
 def no_program(data: Data) -> None:
     data["denodo"] = {"version": data["denodo"]["version"], "program": False}
+    for cluster in _clusters(data):
+        cluster.pop("exports", None)
 
 
 def every_server(data: Data) -> None:
@@ -125,6 +135,7 @@ def every_server(data: Data) -> None:
         servers.append("design-studio")
     no_program(data)
     data["denodo"] |= {"program": True, "servers": servers}
+    share(data, "scheduler", "data-catalog")
 
 
 def names_in_one_zone(data: Data) -> None:
@@ -181,8 +192,12 @@ def defaults_written_out(data: Data) -> None:
     if data["denodo"].get("program", True):
         data["denodo"].setdefault("program", True)
         data["denodo"].setdefault("user", "denodo")
-        data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
-        data["denodo"].setdefault("metadata", "manual")
+        components = [one.get("catalog", {}).get("components", ()) for one in _clusters(data)]
+        # Who names its servers means it: several nodes must then share.
+        if all("data-catalog" in one for one in components):
+            data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
+        if not any("vdp" in one for one in components) and not _exporting(data):
+            data["denodo"].setdefault("metadata", "manual")
         data["denodo"].setdefault("signal", "ready")
         data["denodo"].setdefault("start_limit", 1200)
         data["denodo"].setdefault("stop_limit", 900)

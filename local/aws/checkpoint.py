@@ -13,7 +13,7 @@ import shutil
 import time
 from pathlib import Path
 
-from local.aws import emulator, stand_ins, systems_manager
+from local.aws import databases, emulator, stand_ins, systems_manager
 from local.aws.emulator import private
 
 _OWN = "local_aws"
@@ -93,6 +93,7 @@ def _stores() -> dict[str, emulator.AccountRegionScopedDict]:
     return {
         "documents": systems_manager.documents,
         "associations": systems_manager.associations,
+        "subscriptions": databases.subscriptions,
     }
 
 

@@ -14,7 +14,19 @@ from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 from ministack.core.responses import get_account_id as account
 from ministack.core.responses import get_region as region
 from ministack.core.responses import request_scope as acting_for
-from ministack.services import acm, alb, cloudwatch, ec2, iam, kms, route53, ssm, sts
+from ministack.services import (
+    acm,
+    alb,
+    cloudwatch,
+    ec2,
+    iam,
+    kms,
+    rds,
+    route53,
+    secretsmanager,
+    ssm,
+    sts,
+)
 from ministack.services import cloudformation as stacks
 from ministack.services.cloudformation import changesets, engine, provisioners, wait_conditions
 from ministack.services.cloudformation import handlers as operations
@@ -113,6 +125,13 @@ roles = private(iam, "_roles")
 policies = private(iam, "_policies")
 instance_profiles = private(iam, "_instance_profiles")
 kms_keys = private(kms, "_keys")
+secrets = private(secretsmanager, "_secrets")
+store_secret = private(secretsmanager, "_store_new_secret")
+databases = private(rds, "_instances")
+subnet_groups = private(rds, "_subnet_groups")
+parameter_groups = private(rds, "_param_groups")
+rds_actions: dict[str, Any] = private(rds, "_ACTION_MAP")
+rds_answer = private(rds, "_xml")
 
 resolving = (changesets, lifecycle, operations)
 """The modules that have taken the engine's resolver over under its name."""

@@ -84,6 +84,12 @@ def _actions(
         if group["VpcId"] != balancer["VpcId"]:
             message = "The target group and the load balancer must be in the same VPC"
             raise fault("InvalidConfigurationRequest", message)
+        if (group["Protocol"] in _PROTOCOLS["network"]) != (balancer["Type"] == "network"):
+            message = (
+                f"The protocol '{group['Protocol']}' of target group '{arn}' is not compatible "
+                f"with the listener's '{protocol}'"
+            )
+            raise fault("IncompatibleProtocols", message)
         balancers = {*group["LoadBalancerArns"], balancer["LoadBalancerArn"]}
         if balancer["Type"] == "network" and len(balancers) > 1:
             message = f"Target group '{arn}' is already associated with another load balancer"

@@ -83,6 +83,25 @@ def fault(code: str, message: str) -> FaultError:
     return FaultError(code, message, service="ElasticLoadBalancingV2")
 
 
+_LONGEST_PREFIX = 27
+"""The smallest subnet of an Application Load Balancer (AWS, Application Load Balancers, Subnets for
+your load balancer)."""
+
+
+def _room(subnets: list[emulator.Record]) -> None:
+    """An Application Load Balancer is in two zones, and has room to grow in each."""
+    if len(subnets) < 2:
+        message = "At least two subnets in two different Availability Zones must be specified"
+        raise fault("ValidationError", message)
+    for one in subnets:
+        if IPv4Network(one["CidrBlock"]).prefixlen > _LONGEST_PREFIX:
+            message = (
+                f"Not enough IP space available in {one['SubnetId']}. ELB requires at least 8 free "
+                "IP addresses in each subnet."
+            )
+            raise fault("InvalidSubnet", message)
+
+
 def _mappings(properties: Properties, scheme: str) -> list[dict[str, str]]:
     """Where the balancer has its addresses: one subnet of each zone, all of one VPC."""
     wanted = [
@@ -102,6 +121,8 @@ def _mappings(properties: Properties, scheme: str) -> list[dict[str, str]]:
     if len({one["AvailabilityZone"] for one in inside}) < len(inside):
         message = "A load balancer cannot be attached to multiple subnets in the same zone"
         raise fault("InvalidConfigurationRequest", message)
+    if properties.get("Type", "application") == "application":
+        _room(inside)
     if scheme == "internet-facing" and network.internet_gateway_of(inside[0]["VpcId"]) is None:
         message = f"VPC {inside[0]['VpcId']} has no internet gateway"
         raise fault("InvalidSubnet", message)

@@ -1,7 +1,8 @@
 """What alarms see: datapoints that somebody put, and the healthy targets of balancers.
 
 A datapoint counts when its period is over, as a period's value may still change before. Nothing
-else publishes metrics here, but for HealthyHostCount, which is what target health is now.
+else publishes metrics here, but for HealthyHostCount, which is what target health is now, and
+ActiveFlowCount, which is none as long as there is the balancer.
 """
 
 from collections.abc import Callable
@@ -80,6 +81,10 @@ def _series(alarm: Alarm) -> Series:
     if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/NetworkELB", "HealthyHostCount"):
         count = _healthy_hosts(named)
         return {} if count is None else dict.fromkeys(range(last - 10, last + 1), count)
+    if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/NetworkELB", "ActiveFlowCount"):
+        balancer = f"/{named.get('LoadBalancer', '?')}"
+        there = any(arn.endswith(balancer) for arn in emulator.load_balancers)
+        return dict.fromkeys(range(last - 10, last + 1), 0.0) if there else {}
     dimensions = private(emulator.cloudwatch, "_dims_key")(named)
     points: dict[int, list[emulator.Record]] = {}
     for point in emulator.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:

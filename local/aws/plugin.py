@@ -5,6 +5,7 @@ from local.aws import (
     alarms,
     answers,
     creation_policy,
+    databases,
     dns,
     events,
     health_checks,
@@ -13,6 +14,7 @@ from local.aws import (
     listeners,
     load_balancers,
     network,
+    secret_values,
     security_groups,
     stack_outputs,
     systems_manager,
@@ -38,6 +40,8 @@ def install() -> None:
     health_checks.install()
     answers.install()
     systems_manager.install()
+    secret_values.install()
+    databases.install()
     stack_outputs.install()
     events.install()
     # The last to look before anything is made, so the first in front of what was declared.

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from local.aws import emulator, network, target_health, types
+from local.aws import behind, emulator, network, target_health, types
 from local.aws.emulator import private
 from local.aws.faults import FaultError
 from local.aws.load_balancers import attributes_of, fault
@@ -54,7 +54,13 @@ def group(arn: str) -> emulator.Record:
 def _check_settings(properties: Properties) -> dict[str, Any]:
     """How the group checks its targets, with AWS's defaults and bounds."""
     layer4 = properties.get("Protocol") in _LAYER4
-    protocol = properties.get("HealthCheckProtocol") or ("TCP" if layer4 else "HTTP")
+    connects = layer4 and not behind.leads_there(properties)
+    protocol = properties.get("HealthCheckProtocol") or ("TCP" if connects else "HTTP")
+    if behind.leads_there(properties):
+        behind.check_settings(properties, protocol)
+    if not layer4 and protocol == "TCP":
+        message = "Health check protocol 'TCP' is not supported for target groups of HTTP and HTTPS"
+        raise fault("ValidationError", message)
     settings: dict[str, Any] = {
         "HealthCheckProtocol": protocol,
         "HealthCheckPort": str(properties.get("HealthCheckPort", "traffic-port")),
@@ -108,9 +114,9 @@ def _wanted(properties: Properties, vpc_id: str) -> list[dict[str, Any]]:
         target = {"Id": one["Id"], "Port": int(one.get("Port") or properties["Port"])}
         if properties.get("TargetType", "instance") == "instance":
             _registrable(target["Id"], vpc_id)
-        elif properties.get("TargetType") == "alb" and target["Id"] not in emulator.load_balancers:
-            raise fault("InvalidTarget", f"The target '{target['Id']}' is not valid")
         wanted.append(target)
+    if behind.leads_there(properties):
+        behind.check_targets(wanted, vpc_id)
     return wanted
 
 

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from local.aws import emulator, probe, stand_ins
+from local.aws import behind, emulator, probe, stand_ins
 from local.aws.clock import CLOCK
 from local.aws.emulator import private
 
@@ -45,6 +45,9 @@ _OTHER_ZONE = Health(
     "unused",
     "Target.NotInUse",
     "Target is in an Availability Zone that is not enabled for the load balancer",
+)
+_NO_NODE = Health(
+    "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [502]"
 )
 _DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks are disabled")
 
@@ -108,11 +111,23 @@ def health(arn: str, target: Target) -> Health:
         return unused
     if not group["HealthCheckEnabled"]:
         return _DISABLED
+    if behind.leads_there(group):
+        return _through(target)
     if _endpoint(group, target) is not None:
         return _checked(target)
     # Nobody to ask: every check since the registration has passed.
     needed = CLOCK.real(group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"])
     return _HEALTHY if CLOCK.now() >= target.get(_REGISTERED, 0) + needed else _CHECKING
+
+
+def _through(target: Target) -> Health:
+    """What another balancer answers: as if nodes that are not healthy gave it no answer."""
+    states = {
+        health(arn, one).state for arn in behind.groups(target) for one in emulator.targets[arn]
+    }
+    if "healthy" in states:
+        return _HEALTHY
+    return _CHECKING if "initial" in states else _NO_NODE
 
 
 def healthy(arn: str) -> float:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from config.limits import AWS_HEALTH_INTERVAL_S, AWS_HEALTHY_THRESHOLD, AWS_UNHEALTHY_THRESHOLD
 from config.ports import PORTS
 from ops.drill.find_nodes import NODE_TAG, FindNodes, forwarded
-from ops.drill.model import Balancer, Group, Key, Listener, Minimum, Node, Probe, Target
+from ops.drill.find_probes import probe
+from ops.drill.model import Balancer, Group, Key, Listener, Minimum, Node, Target
 from ops.drill.reader import (
     FLEET,
     GROUP,
@@ -21,6 +21,8 @@ from ops.drill.reader import (
 )
 
 SERVICE_TAG = "denodo:service"
+ALB_TAG = "denodo:alb"
+"""The service, on a group of the balancer that leads to the one that keeps its clients."""
 JDBC = "jdbc"
 _JDBC_PORT = PORTS["7.0"].services[JDBC]
 _SERVICE_PORTS = frozenset(
@@ -122,10 +124,10 @@ class FindBalancers:
         crosses = attributes.get("load_balancing.cross_zone.enabled")
         return Group(
             key=one.key,
-            name=one.tags.get(SERVICE_TAG) or str(port),
+            name=one.tags.get(SERVICE_TAG) or one.tags.get(ALB_TAG) or str(port),
             node=None,
             targets=tuple(dict.fromkeys(targets)),
-            probe=_probe(one),
+            probe=probe(one),
             cross_zone=is_true(crosses) if crosses in ("true", "false") else None,
             dns=_minimum(attributes, f"{prefix}.dns_failover.minimum_healthy_targets"),
             routing=_minimum(
@@ -156,7 +158,7 @@ class FindBalancers:
         """The node whose auxiliary port a group is, if it is one."""
         resource = self._reader.resources[group.key]
         tags = resource.tags
-        if SERVICE_TAG in tags or not group.targets:
+        if {SERVICE_TAG, ALB_TAG} & tags.keys() or not group.targets:
             return None
         machines = [self._nodes.found.nodes[target.machine] for target in group.targets]
         nodes = [one.key for one in machines if one.kind == "node"] or [
@@ -203,21 +205,6 @@ def _fleets(reader: Reader) -> Mapping[Key, list[Key]]:
             if group is not None:
                 found.setdefault(group.key, []).append(fleet.key)
     return found
-
-
-def _probe(one: Resource) -> Probe:
-    """The health check; what is left out is AWS's default for a Network Load Balancer."""
-    port = str(one.properties.get("HealthCheckPort", "traffic-port"))
-    protocol = str(one.properties.get("HealthCheckProtocol", "TCP"))
-    path = str(one.properties.get("HealthCheckPath", "/" if protocol != "TCP" else ""))
-    return Probe(
-        protocol,
-        int(port) if port.isdigit() else None,
-        path,
-        one.number("HealthCheckIntervalSeconds", AWS_HEALTH_INTERVAL_S),
-        one.number("HealthyThresholdCount", AWS_HEALTHY_THRESHOLD),
-        one.number("UnhealthyThresholdCount", AWS_UNHEALTHY_THRESHOLD),
-    )
 
 
 def _minimum(attributes: Mapping[str, str], prefix: str) -> Minimum:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ops.drill.find_probes import probe
 from ops.drill.model import Key, Node, Serving
 from ops.drill.reader import (
     FLEET,
@@ -158,7 +159,7 @@ class FindNodes:
             nodes += self.target(mapping(target).get("Id"), group)
             port = number(mapping(target).get("Port"), port)
         path = str(group.properties.get("HealthCheckPath", ""))
-        return Serving(tuple(nodes), port, path)
+        return Serving(tuple(nodes), port, path, probe(group))
 
     def _serves(self, resource: Resource) -> Mapping[int, Serving] | None:
         """What our metadata says of a machine that passes connections on."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ops.drill.model import READY, Key, Model, Node, Probe, Target
+from ops.drill.model import READY, Key, Model, Node, Probe, Serving, Target
 from ops.drill.reach import Reach, chained, combined
 from ops.drill.state import ClusterState
 
@@ -83,13 +83,30 @@ class Machines:
         serving = proxy.serves.get(port) if proxy.serves is not None else None
         if serving is None:
             return Reach.UNKNOWN
+        nodes = self._well(serving)
+        return combined(self._connect(key, serving.port, served=served, hop=hop) for key in nodes)
+
+    def behind(self, target: Target) -> Serving | None:
+        """What a target passes connections on to, None for a node."""
+        serves = self._model.nodes[target.machine].serves
+        return serves.get(target.port) if serves else None
+
+    def left_out(self, serving: Serving) -> frozenset[Key]:
+        """The nodes that a proxy's check finds unwell; one that is drained was told to leave."""
+        registered = set(serving.nodes) - self._drained(serving)
+        return frozenset(registered - set(self._well(serving)))
+
+    def _well(self, serving: Serving) -> list[Key]:
+        """The nodes that a proxy passes connections on to."""
         asks = serving.path.startswith(READY)
         unready = self._state.promoting if asks else frozenset()
-        # An auxiliary port keeps its node, as on a balancer.
-        drained = self._state.drained if len(serving.nodes) > 1 else frozenset()
-        nodes = [
+        drained = self._drained(serving)
+        return [
             key
             for key in serving.nodes
             if self.listens(self._model.nodes[key], serving.port) and key not in unready | drained
         ]
-        return combined(self._connect(key, serving.port, served=served, hop=hop) for key in nodes)
+
+    def _drained(self, serving: Serving) -> frozenset[Key]:
+        # An auxiliary port keeps its node, as on a balancer.
+        return self._state.drained if len(serving.nodes) > 1 else frozenset()

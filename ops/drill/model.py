@@ -15,36 +15,6 @@ READY = "/ready/"
 
 
 @dataclass(frozen=True)
-class Serving:
-    """What a machine passes a port on to: nodes and their port, checked or not."""
-
-    nodes: tuple[Key, ...]
-    port: int
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class Node:
-    """A machine that targets may be: a Denodo node, or a proxy in front of nodes.
-
-    Attributes:
-        key: its key.
-        name: its name in its cluster.
-        cluster: its cluster's name.
-        zone: its Availability Zone, None where the templates don't say it.
-        kind: node, or proxy for what passes connections on.
-        serves: for a proxy, what each of its ports leads to; None if nothing says it.
-    """
-
-    key: Key
-    name: str
-    cluster: str
-    zone: str | None
-    kind: Literal["node", "proxy"] = "node"
-    serves: Mapping[int, Serving] | None = None
-
-
-@dataclass(frozen=True)
 class Probe:
     """How a target group checks its targets; seconds; no port: the target's own."""
 
@@ -69,6 +39,44 @@ class Probe:
     def asks_readiness(self) -> bool:
         """Whether it asks the node's own program, and not only whether a port is open."""
         return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READY)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a machine passes a port on to: nodes and their port, and how it checks them.
+
+    Attributes:
+        nodes: the nodes.
+        port: their port.
+        path: what it asks them for; empty if it only connects.
+        probe: its check, None if no template says how often it asks.
+    """
+
+    nodes: tuple[Key, ...]
+    port: int
+    path: str = ""
+    probe: Probe | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine that targets may be: a Denodo node, or a proxy in front of nodes.
+
+    Attributes:
+        key: its key.
+        name: its name in its cluster.
+        cluster: its cluster's name.
+        zone: its Availability Zone, None where the templates don't say it.
+        kind: node, or proxy for what passes connections on.
+        serves: for a proxy, what each of its ports leads to; None if nothing says it.
+    """
+
+    key: Key
+    name: str
+    cluster: str
+    zone: str | None
+    kind: Literal["node", "proxy"] = "node"
+    serves: Mapping[int, Serving] | None = None
 
 
 @dataclass(frozen=True)

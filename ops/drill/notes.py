@@ -10,7 +10,8 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
     """Each in a sentence."""
     for balancer in model.balancers.values():
         groups = [model.groups[key] for one in balancer.listeners for key in one.groups]
-        yield from _unseen(balancer, [group for group in groups if group.node is None])
+        services = [group for group in groups if group.node is None]
+        yield from _unseen(balancer, [one for one in services if not _asks_through(model, one)])
         addresses = engine.view(balancer.key, engine.start).addresses
         missing = [zone for zone in balancer.zones if zone not in addresses]
         if missing:
@@ -29,6 +30,15 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
                 f"{cluster.name}: nothing says which zone {', '.join(unknown)} is in, so no zone's "
                 "loss takes it"
             )
+
+
+def _asks_through(model: Model, group: Group) -> bool:
+    """Whether a group's check is passed on to nodes, and so fails where none answers."""
+    return group.probe.protocol.startswith("HTTP") and any(
+        target.port in (model.nodes[target.machine].serves or {})
+        and group.probe.port in (None, target.port)
+        for target in group.targets
+    )
 
 
 def _unseen(balancer: Balancer, groups: list[Group]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ops.drill import terms
 from ops.drill.health import Health
-from ops.drill.model import HealthCheck, Key, Model, Record, Target
+from ops.drill.model import HealthCheck, Key, Model, Probe, Record, Target
 from ops.drill.terms import Term, total
 from ops.drill.view import Registered, View
 
@@ -125,6 +125,7 @@ def within(model: Model, before: View, after: View) -> Terms:
             for key, healthy, now in _services(model, before, after)
             if healthy & {one.target for one in now if not one.healthy}
         ]
+        + [(terms.detection(probe),) for probe in _behind(model, before, after)]
     )
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*noticed, terms.address())
@@ -139,6 +140,7 @@ def within_back(model: Model, before: View, after: View) -> Terms:
             for key, healthy, now in _services(model, before, after)
             if healthy - {one.target for one in now if one.healthy}
         ]
+        + [(terms.recovery(probe),) for probe in _behind(model, before, after)]
     )
 
 
@@ -153,6 +155,17 @@ def _services(
         if model.groups[key].node is None:
             healthy = {one.target for one in registered if one.healthy}
             yield key, healthy, after.registered[key]
+
+
+def _behind(model: Model, before: View, after: View) -> Iterator[Probe]:
+    """The checks by which proxies behind a balancer leave out nodes that they had before."""
+    for _, healthy, now in _services(model, before, after):
+        for target in healthy & {one.target for one in now}:
+            serving = before.machines.behind(target)
+            if serving is None or serving.probe is None:
+                continue
+            if after.machines.left_out(serving) - before.machines.left_out(serving):
+                yield serving.probe
 
 
 def _longest(ways: Sequence[Terms]) -> Terms:

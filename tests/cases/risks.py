@@ -67,12 +67,6 @@ WRONG = (
         "clusters.main.balancer.kind",
         ("is not deployed by this version (haproxy)", "write kind: nlb"),
     ),
-    Wrong(
-        unbuilt,
-        {"services/web": {"port": 9090, "sticky": "cookie"}},
-        "services.web.sticky",
-        ("is not deployed by this version (cookie)", "write sticky: true"),
-    ),
 )
 RIGHT = (
     Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
@@ -85,8 +79,17 @@ RIGHT = (
         {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
     ),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
+    # Nothing could be written instead.
+    Right(
+        clients_behind_nat,
+        {
+            CLIENTS: ["10.0.0.1/32"],
+            IDLE: {"port": 9999, "client_ip": False},
+            "services/web": {"port": 9090, "sticky": "cookie"},
+        },
+    ),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 350}, TYPE: "m8i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m7i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
-    Right(unbuilt, {"services/web": {"port": 9090, "sticky": True}}),
+    Right(unbuilt, {"services/web": {"port": 9090, "sticky": "cookie"}}),
 )

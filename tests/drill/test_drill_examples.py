@@ -44,6 +44,21 @@ def test_every_cluster_node_and_zone_is_found(example: str, assembly_of: Assembl
     }
 
 
+def test_cookies_are_as_many_nodes_and_one_balancer_more(assembly_of: AssemblyOf) -> None:
+    """A lost node is one fewer behind the second balancer, whose loss is that of its services."""
+    found = drilled(assembly_of("web-cookies"))
+    (inner,) = found.model.clusters["main"].proxies
+    lost = found.by_failure[Failure("proxy-lost", "main", found.model.nodes[inner].name)]
+    assert lost.unreachable == (443, 9443)
+    for service, port in (("web", 443), ("web-tls", 9443)):
+        one = found.by_failure[Failure("service-down", "main", f"{service} on node1")]
+        assert (one.unreachable, one.partial, one.recovery) == ((), (), 10)
+        everywhere = found.by_failure[Failure("service-down", "main", f"{service} on all nodes")]
+        assert everywhere.unreachable == (port,)
+    node = found.by_failure[Failure("node-lost", "main", "node1")]
+    assert (node.unreachable, node.partial, node.recovery) == ((), (), 10)
+
+
 @pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])
 def test_the_articles_own_flaw(tmp_path: Path, health: str, moves: bool) -> None:  # noqa: FBT001 - a case
     """One lost node moves the site, as each has a group of its own, unless health is `auto`."""

@@ -105,6 +105,22 @@ def test_a_balancer_behind_a_balancer_is_read_from_the_template() -> None:
     assert down.unreachable == (9090,)
 
 
+def test_a_balancer_behind_a_balancer_leaves_out_a_node_by_its_own_check() -> None:
+    templates = behind_another({})
+    web = templates["site-a"]["Resources"]["Web"]["Properties"]
+    web |= {"HealthCheckIntervalSeconds": 7, "UnhealthyThresholdCount": 3}
+    found = drilled(templates)
+    down = found.by_failure[Failure("service-down", "site-a", "9090 on Box1")]
+    assert (down.unreachable, down.partial, down.recovery) == ((), (), 21)
+    drained = found.by_failure[Failure("node-drained", "site-a", "Box1")]
+    assert (drained.unreachable, drained.partial, drained.recovery) == ((), (), 0)
+
+
+def test_what_is_asked_through_another_balancer_is_no_open_question() -> None:
+    notes = drilled(behind_another({})).model.notes
+    assert not any(note.startswith("site-a") and "9090" in note for note in notes)
+
+
 def test_an_alarm_on_a_group_of_a_balancer_has_no_data() -> None:
     """Its HealthyHostCount leaves Application Load Balancers out (AWS, CloudWatch metrics)."""
     templates = behind_another({})

@@ -138,18 +138,43 @@ class _Demands:
     def service(self, name: str, service: Service, listener: Listener, nodes: set[str]) -> None:
         port = service.node_port or service.port
         group = listener.group
+        if service.idle_timeout is not None:
+            assert listener.attributes["tcp.idle_timeout.seconds"] == str(service.idle_timeout)
+        assert group.tags["denodo:service"] == name
+        if service.sticky == "cookie":
+            self.cookies(service, listener)
+            self.group(group, nodes, port, service.health)
+            return
+        assert listener.behind is None
         if service.tls is None:
             assert (listener.protocol, listener.certificates) == ("TCP", ())
         else:
             certificate = service.tls.get(self.cluster.name, service.tls.get("*"))
             assert (listener.protocol, listener.certificates) == ("TLS", (certificate,))
-        if service.idle_timeout is not None:
-            assert listener.attributes["tcp.idle_timeout.seconds"] == str(service.idle_timeout)
-        assert group.tags["denodo:service"] == name
         sticky = service.sticky is True
         assert group.attributes["stickiness.enabled"] == _text(sticky)
         assert group.attributes["preserve_client_ip.enabled"] == _text(service.client_ip)
         self.group(group, nodes, port, service.health)
+
+    def cookies(self, service: Service, listener: Listener) -> None:
+        """An internal ALB between listener and group ends TLS and keeps clients by cookie."""
+        behind, group = listener.behind, listener.group
+        assert behind is not None
+        assert (listener.protocol, listener.certificates) == ("TCP", ())
+        assert (behind.raw["Type"], behind.raw["Scheme"]) == ("application", "internal")
+        zones = {one["ZoneName"] for one in behind.raw["AvailabilityZones"]}
+        assert zones == set(self.settings.network.zones)
+        certificate = service.tls and service.tls.get(self.cluster.name, service.tls.get("*"))
+        assert behind.protocol == ("HTTPS" if certificate else "HTTP")
+        assert behind.certificates == ((certificate,) if certificate else ())
+        assert behind.front["State"] in {"healthy", "initial"}
+        assert behind.front["HealthCheckProtocol"] == behind.protocol
+        idle = int(behind.attributes["idle_timeout.timeout_seconds"])
+        assert idle >= (service.idle_timeout or 350)
+        assert group.attributes["stickiness.enabled"] == "true"
+        assert group.attributes["stickiness.type"] == "lb_cookie"
+        tls = (service.node_port or service.port) == 9443
+        assert group.raw["Protocol"] == ("HTTPS" if tls else "HTTP")
 
     def auxiliary(self, node: str, port: int, listener: Listener) -> None:
         """Traps 1 to 3: its loss pulls no zone, and a node reaches itself."""
@@ -184,7 +209,12 @@ class _Demands:
         assert balancer is not None
         (front,) = balancer.raw["SecurityGroups"]
         served = {one.port for one in balancer.listeners}
-        behind = {target.port for one in balancer.listeners for target in one.group.targets}
+        behind = {
+            target.port
+            for one in balancer.listeners
+            if one.behind is None
+            for target in one.group.targets
+        }
         for cidr in self.settings.balancer.clients:
             assert served <= self.ports(front, cidr)
         for group in self.node_groups():
@@ -192,6 +222,16 @@ class _Demands:
             assert behind <= self.ports(front, group, out=True)
             clients = set(self.settings.balancer.clients) - set(self.managers())
             assert not clients & {_peer(one) for one in self.into(group)}
+
+        for one in balancer.listeners:
+            if one.behind is not None:
+                (second,) = one.behind.raw["SecurityGroups"]
+                assert {_peer(rule) for rule in self.into(second)} == {front}
+                assert one.port in self.ports(second, front) & self.ports(front, second, out=True)
+                ports = {target.port for target in one.group.targets}
+                for group in self.node_groups():
+                    assert ports <= self.ports(group, second)
+                    assert ports <= self.ports(second, group, out=True)
 
     def node_lets_clients_in(self) -> None:
         ports = {one.node_port or one.port for one in self.environment.services.values()}
@@ -278,13 +318,15 @@ def _check(topology: Topology, check: str, cluster: Cluster) -> None:
             named = one["AlarmIdentifier"]
             client = cluster.access.client("cloudwatch")
             shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
-            if shown and shown[0]["Namespace"] == "AWS/NetworkELB":
+            if shown and shown[0]["MetricName"] == "ActiveFlowCount":
+                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
+            elif shown and shown[0]["Namespace"] == "AWS/NetworkELB":
                 assert cluster.balancer is not None
                 values = {pair["Name"]: pair["Value"] for pair in shown[0]["Dimensions"]}
                 assert cluster.balancer.arn.endswith(values["LoadBalancer"])
                 (group,) = [of.group for of in cluster.balancer.listeners if of.port == jdbc.port]
                 assert group.arn.endswith(values["TargetGroup"])
-                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
+                assert one["InsufficientDataHealthStatus"] == "LastKnownStatus"
                 seen.append(one)
         elif one["Type"] == "TCP":
             place = one.get("FullyQualifiedDomainName") or one["IPAddress"]

@@ -119,6 +119,14 @@ class Deployment:
         done = self.cdk("destroy", "--all", "--force")
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def unprotect(self) -> None:
+        """Let databases be deleted, as an operator must before."""
+        for where in bootstrap.places(self.loaded.environment):
+            client = Access(local_server.endpoint(), *where).client("rds")
+            for one in client.describe_db_instances()["DBInstances"]:
+                name = one["DBInstanceIdentifier"]
+                client.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
+
     def topology(self) -> Topology:
         """What the API shows now."""
         return Topology(local_server.endpoint(), self.loaded.environment)
@@ -177,6 +185,15 @@ def _ours(access: Access) -> dict[str, list[str]]:
                 "ResourceRecordSets"
             ]
             if one["Type"] not in ("NS", "SOA")
+        ],
+        "databases": [
+            one["DBInstanceIdentifier"]
+            for one in access.client("rds").describe_db_instances()["DBInstances"]
+        ],
+        "secrets": [
+            one["Name"]
+            for one in access.client("secretsmanager").list_secrets()["SecretList"]
+            if one["Name"].startswith(("denodo/", "rds!"))
         ],
         "profiles": [
             one["InstanceProfileName"]

@@ -10,19 +10,41 @@ _ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
 LOGIN = f"{_ARN}login"
 TLS = f"{_ARN}tls"
 TOKEN = f"{_ARN}token"
+SCHEDULER = f"{_ARN}scheduler"
+DATA_CATALOG = f"{_ARN}data-catalog"
+VDP = f"{_ARN}vdp"
+BUCKET = "exports"
 EXPORT = "s3://bucket/export.vql"
 
 _PROGRAM = """\
 #!{python} -SE
-import json, sys
+import json, pathlib, sys
 answers = json.load(open({answers!r}))
 arguments = sys.argv[1:]
 open({calls!r}, "a").write(json.dumps(arguments) + chr(10))
+options = dict(one[2:].split("=", 1) for one in arguments if one.startswith("--") and "=" in one)
+if arguments[0] == "s3api" and not any(key in " ".join(arguments) for key in answers):
+    # A versioned bucket: each version a file.
+    place = pathlib.Path({objects!r}) / options["bucket"] / options["key"].replace("/", "%")
+    place.mkdir(parents=True, exist_ok=True)
+    versions = sorted(place.iterdir(), key=lambda one: int(one.name))
+    if arguments[1] == "put-object":
+        body = pathlib.Path(options["body"]).read_bytes()
+        (place / str(len(versions) + 1)).write_bytes(body)
+        print(json.dumps({{"VersionId": str(len(versions) + 1)}}))
+    else:
+        wanted = place / options.get("version-id", versions[-1].name if versions else "0")
+        if not wanted.exists():
+            sys.exit("An error occurred (NoSuchKey) when calling the GetObject operation")
+        pathlib.Path(arguments[-1]).write_bytes(wanted.read_bytes())
+    sys.exit()
 for key, answer in answers.items():
     if key in " ".join(arguments):
         break
 else:
     sys.exit("An error occurred (NotFound): " + " ".join(arguments[:2]))
+if isinstance(answer, dict) and "!" in answer:
+    sys.exit(answer["!"])
 if arguments[:2] == ["s3", "cp"]:
     open(arguments[-1], "w").write(answer)
 else:
@@ -40,7 +62,10 @@ class Cloud:
         program = folder / "aws"
         program.write_text(
             _PROGRAM.format(
-                python=sys.executable, answers=str(self._answers), calls=str(self._calls)
+                python=sys.executable,
+                answers=str(self._answers),
+                calls=str(self._calls),
+                objects=str(folder / "objects"),
             )
         )
         program.chmod(0o755)
@@ -57,6 +82,23 @@ class Cloud:
     def secret(self, arn: str, value: Any) -> None:
         """Have a secret, a JSON object."""
         self.answer(f"--secret-id={arn}", {"SecretString": json.dumps(value)})
+
+    def missing(self, arn: str) -> None:
+        """Have no such secret, as AWS says it."""
+        self.fault(f"--secret-id={arn}", "An error occurred (ResourceNotFoundException)")
+
+    def fault(self, call: str, message: str) -> None:
+        """Fail calls that contain some text."""
+        self.answer(call, {"!": message})
+
+    def object(self, key: str) -> Path:
+        """The folder of an object's versions, in the only bucket."""
+        return self._answers.parent / "objects" / BUCKET / key.replace("/", "%")
+
+    @property
+    def told(self) -> str:
+        """All that it was told to answer."""
+        return self._answers.read_text()
 
     def calls(self) -> list[list[str]]:
         """What was asked."""

@@ -22,6 +22,7 @@ VDP = "conf/vdp/VDBConfiguration.properties"
 WEB = "resources/apache-tomcat/conf/tomcat.properties"
 LICENSE = "conf/SolutionManager.properties"
 SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
 SSO = "conf/SSOConfiguration.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
 
@@ -33,6 +34,8 @@ _SCRIPTS = (
     "regenerateFiles.sh",
     "ping.sh",
     "import.sh",
+    "export.sh",
+    "encrypt_password.sh",
     "webcontainer_shutdown.sh",
     "datacatalog_startup.sh",
     "scheduler_startup.sh",
@@ -40,7 +43,11 @@ _SCRIPTS = (
     "scheduler_webadmin_startup.sh",
     "diagnosticmonitoringtool_startup.sh",
 )
-_LATER_SCRIPTS = ("designstudio_startup.sh", "denodo_tls_configurator.sh")
+_LATER_SCRIPTS = (
+    "designstudio_startup.sh",
+    "denodo_tls_configurator.sh",
+    "regenerateMetadata.sh",
+)
 
 _CONFIGURATION = f"""\
 #Virtual DataPort, written by its installer
@@ -133,6 +140,11 @@ class Home:
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
         (self.folder / "node").mkdir(exist_ok=True)
         (self.folder / "machine").write_text("i-0123456789abcdef0\n")
+
+    def with_data_catalog(self) -> None:
+        """Have the Data Catalog's own file."""
+        (self.place / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
+        self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
 
     def _some(self, *names: str) -> dict[str, int]:
         return {name: self.ports[name] for name in names}

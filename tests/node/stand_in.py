@@ -175,11 +175,57 @@ def import_metadata(home: Home, arguments: list[str]) -> int:
     return 0
 
 
+def regenerate_metadata(home: Home, arguments: list[str]) -> int:
+    """Note what it was given, and change Virtual DataPort's file as the real one does."""
+    flag, file, yes = arguments
+    assert (flag, yes) == ("--file", "--yes"), arguments
+    mode = oct(Path(file).stat().st_mode & 0o777)
+    given = {"mode": mode, "text": Path(file).read_text()}
+    (home.place / "metadata.json").write_text(json.dumps(given))
+    with (home.place / _VDP).open("a") as written:
+        written.write("com.denodo.vdb.catalog.storage.plugin=postgresql\n")
+    return 0
+
+
+def encrypt(home: Home, arguments: list[str]) -> int:
+    """Encrypt what is written to it; `silent` says nothing."""
+    assert not arguments
+    given = sys.stdin.readline().strip()
+    if "silent" not in home.behaves("encrypt_password.sh"):
+        sys.stdout.write(f"Encrypted Password:\nenc{given[::-1]}\n")
+    return 0
+
+
+def export_metadata(home: Home, arguments: list[str]) -> int:
+    """Write what `metadata` holds; `half` writes some of it and fails, `nothing` writes nothing."""
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    login = Path(given["--configurationfile"])
+    noted = {
+        "login": login.read_text(),
+        "mode": oct(login.stat().st_mode & 0o777),
+        "user": given["--login"],
+    }
+    (home.place / "exported.json").write_text(json.dumps(noted))
+    text = (home.place / "metadata").read_text()
+    behaviour = home.behaves("export.sh")
+    if "nothing" in behaviour:
+        return 0
+    if "half" in behaviour:
+        Path(given["--file"]).write_text(text[: len(text) // 2])
+        sys.stderr.write("connection lost\n")
+        return 1
+    Path(given["--file"]).write_text(text)
+    return 0
+
+
 _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
     "ping.sh": ping,
     "regenerateFiles.sh": regenerate,
     "denodo_tls_configurator.sh": tls,
     "import.sh": import_metadata,
+    "regenerateMetadata.sh": regenerate_metadata,
+    "encrypt_password.sh": encrypt,
+    "export.sh": export_metadata,
 }
 
 

@@ -91,6 +91,7 @@ def test_shows_every_check_to_machines(world: Route53, go: Go) -> None:
     assert [active["check"]["kind"], *(one["kind"] for one in active["check"]["children"])] == [
         "calculated",
         "alarm",
+        "alarm",
         "switch",
     ]
     assert (passive["state"], passive["check"]["state"]) == ("unhealthy", "unhealthy")

@@ -1,6 +1,7 @@
 """What is deployed, read back from stacks, against what the configuration says."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,41 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
     assert balancer.dns_name == cloud.stack(cluster).outputs["BalancerDnsName"]
     assert [one.port for one in balancer.listeners] == sorted(one.port for one in listeners)
     assert {one.group for one in balancer.listeners} == {group.arn for group in deployed.groups}
+
+
+def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
+    """What leads to it is no group of nodes: who takes a node out must not look for it there."""
+    cloud = clouds("web-cookies")
+    deployed = read("web-cookies", "main")
+    services = ["jdbc", "odbc", "web", "web-tls"]
+    assert [group.key for group in deployed.groups] == [
+        *services,
+        "web's balancer",
+        "web-tls's balancer",
+    ]
+    assert [group.service for group in deployed.shared] == services
+    assert [group.key for group in deployed.of("node1")] == services
+    assert {group.key: group.protocol for group in deployed.shared} == {
+        "jdbc": "TCP",
+        "odbc": "TCP",
+        "web": "HTTP",
+        "web-tls": "HTTPS",
+    }
+    assert {group.type for group in deployed.shared} == {"instance"}
+    for group in deployed.groups[len(services) :]:
+        (target,) = group.targets
+        assert (group.type, group.service, group.node, target.node) == ("alb", None, None, None)
+    balancer = deployed.balancer
+    assert balancer is not None
+    assert balancer.dns_name == cloud.stack("main").outputs["BalancerDnsName"]
+    ports = {one.port: one for one in balancer.listeners}
+    assert set(ports) == {443, 9443, 9996, 9999}
+    for port, service in ((9999, "jdbc"), (443, "web"), (9443, "web-tls")):
+        behind = deployed.behind(ports[port])
+        assert behind is not None
+        assert (behind.service, len(behind.targets)) == (service, 2)
+    unknown = replace(ports[443], group="arn:…")
+    assert deployed.behind(unknown) is None
 
 
 def test_a_single_node_without_balancer(clouds: Clouds) -> None:

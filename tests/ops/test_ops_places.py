@@ -32,6 +32,9 @@ def test_names_are_those_that_the_stacks_write() -> None:
     assert {name: getattr(naming, name) for name in constants} == constants
     assert names.cluster_stack("a", "b") == naming.cluster_stack("a", "b")
     assert names.failover_stack("a") == naming.failover_stack("a")
+    assert names.catalog_stack("a", "b") == naming.catalog_stack("a", "b")
+    for one in ("vdp", "data-catalog"):
+        assert names.catalog_secret_output(one) == naming.catalog_secret_output(one)
     assert names.node_output("vdp.node-01") == naming.node_output("vdp.node-01")
 
 

@@ -16,6 +16,7 @@ from ops.progress import Progress
 from ops.rolling import Rolling
 from tests.ops.agents import Agents
 from tests.ops.cloud import Cloud
+from tests.ops.conftest import Run
 from tests.ops.targets import UNHEALTHY
 
 CLUSTER = "main"
@@ -246,3 +247,13 @@ def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agent
         rolling(cloud).roll(take_over=True)
         all_is_well(cloud, agents)
     assert [one.operation for one in cloud.calls.changes][-1] == "DeleteParameter"
+
+
+def test_the_command(agents: Agents, denodo_ha: Run) -> None:
+    done = denodo_ha("roll", "-c", "active-active")
+    assert (done.exit_code, done.stdout) == (0, "main: every node has its desired state\n")
+    agents.deploy(**NEW)
+    done = denodo_ha("roll", "-c", "active-active", "--dry-run", "--node", "node2")
+    assert (done.exit_code, done.stdout) == (0, "main node2: waits for its new state\n")
+    assert agents.most_out == 0
+    assert denodo_ha("roll", "-c", "active-active", "--node", "node9").exit_code == 2

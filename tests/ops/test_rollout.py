@@ -231,3 +231,13 @@ def test_without_pins_nothing_happens(site: Site, denodo_ha: Run) -> None:
     done = denodo_ha("rollout", "-c", str(site.file))
     assert done.exit_code == exits.REFUSED
     assert f"denodo-ha pin -c {site.file}" in done.stderr.replace("\n", " ")
+
+
+def test_the_command(site: Site, denodo_ha: Run) -> None:
+    done = denodo_ha("rollout", "-c", str(site.file))
+    assert (done.exit_code, done.stdout) == (0, "main: every node is as configured\n")
+    site.ask_for(OLD, NEW)
+    done = denodo_ha("rollout", "-c", str(site.file), "--dry-run")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == f"main node1: image {OLD} -> {NEW}"
+    assert site.agents.most_out == 0

@@ -1,0 +1,187 @@
+"""`roll` and `rollout` end to end: real cdk, real programs on three nodes, real answers.
+
+The tests are one story, in their order.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.load import load
+from ops import deployed_pins, found, pins_file, places
+from ops.aws import Aws
+from ops.cdk import Cdk
+from ops.clock import Clock, RealClock
+from ops.errors import Failed
+from ops.progress import Progress
+from ops.rolling import Rolling
+from ops.rolling_out import RollingOut
+from tests import local_server
+from tests.e2e.deployment import Change, Data, Deployment
+from tests.e2e.nodes import Machine
+from tests.node.home import Home
+
+CLUSTER = "main"
+IMAGE = "ami-0fedcba9876543210"
+
+
+class Hurry(RealClock):
+    """A time that passes as fast as the local AWS's."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(seconds / local_server.PACE, 0.1))
+
+
+def heap(gib: int) -> Change:
+    def change(data: Data) -> None:
+        data["denodo"]["jvm"] = {"vdp": f"-Xmx{gib}g"}
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rolled")
+
+
+@pytest.fixture(scope="module")
+def deployment(folder: Path) -> Iterator[Deployment]:
+    made = Deployment.of_example("active-active", folder)
+    made.prepare()
+    made.deploy()
+    yield made
+    made.destroy()
+
+
+@pytest.fixture(scope="module")
+def machines(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Machine]]:
+    found: dict[str, Machine] = {}
+    try:
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            home = Home(tmp_path_factory.mktemp(name), "8.0")
+            found[name] = Machine(
+                home,
+                deployment.access,
+                instance_id=node.instance_id,
+                parameter=f"/denodo/denodo80/{CLUSTER}/{name}",
+            )
+            found[name].begin()
+        yield found
+    finally:
+        for machine in found.values():
+            machine.end()
+
+
+@pytest.fixture(autouse=True)
+def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in deployment.access.settings(local_server.place()).items():
+        monkeypatch.setenv(key, value)
+
+
+@pytest.fixture
+def rolling(deployment: Deployment) -> Rolling:
+    aws = Aws()
+    site = places.find(aws, config=None, environment="denodo80", regions=[deployment.access.region])
+    return Rolling(
+        aws, site.environment, site.cluster(CLUSTER), clock=Hurry(), progress=Progress(), timeout=90
+    )
+
+
+def test_a_new_heap_is_rolled(
+    deployment: Deployment, machines: dict[str, Machine], rolling: Rolling
+) -> None:
+    assert rolling.roll() == []
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    deployment.change(heap(3))
+    deployment.deploy()
+    nodes = deployment.topology().clusters[CLUSTER].nodes
+    assert {name: node.instance_id for name, node in nodes.items()} == before
+    assert not any("-Xmx3g" in machine.jvm for machine in machines.values())
+    assert rolling.roll() == ["node1", "node2", "node3"]
+    assert all("-Xmx3g" in machine.jvm for machine in machines.values())
+    assert all(machine.actions.count("apply") == 1 for machine in machines.values())
+    balancer = deployment.topology().clusters[CLUSTER].balancer
+    assert balancer is not None
+    for listener in balancer.listeners:
+        assert [target.state for target in listener.group.targets] == ["healthy"] * 3
+    assert rolling.roll() == []
+
+
+def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
+    deployment: Deployment, machines: dict[str, Machine], rolling: Rolling
+) -> None:
+    applied = {name: machine.actions.count("apply") for name, machine in machines.items()}
+    machines["node2"].home.behave("regenerateFiles.sh", "fail")
+    deployment.change(heap(5))
+    deployment.deploy()
+    with pytest.raises(Failed, match="node2"):
+        rolling.roll()
+    assert "-Xmx5g" in machines["node1"].jvm
+    assert machines["node3"].actions.count("apply") == applied["node3"]
+    machines["node2"].home.behave("regenerateFiles.sh")
+    assert rolling.roll() == ["node2", "node3"]
+    assert all("-Xmx5g" in machine.jvm for machine in machines.values())
+
+
+class Replacing(Cdk):
+    """The real CLI; a machine with a new disk then stands in for each new instance."""
+
+    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_of", (deployment, machines))
+        object.__setattr__(self, "out", list[set[str]]())
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        deployment, machines = self._of  # type: ignore[attr-defined]
+        super().deploy(out, stack, clock)
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            if machines[name].instance_id != node.instance_id:
+                machines[name].become(node.instance_id)
+
+
+def test_a_new_image_is_rolled_out(
+    deployment: Deployment, folder: Path, machines: dict[str, Machine]
+) -> None:
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    aws, file = Aws(), folder / "environment.yaml"
+    site = places.find(aws, config=str(file), environment=None, regions=None)
+    cluster = site.cluster(CLUSTER)
+    pins = {CLUSTER: deployed_pins.read(found.read(aws, cluster))}
+    pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
+    deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
+    deployment.prepare()
+    rolling = RollingOut(
+        aws,
+        cluster,
+        file=file,
+        cdk=Replacing(deployment, machines),
+        clock=Hurry(),
+        progress=Progress(),
+        timeout=90,
+    )
+    for name in ("node1", "node2", "node3"):
+        with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):
+            rolling.roll_out()
+        changed = {one for one, machine in machines.items() if machine.instance_id != before[one]}
+        assert changed == {one for one in before if one <= name}
+        assert shared(deployment, name) == set(before) - {name}
+        machines[name].confirm()
+    assert rolling.roll_out() == ["node3"]
+    assert shared(deployment, "") == set(before)
+    assert load(file).pins.root[CLUSTER]["node3"].image == IMAGE
+
+
+def shared(deployment: Deployment, node: str) -> set[str]:
+    """The nodes that every group has, but for those that leave it."""
+    balancer = deployment.topology().clusters[CLUSTER].balancer
+    assert balancer is not None
+    (names,) = {
+        frozenset(target.node for target in one.group.targets if target.state != "draining")
+        for one in balancer.listeners
+    }
+    assert node not in names
+    return set(names)
