@@ -21,7 +21,7 @@ def main() -> None:
         loaded = load(find(chosen(app.node.get_all_context()), ROOT))
     except ConfigError as error:
         sys.exit(str(error))
-    compose(app, loaded=loaded, program=str(ROOT / "node"))
+    compose(app, loaded=loaded, program=str(ROOT / "node"), proxy_program=str(ROOT / "ops/haproxy"))
     app.synth()
 
 

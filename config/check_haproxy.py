@@ -38,7 +38,7 @@ def haproxy_only(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_nodes(environment: Environment) -> Iterator[Problem]:
     """Hosts are given for nodes that exist."""
-    for name, cluster in _clusters(environment):
+    for name, cluster in haproxies(environment):
         for node in cluster.balancer.proxy.hosts:
             if node not in cluster.nodes:
                 yield Problem(
@@ -54,7 +54,7 @@ def haproxy_nodes(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_ports(environment: Environment) -> Iterator[Problem]:
     """HAProxy's own ports are free on the balancer."""
-    for name, cluster in _clusters(environment):
+    for name, cluster in haproxies(environment):
         settings = cluster.balancer.proxy
         taken = {
             one.port: f"service {one.key}" if one.service else f"node {one.key}"
@@ -78,7 +78,7 @@ def haproxy_ports(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_tls(environment: Environment) -> Iterator[Problem]:
     """Who ends TLS, and towards whom."""
-    for name, cluster in _clusters(environment):
+    for name, cluster in haproxies(environment):
         tls = cluster.balancer.proxy.tls
         path: Path = ("clusters", name, "balancer", "haproxy", "tls")
         for index, service in enumerate((tls and tls.services) or ()):
@@ -127,7 +127,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
     """Cookies are for web services that HAProxy can read."""
-    for name, cluster in _clusters(environment):
+    for name, cluster in haproxies(environment):
         for key, service in environment.services.items():
             if service.sticky == "cookie" and not is_web(environment, cluster, key):
                 yield Problem(
@@ -142,7 +142,7 @@ def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_sessions(environment: Environment) -> Iterator[Problem]:
     """Sessions that go on after a reload are not cut while they may be silent."""
-    for name, cluster in _clusters(environment):
+    for name, cluster in haproxies(environment):
         times = cluster.balancer.proxy.timeouts
         if times.old_worker <= times.tcp:
             yield Problem(
@@ -157,7 +157,7 @@ def haproxy_sessions(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_blind(environment: Environment) -> Iterator[Problem]:
     """A check that only connects does not see a node that hangs."""
-    for _, cluster in _clusters(environment):
+    for _, cluster in haproxies(environment):
         for key, service in environment.services.items():
             if service.health.protocol == "tcp" and not asks_ready(environment, cluster, service):
                 yield Problem(
@@ -172,23 +172,8 @@ def haproxy_blind(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
-    """On AWS, HAProxy gets its certificates from Secrets Manager."""
-    for name, cluster in _clusters(environment):
-        tls = cluster.balancer.proxy.tls
-        wanted = {"terminate": ["certificate"], "reencrypt": ["certificate", "authority"]}
-        for key in wanted.get(tls.mode, []) if tls else []:
-            if getattr(tls, key) is None:
-                yield Problem(
-                    ("clusters", name, "balancer", "haproxy", "tls", key),
-                    "is missing",
-                    "HAProxy on AWS has no other place to get it from",
-                    "add the ARN of a secret",
-                    lacks=("clusters", name, "balancer", "haproxy", "tls", key),
-                )
-
-
-def _clusters(environment: Environment) -> Iterator[tuple[str, Cluster]]:
+def haproxies(environment: Environment) -> Iterator[tuple[str, Cluster]]:
+    """The clusters behind HAProxy."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "haproxy":
             yield name, cluster
@@ -203,4 +188,3 @@ RULES = (
     haproxy_sessions,
     haproxy_blind,
 )
-DEPLOYING = (haproxy_certificates,)

@@ -37,7 +37,11 @@ def given_network(environment: Environment) -> Iterator[Problem]:
             made = any(
                 node.zone == zone and node.instance_id is None for node in cluster.nodes.values()
             )
-            wanted = {"nodes": made, "balancer": cluster.balancer.kind != "none"}
+            # HAProxy is where the nodes are, which has a way out to AWS.
+            wanted = {
+                "nodes": made or cluster.balancer.kind == "haproxy",
+                "balancer": cluster.balancer.kind != "none",
+            }
             for key in (use for use, needed in wanted.items() if needed):
                 if getattr(subnets, key) is None:
                     yield Problem(

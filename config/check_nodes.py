@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from config import limits
 from config.cluster import Cluster, Instance, InstanceOverride
+from config.firewall import proxied_ports
 from config.model import Environment
 from config.pins import wanted
 from config.problem import Path, Problem, Severity
@@ -94,13 +95,17 @@ def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
         nodes = sorted(node for node, of in cluster.nodes.items() if of.instance_id is not None)
         if not nodes or cluster.balancer.kind == "none":
             continue
-        served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
-        ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
+        if cluster.balancer.kind == "haproxy":
+            output, ports = "HaproxySecurityGroupId", proxied_ports(environment, name)
+        else:
+            served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
+            output = "BalancerSecurityGroupId"
+            ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
         yield Problem(
             ("clusters", name, "nodes"),
             f"{', '.join(nodes)} are registered and not changed",
             "their security groups are their owner's",
-            "let the stack's output BalancerSecurityGroupId in on ports "
+            f"let the stack's output {output} in on ports "
             + ", ".join(str(port) for port in ports),
             severity=Severity.NOTE,
             rule="adopted-nodes",
@@ -111,7 +116,7 @@ def types_as_targets(environment: Environment) -> Iterator[Problem]:
     """Some old instance types can't be targets by their id."""
     for name, cluster, node_name, machine in _machines(environment):
         family = machine.type.split(".", 1)[0]
-        if cluster.balancer.kind != "none" and family in limits.NO_NLB_TARGETS:
+        if cluster.balancer.kind == "nlb" and family in limits.NO_NLB_TARGETS:
             own = cluster.nodes[node_name].instance
             path: Path = (
                 ("clusters", name, "nodes", node_name, "instance", "type")

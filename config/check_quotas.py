@@ -6,6 +6,7 @@ from config import cookies, limits
 from config.check_nodes import described
 from config.cluster import Cluster
 from config.firewall import Direction, Group, Side, firewall
+from config.haproxy_front import most_proxies
 from config.limits import Limit
 from config.model import Environment
 from config.problem import Path, Problem, Severity
@@ -14,6 +15,7 @@ from config.topology import listeners
 _GROUPS: dict[Group, str] = {
     "alb": "the Application Load Balancer's",
     "balancer": "the balancer's",
+    "haproxy": "HAProxy's",
     "nodes": "the nodes'",
 }
 _WAYS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
@@ -34,17 +36,23 @@ def listener_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def target_quota(environment: Environment) -> Iterator[Problem]:
-    """A node counts once in every group that it is in."""
+    """A node, or a HAProxy, counts once in every group that it is in."""
     for name, cluster in _balanced(environment):
+        served = listeners(environment, cluster)
+        proxied = cluster.balancer.kind == "haproxy"
         yield from _over(
             limits.TARGETS_PER_NLB,
-            sum(
+            most_proxies(cluster) * len(served)
+            if proxied
+            else sum(
                 limits.TARGETS_PER_ALB_BEHIND_NLB.value if one.alb else len(one.nodes)
-                for one in listeners(environment, cluster)
+                for one in served
             ),
             ("clusters", name),
-            "each node counts once in every target group" + _with_cookies(environment, cluster),
-            "remove services or nodes, or split the cluster in two",
+            f"each {'HAProxy' if proxied else 'node'} counts once in every target group"
+            + _with_cookies(environment, cluster),
+            f"remove services or {'HAProxies' if proxied else 'nodes'}, or split the cluster in "
+            "two",
         )
 
 
@@ -84,6 +92,8 @@ def _culprit(environment: Environment, name: str, side: Side) -> Path:
     """Where the many CIDRs of a side stand. A node without a balancer meets the clients itself."""
     if side.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
+    if side.group == "haproxy":
+        return ("clusters", name, "balancer", "haproxy", "metrics_clients")
     return ("clusters", name, "balancer", "clients")
 
 
@@ -112,7 +122,9 @@ def resources(environment: Environment, name: str) -> int:
     network = 0 if cluster.network.vpc else 4 + 10 * zones
     # A node: instance, profile, role, policy, parameter, name. Besides: groups, balancer, alarm,
     # health check, zone of the names, document, the operators' policy.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13
+    # Of HAProxy: group, fleet, template, profile, role, policy, parameter, document.
+    proxies = 8 if cluster.balancer.kind == "haproxy" else 0
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + proxies
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:

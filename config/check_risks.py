@@ -66,7 +66,8 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
             # With cookies there is no way to turn it off, so no advice either.
             if one.client_ip and not cookies.by_alb(cluster, one)
         )
-        if not services or balancer.kind == "none" or not balancer.cross_zone:
+        # HAProxy is told the client's address by the PROXY protocol, and keeps none.
+        if not services or balancer.kind != "nlb" or not balancer.cross_zone:
             continue
         shared = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
         if balancer.scheme == "internet-facing" or shared:
@@ -91,6 +92,8 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
         if idle is None or idle <= limits.NITRO_V6_TRACKING_S:
             continue
         for cluster_name, cluster in environment.clusters.items():
+            if cluster.balancer.kind == "haproxy":
+                continue  # which sends keep-alives
             machines = (
                 wanted(cluster.instance, node)
                 for node in cluster.nodes.values()

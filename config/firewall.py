@@ -11,10 +11,13 @@ from typing import Literal
 
 from config import limits, site
 from config.cluster import Cluster
+from config.haproxy_front import front
+from config.haproxy_plan import plan
 from config.model import Environment
+from config.ports import HTTPS_PORT, READY_PORT
 from config.topology import Listener, listeners, ports_of
 
-Group = Literal["alb", "balancer", "nodes"]
+Group = Literal["alb", "balancer", "haproxy", "nodes"]
 Direction = Literal["ingress", "egress"]
 
 
@@ -106,24 +109,54 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Ru
     else:
         yield from _from_outside("balancer", environment, name, served)
         yield from _from_inside(environment, cluster, served)
-        yield from _to_nodes("balancer", cluster, (one for one in served if not one.alb))
+    if cluster.balancer.kind == "nlb":
         behind = [one for one in served if one.alb]
-        yield from _to_nodes("alb", cluster, behind)
+        yield from _to_nodes("balancer", cluster, _node_ports(one for one in served if not one.alb))
+        yield from _to_nodes("alb", cluster, _node_ports(behind))
         for one in behind:
             yield _one("balancer", "egress", Peer("group", "alb"), one.port)
             yield _one("alb", "ingress", Peer("group", "balancer"), one.port)
+    if cluster.balancer.kind == "haproxy":
+        yield from _to_haproxy(environment, cluster)
+        yield from _to_nodes("haproxy", cluster, proxied_ports(environment, name))
     if has_own_nodes(cluster):
         for peer in _managers(environment):
             for port in management_ports(environment):
                 yield _one("nodes", "ingress", peer, port)
 
 
-def _to_nodes(group: Group, cluster: Cluster, served: Iterable[Listener]) -> Iterator[Rule]:
-    """What a balancer sends to the nodes, which they let in: traffic and checks."""
-    for port in sorted({port for one in served for port in (one.target_port, one.health.port)}):
+def _to_nodes(group: Group, cluster: Cluster, ports: Iterable[int]) -> Iterator[Rule]:
+    """From what is in front of the nodes to them."""
+    for port in ports:
         yield from (_one(group, "egress", peer, port) for peer in node_peers(cluster))
         if has_own_nodes(cluster):
             yield _one("nodes", "ingress", Peer("group", group), port)
+
+
+def _to_haproxy(environment: Environment, cluster: Cluster) -> Iterator[Rule]:
+    """The balancer and nobody else reaches HAProxy: whoever does may claim any address.
+
+    HAProxy itself goes out to its nodes, and to AWS by HTTPS.
+    """
+    for port in _node_ports(front(environment, cluster)):
+        yield _one("balancer", "egress", Peer("group", "haproxy"), port)
+        yield _one("haproxy", "ingress", Peer("group", "balancer"), port)
+    proxy = cluster.balancer.proxy
+    for cidr in proxy.metrics_clients:
+        yield _one("haproxy", "ingress", Peer("cidr", cidr), proxy.metrics_port)
+    yield _one("haproxy", "egress", Peer("cidr", site.ANYWHERE), HTTPS_PORT)
+
+
+def proxied_ports(environment: Environment, name: str) -> list[int]:
+    """The ports on the nodes that HAProxy reaches: traffic, checks, and the node's own word."""
+    found = set()
+    for route in plan(environment, name):
+        found |= {server.port for server in route.servers}
+        if route.check and route.check.port:
+            found.add(route.check.port)
+        if route.check and route.check.ready:
+            found.add(READY_PORT)
+    return sorted(found)
 
 
 def has_own_nodes(cluster: Cluster) -> bool:
@@ -132,7 +165,7 @@ def has_own_nodes(cluster: Cluster) -> bool:
 
 
 def node_peers(cluster: Cluster) -> tuple[Peer, ...]:
-    """The nodes as the balancer's group knows them.
+    """The nodes as the group in front of them knows them.
 
     Instances that exist already are in groups of their owner's, so they are known by their
     network's addresses.
@@ -162,6 +195,11 @@ def _from_inside(
         yield from (
             _one("balancer", "ingress", peer, one.port) for one in served if one.service is None
         )
+
+
+def _node_ports(served: Iterable[Listener]) -> list[int]:
+    """The ports that a balancer reaches on its targets: traffic and checks."""
+    return sorted({port for one in served for port in (one.target_port, one.health.port)})
 
 
 def _clients(cluster: Cluster) -> Iterator[Peer]:

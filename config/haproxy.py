@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from config.forms import Cidr, Flag, Form, HostName, NodeName, Port, ServiceName, Whole
+from config.haproxy_instance import HaproxyInstance
 from config.limits import QUERY_TIMEOUT_DEFAULT_S, Range
 from config.part import Part
 
@@ -97,6 +98,8 @@ gives an address."""
 class Haproxy(Part):
     """Settings of HAProxy."""
 
+    instance: HaproxyInstance | None = None
+    """The machines that it runs on; compulsory on AWS, not read elsewhere."""
     algorithm: Literal["leastconn", "roundrobin"] = "leastconn"
     """How a node is chosen. Services whose check only connects always take turns: leastconn \
 would send everybody to a node that accepts connections and closes them."""

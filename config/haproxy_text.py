@@ -125,14 +125,22 @@ def _tcp_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode tcp"
     yield "option tcplog"
     yield from _common(settings)
-    # Shorter than the 350 s after which a Network Load Balancer forgets a silent connection.
-    for side in ("cli", "srv"):
-        yield f"option {side}tcpka"
-        yield f"{side}tcpka-idle 240s"
-        yield f"{side}tcpka-intvl 15s"
-        yield f"{side}tcpka-cnt 4"
+    yield from _KEEP_ALIVE
     yield f"timeout client {settings.timeouts.tcp}s"
     yield f"timeout server {settings.timeouts.tcp}s"
+
+
+# Shorter than the 350 s after which a Network Load Balancer forgets a silent connection.
+_KEEP_ALIVE = [
+    line
+    for side in ("cli", "srv")
+    for line in (
+        f"option {side}tcpka",
+        f"{side}tcpka-idle 240s",
+        f"{side}tcpka-intvl 15s",
+        f"{side}tcpka-cnt 4",
+    )
+]
 
 
 def _http_defaults(settings: Haproxy) -> Iterator[str]:
@@ -140,6 +148,8 @@ def _http_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode http"
     yield "option httplog"
     yield from _common(settings)
+    # A node may take longer over an answer than a balancer in front remembers.
+    yield from _KEEP_ALIVE
     # Without it a reload resets connections that a client is about to use.
     yield "option idle-close-on-response"
     yield "retry-on conn-failure empty-response"
@@ -226,7 +236,10 @@ def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterato
     for name in services:
         yield f"acl usable-{name} nbsrv({name}) ge 1"
     ok = "http-request return status 200 content-type text/plain string usable"
+    # A service that is added has a group at once, and this file knows it only when it is loaded.
+    yield f"acl known path {' '.join(f'/health/{name}' for name in services)}"
     for name in services:
+        yield f"{ok} if {{ path_beg /health/ }} !known usable-{name}"
         yield f"{ok} if {{ path /health /health/{name} }} usable-{name}"
     yield (
         "http-request return status 503 content-type text/plain string unusable "

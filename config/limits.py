@@ -208,6 +208,8 @@ Balancer target groups)."""
 DISK_DEFAULT_GIB: Final = 100
 """Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
 
+PROXY_START_LIMIT_S: Final = 900
+"""Ours: HAProxy starts in a moment; the image's system, the program and the way out take longer."""
 DATABASE_ZONES: Final = Limit(
     2, "zones of a DB subnet group at least", "AWS, Working with a DB instance in a VPC"
 )

@@ -33,3 +33,8 @@ def named(environment: Environment, cluster: str) -> tuple[str, ...]:
 def parameter(environment: str, cluster: str, node: str) -> str:
     """Name of the SSM parameter with a node's desired state."""
     return f"/denodo/{environment}/{cluster}/{node}"
+
+
+def haproxy_parameter(environment: str, cluster: str) -> str:
+    """Name of the SSM parameter with what a cluster's HAProxies shall be; no node's is like it."""
+    return f"/denodo/{environment}/{cluster}/haproxy/state"

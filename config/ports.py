@@ -21,8 +21,11 @@ READY_PORT: Final = 9191
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
 
+HTTPS_PORT: Final = 443
+"""Where AWS's own services are."""
 POSTGRESQL_PORT: Final = 5432
 """PostgreSQL's own default, which RDS keeps (PostgreSQL documentation, Connections)."""
+
 SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
 JMX_FACTORY_PORT: Final = 9995

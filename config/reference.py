@@ -28,6 +28,7 @@ from config.denodo import Denodo, Jvm, Metadata, Tls
 from config.failover import Failover
 from config.forms import Cidr, Form
 from config.haproxy import Haproxy, HaproxyChecks, HaproxyTimeouts, HaproxyTls
+from config.haproxy_instance import HaproxyInstance
 from config.limits import Range
 from config.model import Environment, LicenseManager, SolutionManager
 from config.part import Part
@@ -59,6 +60,7 @@ _PLACES: tuple[tuple[str, type[Part]], ...] = (
     ("clusters.NAME.catalog.settings.COMPONENT", ComponentSettings),
     ("clusters.NAME.exports", Exports),
     ("clusters.NAME.balancer.haproxy", Haproxy),
+    ("clusters.NAME.balancer.haproxy.instance", HaproxyInstance),
     ("clusters.NAME.balancer.haproxy.timeouts", HaproxyTimeouts),
     ("clusters.NAME.balancer.haproxy.checks", HaproxyChecks),
     ("clusters.NAME.balancer.haproxy.tls", HaproxyTls),

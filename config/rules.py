@@ -14,6 +14,7 @@ from config import (
     check_denodo,
     check_failover,
     check_haproxy,
+    check_haproxy_aws,
     check_names,
     check_network,
     check_node_names,
@@ -22,7 +23,6 @@ from config import (
     check_ports,
     check_quotas,
     check_risks,
-    check_unbuilt,
 )
 from config.model import Environment
 from config.pins import Pins
@@ -45,11 +45,10 @@ RULES: tuple[Rule, ...] = (
     *check_database.RULES,
     *check_quotas.RULES,
     *check_risks.RULES,
-    *check_haproxy.DEPLOYING,
-    *check_unbuilt.RULES,
+    *check_haproxy_aws.RULES,
 )
 
-DEPLOYING: frozenset[Rule] = frozenset((*check_haproxy.DEPLOYING, *check_unbuilt.RULES))
+DEPLOYING: frozenset[Rule] = frozenset(check_haproxy_aws.RULES)
 """The rules that hold only where stacks are made: a file for HAProxy elsewhere needs none."""
 
 

@@ -65,7 +65,12 @@ def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...
 
 
 def single_node_groups(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """The listeners whose group holds one node: with it they are lost."""
+    """The listeners whose group holds one node: with it they are lost.
+
+    Behind HAProxy there is none, as every group holds the HAProxies.
+    """
+    if cluster.balancer.kind == "haproxy":
+        return ()
     return tuple(one for one in listeners(environment, cluster) if len(one.nodes) == 1)
 
 

@@ -75,6 +75,7 @@ def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Given]:
     for kind, id_, told in (
         *_network(cluster),
         *_machines(loaded, name, cluster),
+        *_proxies(cluster),
         *_balancer(loaded.environment, name, cluster),
         *_adopted(cluster),
     ):
@@ -145,6 +146,16 @@ def _machines(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Told]:
     boundary = loaded.environment.permissions_boundary
     if boundary and not boundary.startswith(_AWS_OWN):
         yield "policy", boundary, {}
+
+
+def _proxies(cluster: Cluster) -> Iterator[Told]:
+    """What HAProxy's machines need."""
+    machine = cluster.balancer.proxy.instance
+    if machine is not None:
+        yield "image", machine.image, {"root_device": machine.root_device}
+        for arn in machine.role_policies:
+            if not arn.startswith(_AWS_OWN):
+                yield "policy", arn, {}
 
 
 def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator[Told]:

@@ -127,17 +127,21 @@ class Cluster:
             return {}
         answer = self.access.client("ec2").describe_instances(InstanceIds=sorted(ids))
         found = [one for of in answer["Reservations"] for one in of["Instances"]]
+        return {ids[one["InstanceId"]]: _node(ids[one["InstanceId"]], one) for one in found}
+
+    @cached_property
+    def proxies(self) -> dict[str, Node]:
+        """The HAProxies by name, which is ours here: they have none."""
+        wanted = {"denodo:balancer": "haproxy", "denodo:cluster": self.name}
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+        answer = self.access.client("ec2").describe_instances(
+            Filters=[*filters, {"Name": "instance-state-name", "Values": ["running"]}]
+        )
+        found = [one for of in answer["Reservations"] for one in of["Instances"]]
+        found.sort(key=lambda one: (one["Placement"]["AvailabilityZone"], one["InstanceId"]))
         return {
-            ids[one["InstanceId"]]: Node(
-                ids[one["InstanceId"]],
-                one["InstanceId"],
-                one["State"]["Name"],
-                one["Placement"]["AvailabilityZone"],
-                one.get("PrivateIpAddress", ""),
-                one.get("PublicIpAddress", ""),
-                one,
-            )
-            for one in found
+            f"haproxy{number}": _node(f"haproxy{number}", one)
+            for number, one in enumerate(found, 1)
         }
 
     @cached_property
@@ -183,7 +187,8 @@ class Cluster:
         attributes = client.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
         (tagged,) = client.describe_tags(ResourceArns=[arn])["TagDescriptions"]
         health = client.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-        names = {node.instance_id: node.name for node in self.nodes.values()}
+        known = (*self.nodes.values(), *self.proxies.values())
+        names = {node.instance_id: node.name for node in known}
         targets = [
             Target(
                 names.get(one["Target"]["Id"], one["Target"]["Id"]),
@@ -259,6 +264,18 @@ class Topology:
             return {}
         answer = self._access.client("route53").list_health_checks()["HealthChecks"]
         return {one["Id"]: one["HealthCheckConfig"] for one in answer}
+
+
+def _node(name: str, shown: dict[str, Any]) -> Node:
+    return Node(
+        name,
+        shown["InstanceId"],
+        shown["State"]["Name"],
+        shown["Placement"]["AvailabilityZone"],
+        shown.get("PrivateIpAddress", ""),
+        shown.get("PublicIpAddress", ""),
+        shown,
+    )
 
 
 def _answer(record: dict[str, Any]) -> str:

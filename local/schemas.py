@@ -17,6 +17,7 @@ FILE = Path(__file__).parent / "aws" / "schemas.json"
 REGION = "us-east-1"
 
 TYPES = (
+    "AWS::AutoScaling::AutoScalingGroup",
     "AWS::CertificateManager::Certificate",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EIP",

@@ -61,18 +61,7 @@ class Balancer(Construct):
         super().__init__(scope, id_)
         self._name = name
         self._balancer, self._vpc, self._instance_ids = balancer, vpc, instance_ids
-        self.nlb = elbv2.NetworkLoadBalancer(
-            self,
-            "Nlb",
-            vpc=vpc,
-            vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
-            internet_facing=balancer.scheme == "internet-facing",
-            cross_zone_enabled=balancer.cross_zone,
-            deletion_protection=balancer.deletion_protection,
-            security_groups=[security_group],
-        )
-        if balancer.addresses:
-            _fix_addresses(self.nlb, balancer.addresses, subnets)
+        self.nlb = network_load_balancer(self, balancer, vpc, subnets, security_group)
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
         listeners = [*listeners]
         behind = None
@@ -217,6 +206,29 @@ class Balancer(Construct):
             default_target_groups=[group],
             tcp_idle_timeout=Duration.seconds(idle_timeout) if idle_timeout else None,
         )
+
+
+def network_load_balancer(
+    scope: Construct,
+    balancer: configured.Balancer,
+    vpc: ec2.IVpc,
+    subnets: Mapping[str, ec2.ISubnet],
+    security_group: ec2.ISecurityGroup,
+) -> elbv2.NetworkLoadBalancer:
+    """The balancer itself, which is the same whatever is behind it."""
+    nlb = elbv2.NetworkLoadBalancer(
+        scope,
+        "Nlb",
+        vpc=vpc,
+        vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
+        internet_facing=balancer.scheme == "internet-facing",
+        cross_zone_enabled=balancer.cross_zone,
+        deletion_protection=balancer.deletion_protection,
+        security_groups=[security_group],
+    )
+    if balancer.addresses:
+        _fix_addresses(nlb, balancer.addresses, subnets)
+    return nlb
 
 
 def _fix_addresses(

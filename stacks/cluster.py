@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import cookies, metadata, node_names, site
+from config import cookies, haproxy_plan, metadata, node_names, site
 from config.cluster import Instance
 from config.firewall import Group, firewall, has_own_nodes
 from config.model import Environment
@@ -14,6 +14,7 @@ from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.existing import zones_of_existing
+from stacks.haproxy import behind_haproxy
 from stacks.health import MetricHealthCheck
 from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
@@ -22,12 +23,14 @@ from stacks.node import FixedAddress, Node
 from stacks.node_operators import NodeOperatorPolicy
 from stacks.operations import NodeDocument
 from stacks.program import Program
+from stacks.proxied import ProxiedBalancer
 from stacks.security import SecurityGroups
+from stacks.solution_manager import SolutionManagerPolicy
 from stacks.state import NodeState
 
 
 class ClusterStack(EnvironmentStack):
-    """A cluster behind a Network Load Balancer, or a single node without one.
+    """A cluster behind a Network Load Balancer, with or without HAProxy, or a single node alone.
 
     Attributes:
         name: the cluster's name.
@@ -44,6 +47,7 @@ class ClusterStack(EnvironmentStack):
         name: str,
         pins: Pins,
         program: str,
+        proxy_program: str,
     ) -> None:
         self.name = name
         self.cluster = environment.clusters[name]
@@ -56,7 +60,7 @@ class ClusterStack(EnvironmentStack):
             description=f"Denodo {environment.denodo.version}, cluster {name}",
             cluster=name,
         )
-        self._environment = environment
+        self._environment, self._proxy_program = environment, proxy_program
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -68,6 +72,8 @@ class ClusterStack(EnvironmentStack):
             public_balancer=public and balanced,
         )
         groups: list[Group] = ["balancer"] if balanced else []
+        if self.cluster.balancer.kind == "haproxy":
+            groups.append("haproxy")
         if has_own_nodes(self.cluster):
             groups.append("nodes")
         self._behind = bool(cookies.services(environment, self.cluster))
@@ -86,6 +92,8 @@ class ClusterStack(EnvironmentStack):
         self._name_nodes()
         if environment.denodo.program and self._nodes:
             self._set_up_nodes(pins, program, balancer=host if balanced else "")
+        if balanced and environment.solution_manager is not None:
+            self._let_solution_manager_in()
         self._say_where(host)
 
     @property
@@ -184,13 +192,25 @@ class ClusterStack(EnvironmentStack):
             environment=self._environment.name,
             cluster=self.name,
             document=document,
-            existing=[
-                node.instance_id
-                for _, node in sorted(self.cluster.nodes.items())
-                if node.instance_id
-            ],
+            existing=self._existing(),
         )
         self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
+
+    def _let_solution_manager_in(self) -> None:
+        """What its scripts may do to the balancer, beside reaching the nodes."""
+        policy = SolutionManagerPolicy(
+            self,
+            "SolutionManager",
+            environment=self._environment.name,
+            cluster=self.name,
+            existing=self._existing(),
+        )
+        self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
+
+    def _existing(self) -> list[str]:
+        """The instances that existed before."""
+        nodes = sorted(self.cluster.nodes.items())
+        return [node.instance_id for _, node in nodes if node.instance_id]
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""
@@ -199,7 +219,25 @@ class ClusterStack(EnvironmentStack):
 
     def _balanced(self) -> str:
         """Put a balancer in front of the nodes; gives its name."""
-        balancer = Balancer(
+        proxied = self.cluster.balancer.kind == "haproxy"
+        balancer = self._proxied() if proxied else self._direct()
+        host = balancer.nlb.load_balancer_dns_name
+        self._output(naming.BALANCER_DNS_NAME, host)
+        self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
+        if len(self._nodes) < len(self.cluster.nodes):
+            # Who owns the instances lets these groups in.
+            output = naming.HAPROXY_GROUP_ID if proxied else naming.BALANCER_GROUP_ID
+            group = self._groups["haproxy" if proxied else "balancer"]
+            self._output(output, group.security_group_id)
+            if self._behind:
+                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
+        if site.checks(self._environment).get(self.name) == "alarm":
+            self._watch(balancer)
+        return host
+
+    def _direct(self) -> Balancer:
+        """A balancer whose targets are the nodes."""
+        return Balancer(
             self,
             "Balancer",
             name=self.name,
@@ -214,17 +252,20 @@ class ClusterStack(EnvironmentStack):
                 cookies.idle_timeout(self._environment, self.cluster) if self._behind else None
             ),
         )
-        host = balancer.nlb.load_balancer_dns_name
-        self._output(naming.BALANCER_DNS_NAME, host)
-        self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
-        if len(self._nodes) < len(self.cluster.nodes):
-            # Who owns the instances lets these groups in.
-            self._output(naming.BALANCER_GROUP_ID, self._groups["balancer"].security_group_id)
-            if self._behind:
-                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
-        if site.checks(self._environment).get(self.name) == "alarm":
-            self._watch(balancer)
-        return host
+
+    def _proxied(self) -> ProxiedBalancer:
+        """A balancer whose targets are HAProxies, which go on to the nodes."""
+        made = behind_haproxy(
+            self,
+            environment=self._environment,
+            name=self.name,
+            network=self._network,
+            groups=self._groups,
+            program=self._proxy_program,
+        )
+        self._output(naming.HAPROXY_DOCUMENT, made.document)
+        self._output(naming.HAPROXY_FLEET, made.fleet)
+        return made.balancer
 
     def _bare(self, *, public: bool) -> str:
         """Let clients connect to the only node; gives its address."""
@@ -235,11 +276,14 @@ class ClusterStack(EnvironmentStack):
         self._output(naming.NODE_ADDRESS, address)
         return address
 
-    def _watch(self, balancer: Balancer) -> None:
+    def _watch(self, balancer: Balancer | ProxiedBalancer) -> None:
         """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
         jdbc = self._environment.services["jdbc"]
+        group: list[object] = [jdbc.target_port, jdbc.tls is not None]
+        if self.cluster.balancer.kind == "haproxy":
+            group = ["haproxy", jdbc.port]
         watch = MetricHealthCheck(
             self,
             "Health",
@@ -248,7 +292,7 @@ class ClusterStack(EnvironmentStack):
             region=self.cluster.region,
             minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
             balancer_replaced_with=self.replaced_with,
-            replaced_with=[*self.replaced_with, jdbc.target_port, jdbc.tls is not None],
+            replaced_with=[*self.replaced_with, *group],
         )
         self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
         self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
@@ -262,7 +306,7 @@ class ClusterStack(EnvironmentStack):
         if "odbc" in services:
             self._output(naming.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
         if "web" in services:
-            scheme = "https" if services["web"].tls else "http"
+            scheme = "https" if self._speaks_https("web") else "http"
             self._output(naming.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
         for name in sorted(self.cluster.nodes):
             self._output(naming.node_output(name), self._instance_id(name))
@@ -275,6 +319,13 @@ class ClusterStack(EnvironmentStack):
         if zones:
             told["Zones"] = zones
         self.template_options.metadata = {"Denodo": told}
+
+    def _speaks_https(self, name: str) -> bool:
+        """Whether clients reach a service by HTTPS."""
+        service = self._environment.services[name]
+        if self.cluster.balancer.kind == "haproxy":
+            return haproxy_plan.speaks_https(self.cluster, name, service)
+        return service.tls is not None
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

@@ -12,13 +12,14 @@ from stacks.failover import FailoverStack
 from stacks.findings import acknowledge
 
 
-def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
+def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tuple[Stack, ...]:
     """Make the stacks of an environment: for each cluster and its metadata, and the failover.
 
     Args:
         app: the app.
         loaded: the configuration.
         program: the folder with the nodes' program.
+        proxy_program: the folder with the program of HAProxy's hosts.
     """
     environment = loaded.environment
     clusters = {
@@ -29,6 +30,7 @@ def compose(app: App, *, loaded: Loaded, program: str) -> tuple[Stack, ...]:
             name=name,
             pins=loaded.pins,
             program=program,
+            proxy_program=proxy_program,
         )
         for name in sorted(environment.clusters)
     }

@@ -86,6 +86,25 @@ _CREATED_VPC = (
         "Flow logs are the account's decision: who wants them turns them on for all VPCs",
     ),
 )
+_HAPROXY = (
+    Reason(
+        _CDK,
+        "@aws-cdk/aws-autoscaling:desiredCapacitySet",
+        "The number of HAProxies is the configuration's, and nothing else changes it",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-AS3",
+        "The group's size never changes by itself; that HAProxies are lost is seen in the health "
+        "of their targets, within seconds",
+    ),
+    Reason(
+        _NAG,
+        "AwsSolutions-EC26",
+        "The rule fails by itself: where a stack has a launch template, it looks for that of every "
+        "instance, and the nodes have none; tests see that every disk is encrypted",
+    ),
+)
 _PUBLIC = (
     Reason(
         _NAG,
@@ -127,6 +146,8 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
+    if any(cluster.balancer.kind == "haproxy" for cluster in clusters):
+        yield from _HAPROXY
     if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
         yield from _PUBLIC
     if any(cluster.catalog is not None for cluster in clusters):
@@ -143,11 +164,13 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     )
     yield from _stacks_by_name(environment)
     yield from _nodes_by_tag(environment)
-    for arn in sorted({arn for one in machines for arn in one.role_policies or ()}):
+    proxies = [one.balancer.proxy.instance for one in clusters]
+    given = [*machines, *(one for one in proxies if one is not None)]
+    for arn in sorted({arn for one in given for arn in one.role_policies or ()}):
         yield Reason(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
-            "The configuration names this policy for the nodes",
+            "The configuration names this policy for the machines",
         )
 
 

@@ -8,6 +8,8 @@ ENVIRONMENT_TAG = "denodo:environment"
 CLUSTER_TAG = "denodo:cluster"
 NODE_TAG = "denodo:node"
 SERVICE_TAG = "denodo:service"
+BALANCER_TAG = "denodo:balancer"
+"""On HAProxy's instances, with the value `haproxy`; by it and the cluster's they are found."""
 DRAINED_TAG = "denodo:drained"
 ALB_TAG = "denodo:alb"
 
@@ -34,7 +36,11 @@ REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 ZONE_ID = "HostedZoneId"
 OPERATOR_POLICY_ARN = "OperatorPolicyArn"
 NODE_DOCUMENT = "NodeDocument"
+HAPROXY_DOCUMENT = "HaproxyDocument"
+HAPROXY_FLEET = "HaproxyFleet"
+HAPROXY_GROUP_ID = "HaproxySecurityGroupId"
 NODE_OPERATOR_POLICY = "NodeOperatorPolicyArn"
+SOLUTION_MANAGER_POLICY = "SolutionManagerPolicyArn"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:

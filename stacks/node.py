@@ -12,7 +12,7 @@ from stacks.naming import NODE_TAG
 
 DATA_DEVICE = "/dev/sdf"
 
-_SESSION_MANAGER = (
+SESSION_MANAGER = (
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",
@@ -76,7 +76,7 @@ class Node(Construct):
             ],
         )
         # These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
-        self.role.add_to_policy(iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"]))
+        self.role.add_to_policy(iam.PolicyStatement(actions=[*SESSION_MANAGER], resources=["*"]))
         instance = ec2.Instance(
             self,
             "Instance",

@@ -10,12 +10,13 @@ from config.firewall import Group, Peer, Rule, Side
 _DESCRIPTIONS: dict[Group, str] = {
     "alb": "Denodo balancer of services with cookies",
     "balancer": "Denodo balancer",
+    "haproxy": "HAProxy in front of Denodo",
     "nodes": "Denodo nodes",
 }
 
 
 class SecurityGroups(Construct):
-    """The balancers' groups and the nodes', each if it is needed. Every rule is a resource.
+    """The balancers' groups, HAProxy's and the nodes', as needed. Every rule is a resource.
 
     With rules inside the groups, every new service would be a change of the groups.
 

@@ -48,7 +48,8 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
         "aws:cdk:disable-version-reporting": True,
     }
     app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
-    compose(app, loaded=loaded, program=str(ROOT / "node"))
+    programs = {"program": str(ROOT / "node"), "proxy_program": str(ROOT / "ops/haproxy")}
+    compose(app, loaded=loaded, **programs)
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     assembly = app.synth()

@@ -378,6 +378,7 @@ def without_balancer_but_many(data: Data) -> Paths | None:
     if _is_bare(data) or len(_at(data, NODES)) == 1:
         return None
     _at(data, BALANCER)["kind"] = "none"
+    _at(data, BALANCER).pop("haproxy", None)
     # What only balancers do is refused, too.
     return (*BALANCER, "kind"), NODES, ("services",), FAILOVER
 

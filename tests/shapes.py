@@ -16,6 +16,7 @@ from tests.configurations import (
 )
 from tests.shapes_catalog import shared
 from tests.shapes_denodo import address, denodos, names
+from tests.shapes_haproxy import haproxies
 
 REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
 # Names that constructs, outputs or CDK itself could stumble over.
@@ -42,6 +43,7 @@ def environments(draw: Draw) -> Data:
     for number, cluster in enumerate(clusters.values()):
         cluster["network"] |= draw(names(number))
     services = draw(_services(clusters, bare=bare))
+    draw(haproxies(clusters, services))
     data: Data = {
         "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
         "denodo": draw(denodos(version, clusters, services)),
@@ -157,8 +159,9 @@ def _balancers(
     given: bool,
 ) -> Data:
     many = draw(st.sampled_from([1, 2, 5, 25]))
+    proxied = not bare and draw(st.integers(0, 2)) == 0
     balancer: Data = {
-        "kind": "none" if bare else "nlb",
+        "kind": "none" if bare else "haproxy" if proxied else "nlb",
         "scheme": scheme,
         "clients": [f"10.{number}.0.0/16" for number in range(many)],
     }
@@ -166,12 +169,12 @@ def _balancers(
         balancer["clients"].append("0.0.0.0/0")
     if bare:
         return balancer
-    if not single and draw(st.booleans()):
+    if not single and not proxied and draw(st.booleans()):
         balancer["cross_zone"] = False
     if draw(st.booleans()):
         balancer["deregistration_delay"] = draw(st.integers(0, 3600))
         balancer["deletion_protection"] = draw(st.booleans())
-    if draw(st.booleans()):
+    if not proxied and draw(st.booleans()):
         balancer["health"] = draw(_checks())
     if draw(st.integers(0, 3)) == 0:
         block = IPv4Network(network["cidr"])
@@ -202,6 +205,7 @@ def _checks(draw: Draw) -> Data:
 def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
     names = draw(st.lists(st.sampled_from(sorted(SERVICES)), unique=True))
     services: Data = {}
+    own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
     for name in dict.fromkeys(["jdbc", *names]):
         port = SERVICES[name]
         if draw(st.booleans()):
@@ -210,8 +214,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        if not bare and draw(st.integers(0, 2)) == 0:
-            service["tls"] = by_cluster(clusters, "acm", f"certificate/{UUID}")
+        if own and draw(st.integers(0, 2)) == 0:
+            service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())
             if draw(st.booleans()):
@@ -294,8 +298,10 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
 
 def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:
     """What `auto` comes to: see docs/failover.md."""
-    single = data["denodo"]["version"] == "7.0" or any(
-        len(of["nodes"]) == 1 for of in pair.values()
+    single = any(
+        of["balancer"]["kind"] != "haproxy"
+        and (data["denodo"]["version"] == "7.0" or len(of["nodes"]) == 1)
+        for of in pair.values()
     )
     if not single:
         return "target-health"

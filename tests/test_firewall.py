@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from config.firewall import Group, Rule, firewall
+from config.firewall import Group, Rule, firewall, proxied_ports
 from config.topology import Listener, listeners
 from tests import shapes
 from tests.cases.failover import CHECKED, ENDPOINT, V7
@@ -167,6 +167,19 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
             assert set(sides) == {("nodes", "ingress")}
             continue
         created = any(node.instance_id is None for node in cluster.nodes.values())
+        if cluster.balancer.kind == "haproxy":
+            needed = set(proxied_ports(environment, name))
+            inside = {one.port for one in served} | {cluster.balancer.proxy.health_port}
+            assert of(sides["balancer", "egress"]) == {("haproxy", port) for port in inside}
+            met = of(sides["haproxy", "ingress"])
+            assert {port for peer, port in met if peer == "balancer"} == inside
+            sent = of(sides["haproxy", "egress"]) - {("0.0.0.0/0", 443)}
+            assert {port for _, port in sent} == needed
+            taken = of(sides["nodes", "ingress"]) if created else set()
+            assert {port for peer, port in taken if peer == "haproxy"} == (
+                needed if created else set()
+            )
+            continue
         of_groups: list[tuple[Group, list[Listener]]] = [
             ("balancer", [one for one in served if not one.alb]),
             ("alb", [one for one in served if one.alb]),

@@ -11,7 +11,7 @@ from typing import Any
 from config.cluster import Cluster
 from config.model import Environment
 from config.service import HealthSettings, Service
-from tests import topology_catalog
+from tests import topology_catalog, topology_haproxy
 from tests.assembly import Assembly
 
 LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -107,6 +107,9 @@ class ClusterView:
             self.the_node_is_reached_directly()
         else:
             self.balancer_is_as_configured()
+        if self.cluster.balancer.kind == "haproxy":
+            topology_haproxy.holds(self)
+        if self.cluster.balancer.kind == "nlb":
             self.every_port_has_its_group()
             self.cookies_are_set_behind_it()
             self.groups_let_in_what_they_must_and_nothing_else()
@@ -222,6 +225,8 @@ class ClusterView:
         parameters = {one["Name"]: id_ for id_, one in self.of(PARAMETER).items()}
         program = self.environment.denodo.program
         prefix = f"/denodo/{self.environment.name}/{self.name}/"
+        if self.cluster.balancer.kind == "haproxy":
+            del parameters[prefix + "haproxy/state"]
         assert set(parameters) == ({prefix + name for name in self.nodes} if program else set())
         for name, id_ in self.nodes.items():
             instance, resource = self.of(INSTANCE)[id_], self.template["Resources"][id_]
@@ -541,6 +546,18 @@ class ClusterView:
         """The rules of a group in one direction."""
         kind = INGRESS if direction == "in" else EGRESS
         return [one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group]
+
+    def groups_of(self, kind: str, key: str) -> set[str]:
+        """The security groups of the resources of a kind."""
+        return _security_groups(self.of(kind).values(), key)
+
+    def peers(self, direction: str, group: str) -> set[str]:
+        """The other ends of a group's rules."""
+        return {_peer(one) for one in self.rules_of(direction, group)}
+
+    def ports(self, direction: str, group: str, peer: str) -> set[int]:
+        """The ports that a group's rules open to a peer."""
+        return _ports(self.rules_of(direction, group), peer)
 
     def no_group_is_over_its_quota(self) -> None:
         """Sixty rules each way, a prefix list as many as it weighs; and none of them twice."""

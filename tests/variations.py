@@ -16,6 +16,22 @@ def _clusters(data: Data) -> list[Data]:
     return list(data["clusters"].values())
 
 
+def _direct(data: Data) -> list[Data]:
+    """The clusters whose balancer checks the nodes itself."""
+    return [one for one in _clusters(data) if one["balancer"]["kind"] != "haproxy"]
+
+
+def _find(cluster: Data) -> None:
+    """Tell HAProxy where the nodes are that exist already."""
+    if cluster["balancer"]["kind"] == "haproxy":
+        hosts = {
+            name: "old.example.com"
+            for name, one in cluster["nodes"].items()
+            if "instance_id" in one
+        }
+        cluster["balancer"]["haproxy"] = {**cluster["balancer"]["haproxy"], "hosts": hosts}
+
+
 def _exporting(data: Data) -> bool:
     return any("exports" in cluster for cluster in _clusters(data))
 
@@ -39,19 +55,22 @@ def odd_cluster_name(data: Data) -> None:
 
 
 def slow_checks(data: Data) -> None:
-    for cluster in _clusters(data):
+    for cluster in _direct(data):
         cluster["balancer"]["health"] = {"interval": 300}
 
 
 def short_checks(data: Data) -> None:
-    for cluster in _clusters(data):
+    for cluster in _direct(data):
         cluster["balancer"]["health"] = {"timeout": 4}
 
 
 def path_of_a_service_and_protocol_of_the_balancer(data: Data) -> None:
-    for cluster in _clusters(data):
+    for cluster in _direct(data):
         cluster["balancer"]["health"] = {"protocol": "https", "path": "/"}
-    data.setdefault("services", {"jdbc": 9999})["extra"] = {"port": 60001, "health": {"path": "/x"}}
+    # HAProxy's check is told by the service alone.
+    alone = {} if _direct(data) == _clusters(data) else {"protocol": "http"}
+    extra = {"port": 60001, "health": {"path": "/x", **alone}}
+    data.setdefault("services", {"jdbc": 9999})["extra"] = extra
 
 
 def zone_without_nodes(data: Data) -> None:
@@ -64,6 +83,8 @@ def zone_without_nodes(data: Data) -> None:
             used.append(zone)
         else:
             used[zone] = {"balancer": "subnet-12345678"} if "vpc" in network else {}
+            if used[zone] and cluster["balancer"]["kind"] == "haproxy":
+                used[zone]["nodes"] = "subnet-23456789"
 
 
 def most_tags(data: Data) -> None:
@@ -120,7 +141,8 @@ def neighbour(data: Data) -> None:
     twin["network"] = {key: value for key, value in network.items() if key != "node_zone"}
     data["clusters"]["neighbour"] = twin
     for arns in maps_by_cluster(data):
-        arns["neighbour"] = arns["c0"]
+        if "c0" in arns:
+            arns["neighbour"] = arns["c0"]
 
 
 def no_program(data: Data) -> None:
@@ -144,12 +166,14 @@ def names_in_one_zone(data: Data) -> None:
         cluster["network"].pop("node_zone_vpcs", None)
         cluster["network"]["node_zone"] = {"id": "Z1", "name": "nodes.example"}
         cluster["nodes"] = {f"{name}.{n}": one for n, one in enumerate(cluster["nodes"].values())}
+        _find(cluster)
 
 
 def no_addresses(data: Data) -> None:
     for cluster in _clusters(data):
         for node in cluster["nodes"].values():
             node.pop("address", None)
+        _find(cluster)
 
 
 def metadata_in_the_other_form(data: Data) -> None:

@@ -1,4 +1,4 @@
-"""Creation signals: an instance with a CreationPolicy is made when it has said that it is ready.
+"""Creation signals: what has a CreationPolicy is made when it has said that it is ready.
 
 Instances here run nothing, so by default each says so at once. In the mode `manual` nobody
 speaks for them: `SignalResource` has to be called, as a node's own program does.
@@ -7,13 +7,13 @@ speaks for them: `SignalResource` has to be called, as a node's own program does
 from collections.abc import Callable
 from typing import Any
 
-from local.aws import emulator, instances
+from local.aws import emulator
 from local.aws.clock import CLOCK
 from local.aws.emulator import private
 from local.aws.faults import MalformedError
 from local.aws.types import Made, Properties
 
-_KIND = "AWS::EC2::Instance"
+_KINDS = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
 MODES = ("automatic", "manual")
 _signals = emulator.wait_conditions
 
@@ -39,30 +39,32 @@ MODE = Mode()
 
 
 def _policy(stack: str, logical_id: str) -> dict[str, Any] | None:
-    """What an instance of the running operation waits for."""
+    """What a resource of the running operation waits for."""
     definition = private(emulator.provisioners, "_cfn_wait_condition_definition")
     policy = definition(stack, logical_id).get("CreationPolicy") or {}
     signal: dict[str, Any] | None = policy.get("ResourceSignal")
     return signal
 
 
-def _waiting(create: Callable[[str, Properties, str], Made]) -> Any:
+def _waiting(kind: str, handler: dict[str, Any]) -> Callable[[str, Properties, str], Made]:
+    create, delete = handler["create"], handler["delete"]
+
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
-        made = create(logical_id, properties, stack)
+        made: Made = create(logical_id, properties, stack)
         signal = _policy(stack, logical_id)
         if signal is not None:
             try:
-                _wait(stack, logical_id, signal)
+                _wait(kind, stack, logical_id, signal)
             except Exception:
-                # The stack knows nothing of an instance whose creation failed.
-                instances.terminate(made[0])
+                # The stack knows nothing of what was not created.
+                delete(made[0], properties)
                 raise
         return made
 
     return created
 
 
-def _wait(stack: str, logical_id: str, signal: dict[str, Any]) -> None:
+def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any]) -> None:
     count = _signals.validate_count(signal.get("Count"), logical_id)
     seconds = _signals.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
     stack_id = emulator.all_stacks[stack]["StackId"]
@@ -71,7 +73,7 @@ def _wait(stack: str, logical_id: str, signal: dict[str, Any]) -> None:
         for number in range(count):
             _signals.deliver_signal(token, {"Status": "SUCCESS", "UniqueId": f"local-{number}"})
     try:
-        _signals.wait_for(token, stack_id, stack, logical_id, _KIND, count, CLOCK.real(seconds))
+        _signals.wait_for(token, stack_id, stack, logical_id, kind, count, CLOCK.real(seconds))
     except TimeoutError:
         message = f"Failed to receive {count} resource signal(s) within the specified duration"
         raise TimeoutError(message) from None
@@ -86,12 +88,13 @@ def release() -> None:
 
 
 def install() -> None:
-    """Have instances created on a thread, where they can wait."""
+    """Have them created on a thread, where they can wait."""
     blocking = private(emulator.lifecycle, "_runs_on_worker_thread")
     emulator.replace(
         emulator.lifecycle,
         "_runs_on_worker_thread",
-        lambda kind: kind == _KIND or blocking(kind),
+        lambda kind: kind in _KINDS or blocking(kind),
     )
-    handler = emulator.handlers[_KIND]
-    handler["create"] = _waiting(handler["create"])
+    for kind in _KINDS:
+        handler = emulator.handlers[kind]
+        handler["create"] = _waiting(kind, handler)

@@ -17,6 +17,7 @@ from ministack.core.responses import request_scope as acting_for
 from ministack.services import (
     acm,
     alb,
+    autoscaling,
     cloudwatch,
     ec2,
     iam,
@@ -39,6 +40,7 @@ __all__ = [
     "acm",
     "acting_for",
     "alb",
+    "autoscaling",
     "cloudwatch",
     "ec2",
     "engine",

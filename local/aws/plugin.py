@@ -4,6 +4,7 @@ from local.aws import (
     addresses,
     alarms,
     answers,
+    auto_scaling,
     creation_policy,
     databases,
     dns,
@@ -35,6 +36,7 @@ def install() -> None:
     listeners.install()
     target_health.install()
     target_groups.install()
+    auto_scaling.install()
     alarms.install()
     dns.install()
     health_checks.install()

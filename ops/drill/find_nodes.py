@@ -121,6 +121,7 @@ class FindNodes:
         least = fleet.number("MinSize", 1)
         wanted = fleet.number("DesiredCapacity", least)
         serves = self._serves(fleet)
+        health_port = number(fleet.ours.get("HealthPort"), 0) or None
         if serves is None:
             self._reader.note(
                 f"{fleet.key}: nothing says which nodes its instances serve (metadata "
@@ -130,7 +131,9 @@ class FindNodes:
         for place in range(max(wanted, 1)):
             zone = zones[place % len(zones)] if zones else None
             key, name = f"{fleet.key}#{place + 1}", f"{fleet.id}-{place + 1}"
-            self.found.nodes[key] = Node(key, name, fleet.stack.name, zone, "proxy", serves)
+            self.found.nodes[key] = Node(
+                key, name, fleet.stack.name, zone, "proxy", serves, health_port
+            )
             keys.append(key)
         self.found.members[fleet.key] = tuple(keys)
 

@@ -7,6 +7,8 @@ from ops.drill.reach import Reach, chained, combined
 from ops.drill.state import ClusterState
 
 Hop = Callable[[Key], Reach]
+ANY = "/health"
+"""What a proxy answers for all of its services together."""
 
 
 class Machines:
@@ -43,9 +45,12 @@ class Machines:
         if not self.listens(machine, port):
             return False
         if machine.kind == "proxy":
-            through = probe.protocol.startswith("HTTP") and port == target.port
-            return not through or self._proxied(machine, port, served=False, hop=None) is not (
-                Reach.NONE
+            told = port == machine.health_port
+            through = probe.protocol.startswith("HTTP") and (told or port == target.port)
+            ports = list(machine.serves or ()) if told and probe.path == ANY else [target.port]
+            return not through or any(
+                self._proxied(machine, one, served=False, hop=None) is not Reach.NONE
+                for one in ports
             )
         return not probe.asks_readiness or self._ready(machine, target.port, jdbc=jdbc)
 

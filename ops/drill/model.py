@@ -69,6 +69,8 @@ class Node:
         zone: its Availability Zone, None where the templates don't say it.
         kind: node, or proxy for what passes connections on.
         serves: for a proxy, what each of its ports leads to; None if nothing says it.
+        health_port: where a proxy tells whether it has a usable node: `/health/SERVICE` for the
+            port of that service, `/health` for any.
     """
 
     key: Key
@@ -77,6 +79,7 @@ class Node:
     zone: str | None
     kind: Literal["node", "proxy"] = "node"
     serves: Mapping[int, Serving] | None = None
+    health_port: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import saved
+from . import host, saved, taking
+from .cloud import Cloud
 from .draining import drain
 from .enabling import enable
 from .errors import DONE, INTERRUPTED, NO, ProxyError
@@ -51,9 +52,23 @@ def _run(place: Place, options: argparse.Namespace) -> int:
             saved.save(place)
     elif options.command == "status":
         return show_status(place, as_json=options.format == "json")
-    else:
+    elif options.command == "verify":
         return show_findings(place, as_json=options.format == "json")
+    else:
+        _by_parameter(place, options)
     return DONE
+
+
+def _by_parameter(place: Place, options: argparse.Namespace) -> None:
+    """What a host does that our stacks made."""
+    cloud = Cloud(options.parameter, options.region)
+    if options.command == "take":
+        if taking.take(cloud, taking.FOLDER):
+            say("took another program")
+    elif options.command == "apply":
+        host.apply(host.Host(place), cloud, say)
+    else:
+        host.boot(host.Host(place), cloud, say)
 
 
 def show_status(place: Place, *, as_json: bool) -> int:
@@ -102,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("reload", help="validate a file, load it, and see that it serves")
     one.add_argument("new", type=Path, nargs="?", help="the new file; default: the one in place")
     commands.add_parser("save", help="keep who is drained over the next reload")
+    for name, what in (
+        ("boot", "set this host up by its parameter"),
+        ("take", "take the program that the parameter names"),
+        ("apply", "bring HAProxy to what the parameter says"),
+    ):
+        one = commands.add_parser(name, help=f"on AWS: {what}")
+        one.add_argument("--parameter", required=True, help="name of the parameter")
+        one.add_argument("--region", required=True, help="its region")
     for name, what in (("status", "nodes, sessions, processes"), ("verify", "is all as it should")):
         one = commands.add_parser(name, help=what)
         one.add_argument("--format", choices=("table", "json"), default="table")

@@ -4,7 +4,6 @@ from functools import partial
 
 from config.check_haproxy import (
     haproxy_blind,
-    haproxy_certificates,
     haproxy_nodes,
     haproxy_only,
     haproxy_ports,
@@ -120,14 +119,6 @@ WRONG = (
         ("sees no node that hangs (tcp)", "remove it"),
         severity=Severity.WARNING,
     ),
-    Wrong(
-        haproxy_certificates,
-        {TLS: {"mode": "reencrypt", "certificate": SECRET}, WEB: 9443},
-        f"{PLACE}.tls.authority",
-        ("is missing", "add the ARN of a secret"),
-        base=haproxy,
-        others=1,  # no stack exists for it yet
-    ),
 )
 RIGHT = (
     Good(haproxy_only, {HAPROXY: {"maxconn": 100}}),
@@ -153,9 +144,5 @@ RIGHT = (
             JDBC: {"port": 9999, "health": {"protocol": "tcp"}},
             f"{HAPROXY}/checks": {"ready": True},
         },
-    ),
-    Good(
-        haproxy_certificates,
-        {TLS: {"mode": "terminate", "certificate": SECRET}, WEB: {"port": 9443, "node_port": 9090}},
     ),
 )

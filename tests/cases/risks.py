@@ -7,7 +7,6 @@ from config.check_risks import (
     open_to_the_world,
     unprotected,
 )
-from config.check_unbuilt import unbuilt
 from config.problem import Severity
 from tests.cases.case import Right, Wrong
 from tests.configurations import GONE
@@ -61,12 +60,6 @@ WRONG = (
         ("is longer than main's nodes remember (351)", "m8i.xlarge", "350 s by default"),
         severity=Severity.WARNING,
     ),
-    Wrong(
-        unbuilt,
-        {f"{BALANCER}/kind": "haproxy"},
-        "clusters.main.balancer.kind",
-        ("is not deployed by this version (haproxy)", "write kind: nlb"),
-    ),
 )
 RIGHT = (
     Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
@@ -91,5 +84,4 @@ RIGHT = (
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 350}, TYPE: "m8i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m7i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
-    Right(unbuilt, {"services/web": {"port": 9090, "sticky": "cookie"}}),
 )

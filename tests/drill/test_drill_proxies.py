@@ -51,6 +51,23 @@ def test_all_nodes_behind_proxies_are_lost_without_the_balancer_seeing_it() -> N
     assert (outcome.unreachable, outcome.moves_site) == ((9999,), False)
 
 
+def test_proxies_that_tell_how_their_nodes_are_are_seen_through() -> None:
+    """The balancer asks on a port of their own, and the site moves when nobody serves."""
+    templates = proxied(SERVES)
+    resources = templates["site-a"]["Resources"]
+    resources["P9999"]["Properties"] |= {
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "9192",
+        "HealthCheckPath": "/health/jdbc",
+    }
+    resources["Proxies"]["Metadata"]["Denodo"]["HealthPort"] = 9192
+    found = drilled(templates).by_failure
+    assert found[Failure("nodes-lost", "site-a", "Box1 + Box2")].moves_site
+    for kind, name in (("node-lost", "Box1"), ("proxy-lost", "Proxies-1")):
+        outcome = found[Failure(kind, "site-a", name)]
+        assert (outcome.unreachable, outcome.partial, outcome.moves_site) == ((), (), False)
+
+
 def test_without_the_proxies_own_check_of_readiness_a_promotion_is_not_seen() -> None:
     serves = {"9999": {"Nodes": [ref("Box1"), ref("Box2")]}}
     outcome = drilled(proxied(serves)).by_failure[Failure("node-not-ready", "site-a", "Box1")]

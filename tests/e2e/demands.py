@@ -14,6 +14,7 @@ from config.model import Environment
 from config.service import HealthSettings, Service
 from local.readback import Cluster, Group, Listener, Topology
 from node.state import parse
+from tests.e2e import demands_haproxy
 
 DEFAULTS = {"interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
 ANYWHERE = "0.0.0.0/0"
@@ -44,6 +45,9 @@ class _Demands:
             self.node_lets_clients_in()
             return
         self.balancer()
+        if self.settings.balancer.kind == "haproxy":
+            demands_haproxy.hold(self.environment, self.cluster, self.ports)
+            return
         self.listeners()
         self.clients_get_in_and_nodes_are_behind()
 

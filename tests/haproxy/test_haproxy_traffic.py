@@ -101,12 +101,14 @@ def test_health_says_whether_a_node_is_usable(proxy: Running, site: Site) -> Non
     assert [_health(proxy, path) for path in ("/health", "/health/jdbc", "/health/web")] == [
         200
     ] * 3
-    assert _health(proxy, "/health/nothing") == 503
+    # A service that this file does not know yet has a target group already.
+    assert _health(proxy, "/health/new") == 200
     assert _health(proxy, "/") == 404
     for node in site.nodes.values():
         node.kill()
     proxy.until(lambda: _health(proxy, "/health") == 503)
     assert _health(proxy, "/health/jdbc") == 503
+    assert _health(proxy, "/health/new") == 503
 
 
 def test_metrics_are_for_prometheus(proxy: Running) -> None:
