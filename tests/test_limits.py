@@ -124,8 +124,8 @@ OURS = {
     ("config/haproxy.py", 86_400),
     ("stacks/proxies.py", 100),
 }
-"""How deep a file may be, how long a shown value, MiB in a GiB, how long an old worker lives, and all
-in percent: no published limits."""
+"""No published limits: how deep a file may be, how long a shown value, MiB in a GiB, how long an
+old worker lives, all in percent."""
 
 
 def _numbers() -> set[int]:
