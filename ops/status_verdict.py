@@ -44,7 +44,7 @@ def _of_node(node: Node, groups: Sequence[Group]) -> Iterator[str]:
     seen = [
         (group, target) for group in groups for target in group.targets if target.node == node.name
     ]
-    shared = [(group, target) for group, target in seen if group.kind == "service"]
+    shared = [(group, target) for group, target in seen if group.kind != "auxiliary"]
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]
