@@ -20,6 +20,8 @@ NODE_ADDRESS = "NodeAddress"
 HEALTH_CHECK_ID = "HealthCheckId"
 ENDPOINT = "Endpoint"
 NODE_DOCUMENT = "NodeDocument"
+HAPROXY_DOCUMENT = "HaproxyDocument"
+HAPROXY_FLEET = "HaproxyFleet"
 
 NODE_OUTPUT = "NodeId"
 """How the name of an output with a node's instance id begins."""

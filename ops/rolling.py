@@ -20,6 +20,7 @@ from ops.marks import Mark
 from ops.node_ready import NodeReady
 from ops.places import Place
 from ops.progress import Progress, lasted
+from ops.proxied_rotation import rotation_of
 from ops.rotation import HEALTHY_S, READY_S, Rotation
 from ops.together import together
 
@@ -185,7 +186,7 @@ class Rolling:
             )
             raise Refused(message)
         self._progress.say(f"{node}: {wish}")
-        rotation = Rotation(self._aws, cluster, self._clock, self._progress)
+        rotation = rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
         mark = wish.mark or Mark.now(self._clock, why=WHY)
         self._standing = f"{node} is marked, and leaves the shared groups or has left them"
         rotation.out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)

@@ -30,6 +30,7 @@ from ops.node_ready import NodeReady
 from ops.places import Place
 from ops.planning import Change
 from ops.progress import Progress
+from ops.proxied_rotation import rotation_of
 from ops.rotation import HEALTHY_S, READY_S, Rotation
 
 _READY_PATH = "/ready/"
@@ -262,7 +263,7 @@ class RollingOut:
         )
 
     def _rotation(self, cluster: Cluster) -> Rotation:
-        return Rotation(self._aws, cluster, self._clock, self._progress)
+        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
 
 def _before(moved: list[str]) -> str:

@@ -1,0 +1,123 @@
+"""Taking a node out of a cluster behind HAProxy, with the words of `ops.rotation`.
+
+    rotation_of(aws, cluster, clock=clock, progress=progress).out("node1", mark=mark)
+
+The balancer's groups hold the HAProxies, so a node is taken out on these.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ops import marks
+from ops.aws import Aws
+from ops.clock import Clock
+from ops.errors import Failed, Refused
+from ops.found import Cluster, Group
+from ops.marks import Mark
+from ops.progress import Progress
+from ops.proxies import Proxies, has_proxies
+from ops.rotation import HEALTHY_S, READY_S, Rotation
+
+
+def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
+    """The rotation of a cluster, by what is deployed in front of its nodes."""
+    kind = ProxiedRotation if has_proxies(cluster) else Rotation
+    return kind(aws, cluster, clock, progress)
+
+
+class ProxiedRotation(Rotation):
+    """The nodes of a cluster behind HAProxy."""
+
+    @property
+    def proxies(self) -> Proxies:
+        """The HAProxies."""
+        return Proxies(self.aws, self.cluster, self.clock)
+
+    def shared(self, node: str) -> tuple[Group, ...]:  # noqa: ARG002 - as elsewhere
+        """No group of the balancer's has a node."""
+        return ()
+
+    def is_out(self, node: str) -> bool:
+        """Whether no HAProxy sends anything new to a node."""
+        return all(not _serving(said, node) for said in self.proxies.status().values())
+
+    def out(
+        self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Take a node out on every HAProxy, and wait until its sessions are gone.
+
+        Args:
+            node: the node.
+            mark: when, who and why.
+            minimum: how many other nodes must be usable for each service; None: all of them, and
+                one at least.
+            timeout: seconds to wait.
+
+        Raises:
+            Refused: fewer than the minimum would be left; nothing was changed.
+            Failed: it has not left in time; the message says what stands.
+            AwsError: AWS does not answer, or does not permit.
+        """
+        found = self.cluster.node(node)
+        wanted = max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum
+        for id_, said in self.proxies.status().items():
+            for service in sorted({str(one["backend"]) for one in _services(said)}):
+                left = {
+                    one["node"]
+                    for one in _services(said)
+                    if one["backend"] == service and one["usable"] and one["node"] != node
+                }
+                if len(left) < wanted and _serving(said, node):
+                    message = (
+                        f"without {node}, {len(left)} usable nodes would be left for {service} on "
+                        f"HAProxy {id_}, and {wanted} are wanted. Nothing was changed: mend the "
+                        "others first, or accept fewer with --minimum"
+                    )
+                    raise Refused(message)
+        # First, so that whoever finds it out knows why.
+        marks.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        with self.progress.step(f"{node}: draining on every HAProxy"):
+            self.proxies.drain(node, timeout=timeout, force=minimum == 0)
+
+    def back(
+        self,
+        node: str,
+        *,
+        ready: Callable[[], str],
+        ready_timeout: float = READY_S,
+        timeout: float = HEALTHY_S,
+    ) -> None:
+        """Bring a node back on every HAProxy.
+
+        Args:
+            node: the node.
+            ready: says why the node is not ready yet, or nothing.
+            ready_timeout: seconds that the node may take to be ready.
+            timeout: seconds that it may take to pass HAProxy's checks then.
+
+        Raises:
+            Failed: it is not ready, or not well in time; the message says what stands.
+            AwsError: AWS does not answer, or does not permit.
+        """
+        found = self.cluster.node(node)
+        self._ready(node, ready, ready_timeout)
+        with self.progress.step(f"{node}: waiting until every HAProxy finds it well"):
+            self.proxies.enable(node, timeout=timeout)
+        marks.remove(self.aws, self.cluster.place.region, found.instance_id)
+
+    def standing(self, node: str) -> str:
+        """Where a node is now, in words."""
+        try:
+            serving = sum(_serving(said, node) for said in self.proxies.status().values())
+        except Failed as unknown:
+            return f"where {node} is is not known: {unknown}"
+        return f"{node} is served by {serving} HAProxies" if serving else f"{node} is out"
+
+
+def _services(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Servers of services; auxiliary ports keep their node."""
+    return [one for one in said["servers"] if not str(one["backend"]).startswith("auxiliary.")]
+
+
+def _serving(said: Mapping[str, Any], node: str) -> bool:
+    return any(one["node"] == node and one["usable"] for one in _services(said))

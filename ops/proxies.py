@@ -1,0 +1,218 @@
+"""The HAProxies of a cluster, run through Systems Manager by the cluster's own document.
+
+    proxies = Proxies(aws, cluster, clock)
+    proxies.drain("node1", timeout=1800)
+
+They are found by the Auto Scaling group that the stack names. Each has the same program
+(`ops/haproxy`), which ends with the exit codes of this one.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ops import exits, names
+from ops.agent import DELIVERY_S, EVERY_S, Ended
+from ops.aws import Aws
+from ops.clock import Clock
+from ops.errors import Failed, NotFound, Refused
+from ops.found import Cluster
+from ops.translate import told
+from ops.wait import TooLong, until
+
+DRAIN_S: Final = 1800
+"""Ours: how long sessions may take to end."""
+ENABLE_S: Final = 600
+"""Ours: how long a node may take to pass HAProxy's checks."""
+APPLY_S: Final = 300
+"""Ours: how long HAProxy may take to load another file."""
+_ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
+_GROUP: Final = "tag:aws:autoscaling:groupName"
+
+
+def has_proxies(cluster: Cluster) -> bool:
+    """Whether a cluster's nodes are behind HAProxy."""
+    return names.HAPROXY_DOCUMENT in cluster.stack.outputs
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The HAProxies of a cluster."""
+
+    aws: Aws
+    cluster: Cluster
+    clock: Clock
+
+    def ids(self) -> tuple[str, ...]:
+        """The instances that run.
+
+        Raises:
+            Failed: there is none.
+            AwsError: AWS does not answer, or does not permit.
+        """
+        fleet = self.cluster.stack.outputs[names.HAPROXY_FLEET]
+        filters = [
+            {"Name": _GROUP, "Values": [fleet]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
+        with told():
+            pages = self.aws.client("ec2", self.cluster.place.region).get_paginator(
+                "describe_instances"
+            )
+            found = [
+                str(one["InstanceId"])
+                for page in pages.paginate(Filters=filters)
+                for of in page["Reservations"]
+                for one in of["Instances"]
+            ]
+        if not found:
+            message = f"cluster {self.cluster.name} has no HAProxy that runs (group {fleet})"
+            raise Failed(message)
+        return tuple(sorted(found))
+
+    def apply(self) -> dict[str, str]:
+        """Bring each HAProxy to what the last deploy wrote, one at a time; gives what each said.
+
+        Raises:
+            Failed: one did not take it: it serves as before, and the others were not asked.
+        """
+        said: dict[str, str] = {}
+        for id_ in self.ids():
+            ended = self.run([id_], "apply", seconds=APPLY_S)[id_]
+            if ended.code != exits.DONE:
+                done = f"; {', '.join(said)} took it" if said else ""
+                message = f"HAProxy on {id_} did not take its file{done}: {_why(ended)}"
+                raise Failed(message)
+            said[id_] = ended.output.strip()
+        return said
+
+    def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
+        """Take a node out on every HAProxy, then wait on all until it has no sessions.
+
+        Raises:
+            Refused: nobody else would serve; nothing is changed.
+            Failed: it did not come out; the message says what stands.
+        """
+        everyone, seconds = self.ids(), int(timeout or DRAIN_S)
+        forced = "yes" if force else "no"
+        # First on all: on those that wait the other would send them new sessions.
+        begun = self.run(everyone, "drain", node, seconds, Wait="no", Force=forced)
+        refused = {id_: one for id_, one in begun.items() if one.code == exits.REFUSED}
+        if refused:
+            taken = [id_ for id_, one in begun.items() if one.code == exits.DONE]
+            if taken:
+                self.run(taken, "enable", node, ENABLE_S)
+            raise Refused(_each(refused))
+        self._demand(begun, f"{node} may still get new sessions")
+        ended = self.run(everyone, "drain", node, seconds, Force=forced)
+        self._demand(ended, f"{node} gets no new sessions")
+
+    def enable(self, node: str, *, timeout: float | None = None) -> None:
+        """Bring a node back on every HAProxy, once each finds it well.
+
+        Raises:
+            Failed: some HAProxy does not; the message says which, and why.
+        """
+        ended = self.run(self.ids(), "enable", node, int(timeout or ENABLE_S))
+        self._demand(ended, f"{node} is not back on every HAProxy")
+
+    def status(self) -> dict[str, Mapping[str, Any]]:
+        """What each HAProxy says of its nodes, sessions and processes.
+
+        Raises:
+            Failed: one does not answer.
+        """
+        ended = self.run(self.ids(), "status")
+        try:
+            return {id_: json.loads(one.output) for id_, one in ended.items()}
+        except ValueError:
+            message = f"HAProxy does not say how it is: {_each(ended)}"
+            raise Failed(message) from None
+
+    def run(
+        self,
+        ids: Iterable[str],
+        action: str,
+        node: str = "-",
+        seconds: int = APPLY_S,
+        **more: str,
+    ) -> dict[str, Ended]:
+        """Run an action on HAProxies at the same time; gives how it ended on each.
+
+        Raises:
+            Failed: an end was not seen in time, or nobody can be reached.
+        """
+        ids = list(ids)
+        client = self.aws.client("ssm", self.cluster.place.region)
+        parameters = {"Action": action, "Node": node, "Seconds": str(seconds), **more}
+        try:
+            with told():
+                sent = client.send_command(
+                    DocumentName=self.cluster.stack.outputs[names.HAPROXY_DOCUMENT],
+                    InstanceIds=ids,
+                    TimeoutSeconds=DELIVERY_S,
+                    Comment=f"denodo-ha: haproxy {action} {node}"[:100],
+                    Parameters={key: [value] for key, value in parameters.items()},
+                )
+        except NotFound:
+            message = (
+                f"the HAProxies {', '.join(ids)} cannot be reached through Systems Manager: see "
+                "that their SSM agent runs, and that they have a way to the ssm and ssmmessages "
+                "endpoints"
+            )
+            raise Failed(message) from None
+        command = str(sent["Command"]["CommandId"])
+
+        def look() -> dict[str, dict[str, Any]]:
+            return {id_: _invocation(client, command, id_) for id_ in ids}
+
+        try:
+            seen = until(
+                look,
+                done=lambda every: all(one["Status"] in _ENDED for one in every.values()),
+                clock=self.clock,
+                timeout=seconds + 2 * DELIVERY_S,
+                every=EVERY_S,
+            )
+        except TooLong as late:
+            message = f"the end of {action} was not seen after {late.seconds:.0f} s ({command})"
+            raise Failed(message) from None
+        return {id_: _ended(one) for id_, one in seen.items()}
+
+    def _demand(self, ended: Mapping[str, Ended], stands: str) -> None:
+        wrong = {id_: one for id_, one in ended.items() if one.code != exits.DONE}
+        if wrong:
+            message = f"{stands}. {_each(wrong)}"
+            raise Failed(message)
+
+
+def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:
+    try:
+        with told():
+            shown: dict[str, Any] = client.get_command_invocation(CommandId=command, InstanceId=id_)
+    except NotFound:
+        # It is known a moment after it was sent.
+        return {"Status": "Pending"}
+    return shown
+
+
+def _ended(shown: Mapping[str, Any]) -> Ended:
+    return Ended(
+        int(shown.get("ResponseCode", -1)),
+        str(shown.get("StatusDetails") or shown["Status"]),
+        str(shown.get("StandardOutputContent", "")),
+        str(shown.get("StandardErrorContent", "")),
+    )
+
+
+def _each(ended: Mapping[str, Ended]) -> str:
+    return "; ".join(f"HAProxy on {id_}: {_why(one)}" for id_, one in sorted(ended.items()))
+
+
+def _why(ended: Ended) -> str:
+    """The last thing that it said."""
+    if ended.code == -1:
+        return f"the command did not run ({ended.status})"
+    said = " ".join((ended.error or ended.output).split()).removeprefix("haproxy: ")
+    return said or f"exit code {ended.code}"

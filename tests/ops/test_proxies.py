@@ -1,0 +1,195 @@
+"""HAProxies through their document: who is asked, in which order, and what comes of it."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ops import exits, names
+from ops.clock import VirtualClock
+from ops.errors import Failed, Refused
+from ops.found import Cluster
+from ops.marks import Mark
+from ops.places import Place
+from ops.progress import Progress
+from ops.proxied_rotation import ProxiedRotation, rotation_of
+from ops.proxies import Proxies
+from ops.rotation import Rotation
+from stacks import naming
+
+if TYPE_CHECKING:
+    from ops.aws import Aws
+    from ops.found_nodes import Node
+    from ops.stack import Stack
+
+FIRST, SECOND = "i-a", "i-b"
+
+
+class Hosts:
+    """What EC2 and Systems Manager do for two HAProxies.
+
+    Attributes:
+        asked: what was sent, and to whom.
+        ends: how an action ends on a host, where it is not well: code and what it says.
+        sick: the nodes that no HAProxy can use.
+        tags: what was tagged.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.ends: dict[tuple[str, str], tuple[int, str]] = {}
+        self.sick: set[str] = set()
+        self.tags: list[str] = []
+        self.ids = [SECOND, FIRST]
+        self._looked = 0
+
+    def client(self, _name: str, _region: str) -> Any:
+        return self
+
+    def get_paginator(self, _operation: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Iterator[Any]:
+        yield {"Reservations": [{"Instances": [{"InstanceId": id_} for id_ in self.ids]}]}
+
+    def create_tags(self, **asked: Any) -> None:
+        self.tags += asked["Resources"]
+
+    def delete_tags(self, **asked: Any) -> None:
+        self.tags = [one for one in self.tags if one not in asked["Resources"]]
+
+    def send_command(self, **asked: Any) -> Any:
+        action, wait = asked["Parameters"]["Action"][0], asked["Parameters"].get("Wait", ["yes"])
+        self.action = action if wait == ["yes"] else f"{action} at once"
+        self.asked.append(
+            (self.action, asked["Parameters"]["Node"][0], tuple(asked["InstanceIds"]))
+        )
+        return {"Command": {"CommandId": "c"}}
+
+    def get_command_invocation(self, **asked: Any) -> Any:
+        self._looked += 1
+        if self._looked == 1:
+            return {"Status": "InProgress"}
+        code, said = self.ends.get((self.action, asked["InstanceId"]), (0, ""))
+        output = json.dumps(self._status()) if self.action == "status" else said
+        return {
+            "Status": "Success" if code == 0 else "Failed",
+            "ResponseCode": code,
+            "StandardOutputContent": output if code == 0 else "",
+            "StandardErrorContent": f"haproxy: {said}" if code else "",
+        }
+
+    def _status(self) -> Any:
+        nodes = ("node1", "node2")
+        return {
+            "servers": [
+                {"backend": backend, "node": node, "usable": node not in self.sick}
+                for backend in ("jdbc", "auxiliary.node1")
+                for node in nodes
+            ]
+        }
+
+
+def cluster(*, proxied: bool = True) -> Cluster:
+    outputs = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"} if proxied else {}
+    place = Place("main", "test-main", "111122223333", "eu-west-1")
+    stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
+    nodes = tuple(
+        cast("Node", type("Found", (), {"name": name, "instance_id": f"i-{name}"})())
+        for name in ("node1", "node2")
+    )
+    return Cluster(place, stack, nodes, None, ())
+
+
+@pytest.fixture
+def hosts() -> Hosts:
+    return Hosts()
+
+
+@pytest.fixture
+def proxies(hosts: Hosts) -> Proxies:
+    return Proxies(cast("Aws", hosts), cluster(), VirtualClock())
+
+
+@pytest.fixture
+def rotation(hosts: Hosts) -> Rotation:
+    return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
+
+
+def mark() -> Mark:
+    return Mark.now(VirtualClock(), why="test")
+
+
+def test_names_are_those_of_the_stacks() -> None:
+    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
+    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
+
+
+def test_a_file_is_applied_one_host_at_a_time(proxies: Proxies, hosts: Hosts) -> None:
+    assert list(proxies.apply()) == [FIRST, SECOND]
+    assert hosts.asked == [("apply", "-", (FIRST,)), ("apply", "-", (SECOND,))]
+
+
+def test_the_first_host_that_refuses_a_file_is_the_last_asked(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    hosts.ends["apply", FIRST] = (exits.REFUSED, "HAProxy does not accept it")
+    with pytest.raises(Failed, match=r"on i-a did not take its file: HAProxy does not accept it"):
+        proxies.apply()
+    assert len(hosts.asked) == 1
+
+
+def test_a_node_is_drained_on_all_before_any_is_waited_for(proxies: Proxies, hosts: Hosts) -> None:
+    proxies.drain("node1")
+    both = (FIRST, SECOND)
+    assert hosts.asked == [("drain at once", "node1", both), ("drain", "node1", both)]
+
+
+def test_where_one_host_refuses_the_other_takes_the_node_back(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    hosts.ends["drain at once", SECOND] = (exits.REFUSED, "nobody else would serve jdbc")
+    with pytest.raises(Refused, match=r"i-b: nobody else would serve jdbc"):
+        proxies.drain("node1")
+    assert hosts.asked[-1] == ("enable", "node1", (FIRST,))
+
+
+def test_sessions_that_stay_are_told(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain", FIRST] = (exits.FAILED, "still has 2 sessions")
+    with pytest.raises(Failed, match=r"gets no new sessions\. HAProxy on i-a: still has 2"):
+        proxies.drain("node1")
+
+
+def test_without_a_host_nothing_is_asked(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ids = []
+    with pytest.raises(Failed, match="has no HAProxy that runs"):
+        proxies.enable("node1")
+    assert hosts.asked == []
+
+
+def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
+    made = [
+        rotation_of(
+            cast("Aws", hosts), cluster(proxied=one), clock=VirtualClock(), progress=Progress()
+        )
+        for one in (True, False)
+    ]
+    assert [type(one) for one in made] == [ProxiedRotation, Rotation]
+
+
+def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
+    rotation.out("node1", mark=mark())
+    assert hosts.tags == ["i-node1"]
+    rotation.back("node1", ready=lambda: "")
+    assert hosts.tags == []
+    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain", "enable"]
+
+
+def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
+    hosts.sick.add("node2")
+    with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
+        rotation.out("node1", mark=mark())
+    assert hosts.tags == []
+    assert [one[0] for one in hosts.asked] == ["status"]
+    assert rotation.standing("node2") == "node2 is out"
