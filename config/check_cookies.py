@@ -7,7 +7,7 @@ from config import cookies, limits, readiness
 from config.cluster import Cluster
 from config.model import Environment
 from config.ports import NODE_TLS_PORTS
-from config.problem import ANY, Path, Problem
+from config.problem import ANY, Path, Problem, Severity
 from config.service import Service
 from config.subnets import ZONE_LETTERS, addressable, zone_blocks
 from config.topology import health_check, ports_of
@@ -157,6 +157,25 @@ def cookies_and_cross_zone(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def cookies_of_one_host(environment: Environment) -> Iterator[Problem]:
+    """A browser has one such cookie for a host, whatever the port."""
+    for _, cluster in _clusters(environment):
+        first, *others = cookies.services(environment, cluster)
+        for name in others:
+            yield Problem(
+                ("services", name, "sticky"),
+                f"shares its cookie with {first}",
+                "an Application Load Balancer calls it AWSALB for every service (AWS, Sticky "
+                "sessions for your Application Load Balancer), and a browser sends it to all ports "
+                "of a host, so who uses both in turn is not kept on a node",
+                "have people reach the two by different host names, or keep cookies for one",
+                value="cookie",
+                severity=Severity.WARNING,
+                rule="one-cookie-a-host",
+                since=(("services", first),),
+            )
+
+
 def cookies_without_a_balancer(environment: Environment) -> Iterator[Problem]:
     """Nobody sets a cookie where there is nothing in between."""
     bare = sorted(name for name, of in environment.clusters.items() if of.balancer.kind == "none")
@@ -199,5 +218,6 @@ RULES = (
     cookies_and_zones,
     cookies_and_subnets,
     cookies_and_cross_zone,
+    cookies_of_one_host,
     cookies_without_a_balancer,
 )

@@ -113,6 +113,10 @@ DATABASE_RETENTION_DAYS: Final = Range(
 DATABASE_CONNECTIONS: Final = Range(
     20, 5000, "AWS, Amazon RDS, Quotas and constraints, Maximum number of database connections"
 )
+DATABASE_FAILOVER_S: Final = Range(
+    60, 120, "AWS, Failing over a Multi-AZ DB instance for Amazon RDS"
+)
+"""Typically; large transactions or a long recovery take longer."""
 DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBInstance")
 
 CREATION_TIMEOUT_S: Final = Range(

@@ -1,5 +1,7 @@
 """What CloudFormation does to a node when a property of its instance changes.
 
+What it does to a shared database: `config.database_updates`.
+
 From AWS, "AWS::EC2::Instance" (CloudFormation template reference), "Update requires" of each
 property, for instances in a VPC whose root device is an EBS volume.
 """
@@ -9,12 +11,13 @@ from typing import Final
 
 
 class Effect(StrEnum):
-    """What a deploy does to a node, the mildest first."""
+    """What a deploy does to a node or to a database, the mildest first."""
 
     NOTHING = "nothing"
     STATE = "state only"
     IN_PLACE = "in place"
     RESTART = "restart"
+    INTERRUPTION = "interruption"
     REPLACEMENT = "replacement"
     NEW = "new"
     REMOVED = "removed"
@@ -54,7 +57,7 @@ WHERE: Final[dict[str, tuple[str, ...]]] = {
 
 RESTARTING_STATE: Final = frozenset(
     {
-        *("denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),
+        *("catalog", "denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),
         *("security_token", "servers", "tls"),
     }
 )

@@ -22,11 +22,16 @@ from ops.translate import told
 from ops.wait import TooLong, until
 
 EVERY_S: Final = 5
+HASTE_S: Final = 1
+"""Ours: how often a command is looked at that somebody waits for impatiently."""
 STATUS_S: Final = 120
 """Ours: how long a node may take to say how it is."""
 DELIVERY_S: Final = 60
 """Ours: seconds after which a command that no agent has taken is given up; 30 at least (AWS,
 SendCommand, TimeoutSeconds)."""
+
+SHORT: Final = 8
+"""Ours: letters of a state's hash that are shown."""
 
 DONE: Final = 0
 BUSY: Final = 5
@@ -89,11 +94,15 @@ class NodeStatus:
         applied: the state that it has, None before the first.
         confirmed: whether its metadata is confirmed.
         unready: why services are not ready, by service.
+        version: a short hash of the state that it has; empty before the first.
+        drained: whether the node's own program was told to be not ready.
     """
 
     applied: Mapping[str, Any] | None
     confirmed: bool
     unready: Mapping[str, str]
+    version: str = ""
+    drained: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,13 +113,17 @@ class Agent:
     cluster: Cluster
     clock: Clock
 
-    def status(self, node: str) -> NodeStatus:
+    def status(self, node: str, *, patience: float | None = None) -> NodeStatus:
         """What a node says of itself.
+
+        Args:
+            node: the node.
+            patience: seconds to wait for it; None: as long as it may take.
 
         Raises:
             Failed: it does not answer, or not as it should.
         """
-        ended = self.run(node, "status", timeout=STATUS_S)
+        ended = self.run(node, "status", timeout=STATUS_S, patience=patience)
         try:
             # With any other exit code there is no object.
             said = json.loads(ended.output)
@@ -123,6 +136,8 @@ class Agent:
                     for one in said["services"]
                     if not one["ready"]
                 },
+                version=str(applied.get("hash", ""))[:SHORT] if applied else "",
+                drained=bool(said.get("drained")),
             )
         except (ValueError, KeyError, TypeError):
             message = f"{node} does not say how it is: {ended.meaning}"
@@ -136,6 +151,7 @@ class Agent:
         timeout: int,
         why: str = "",
         progress: Callable[[str, float], None] | None = None,
+        patience: float | None = None,
     ) -> Ended:
         """Run an action on a node, and wait until it has ended.
 
@@ -145,6 +161,8 @@ class Agent:
             timeout: seconds after which it is ended.
             why: for a drain.
             progress: told of the state, with the seconds that have passed.
+            patience: seconds to wait for its end; None: as long as it may take. What is sent
+                goes on without anybody who waits.
 
         Raises:
             Failed: the node cannot be reached, or its end was not seen in time.
@@ -192,8 +210,8 @@ class Agent:
                 look,
                 done=lambda one: one["Status"] in _ENDED,
                 clock=self.clock,
-                timeout=timeout + 2 * DELIVERY_S,
-                every=EVERY_S,
+                timeout=timeout + 2 * DELIVERY_S if patience is None else patience,
+                every=EVERY_S if patience is None else HASTE_S,
                 progress=say,
             )
         except TooLong as late:

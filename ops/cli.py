@@ -22,10 +22,8 @@ from ops.translate import translated
 _log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": ("ops.verify.command:verify",),
-    "Nodes": (
-        # one node, in and out
-    ),
+    "Look": ("ops.status:status", "ops.verify.command:verify"),
+    "Nodes": ("ops.drain:drain", "ops.drain:enable"),
     "Changes": (
         "ops.catalog.commands:catalog",
         "ops.pin:pin",

@@ -7,7 +7,14 @@ from ops.found import Cluster
 from ops.health import GroupHealth, said
 
 
-def demand(cluster: Cluster, node: str, seen: Iterable[GroupHealth], minimum: int | None) -> None:
+def demand(
+    cluster: Cluster,
+    node: str,
+    seen: Iterable[GroupHealth],
+    minimum: int | None,
+    *,
+    accept: str = "--minimum",
+) -> None:
     """Go on only if enough nodes serve without one.
 
     Args:
@@ -15,6 +22,7 @@ def demand(cluster: Cluster, node: str, seen: Iterable[GroupHealth], minimum: in
         node: the node that is to be taken out.
         seen: how the groups are that it would leave.
         minimum: how many others must be healthy in each; None: all, and one at least.
+        accept: the option that accepts fewer.
 
     Raises:
         Refused: they would be fewer.
@@ -23,7 +31,7 @@ def demand(cluster: Cluster, node: str, seen: Iterable[GroupHealth], minimum: in
     if len(cluster.nodes) == 1 and wanted > 0:
         message = (
             f"{node} is the only node of {cluster.name}: nobody would serve without it; nothing "
-            "was changed. Say --minimum 0 if that may be"
+            f"was changed. Say {accept}{' 0' if accept == '--minimum' else ''} if that may be"
         )
         raise Refused(message)
     for one in seen:
@@ -39,6 +47,6 @@ def demand(cluster: Cluster, node: str, seen: Iterable[GroupHealth], minimum: in
                 f"without {node}, {len(well)} healthy nodes would be left in group "
                 f"{one.group.key} of {cluster.name}, and {wanted} are wanted; not healthy: "
                 f"{', '.join(sick) or 'none'}. Nothing was changed: mend them first, or accept "
-                "fewer with --minimum"
+                f"fewer with {accept}"
             )
             raise Refused(message)

@@ -39,8 +39,9 @@ def _rows(side: Side) -> Iterator[Sequence[Cell]]:
         yield "  no health check", "", looks
     for one in side.targets:
         state = "healthy" if one.healthy else UNHEALTHY
-        kind = "service" if one.shared else "auxiliary port of"
-        yield f"  {kind} {one.group}", styled(state), f"{one.healthy} of {one.all} targets healthy"
+        name = f"service {one.group}" if one.shared else f"auxiliary port of {one.group}"
+        shown = one.group if one.alb else name
+        yield f"  {shown}", styled(state), f"{one.healthy} of {one.all} targets healthy"
     for problem in side.problems:
         yield "  ", styled(UNKNOWN), problem
 

@@ -3,7 +3,7 @@
 What cannot be read is unknown, with the reason: this is used when a region is lost.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,21 @@ class Targets:
         shared: whether every node is in it.
         healthy: how many targets are.
         all: how many there are.
+        alb: the service whose second balancer is the only target; empty for other groups.
+        attached: whether it hangs on the balancer that Route 53 knows, and not on a second one.
     """
 
     group: str
     shared: bool
     healthy: int
     all: int
+    alb: str = ""
+    attached: bool = True
+
+
+Known = tuple[tuple[Targets, ...], str, str]
+"""The groups of a cluster, its name or address, and what could not be read."""
+TargetsOf = Callable[[Place], Known]
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,12 @@ class Side:
         return self.check.without("switch") if self.check else None
 
     def _dead(self) -> list[Targets]:
-        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service."""
-        return [one for one in self.targets if not one.healthy and (one.shared or self.alias)]
+        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service.
+
+        The alias does not see behind a second balancer.
+        """
+        dead = [one for one in self.targets if not one.healthy]
+        return [one for one in dead if (one.attached if self.alias else one.shared)]
 
     def _targets_state(self) -> str:
         if not self.targets:
@@ -149,8 +162,13 @@ class Sides:
         return SECONDARY if (primary, secondary) == (UNHEALTHY, HEALTHY) else None
 
 
-def read(aws: Aws, site: Site) -> Sides:
+def read(aws: Aws, site: Site, targets_of: TargetsOf | None = None) -> Sides:
     """Both sides as they are now.
+
+    Args:
+        aws: the credentials.
+        site: the failover.
+        targets_of: gives a cluster's groups where they were read already.
 
     Raises:
         NoCredentials: there are none.
@@ -167,8 +185,12 @@ def read(aws: Aws, site: Site) -> Sides:
     if not problem and not records:
         problem = f"there are no failover records {site.endpoint} in zone {site.zone_id}"
 
+    def look(place: Place) -> Known:
+        return _targets(aws, place)
+
     def side(role: Role) -> Side:
-        return _side(aws, site, role, records.get(role), problem)
+        known = (targets_of or look)(site.clusters[role])
+        return _side(aws, site, role, (records.get(role), problem), known)
 
     primary, secondary = together(side, (PRIMARY, SECONDARY))  # type: ignore[arg-type]
     return Sides(primary, secondary)
@@ -184,13 +206,13 @@ def _records(aws: Aws, site: Site) -> dict[str, Any]:
     return {one["Failover"]: one for one in shown if one["Name"] == name and "Failover" in one}
 
 
-def _side(aws: Aws, site: Site, role: Role, record: Any, problem: str) -> Side:
-    place = site.clusters[role]
+def _side(aws: Aws, site: Site, role: Role, read: tuple[Any, str], known: Known) -> Side:
+    place, (record, problem) = site.clusters[role], read
     problems = [problem] if problem else []
     check = None
     if record and "HealthCheckId" in record:
         check = failover_checks.read(aws, record["HealthCheckId"], site.region)
-    targets, address, unseen = _targets(aws, place)
+    targets, address, unseen = known
     if unseen:
         problems.append(unseen)
     return Side(
@@ -215,25 +237,41 @@ def _target(record: Any) -> str:
     return name.rstrip(".").lower().removeprefix("dualstack.")
 
 
-def _targets(aws: Aws, place: Place) -> tuple[tuple[Targets, ...], str, str]:
-    """The groups of a cluster, the name or address of its stack, and what could not be read."""
+def _targets(aws: Aws, place: Place) -> Known:
+    """What is known of a cluster; asks AWS."""
     if place.unreachable:
         return (), "", f"the targets of {place.name} are unknown: {place.unreachable}"
     address = ""
     try:
         cluster = found.read(aws, place)
-        outputs = cluster.stack.outputs
-        address = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
-        seen = _seen(health.look_at_all(aws, cluster.groups))
+        address = address_of(cluster)
+        seen = counted(health.look_at_all(aws, cluster.groups))
     except (NoCredentials, Expired):
         raise
     except AwsError as error:
-        return (), address.lower(), f"the targets of {place.name} are unknown: {error}"
-    return seen, address.lower(), ""
+        return (), address, f"the targets of {place.name} are unknown: {error}"
+    return seen, address, ""
 
 
-def _seen(groups: Iterable[health.GroupHealth]) -> tuple[Targets, ...]:
+def address_of(cluster: found.Cluster) -> str:
+    """What a record of a cluster answers with: its balancer's name, or its node's address."""
+    outputs = cluster.stack.outputs
+    found_ = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
+    return found_.lower()
+
+
+def counted(groups: Iterable[health.GroupHealth]) -> tuple[Targets, ...]:
+    """How many targets of each group are healthy; some services are served by a second balancer."""
+    groups = tuple(groups)
+    behind = {one.group.alb for one in groups} - {None}
     return tuple(
-        Targets(one.group.key, one.group.service is not None, len(one.healthy), len(one.targets))
+        Targets(
+            one.group.key,
+            one.group.service is not None,
+            len(one.healthy),
+            len(one.targets),
+            alb=one.group.alb or "",
+            attached=one.group.service is None or one.group.service not in behind,
+        )
         for one in groups
     )

@@ -1,17 +1,19 @@
-"""`denodo-ha plan`: what a deploy would do to each node."""
+"""`denodo-ha plan`: what a deploy would do to each node and to each shared database."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from config.updates import Effect
-from ops import assembly, chosen, exits, options, places, stack
+from ops import assembly, chosen, exits, names, options, places, planning_database, stack
 from ops.aws import Aws
 from ops.cdk import Cdk
 from ops.errors import NotFound, UsageError
 from ops.planning import Change, changes, touched
+from ops.planning_database import DatabaseChange
 from ops.table import print_json, print_line, print_table
 from ops.template import Template
 
@@ -33,8 +35,9 @@ def plan(
     """Say what a deploy would do to each node: nothing, state only, in place, restart, replacement.
 
     Between two folders of cdk synth no account is asked: for pull requests. With -c CONFIG what is
-    deployed is compared with the configuration, or with one folder. Exit code 1: two nodes of a
-    cluster, or more, would not serve at once.
+    deployed is compared with the configuration, or with one folder. Of a shared database: nothing,
+    in place, interruption, replacement. Exit code 1: two nodes of a cluster, or more, would not
+    serve at once, or a database would lose what it keeps.
 
         denodo-ha plan base.out new.out
 
@@ -47,32 +50,35 @@ def plan(
     else:
         message = "compare what? Give two folders of cdk synth, or -c CONFIG for what is deployed"
         raise UsageError(message)
-    found = [
-        change
-        for name in sorted({*before, *after})
-        for change in changes(before.get(name), after.get(name))
-    ]
+    pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
+    found = [change for pair in pairs for change in changes(*pair)]
+    databases = [change for pair in pairs for change in planning_database.changes(*pair)]
     many = {cluster: nodes for cluster, nodes in touched(found).items() if len(nodes) > 1}
     if form is options.TableFormat.json:
-        print_json({"nodes": found, "touched": touched(found)})
+        print_json({"nodes": found, "touched": touched(found), "databases": databases})
     else:
-        _show(found, many)
-    raise typer.Exit(exits.NO if many else exits.DONE)
+        _show(found, many, databases)
+    lost = any(one.loses for one in databases)
+    raise typer.Exit(exits.NO if many or lost else exits.DONE)
 
 
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
 ) -> tuple[dict[str, Template], dict[str, Template]]:
-    """The clusters' templates as deployed, and as they would be."""
+    """The templates of clusters and their metadata as deployed, and as they would be."""
     aws = Aws(profile=profile)
     site = places.find(aws, config=config, environment=None, regions=regions)
-    names = {place.stack for place in site.reachable}
+    kept = [
+        replace(place, stack=names.catalog_stack(site.environment, place.name))
+        for place in site.reachable
+    ]
+    wanted = [*site.reachable, *kept]
     before: dict[str, Template] = {}
-    for place in site.reachable:
+    for place in wanted:
         try:
             before[place.stack] = stack.read(aws, place).template
         except NotFound:
-            # All of its nodes are new.
+            # All that is in it is new.
             continue
     if folder is not None:
         after = assembly.templates(folder)
@@ -81,12 +87,17 @@ def _deployed(
             out = Path(made) / "cdk.out"
             Cdk(profile).synth(chosen.file(config), out)
             after = assembly.templates(out)
-    return before, {name: template for name, template in after.items() if name in names}
+    here = {place.stack for place in wanted}
+    return before, {name: template for name, template in after.items() if name in here}
 
 
-def _show(found: list[Change], many: dict[str, list[str]]) -> None:
+def _show(found: list[Change], many: dict[str, list[str]], databases: list[DatabaseChange]) -> None:
     rows = [
         [one.cluster, one.node, one.effect.value, "; ".join(one.why), _then(one)] for one in found
+    ]
+    rows += [
+        [one.cluster, "(database)", _interrupted(one), "; ".join(one.why), _restored(one)]
+        for one in databases
     ]
     print_table(["Cluster", "Node", "Deploy", "Because", "Then"], rows)
     for cluster, nodes in many.items():
@@ -94,6 +105,23 @@ def _show(found: list[Change], many: dict[str, list[str]]) -> None:
             f"{cluster}: {', '.join(nodes)} would not serve at once; pin them (`denodo-ha pin`), "
             "and move one at a time with `denodo-ha rollout`"
         )
+    for one in databases:
+        if one.loses:
+            print_line(
+                f"{one.cluster}: its database would be gone with all that its components keep "
+                'there; read "Restore the database" in docs/catalog.md first'
+            )
+
+
+def _interrupted(change: DatabaseChange) -> str:
+    return f"{change.effect.value}, {change.when}" if change.when else change.effect.value
+
+
+def _restored(change: DatabaseChange) -> str:
+    """What is to be done after the deploy."""
+    if change.effect is Effect.NEW:
+        return "denodo-ha catalog init, then roll"
+    return "restore it" if change.effect is Effect.REPLACEMENT else ""
 
 
 def _then(change: Change) -> str:

@@ -117,7 +117,7 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     keys = _state_keys(old.states.get(node, ""), new.states.get(node, ""))
     found = [*effects.values(), *([Effect.STATE] if keys else [])]
     effect = max(found, key=_ORDER.index, default=Effect.NOTHING)
-    why = [_told(key, before.get(key), after.get(key)) for key in effects]
+    why = [told(key, before.get(key), after.get(key)) for key in effects]
     return Change(
         cluster,
         node,
@@ -127,7 +127,8 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     )
 
 
-def _told(key: str, before: Any, after: Any) -> str:
+def told(key: str, before: Any, after: Any) -> str:
+    """How a property differs, with its values where they are plain."""
     plain = [one for one in (before, after) if one is None or isinstance(one, str | int)]
     if len(plain) < 2:
         return key

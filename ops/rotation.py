@@ -18,7 +18,7 @@ from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import Failed, NotFound
 from ops.found import Cluster, Group
-from ops.health import GroupHealth
+from ops.health import GroupHealth, TargetHealth
 from ops.marks import Mark
 from ops.progress import Progress, lasted
 from ops.translate import told
@@ -58,7 +58,7 @@ class Rotation:
 
     def is_out(self, node: str) -> bool:
         """Whether none of the shared groups sends anything new to a node."""
-        return not self._registered(node, self._look(self.shared(node)))
+        return not self.registered(node, self.look(self.shared(node)))
 
     def out(
         self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
@@ -78,15 +78,15 @@ class Rotation:
             AwsError: AWS does not answer, or does not permit.
         """
         found, groups = self.cluster.node(node), self.shared(node)
-        seen = self._look(groups)
-        inside = self._registered(node, seen)
+        seen = self.look(groups)
+        inside = self.registered(node, seen)
         if inside or not groups:
             enough.demand(self.cluster, node, seen, minimum)
         # First, so that whoever finds it out knows why.
         marks.put(self.aws, self.cluster.place.region, found.instance_id, mark)
         for group in inside:
-            self._deregister(found.instance_id, group)
-        self._gone(node, groups, timeout)
+            self.deregister(node, group)
+        self.wait_until_gone(node, timeout)
 
     def back(
         self,
@@ -111,15 +111,9 @@ class Rotation:
         """
         found = self.cluster.node(node)
         self._ready(node, ready, ready_timeout)
-        groups = self.cluster.of(node)
-        for group in groups:
-            target = group.target(node)
-            assert target is not None  # so the template has it there
-            with told():
-                self.aws.client("elbv2", group.region).register_targets(
-                    TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
-                )
-        self._healthy(node, groups, timeout)
+        for group in self.cluster.of(node):
+            self.register(node, group)
+        self.wait_until_healthy(node, timeout)
         marks.remove(self.aws, self.cluster.place.region, found.instance_id)
 
     def standing(self, node: str) -> str:
@@ -127,7 +121,7 @@ class Rotation:
         groups = self.shared(node)
         if not groups:
             return f"{node} has no shared group"
-        inside = {group.key for group in self._registered(node, self._look(groups))}
+        inside = {group.key for group in self.registered(node, self.look(groups))}
         if not inside:
             return f"{node} is out of every shared group"
         missing = sorted({group.key for group in groups} - inside)
@@ -135,42 +129,53 @@ class Rotation:
             return f"{node} is in every shared group"
         return f"{node} is in {', '.join(sorted(inside))} and out of {', '.join(missing)}"
 
-    def _look(self, groups: Iterable[Group]) -> list[GroupHealth]:
+    def look(self, groups: Iterable[Group]) -> list[GroupHealth]:
+        """How groups are now."""
         return health.look_at_all(self.aws, groups)
 
-    def _registered(self, node: str, seen: Iterable[GroupHealth]) -> list[Group]:
+    def registered(self, node: str, seen: Iterable[GroupHealth]) -> list[Group]:
         """The groups that have a node and do not let it go."""
         id_ = self.cluster.node(node).instance_id
-        leaving = {health.DRAINING, _UNUSED}
         return [
             one.group
             for one in seen
-            if any(
-                # A stopped instance is unused, and still registered.
-                target.id == id_ and (target.state not in leaving or _stays(target.reason))
-                for target in one.targets
-            )
+            if any(target.id == id_ and _is_in(target) for target in one.targets)
         ]
 
-    def _deregister(self, instance_id: str, group: Group) -> None:
+    def register(self, node: str, group: Group) -> None:
+        """Put a node into a group, as the deployed template has it; one that is there stays."""
+        target = group.target(node)
+        assert target is not None  # so the template has it there
+        with told():
+            self.aws.client("elbv2", group.region).register_targets(
+                TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+            )
+
+    def deregister(self, node: str, group: Group) -> None:
+        """Take a node out of a group; its connections stay for the deregistration delay."""
+        id_ = self.cluster.node(node).instance_id
         try:
             with told():
                 self.aws.client("elbv2", group.region).deregister_targets(
-                    TargetGroupArn=group.arn, Targets=[{"Id": instance_id}]
+                    TargetGroupArn=group.arn, Targets=[{"Id": id_}]
                 )
         except NotFound:
             # Deleted meanwhile: nobody is sent anywhere from there.
             return
 
-    def _gone(self, node: str, groups: tuple[Group, ...], timeout: float | None) -> None:
-        """Wait until a node has left its groups."""
-        id_ = self.cluster.node(node).instance_id
+    def wait_until_gone(self, node: str, timeout: float | None = None) -> None:
+        """Wait until a node has left its shared groups.
+
+        Raises:
+            Failed: it has not in time.
+        """
+        id_, groups = self.cluster.node(node).instance_id, self.shared(node)
         longest = max((group.deregistration_delay for group in groups), default=0)
         with self.progress.step(f"{node}: draining") as step:
 
             def look() -> dict[str, str]:
                 found = {}
-                for one in self._look(groups):
+                for one in self.look(groups):
                     target = one.of(id_)
                     if target is not None and (target.state != _UNUSED or _stays(target.reason)):
                         found[one.group.key] = target.state
@@ -215,13 +220,17 @@ class Rotation:
                 )
                 raise Failed(message) from None
 
-    def _healthy(self, node: str, groups: tuple[Group, ...], timeout: float) -> None:
-        """Wait until a node is healthy in every group."""
-        id_ = self.cluster.node(node).instance_id
+    def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
+        """Wait until a node is healthy in every group.
+
+        Raises:
+            Failed: it is not in time.
+        """
+        id_, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
         with self.progress.step(f"{node}: waiting until it is healthy") as step:
 
             def look() -> dict[str, str]:
-                seen = self._look(groups)
+                seen = self.look(groups)
                 for one in seen:
                     if one.gone:
                         message = (
@@ -251,6 +260,14 @@ class Rotation:
                     "the node, and run it again"
                 )
                 raise Failed(message) from None
+
+
+def _is_in(target: TargetHealth) -> bool:
+    """Whether a target is registered, and does not leave."""
+    if target.state == _UNUSED:
+        # A stopped instance is unused, and still registered.
+        return _stays(target.reason)
+    return target.state != health.DRAINING
 
 
 def _stays(reason: str) -> bool:

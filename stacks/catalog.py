@@ -10,6 +10,7 @@ from constructs import Construct
 from config import metadata
 from config.catalog import Catalog
 from config.check_database import zones
+from config.dependents import dependents
 from config.model import Environment
 from config.ports import POSTGRESQL_PORT
 from stacks import naming
@@ -90,6 +91,11 @@ class CatalogStack(EnvironmentStack):
             subnets=self._subnets(),
             clients=self._clients(),
             key=key,
+            keeps={
+                "Stack": self._cluster.stack_name,
+                "Components": list(catalog.components),
+                "Services": dependents(self._environment, self._cluster.cluster),
+            },
         )
         alarms = DatabaseAlarms(
             self, "Alarms", instance=database.instance, catalog=catalog, account=self.account

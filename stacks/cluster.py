@@ -25,6 +25,7 @@ from stacks.operations import NodeDocument
 from stacks.program import Program
 from stacks.proxied import ProxiedBalancer
 from stacks.security import SecurityGroups
+from stacks.solution_manager import SolutionManagerPolicy
 from stacks.state import NodeState
 
 
@@ -91,6 +92,8 @@ class ClusterStack(EnvironmentStack):
         self._name_nodes()
         if environment.denodo.program and self._nodes:
             self._set_up_nodes(pins, program, balancer=host if balanced else "")
+        if balanced and environment.solution_manager is not None:
+            self._let_solution_manager_in()
         self._say_where(host)
 
     @property
@@ -189,13 +192,25 @@ class ClusterStack(EnvironmentStack):
             environment=self._environment.name,
             cluster=self.name,
             document=document,
-            existing=[
-                node.instance_id
-                for _, node in sorted(self.cluster.nodes.items())
-                if node.instance_id
-            ],
+            existing=self._existing(),
         )
         self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
+
+    def _let_solution_manager_in(self) -> None:
+        """What its scripts may do to the balancer, beside reaching the nodes."""
+        policy = SolutionManagerPolicy(
+            self,
+            "SolutionManager",
+            environment=self._environment.name,
+            cluster=self.name,
+            existing=self._existing(),
+        )
+        self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
+
+    def _existing(self) -> list[str]:
+        """The instances that existed before."""
+        nodes = sorted(self.cluster.nodes.items())
+        return [node.instance_id for _, node in nodes if node.instance_id]
 
     def _instance_id(self, node: str) -> str:
         """Id of a node's instance, made here or existing already."""

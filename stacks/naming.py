@@ -40,6 +40,7 @@ HAPROXY_DOCUMENT = "HaproxyDocument"
 HAPROXY_FLEET = "HaproxyFleet"
 HAPROXY_GROUP_ID = "HaproxySecurityGroupId"
 NODE_OPERATOR_POLICY = "NodeOperatorPolicyArn"
+SOLUTION_MANAGER_POLICY = "SolutionManagerPolicyArn"
 
 
 def cluster_stack(environment: str, cluster: str) -> str:

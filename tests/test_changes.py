@@ -320,7 +320,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
     [
         ("heap_gib", 6),
         ("jvm", {"web": "-Xmx1g"}),
-        ("servers", ["vdp", "data-catalog", "diagnostic-monitoring"]),
+        ("servers", ["vdp", "diagnostic-monitoring"]),
         ("user", "dbadmin"),
         ("stop_limit", 60),
         ("metadata", {"source": "export", "uri": "s3://bucket/key.vql", "login": {}}),

@@ -439,7 +439,7 @@ class TestKeys:
         [
             ("regon", "did you mean region?"),
             ("allow_single_zones", "did you mean allow_single_zone?"),
-            ("qqq", "known keys are account, allow_single_zone, balancer, instance, "),
+            ("qqq", "known keys are account, allow_single_zone, balancer, catalog, "),
         ],
     )
     def test_unknown_one_is_said_with_the_nearest(self, wrong: str, near: str) -> None:
@@ -482,7 +482,7 @@ class TestAllAtOnce:
             ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule
             ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
             ("cidr: 10.0.0.0/16", "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16"),  # a form, YAML
-            ("kind: nlb", "kind: haproxy"),  # what is not deployed yet
+            ("kind: nlb", "kind: haproxy"),  # what a kind of balancer needs
             ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule
         )
         assert_said(
@@ -492,7 +492,7 @@ class TestAllAtOnce:
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
             "14:7: clusters.main.network.cidr: the key stands here a second time, after line 13",
-            "21:13: clusters.main.balancer.kind: is not deployed by this version (haproxy)",
+            "20:5: clusters.main.balancer.haproxy.instance: is missing",
             "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
         )
 

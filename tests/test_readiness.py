@@ -10,7 +10,10 @@ from config.service import HealthSettings
 from tests.cases.nodes import exists
 from tests.configurations import Data, changed, loaded, minimal
 
-SERVERS = {"denodo/servers": ["vdp", "data-catalog", "scheduler"]}
+SERVERS = {
+    "denodo/servers": ["vdp", "data-catalog", "scheduler"],
+    "clusters/main/catalog": {},
+}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,14 @@ from ops.table import print_json, print_line, print_table, styled
 
 catalog = typer.Typer(
     name="catalog",
-    help="The metadata that nodes share, and what they do not.",
+    help="""The metadata that nodes share, and what they do not.
+
+    [bold]Examples[/bold]
+
+    denodo-ha catalog init -c prod --ca eu-west-1-bundle.pem
+
+    denodo-ha catalog status -c prod
+    """,
     no_args_is_help=True,
 )
 

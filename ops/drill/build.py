@@ -6,10 +6,11 @@ from dataclasses import replace
 from config.ports import PORTS
 from ops.drill.find_balancers import JDBC, FindBalancers
 from ops.drill.find_checks import FindChecks
+from ops.drill.find_databases import find_databases
 from ops.drill.find_nodes import FindNodes
 from ops.drill.find_records import find_sites
 from ops.drill.model import Balancer, Cluster, Key, Model, Node
-from ops.drill.reader import Reader
+from ops.drill.reader import INSTANCE, LOAD_BALANCER, Reader
 from ops.drill.template import Stack
 
 _CLUSTER_TAG = "denodo:cluster"
@@ -26,10 +27,12 @@ def build(stacks: tuple[Stack, ...]) -> Model:
     clusters: dict[str, Cluster] = {}
     machines: dict[Key, Node] = {}
     owned: dict[Key, Balancer] = {}
+    of_stacks: dict[str, str] = {}
     for stack in stacks:
         for parts in _parts(stack, nodes.found.nodes, balancers, targets):
             keys, of_balancers, suffix = parts
             name = names[stack.name] + suffix
+            of_stacks.setdefault(stack.name, name)
             for key in keys:
                 machines[key] = replace(nodes.found.nodes[key], cluster=name)
             for key in of_balancers:
@@ -49,6 +52,7 @@ def build(stacks: tuple[Stack, ...]) -> Model:
         nodes=machines,
         balancers=owned,
         groups=balancers.groups,
+        databases=find_databases(reader, nodes, of_stacks),
         alarms=checks.alarms,
         checks=checks.checks,
         sites=sites,
@@ -106,9 +110,11 @@ def _targets(balancers: FindBalancers) -> Mapping[Key, frozenset[Key]]:
 def _names(reader: Reader) -> Mapping[str, str]:
     """The clusters' names: what our tags say where that tells them apart, else the stacks'."""
     tagged: dict[str, str] = {}
+    # A cluster's database and its alarms have the cluster's tag, too, in a stack that is none.
+    clusters = {one.stack.name for one in reader.of(LOAD_BALANCER, INSTANCE)}
     for resource in reader.resources.values():
         name = resource.tags.get(_CLUSTER_TAG)
-        if name:
+        if name and resource.stack.name in clusters:
             tagged.setdefault(resource.stack.name, name)
     return {
         stack.name: name

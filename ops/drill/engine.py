@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ops.drill import databases, timing
 from ops.drill import terms as steps
-from ops.drill import timing
 from ops.drill.health import Health, looks_at, open_points
 from ops.drill.machines import Machines
 from ops.drill.model import Key, Model, Record, Site
 from ops.drill.outcome import Failure, Move, Outcome
-from ops.drill.reach import Reach
+from ops.drill.reach import Reach, chained
 from ops.drill.state import OPEN_POINTS, ClusterState, Reading, Situation, readings
 from ops.drill.terms import Term
 from ops.drill.timing import Timing
@@ -103,7 +103,29 @@ class Engine:
                 ways.append(way)
                 sums.append(self._alone(way, situation))
                 heals.append(self._heals_alone(way, situation))
-        return outcome_of(failure, moves, (ways, own), sums, heals)
+        gone = [way for way in ways if any(self._missing(way, situation))]
+        if gone:
+            heals.append("served again once the database answers")
+        outcome = outcome_of(failure, moves, (ways, own), sums, heals)
+        waiting = {port for way in ways for port in self._waiting(way, situation)}
+        return replace(outcome, meanwhile=tuple(sorted(waiting)))
+
+    def _missing(self, way: Way, situation: Situation) -> Iterator[int]:
+        """The ports of a way that need a database which is gone."""
+        state = situation.of(way.cluster)
+        served = ((port, databases.answers(self.model, state, port)) for port in way.ports)
+        return (port for port, reach in served if reach is not Reach.ALL)
+
+    def _waiting(self, way: Way, situation: Situation) -> Iterator[int]:
+        """The ports of a way that need a database which fails over."""
+        return databases.waiting(self.model, situation.of(way.cluster), way.ports)
+
+    def _with_failover(
+        self, found: tuple[Term, ...], way: Way, situation: Situation
+    ) -> tuple[Term, ...]:
+        """The longer of some steps and a database's failover, which goes on at the same time."""
+        state = situation.of(way.cluster)
+        return max(found, databases.failover(self.model, state, way.ports), key=steps.total)
 
     def _concerned(
         self, names: list[str], situation: Situation, before: Health, after: Health
@@ -143,7 +165,9 @@ class Engine:
         reached: dict[int, dict[str, Reach]] = {}
         for port in cluster.ports:
             serves = machines.listens(machine, port) and node not in state.promoting
-            reached[port] = {machine.zone or "": Reach.ALL if serves else Reach.NONE}
+            reach = Reach.ALL if serves else Reach.NONE
+            kept = databases.answers(self.model, state, port)
+            reached[port] = {machine.zone or "": chained(reach, kept)}
         return Way(name, cluster.name, reached, cluster.ports)
 
     def _own(self, name: str, situation: Situation) -> list[Way]:
@@ -169,10 +193,12 @@ class Engine:
             return None
         if records[0] is not records[1]:
             views = self._both(site, records, healths)
-            return Timing(self.model, before, after).move(site.primary, site.secondary, views)
+            moved = Timing(self.model, before, after).move(site.primary, site.secondary, views)
+            return self._with_failover(moved, way, after.situation)
         if failure.kind in PLANNED:
             return ()
-        return self._within(records[1].target, after.situation)
+        found = self._within(records[1].target, after.situation)
+        return self._with_failover(found, way, after.situation)
 
     def _both(
         self, site: Site, records: list[Record], healths: tuple[Health, Health]
@@ -204,7 +230,8 @@ class Engine:
             return None
         keys = self.model.clusters[way.cluster].balancers
         found = [self._within(key, situation) for key in keys]
-        return max(found, key=steps.total, default=())
+        longest = max(found, key=steps.total, default=())
+        return self._with_failover(longest, way, situation)
 
     def _heals(self, site: Site, records: list[Record], healths: tuple[Health, Health]) -> str:
         """What happens when it is well again."""

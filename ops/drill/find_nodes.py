@@ -19,6 +19,7 @@ from ops.drill.reader import (
     number,
 )
 from ops.drill.resolve import marks
+from ops.drill.template import Stack
 
 NODE_TAG = "denodo:node"
 
@@ -54,7 +55,11 @@ class FindNodes:
 
     def zone_of_subnet(self, of: Resource, subnet: object) -> str | None:
         """The zone of a subnet that a resource names, where the templates say it."""
-        return self._zones.get((of.stack.name, str(subnet)))
+        return self.zone_of_subnet_in(of.stack, subnet)
+
+    def zone_of_subnet_in(self, stack: Stack, subnet: object) -> str | None:
+        """The zone of a subnet that a stack knows."""
+        return self._zones.get((stack.name, str(subnet)))
 
     def _instance(self, instance: Resource) -> None:
         subnet = instance.properties.get("SubnetId")

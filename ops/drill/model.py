@@ -178,6 +178,27 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Database:
+    """A DB instance on Amazon RDS that the nodes of a cluster share.
+
+    Attributes:
+        key: its key.
+        name: what it is called there.
+        cluster: its cluster's name.
+        multi_az: whether a standby in another zone takes over.
+        zones: the zones that it may be in, None where the templates don't say it.
+        ports: what clients connect to of the services that need it, None if nothing says it.
+    """
+
+    key: Key
+    name: str
+    cluster: str
+    multi_az: bool
+    zones: tuple[str, ...] | None
+    ports: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
 class Alarm:
     """A CloudWatch alarm on one metric; times in seconds.
 
@@ -279,6 +300,7 @@ class Model:
     nodes: Mapping[Key, Node]
     balancers: Mapping[Key, Balancer]
     groups: Mapping[Key, Group]
+    databases: Mapping[Key, Database] = field(default_factory=lambda: MappingProxyType({}))
     alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     sites: tuple[Site, ...] = ()

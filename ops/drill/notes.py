@@ -19,6 +19,11 @@ def notes(model: Model, engine: Engine) -> Iterator[str]:
                 f"{balancer.cluster}: the balancer's address in {', '.join(missing)} is not in its "
                 "DNS, even with nothing failed: a target group has no healthy target there"
             )
+    for name in dict.fromkeys(one.cluster for one in model.databases.values()):
+        yield (
+            f"{name}: checks are taken not to see whether its database answers, so its nodes stay "
+            "in service and DNS stays while it does not"
+        )
     for cluster in model.clusters.values():
         drained = engine.start.of(cluster.name).drained
         left = [model.nodes[key].name for key in cluster.nodes if key not in drained]

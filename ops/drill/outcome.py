@@ -74,6 +74,7 @@ class Outcome:
         terms: the sum.
         heals: what happens when it is well again.
         readings: what each reading of an open point comes to, where they differ.
+        meanwhile: ports that no connection is served on while a shared database fails over.
     """
 
     failure: Failure
@@ -86,6 +87,7 @@ class Outcome:
     terms: tuple[Term, ...] = ()
     heals: str = ""
     readings: tuple[str, ...] = field(default=())
+    meanwhile: tuple[int, ...] = ()
 
     @property
     def moves_site(self) -> bool:

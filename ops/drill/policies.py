@@ -13,6 +13,7 @@ from ops.drill.reach import Reach
 
 _NODE = ("node-lost", "node-not-ready", "node-drained")
 _LOST = ("node-lost", "node-drained")
+_PROMISED = ("node-lost", "zone-lost", "balancer-lost", "database-failed", "region-lost")
 
 
 class Policy(ABC):
@@ -161,6 +162,20 @@ class DeadSite(Policy):
                     yield f"{failure}: DNS still answers {names[0]} for {site.name}"
 
 
+class DatabaseAlone(Policy):
+    """A shared database has a standby."""
+
+    id = "database-alone"
+    sentence = "The failure of a shared database leaves no service unreachable for good."
+    source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
+
+    def broken_by(self, drilled: Drilled) -> Iterator[str]:
+        """The databases that do, and the ports."""
+        for outcome in drilled.outcomes:
+            if outcome.failure.kind == "database-failed":
+                yield from _unreached(drilled, outcome, some=True)
+
+
 @dataclass(frozen=True)
 class MaxRecovery(Policy):
     """The seconds that somebody has promised."""
@@ -169,14 +184,14 @@ class MaxRecovery(Policy):
     id: ClassVar[str] = "max-recovery"
     sentence: ClassVar[str] = (
         "New connections succeed again within the given seconds of the loss of a node, a zone, a "
-        "balancer or a region."
+        "balancer, a shared database or a region."
     )
     source: ClassVar[str] = "the option --max-recovery"
 
     def broken_by(self, drilled: Drilled) -> Iterator[str]:
         """The failures that take longer."""
         for outcome in drilled.outcomes:
-            if outcome.failure.kind in ("node-lost", "zone-lost", "balancer-lost", "region-lost"):
+            if outcome.failure.kind in _PROMISED:
                 if outcome.recovery is None:
                     yield f"{outcome.failure}: never by itself"
                 elif outcome.recovery > self.seconds:
@@ -217,6 +232,7 @@ def judge(
 
 ALWAYS: tuple[type[Policy], ...] = (
     *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
+    DatabaseAlone,
 )
 IDS = (*(one.id for one in ALWAYS), MinSecondary.id, MaxRecovery.id)
 

@@ -112,13 +112,15 @@ ASSOCIATION = "AWS::EC2::EIPAssociation"
 FLEET = "AWS::AutoScaling::AutoScalingGroup"
 ALARM = "AWS::CloudWatch::Alarm"
 CHECK = "AWS::Route53::HealthCheck"
+DATABASE = "AWS::RDS::DBInstance"
+DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
 RECORD = "AWS::Route53::RecordSet"
 RECORDS = "AWS::Route53::RecordSetGroup"
 
 KINDS = frozenset(
     {
         *(LOAD_BALANCER, LISTENER, GROUP, INSTANCE, SUBNET, ADDRESS, ASSOCIATION, FLEET),
-        *(ALARM, CHECK, RECORD, RECORDS),
+        *(ALARM, CHECK, DATABASE, DATABASE_SUBNETS, RECORD, RECORDS),
     }
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ops.drill import databases
 from ops.drill.drilled import Drilled
 from ops.drill.outcome import Outcome
 from ops.drill.policies import Verdict
@@ -30,6 +31,13 @@ def clusters(drilled: Drilled) -> list[Data]:
             "region": one.region,
             "nodes": {model.nodes[key].name: model.nodes[key].zone for key in one.nodes},
             "proxies": {model.nodes[key].name: model.nodes[key].zone for key in one.proxies},
+            "databases": {
+                of.name: {
+                    "multi_az": of.multi_az,
+                    "ports": None if of.ports is None else [*of.ports],
+                }
+                for of in databases.of(model, one)
+            },
             "drained": [model.nodes[key].name for key in one.nodes if key in drilled.drained],
         }
         for one in model.clusters.values()
@@ -49,6 +57,7 @@ def scenario(outcome: Outcome) -> Data:
         "unreachable": list(outcome.unreachable),
         "partial": list(outcome.partial),
         "unknown": list(outcome.unknown),
+        "meanwhile_unreachable": list(outcome.meanwhile),
         "gaps": [
             {
                 "through": gap.through,

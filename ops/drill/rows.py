@@ -23,6 +23,7 @@ _WORDS: Mapping[str, str] = {
     "auxiliary-down": "auxiliary port down",
     "zone-lost": "zone lost",
     "balancer-lost": "balancer lost",
+    "database-failed": "database failed",
     "region-lost": "region lost",
     "check-unhealthy": "check unhealthy by mistake",
     "missing-data": "alarm without data",
@@ -149,6 +150,9 @@ def _connections(effect: Outcome) -> str:
     ):
         if ports:
             parts.append(f"{', '.join(map(str, ports))}: {how}")
+    if effect.meanwhile:
+        said = f"{', '.join(map(str, effect.meanwhile))}: none until then"
+        parts = [*(parts or ["all"]), said]
     return "\n".join(parts) or "all"
 
 

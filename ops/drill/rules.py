@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, Literal
 
+from config.limits import DATABASE_FAILOVER_S
 from ops.drill.model import Minimum
 from ops.drill.rulebook import rule
 
@@ -226,3 +227,14 @@ def answers(*, primary: bool, secondary: bool) -> Role:
 def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
     """Whether an endpoint check gets an answer."""
     return answering and not private
+
+
+@rule(
+    "database-failover",
+    "A Multi-AZ DB instance is taken over by its standby in another zone, typically within 60 to "
+    "120 s; one without a standby is not.",
+    DATABASE_FAILOVER_S.source,
+)
+def database_failover(*, multi_az: bool) -> int | None:
+    """Seconds until a database answers again that has lost its instance; None: not by itself."""
+    return DATABASE_FAILOVER_S.high if multi_az else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations, product
 
+from ops.drill import databases
 from ops.drill.health import checks_of
 from ops.drill.model import Cluster, Key, Model
 from ops.drill.outcome import Failure
@@ -19,6 +20,7 @@ def scenarios(model: Model) -> Iterator[Scenario]:
         yield from _machines(model, cluster)
         yield from _ports(model, cluster)
         yield from _balancers(cluster)
+        yield from _databases(model, cluster)
     yield from _zones(model)
     yield from _regions(model)
     yield from _checks(model)
@@ -98,6 +100,13 @@ def _balancers(cluster: Cluster) -> Iterator[Scenario]:
         yield Failure("balancer-lost", cluster.name, name), _in(cluster.name, state)
 
 
+def _databases(model: Model, cluster: Cluster) -> Iterator[Scenario]:
+    """Each shared database's instance, or what it stands on, is gone."""
+    for one in databases.of(model, cluster):
+        state = databases.failed([one])
+        yield Failure("database-failed", cluster.name, one.name), _in(cluster.name, state)
+
+
 def _zones(model: Model) -> Iterator[Scenario]:
     """A zone is lost for every cluster of its region."""
     places: dict[tuple[str, str], dict[str, ClusterState]] = {}
@@ -105,8 +114,11 @@ def _zones(model: Model) -> Iterator[Scenario]:
         machines = (*cluster.nodes, *cluster.proxies)
         zones = {model.nodes[key].zone for key in machines}
         zones |= {zone for key in cluster.balancers for zone in model.balancers[key].zones}
+        shared = databases.of(model, cluster)
+        zones |= {zone for one in shared for zone in one.zones or ()}
         for zone in sorted(zone for zone in zones if zone is not None):
-            state = ClusterState(zones=frozenset({zone}))
+            taken = databases.failed(one for one in shared if databases.may_be_in(one, zone))
+            state = ClusterState(zones=frozenset({zone})) | taken
             places.setdefault((cluster.region, zone), {})[cluster.name] = state
     for (_, zone), states in places.items():
         yield Failure("zone-lost", ", ".join(states), zone), Situation(tuple(states.items()))

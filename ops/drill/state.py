@@ -19,6 +19,8 @@ class ClusterState:
         zones: zones that are gone.
         balancers: balancers that are gone.
         region: whether the region is gone.
+        databases: shared databases that don't answer until they are mended.
+        failing_over: shared databases whose standby takes over.
     """
 
     dead: frozenset[Key] = frozenset()
@@ -28,6 +30,8 @@ class ClusterState:
     zones: frozenset[str] = frozenset()
     balancers: frozenset[Key] = frozenset()
     region: bool = False
+    databases: frozenset[Key] = frozenset()
+    failing_over: frozenset[Key] = frozenset()
 
     def __or__(self, other: "ClusterState") -> "ClusterState":
         """Both at once."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ops.drill import rules
+from ops.drill import databases, rules
 from ops.drill.machines import Machines
 from ops.drill.model import Balancer, Group, Key, Listener, Model, Target
-from ops.drill.reach import Reach, combined
+from ops.drill.reach import Reach, chained, combined
 from ops.drill.state import ClusterState
 
 
@@ -112,9 +112,16 @@ class View:
     def services(self) -> Mapping[int, Mapping[str, Reach]]:
         """How every service is reached, by its port and by the address in DNS."""
         return {
-            port: {zone: self._reach(zone, port, served=True) for zone in self.addresses}
+            port: {
+                zone: chained(self._reach(zone, port, served=True), self._kept(port))
+                for zone in self.addresses
+            }
             for port in self.ports
         }
+
+    def _kept(self, port: int) -> Reach:
+        """Whether what a service keeps in a shared database is there."""
+        return databases.answers(self.model, self._state, port)
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -12,8 +12,10 @@ from config.check_cookies import (
     cookies_and_zones,
     cookies_are_for_http,
     cookies_inside_tls,
+    cookies_of_one_host,
     cookies_without_a_balancer,
 )
+from config.problem import Severity
 from tests.cases.balancer import A, arn, bare, given, mixed
 from tests.cases.case import Right, Wrong
 from tests.configurations import Data, changed, minimal, subnet
@@ -76,7 +78,7 @@ WRONG = (
         cookies_are_for_http,
         {
             "services/batch": {"port": 80, "node_port": 8000, "sticky": "cookie"},
-            "denodo/servers": ["vdp", "data-catalog", "scheduler"],
+            "denodo/program": False,
         },
         "services.batch.sticky",
         ("nodes speak no HTTP on 8000 (Scheduler)",),
@@ -145,6 +147,13 @@ WRONG = (
         ("can't be off, as web has cookies (false)", "or write sticky: true"),
     ),
     Wrong(
+        cookies_of_one_host,
+        {**PLAIN, "services/app": {"port": 8081, "sticky": "cookie"}},
+        "services.web.sticky",
+        ("shares its cookie with app (cookie)", "AWSALB", "different host names"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         cookies_without_a_balancer,
         PLAIN,
         "services.web.sticky",
@@ -187,6 +196,7 @@ RIGHT = (
     Right(cookies_and_subnets, PLAIN, base=given),
     Right(cookies_and_cross_zone, {WEB: 9090, f"{BALANCER}/cross_zone": False}),
     Right(cookies_and_cross_zone, PLAIN),
+    Right(cookies_of_one_host, {**PLAIN, "services/app": {"port": 8081, "sticky": True}}),
     Right(cookies_without_a_balancer, PLAIN),
     Right(cookies_without_a_balancer, {WEB: {"port": 9090, "sticky": True}}, base=bare),
 )

@@ -124,6 +124,7 @@ CASES: dict[str, list[tuple[tuple[tuple[Any, ...], dict[str, Any]], Any]]] = {
         (_(primary=False, secondary=True), "SECONDARY"),
         (_(primary=False, secondary=False), "PRIMARY"),
     ],
+    "database-failover": [(_(multi_az=True), 120), (_(multi_az=False), None)],
     "private-endpoint": [
         (_(private=False, answering=True), True),
         (_(private=False, answering=False), False),

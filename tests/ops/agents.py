@@ -54,7 +54,13 @@ class Command:
 
 
 class Agents:
-    """The agents of a cluster."""
+    """The agents of a cluster.
+
+    Attributes:
+        nodes: what is on each node.
+        most_out: how many nodes were out at once, at most.
+        slow: whether no command ends.
+    """
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
         self.cloud, self.cluster = cloud, cluster
@@ -63,6 +69,7 @@ class Agents:
         self._busy: dict[str, float] = {}
         self._numbers = itertools.count()
         self.most_out = 0
+        self.slow = False
         self.nodes = {name: Node(applied=self.desired(name)) for name in cloud.nodes(cluster)}
         self.install()
 
@@ -128,6 +135,9 @@ class Agents:
         now = self.cloud.clock.monotonic()
         if action == "status":
             ended = Command(now, *self._status(node))
+        elif action == "confirm-metadata":
+            node.confirmed = node.outcome == agent.DONE
+            ended = Command(now, node.outcome, f"ended with {node.outcome}")
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, agent.BUSY, "another run is at work")
         else:
@@ -146,7 +156,7 @@ class Agents:
         if not node.confirmed:
             services = dict.fromkeys(services, "its metadata is not confirmed")
         said = {
-            "applied": {"state": node.applied} if node.applied else None,
+            "applied": {"state": node.applied, "hash": "0123456789ab"} if node.applied else None,
             "metadata_confirmed": node.confirmed,
             "services": [
                 {"service": name, "ready": not why, "reason": why} for name, why in services.items()
@@ -157,7 +167,7 @@ class Agents:
 
     def _show(self, call: Call) -> Answer:
         ended = self._commands[call.parameters["CommandId"]]
-        if self.cloud.clock.monotonic() < ended.ends:
+        if self.slow or self.cloud.clock.monotonic() < ended.ends:
             return answer({"Status": "InProgress", "StatusDetails": "InProgress"})
         status = "Success" if ended.code == 0 else "Failed"
         return answer(

@@ -62,13 +62,15 @@ class Cloud:
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
 
-    def deploy(self) -> None:
-        """Make every stack of the environment that is in the caller's account."""
+    def deploy(self, only: str | None = None) -> None:
+        """Make every stack of the environment that is in the caller's account, or a cluster's."""
         name = self.environment.name
         for cluster, told in sorted(self.environment.clusters.items()):
+            if only not in {None, cluster}:
+                continue
             tags = {"denodo:environment": name, "denodo:cluster": cluster}
             self._deploy(f"{name}-{cluster}", told.account, told.region, tags)
-        if self.environment.failover is not None:
+        if self.environment.failover is not None and only is None:
             failover = self.environment.failover
             clusters = self.environment.clusters
             account = failover.account or clusters[failover.primary].account

@@ -18,7 +18,7 @@ from ops.cli import COMMANDS, build
 from tests.assembly import ROOT, Template, synthesise
 from tests.ops.cloud import Cloud
 
-Clouds = Callable[[str], Cloud]
+Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
 
 
@@ -65,17 +65,17 @@ def clouds(
     templates_of: Callable[[Path], Mapping[str, Template]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Clouds]:
-    """Gives a cloud with an example deployed, or with a configuration of a path."""
+    """Gives a cloud with an example deployed, or a configuration of a path, or one cluster."""
     with contextlib.ExitStack() as stack:
 
-        def make(config: str) -> Cloud:
+        def make(config: str, only: str | None = None) -> Cloud:
             file = Path(config)
             if not file.suffix:
                 file = ROOT / "config/examples" / f"{config}.yaml"
             stack.enter_context(mock_aws())
             cloud = Cloud(load(file).environment, templates_of(file))
             cloud.install(monkeypatch)
-            cloud.deploy()
+            cloud.deploy(only)
             return cloud
 
         yield make

@@ -2,6 +2,7 @@
 
 import itertools
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -90,6 +91,19 @@ def test_an_alias_is_as_well_as_each_of_its_groups() -> None:
     assert side(PRIMARY, switch, alias=True).counts_as == UNKNOWN
     # With a check of its own, Route 53 does not look at the targets.
     assert side(PRIMARY, check("alarm", HEALTHY), targets=(auxiliary,)).counts_as == HEALTHY
+
+
+def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
+    front = Targets("web's balancer", shared=False, healthy=1, all=1, alb="web")
+    nodes = Targets("web", shared=True, healthy=0, all=2, attached=False)
+    switch = check("switch", HEALTHY)
+    found = side(PRIMARY, switch, alias=True, targets=(front, nodes))
+    assert (found.counts_as, found.state) == (HEALTHY, HEALTHY)
+    lost = side(PRIMARY, switch, alias=True, targets=(replace(front, healthy=0), nodes))
+    assert lost.counts_as == UNHEALTHY
+    assert lost.reason == "web's balancer: 0 of 1 targets healthy"
+    # Where nothing looks, people look at the service.
+    assert side(PRIMARY, switch, targets=(front, nodes)).state == UNHEALTHY
 
 
 def test_where_nothing_looks_the_targets_tell_people() -> None:

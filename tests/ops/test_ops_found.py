@@ -57,30 +57,25 @@ def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> No
     """What leads to it is no group of nodes: who takes a node out must not look for it there."""
     cloud = clouds("web-cookies")
     deployed = read("web-cookies", "main")
-    services = ["jdbc", "odbc", "web", "web-tls"]
-    assert [group.key for group in deployed.groups] == [
-        *services,
-        "web's balancer",
-        "web-tls's balancer",
-    ]
+    services = ["jdbc", "odbc", "web"]
+    assert [group.key for group in deployed.groups] == [*services, "web's balancer"]
     assert [group.service for group in deployed.shared] == services
     assert [group.key for group in deployed.of("node1")] == services
     assert {group.key: group.protocol for group in deployed.shared} == {
         "jdbc": "TCP",
         "odbc": "TCP",
         "web": "HTTP",
-        "web-tls": "HTTPS",
     }
     assert {group.type for group in deployed.shared} == {"instance"}
-    for group in deployed.groups[len(services) :]:
-        (target,) = group.targets
-        assert (group.type, group.service, group.node, target.node) == ("alb", None, None, None)
+    front = deployed.groups[-1]
+    (target,) = front.targets
+    assert (front.type, front.service, front.node, target.node) == ("alb", None, None, None)
     balancer = deployed.balancer
     assert balancer is not None
     assert balancer.dns_name == cloud.stack("main").outputs["BalancerDnsName"]
     ports = {one.port: one for one in balancer.listeners}
-    assert set(ports) == {443, 9443, 9996, 9999}
-    for port, service in ((9999, "jdbc"), (443, "web"), (9443, "web-tls")):
+    assert set(ports) == {443, 9996, 9999}
+    for port, service in ((9999, "jdbc"), (443, "web")):
         behind = deployed.behind(ports[port])
         assert behind is not None
         assert (behind.service, len(behind.targets)) == (service, 2)

@@ -11,6 +11,7 @@ from ops.marks import Mark
 from ops.progress import Progress
 from ops.rotation import Rotation
 from tests.ops.cloud import Cloud
+from tests.ops.conftest import Clouds
 from tests.ops.targets import UNHEALTHY
 
 SHARED = ("jdbc", "odbc", "web")
@@ -48,6 +49,22 @@ def test_out_leaves_the_auxiliary_group_and_waits_until_drained(cloud: Cloud) ->
     assert nodes.is_out("node1")
     assert not nodes.is_out("node2")
     assert marked(cloud, "node1") == expected
+
+
+def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) -> None:
+    cloud = clouds("web-cookies")
+    aws = Aws(attempts=1)
+    site = places.find(aws, config="web-cookies", environment=None, regions=None)
+    cluster = found.read(aws, site.cluster("main"))
+    nodes = Rotation(aws, cluster, cloud.clock, Progress())
+    assert [group.key for group in nodes.shared("node1")] == [*SHARED]
+    (front,) = [group for group in cluster.groups if group.alb]
+    before = cloud.targets.registered(front.arn)
+    nodes.out("node1", mark=mark(cloud))
+    assert [cloud.registered("main", group) for group in SHARED] == [{"node2"}] * 3
+    nodes.back("node1", ready=ready)
+    assert [cloud.registered("main", group) for group in SHARED] == [{"node1", "node2"}] * 3
+    assert cloud.targets.registered(front.arn) == before != set()
 
 
 def test_out_again_changes_no_group(cloud: Cloud) -> None:

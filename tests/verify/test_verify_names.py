@@ -121,7 +121,10 @@ SERVICES = {
     "flight": 9994,
     "other": 7777,
 }
-SERVERS = {"denodo/servers": ["vdp", "data-catalog", "scheduler"]}
+SERVERS = {
+    "denodo/servers": ["vdp", "data-catalog", "scheduler"],
+    "clusters/main/catalog": {},
+}
 
 
 def test_subjects(tmp_path: Path) -> None:

@@ -1,0 +1,216 @@
+"""Bringing a node back into every group that the deployed template says.
+
+Enabling(aws, "prod", place, clock=clock, progress=progress).enable("node1", metadata_ok=True)
+
+The mark stays until the node is healthy everywhere, so that whatever ends the command leaves it
+to be seen.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ops import agent, found, instances, marks
+from ops.agent import Agent
+from ops.aws import Aws
+from ops.clock import Clock
+from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused
+from ops.found import Cluster, Group
+from ops.marks import Mark
+from ops.places import Place
+from ops.progress import Progress
+from ops.rotation import HEALTHY_S, Rotation
+from ops.turns import PATIENCE_S, turn
+
+CONFIRM: Final = "confirm-metadata"
+CONFIRM_S: Final = 120
+"""Ours: how long a node may take to write down that its metadata is right."""
+_RUNNING: Final = "running"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What bringing a node back would change.
+
+    Attributes:
+        node: the node.
+        instance_id: its instance.
+        groups: the groups that it belongs into.
+        missing: those of them that do not have it.
+        mark: its mark, None where it has none.
+    """
+
+    node: str
+    instance_id: str
+    groups: tuple[Group, ...]
+    missing: tuple[Group, ...]
+    mark: Mark | None
+
+
+class Enabling:
+    """Brings nodes of one cluster back.
+
+    Args:
+        aws: the credentials.
+        environment: the environment's name.
+        place: the cluster.
+        clock: the time.
+        progress: who is told.
+        timeout: seconds that a node may take to be healthy.
+        take_over: take the cluster's lock from whoever holds it.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        environment: str,
+        place: Place,
+        *,
+        clock: Clock,
+        progress: Progress,
+        timeout: float | None = None,
+        take_over: bool = False,
+    ) -> None:
+        self._aws, self._environment, self._place = aws, environment, place
+        self._clock, self._progress = clock, progress
+        self._timeout = HEALTHY_S if timeout is None else timeout
+        self._take_over = take_over
+        self._standing = "nothing was changed"
+
+    def plan(self, node: str) -> Plan:
+        """What bringing a node back would change now.
+
+        Raises:
+            UsageError: there is no such node.
+            Refused: its instance does not run.
+        """
+        cluster = found.read(self._aws, self._place)
+        return self._plan(cluster, self._rotation(cluster), node)
+
+    def enable(self, node: str, *, metadata_ok: bool = False) -> Plan:
+        """Bring a node back; gives what was changed.
+
+        Args:
+            node: the node.
+            metadata_ok: tell the node that its metadata is right, first.
+
+        Raises:
+            UsageError: there is no such node, or nothing on it to tell; nothing was changed.
+            Refused: its instance does not run, or somebody is at work; nothing was changed.
+            Failed: the message says what stands.
+            AwsError: the same.
+            Interrupted: the same.
+        """
+        try:
+            if metadata_ok:
+                self._confirm(node)
+            rotation, plan = self._put_back(node)
+            self._wait(rotation, plan)
+        except KeyboardInterrupt:
+            message = f"interrupted: {self._standing}"
+            raise Interrupted(message) from None
+        except AwsError as error:
+            message = f"{error}. {self._standing}"
+            raise type(error)(message) from error
+        return plan
+
+    def _put_back(self, node: str) -> tuple[Rotation, Plan]:
+        with turn(
+            self._aws,
+            self._environment,
+            self._place,
+            what=f"enable {node}",
+            clock=self._clock,
+            progress=self._progress,
+            patience=min(self._timeout, PATIENCE_S),
+            take_over=self._take_over,
+        ):
+            cluster = found.read(self._aws, self._place)
+            rotation = self._rotation(cluster)
+            plan = self._plan(cluster, rotation, node)
+            self._put_in(rotation, plan)
+        return rotation, plan
+
+    def _rotation(self, cluster: Cluster) -> Rotation:
+        return Rotation(self._aws, cluster, self._clock, self._progress)
+
+    def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> Plan:
+        instance_id = cluster.node(node).instance_id
+        shown = instances.look(self._aws, self._place.region, [instance_id])
+        state = shown[instance_id].state if instance_id in shown else "gone"
+        if state != _RUNNING:
+            message = (
+                f"the instance of {node}, {instance_id or 'not made yet'}, is {state}: start it, "
+                "or let a deploy make it, and run this again; nothing was changed"
+            )
+            raise Refused(message)
+        groups = cluster.of(node)
+        inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
+        missing = tuple(group for group in groups if group.arn not in inside)
+        return Plan(node, instance_id, groups, missing, Mark.of(shown[instance_id].tags))
+
+    def _confirm(self, node: str) -> None:
+        """Let a node write down that its metadata is right."""
+        cluster = found.read(self._aws, self._place)
+        self._plan(cluster, self._rotation(cluster), node)
+        self._standing = f"the metadata of {node} may be confirmed; its groups are as they were"
+        with self._progress.step(f"{node}: confirming its metadata") as step:
+            ended = Agent(self._aws, cluster, self._clock).run(
+                node,
+                CONFIRM,
+                timeout=CONFIRM_S,
+                progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
+            )
+        if ended.code != agent.DONE:
+            message = (
+                f"the metadata of {node} was not confirmed: {ended.meaning}. Its groups are as "
+                "they were"
+            )
+            raise Failed(message)
+
+    def _put_in(self, rotation: Rotation, plan: Plan) -> None:
+        done: list[str] = []
+        marked = ", and keeps its mark" if plan.mark else ""
+        for group in plan.missing:
+            left = [one.key for one in plan.missing if one.key not in done]
+            self._standing = (
+                f"{plan.node} was put into {', '.join(done) or 'no group'}, and perhaps not into "
+                f"{', '.join(left)}{marked}. It serves where it is; run this again to go on"
+            )
+            rotation.register(plan.node, group)
+            done.append(group.key)
+        self._standing = f"{plan.node} is in its groups{marked}; run this again to wait for it"
+
+    def _wait(self, rotation: Rotation, plan: Plan) -> None:
+        """Wait until it is healthy, and take away the mark that it had."""
+        try:
+            rotation.wait_until_healthy(plan.node, self._timeout)
+        except Failed as error:
+            self._unmark(plan, only_look=True)
+            message = f"{error}{self._own_words(rotation.cluster, plan.node)}"
+            raise Failed(message) from error
+        self._unmark(plan)
+
+    def _unmark(self, plan: Plan, *, only_look: bool = False) -> None:
+        """Take the mark away, unless it is another one than before."""
+        shown = instances.look(self._aws, self._place.region, [plan.instance_id])
+        now = Mark.of(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+        if now is not None and now != plan.mark:
+            message = f"somebody has taken {plan.node} out meanwhile, {now}; their mark stays"
+            raise Failed(message)
+        if now is None or only_look:
+            return
+        marks.remove(self._aws, self._place.region, plan.instance_id)
+
+    def _own_words(self, cluster: Cluster, node: str) -> str:
+        """What the node itself says is wrong, where it can be asked."""
+        try:
+            status = Agent(self._aws, cluster, self._clock).status(node)
+        except OpsError:
+            return ""
+        if not status.confirmed:
+            return (
+                ". The node says that its metadata is not confirmed: look at its catalog, import "
+                "what it lacks, and run this again with --metadata-ok"
+            )
+        said = ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))
+        return f". The node says: {said}" if said else ""

@@ -1,0 +1,147 @@
+"""A node out and back on the local AWS: commands, status, the Solution Manager's scripts."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ops import draining, exits, failover_answers, rotation, status
+from ops.cli import COMMANDS, build
+from tests import local_server
+from tests.assembly import ROOT
+from tests.e2e.deployment import Deployment
+
+Run = Callable[..., Result]
+Data = dict[str, Any]
+_TIMEOUT_S = 120
+
+
+def _quick(data: Data) -> None:
+    """Connections end soon; checks connect, as nothing answers for readiness here."""
+    for cluster in data["clusters"].values():
+        cluster["balancer"]["deregistration_delay"] = 60
+        cluster["balancer"]["health"] = {"protocol": "tcp"}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    folder = tmp_path_factory.mktemp("day2")
+    deployment = Deployment.of_example("active-passive", folder, _quick)
+    deployment.prepare()
+    deployment.deploy()
+    return deployment
+
+
+def _file(deployment: Deployment) -> str:
+    return str(deployment.out.parent / "environment.yaml")
+
+
+@pytest.fixture
+def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, as an operator of the deployment would."""
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        monkeypatch.delenv(key)
+    for key, value in deployment.access.settings(local_server.place()).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(failover_answers, "lookup", lambda _name: None)
+    # AWS's seconds are short here.
+    for module in (draining, rotation, status):
+        monkeypatch.setattr(module, "EVERY_S", 0.1)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(build(COMMANDS), [*arguments, "-c", _file(deployment)])
+
+    return run
+
+
+def _status(run: Run) -> tuple[int, dict[str, Any]]:
+    done = run("status", "--format", "json")
+    shown = json.loads(done.stdout)
+    (active,) = [one for one in shown["clusters"] if one["name"] == "active"]
+    return done.exit_code, active
+
+
+def _inside(active: dict[str, Any]) -> list[str]:
+    return [
+        group["name"]
+        for group in active["groups"]
+        for target in group["targets"]
+        if target["node"] == "node1" and target["state"] == "healthy"
+    ]
+
+
+def test_out_and_back(run: Run) -> None:
+    assert run("enable", "node1", "--cluster", "active").exit_code == exits.DONE
+    code, active = _status(run)
+    assert (code, active["problems"]) == (exits.DONE, [])
+    drained = run("drain", "node1", "--cluster", "active", "--why", "a promotion")
+    assert drained.exit_code == exits.DONE, drained.output
+    assert "jdbc draining" in drained.stderr
+    code, active = _status(run)
+    assert code == exits.NO
+    assert _inside(active) == ["node1"]
+    assert active["nodes"][0]["drained"]["why"] == "a promotion"
+    assert [one for one in active["problems"] if "node1 is drained since" in one]
+    refused = run("drain", "node2", "--cluster", "active")
+    assert refused.exit_code == exits.REFUSED
+    assert "node1 (not registered)" in refused.stderr
+    back = run("enable", "node1", "--cluster", "active")
+    assert back.exit_code == exits.DONE, back.output
+    code, active = _status(run)
+    assert (code, active["problems"]) == (exits.DONE, [])
+    assert _inside(active) == ["jdbc", "odbc", "web", "node1"]
+
+
+def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
+    """One that touches no group leaves it out; one that does puts it back, and status says so."""
+
+    def clients(data: Data) -> None:
+        data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]
+
+    def delay(data: Data) -> None:
+        data["clusters"]["active"]["balancer"]["deregistration_delay"] = 90
+
+    assert run("drain", "node1", "--cluster", "active").exit_code == exits.DONE
+    deployment.change(clients)
+    deployment.deploy()
+    _, active = _status(run)
+    assert _inside(active) == ["node1"]
+    deployment.change(delay)
+    deployment.deploy()
+    code, active = _status(run)
+    assert code == exits.NO
+    assert any("something put it back, such as a deploy" in one for one in active["problems"])
+    assert run("enable", "node1", "--cluster", "active").exit_code == exits.DONE
+    assert _status(run)[0] == exits.DONE
+
+
+def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) -> tuple[int, str]:
+    environment = deployment.access.environment(local_server.place())
+    environment |= {"DENODO_HA_LOG": str(folder / "log")}
+    done = subprocess.run(
+        [ROOT / "solution-manager" / name, _file(deployment), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_solution_managers_scripts(deployment: Deployment, run: Run, tmp_path: Path) -> None:
+    code, said = _script(deployment, tmp_path, "disable", "active", "node2", "300")
+    assert code == exits.DONE, said
+    assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in said
+    assert _status(run)[1]["nodes"][1]["drained"]["why"] == "Solution Manager"
+    code, said = _script(deployment, tmp_path, "disable", "active", "node1", "300")
+    assert code == exits.REFUSED
+    code, said = _script(deployment, tmp_path, "enable", "active", "node2", "300")
+    assert code == exits.DONE, said
+    assert _status(run)[0] == exits.DONE
+    assert (tmp_path / "log").read_text().count(" done\n") == 2
