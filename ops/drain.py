@@ -96,15 +96,16 @@ def drain(
     if dry_run:
         plan = draining.plan(node, why=why)
         groups = ", ".join(group.key for group in plan.inside)
-        does = f"would leave {groups}" if groups else "is out of every shared group already"
+        groups = plan.where if plan.serving else groups
+        out_of = plan.where if plan.proxied else "every shared group"
+        does = f"would leave {groups}" if groups else f"is out of {out_of} already"
         print_line(f"{place.name} {node}: {does}; its connections have {plan.delay} s to end")
         print_line(f"{place.name} {node}: marked {plan.mark}")
         return
     plan = draining.drain(node, why=why)
-    shared = ", ".join(group.key for group in plan.shared)
-    was = "is out" if plan.inside else "was out already"
+    was = "is out" if plan.inside or plan.serving else "was out already"
     keeps = f"; its auxiliary port {plan.keeps.port} stays" if plan.keeps else ""
-    print_line(f"{place.name} {node} {was} of {shared}{keeps}; {plan.mark}")
+    print_line(f"{place.name} {node} {was} of {plan.where}{keeps}; {plan.mark}")
 
 
 def enable(

@@ -20,6 +20,8 @@ from ops.lock import Lock
 from ops.marks import Mark
 from ops.places import Place
 from ops.progress import Progress
+from ops.proxied_rotation import ProxiedRotation, rotation_of
+from ops.proxies import DRAIN_S
 from ops.rotation import Rotation
 from ops.turns import PATIENCE_S, turn
 from ops.wait import until
@@ -46,6 +48,8 @@ class Plan:
         old: its mark, None where it has none.
         mark: the mark that it shall have.
         delay: seconds that its connections stay.
+        proxied: whether it is HAProxies that it must be out of, and none of the groups.
+        serving: whether some HAProxy still sends it new sessions.
     """
 
     node: str
@@ -56,6 +60,15 @@ class Plan:
     old: Mark | None
     mark: Mark
     delay: int
+    proxied: bool = False
+    serving: bool = False
+
+    @property
+    def where(self) -> str:
+        """What it must be out of, in words."""
+        if self.proxied:
+            return "every HAProxy"
+        return ", ".join(group.key for group in self.shared)
 
 
 class Draining:
@@ -139,12 +152,13 @@ class Draining:
         return rotation, plan
 
     def _rotation(self, cluster: Cluster) -> Rotation:
-        return Rotation(self._aws, cluster, self._clock, self._progress)
+        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> Plan:
         instance_id = cluster.node(node).instance_id
         shared = rotation.shared(node)
-        if not shared:
+        proxied = isinstance(rotation, ProxiedRotation)
+        if not shared and not proxied:
             message = (
                 f"{cluster.name} has no AWS balancer with {node} behind it: there is no group to "
                 "take it out of; nothing was changed. Behind HAProxy, it is `denodo-ha haproxy "
@@ -164,6 +178,9 @@ class Draining:
         inside = tuple(rotation.registered(node, seen))
         if inside:
             self._demand(cluster, node, seen, inside)
+        if isinstance(rotation, ProxiedRotation) and not self._force:
+            rotation.demand(node, 1, accept="--force")
+        serving = proxied and not rotation.is_out(node)
         old = Mark.of(shown[instance_id].tags)
         return Plan(
             node=node,
@@ -172,8 +189,10 @@ class Draining:
             inside=inside,
             keeps=cluster.auxiliary(node),
             old=old,
-            mark=self._mark(old, why, out=not inside),
-            delay=max(group.deregistration_delay for group in shared),
+            mark=self._mark(old, why, out=not (inside or serving)),
+            delay=max((group.deregistration_delay for group in shared), default=DRAIN_S),
+            proxied=proxied,
+            serving=serving,
         )
 
     def _demand(
@@ -206,6 +225,8 @@ class Draining:
                 region = self._place.region
                 marks.put(self._aws, region, plan.instance_id, plan.mark)
             lock.prove()
+            if isinstance(rotation, ProxiedRotation):
+                rotation.take_out(plan.node, force=self._force)
             for group in plan.inside:
                 begun.append(group)
                 rotation.deregister(plan.node, group)
@@ -219,9 +240,8 @@ class Draining:
         except (OpsError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
         self._standing = (
-            f"{plan.node} is out of {', '.join(group.key for group in plan.shared)}, and marked; "
-            f"its connections leave by themselves within {plan.delay} s. Run this again to wait "
-            f"for it, or `denodo-ha enable {plan.node}` to bring it back"
+            f"{plan.node} is out of {plan.where}, and marked; {_leaving(plan)}. Run this again to "
+            f"wait for it, or `denodo-ha enable {plan.node}` to bring it back"
         )
 
     def _undo(
@@ -235,6 +255,8 @@ class Draining:
         try:
             for group in begun:
                 rotation.register(plan.node, group)
+            if plan.serving:
+                rotation.wait_until_healthy(plan.node)
             if plan.old is None:
                 marks.remove(self._aws, self._place.region, plan.instance_id)
             elif plan.mark != plan.old:
@@ -257,3 +279,10 @@ def _kind(error: BaseException) -> type[OpsError]:
     if isinstance(error, AwsError):
         return type(error)
     return Failed
+
+
+def _leaving(plan: Plan) -> str:
+    """How its connections end; HAProxy waits for them, and cuts none."""
+    if plan.proxied:
+        return "its sessions end by themselves"
+    return f"its connections leave by themselves within {plan.delay} s"

@@ -18,6 +18,7 @@ from ops.found import Cluster, Group
 from ops.marks import Mark
 from ops.places import Place
 from ops.progress import Progress
+from ops.proxied_rotation import rotation_of
 from ops.rotation import HEALTHY_S, Rotation
 from ops.turns import PATIENCE_S, turn
 
@@ -131,7 +132,7 @@ class Enabling:
         return rotation, plan
 
     def _rotation(self, cluster: Cluster) -> Rotation:
-        return Rotation(self._aws, cluster, self._clock, self._progress)
+        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> Plan:
         instance_id = cluster.node(node).instance_id

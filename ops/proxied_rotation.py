@@ -59,7 +59,19 @@ class ProxiedRotation(Rotation):
             AwsError: AWS does not answer, or does not permit.
         """
         found = self.cluster.node(node)
-        wanted = max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum
+        self.demand(node, max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum)
+        # First, so that whoever finds it out knows why.
+        marks.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        self.take_out(node, force=minimum == 0)
+        self.wait_until_gone(node, timeout)
+
+    def demand(self, node: str, wanted: int, accept: str = "--minimum") -> None:
+        """Go on only if so many others are usable for each service that a node serves.
+
+        Raises:
+            Refused: they would be fewer; nothing was changed.
+            Failed: a HAProxy does not say how it is.
+        """
         for id_, said in self.proxies.status().items():
             for service in sorted({str(one["backend"]) for one in _services(said)}):
                 left = {
@@ -71,13 +83,37 @@ class ProxiedRotation(Rotation):
                     message = (
                         f"without {node}, {len(left)} usable nodes would be left for {service} on "
                         f"HAProxy {id_}, and {wanted} are wanted. Nothing was changed: mend the "
-                        "others first, or accept fewer with --minimum"
+                        f"others first, or accept fewer with {accept}"
                     )
                     raise Refused(message)
-        # First, so that whoever finds it out knows why.
-        marks.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+
+    def take_out(self, node: str, *, force: bool = False) -> None:
+        """Send nothing new to a node; its sessions go on.
+
+        Raises:
+            Refused: nobody else would serve; nothing was changed.
+            Failed: some HAProxy did not do it; the message says which.
+        """
+        with self.progress.step(f"{node}: no new sessions"):
+            self.proxies.take_out(node, force=force)
+
+    def wait_until_gone(self, node: str, timeout: float | None = None) -> None:
+        """Wait until a node has no sessions on any HAProxy.
+
+        Raises:
+            Failed: it has not in time.
+        """
         with self.progress.step(f"{node}: draining on every HAProxy"):
-            self.proxies.drain(node, timeout=timeout, force=minimum == 0)
+            self.proxies.wait_until_gone(node, timeout=timeout)
+
+    def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
+        """Bring a node back on every HAProxy, once each finds it well.
+
+        Raises:
+            Failed: one does not in time.
+        """
+        with self.progress.step(f"{node}: waiting until every HAProxy finds it well"):
+            self.proxies.enable(node, timeout=timeout)
 
     def back(
         self,
@@ -101,8 +137,7 @@ class ProxiedRotation(Rotation):
         """
         found = self.cluster.node(node)
         self._ready(node, ready, ready_timeout)
-        with self.progress.step(f"{node}: waiting until every HAProxy finds it well"):
-            self.proxies.enable(node, timeout=timeout)
+        self.wait_until_healthy(node, timeout)
         marks.remove(self.aws, self.cluster.place.region, found.instance_id)
 
     def standing(self, node: str) -> str:

@@ -94,10 +94,19 @@ class Proxies:
             Refused: nobody else would serve; nothing is changed.
             Failed: it did not come out; the message says what stands.
         """
-        everyone, seconds = self.ids(), int(timeout or DRAIN_S)
+        # First on all: while one waits, another would send new sessions.
+        self.take_out(node, force=force)
+        self.wait_until_gone(node, timeout=timeout)
+
+    def take_out(self, node: str, *, force: bool = False) -> None:
+        """Send nothing new to a node, on any HAProxy; its sessions go on.
+
+        Raises:
+            Refused: nobody else would serve; nothing is changed.
+            Failed: some HAProxy did not do it; the message says which.
+        """
         forced = "yes" if force else "no"
-        # First on all: on those that wait the other would send them new sessions.
-        begun = self.run(everyone, "drain", node, seconds, Wait="no", Force=forced)
+        begun = self.run(self.ids(), "drain", node, Wait="no", Force=forced)
         refused = {id_: one for id_, one in begun.items() if one.code == exits.REFUSED}
         if refused:
             taken = [id_ for id_, one in begun.items() if one.code == exits.DONE]
@@ -105,7 +114,15 @@ class Proxies:
                 self.run(taken, "enable", node, ENABLE_S)
             raise Refused(_each(refused))
         self._demand(begun, f"{node} may still get new sessions")
-        ended = self.run(everyone, "drain", node, seconds, Force=forced)
+
+    def wait_until_gone(self, node: str, *, timeout: float | None = None) -> None:
+        """Wait on every HAProxy until a node that was taken out has no sessions.
+
+        Raises:
+            Failed: it still has some; the message says how many.
+        """
+        # Forced, as it is out already: nobody is left to be asked about.
+        ended = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), Force="yes")
         self._demand(ended, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from ops import exits, names
 from ops.clock import VirtualClock
+from ops.draining import Draining
 from ops.errors import Failed, Refused
 from ops.found import Cluster
 from ops.marks import Mark
@@ -184,6 +186,48 @@ def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> Non
     rotation.back("node1", ready=lambda: "")
     assert hosts.tags == []
     assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain", "enable"]
+
+
+@contextmanager
+def _turn(*_: object, **__: object) -> Iterator[Any]:
+    yield type("Held", (), {"prove": lambda _: None})()
+
+
+@pytest.fixture
+def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
+    """The command's own work, but for reading the stack and for the lock."""
+
+    def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
+        return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
+
+    monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
+    monkeypatch.setattr("ops.instances.look", look)
+    monkeypatch.setattr("ops.draining.turn", _turn)
+    return Draining(
+        cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
+    )
+
+
+def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Hosts) -> None:
+    plan = draining.drain("node1", why="new disk")
+    assert (plan.where, plan.serving, plan.mark.why) == ("every HAProxy", True, "new disk")
+    assert [one[0] for one in hosts.asked] == ["status", "status", "drain at once", "drain"]
+    assert hosts.tags == ["i-node1"]
+
+
+def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exits.FAILED, "no HAProxy answers")
+    with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
+        draining.drain("node1")
+    assert hosts.asked[-1][0] == "enable"
+    assert hosts.tags == []
+
+
+def test_drain_refuses_the_last_usable_node(draining: Draining, hosts: Hosts) -> None:
+    hosts.sick.add("node2")
+    with pytest.raises(Refused, match="accept fewer with --force"):
+        draining.drain("node1")
+    assert hosts.tags == []
 
 
 def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
