@@ -34,8 +34,22 @@ def problems(
             yield f"{group.name}: {group.problem}"
         elif not group.healthy and group.kind == "service":
             yield f"{group.name}: no healthy node, so nobody is served"
+    yield from _of_proxies(nodes, groups)
     for node in nodes:
         yield from _of_node(node, groups)
+
+
+def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
+    """Targets that are no nodes: HAProxies in front of them."""
+    known = {node.name for node in nodes}
+    sick: dict[tuple[str, str, str], list[str]] = {}
+    for group in groups:
+        for target in group.targets:
+            proxy = target.node.startswith("i-") and target.node not in known
+            if proxy and target.state not in {HEALTHY, _DRAINING}:
+                sick.setdefault((target.node, target.state, target.why), []).append(group.name)
+    for (id_, state, why), names in sick.items():
+        yield f"{', '.join(names)}: HAProxy {id_} {state}: {why}".removesuffix(": ")
 
 
 def _of_node(node: Node, groups: Sequence[Group]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from ops.progress import Progress
 from ops.proxied_rotation import ProxiedRotation, rotation_of
 from ops.proxies import Proxies
 from ops.rotation import Rotation
+from ops.status_model import Group, Target
+from ops.status_verdict import problems
 from stacks import naming
 
 if TYPE_CHECKING:
@@ -237,3 +239,10 @@ def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     assert hosts.tags == []
     assert [one[0] for one in hosts.asked] == ["status"]
     assert rotation.standing("node2") == "node2 is out"
+
+
+def test_status_tells_of_a_haproxy_that_is_lost() -> None:
+    targets = (Target(FIRST, "healthy", "", ""), Target(SECOND, "unhealthy", "", "no answer"))
+    groups = [Group(name, "service", 1, targets) for name in ("jdbc", "web")]
+    found = list(problems((), groups, None, "UPDATE_COMPLETE"))
+    assert found == [f"jdbc, web: HAProxy {SECOND} unhealthy: no answer"]
