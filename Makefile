@@ -40,7 +40,7 @@ local-env: setup ## print the lines that send a shell to the local AWS
 
 test: setup ## run every test (ARGS='-k NAME' for some)
 	@local/setup
-	@$(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile $(ARGS)
+	@$(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile --no-loadscope-reorder $(ARGS)
 
 snapshots: setup ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/test_examples.py --snapshot-update
