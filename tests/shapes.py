@@ -231,7 +231,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
 def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
     """Whether an Application Load Balancer fits: room in created subnets, and cross-zone on."""
     return not bare and all(
-        of["balancer"].get("cross_zone", True)
+        of["balancer"]["kind"] == "nlb"
+        and of["balancer"].get("cross_zone", True)
         and ("vpc" in of["network"] or not of["network"]["cidr"].endswith("/24"))
         for of in clusters.values()
     )
@@ -240,10 +241,13 @@ def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
 def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
     service["sticky"] = "cookie"
     service.pop("client_ip", None)
-    if "tls" not in service and (
-        service.get("node_port", service["port"]) == 9443 or draw(st.booleans())
+    own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
+    if (
+        own
+        and "tls" not in service
+        and (service.get("node_port", service["port"]) == 9443 or draw(st.booleans()))
     ):
-        service["tls"] = by_cluster(clusters, "acm", f"certificate/{UUID}")
+        service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
     service.pop("idle_timeout", None)
     if draw(st.booleans()):
         service["idle_timeout"] = draw(st.integers(60, 4000))

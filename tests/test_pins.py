@@ -138,7 +138,7 @@ class TestErrors:
         assert [(Path(one.file).name, one.path) for one in caught.value.problems] == [
             ("environment.pins.yaml", ("main", "node1", "image")),
             ("environment.yaml", ("name",)),
-            ("environment.yaml", ("clusters", "main", "balancer", "kind")),
+            ("environment.yaml", ("clusters", "main", "balancer", "haproxy", "instance")),
         ]
 
 

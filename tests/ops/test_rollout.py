@@ -166,7 +166,7 @@ def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
 def test_too_few_would_serve(site: Site) -> None:
     site.ask_for(OLD, NEW)
     site.cloud.become(CLUSTER, "node3", UNHEALTHY)
-    site.cloud.take_out(CLUSTER, "node2")
+    site.cloud.become(CLUSTER, "node2", UNHEALTHY)
     with pytest.raises(Refused, match="healthy nodes would be left"):
         site.rolling().roll_out()
     assert site.cdk.deploys == []
