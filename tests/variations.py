@@ -51,7 +51,9 @@ def odd_cluster_name(data: Data) -> None:
         if data.get("failover", {}).get(key) == "c0":
             data["failover"][key] = new
     for arns in maps_by_cluster(data):
-        arns[new] = arns.pop("c0")
+        # An HAProxy has no certificate of ACM's.
+        if "c0" in arns:
+            arns[new] = arns.pop("c0")
 
 
 def slow_checks(data: Data) -> None:
@@ -142,7 +144,7 @@ def neighbour(data: Data) -> None:
     data["clusters"]["neighbour"] = twin
     for arns in maps_by_cluster(data):
         if "c0" in arns:
-            arns["neighbour"] = arns["c0"]
+            arns["neighbour"] = arns.get("c0", next(iter(arns.values())))
 
 
 def no_program(data: Data) -> None:
