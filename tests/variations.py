@@ -144,7 +144,7 @@ def neighbour(data: Data) -> None:
     data["clusters"]["neighbour"] = twin
     for arns in maps_by_cluster(data):
         if "c0" in arns:
-            arns["neighbour"] = arns.get("c0", next(iter(arns.values())))
+            arns["neighbour"] = arns["c0"]
 
 
 def no_program(data: Data) -> None:
