@@ -64,7 +64,7 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     "the service has a listener in every cluster",
                     f"add {cluster_name}: arn:aws:acm:{cluster.region}:{cluster.account}:…",
                     lacks=("services", name, "tls", cluster_name),
-                    since=(("clusters", cluster_name),),
+                    since=(("clusters", cluster_name, "balancer", "kind"),),
                 )
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
@@ -77,6 +77,7 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     since=(
                         ("clusters", cluster_name, "region"),
                         ("clusters", cluster_name, "account"),
+                        ("clusters", cluster_name, "balancer", "kind"),
                     ),
                 )
 

@@ -83,7 +83,7 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                 f"RDS wants {limits.DATABASE_ZONES}",
                 "add a second zone to network.zones, in an existing VPC with nodes or with a "
                 "subnet in catalog.subnets",
-                since=((*path, "network", "zones"),),
+                since=((*path, "network", "zones"), (*path, "network", "vpc")),
                 lacks=(*path, "network", "zones", ANY),
             )
 
@@ -109,6 +109,7 @@ def private_subnets(environment: Environment) -> Iterator[Problem]:
                 "has no private subnet",
                 "the VPC that is created for a public node has public subnets only",
                 "give an existing VPC with catalog.subnets, or catalog.existing",
+                since=(("clusters", name, "balancer", "kind"), ("clusters", name, "network", "vpc")),
                 lacks=("clusters", name, "balancer", "scheme"),
             )
 

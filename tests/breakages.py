@@ -159,7 +159,8 @@ def node_name_twice(data: Data) -> Paths | None:
     nodes[twin] = {"zone": nodes[name]["zone"]}
     if data["denodo"]["version"] == "7.0":
         nodes[twin]["auxiliary_port"] = 60002
-    return (*NODES, twin), NODES
+    # A cluster of two nodes has to share its catalogs.
+    return (*NODES, twin), NODES, (*C0, "catalog")
 
 
 def node_in_no_zone(data: Data) -> Paths:
@@ -230,14 +231,16 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
     if "vpc" not in network or "instance_id" in node:
         return None
     del network["zones"][node["zone"]]["nodes"]
-    return ((*NETWORK, "zones", node["zone"], "nodes"),)
+    # A database would be in the subnets of the nodes.
+    return (*NETWORK, "zones", node["zone"], "nodes"), (*C0, "catalog")
 
 
 def region_without_its_zones(data: Data) -> Paths:
     _at(data, C0)["region"] = "sa-east-1"
     # What belongs to the region is wrong with it.
     metadata = ((*C0, "catalog"), (*C0, "exports"))
-    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), ("services",), DENODO, *metadata
+    haproxy = (*BALANCER, "haproxy")
+    return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), haproxy, ("services",), DENODO, *metadata
 
 
 def auxiliary_port(data: Data) -> Paths:
@@ -380,7 +383,7 @@ def without_balancer_but_many(data: Data) -> Paths | None:
     _at(data, BALANCER)["kind"] = "none"
     _at(data, BALANCER).pop("haproxy", None)
     # What only balancers do is refused, too.
-    return (*BALANCER, "kind"), NODES, ("services",), FAILOVER
+    return (*BALANCER, "kind"), NODES, ("services",), FAILOVER, (*C0, "catalog")
 
 
 BREAKAGES: tuple[Breakage, ...] = (
