@@ -109,7 +109,10 @@ def private_subnets(environment: Environment) -> Iterator[Problem]:
                 "has no private subnet",
                 "the VPC that is created for a public node has public subnets only",
                 "give an existing VPC with catalog.subnets, or catalog.existing",
-                since=(("clusters", name, "balancer", "kind"), ("clusters", name, "network", "vpc")),
+                since=(
+                    ("clusters", name, "balancer", "kind"),
+                    ("clusters", name, "network", "vpc"),
+                ),
                 lacks=("clusters", name, "balancer", "scheme"),
             )
 
