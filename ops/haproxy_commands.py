@@ -9,11 +9,11 @@ import typer
 
 from config.haproxy_systemd import drop_in
 from config.haproxy_text import Host, text
-from ops import exits, found, haproxy_render, options, places
+from ops import exits, found, haproxy_hosts, haproxy_render, options, places
 from ops.aws import Aws
 from ops.chosen import chosen as loaded
 from ops.clock import RealClock
-from ops.errors import Failed, OpsError, Refused, UsageError
+from ops.errors import Failed, Interrupted, OpsError, Refused, UsageError
 from ops.haproxy import __main__ as program
 from ops.haproxy import saved
 from ops.haproxy.draining import drain as take_out
@@ -51,6 +51,19 @@ Program = Annotated[
     str, typer.Option("--haproxy", help="The program that validates.", rich_help_panel=_WHERE)
 ]
 Node = Annotated[str, typer.Argument(help="The node's name.")]
+Hosts = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="HOST,…",
+        help="Over ssh on these hosts, which have the program, instead of here.",
+        rich_help_panel=_WHERE,
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", help="Who logs in there; default: as ssh does.", rich_help_panel=_WHERE),
+]
 
 
 @haproxy.command()
@@ -112,10 +125,24 @@ def drain(
         bool, typer.Option("--wait/--no-wait", help="Wait until the node has no sessions.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Also if nobody else serves.")] = False,
+    host: Hosts = None,
+    user: User = None,
     run: Run = _USUAL.run,
     state: State = _USUAL.state,
 ) -> None:
-    """Take a node out without a lost session."""
+    """Take a node out without a lost session.
+
+    denodo-ha haproxy drain node1
+
+    denodo-ha haproxy drain node1 --host lb1,lb2
+    """
+    hosts = _hosts(host, user, Place(run, state))
+    if hosts is not None:
+        if wait:
+            hosts.drain(node, timeout=timeout, force=force)
+        else:
+            hosts.take_out(node, force=force)
+        return
     with _told():
         seconds = (timeout or program.DRAIN_S) if wait else None
         take_out(Place(run, state), node, typer.echo, seconds=seconds, force=force)
@@ -126,10 +153,16 @@ def enable(
     node: Node,
     *,
     timeout: options.Timeout = None,
+    host: Hosts = None,
+    user: User = None,
     run: Run = _USUAL.run,
     state: State = _USUAL.state,
 ) -> None:
     """Bring a node back, once it has passed its checks."""
+    hosts = _hosts(host, user, Place(run, state))
+    if hosts is not None:
+        hosts.enable(node, timeout=timeout)
+        return
     with _told():
         bring_back(Place(run, state), node, typer.echo, seconds=timeout or program.ENABLE_S)
 
@@ -218,6 +251,15 @@ def apply(
         raise UsageError("no cluster here is behind HAProxy")
 
 
+def _hosts(host: str | None, user: str | None, place: Place) -> haproxy_hosts.Hosts | None:
+    """Other hosts than this, where some are named."""
+    if host is not None:
+        return haproxy_hosts.Hosts.named(host, user=user, tell=typer.echo, place=place)
+    if user is not None:
+        raise UsageError("--user is for --host, which says where to log in; nothing was changed")
+    return None
+
+
 _KINDS: dict[int, type[OpsError]] = {
     exits.USAGE: UsageError,
     exits.REFUSED: Refused,
@@ -232,3 +274,5 @@ def _told() -> Iterator[None]:
         yield
     except ProxyError as error:
         raise _KINDS[error.code](str(error)) from error
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: `denodo-ha haproxy status` shows what stands") from None
