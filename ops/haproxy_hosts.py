@@ -113,8 +113,8 @@ class Hosts(Haproxies):
             super().enable(node, timeout=timeout or ENABLE_S)
         except KeyboardInterrupt:
             message = (
-                f"interrupted: {node} comes back where it passes its checks in time "
-                f"({', '.join(self.names)}); run it again to wait for it"
+                f"interrupted: {node} may be back on some of {', '.join(self.names)}, and is out "
+                "as before elsewhere; run it again to go on"
             )
             raise Interrupted(message) from None
 

@@ -33,7 +33,8 @@ class Shells:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What they run on the hosts goes on by itself.
+        # Without a terminal no signal reaches the hosts: what runs there ends when it next says
+        # something, or when its time is over.
         for process in self._running:
             if process.poll() is None:
                 process.terminate()
