@@ -9,10 +9,8 @@ import typer
 
 from config.haproxy_systemd import drop_in
 from config.haproxy_text import Host, text
-from ops import exits, found, haproxy_hosts, haproxy_render, options, places
-from ops.aws import Aws
+from ops import exits, haproxy_hosts, haproxy_render, options
 from ops.chosen import chosen as loaded
-from ops.clock import RealClock
 from ops.errors import Failed, Interrupted, OpsError, Refused, UsageError
 from ops.haproxy import __main__ as program
 from ops.haproxy import saved
@@ -21,8 +19,7 @@ from ops.haproxy.enabling import enable as bring_back
 from ops.haproxy.errors import ProxyError
 from ops.haproxy.place import Place
 from ops.haproxy.reloading import reload as load_anew
-from ops.proxies import Proxies, has_proxies
-from ops.table import print_line
+from ops.haproxy_apply import apply
 
 haproxy = typer.Typer(
     help="""HAProxy's file, and the HAProxy that runs on this machine.
@@ -55,7 +52,7 @@ Hosts = Annotated[
     str | None,
     typer.Option(
         "--host",
-        metavar="HOST,…",
+        metavar="HOST,HOST",
         help="Over ssh on these hosts, which have the program, instead of here.",
         rich_help_panel=_WHERE,
     ),
@@ -220,35 +217,7 @@ def verify(
     raise typer.Exit(code)
 
 
-@haproxy.command()
-def apply(
-    *,
-    config: options.Config = None,
-    environment: options.Environment = None,
-    region: options.Regions = None,
-    profile: options.Profile = None,
-    cluster: options.Cluster = None,
-) -> None:
-    """On AWS: bring each HAProxy to what the last deploy wrote, one at a time.
-
-    Its file is validated, loaded without a lost connection, and looked at. A wrong one leaves the
-    old one serving, and the HAProxies that were not asked yet as they are.
-
-        denodo-ha haproxy apply -c prod
-    """
-    aws = Aws(profile=profile)
-    site = places.find(aws, config=config, environment=environment, regions=region)
-    chosen = [site.cluster(cluster)] if cluster else list(site.clusters)
-    done = False
-    for place in chosen:
-        place.demand()
-        deployed = found.read(aws, place)
-        if has_proxies(deployed):
-            done = True
-            for id_, said in Proxies(aws, deployed, RealClock()).apply().items():
-                print_line(f"{place.name} {id_}: {'; '.join(said.splitlines())}")
-    if not done:
-        raise UsageError("no cluster here is behind HAProxy")
+haproxy.command()(apply)
 
 
 def _hosts(host: str | None, user: str | None, place: Place) -> haproxy_hosts.Hosts | None:

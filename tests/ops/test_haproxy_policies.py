@@ -89,7 +89,7 @@ class Agents:
 @pytest.fixture
 def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Cloud:
     made = clouds("haproxy", "active")
-    for clock in ("drain.real_clock", "haproxy_commands.RealClock", "roll.RealClock"):
+    for clock in ("drain.real_clock", "haproxy_apply.RealClock", "roll.RealClock"):
         monkeypatch.setattr(f"ops.{clock}", lambda: made.clock)
     return made
 
