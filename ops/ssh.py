@@ -80,6 +80,6 @@ class Shells:
             complaints.seek(0)
             error = complaints.read()
         if over.is_set():
-            error = f"its end was not seen within {seconds:.0f} s"
+            error = f"its end was not seen within {seconds:g} s"
         code = exits.FAILED if process.returncode < 0 else process.returncode
         return Ended(code, "ended", "".join(said), error)

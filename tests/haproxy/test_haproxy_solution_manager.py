@@ -17,6 +17,8 @@ from typer.testing import CliRunner, Result
 
 from ops import exits
 from ops.cli import COMMANDS, build
+from ops.haproxies import why
+from ops.ssh import Shells
 from tests.assembly import ROOT
 from tests.haproxy.clients import handshaken, lives
 from tests.haproxy.running import Running, configuration, running
@@ -274,3 +276,12 @@ def test_without_ssh_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     done = ran("drain", "node1", "--host", "lb1")
     assert done.exit_code == exits.USAGE
     assert "there is no ssh in PATH" in done.stderr
+
+
+def test_a_host_that_never_ends_is_given_up(network: Network) -> None:
+    (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 60\n")
+    told: list[str] = []
+    with Shells() as shells:
+        ended = shells.run("lb1", "true", seconds=0.5, tell=told.append)
+    assert (ended.code, told) == (exits.FAILED, ["begun"])
+    assert why(ended) == "its end was not seen within 0.5 s"
