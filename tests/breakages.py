@@ -23,9 +23,10 @@ FAILOVER: Key = ("failover",)
 
 
 def _at(data: Data, path: Key) -> Any:
+    found: Any = data
     for part in path:
-        data = data[part]  # type: ignore[index]
-    return data
+        found = found[part]
+    return found
 
 
 def _is_bare(data: Data) -> bool:
