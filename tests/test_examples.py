@@ -15,7 +15,7 @@ from config.check_quotas import resources
 from config.load import load
 from config.problem import Severity
 from stacks.findings import reasons
-from tests import topology
+from tests import topology, topology_view
 from tests.assembly import EXAMPLES, ROOT, Assembly
 
 AssemblyOf = Callable[[str], Assembly]
@@ -99,5 +99,5 @@ def test_is_as_its_snapshot(
 
 
 def test_the_default_has_exactly_the_ports_of_the_article(assembly_of: AssemblyOf) -> None:
-    listeners = assembly_of("active-passive").resources("denodo70-active", topology.LISTENER)
+    listeners = assembly_of("active-passive").resources("denodo70-active", topology_view.LISTENER)
     assert sorted(one["Port"] for one in listeners.values()) == [9090, 9996, 9999, 19997, 29997]
