@@ -24,7 +24,7 @@ def without_balancer_but_many(data: Data) -> Paths | None:
     return (*BALANCER, "kind"), NODES, ("services",), FAILOVER, (*C0, "catalog")
 
 
-BALANCER_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put((*BALANCER, "kind"), "alb"),
     Put((*BALANCER, "scheme"), "public"),
     Put((*BALANCER, "clients"), []),

@@ -53,7 +53,7 @@ def port_of_another_server(data: Data) -> Paths | None:
     return (*JDBC, "node_port"), *(() if not is_bare(data) else (JDBC,))
 
 
-DENODO_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put(path_of("denodo"), "8.0"),
     Put(path_of("denodo", "version"), "9.1"),
     Put(path_of("denodo", "version"), 9),

@@ -11,7 +11,7 @@ def cluster_name(data: Data) -> Paths | None:
     return (("clusters", "Wrong"),)
 
 
-ENVIRONMENT_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put(path_of("name"), []),
     Put(path_of("name"), None),
     Put(path_of("name"), "Upper"),

@@ -25,7 +25,7 @@ def failover_to_itself(data: Data) -> Paths | None:
     return ((*FAILOVER, "secondary"),)
 
 
-FAILOVER_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     of_failover("record", "de nodo"),
     of_failover("record", "denodo.example.com"),
     of_failover("zone", {"id": "/hostedzone/Z1", "name": "example.com"}),

@@ -14,7 +14,7 @@ from tests.breakage import (
     path_of,
 )
 
-KEYS_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put(path_of("colour"), "green"),
     Put(path_of("clusters", "c0", "colour"), "green"),
     Put((*NETWORK, "subnets"), []),

@@ -96,7 +96,7 @@ def region_without_its_zones(data: Data) -> Paths:
     return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), haproxy, ("services",), DENODO, *metadata
 
 
-NETWORK_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put((*NETWORK, "node_zone"), {"id": "1", "name": "example.com"}, (*NETWORK, "node_zone_vpcs")),
     Put((*NETWORK, "node_zone"), "example.com"),
     Put((*NETWORK, "node_zone_vpcs"), ["vpc"]),

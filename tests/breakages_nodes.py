@@ -106,7 +106,7 @@ def policy_twice(data: Data) -> Paths:
     return ((*INSTANCE, "role_policies", 1),)
 
 
-NODES_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     Put(INSTANCE, "m5.xlarge"),
     Put((*INSTANCE, "type"), "big"),
     Put((*INSTANCE, "type"), 5),

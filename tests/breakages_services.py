@@ -16,7 +16,7 @@ def service_name(data: Data) -> Paths:
     return (("services", "Wrong"),)
 
 
-SERVICES_BREAKAGES: tuple[Breakage, ...] = (
+BREAKAGES: tuple[Breakage, ...] = (
     of_service({"port": 0}, "port"),
     of_service({"port": 65_536}, "port"),
     of_service({"port": "80"}, "port"),
