@@ -21,12 +21,10 @@ from ministack.services import (
     cloudwatch,
     ec2,
     iam,
-    kms,
     rds,
     route53,
     secretsmanager,
     ssm,
-    sts,
 )
 from ministack.services import cloudformation as stacks
 from ministack.services.cloudformation import changesets, engine, provisioners, wait_conditions
@@ -46,7 +44,6 @@ __all__ = [
     "engine",
     "gateway",
     "iam",
-    "kms",
     "lifecycle",
     "persistence",
     "provisioners",
@@ -54,7 +51,6 @@ __all__ = [
     "route53",
     "ssm",
     "stacks",
-    "sts",
     "wait_conditions",
 ]
 
