@@ -20,7 +20,7 @@ from tests.configurations import write
 from tests.ops import catalog_cloud, postgres
 from tests.ops.catalog_cloud import STACK, Catalog
 from tests.ops.conftest import Clouds, Run
-from tests.ops.postgres import HOST, Postgres
+from tests.ops.postgres import HOST, Managed, managed
 
 COMPONENTS = ("scheduler", "data-catalog")
 Init = Callable[..., Any]
@@ -28,10 +28,9 @@ Templates = Callable[[Path], Mapping[str, Template]]
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Postgres]:
-    running = postgres.start()
-    yield running
-    postgres.stop(running)
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    with managed(tmp_path_factory.mktemp("certificates")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def catalog(running: Postgres, clouds: Clouds, templates_of: Templates, config: Path) -> Catalog:
+def catalog(running: Managed, clouds: Clouds, templates_of: Templates, config: Path) -> Catalog:
     running.reset()
     template = templates_of(config)[STACK]
     return catalog_cloud.deploy(clouds(str(config)), running, config, template)
