@@ -30,12 +30,12 @@ import pytest
 from botocore.config import Config
 
 from config.model import Environment
-from ops.clock import VirtualClock
 from tests.assembly import Template
 from tests.ops.calls import OURS, Answer, Call, Calls, Faults, answer
 from tests.ops.making import Making, nodes
 from tests.ops.stacks import Deployed, Stacks
 from tests.ops.targets import State, Targets
+from tests.ops.virtual_clock import VirtualClock
 
 
 class Cloud:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ops import exits, names
-from ops.clock import VirtualClock
 from ops.draining import Draining
 from ops.errors import Failed, Refused
 from ops.found import Cluster
@@ -21,6 +20,7 @@ from ops.rotation import Rotation
 from ops.status_model import Group, Target
 from ops.status_verdict import problems
 from stacks import naming
+from tests.ops.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from ops.aws import Aws
