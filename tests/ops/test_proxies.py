@@ -204,7 +204,7 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
 
     monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
     monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.draining.turn", _turn)
+    monkeypatch.setattr("ops.one_node.turn", _turn)
     return Draining(
         cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
     )
