@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ops import exits, names
-from ops.clock import VirtualClock
 from ops.draining import Draining
 from ops.errors import Failed, OpsError, Refused, UsageError
 from ops.found import Cluster
@@ -21,6 +20,7 @@ from ops.rotation import Rotation
 from ops.status_model import Group, Target
 from ops.status_verdict import problems
 from stacks import naming
+from tests.ops.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from ops.aws import Aws
@@ -262,7 +262,7 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
 
     monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
     monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.draining.turn", _turn)
+    monkeypatch.setattr("ops.one_node.turn", _turn)
     return Draining(
         cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
     )
