@@ -15,6 +15,7 @@ from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused, UsageError
 from ops.found import Cluster, Group
+from ops.haproxies import DRAIN_S
 from ops.health import GroupHealth
 from ops.lock import Lock
 from ops.marks import Mark
@@ -22,7 +23,6 @@ from ops.one_node import OneNode
 from ops.places import Place
 from ops.progress import Progress
 from ops.proxied_rotation import ProxiedRotation
-from ops.proxies import DRAIN_S
 from ops.rotation import Rotation
 from ops.wait import until
 

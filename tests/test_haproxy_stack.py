@@ -64,11 +64,17 @@ def test_first_boot_hands_over_to_the_program() -> None:
     assert "@" not in text.replace('"$@"', "")
 
 
+def document(assembly_of: AssemblyOf, prefix: str) -> dict[str, Any]:
+    documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
+    (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith(prefix))
+    told: dict[str, Any] = content
+    return told
+
+
 def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
     assembly_of: AssemblyOf, tmp_path: Path
 ) -> None:
-    documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
-    (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith("Haproxy"))
+    content = document(assembly_of, "HaproxyOperations")
     (step,) = content["mainSteps"]
     for action, more, wanted in (
         ("drain", {"Wait": "no", "Force": "yes"}, "drain node1 --timeout 60 --no-wait --force"),
@@ -97,6 +103,18 @@ def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
     assert all(
         "allowedValues" in one or "allowedPattern" in one for one in content["parameters"].values()
     )
+
+
+def test_the_solution_managers_document_can_do_less_and_the_same_way(
+    assembly_of: AssemblyOf,
+) -> None:
+    every, some = (document(assembly_of, one) for one in ("HaproxyOperations", "HaproxyRotation"))
+    assert some["parameters"]["Action"]["allowedValues"] == ["drain", "enable", "status"]
+    scripts = [set(one["mainSteps"][0]["inputs"]["runCommand"]) for one in (every, some)]
+    assert scripts[1] < scripts[0]
+    assert not any("apply" in line or "reload" in line for line in scripts[1])
+    rest = [{**one["parameters"], "Action": None} for one in (every, some)]
+    assert rest[0] == rest[1]
 
 
 def test_every_port_in_front_is_one_that_haproxy_listens_on() -> None:

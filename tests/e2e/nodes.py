@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from local import control
@@ -22,29 +21,13 @@ _TIMEOUT_S = 120
 _READY_PORT = 9191
 
 _AWS = """\
-#!{python}
-import sys
-sys.path.insert(0, {root!r})
-from tests.e2e.nodes import parameter
-parameter({folder!r}, sys.argv[1:])
+#!{python} -ISs
+import sys, urllib.request
+assert sys.argv[1:3] == ["ssm", "get-parameter"], sys.argv
+# Asked of the test: to import an AWS client here, each time, would be most of the test's time.
+with urllib.request.urlopen("http://127.0.0.1:{port}/", timeout=60) as answer:
+    sys.stdout.write(answer.read().decode())
 """
-
-
-def parameter(folder: str, arguments: list[str]) -> None:
-    """Be the AWS CLI of a machine: `ssm get-parameter`, for the machine's own home and ports."""
-    assert arguments[:2] == ["ssm", "get-parameter"], arguments
-    place = Path(folder)
-    told = json.loads((place / "machine.json").read_text())
-    client = Access(told["endpoint"], told["account"], told["region"]).client("ssm")
-    value = client.get_parameter(Name=told["parameter"])["Parameter"]["Value"]
-    state = json.loads(value)
-    here = {
-        **state,
-        **{key: told["data"][key] for key in ("denodo", "ports", "servers", "limits")},
-        "ready": told["data"]["ready"],
-    }
-    (place / "wanted.json").write_text(json.dumps({"here": here, "there": state}))
-    sys.stdout.write(json.dumps({"Parameter": {"Value": json.dumps(here)}}))
 
 
 class Machine:
@@ -60,25 +43,18 @@ class Machine:
         self.home, self._access = home, access
         self.instance_id, self.actions = instance_id, list[str]()
         (home.folder / "machine").write_text(instance_id)
-        told = {
-            "endpoint": access.endpoint,
-            "account": access.account,
-            "region": access.region,
-            "parameter": parameter,
-            "data": home.data(
-                servers=["vdp", "data-catalog"],
-                ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
-            ),
-        }
-        (home.folder / "machine.json").write_text(json.dumps(told))
-        (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
-        program = home.folder / "aws"
-        program.write_text(
-            _AWS.format(python=sys.executable, root=str(ROOT), folder=str(home.folder))
+        self._parameter, self._ssm = parameter, access.client("ssm")
+        self._data = home.data(
+            servers=["vdp", "data-catalog"],
+            ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
         )
-        program.chmod(0o755)
+        self._wanted: tuple[Any, Any] = {}, {}
+        (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
         self._endpoint = ready.server(home.system, 0, "127.0.0.1")
         self._agent = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        program = home.folder / "aws"
+        program.write_text(_AWS.format(python=sys.executable, port=self._agent.server_address[1]))
+        program.chmod(0o755)
         for server in (self._endpoint, self._agent):
             threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -165,20 +141,33 @@ class Machine:
     def _as_deployed(self, output: str) -> str:
         """What a status says, with the home and ports of an instance in the applied state."""
         said = json.loads(output)
-        wanted = json.loads((self.home.folder / "wanted.json").read_text())
-        if said["applied"] and said["applied"]["state"] == wanted["here"]:
-            said["applied"]["state"] = wanted["there"]
+        here, there = self._wanted
+        if said["applied"] and said["applied"]["state"] == here:
+            said["applied"]["state"] = there
         return json.dumps(said)
+
+    def _told(self) -> dict[str, Any]:
+        """What the AWS CLI says of the parameter: the state, for this home and its ports."""
+        there = json.loads(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+        mine = {key: self._data[key] for key in ("denodo", "ports", "servers", "limits", "ready")}
+        self._wanted = {**there, **mine}, there
+        return {"Parameter": {"Value": json.dumps(self._wanted[0])}}
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         machine = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            """Takes commands."""
+            """Takes commands, and says what the machine shall be."""
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                said = json.dumps(machine._commanded(json.loads(body))).encode()
+                self._say(machine._commanded(json.loads(body)))
+
+            def do_GET(self) -> None:
+                self._say(machine._told())
+
+            def _say(self, answer: dict[str, Any]) -> None:
+                said = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
