@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops import exits, names
-from ops.agent import DELIVERY_S, EVERY_S, Ended
+from ops.agent import DELIVERY_S, EVERY_S, HASTE_S, Ended
 from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import Failed, NotFound, Refused
@@ -82,7 +82,7 @@ class Proxies:
             ended = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if ended.code != exits.DONE:
                 done = f"; {', '.join(said)} took it" if said else ""
-                message = f"HAProxy on {id_} did not take its file{done}: {_why(ended)}"
+                message = f"HAProxy on {id_} did not take its file{done}: {why(ended)}"
                 raise Failed(message)
             said[id_] = ended.output.strip()
         return said
@@ -153,9 +153,18 @@ class Proxies:
         action: str,
         node: str = "-",
         seconds: int = APPLY_S,
+        patience: float | None = None,
         **more: str,
     ) -> dict[str, Ended]:
         """Run an action on HAProxies at the same time; gives how it ended on each.
+
+        Args:
+            ids: their instances.
+            action: one of the document's.
+            node: what it is about.
+            seconds: how long it may take.
+            patience: seconds to wait for its end; None: as long as it may take.
+            more: other parameters of the document.
 
         Raises:
             Failed: an end was not seen in time, or nobody can be reached.
@@ -189,8 +198,8 @@ class Proxies:
                 look,
                 done=lambda every: all(one["Status"] in _ENDED for one in every.values()),
                 clock=self.clock,
-                timeout=seconds + 2 * DELIVERY_S,
-                every=EVERY_S,
+                timeout=seconds + 2 * DELIVERY_S if patience is None else patience,
+                every=EVERY_S if patience is None else HASTE_S,
             )
         except TooLong as late:
             message = f"the end of {action} was not seen after {late.seconds:.0f} s ({command})"
@@ -224,11 +233,11 @@ def _ended(shown: Mapping[str, Any]) -> Ended:
 
 
 def _each(ended: Mapping[str, Ended]) -> str:
-    return "; ".join(f"HAProxy on {id_}: {_why(one)}" for id_, one in sorted(ended.items()))
+    return "; ".join(f"HAProxy on {id_}: {why(one)}" for id_, one in sorted(ended.items()))
 
 
-def _why(ended: Ended) -> str:
-    """The last thing that it said."""
+def why(ended: Ended) -> str:
+    """Why a command on a HAProxy ended as it did: what it said last."""
     if ended.code == -1:
         return f"the command did not run ({ended.status})"
     said = " ".join((ended.error or ended.output).split()).removeprefix("haproxy: ")

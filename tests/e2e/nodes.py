@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,37 @@ def parameter(folder: str, arguments: list[str]) -> None:
     sys.stdout.write(json.dumps({"Parameter": {"Value": json.dumps(here)}}))
 
 
+class Agent:
+    """What takes Systems Manager's commands on a machine, on a port of its own.
+
+    Args:
+        commanded: runs one; gives its exit code, output and errors.
+    """
+
+    def __init__(self, commanded: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(commanded))
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def sh(script: str) -> tuple[int, str, str]:
+    """Run a script; gives its exit code, output and errors."""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 class Machine:
     """A machine with Denodo.
 
@@ -54,11 +86,21 @@ class Machine:
         home: its Denodo home.
         instance_id: the instance that it stands in for.
         actions: what its agent was told to do.
+        told: is called before its agent does something.
     """
 
-    def __init__(self, home: Home, access: Access, *, instance_id: str, parameter: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        access: Access,
+        *,
+        instance_id: str,
+        parameter: str,
+        ready_at: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.home, self._access = home, access
         self.instance_id, self.actions = instance_id, list[str]()
+        self.told: Callable[[str], None] = lambda _action: None
         (home.folder / "machine").write_text(instance_id)
         told = {
             "endpoint": access.endpoint,
@@ -77,10 +119,9 @@ class Machine:
             _AWS.format(python=sys.executable, root=str(ROOT), folder=str(home.folder))
         )
         program.chmod(0o755)
-        self._endpoint = ready.server(home.system, 0, "127.0.0.1")
-        self._agent = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        for server in (self._endpoint, self._agent):
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        self._endpoint = ready.server(home.system, ready_at[1], ready_at[0])
+        threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
+        self._agent = Agent(self._commanded)
 
     def begin(self) -> None:
         """Come up: apply, confirm the metadata, and stand in for the instance."""
@@ -104,7 +145,7 @@ class Machine:
         told = {
             "address": "127.0.0.1",
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
-            "commands": self._agent.server_address[1],
+            "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"
         control.call(self._access.endpoint, path, told, method="PUT")
@@ -112,9 +153,9 @@ class Machine:
     def end(self) -> None:
         """Leave nothing behind."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
-        for server in (self._endpoint, self._agent):
-            server.shutdown()
-            server.server_close()
+        self._endpoint.shutdown()
+        self._endpoint.server_close()
+        self._agent.end()
         self.home.end()
 
     @property
@@ -124,7 +165,7 @@ class Machine:
 
     def _run(self, command: str) -> tuple[int, str, str]:
         """Run the program."""
-        return self._sh(
+        return sh(
             f". {self.home.folder}/environment; export DENODO_NODE_PARAMETER\n"
             f"cd {ROOT}; exec {self._program} {command}"
         )
@@ -134,21 +175,10 @@ class Machine:
         arguments = " ".join(f"'{one}'" for one in self.home.arguments)
         return f"{sys.executable} -m node {arguments}"
 
-    @staticmethod
-    def _sh(script: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            ["sh", "-c", script],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.returncode, done.stdout, done.stderr
-
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
         """Run a document's script as the agent of an instance would."""
         self.actions.append(told["parameters"]["Action"])
+        self.told(self.actions[-1])
         script = (
             told["script"]
             # It would write to the machine's own systemd.
@@ -157,7 +187,7 @@ class Machine:
             .replace("/opt/denodo-node/current", str(ROOT))
             .replace("/etc/denodo-node/environment", f"{self.home.folder}/environment")
         )
-        code, output, error = self._sh(script)
+        code, output, error = sh(script)
         if told["parameters"]["Action"] == "status":
             output = self._as_deployed(output)
         return {"code": code, "output": output, "error": error}
@@ -170,21 +200,22 @@ class Machine:
             said["applied"]["state"] = wanted["there"]
         return json.dumps(said)
 
-    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        machine = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """Takes commands."""
+def _handler(
+    commanded: Callable[[dict[str, Any]], dict[str, Any]],
+) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        """Takes commands."""
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                said = json.dumps(machine._commanded(json.loads(body))).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            said = json.dumps(commanded(json.loads(body))).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
 
-        return Handler
+    return Handler
