@@ -140,12 +140,17 @@ class Proxies:
         Raises:
             Failed: one does not answer.
         """
-        ended = self.run(self.ids(), "status")
-        try:
-            return {id_: json.loads(one.output) for id_, one in ended.items()}
-        except ValueError:
-            message = f"HAProxy does not say how it is: {_each(ended)}"
-            raise Failed(message) from None
+        said: dict[str, Mapping[str, Any]] = {}
+        silent: dict[str, Ended] = {}
+        for id_, one in self.run(self.ids(), "status").items():
+            try:
+                said[id_] = json.loads(one.output)
+            except ValueError:
+                silent[id_] = one
+        if silent:
+            message = f"not every HAProxy says how it is: {_each(silent)}"
+            raise Failed(message)
+        return said
 
     def run(
         self,

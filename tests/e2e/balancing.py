@@ -114,7 +114,7 @@ class Balancing:
         (folder / "haproxy.py").write_text(
             _HAPROXY.format(ops=str(ROOT / "ops"), folder=str(folder), haproxy=PROGRAM)
         )
-        self._agent = Agent(self._commanded)
+        self._agent = Agent(self.address, self._commanded)
 
     def begin(self) -> None:
         """Serve with the deployed file, and stand in for the instance."""

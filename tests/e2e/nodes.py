@@ -52,11 +52,12 @@ class Agent:
     """What takes Systems Manager's commands on a machine, on a port of its own.
 
     Args:
+        address: the machine's.
         commanded: runs one; gives its exit code, output and errors.
     """
 
-    def __init__(self, commanded: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(commanded))
+    def __init__(self, address: str, commanded: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self._server = http.server.ThreadingHTTPServer((address, 0), _handler(commanded))
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -121,7 +122,8 @@ class Machine:
         program.chmod(0o755)
         self._endpoint = ready.server(home.system, ready_at[1], ready_at[0])
         threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
-        self._agent = Agent(self._commanded)
+        self._address = ready_at[0]
+        self._agent = Agent(self._address, self._commanded)
 
     def begin(self) -> None:
         """Come up: apply, confirm the metadata, and stand in for the instance."""
@@ -143,7 +145,7 @@ class Machine:
 
     def _stand_in(self) -> None:
         told = {
-            "address": "127.0.0.1",
+            "address": self._address,
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
             "commands": self._agent.port,
         }
