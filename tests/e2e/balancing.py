@@ -36,6 +36,8 @@ import sys
 from functools import partial
 from pathlib import Path
 sys.path.insert(0, {ops!r})
+from haproxy import draining
+draining.POLL_S = 0.1  # nobody here has sessions for long
 from haproxy import __main__ as program, host
 folder = Path({folder!r})
 program.host.Host = partial(
