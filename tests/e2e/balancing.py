@@ -23,14 +23,6 @@ from tests.assembly import ROOT
 from tests.e2e.nodes import Agent, sh
 from tests.haproxy.running import PROGRAM, Running
 
-_AWS = """\
-#!{python}
-import sys
-sys.path.insert(0, {root!r})
-from tests.e2e.balancing import cloud
-cloud({folder!r}, sys.argv[1:])
-"""
-
 _HAPROXY = """\
 import sys
 from functools import partial
@@ -47,20 +39,6 @@ where = [f"--run={{folder}}", f"--state={{folder}}/server-state"]
 where.append(f"--config={{folder}}/haproxy.cfg")
 sys.exit(program.main([*where, "--haproxy", {haproxy!r}, *sys.argv[1:]]))
 """
-
-
-def cloud(folder: str, arguments: list[str]) -> None:
-    """Be the AWS CLI of a HAProxy's host, for what the program asks."""
-    told = json.loads((Path(folder) / "machine.json").read_text())
-    access = Access(told["endpoint"], told["account"], told["region"])
-    if arguments[:2] == ["ssm", "get-parameter"]:
-        shown = access.client("ssm").get_parameter(Name=told["parameter"])
-        answer = {"Parameter": {"Value": shown["Parameter"]["Value"]}}
-        sys.stdout.write(json.dumps(answer))
-    else:
-        assert arguments[:2] == ["s3", "cp"], arguments
-        content = _deployed(access, arguments[-2])
-        Path(arguments[-1]).write_text(_here(content, told))
 
 
 def _deployed(access: Access, address: str) -> str:
@@ -101,27 +79,16 @@ class Balancing:
         self.actions: list[tuple[str, str]] = []
         self.address = str(told["address"])
         folder = running.folder
-        self._told = {
-            "endpoint": access.endpoint,
-            "account": access.account,
-            "region": access.region,
-            "folder": str(folder),
-            **told,
-        }
-        (folder / "machine.json").write_text(json.dumps(self._told))
-        (folder / "aws").write_text(
-            _AWS.format(python=sys.executable, root=str(ROOT), folder=str(folder))
-        )
-        (folder / "aws").chmod(0o755)
+        self._told = {**told, "folder": str(folder)}
         (folder / "haproxy.py").write_text(
             _HAPROXY.format(ops=str(ROOT / "ops"), folder=str(folder), haproxy=PROGRAM)
         )
-        self._agent = Agent(self.address, self._commanded)
+        self._agent = Agent(self.address, self._commanded, self._asked)
+        self._agent.cli(folder / "aws")
 
     def begin(self) -> None:
         """Serve with the deployed file, and stand in for the instance."""
-        shown = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
-        wanted = json.loads(shown["Parameter"]["Value"])
+        wanted = json.loads(self._wanted())
         self.proxy.start(_here(_deployed(self._access, wanted["file"]), self._told))
         self.reachable(agent=True)
 
@@ -147,6 +114,18 @@ class Balancing:
     def states(self, node: str) -> set[str]:
         """The states of a node in its services."""
         return {one.state for one in self.servers if one.node == node}
+
+    def _wanted(self) -> str:
+        shown = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
+        return str(shown["Parameter"]["Value"])
+
+    def _asked(self, arguments: list[str]) -> str:
+        """Be the AWS CLI, for what the program asks."""
+        if arguments[:2] == ["ssm", "get-parameter"]:
+            return json.dumps({"Parameter": {"Value": self._wanted()}})
+        assert arguments[:2] == ["s3", "cp"], arguments
+        Path(arguments[-1]).write_text(_here(_deployed(self._access, arguments[-2]), self._told))
+        return ""
 
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
         """Run the document's script as the agent of an instance would."""

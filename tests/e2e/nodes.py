@@ -19,47 +19,47 @@ from node import ready
 from tests.assembly import ROOT
 from tests.node.home import Home
 
+Told = dict[str, Any]
 _TIMEOUT_S = 120
 _READY_PORT = 9191
 
 _AWS = """\
-#!{python}
-import sys
-sys.path.insert(0, {root!r})
-from tests.e2e.nodes import parameter
-parameter({folder!r}, sys.argv[1:])
+#!{python} -SE
+import http.client, json, sys
+there = http.client.HTTPConnection({address!r}, {port}, timeout=60)
+there.request("POST", "/", json.dumps(dict(aws=sys.argv[1:])))
+said = json.loads(there.getresponse().read())
+sys.stdout.write(said["output"])
 """
-
-
-def parameter(folder: str, arguments: list[str]) -> None:
-    """Be the AWS CLI of a machine: `ssm get-parameter`, for the machine's own home and ports."""
-    assert arguments[:2] == ["ssm", "get-parameter"], arguments
-    place = Path(folder)
-    told = json.loads((place / "machine.json").read_text())
-    client = Access(told["endpoint"], told["account"], told["region"]).client("ssm")
-    value = client.get_parameter(Name=told["parameter"])["Parameter"]["Value"]
-    state = json.loads(value)
-    here = {
-        **state,
-        **{key: told["data"][key] for key in ("denodo", "ports", "servers", "limits")},
-        "ready": told["data"]["ready"],
-    }
-    (place / "wanted.json").write_text(json.dumps({"here": here, "there": state}))
-    sys.stdout.write(json.dumps({"Parameter": {"Value": json.dumps(here)}}))
 
 
 class Agent:
     """What takes Systems Manager's commands on a machine, on a port of its own.
 
+    What the machine asks AWS comes here too: a start of the real AWS CLI takes a second.
+
     Args:
         address: the machine's.
-        commanded: runs one; gives its exit code, output and errors.
+        commanded: runs a command; gives its exit code, output and errors.
+        asked: is the AWS CLI; gives what it writes.
     """
 
-    def __init__(self, address: str, commanded: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        self._server = http.server.ThreadingHTTPServer((address, 0), _handler(commanded))
+    def __init__(
+        self, address: str, commanded: Callable[[Told], Told], asked: Callable[[list[str]], str]
+    ) -> None:
+        def answer(told: Told) -> Told:
+            return {"output": asked(told["aws"])} if "aws" in told else commanded(told)
+
+        self._address = address
+        self._server = http.server.ThreadingHTTPServer((address, 0), _handler(answer))
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def cli(self, path: Path) -> None:
+        """Put the AWS CLI of the machine there."""
+        told = {"python": sys.executable, "address": self._address, "port": self.port}
+        path.write_text(_AWS.format(**told))
+        path.chmod(0o755)
 
     def end(self) -> None:
         """Take no more."""
@@ -101,29 +101,20 @@ class Machine:
     ) -> None:
         self.home, self._access = home, access
         self.instance_id, self.actions = instance_id, list[str]()
+        self._wanted: tuple[Told, Told] = ({}, {})
         self.told: Callable[[str], None] = lambda _action: None
         (home.folder / "machine").write_text(instance_id)
-        told = {
-            "endpoint": access.endpoint,
-            "account": access.account,
-            "region": access.region,
-            "parameter": parameter,
-            "data": home.data(
-                servers=["vdp", "data-catalog"],
-                ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
-            ),
-        }
-        (home.folder / "machine.json").write_text(json.dumps(told))
-        (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
-        program = home.folder / "aws"
-        program.write_text(
-            _AWS.format(python=sys.executable, root=str(ROOT), folder=str(home.folder))
+        self._parameter = parameter
+        self._data = home.data(
+            servers=["vdp", "data-catalog"],
+            ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
         )
-        program.chmod(0o755)
+        (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
         self._endpoint = ready.server(home.system, ready_at[1], ready_at[0])
         threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
         self._address = ready_at[0]
-        self._agent = Agent(self._address, self._commanded)
+        self._agent = Agent(self._address, self._commanded, self._asked)
+        self._agent.cli(home.folder / "aws")
 
     def begin(self) -> None:
         """Come up: apply, confirm the metadata, and stand in for the instance."""
@@ -177,6 +168,15 @@ class Machine:
         arguments = " ".join(f"'{one}'" for one in self.home.arguments)
         return f"{sys.executable} -m node {arguments}"
 
+    def _asked(self, arguments: list[str]) -> str:
+        """Be `aws ssm get-parameter`, for the machine's own home and ports."""
+        assert arguments[:2] == ["ssm", "get-parameter"], arguments
+        client = self._access.client("ssm")
+        there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+        kept = ("denodo", "ports", "servers", "limits", "ready")
+        self._wanted = {**there, **{key: self._data[key] for key in kept}}, there
+        return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
+
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
         """Run a document's script as the agent of an instance would."""
         self.actions.append(told["parameters"]["Action"])
@@ -197,21 +197,19 @@ class Machine:
     def _as_deployed(self, output: str) -> str:
         """What a status says, with the home and ports of an instance in the applied state."""
         said = json.loads(output)
-        wanted = json.loads((self.home.folder / "wanted.json").read_text())
-        if said["applied"] and said["applied"]["state"] == wanted["here"]:
-            said["applied"]["state"] = wanted["there"]
+        here, there = self._wanted
+        if said["applied"] and said["applied"]["state"] == here:
+            said["applied"]["state"] = there
         return json.dumps(said)
 
 
-def _handler(
-    commanded: Callable[[dict[str, Any]], dict[str, Any]],
-) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         """Takes commands."""
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            said = json.dumps(commanded(json.loads(body))).encode()
+            said = json.dumps(answer(json.loads(body))).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()

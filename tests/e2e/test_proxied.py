@@ -396,7 +396,7 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
         one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc]
     code, active = status(run)
     assert code == exits.NO
-    told = "jdbc, odbc, web on every HAProxy: node1 down"
+    told = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
     assert any(one.startswith(told) for one in active["problems"]), active["problems"]
     site["node2"].kill()
     for one in fronts:
