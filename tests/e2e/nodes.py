@@ -24,9 +24,10 @@ _TIMEOUT_S = 120
 _READY_PORT = 9191
 
 _AWS = """\
-#!{python} -SE
+#!{python} -ISs
 import http.client, json, sys
 there = http.client.HTTPConnection({address!r}, {port}, timeout=60)
+# Asked of the test: to import an AWS client here, each time, would be most of its time.
 there.request("POST", "/", json.dumps(dict(aws=sys.argv[1:])))
 said = json.loads(there.getresponse().read())
 sys.stdout.write(said["output"])

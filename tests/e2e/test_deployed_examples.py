@@ -14,6 +14,9 @@ from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
 
 _SMALLEST = "active-active"
+_BROKEN = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
+"""Those of which each has something to go back that no other has: nodes in groups, a node that
+serves by itself, HAProxies, a database."""
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")
@@ -66,10 +69,9 @@ def test_changes_are_seen_and_made_around_the_balancer(
         deployment.deploy()
         demands.hold(deployment.topology())
         assert before.items() <= _identities(deployment).items()
-    differs, said = deployment.diff()
-    assert not differs, said
 
 
+@pytest.mark.parametrize("example", _BROKEN, indirect=True, scope="module")
 def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
     """A node with an image that nobody has: the stack is then as it was."""
     before = _identities(deployment)
