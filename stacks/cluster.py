@@ -61,6 +61,7 @@ class ClusterStack(EnvironmentStack):
             cluster=name,
         )
         self._environment, self._proxy_program = environment, proxy_program
+        self._proxy_document: str | None = None
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -194,6 +195,8 @@ class ClusterStack(EnvironmentStack):
             document=document,
             existing=self._existing(),
         )
+        if self._proxy_document is not None:
+            policy.let_run(self._proxy_document)
         self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
 
     def _let_solution_manager_in(self) -> None:
@@ -205,6 +208,8 @@ class ClusterStack(EnvironmentStack):
             cluster=self.name,
             existing=self._existing(),
         )
+        if self._proxy_document is not None:
+            policy.let_run(self._proxy_document)
         self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
 
     def _existing(self) -> list[str]:
@@ -263,6 +268,7 @@ class ClusterStack(EnvironmentStack):
             groups=self._groups,
             program=self._proxy_program,
         )
+        self._proxy_document = made.document
         self._output(naming.HAPROXY_DOCUMENT, made.document)
         self._output(naming.HAPROXY_FLEET, made.fleet)
         return made.balancer

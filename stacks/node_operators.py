@@ -121,14 +121,24 @@ class NodeOperatorPolicy(Construct):
                     conditions={"ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]}},
                 )
             )
-        policy = iam.ManagedPolicy(
+        self._policy = iam.ManagedPolicy(
             self,
             "Policy",
             # Another description would be another policy, detached from everybody.
             description="Change the nodes of a Denodo cluster, one at a time",
             statements=statements,
         )
-        self.arn = policy.managed_policy_arn
+        self.arn = self._policy.managed_policy_arn
+
+    def let_run(self, document: str) -> None:
+        """Let them run the document of the cluster's HAProxies, which have the nodes' tags."""
+        self._policy.add_statements(
+            iam.PolicyStatement(
+                sid="RunTheDocumentOfHaproxy",
+                actions=["ssm:SendCommand"],
+                resources=[self._arn("ssm", "document", document)],
+            )
+        )
 
     def _tagged(self, key: str) -> dict[str, str]:
         """The cluster's tags, as conditions of a service name them."""

@@ -6,7 +6,13 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.naming import CLUSTER_TAG, DRAINED_TAG, ENVIRONMENT_TAG, SERVICE_TAG
+from stacks.naming import (
+    BALANCER_TAG,
+    CLUSTER_TAG,
+    DRAINED_TAG,
+    ENVIRONMENT_TAG,
+    SERVICE_TAG,
+)
 
 _LOCK = ".lock"
 """Last part of the name of the parameter that is a command's lock; `ops/names.py` says the same."""
@@ -25,7 +31,8 @@ class SolutionManagerPolicy(Construct):
 
     It is attached to nobody: attach it to the role of the Solution Manager's instance, or to one
     that it assumes. It deregisters from the groups of services and not from those of auxiliary
-    ports, marks instances with one tag, and runs nothing on a node.
+    ports, marks instances with one tag, and runs nothing on a node. On HAProxies, where there are
+    some, it runs their document.
 
     Attributes:
         arn: the policy's ARN.
@@ -44,7 +51,7 @@ class SolutionManagerPolicy(Construct):
             existing: ids of instances that existed before, which do not have our tags.
         """
         super().__init__(scope, id_)
-        self._stack = Stack.of(self)
+        self._stack, self._environment, self._cluster = Stack.of(self), environment, cluster
         tagged = {
             f"aws:ResourceTag/{ENVIRONMENT_TAG}": environment,
             f"aws:ResourceTag/{CLUSTER_TAG}": cluster,
@@ -103,14 +110,40 @@ class SolutionManagerPolicy(Construct):
                     conditions=only_the_mark,
                 )
             )
-        policy = iam.ManagedPolicy(
+        self._policy = iam.ManagedPolicy(
             self,
             "Policy",
             # Another description would be another policy, detached from everybody.
             description="Take nodes of a Denodo cluster out of its balancer, and bring them back",
             statements=statements,
         )
-        self.arn = policy.managed_policy_arn
+        self.arn = self._policy.managed_policy_arn
+
+    def let_run(self, document: str) -> None:
+        """Let them run the document of the cluster's HAProxies on these, and on no node."""
+        tags = {ENVIRONMENT_TAG: self._environment, CLUSTER_TAG: self._cluster}
+        tags[BALANCER_TAG] = "haproxy"
+        self._policy.add_statements(
+            iam.PolicyStatement(
+                sid="RunTheDocumentOfHaproxy",
+                actions=["ssm:SendCommand"],
+                resources=[self._arn("ssm", "document", document)],
+            ),
+            iam.PolicyStatement(
+                sid="OnTheHaproxies",
+                actions=["ssm:SendCommand"],
+                resources=[self._arn("ec2", "instance", "*")],
+                conditions={
+                    "StringEquals": {f"ssm:resourceTag/{tag}": value for tag, value in tags.items()}
+                },
+            ),
+            iam.PolicyStatement(
+                sid="SeeHowItEnded",
+                actions=["ssm:GetCommandInvocation"],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:RequestedRegion": self._stack.region}},
+            ),
+        )
 
     def _arn(self, service: str, resource: str, name: str) -> str:
         return self._stack.format_arn(service=service, resource=resource, resource_name=name)

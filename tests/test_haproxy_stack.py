@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.haproxy_front import front
 from config.load import load
+from ops.haproxy.cloud import Wanted
 from ops.haproxy.taking import FOLDER
 from stacks.first_boot import PROXY, PROXY_FOLDER, script
 from tests.assembly import ROOT, Assembly, synthesise
@@ -35,6 +38,46 @@ def test_a_change_of_its_file_replaces_no_machine(tmp_path: Path) -> None:
             assert after[id_]["Properties"] == one["Properties"]
     (parameter,) = (id_ for id_ in before if id_.startswith("HaproxyStateParameter"))
     assert before[parameter]["Properties"]["Value"] != after[parameter]["Properties"]["Value"]
+
+
+def test_a_host_reads_its_parameter_with_and_without_certificates(
+    assembly_of: AssemblyOf, tmp_path: Path
+) -> None:
+    given = assembly_of("haproxy").templates["denodo70ha-active"]["Resources"]
+    bare = template(tmp_path / "bare", deployed("7.0"))
+    found = []
+    for resources in (given, bare):
+        (id_,) = (one for one in resources if one.startswith("HaproxyStateParameter"))
+        value = resources[id_]["Properties"]["Value"]
+        if isinstance(value, dict):
+            parts = value["Fn::Join"][1]
+            value = "".join(one if isinstance(one, str) else "x" for one in parts)
+        found.append(Wanted.of(value))
+    assert [bool(one.certificate and one.authority) for one in found] == [True, False]
+    assert all(one.file.endswith(".cfg") and one.health_port == 9192 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("policy", "on"), [("NodeOperators", "OnTheNodes"), ("SolutionManager", "OnTheHaproxies")]
+)
+def test_operators_may_run_the_document_on_haproxies(
+    assembly_of: AssemblyOf, policy: str, on: str
+) -> None:
+    assembly = assembly_of("haproxy")
+    (made,) = (
+        one
+        for id_, one in assembly.resources("denodo70ha-active", "AWS::IAM::ManagedPolicy").items()
+        if id_.startswith(policy)
+    )
+    statements = {one["Sid"]: one for one in made["PolicyDocument"]["Statement"]}
+    assert "HaproxyOperationsDocument" in str(statements["RunTheDocumentOfHaproxy"]["Resource"])
+    wanted = statements[on]["Condition"]["StringEquals"]
+    ((_, fleet),) = assembly.resources("denodo70ha-active", FLEET).items()
+    tags = {one["Key"]: one["Value"] for one in fleet["Tags"]}
+    assert all(one["PropagateAtLaunch"] for one in fleet["Tags"])
+    assert (
+        wanted.items() <= {f"ssm:resourceTag/{key}": value for key, value in tags.items()}.items()
+    )
 
 
 def test_a_cluster_that_gets_haproxy_keeps_its_balancer_and_listeners(tmp_path: Path) -> None:
