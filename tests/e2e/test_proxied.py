@@ -251,6 +251,7 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
     assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
     back = run("enable", "node1")
     assert back.exit_code == exits.DONE, back.output
+    assert back.stdout == "active node1 is up on every HAProxy\n"
     assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
     assert status(run)[1]["problems"] == []
 
