@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from typer.testing import CliRunner, Result
 
 from config.haproxy_checks import RMI_HELLO
 from node import ready
-from ops import agent, draining, exits, proxies, rotation
+from ops import agent, draining, exits, proxies, rollout, rotation
+from ops.cdk import Cdk
 from ops.cli import COMMANDS, build
+from ops.clock import Clock
 from ops.haproxy import draining as host_draining
 from tests import local_server
 from tests.assembly import ROOT
@@ -389,6 +392,50 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert run("enable", "node2").exit_code == exits.DONE
     again = run("haproxy", "apply")
     assert again.stdout.count("nothing has changed") == len(fronts)
+
+
+class Replacing(Cdk):
+    """The real CLI; a machine with a new disk then stands in for each new instance."""
+
+    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_of", (deployment, machines))
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        deployment, machines = self._of  # type: ignore[attr-defined]
+        super().deploy(out, stack, clock)
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            if machines[name].instance_id != node.instance_id:
+                machines[name].become(node.instance_id)
+
+
+def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
+    deployment: Deployment,
+    run: Run,
+    machines: dict[str, Machine],
+    fronts: tuple[Balancing, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    for machine in machines.values():
+        machine.told = lambda _action: None
+    assert run("pin").exit_code == exits.DONE
+    image = "ami-0fedcba9876543210"
+    deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=image))
+    deployment.prepare()
+    monkeypatch.setattr(rollout, "Cdk", lambda: Replacing(deployment, machines))
+    with Watch(fronts, jdbc(deployment)) as watch:
+        done = run("rollout", "--timeout", "90")
+        assert done.exit_code == exits.FAILED, done.output
+        assert "denodo-ha enable node1 --metadata-ok" in done.stderr
+    assert watch.together == {frozenset(), frozenset({"node1"})}
+    assert watch.refused == []
+    assert machines["node1"].instance_id != before["node1"]
+    assert machines["node2"].instance_id == before["node2"]
+    assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
+    back = run("enable", "node1", "--metadata-ok")
+    assert back.exit_code == exits.DONE, back.output
+    assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
 
 
 def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:
