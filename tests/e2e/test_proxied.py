@@ -423,7 +423,7 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     image = "ami-0fedcba9876543210"
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=image))
     deployment.prepare()
-    monkeypatch.setattr(rollout, "Cdk", lambda: Replacing(deployment, machines))
+    monkeypatch.setattr(rollout, "Cdk", lambda _profile: Replacing(deployment, machines))
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("rollout", "--timeout", "90")
         assert done.exit_code == exits.FAILED, done.output
@@ -452,7 +452,3 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
     code, active = status(run)
     assert (code, active["state"]) == (exits.DOWN, "down")
     assert "jdbc: no HAProxy has a node that is up, so nobody is served" in active["problems"]
-    site.whole()
-    for one in fronts:
-        one.proxy.until(lambda one=one: one.states("node1") | one.states("node2") == {"up"})  # type: ignore[misc]
-    assert status(run)[0] == exits.DONE
