@@ -5,22 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.forms import (
+from config.forms import Flag, Whole
+from config.forms_aws import KmsKeyArn, SecretArn, SubnetId, ZoneName
+from config.forms_database import (
     DatabaseClass,
     DatabasePrefix,
     DatabaseVersion,
     DatabaseWindow,
-    DomainName,
-    Flag,
-    HomePath,
-    KmsKeyArn,
     MaintenanceWindow,
-    Port,
-    SecretArn,
-    SubnetId,
-    Whole,
-    ZoneName,
 )
+from config.forms_names import DomainName
+from config.forms_network import Port
+from config.forms_node import HomePath
 from config.limits import (
     CATALOG_CHECK_DEFAULT_S,
     CATALOG_CHECK_S,

@@ -6,30 +6,25 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from config.catalog import Catalog, Exports
-from config.forms import (
+from config.forms import Flag, Whole
+from config.forms_aws import (
     AccountId,
-    Address,
-    Cidr,
     DeviceName,
-    DomainName,
-    Flag,
     HostedZoneId,
     ImageId,
     InstanceId,
     InstanceType,
     KeyPairName,
     KmsKeyArn,
-    NodeName,
     PolicyArn,
-    Port,
     PrefixListId,
-    PrivateAddress,
     Region,
     SubnetId,
     VpcId,
-    Whole,
     ZoneName,
 )
+from config.forms_names import DomainName, NodeName
+from config.forms_network import Address, Cidr, Port, PrivateAddress
 from config.haproxy import Haproxy
 from config.limits import (
     DEREGISTRATION_DELAY_DEFAULT_S,

@@ -5,20 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from config.forms import (
-    ClusterName,
-    Example,
-    Flag,
-    FolderPath,
-    Form,
-    JvmOptions,
-    LinuxUser,
-    ObjectUri,
-    SecretArn,
-    SecretVersion,
-    Whole,
-    wrong,
-)
+from config.forms import Example, Flag, Form, Whole, wrong
+from config.forms_aws import ObjectUri, SecretArn, SecretVersion
+from config.forms_names import ClusterName
+from config.forms_node import FolderPath, JvmOptions, LinuxUser
 from config.limits import CREATION_TIMEOUT_S, START_LIMIT_DEFAULT_S, STOP_LIMIT_DEFAULT_S
 from config.memory import HEAP_MOST_GIB
 from config.part import Part, short_form

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.cluster import HostedZone
-from config.forms import AccountId, ClusterName, Flag, RecordName, Region, Whole
+from config.forms import Flag, Whole
+from config.forms_aws import AccountId, Region
+from config.forms_names import ClusterName, RecordName
 from config.limits import FAILURE_THRESHOLD, RECORD_TTL_S
 from config.part import Part
 

@@ -5,7 +5,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from config.forms import Cidr, Flag, Form, HostName, NodeName, Port, ServiceName, Whole
+from config.forms import Flag, Form, Whole
+from config.forms_names import HostName, NodeName, ServiceName
+from config.forms_network import Cidr, Port
 from config.haproxy_instance import HaproxyInstance
 from config.limits import QUERY_TIMEOUT_DEFAULT_S, Range
 from config.part import Part

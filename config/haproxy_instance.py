@@ -4,7 +4,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from config.forms import DeviceName, ImageId, InstanceType, KmsKeyArn, PolicyArn, Whole
+from config.forms import Whole
+from config.forms_aws import DeviceName, ImageId, InstanceType, KmsKeyArn, PolicyArn
 from config.limits import DISK_GIB, Range
 from config.part import Part
 

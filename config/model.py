@@ -12,18 +12,10 @@ from pydantic import Field, model_validator
 from config.cluster import Cluster, HostedZone
 from config.denodo import Denodo
 from config.failover import Failover
-from config.forms import (
-    Cidr,
-    ClusterName,
-    EnvironmentName,
-    Flag,
-    HostName,
-    PolicyArn,
-    Port,
-    ServiceName,
-    TagKey,
-    TagText,
-)
+from config.forms import Flag
+from config.forms_aws import PolicyArn
+from config.forms_names import ClusterName, EnvironmentName, HostName, ServiceName, TagKey, TagText
+from config.forms_network import Cidr, Port
 from config.part import Part
 from config.ports import LICENSE_MANAGER_PORT, PORTS, SOLUTION_MANAGER_PORT, VERSIONS
 from config.service import Service, ServiceEntry

@@ -10,15 +10,8 @@ from pathlib import Path as File
 from pydantic import RootModel
 
 from config.cluster import Disk, Instance, Node
-from config.forms import (
-    ClusterName,
-    DeviceName,
-    ImageId,
-    InstanceType,
-    KeyPairName,
-    KmsKeyArn,
-    NodeName,
-)
+from config.forms_aws import DeviceName, ImageId, InstanceType, KeyPairName, KmsKeyArn
+from config.forms_names import ClusterName, NodeName
 from config.part import Part
 
 

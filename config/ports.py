@@ -30,7 +30,6 @@ SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
 JMX_FACTORY_PORT: Final = 9995
 WEB_PORT: Final = 9090
-WEB_TLS_PORT: Final = 9443
 SCHEDULER_PORT: Final = 8000
 
 _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})

@@ -26,7 +26,8 @@ from config.cluster import (
 )
 from config.denodo import Denodo, Jvm, Metadata, Tls
 from config.failover import Failover
-from config.forms import Cidr, Form
+from config.forms import Form
+from config.forms_network import Cidr
 from config.haproxy import Haproxy, HaproxyChecks, HaproxyTimeouts, HaproxyTls
 from config.haproxy_instance import HaproxyInstance
 from config.limits import Range

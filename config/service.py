@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from config.forms import CertificateArn, ClusterName, Flag, Form, HealthPath, Port, Whole
+from config.forms import Flag, Form, Whole
+from config.forms_aws import CertificateArn
+from config.forms_names import ClusterName
+from config.forms_network import HealthPath, Port
 from config.limits import HEALTH_INTERVAL_S, HEALTH_THRESHOLD, HEALTH_TIMEOUT_S, IDLE_TIMEOUT_S
 from config.part import Part, short_form
 

@@ -46,7 +46,7 @@ class Cdk:
         ) as process:
             try:
                 status = process.wait(timeout)
-            except BaseException as broken_off:
+            except BaseException as broken_off:  # Ctrl-C too: the CLI must not outlive us
                 _end(process)
                 if isinstance(broken_off, subprocess.TimeoutExpired):
                     message = f"`cdk {arguments[0]}` did not end within {timeout:.0f} s"

@@ -127,8 +127,8 @@ def _launch(place: Place, port: int) -> Server:
             server = running(place)
             if server is not None and server.pid == process.pid:
                 return server
-            time.sleep(_PAUSE_S)
-    except BaseException:
+            time.sleep(_PAUSE_S)  # it is up when it answers, and tells nobody
+    except BaseException:  # Ctrl-C too: nobody else knows of the server yet
         _end(process.pid, hard=True)
         raise
     said = place.log.read_bytes()[begin:].decode(errors="replace").strip()
@@ -195,7 +195,7 @@ def _end(pid: int, *, hard: bool = False) -> None:
             if not _command(pid):
                 _reap(pid)
                 return
-            time.sleep(_PAUSE_S)
+            time.sleep(_PAUSE_S)  # it may be no child of ours, which could be waited for
 
 
 def _reap(pid: int) -> None:

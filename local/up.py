@@ -127,7 +127,7 @@ def _settled(endpoint: str, loaded: Loaded, say: Say) -> Topology:
         if not told:
             say("Waiting for the first health checks")
             told = True
-        time.sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S)  # the API only tells how targets are when it is asked
 
 
 def _what_next(config: str, console: Console) -> None:

@@ -173,7 +173,7 @@ class Servers:
             if java and not self._java():
                 message = f"{process} ended while it was starting: {reason}"
                 raise NotReadyError(message)
-            time.sleep(self.system.poll)
+            time.sleep(self.system.poll)  # Denodo tells nobody when it is ready: it is asked
 
     def _stop(self, process: str, *, force: bool) -> None:
         port, limit = self._port(process), self.state.stop_seconds
@@ -241,7 +241,7 @@ class Servers:
         while not done():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(self.system.poll)
+            time.sleep(self.system.poll)  # servers are no children of ours, to be waited for
         return True
 
 

@@ -75,7 +75,7 @@ class Cdk:
             try:
                 while process.poll() is None:
                     clock.sleep(POLL_S)
-            except BaseException:
+            except BaseException:  # Ctrl-C and signals too: the CLI must not outlive us
                 _end(process)
                 raise
         if process.returncode:

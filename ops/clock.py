@@ -1,8 +1,7 @@
-"""The time, real or pretended, so that what waits is tested without waiting."""
+"""The time; whoever waits is given a clock, so that tests need not wait."""
 
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -33,39 +32,3 @@ class RealClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
-
-
-class VirtualClock:
-    """A time that passes only when somebody waits.
-
-    clock = VirtualClock()
-    clock.at(30, lambda: cloud.become("node1", "healthy"))
-    """
-
-    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self._start, self._passed = start, 0.0
-        self._due: list[tuple[float, int, Callable[[], object]]] = []
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        """The time, in UTC."""
-        return self._start + timedelta(seconds=self._passed)
-
-    def monotonic(self) -> float:
-        """Seconds since the start."""
-        return self._passed
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass, and what is due in it happen, each at its time."""
-        self.slept.append(seconds)
-        until = self._passed + seconds
-        while self._due and self._due[0][0] <= until:
-            moment, _, happen = self._due.pop(0)
-            self._passed = max(self._passed, moment)
-            happen()
-        self._passed = until
-
-    def at(self, seconds: float, happen: Callable[[], object]) -> None:
-        """Let something happen so many seconds after the start."""
-        self._due.append((seconds, len(self._due), happen))
-        self._due.sort(key=lambda one: one[:2])

@@ -15,15 +15,15 @@ from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused, UsageError
 from ops.found import Cluster, Group
+from ops.haproxies import DRAIN_S
 from ops.health import GroupHealth
 from ops.lock import Lock
 from ops.marks import Mark
+from ops.one_node import OneNode
 from ops.places import Place
 from ops.progress import Progress
-from ops.proxied_rotation import ProxiedRotation, rotation_of
-from ops.proxies import DRAIN_S
+from ops.proxied_rotation import ProxiedRotation
 from ops.rotation import Rotation
-from ops.turns import PATIENCE_S, turn
 from ops.wait import until
 
 WHY: Final = "maintenance"
@@ -71,7 +71,7 @@ class Plan:
         return ", ".join(group.key for group in self.shared)
 
 
-class Draining:
+class Draining(OneNode):
     """Drains nodes of one cluster.
 
     Args:
@@ -97,10 +97,16 @@ class Draining:
         timeout: float | None = None,
         take_over: bool = False,
     ) -> None:
-        self._aws, self._environment, self._place = aws, environment, place
-        self._clock, self._progress = clock, progress
-        self._force, self._timeout, self._take_over = force, timeout, take_over
-        self._standing = "nothing was changed"
+        super().__init__(
+            aws,
+            environment,
+            place,
+            clock=clock,
+            progress=progress,
+            patience=timeout,
+            take_over=take_over,
+        )
+        self._force, self._timeout = force, timeout
 
     def plan(self, node: str, *, why: str | None = None) -> Plan:
         """What draining a node would change now.
@@ -122,37 +128,18 @@ class Draining:
             AwsError: the same.
             Interrupted: the same.
         """
-        try:
+        with self._told():
             rotation, plan = self._taken_out(node, why)
             rotation.wait_until_gone(node, self._timeout)
-        except KeyboardInterrupt:
-            message = f"interrupted: {self._standing}"
-            raise Interrupted(message) from None
-        except AwsError as error:
-            message = f"{error}. {self._standing}".removesuffix(". ")
-            raise type(error)(message) from error
         return plan
 
     def _taken_out(self, node: str, why: str | None) -> tuple[Rotation, Plan]:
-        patience = PATIENCE_S if self._timeout is None else min(self._timeout, PATIENCE_S)
-        with turn(
-            self._aws,
-            self._environment,
-            self._place,
-            what=f"drain {node}",
-            clock=self._clock,
-            progress=self._progress,
-            patience=patience,
-            take_over=self._take_over,
-        ) as lock:
+        with self._turn(f"drain {node}") as lock:
             cluster = found.read(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node, why)
             self._take_out(rotation, plan, lock)
         return rotation, plan
-
-    def _rotation(self, cluster: Cluster) -> Rotation:
-        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> Plan:
         instance_id = cluster.node(node).instance_id

@@ -13,14 +13,14 @@ from ops import agent, found, instances, marks
 from ops.agent import Agent
 from ops.aws import Aws
 from ops.clock import Clock
-from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused
+from ops.errors import Failed, OpsError, Refused
 from ops.found import Cluster, Group
 from ops.marks import Mark
+from ops.one_node import OneNode
 from ops.places import Place
 from ops.progress import Progress
-from ops.proxied_rotation import ProxiedRotation, rotation_of
+from ops.proxied_rotation import ProxiedRotation
 from ops.rotation import HEALTHY_S, Rotation
-from ops.turns import PATIENCE_S, turn
 
 CONFIRM: Final = "confirm-metadata"
 CONFIRM_S: Final = 120
@@ -56,7 +56,7 @@ class Plan:
         return ", ".join(group.key for group in self.groups) or "no group"
 
 
-class Enabling:
+class Enabling(OneNode):
     """Brings nodes of one cluster back.
 
     Args:
@@ -80,11 +80,16 @@ class Enabling:
         timeout: float | None = None,
         take_over: bool = False,
     ) -> None:
-        self._aws, self._environment, self._place = aws, environment, place
-        self._clock, self._progress = clock, progress
         self._timeout = HEALTHY_S if timeout is None else timeout
-        self._take_over = take_over
-        self._standing = "nothing was changed"
+        super().__init__(
+            aws,
+            environment,
+            place,
+            clock=clock,
+            progress=progress,
+            patience=self._timeout,
+            take_over=take_over,
+        )
 
     def plan(self, node: str) -> Plan:
         """What bringing a node back would change now.
@@ -110,38 +115,20 @@ class Enabling:
             AwsError: the same.
             Interrupted: the same.
         """
-        try:
+        with self._told():
             if metadata_ok:
                 self._confirm(node)
             rotation, plan = self._put_back(node)
             self._wait(rotation, plan)
-        except KeyboardInterrupt:
-            message = f"interrupted: {self._standing}"
-            raise Interrupted(message) from None
-        except AwsError as error:
-            message = f"{error}. {self._standing}"
-            raise type(error)(message) from error
         return plan
 
     def _put_back(self, node: str) -> tuple[Rotation, Plan]:
-        with turn(
-            self._aws,
-            self._environment,
-            self._place,
-            what=f"enable {node}",
-            clock=self._clock,
-            progress=self._progress,
-            patience=min(self._timeout, PATIENCE_S),
-            take_over=self._take_over,
-        ):
+        with self._turn(f"enable {node}"):
             cluster = found.read(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node)
             self._put_in(rotation, plan)
         return rotation, plan
-
-    def _rotation(self, cluster: Cluster) -> Rotation:
-        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> Plan:
         instance_id = cluster.node(node).instance_id

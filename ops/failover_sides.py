@@ -147,7 +147,9 @@ class Sides:
     def switched_to(self) -> Role | None:
         """Which side the switch is at; None if that is not known."""
         state = self.switch.state if self.switch else UNKNOWN
-        return {HEALTHY: PRIMARY, UNHEALTHY: SECONDARY}.get(state)  # type: ignore[return-value]
+        if state == HEALTHY:
+            return PRIMARY
+        return SECONDARY if state == UNHEALTHY else None
 
     @property
     def answered(self) -> Role | None:
@@ -192,7 +194,8 @@ def read(aws: Aws, site: Site, targets_of: TargetsOf | None = None) -> Sides:
         known = (targets_of or look)(site.clusters[role])
         return _side(aws, site, role, (records.get(role), problem), known)
 
-    primary, secondary = together(side, (PRIMARY, SECONDARY))  # type: ignore[arg-type]
+    roles: tuple[Role, Role] = (PRIMARY, SECONDARY)
+    primary, secondary = together(side, roles)
     return Sides(primary, secondary)
 
 

@@ -10,7 +10,6 @@ from ops import names
 from ops.found_nodes import Node, tag_of
 from ops.stack import Stack
 
-_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 _GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 _LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 _DELAY = "deregistration_delay.timeout_seconds"

@@ -9,11 +9,9 @@ import typer
 
 from config.haproxy_systemd import drop_in
 from config.haproxy_text import Host, text
-from ops import exits, found, haproxy_render, options, places
-from ops.aws import Aws
+from ops import exits, haproxy_hosts, haproxy_render, options
 from ops.chosen import chosen as loaded
-from ops.clock import RealClock
-from ops.errors import Failed, OpsError, Refused, UsageError
+from ops.errors import Failed, Interrupted, OpsError, Refused, UsageError
 from ops.haproxy import __main__ as program
 from ops.haproxy import saved
 from ops.haproxy.draining import drain as take_out
@@ -21,8 +19,7 @@ from ops.haproxy.enabling import enable as bring_back
 from ops.haproxy.errors import ProxyError
 from ops.haproxy.place import Place
 from ops.haproxy.reloading import reload as load_anew
-from ops.proxies import Proxies, has_proxies
-from ops.table import print_line
+from ops.haproxy_apply import apply
 
 haproxy = typer.Typer(
     help="""HAProxy's file, and the HAProxy that runs on this machine.
@@ -51,6 +48,19 @@ Program = Annotated[
     str, typer.Option("--haproxy", help="The program that validates.", rich_help_panel=_WHERE)
 ]
 Node = Annotated[str, typer.Argument(help="The node's name.")]
+Hosts = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="HOST,HOST",
+        help="Over ssh on these hosts, which have the program, instead of here.",
+        rich_help_panel=_WHERE,
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", help="Who logs in there; default: as ssh does.", rich_help_panel=_WHERE),
+]
 
 
 @haproxy.command()
@@ -112,10 +122,24 @@ def drain(
         bool, typer.Option("--wait/--no-wait", help="Wait until the node has no sessions.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Also if nobody else serves.")] = False,
+    host: Hosts = None,
+    user: User = None,
     run: Run = _USUAL.run,
     state: State = _USUAL.state,
 ) -> None:
-    """Take a node out without a lost session."""
+    """Take a node out without a lost session.
+
+    denodo-ha haproxy drain node1
+
+    denodo-ha haproxy drain node1 --host lb1,lb2
+    """
+    hosts = _hosts(host, user, Place(run, state))
+    if hosts is not None:
+        if wait:
+            hosts.drain(node, timeout=timeout, force=force)
+        else:
+            hosts.take_out(node, force=force)
+        return
     with _told():
         seconds = (timeout or program.DRAIN_S) if wait else None
         take_out(Place(run, state), node, typer.echo, seconds=seconds, force=force)
@@ -126,10 +150,16 @@ def enable(
     node: Node,
     *,
     timeout: options.Timeout = None,
+    host: Hosts = None,
+    user: User = None,
     run: Run = _USUAL.run,
     state: State = _USUAL.state,
 ) -> None:
     """Bring a node back, once it has passed its checks."""
+    hosts = _hosts(host, user, Place(run, state))
+    if hosts is not None:
+        hosts.enable(node, timeout=timeout)
+        return
     with _told():
         bring_back(Place(run, state), node, typer.echo, seconds=timeout or program.ENABLE_S)
 
@@ -187,35 +217,16 @@ def verify(
     raise typer.Exit(code)
 
 
-@haproxy.command()
-def apply(
-    *,
-    config: options.Config = None,
-    environment: options.Environment = None,
-    region: options.Regions = None,
-    profile: options.Profile = None,
-    cluster: options.Cluster = None,
-) -> None:
-    """On AWS: bring each HAProxy to what the last deploy wrote, one at a time.
+haproxy.command()(apply)
 
-    Its file is validated, loaded without a lost connection, and looked at. A wrong one leaves the
-    old one serving, and the HAProxies that were not asked yet as they are.
 
-        denodo-ha haproxy apply -c prod
-    """
-    aws = Aws(profile=profile)
-    site = places.find(aws, config=config, environment=environment, regions=region)
-    chosen = [site.cluster(cluster)] if cluster else list(site.clusters)
-    done = False
-    for place in chosen:
-        place.demand()
-        deployed = found.read(aws, place)
-        if has_proxies(deployed):
-            done = True
-            for id_, said in Proxies(aws, deployed, RealClock()).apply().items():
-                print_line(f"{place.name} {id_}: {'; '.join(said.splitlines())}")
-    if not done:
-        raise UsageError("no cluster here is behind HAProxy")
+def _hosts(host: str | None, user: str | None, place: Place) -> haproxy_hosts.Hosts | None:
+    """Other hosts than this, where some are named."""
+    if host is not None:
+        return haproxy_hosts.Hosts.named(host, user=user, tell=typer.echo, place=place)
+    if user is not None:
+        raise UsageError("--user is for --host, which says where to log in; nothing was changed")
+    return None
 
 
 _KINDS: dict[int, type[OpsError]] = {
@@ -232,3 +243,5 @@ def _told() -> Iterator[None]:
         yield
     except ProxyError as error:
         raise _KINDS[error.code](str(error)) from error
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: `denodo-ha haproxy status` shows what stands") from None

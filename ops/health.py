@@ -11,7 +11,6 @@ from ops.together import together
 from ops.translate import told
 
 HEALTHY: Final = "healthy"
-INITIAL: Final = "initial"
 DRAINING: Final = "draining"
 
 

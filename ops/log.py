@@ -11,7 +11,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TextIO
 
 _OURS: Final = "ops"
 _KNOWN: Final = frozenset(
@@ -54,7 +54,7 @@ class _Text(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+class _Stderr(logging.StreamHandler[TextIO]):
     """Whatever stderr is when the line is written, as tests replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -21,6 +21,7 @@ HEALTH_CHECK_ID = "HealthCheckId"
 ENDPOINT = "Endpoint"
 NODE_DOCUMENT = "NodeDocument"
 HAPROXY_DOCUMENT = "HaproxyDocument"
+HAPROXY_ROTATION = "HaproxyRotationDocument"
 HAPROXY_FLEET = "HaproxyFleet"
 
 NODE_OUTPUT = "NodeId"

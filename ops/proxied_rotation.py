@@ -5,18 +5,18 @@
 The balancer's groups hold the HAProxies, so a node is taken out on these.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ops import marks
 from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import Failed, Refused
-from ops.found import Cluster, Group
+from ops.found import Cluster
 from ops.marks import Mark
 from ops.progress import Progress
 from ops.proxies import Proxies, has_proxies
-from ops.rotation import HEALTHY_S, READY_S, Rotation
+from ops.rotation import HEALTHY_S, Rotation
 
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
@@ -32,10 +32,6 @@ class ProxiedRotation(Rotation):
     def proxies(self) -> Proxies:
         """The HAProxies."""
         return Proxies(self.aws, self.cluster, self.clock)
-
-    def shared(self, node: str) -> tuple[Group, ...]:  # noqa: ARG002 - as elsewhere
-        """No group of the balancer's has a node."""
-        return ()
 
     def is_out(self, node: str) -> bool:
         """Whether no HAProxy sends anything new to a node."""
@@ -114,31 +110,6 @@ class ProxiedRotation(Rotation):
         """
         with self.progress.step(f"{node}: waiting until every HAProxy finds it well"):
             self.proxies.enable(node, timeout=timeout)
-
-    def back(
-        self,
-        node: str,
-        *,
-        ready: Callable[[], str],
-        ready_timeout: float = READY_S,
-        timeout: float = HEALTHY_S,
-    ) -> None:
-        """Bring a node back on every HAProxy.
-
-        Args:
-            node: the node.
-            ready: says why the node is not ready yet, or nothing.
-            ready_timeout: seconds that the node may take to be ready.
-            timeout: seconds that it may take to pass HAProxy's checks then.
-
-        Raises:
-            Failed: it is not ready, or not well in time; the message says what stands.
-            AwsError: AWS does not answer, or does not permit.
-        """
-        found = self.cluster.node(node)
-        self._ready(node, ready, ready_timeout)
-        self.wait_until_healthy(node, timeout)
-        marks.remove(self.aws, self.cluster.place.region, found.instance_id)
 
     def standing(self, node: str) -> str:
         """Where a node is now, in words."""

@@ -16,17 +16,14 @@ from ops import exits, names
 from ops.agent import DELIVERY_S, EVERY_S, HASTE_S, Ended
 from ops.aws import Aws
 from ops.clock import Clock
-from ops.errors import Failed, NotFound, Refused
+from ops.errors import Failed, NotFound
 from ops.found import Cluster
+from ops.haproxies import APPLY_S, Haproxies, each, why
 from ops.translate import told
 from ops.wait import TooLong, until
 
-DRAIN_S: Final = 1800
-"""Ours: how long sessions may take to end."""
-ENABLE_S: Final = 600
-"""Ours: how long a node may take to pass HAProxy's checks."""
-APPLY_S: Final = 300
-"""Ours: how long HAProxy may take to load another file."""
+_ROTATION: Final = frozenset({"drain", "enable", "status"})
+"""What the document does that the Solution Manager may run, too (`stacks/proxy_operations.py`)."""
 _ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 
@@ -37,7 +34,7 @@ def has_proxies(cluster: Cluster) -> bool:
 
 
 @dataclass(frozen=True)
-class Proxies:
+class Proxies(Haproxies):
     """The HAProxies of a cluster."""
 
     aws: Aws
@@ -87,53 +84,6 @@ class Proxies:
             said[id_] = ended.output.strip()
         return said
 
-    def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on every HAProxy, then wait on all until it has no sessions.
-
-        Raises:
-            Refused: nobody else would serve; nothing is changed.
-            Failed: it did not come out; the message says what stands.
-        """
-        # First on all: while one waits, another would send new sessions.
-        self.take_out(node, force=force)
-        self.wait_until_gone(node, timeout=timeout)
-
-    def take_out(self, node: str, *, force: bool = False) -> None:
-        """Send nothing new to a node, on any HAProxy; its sessions go on.
-
-        Raises:
-            Refused: nobody else would serve; nothing is changed.
-            Failed: some HAProxy did not do it; the message says which.
-        """
-        forced = "yes" if force else "no"
-        begun = self.run(self.ids(), "drain", node, Wait="no", Force=forced)
-        refused = {id_: one for id_, one in begun.items() if one.code == exits.REFUSED}
-        if refused:
-            taken = [id_ for id_, one in begun.items() if one.code == exits.DONE]
-            if taken:
-                self.run(taken, "enable", node, ENABLE_S)
-            raise Refused(_each(refused))
-        self._demand(begun, f"{node} may still get new sessions")
-
-    def wait_until_gone(self, node: str, *, timeout: float | None = None) -> None:
-        """Wait on every HAProxy until a node that was taken out has no sessions.
-
-        Raises:
-            Failed: it still has some; the message says how many.
-        """
-        # Forced, as it is out already: nobody is left to be asked about.
-        ended = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), Force="yes")
-        self._demand(ended, f"{node} gets no new sessions")
-
-    def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every HAProxy, once each finds it well.
-
-        Raises:
-            Failed: some HAProxy does not; the message says which, and why.
-        """
-        ended = self.run(self.ids(), "enable", node, int(timeout or ENABLE_S))
-        self._demand(ended, f"{node} is not back on every HAProxy")
-
     def status(self) -> dict[str, Mapping[str, Any]]:
         """What each HAProxy says of its nodes, sessions and processes.
 
@@ -148,7 +98,7 @@ class Proxies:
             except ValueError:
                 silent[id_] = one
         if silent:
-            message = f"not every HAProxy says how it is: {_each(silent)}"
+            message = f"not every HAProxy says how it is: {each(silent)}"
             raise Failed(message)
         return said
 
@@ -158,29 +108,35 @@ class Proxies:
         action: str,
         node: str = "-",
         seconds: int = APPLY_S,
+        *,
+        wait: bool = True,
+        force: bool = False,
         patience: float | None = None,
-        **more: str,
     ) -> dict[str, Ended]:
-        """Run an action on HAProxies at the same time; gives how it ended on each.
+        """Run an action of the document's; see `Haproxies`.
 
         Args:
-            ids: their instances.
+            ids: on which.
             action: one of the document's.
-            node: what it is about.
+            node: the node that it is about.
             seconds: how long it may take.
+            wait: whether a drain waits for sessions.
+            force: whether to drain also if nobody else serves.
             patience: seconds to wait for its end; None: as long as it may take.
-            more: other parameters of the document.
-
-        Raises:
-            Failed: an end was not seen in time, or nobody can be reached.
         """
         ids = list(ids)
         client = self.aws.client("ssm", self.cluster.place.region)
-        parameters = {"Action": action, "Node": node, "Seconds": str(seconds), **more}
+        parameters = {
+            "Action": action,
+            "Node": node,
+            "Seconds": str(seconds),
+            "Wait": "yes" if wait else "no",
+            "Force": "yes" if force else "no",
+        }
         try:
             with told():
                 sent = client.send_command(
-                    DocumentName=self.cluster.stack.outputs[names.HAPROXY_DOCUMENT],
+                    DocumentName=self._document(action),
                     InstanceIds=ids,
                     TimeoutSeconds=DELIVERY_S,
                     Comment=f"denodo-ha: haproxy {action} {node}"[:100],
@@ -211,11 +167,11 @@ class Proxies:
             raise Failed(message) from None
         return {id_: _ended(one) for id_, one in seen.items()}
 
-    def _demand(self, ended: Mapping[str, Ended], stands: str) -> None:
-        wrong = {id_: one for id_, one in ended.items() if one.code != exits.DONE}
-        if wrong:
-            message = f"{stands}. {_each(wrong)}"
-            raise Failed(message)
+    def _document(self, action: str) -> str:
+        """The one with the fewest actions; what was deployed before there were two has one."""
+        outputs = self.cluster.stack.outputs
+        usual = outputs[names.HAPROXY_DOCUMENT]
+        return outputs.get(names.HAPROXY_ROTATION, usual) if action in _ROTATION else usual
 
 
 def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:
@@ -235,15 +191,3 @@ def _ended(shown: Mapping[str, Any]) -> Ended:
         str(shown.get("StandardOutputContent", "")),
         str(shown.get("StandardErrorContent", "")),
     )
-
-
-def _each(ended: Mapping[str, Ended]) -> str:
-    return "; ".join(f"HAProxy on {id_}: {why(one)}" for id_, one in sorted(ended.items()))
-
-
-def why(ended: Ended) -> str:
-    """Why a command on a HAProxy ended as it did: what it said last."""
-    if ended.code == -1:
-        return f"the command did not run ({ended.status})"
-    said = " ".join((ended.error or ended.output).split()).removeprefix("haproxy: ")
-    return said or f"exit code {ended.code}"

@@ -8,20 +8,17 @@ What a killed run has left is found by its mark (`ops.marks`), and finished firs
 from dataclasses import dataclass
 from typing import Final
 
-from ops import agent, desired, found, health, instances, names
+from ops import agent, desired, found, health, instances
 from ops.agent import Agent, Ended
 from ops.aws import Aws
 from ops.clock import Clock
 from ops.desired import State
-from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused
+from ops.errors import Failed, OpsError
 from ops.found import Cluster
-from ops.lock import Lock
 from ops.marks import Mark
-from ops.node_ready import NodeReady
+from ops.nodewise import Nodewise
 from ops.places import Place
 from ops.progress import Progress, lasted
-from ops.proxied_rotation import rotation_of
-from ops.rotation import HEALTHY_S, READY_S, Rotation
 from ops.together import together
 
 WHY: Final = "denodo-ha roll"
@@ -66,7 +63,7 @@ class Wish:
         return f"{what}, out {self.mark}" if self.mark else what
 
 
-class Rolling:
+class Rolling(Nodewise):
     """Rolls one cluster.
 
     Args:
@@ -90,10 +87,10 @@ class Rolling:
         minimum: int | None = None,
         timeout: int | None = None,
     ) -> None:
-        self._aws, self._environment, self._place = aws, environment, place
-        self._clock, self._progress = clock, progress
-        self._minimum, self._timeout = minimum, timeout
-        self._standing = "nothing was changed"
+        super().__init__(
+            aws, place, clock=clock, progress=progress, minimum=minimum, timeout=timeout
+        )
+        self._environment = environment
 
     def look(self, node: str | None = None) -> list[Wish]:
         """What is to be done with each node that has a desired state, in the order to do it.
@@ -118,27 +115,15 @@ class Rolling:
             Interrupted: by Ctrl-C; the same.
         """
         changed: list[str] = []
-        name = names.lock(self._environment, self._place.name)
-        lock = Lock(self._aws, self._place.region, name, clock=self._clock, what=WHY)
-        own = self._clock
-        try:
-            with lock.held(take_over=take_over) as self._clock:
-                for _ in range(ROUNDS):
-                    due = [wish for wish in self.look(node) if wish.due]
-                    for wish in due:
-                        lock.prove()
-                        self._one(wish.node)
-                        changed.append(wish.node)
-                    if not due:
-                        break
-        except KeyboardInterrupt:
-            message = f"interrupted: {self._standing}{_before(changed)}. Run it again to go on"
-            raise Interrupted(message) from None
-        except AwsError as error:
-            message = f"{error}. {self._standing}{_before(changed)}; run it again to go on"
-            raise type(error)(message) from error
-        finally:
-            self._clock = own
+        with self._turn(self._environment, changed, what=WHY, take_over=take_over) as lock:
+            for _ in range(ROUNDS):
+                due = [wish for wish in self.look(node) if wish.due]
+                for wish in due:
+                    lock.prove()
+                    self._one(wish.node)
+                    changed.append(wish.node)
+                if not due:
+                    break
         return list(dict.fromkeys(changed))
 
     def _look(self, cluster: Cluster, only: str | None = None) -> list[Wish]:
@@ -147,7 +132,7 @@ class Rolling:
         ids = [node.instance_id for node in cluster.nodes]
         shown = instances.look(self._aws, self._place.region, ids)
         groups = {one.group.arn: one for one in health.look_at_all(self._aws, cluster.groups)}
-        asked = Agent(self._aws, cluster, self._clock)
+        asked = self._agent(cluster)
 
         def wish(name: str) -> Wish | None:
             state = desired.read(self._aws, self._environment, self._place, name)
@@ -170,41 +155,28 @@ class Rolling:
     def _one(self, node: str) -> None:
         """Bring one node to its state, as it is now: something may have been deployed."""
         cluster = found.read(self._aws, self._place)
-        if cluster.stack.changing:
-            message = (
-                f"{cluster.stack.name} is being deployed ({cluster.stack.status}); "
-                f"{self._standing}. Run it again when that is over"
-            )
-            raise Failed(message)
+        self._demand_rest(cluster)
         (wish,) = self._look(cluster, node)
         if not wish.due:
             return
-        if wish.mark is not None and not wish.unfinished:
-            message = (
-                f"{node} is out {wish.mark}; {self._standing}. Bring it back first "
-                f"(`denodo-ha enable {node}`, or what its mark names), then run this again"
-            )
-            raise Refused(message)
+        self._demand_ours(node, wish.mark, unfinished=wish.unfinished)
         self._progress.say(f"{node}: {wish}")
-        rotation = rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
         mark = wish.mark or Mark.now(self._clock, why=WHY)
         self._standing = f"{node} is marked, and leaves the shared groups or has left them"
-        rotation.out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)
+        self._rotation(cluster).out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)
         self._standing = f"{node} is out of the shared groups, and marked"
-        asked = Agent(self._aws, cluster, self._clock)
         if wish.differs:
             self._standing += "; its new state may be under way on it"
-            self._apply(asked, rotation, wish)
-        self._back(asked, rotation, node)
-        self._standing = f"{node} is done, and the others are as they were"
-        self._progress.say(f"{node}: done")
+            self._apply(cluster, wish)
+        self._back(cluster, node)
+        self._done(node)
 
-    def _apply(self, asked: Agent, rotation: Rotation, wish: Wish) -> None:
+    def _apply(self, cluster: Cluster, wish: Wish) -> None:
         limits = wish.state.get("limits", {})
         seconds = self._timeout or EXTRA_S + 2 * (
             int(limits.get("start_seconds", 0)) + int(limits.get("stop_seconds", 0))
         )
-        ended = self._ended(asked, wish.node, seconds)
+        ended = self._ended(self._agent(cluster), wish.node, seconds)
         if ended.code == agent.DONE:
             return
         message = f"{wish.node} did not take its new state: {ended.meaning}"
@@ -215,7 +187,7 @@ class Rolling:
             )
             raise Failed(message)
         try:
-            self._back(asked, rotation, wish.node)
+            self._back(cluster, wish.node)
         except OpsError as again:
             message = f"{message}. Nor does it come back as it was: {again}"
             raise Failed(message) from again
@@ -242,15 +214,6 @@ class Rolling:
                 step.update(ended.meaning)
                 self._clock.sleep(BUSY_S)
 
-    def _back(self, asked: Agent, rotation: Rotation, node: str) -> None:
+    def _back(self, cluster: Cluster, node: str) -> None:
         self._standing = f"{node} is marked, and not back in every group or not healthy yet"
-        rotation.back(
-            node,
-            ready=NodeReady(asked, node),
-            ready_timeout=self._timeout or READY_S,
-            timeout=self._timeout or HEALTHY_S,
-        )
-
-
-def _before(changed: list[str]) -> str:
-    return f" (done before: {', '.join(changed)})" if changed else ""
+        self._bring_back(cluster, node)

@@ -16,22 +16,18 @@ from typing import Protocol
 from config.load import Loaded, load
 from config.pins import Pin, pins_file
 from config.updates import Effect
-from ops import assembly, deployed_pins, found, marks, moves, names, planning
+from ops import assembly, deployed_pins, found, marks, moves, planning
 from ops import pins_file as files
-from ops.agent import Agent
 from ops.aws import Aws
 from ops.clock import Clock
-from ops.errors import AwsError, Failed, Interrupted, OpsError, Refused
+from ops.errors import Failed, OpsError, Refused
 from ops.found import Cluster
-from ops.lock import Lock
 from ops.marks import Mark
 from ops.moves import WHY, Move
-from ops.node_ready import NodeReady
+from ops.nodewise import Nodewise
 from ops.places import Place
 from ops.planning import Change
 from ops.progress import Progress
-from ops.proxied_rotation import rotation_of
-from ops.rotation import HEALTHY_S, READY_S, Rotation
 
 _READY_PATH = "/ready/"
 
@@ -46,7 +42,7 @@ class Deploys(Protocol):
         """Deploy a stack of a folder, and no other; Failed if it does not come up."""
 
 
-class RollingOut:
+class RollingOut(Nodewise):
     """Rolls one cluster out.
 
     Args:
@@ -72,10 +68,10 @@ class RollingOut:
         minimum: int | None = None,
         timeout: int | None = None,
     ) -> None:
-        self._aws, self._place, self._file, self._cdk = aws, place, file, cdk
-        self._clock, self._progress = clock, progress
-        self._minimum, self._timeout = minimum, timeout
-        self._standing = "nothing was changed"
+        super().__init__(
+            aws, place, clock=clock, progress=progress, minimum=minimum, timeout=timeout
+        )
+        self._file, self._cdk = file, cdk
 
     def look(self) -> list[Move]:
         """What is to be done with each node, in the order to do it.
@@ -99,40 +95,19 @@ class RollingOut:
             Interrupted: by Ctrl-C; the same.
         """
         moved: list[str] = []
-        name = names.lock(load(self._file).environment.name, self._place.name)
-        lock = Lock(self._aws, self._place.region, name, clock=self._clock, what=WHY)
-        own = self._clock
-        try:
-            with lock.held(take_over=take_over) as self._clock:
-                for node in [move.node for move in self.look() if move.due]:
-                    lock.prove()
-                    self._one(node)
-                    moved.append(node)
-        except KeyboardInterrupt:
-            message = f"interrupted: {self._standing}{_before(moved)}. Run it again to go on"
-            raise Interrupted(message) from None
-        except AwsError as error:
-            message = f"{error}. {self._standing}{_before(moved)}; run it again to go on"
-            raise type(error)(message) from error
-        finally:
-            self._clock = own
+        environment = load(self._file).environment.name
+        with self._turn(environment, moved, what=WHY, take_over=take_over) as lock:
+            for node in [move.node for move in self.look() if move.due]:
+                lock.prove()
+                self._one(node)
+                moved.append(node)
         return moved
 
     def _one(self, node: str) -> None:
         loaded, cluster = load(self._file), found.read(self._aws, self._place)
-        if cluster.stack.changing:
-            message = (
-                f"{cluster.stack.name} is being deployed ({cluster.stack.status}); "
-                f"{self._standing}. Run it again when that is over"
-            )
-            raise Failed(message)
+        self._demand_rest(cluster)
         move = next(one for one in moves.look(self._aws, loaded, cluster) if one.node == node)
-        if move.mark is not None and not move.unfinished:
-            message = (
-                f"{node} is out {move.mark}; {self._standing}. Bring it back first "
-                f"(`denodo-ha enable {node}`, or what its mark names), then run this again"
-            )
-            raise Refused(message)
+        self._demand_ours(node, move.mark, unfinished=move.unfinished)
         if not move.due:
             return
         self._progress.say(f"{node}: {move}")
@@ -146,9 +121,8 @@ class RollingOut:
                 self._standing = f"{node} is out of the shared groups, and marked"
                 self._deploy(cluster, move, out)
             cluster = self._keep_out(move, mark)
-        self._back(cluster, node)
-        self._standing = f"{node} is done, and the others are as they were"
-        self._progress.say(f"{node}: done")
+        self._bring_back(cluster, node)
+        self._done(node)
 
     @contextmanager
     def _staged(self, move: Move) -> Iterator[Path]:
@@ -227,7 +201,7 @@ class RollingOut:
         files.write(pins_file(self._file), self._pins(move.node, runs))
         message = f"{error}. The pin of {move.node} is again what it runs"
         try:
-            self._back(cluster, move.node)
+            self._bring_back(cluster, move.node)
         except OpsError as again:
             message = f"{message}; it does not come back: {again}"
             raise Failed(message) from again
@@ -247,24 +221,9 @@ class RollingOut:
         marks.put(self._aws, self._place.region, id_, mark)
         self._standing = f"{move.node} is deployed and marked; it is not ready or healthy yet"
         try:
-            confirmed = Agent(self._aws, cluster, self._clock).status(move.node).confirmed
+            confirmed = self._agent(cluster).status(move.node).confirmed
         except Failed:
             confirmed = False
         if not confirmed:
             self._rotation(cluster).out(move.node, mark=mark, minimum=0, timeout=self._timeout)
         return cluster
-
-    def _back(self, cluster: Cluster, node: str) -> None:
-        self._rotation(cluster).back(
-            node,
-            ready=NodeReady(Agent(self._aws, cluster, self._clock), node),
-            ready_timeout=self._timeout or READY_S,
-            timeout=self._timeout or HEALTHY_S,
-        )
-
-    def _rotation(self, cluster: Cluster) -> Rotation:
-        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
-
-
-def _before(moved: list[str]) -> str:
-    return f" (done before: {', '.join(moved)})" if moved else ""

@@ -9,7 +9,7 @@ group would count as unhealthy. Both directions may be interrupted and done agai
 done is to be seen in the groups and in the node's mark (`ops.marks`), and nowhere else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -171,54 +171,25 @@ class Rotation:
         """
         id_, groups = self.cluster.node(node).instance_id, self.shared(node)
         longest = max((group.deregistration_delay for group in groups), default=0)
-        with self.progress.step(f"{node}: draining") as step:
 
-            def look() -> dict[str, str]:
-                found = {}
-                for one in self.look(groups):
-                    target = one.of(id_)
-                    if target is not None and (target.state != _UNUSED or _stays(target.reason)):
-                        found[one.group.key] = target.state
-                return found
+        def inside() -> str:
+            found = {}
+            for one in self.look(groups):
+                target = one.of(id_)
+                if target is not None and (target.state != _UNUSED or _stays(target.reason)):
+                    found[one.group.key] = target.state
+            return _listed(found)
 
-            try:
-                until(
-                    look,
-                    done=lambda left: not left,
-                    clock=self.clock,
-                    timeout=longest + MARGIN_S if timeout is None else timeout,
-                    every=EVERY_S,
-                    progress=lambda left, passed: step.update(
-                        f"{_listed(left) or 'drained'}{lasted(passed)}"
-                    ),
-                )
-            except TooLong as late:
-                message = (
-                    f"{node} has not left its groups after {late.seconds:.0f} s: "
-                    f"{_listed(late.seen)}. It gets nothing new, and keeps its mark; run it "
-                    "again to go on waiting"
-                )
-                raise Failed(message) from None
-
-    def _ready(self, node: str, ready: Callable[[], str], timeout: float) -> None:
-        with self.progress.step(f"{node}: waiting until it is ready") as step:
-            try:
-                until(
-                    ready,
-                    done=lambda reason: not reason,
-                    clock=self.clock,
-                    timeout=timeout,
-                    every=EVERY_S,
-                    progress=lambda reason, passed: step.update(
-                        f"{reason or 'ready'}{lasted(passed)}"
-                    ),
-                )
-            except TooLong as late:
-                message = (
-                    f"{node} is not ready after {late.seconds:.0f} s: {late.seen}. "
-                    f"{self.standing(node)}"
-                )
-                raise Failed(message) from None
+        self._wait(
+            f"{node}: draining",
+            inside,
+            done="drained",
+            timeout=longest + MARGIN_S if timeout is None else timeout,
+            failed=lambda late: (
+                f"{node} has not left its groups {late}. It gets nothing new, and keeps its mark; "
+                "run it again to go on waiting"
+            ),
+        )
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
         """Wait until a node is healthy in every group.
@@ -227,38 +198,70 @@ class Rotation:
             Failed: it is not in time.
         """
         id_, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
-        with self.progress.step(f"{node}: waiting until it is healthy") as step:
 
-            def look() -> dict[str, str]:
-                seen = self.look(groups)
-                for one in seen:
-                    if one.gone:
-                        message = (
-                            f"group {one.group.key} is gone: something was deployed meanwhile. "
-                            f"{node} keeps its mark; run it again"
-                        )
-                        raise Failed(message)
-                return {
-                    one.group.key: health.said(one, id_) for one in seen if id_ not in one.healthy
-                }
+        def sick() -> str:
+            seen = self.look(groups)
+            for one in seen:
+                if one.gone:
+                    message = (
+                        f"group {one.group.key} is gone: something was deployed meanwhile. "
+                        f"{node} keeps its mark; run it again"
+                    )
+                    raise Failed(message)
+            return _listed(
+                {one.group.key: health.said(one, id_) for one in seen if id_ not in one.healthy}
+            )
 
+        self._wait(
+            f"{node}: waiting until it is healthy",
+            sick,
+            done="healthy in every group",
+            timeout=timeout,
+            failed=lambda late: (
+                f"{node} is not healthy {late}. It is in its groups, keeps its mark, and is sent "
+                "to once it is healthy; look at the node, and run it again"
+            ),
+        )
+
+    def _ready(self, node: str, ready: Callable[[], str], timeout: float) -> None:
+        self._wait(
+            f"{node}: waiting until it is ready",
+            ready,
+            done="ready",
+            timeout=timeout,
+            failed=lambda late: f"{node} is not ready {late}. {self.standing(node)}",
+        )
+
+    def _wait(
+        self,
+        title: str,
+        look: Callable[[], str],
+        *,
+        done: str,
+        timeout: float,
+        failed: Callable[[str], str],
+    ) -> None:
+        """Wait until there is nothing left to say.
+
+        Args:
+            title: what is waited for.
+            look: says what it still waits for, or nothing.
+            done: what is said in the end.
+            timeout: seconds to wait.
+            failed: the message when that was not enough, of how long it was and what was said last.
+        """
+        with self.progress.step(title) as step:
             try:
                 until(
                     look,
-                    done=lambda sick: not sick,
+                    done=lambda left: not left,
                     clock=self.clock,
                     timeout=timeout,
                     every=EVERY_S,
-                    progress=lambda sick, passed: step.update(
-                        f"{_listed(sick) or 'healthy in every group'}{lasted(passed)}"
-                    ),
+                    progress=lambda left, passed: step.update(f"{left or done}{lasted(passed)}"),
                 )
             except TooLong as late:
-                message = (
-                    f"{node} is not healthy after {late.seconds:.0f} s: {_listed(late.seen)}. It "
-                    "is in its groups, keeps its mark, and is sent to once it is healthy; look at "
-                    "the node, and run it again"
-                )
+                message = failed(f"after {late.seconds:.0f} s: {late.seen or 'not known'}")
                 raise Failed(message) from None
 
 
@@ -275,7 +278,5 @@ def _stays(reason: str) -> bool:
     return reason != "Target.NotRegistered"
 
 
-def _listed(states: object) -> str:
-    if not isinstance(states, dict):
-        return "not known"
+def _listed(states: Mapping[str, str]) -> str:
     return ", ".join(f"{key} {state}" for key, state in sorted(states.items()))

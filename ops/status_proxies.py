@@ -11,8 +11,9 @@ from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import AwsError, Expired, Failed, NoCredentials
 from ops.found import Cluster
+from ops.haproxies import why
 from ops.haproxy.servers import AUXILIARY
-from ops.proxies import Proxies, has_proxies, why
+from ops.proxies import Proxies, has_proxies
 from ops.status_ask import PATIENCE_S
 from ops.status_model import Proxy, Server
 from ops.together import together

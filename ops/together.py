@@ -27,7 +27,7 @@ def together(
     try:
         tasks = [pool.submit(function, item) for item in items]
         return [task.result() for task in tasks]
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what has not begun never does
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:

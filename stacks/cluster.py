@@ -14,7 +14,7 @@ from stacks import naming
 from stacks.balancer import Balancer
 from stacks.base import EnvironmentStack
 from stacks.existing import zones_of_existing
-from stacks.haproxy import behind_haproxy
+from stacks.haproxy import Haproxy, behind_haproxy
 from stacks.health import MetricHealthCheck
 from stacks.metadata_access import metadata_access
 from stacks.names import NodeNames
@@ -61,7 +61,6 @@ class ClusterStack(EnvironmentStack):
             cluster=name,
         )
         self._environment, self._proxy_program = environment, proxy_program
-        self._proxy_document: str | None = None
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -88,11 +87,15 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._make_nodes(pins)
+        self._haproxy: Haproxy | None = None
         host = self._balanced() if balanced else self._bare(public=public)
         self._let_keep_metadata()
         self._name_nodes()
+        document = None
         if environment.denodo.program and self._nodes:
-            self._set_up_nodes(pins, program, balancer=host if balanced else "")
+            document = self._set_up_nodes(pins, program, balancer=host if balanced else "")
+        if document is not None or self._haproxy is not None:
+            self._let_operators_in(document)
         if balanced and environment.solution_manager is not None:
             self._let_solution_manager_in()
         self._say_where(host)
@@ -168,8 +171,11 @@ class ClusterStack(EnvironmentStack):
                 addresses=addresses,
             )
 
-    def _set_up_nodes(self, pins: Pins, folder: str, *, balancer: str) -> None:
-        """What the nodes shall be, and what brings them there at first boot and later."""
+    def _set_up_nodes(self, pins: Pins, folder: str, *, balancer: str) -> str:
+        """What the nodes shall be, and what brings them there at first boot and later.
+
+        Gives the name of their document.
+        """
         program = Program(self, "Program", folder=folder)
         # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
         rmi_host = balancer if ports_of(self._environment).auxiliary else ""
@@ -187,16 +193,19 @@ class ClusterStack(EnvironmentStack):
             )
         document = NodeDocument(self, "Operations").name
         self._output(naming.NODE_DOCUMENT, document)
+        return document
+
+    def _let_operators_in(self, document: str | None) -> None:
+        """What people may do who change nodes and HAProxies."""
         policy = NodeOperatorPolicy(
             self,
             "NodeOperators",
             environment=self._environment.name,
             cluster=self.name,
             document=document,
+            haproxy=[self._haproxy.document, self._haproxy.rotation] if self._haproxy else [],
             existing=self._existing(),
         )
-        if self._proxy_document is not None:
-            policy.let_run(self._proxy_document)
         self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
 
     def _let_solution_manager_in(self) -> None:
@@ -206,10 +215,9 @@ class ClusterStack(EnvironmentStack):
             "SolutionManager",
             environment=self._environment.name,
             cluster=self.name,
+            haproxy=[self._haproxy.rotation] if self._haproxy else [],
             existing=self._existing(),
         )
-        if self._proxy_document is not None:
-            policy.let_run(self._proxy_document)
         self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
 
     def _existing(self) -> list[str]:
@@ -260,7 +268,7 @@ class ClusterStack(EnvironmentStack):
 
     def _proxied(self) -> ProxiedBalancer:
         """A balancer whose targets are HAProxies, which go on to the nodes."""
-        made = behind_haproxy(
+        made = self._haproxy = behind_haproxy(
             self,
             environment=self._environment,
             name=self.name,
@@ -268,8 +276,8 @@ class ClusterStack(EnvironmentStack):
             groups=self._groups,
             program=self._proxy_program,
         )
-        self._proxy_document = made.document
         self._output(naming.HAPROXY_DOCUMENT, made.document)
+        self._output(naming.HAPROXY_ROTATION, made.rotation)
         self._output(naming.HAPROXY_FLEET, made.fleet)
         return made.balancer
 

@@ -11,7 +11,7 @@ from stacks.network import Network
 from stacks.program import Program
 from stacks.proxied import ProxiedBalancer
 from stacks.proxies import Proxies
-from stacks.proxy_operations import ProxyDocument
+from stacks.proxy_operations import ROTATION, ProxyDocument
 from stacks.proxy_serves import serves
 from stacks.proxy_state import ProxyState
 from stacks.security import SecurityGroups
@@ -24,11 +24,13 @@ class Haproxy:
     Attributes:
         balancer: the balancer in front.
         document: name of the operators' document.
+        rotation: name of the document that drains and enables, and does no more.
         fleet: name of the HAProxies' Auto Scaling group.
     """
 
     balancer: ProxiedBalancer
     document: str
+    rotation: str
     fleet: str
 
 
@@ -87,4 +89,7 @@ def behind_haproxy(
         program=Program(stack, "HaproxyProgram", folder=program),
     )
     document = ProxyDocument(stack, "HaproxyOperations", parameter=parameter, region=cluster.region)
-    return Haproxy(balancer, document.name, proxies.fleet.auto_scaling_group_name)
+    rotation = ProxyDocument(
+        stack, "HaproxyRotation", parameter=parameter, region=cluster.region, actions=ROTATION
+    )
+    return Haproxy(balancer, document.name, rotation.name, proxies.fleet.auto_scaling_group_name)

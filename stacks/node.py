@@ -2,25 +2,15 @@
 
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from config.cluster import Instance
 from stacks.first_boot import user_data
+from stacks.machine_role import machine_role
 from stacks.naming import NODE_TAG
 
 DATA_DEVICE = "/dev/sdf"
-
-SESSION_MANAGER = (
-    "ssm:UpdateInstanceInformation",
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-)
-"""What Session Manager needs, and no more: the managed policy lets a node read every parameter
-of the account (AWS, Create a custom IAM role for Session Manager)."""
 
 
 class Node(Construct):
@@ -66,17 +56,7 @@ class Node(Construct):
             parameter: name of the parameter with its desired state; None: the image is all.
         """
         super().__init__(scope, id_)
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_managed_policy_arn(self, arn, arn)
-                for arn in machine.role_policies
-            ],
-        )
-        # These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
-        self.role.add_to_policy(iam.PolicyStatement(actions=[*SESSION_MANAGER], resources=["*"]))
+        self.role = machine_role(self, machine.role_policies)
         instance = ec2.Instance(
             self,
             "Instance",

@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from config import site
+from stacks.grants import STACK_READS
 
 _CHECK_READS = (
     "route53:GetHealthCheck",
@@ -16,12 +17,6 @@ _CHECK_READS = (
 _HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTargetHealth")
 """These take no resource, or none whose name is known here (AWS, Service Authorization
 Reference): bounded by region."""
-
-_STACK_READS = (
-    "cloudformation:DescribeStacks",
-    "cloudformation:GetTemplate",
-    "cloudformation:ListStackResources",
-)
 
 
 class OperatorPolicy(Construct):
@@ -98,7 +93,7 @@ class OperatorPolicy(Construct):
                 ),
                 iam.PolicyStatement(
                     sid="SeeStacks",
-                    actions=list(_STACK_READS),
+                    actions=list(STACK_READS),
                     resources=[
                         stack.format_arn(
                             service="cloudformation",

@@ -7,15 +7,14 @@ from aws_cdk import Duration, Tags
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from config.haproxy_instance import HaproxyInstance
 from config.limits import PROXY_START_LIMIT_S
 from stacks.first_boot import PROXY, user_data
+from stacks.machine_role import machine_role
 from stacks.naming import BALANCER_TAG
-from stacks.node import SESSION_MANAGER
 
 _QUIET = (
     autoscaling.ScalingProcess.HEALTH_CHECK,
@@ -72,16 +71,7 @@ class Proxies(Construct):
             serves: what is behind them, for whoever reads the template.
         """
         super().__init__(scope, id_)
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_managed_policy_arn(self, arn, arn)
-                for arn in machine.role_policies
-            ],
-        )
-        self.role.add_to_policy(iam.PolicyStatement(actions=[*SESSION_MANAGER], resources=["*"]))
+        self.role = machine_role(self, machine.role_policies)
         subnets = [*subnets]
         self.fleet = autoscaling.AutoScalingGroup(
             self,

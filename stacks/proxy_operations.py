@@ -1,5 +1,7 @@
 """What operators may do on a cluster's HAProxies: one document, with a list of allowed actions."""
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -8,6 +10,9 @@ from stacks.first_boot import PROXY_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
 """What the document runs, each a command of HAProxy's program (docs/haproxy-aws.md)."""
+
+ROTATION = ("drain", "enable", "status")
+"""What somebody needs who takes nodes out and brings them back."""
 
 _NODE = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
 """A node's name, or none: nothing that a shell reads."""
@@ -19,7 +24,8 @@ _RUN = "python3 -m haproxy"
 class ProxyDocument(Construct):
     """A Systems Manager document that runs HAProxy's program, and nothing else.
 
-    `apply` takes the program that the parameter names first. L1, as there is no L2.
+    With fewer actions it is for those who may do less. `apply` takes the program that the parameter
+    names first. L1, as there is no L2.
     Whoever may send it can do what its actions do, and not run commands of their own as they
     could with AWS-RunShellScript.
 
@@ -27,7 +33,15 @@ class ProxyDocument(Construct):
         name: the document's name.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, parameter: str, region: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        parameter: str,
+        region: str,
+        actions: Sequence[str] = ACTIONS,
+    ) -> None:
         """Make the document.
 
         Args:
@@ -35,6 +49,8 @@ class ProxyDocument(Construct):
             id_: id.
             parameter: name of the parameter with what HAProxy shall be.
             region: its region.
+            actions: those of `ACTIONS` that it runs. IAM knows no parameters of documents (AWS,
+                Service Authorization Reference, Systems Manager), so who may do less has another.
         """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
@@ -47,15 +63,19 @@ class ProxyDocument(Construct):
                 "schemaVersion": "2.2",
                 "description": "Runs the program of a HAProxy in front of Denodo",
                 "parameters": {
-                    "Action": _one_of("what to do", *ACTIONS),
+                    "Action": _one_of("what to do", *actions),
                     "Node": {
                         "type": "String",
                         "description": "the node to drain or to enable",
                         "default": "-",
                         "allowedPattern": _NODE,
                     },
-                    "Wait": _one_of("whether a drain waits for sessions", "yes", "no"),
-                    "Force": _one_of("whether to drain also if nobody else serves", "no", "yes"),
+                    "Wait": _one_of(
+                        "whether a drain waits for sessions", "yes", "no", default="yes"
+                    ),
+                    "Force": _one_of(
+                        "whether to drain also if nobody else serves", "no", "yes", default="no"
+                    ),
                     "Seconds": {
                         "type": "String",
                         "description": "how long a drain or an enable waits",
@@ -70,7 +90,9 @@ class ProxyDocument(Construct):
                         "precondition": {"StringEquals": ["platformType", "Linux"]},
                         "inputs": {
                             "timeoutSeconds": str(COMMAND_TIMEOUT_S),
-                            "runCommand": _script(f"--parameter '{parameter}' --region '{region}'"),
+                            "runCommand": _script(
+                                f"--parameter '{parameter}' --region '{region}'", actions
+                            ),
                         },
                     }
                 ],
@@ -79,18 +101,25 @@ class ProxyDocument(Construct):
         self.name = document.ref
 
 
-def _one_of(description: str, *values: str) -> dict[str, object]:
-    """A parameter with a list of values; the first is the default, but for the action."""
+def _one_of(description: str, *values: str, default: str | None = None) -> dict[str, object]:
+    """A parameter with a list of values."""
     told: dict[str, object] = {
         "type": "String",
         "description": description,
         "allowedValues": [*values],
     }
-    return told if values == ACTIONS else {**told, "default": values[0]}
+    return told if default is None else {**told, "default": default}
 
 
-def _script(where: str) -> list[str]:
+def _script(where: str, actions: Sequence[str]) -> list[str]:
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
+    cases = {
+        "apply": f"{_RUN} take {where}; {_HERE}; exec {_RUN} apply {where}",
+        "drain": f"exec {_RUN} drain {node} $more",
+        "enable": f"exec {_RUN} enable {node}",
+        "status|verify": f"exec {_RUN} '{{{{ Action }}}}' --format json",
+        "reload|save": f"exec {_RUN} '{{{{ Action }}}}'",
+    }
     return [
         "#!/bin/sh",
         "set -eu",
@@ -101,10 +130,10 @@ def _script(where: str) -> list[str]:
         "case '{{ Wait }}' in no) more=--no-wait;; esac",
         "case '{{ Force }}' in yes) more=\"$more --force\";; esac",
         "case '{{ Action }}' in",
-        f"apply) {_RUN} take {where}; {_HERE}; exec {_RUN} apply {where};;",
-        f"drain) exec {_RUN} drain {node} $more;;",
-        f"enable) exec {_RUN} enable {node};;",
-        f"status|verify) exec {_RUN} '{{{{ Action }}}}' --format json;;",
-        f"reload|save) exec {_RUN} '{{{{ Action }}}}';;",
+        *(
+            f"{case}) {run};;"
+            for case, run in cases.items()
+            if not set(case.split("|")).isdisjoint(actions)
+        ),
         "esac",
     ]

@@ -22,6 +22,12 @@ settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase
 settings.load_profile("unshrunk")
 
 
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
 def example(request: pytest.FixtureRequest) -> str:
     """Each example's name in turn."""

@@ -6,15 +6,19 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from config import forms
+from config import forms_aws, forms_database, forms_names, forms_network, forms_node
 from config.forms import Form
+from config.forms_network import Cidr
+
+MODULES = (forms_aws, forms_database, forms_names, forms_network, forms_node)
 
 
 def _forms() -> Iterator[tuple[str, Any, Form]]:
-    for name, kind in vars(forms).items():
-        for part in get_args(kind)[1:]:
-            if isinstance(part, Form):
-                yield name, kind, part
+    for module in MODULES:
+        for name, kind in vars(module).items():
+            for part in get_args(kind)[1:]:
+                if isinstance(part, Form):
+                    yield name, kind, part
 
 
 ALL = {name: (kind, form) for name, kind, form in _forms()}
@@ -150,7 +154,7 @@ def test_refuses_the_nearly_right(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "192.168.0.0/16"])
 def test_cidr_takes_networks(value: str) -> None:
-    assert takes(forms.Cidr, value)
+    assert takes(Cidr, value)
 
 
 @pytest.mark.parametrize(
@@ -162,4 +166,4 @@ def test_cidr_takes_networks(value: str) -> None:
     ],
 )
 def test_cidr_refuses_the_rest(value: str) -> None:
-    assert not takes(forms.Cidr, value)
+    assert not takes(Cidr, value)

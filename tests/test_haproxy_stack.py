@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from config.haproxy_front import front
 from config.load import load
 from ops.haproxy.cloud import Wanted
@@ -57,29 +55,6 @@ def test_a_host_reads_its_parameter_with_and_without_certificates(
     assert all(one.file.endswith(".cfg") and one.health_port == 9192 for one in found)
 
 
-@pytest.mark.parametrize(
-    ("policy", "on"), [("NodeOperators", "OnTheNodes"), ("SolutionManager", "OnTheHaproxies")]
-)
-def test_operators_may_run_the_document_on_haproxies(
-    assembly_of: AssemblyOf, policy: str, on: str
-) -> None:
-    assembly = assembly_of("haproxy")
-    (made,) = (
-        one
-        for id_, one in assembly.resources("denodo70ha-active", "AWS::IAM::ManagedPolicy").items()
-        if id_.startswith(policy)
-    )
-    statements = {one["Sid"]: one for one in made["PolicyDocument"]["Statement"]}
-    assert "HaproxyOperationsDocument" in str(statements["RunTheDocumentOfHaproxy"]["Resource"])
-    wanted = statements[on]["Condition"]["StringEquals"]
-    ((_, fleet),) = assembly.resources("denodo70ha-active", FLEET).items()
-    tags = {one["Key"]: one["Value"] for one in fleet["Tags"]}
-    assert all(one["PropagateAtLaunch"] for one in fleet["Tags"])
-    assert (
-        wanted.items() <= {f"ssm:resourceTag/{key}": value for key, value in tags.items()}.items()
-    )
-
-
 def test_a_cluster_that_gets_haproxy_keeps_its_balancer_and_listeners(tmp_path: Path) -> None:
     direct = changed(deployed("7.0"), {"clusters/main/balancer": {**NLB}})
     before, after = template(tmp_path / "a", direct), template(tmp_path / "b", deployed("7.0"))
@@ -107,11 +82,17 @@ def test_first_boot_hands_over_to_the_program() -> None:
     assert "@" not in text.replace('"$@"', "")
 
 
+def document(assembly_of: AssemblyOf, prefix: str) -> dict[str, Any]:
+    documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
+    (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith(prefix))
+    told: dict[str, Any] = content
+    return told
+
+
 def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
     assembly_of: AssemblyOf, tmp_path: Path
 ) -> None:
-    documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
-    (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith("Haproxy"))
+    content = document(assembly_of, "HaproxyOperations")
     (step,) = content["mainSteps"]
     for action, more, wanted in (
         ("drain", {"Wait": "no", "Force": "yes"}, "drain node1 --timeout 60 --no-wait --force"),
@@ -140,6 +121,18 @@ def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
     assert all(
         "allowedValues" in one or "allowedPattern" in one for one in content["parameters"].values()
     )
+
+
+def test_the_solution_managers_document_can_do_less_and_the_same_way(
+    assembly_of: AssemblyOf,
+) -> None:
+    every, some = (document(assembly_of, one) for one in ("HaproxyOperations", "HaproxyRotation"))
+    assert some["parameters"]["Action"]["allowedValues"] == ["drain", "enable", "status"]
+    scripts = [set(one["mainSteps"][0]["inputs"]["runCommand"]) for one in (every, some)]
+    assert scripts[1] < scripts[0]
+    assert not any("apply" in line or "reload" in line for line in scripts[1])
+    rest = [{**one["parameters"], "Action": None} for one in (every, some)]
+    assert rest[0] == rest[1]
 
 
 def test_every_port_in_front_is_one_that_haproxy_listens_on() -> None:

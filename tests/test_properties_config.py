@@ -13,7 +13,8 @@ from config.load import load
 from config.problem import ConfigError, within
 from tests import shapes
 from tests.assembly import EXAMPLES
-from tests.breakages import BREAKAGES, Breakage, name_of
+from tests.breakage import Breakage, name_of
+from tests.breakages import BREAKAGES
 from tests.configurations import Data, errors, loaded, text, write
 from tests.variations import OTHER, SAME, Variation
 

@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 from config import schema
 from tests import shapes
 from tests.assembly import EXAMPLES
-from tests.breakages import BALANCER, BREAKAGES, Put, name_of, of_service
+from tests.breakage import BALANCER, Put, name_of, of_service
+from tests.breakages import BREAKAGES
 from tests.configurations import GONE, Data, changed, errors, minimal, twins
 
 SCHEMA: dict[str, Any] = json.loads(schema.FILE.read_text())

@@ -1,6 +1,7 @@
 """The Solution Manager's scripts, run as it runs them, with a stand-in for denodo-ha."""
 
 import os
+import secrets
 import signal
 import subprocess
 from pathlib import Path
@@ -12,8 +13,10 @@ from tests.assembly import ROOT
 SCRIPTS = ROOT / "solution-manager"
 TIMEOUT_S = 60
 
+PASSWORD = "pa55word"  # noqa: S105 - nobody's
 STAND_IN = """#!/bin/sh
 printf '%s\\n' "$@" >"$ARGUMENTS"
+{ env; ps -eo args= || cat /proc/[0-9]*/cmdline; } >"$ARGUMENTS.seen" 2>/dev/null
 echo "draining node1"
 echo "an error line" >&2
 exit "$CODE"
@@ -189,7 +192,7 @@ def test_goes_on_without_its_log(manager: Manager) -> None:
 def test_leaves_nothing_behind(manager: Manager) -> None:
     manager.run("enable", "prod", "active", "node1")
     left = {path.name for path in manager.folder.iterdir()}
-    assert left == {"denodo-ha", "arguments", "manager.log"}
+    assert left == {"denodo-ha", "arguments", "arguments.seen", "manager.log"}
 
 
 def test_no_program_is_said(manager: Manager) -> None:
@@ -197,3 +200,93 @@ def test_no_program_is_said(manager: Manager) -> None:
     code, said = manager.run("enable", "prod", "active", "node1")
     assert code == 2
     assert "docs/solution-manager.md" in said
+
+
+def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
+    """The exit code, what was said, and what denodo-ha was given."""
+    code, said = manager.run("haproxy", *arguments)
+    given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
+    return code, said, given
+
+
+@pytest.mark.parametrize("state", ["maint", "ready"])
+@pytest.mark.parametrize(
+    ("user", "host", "expected"),
+    [
+        ("sm", "localhost", "haproxy {} vdp.node01 --timeout 540"),
+        ("-", "-", "haproxy {} vdp.node01 --timeout 540"),
+        ("sm", "lb1,lb2", "haproxy {} vdp.node01 --timeout 540 --host lb1,lb2 --user sm"),
+        ("-", "10.0.9.1", "haproxy {} vdp.node01 --timeout 540 --host 10.0.9.1"),
+        ("", "lb1", "haproxy {} vdp.node01 --timeout 540 --host lb1"),
+        (
+            "sm",
+            "prod/active",
+            "{} vdp.node01 --cluster active -c prod --timeout 600{} --profile sm",
+        ),
+        ("-", "/a/b.yaml/main", "{} vdp.node01 --cluster main -c /a/b.yaml --timeout 600{}"),
+    ],
+)
+def test_the_articles_parameters(
+    manager: Manager, state: str, user: str, host: str, expected: str
+) -> None:
+    code, said, given = haproxy(manager, "vdp.node01", state, user, PASSWORD, host)
+    command = {"maint": "drain", "ready": "enable"}[state]
+    why = " --why Solution Manager" if command == "drain" else ""
+    assert (code, " ".join(given)) == (0, expected.format(command, why))
+    assert said.startswith("PASSWORD is given and not used")
+    assert said.rstrip().endswith("done")
+    assert f"{command} vdp.node01 o" in manager.log.read_text()
+
+
+@pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
+def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
+    # Of its own, as every process of this machine is looked at.
+    password = secrets.token_hex()
+    _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
+    seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")
+    assert str(manager.program) in seen
+    assert password not in seen + said + manager.log.read_text()
+
+
+@pytest.mark.parametrize("password", ["", "-"])
+def test_no_password_is_no_warning(manager: Manager, password: str) -> None:
+    code, said, _ = haproxy(manager, "node1", "ready", "sm", password, "lb1", "100")
+    assert code == 0
+    assert manager.log.read_text() == said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "node1 maint sm - ",
+        "node1 maint sm - lb1 600 more",
+        "node1 drain sm - lb1",
+        f"node1 {PASSWORD} sm - lb1",
+        "-x maint sm - lb1",
+        f"{PASSWORD};id maint sm - lb1",
+        "$(id) maint sm - lb1",
+        f"node1 maint {PASSWORD}! - lb1",
+        f"node1 maint -o{PASSWORD} - lb1",
+        f"node1 maint sm - lb1;{PASSWORD}",
+        f"node1 maint sm - -o{PASSWORD}",
+        f"node1 maint sm - sm@{PASSWORD}",
+        "node1 maint sm lb1 600",
+        f"node1 maint sm - lb1 {PASSWORD}",
+        "node1 maint sm - lb1 0",
+    ],
+)
+def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, arguments: str) -> None:
+    code, said, given = haproxy(manager, *arguments.split(" ") if arguments else [])
+    assert code == 2
+    assert given == []
+    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], each in" in said
+    # What stands in the wrong place may be the password.
+    assert PASSWORD not in said
+
+
+def test_what_haproxy_refuses_is_no_success(manager: Manager) -> None:
+    manager.environment["CODE"] = "3"
+    code, said, _ = haproxy(manager, "node1", "maint", "-", "-", "lb1,lb2")
+    assert code == 3
+    assert "failed with exit code 3; 'python3 -m haproxy status' on each of lb1,lb2 shows" in said

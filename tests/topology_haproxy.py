@@ -1,17 +1,15 @@
 """The rules of a cluster behind HAProxy, off its template; `tests.topology` says the others."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.topology import ClusterView
+from tests.topology_view import INSTANCE, LB, LISTENER, PROFILE, ClusterView
 
 FLEET = "AWS::AutoScaling::AutoScalingGroup"
 TEMPLATE = "AWS::EC2::LaunchTemplate"
-LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 
 
-def holds(view: "ClusterView") -> None:
+def holds(view: ClusterView) -> None:
     """Assert every rule."""
     _fleet_is_as_configured(view)
     _role_is_least(view)
@@ -20,7 +18,7 @@ def holds(view: "ClusterView") -> None:
     _says_what_is_behind(view)
 
 
-def _fleet_is_as_configured(view: "ClusterView") -> None:
+def _fleet_is_as_configured(view: ClusterView) -> None:
     """A pinned, protected machine, two or more, replaced one at a time by signals."""
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None
@@ -54,15 +52,15 @@ def _fleet_is_as_configured(view: "ClusterView") -> None:
     assert tags["denodo:cluster"] == view.name
 
 
-def _parameter_name(view: "ClusterView") -> str:
+def _parameter_name(view: ClusterView) -> str:
     return f"/denodo/{view.environment.name}/{view.name}/haproxy/state"
 
 
-def _role_is_least(view: "ClusterView") -> None:
+def _role_is_least(view: ClusterView) -> None:
     """Its parameter, its two objects, its secrets, its signal, Session Manager, and no more."""
     ((_, template),) = view.of(TEMPLATE).items()
     profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
-    (role_id,) = (one["Ref"] for one in view.of("AWS::IAM::InstanceProfile")[profile]["Roles"])
+    (role_id,) = (one["Ref"] for one in view.of(PROFILE)[profile]["Roles"])
     role = view.of("AWS::IAM::Role")[role_id]
     assert role.get("PermissionsBoundary") == view.environment.permissions_boundary
     machine = view.cluster.balancer.proxy.instance
@@ -91,7 +89,7 @@ def _role_is_least(view: "ClusterView") -> None:
     assert set(named) == {"ssm:GetParameter", "cloudformation:SignalResource"}
 
 
-def _every_port_has_its_group(view: "ClusterView") -> None:
+def _every_port_has_its_group(view: ClusterView) -> None:
     """Rule 1: a listener and a group for every service and auxiliary port, with all HAProxies."""
     proxy = view.cluster.balancer.proxy
     wanted = {
@@ -127,16 +125,16 @@ def _every_port_has_its_group(view: "ClusterView") -> None:
     assert sorted(one["Ref"] for one in fleet["TargetGroupARNs"]) == sorted(used)
 
 
-def _groups_let_in_what_they_must_and_nothing_else(view: "ClusterView") -> None:
+def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     """Rule 3, with HAProxy in the middle: only the balancer reaches it, only it the nodes."""
     cluster, proxy = view.cluster, view.cluster.balancer.proxy
-    (balancer,) = view.groups_of("AWS::ElasticLoadBalancingV2::LoadBalancer", "SecurityGroups")
+    (balancer,) = view.groups_of(LB, "SecurityGroups")
     (middle,) = {
         one["Fn::GetAtt"][0]
         for of in view.of(TEMPLATE).values()
         for one in of["LaunchTemplateData"]["SecurityGroupIds"]
     }
-    nodes = view.groups_of("AWS::EC2::Instance", "SecurityGroupIds")
+    nodes = view.groups_of(INSTANCE, "SecurityGroupIds")
     assert len({balancer, middle, *nodes}) == 2 + len(nodes)
     served = {one["Port"] for one in view.of(LISTENER).values()}
     manager = view.environment.solution_manager
@@ -166,7 +164,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: "ClusterView") -> None:
         assert view.peers("in", group) == {middle, *managers}
 
 
-def _someone_is_asked(view: "ClusterView") -> bool:
+def _someone_is_asked(view: ClusterView) -> bool:
     """Whether some service's health is the node's own word."""
     told = (one.health for one in view.environment.services.values())
     return (
@@ -176,7 +174,7 @@ def _someone_is_asked(view: "ClusterView") -> bool:
     )
 
 
-def _says_what_is_behind(view: "ClusterView") -> None:
+def _says_what_is_behind(view: ClusterView) -> None:
     """For the drill: the nodes behind every port."""
     (id_,) = view.of(FLEET)
     said = view.template["Resources"][id_]["Metadata"]["Denodo"]

@@ -59,7 +59,7 @@ def main() -> None:
     server = listening(arguments.port)
     settle(server.getsockname()[1], folder)
     # Only now: with the import MiniStack reads what was settled.
-    from local.aws.serving import Serving  # noqa: PLC0415
+    from local.aws.serving import Serving  # noqa: PLC0415 - see above
 
     Serving(server, folder, stop_with_parent=arguments.stop_with_parent).run()
 

@@ -138,7 +138,8 @@ def install() -> None:
         made: Made = create(logical_id, properties, stack)
         try:
             _fill(made[0], properties, stack)
-        except Exception:
+        except Exception:  # whatever it is, it goes on to the stack
+            # The stack knows nothing of what was not created.
             deleted(made[0], properties)
             raise
         return made

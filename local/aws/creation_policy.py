@@ -55,7 +55,7 @@ def _waiting(kind: str, handler: dict[str, Any]) -> Callable[[str, Properties, s
         if signal is not None:
             try:
                 _wait(kind, stack, logical_id, signal)
-            except Exception:
+            except Exception:  # whatever it is, it goes on to the stack
                 # The stack knows nothing of what was not created.
                 delete(made[0], properties)
                 raise

@@ -21,12 +21,10 @@ from ministack.services import (
     cloudwatch,
     ec2,
     iam,
-    kms,
     rds,
     route53,
     secretsmanager,
     ssm,
-    sts,
 )
 from ministack.services import cloudformation as stacks
 from ministack.services.cloudformation import changesets, engine, provisioners, wait_conditions
@@ -46,7 +44,6 @@ __all__ = [
     "engine",
     "gateway",
     "iam",
-    "kms",
     "lifecycle",
     "persistence",
     "provisioners",
@@ -54,7 +51,6 @@ __all__ = [
     "route53",
     "ssm",
     "stacks",
-    "sts",
     "wait_conditions",
 ]
 
@@ -94,7 +90,6 @@ subnets = private(ec2, "_subnets")
 route_tables = private(ec2, "_route_tables")
 internet_gateways = private(ec2, "_internet_gateways")
 nat_gateways = private(ec2, "_nat_gateways")
-vpc_endpoints = private(ec2, "_vpc_endpoints")
 security_groups = private(ec2, "_security_groups")
 prefix_lists = private(ec2, "_prefix_lists")
 addresses = private(ec2, "_addresses")
@@ -126,7 +121,6 @@ certificates = private(acm, "_certificates")
 roles = private(iam, "_roles")
 policies = private(iam, "_policies")
 instance_profiles = private(iam, "_instance_profiles")
-kms_keys = private(kms, "_keys")
 secrets = private(secretsmanager, "_secrets")
 store_secret = private(secretsmanager, "_store_new_secret")
 databases = private(rds, "_instances")

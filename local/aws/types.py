@@ -25,7 +25,6 @@ Check = Callable[[Properties], None]
 SCHEMAS: dict[str, dict[str, list[str]]] = json.loads(
     (Path(__file__).parent / "schemas.json").read_text()
 )
-_STACK_TAG = "aws:cloudformation:"
 
 
 def declare(kind: str, *, create: Create, delete: Delete, update: Update | None = None) -> None:

@@ -96,7 +96,7 @@ def _wait(place: Place, node: str, tell: Tell, seconds: float) -> None:
         if left and now >= told + _TOLD_S:
             told = now
             tell(f"{node}: waiting for {listed(left)}")
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # sessions end by themselves, and HAProxy tells nobody
 
 
 def _finish(place: Place, node: str, tell: Tell) -> None:

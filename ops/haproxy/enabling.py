@@ -45,7 +45,7 @@ def enable(place: Place, node: str, tell: Tell, *, seconds: float) -> None:
                     down = [f"set server {one.id} health down"] if one.checked else []
                     place.order(f"set server {one.id} state drain", *down)
             left = _ready(place, node, tell, seconds, set(out))
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no node stays halfway between out and in
             _as_before(place, out.values())
             raise
         if left:
@@ -73,7 +73,7 @@ def _ready(place: Place, node: str, tell: Tell, seconds: float, waiting: set[str
                 waiting.discard(one.id)
         if not waiting or time.monotonic() > end:
             return waiting
-        time.sleep(POLL_S / 2)
+        time.sleep(POLL_S / 2)  # HAProxy tells nobody of a check: it is asked
 
 
 def _as_before(place: Place, before: Iterable[Server]) -> None:

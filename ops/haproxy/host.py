@@ -99,7 +99,7 @@ def apply(host: Host, cloud: Cloud, tell: Tell) -> None:
         _put(secrets)
         try:
             reload(host.place, new, tell)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the old file goes on to serve, with its secrets
             _put(old)
             raise
 
@@ -167,14 +167,14 @@ def _wait_until_serving(host: Host, port: int, tell: Tell) -> None:
         if time.monotonic() > end:
             message = f"HAProxy does not answer on port {port}: see `journalctl -u haproxy`"
             raise Failed(message)
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # the service's start ends before HAProxy answers
     end = time.monotonic() + _USABLE_S
     while _health(port) != http.client.OK:
         if time.monotonic() > end:
             tell("HAProxy serves, and finds no usable node yet")
             return
-        time.sleep(POLL_S)
-    time.sleep(host.settle)
+        time.sleep(POLL_S)  # HAProxy checks the nodes by itself
+    time.sleep(host.settle)  # see _SETTLE_S
     tell("HAProxy serves")
 
 

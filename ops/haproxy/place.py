@@ -87,7 +87,7 @@ class Place:
                     if time.monotonic() > end:
                         message = f"another command is changing nodes here (it holds {path}); wait"
                         raise Refused(message) from None
-                    time.sleep(0.1)
+                    time.sleep(0.1)  # a lock that waits by itself has no limit of time
             yield
 
 
@@ -98,10 +98,10 @@ def _connect(connection: socket.socket, path: Path) -> None:
         try:
             connection.connect(str(path))
             return
-        except (FileNotFoundError, ConnectionRefusedError):  # noqa: PERF203 - it waits
+        except (FileNotFoundError, ConnectionRefusedError):  # noqa: PERF203 - each try may find it
             if time.monotonic() > end:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.05)  # a socket that is not there cannot be waited for
 
 
 def _ask(path: Path, command: str) -> str:

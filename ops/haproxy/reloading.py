@@ -160,7 +160,7 @@ def _come_up(place: Place, before: Workers) -> Workers | None:
                 return now
         except NoAnswer:
             pass
-        time.sleep(POLL_S / 5)
+        time.sleep(POLL_S / 5)  # the master answers before the new worker serves
     return None
 
 

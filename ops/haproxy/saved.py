@@ -59,6 +59,6 @@ def write(path: Path, text: str, mode: int) -> None:
         temporary = Path(name)
         temporary.chmod(mode)
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no half file is left beside the old one
         Path(name).unlink()
         raise

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from local import control, server
 from local.place import Place
 from tests import local_server
@@ -21,15 +19,6 @@ from tests.assembly import ROOT
 CONFIG = "active-active"
 _TIMEOUT_S = 120
 _WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"])'
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place of its own, whose server does not outlive the test."""
-    local_server.set_up()
-    place = Place(folder=tmp_path / "local")
-    yield place
-    server.stop(place)
 
 
 def command(place: Place, verb: str, config: str = CONFIG) -> list[str]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,6 @@ from tests.local.things import IMAGE, one
 
 ACCOUNT = "111122223333"
 _TIMEOUT_S = 20.0
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place of its own, whose server does not outlive the test."""
-    local_server.set_up()
-    place = Place(folder=tmp_path / "local")
-    yield place
-    server.stop(place)
 
 
 def start(place: Place, port: int = 0) -> server.Server:

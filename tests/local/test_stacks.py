@@ -7,8 +7,7 @@ import pytest
 
 from tests.local import things
 from tests.local.cloud import Cloud, DeployError
-from tests.local.test_types import ROLE
-from tests.local.things import one, ref
+from tests.local.things import ROLE, one, ref
 
 
 def parameter(value: object) -> dict[str, object]:

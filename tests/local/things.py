@@ -18,6 +18,26 @@ def one(kind: str, **properties: Any) -> dict[str, Any]:
 
 
 IMAGE = "ami-0aaaaaaaaaaaaaaaa"
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+        }
+    ],
+}
+ROLE = one("IAM::Role", AssumeRolePolicyDocument=_TRUST)
+ALARM = {
+    "Namespace": "AWS/NetworkELB",
+    "MetricName": "HealthyHostCount",
+    "Statistic": "Maximum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1,
+    "ComparisonOperator": "LessThanThreshold",
+}
 
 
 def network() -> Resources:
@@ -97,3 +117,8 @@ def serving() -> Resources:
         "Group": group(ref("Node1"), ref("Node2")),
         "Listener": listener(),
     }
+
+
+def behind() -> Resources:
+    """A balancer, and a group that nothing leads to yet."""
+    return {**network(), "Nlb": balancer(), "Group": group()}

@@ -254,6 +254,7 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
+        # As configparser documents it, for keys with capitals; its types know no such use.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit

@@ -142,15 +142,16 @@ def test_what_denodo_has_encrypted_is_left_alone(home: Home, cloud: Cloud) -> No
 
 @pytest.mark.usefixtures("cloud")
 def test_keys_and_files_of_another_version(home: Home) -> None:
+    file = "conf/data-catalog/other.properties"
     own = {
-        "file": "conf/data-catalog/other.properties",
+        "file": file,
         "entries": {
             "spring.datasource.url": None,
             "x.address": "{host}:{port}/{database}",
             "x.odd": "{nothing} {} {x:y}",
         },
     }
-    home.write(own["file"], "# other\n")  # type: ignore[arg-type]
+    home.write(file, "# other\n")
     apply(
         home.system,
         home.state(servers=SERVERS, catalog={"data-catalog": {"secret": DATA_CATALOG, **own}}),

@@ -18,8 +18,6 @@ from ops import agent
 from tests.ops.calls import Answer, Call, Fault, answer, error
 from tests.ops.cloud import Cloud
 
-MANUAL = {"source": "manual"}
-
 
 @dataclass
 class Node:

@@ -8,7 +8,7 @@ from typing import Any
 from tests.assembly import Template
 from tests.configurations import ACCOUNT, Data, changed, minimal
 from tests.ops.cloud import Cloud
-from tests.ops.postgres import ADMIN, HOST, PASSWORD, Postgres
+from tests.ops.postgres import ADMIN, HOST, PASSWORD, Managed
 from tests.ops.stacks import Deployed
 
 REGION = "eu-west-1"
@@ -41,7 +41,7 @@ class Catalog:
     """
 
     cloud: Cloud
-    server: Postgres
+    server: Managed
     config: Path
 
     @property
@@ -80,7 +80,7 @@ class Catalog:
         return self.server.connect(value["username"], value["password"], dbname or value["dbname"])
 
 
-def deploy(cloud: Cloud, server: Postgres, config: Path, template: Template) -> Catalog:
+def deploy(cloud: Cloud, server: Managed, config: Path, template: Template) -> Catalog:
     """Deploy the stack of the metadata: its secrets as they are generated, its outputs."""
     client = cloud.client("secretsmanager", REGION)
     admin = client.create_secret(

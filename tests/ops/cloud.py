@@ -30,12 +30,13 @@ import pytest
 from botocore.config import Config
 
 from config.model import Environment
-from ops.clock import VirtualClock
+from ops.marks import Mark
 from tests.assembly import Template
 from tests.ops.calls import OURS, Answer, Call, Calls, Faults, answer
 from tests.ops.making import Making, nodes
 from tests.ops.stacks import Deployed, Stacks
 from tests.ops.targets import State, Targets
+from tests.ops.virtual_clock import VirtualClock
 
 
 class Cloud:
@@ -125,6 +126,13 @@ class Cloud:
         names = {id_: name for name, id_ in self.nodes(cluster).items()}
         ids = self.targets.registered(self.groups(cluster)[group])
         return {names.get(id_, id_) for id_ in ids}
+
+    def mark(self, cluster: str, node: str) -> Mark | None:
+        """Why a node is out, as its instance says."""
+        client = self.client("ec2", self.stack(cluster).region)
+        id_ = self.nodes(cluster)[node]
+        shown = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
+        return Mark.of({tag["Key"]: tag["Value"] for tag in shown})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
         """What the checks of a node find, in all groups or in some."""

@@ -16,16 +16,22 @@ from typer.testing import CliRunner, Result
 from config.load import load
 from ops.cli import COMMANDS, build
 from tests.assembly import ROOT, Template, synthesise
+from tests.configurations import write
+from tests.ops import catalog_cloud
+from tests.ops.catalog_cloud import STACK, Catalog
 from tests.ops.cloud import Cloud
+from tests.ops.postgres import Managed, managed
 
 Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
+Templates = Callable[[Path], Mapping[str, Template]]
+Init = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
 def templates_of(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[Path], Mapping[str, Template]]:
+) -> Templates:
     """Gives the templates of a configuration file, synthesised once."""
 
     @cache
@@ -62,7 +68,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clouds(
-    templates_of: Callable[[Path], Mapping[str, Template]],
+    templates_of: Templates,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Clouds]:
     """Gives a cloud with an example deployed, or a configuration of a path, or one cluster."""
@@ -93,5 +99,39 @@ def denodo_ha() -> Run:
 
     def run(*arguments: str, commands: dict[str, tuple[str, ...]] | None = None) -> Result:
         return CliRunner().invoke(build(commands or COMMANDS), [*arguments])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    """A PostgreSQL as RDS gives one, for the tests of a module."""
+    with managed(tmp_path_factory.mktemp("certificates")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def catalog_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a cluster that shares its metadata."""
+    return write(tmp_path_factory.mktemp("catalog"), catalog_cloud.configuration())
+
+
+@pytest.fixture
+def catalog(
+    catalog_server: Managed, clouds: Clouds, templates_of: Templates, catalog_config: Path
+) -> Catalog:
+    """That cluster in a cloud, with the server as it was at first."""
+    catalog_server.reset()
+    cloud, template = clouds(str(catalog_config)), templates_of(catalog_config)[STACK]
+    return catalog_cloud.deploy(cloud, catalog_server, catalog_config, template)
+
+
+@pytest.fixture
+def init(catalog: Catalog, denodo_ha: Run) -> Init:
+    """Runs `denodo-ha catalog init` there."""
+
+    def run(*more: str) -> Result:
+        ca = () if "--ca" in more else ("--ca", str(catalog.server.ca))
+        return denodo_ha("catalog", "init", *catalog.reach, *ca, *more)
 
     return run

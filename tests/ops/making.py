@@ -104,9 +104,9 @@ class Making:
     ) -> tuple[str, str]:
         client = self._of("ec2")
         subnets = self._subnets()
-        told = {"SubnetId": subnets.get(zone, min(subnets.values()))}
+        told: dict[str, Any] = {"SubnetId": subnets.get(zone, min(subnets.values()))}
         if tags:
-            told["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]  # type: ignore[assignment]
+            told["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
         (made,) = client.run_instances(
             InstanceType=kind, ImageId=image, MinCount=1, MaxCount=1, **told
         )["Instances"]

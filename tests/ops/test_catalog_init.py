@@ -1,7 +1,6 @@
 """`denodo-ha catalog init` and `rotate`, against a real PostgreSQL server with TLS."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +14,12 @@ from ops.catalog import init as init_module
 from ops.catalog import place
 from ops.catalog.init import Reach
 from ops.places import find
-from tests.assembly import Template
-from tests.configurations import write
-from tests.ops import catalog_cloud, postgres
-from tests.ops.catalog_cloud import STACK, Catalog
-from tests.ops.conftest import Clouds, Run
-from tests.ops.postgres import HOST, Postgres
+from tests.ops import postgres
+from tests.ops.catalog_cloud import Catalog
+from tests.ops.conftest import Init, Run
+from tests.ops.postgres import HOST
 
 COMPONENTS = ("scheduler", "data-catalog")
-Init = Callable[..., Any]
-Templates = Callable[[Path], Mapping[str, Template]]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Postgres]:
-    running = postgres.start()
-    yield running
-    postgres.stop(running)
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("catalog"), catalog_cloud.configuration())
-
-
-@pytest.fixture
-def catalog(running: Postgres, clouds: Clouds, templates_of: Templates, config: Path) -> Catalog:
-    running.reset()
-    template = templates_of(config)[STACK]
-    return catalog_cloud.deploy(clouds(str(config)), running, config, template)
-
-
-@pytest.fixture
-def init(catalog: Catalog, denodo_ha: Run) -> Init:
-    def run(*more: str) -> Any:
-        ca = () if "--ca" in more else ("--ca", str(catalog.server.ca))
-        return denodo_ha("catalog", "init", *catalog.reach, *ca, *more)
-
-    return run
 
 
 def test_each_user_can_do_its_work_and_nothing_in_anothers(catalog: Catalog, init: Init) -> None:

@@ -4,22 +4,11 @@ import json
 
 from ops import exits
 from tests.ops.catalog_cloud import Catalog
-from tests.ops.conftest import Run
+from tests.ops.conftest import Init, Run
 from tests.ops.postgres import ADMIN, PASSWORD
-from tests.ops.test_catalog_init import (  # noqa: F401 - fixtures
-    Init,
-    catalog,
-    config,
-    init,
-    running,
-)
 
 
-def test_a_restored_database_is_taken_over(
-    catalog: Catalog,  # noqa: F811
-    init: Init,  # noqa: F811
-    denodo_ha: Run,
-) -> None:
+def test_a_restored_database_is_taken_over(catalog: Catalog, init: Init, denodo_ha: Run) -> None:
     """Roles and data as of an earlier day, with a password that was rotated since."""
     init()
     with catalog.connect("scheduler") as connection:

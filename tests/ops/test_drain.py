@@ -5,10 +5,9 @@ import contextlib
 import pytest
 from typer.testing import Result
 
-from ops import drain, exits, instances
+from ops import drain, exits
 from ops.aws import Aws
 from ops.lock import Lock
-from ops.marks import Mark
 from tests.ops.calls import Fault
 from tests.ops.cloud import Cloud
 from tests.ops.conftest import Clouds, Run
@@ -45,17 +44,15 @@ def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
     return [node in cloud.registered("active", group) for group in (*SHARED, node)]
 
 
-def mark(cloud: Cloud, node: str = "node1") -> Mark | None:
-    id_ = cloud.nodes("active")[node]
-    return Mark.of(instances.look(Aws(), "eu-west-1", [id_])[id_].tags)
-
-
 def is_as_before(cloud: Cloud) -> bool:
-    return inside(cloud) == [True] * 4 and mark(cloud) is None
+    return inside(cloud) == [True] * 4 and cloud.mark("active", "node1") is None
 
 
 def is_drained(cloud: Cloud, node: str = "node1") -> bool:
-    return inside(cloud, node) == [False, False, False, True] and mark(cloud, node) is not None
+    return (
+        inside(cloud, node) == [False, False, False, True]
+        and cloud.mark("active", node) is not None
+    )
 
 
 def is_locked(cloud: Cloud) -> bool:
@@ -76,7 +73,7 @@ def test_leaves_the_shared_groups_waits_and_says_so(cloud: Cloud, go: Run) -> No
     assert cloud.clock.monotonic() >= 300
     assert "active node1 is out of jdbc, odbc, web; its auxiliary port 19997 stays" in done.stdout
     assert "jdbc draining" in done.stderr
-    found = mark(cloud)
+    found = cloud.mark("active", "node1")
     assert found is not None
     assert found.why == "a promotion"
     assert "@" in found.who
@@ -85,19 +82,19 @@ def test_leaves_the_shared_groups_waits_and_says_so(cloud: Cloud, go: Run) -> No
 
 def test_again_changes_nothing_and_keeps_the_mark(cloud: Cloud, go: Run) -> None:
     go("node1", "--why", "a promotion")
-    before, passed = mark(cloud), cloud.clock.monotonic()
+    before, passed = cloud.mark("active", "node1"), cloud.clock.monotonic()
     cloud.calls.forget()
     done = go("node1")
     assert done.exit_code == exits.DONE
     assert "was out already" in done.stdout
-    assert (changes(cloud), mark(cloud)) == ([], before)
+    assert (changes(cloud), cloud.mark("active", "node1")) == ([], before)
     assert cloud.clock.monotonic() == passed
 
 
 def test_the_mark_of_a_command_that_would_bring_it_back_is_replaced(cloud: Cloud, go: Run) -> None:
     go("node1", "--why", "denodo-ha roll")
     assert go("node1").exit_code == exits.DONE
-    found = mark(cloud)
+    found = cloud.mark("active", "node1")
     assert found is not None
     assert found.why == "maintenance"
 
@@ -266,7 +263,7 @@ def test_seen_late(cloud: Cloud, go: Run) -> None:
 def test_a_group_that_is_deleted_meanwhile(cloud: Cloud, go: Run) -> None:
     cloud.clock.at(15, lambda: cloud.delete_group("active", "web"))
     assert go("node1").exit_code == exits.DONE
-    assert mark(cloud) is not None
+    assert cloud.mark("active", "node1") is not None
 
 
 def test_a_group_that_is_deleted_before_it_is_left(cloud: Cloud, go: Run) -> None:
@@ -275,7 +272,7 @@ def test_a_group_that_is_deleted_before_it_is_left(cloud: Cloud, go: Run) -> Non
 
     cloud.faults.add(Fault(lambda call: call.operation == "CreateTags", delete, on=1))
     assert go("node1").exit_code == exits.DONE
-    assert mark(cloud) is not None
+    assert cloud.mark("active", "node1") is not None
 
 
 def test_an_instance_that_is_terminated_meanwhile(cloud: Cloud, go: Run) -> None:

@@ -3,9 +3,7 @@
 import pytest
 from typer.testing import Result
 
-from ops import drain, exits, instances
-from ops.aws import Aws
-from ops.marks import Mark
+from ops import drain, exits
 from tests.ops.agents import Agents
 from tests.ops.cloud import Cloud
 from tests.ops.conftest import Clouds, Run
@@ -47,13 +45,8 @@ def inside(cloud: Cloud) -> list[bool]:
     return ["node1" in cloud.registered("active", group) for group in GROUPS]
 
 
-def mark(cloud: Cloud) -> Mark | None:
-    id_ = cloud.nodes("active")["node1"]
-    return Mark.of(instances.look(Aws(), "eu-west-1", [id_])[id_].tags)
-
-
 def is_back(cloud: Cloud) -> bool:
-    return inside(cloud) == [True] * 4 and mark(cloud) is None
+    return inside(cloud) == [True] * 4 and cloud.mark("active", "node1") is None
 
 
 def changes(cloud: Cloud) -> list[str]:
@@ -103,7 +96,7 @@ def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
             done = go("enable", "node1")
             drained.faults.heal()
             assert done.exit_code == exits.INTERRUPTED, (on, after, done.output)
-            assert mark(drained) is not None or (on, after) == (6, True)
+            assert drained.mark("active", "node1") is not None or (on, after) == (6, True)
             if 1 < on < 5:
                 assert "node1 was put into " in done.stderr
             assert go("enable", "node1").exit_code == exits.DONE
@@ -122,7 +115,7 @@ def test_a_failure_half_way_says_what_stands(drained: Cloud, go: Run, fault: str
     done = go("enable", "node1")
     assert done.exit_code == exits.AWS
     assert "node1 was put into jdbc, and perhaps not into odbc, web, and keeps" in done.stderr
-    assert mark(drained) is not None
+    assert drained.mark("active", "node1") is not None
     assert go("enable", "node1").exit_code == exits.DONE
     assert is_back(drained)
 
@@ -140,7 +133,7 @@ def test_not_healthy_in_time(drained: Cloud, go: Run) -> None:
     assert done.exit_code == exits.FAILED
     assert "odbc unhealthy, Target.FailedHealthChecks" in done.stderr
     assert inside(drained) == [True] * 4
-    assert mark(drained) is not None
+    assert drained.mark("active", "node1") is not None
 
 
 def test_not_healthy_and_the_node_says_why(drained: Cloud, go: Run) -> None:
@@ -208,7 +201,7 @@ def test_a_group_that_is_deleted_meanwhile(drained: Cloud, go: Run) -> None:
     done = go("enable", "node1")
     assert done.exit_code == exits.FAILED
     assert "group web is gone" in done.stderr
-    assert mark(drained) is not None
+    assert drained.mark("active", "node1") is not None
 
 
 def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
@@ -219,7 +212,7 @@ def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
     done = go("enable", "node1", "--timeout", "60")
     assert (done.exit_code, ends) == (exits.FAILED, [exits.DONE])
     assert "somebody has taken node1 out meanwhile" in done.stderr
-    found = mark(drained)
+    found = drained.mark("active", "node1")
     assert found is not None
     assert found.why == "theirs"
 

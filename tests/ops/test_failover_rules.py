@@ -3,6 +3,7 @@
 import itertools
 import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def check(kind: str, state: str, *children: Check) -> Check:
     return Check(f"{kind}-id", kind, state, f"{kind} says so", children)
 
 
-def side(role: Role, check: Check | None = None, **changes: object) -> Side:
-    plain = {
+def side(role: Role, check: Check | None = None, **changes: Any) -> Side:
+    plain: dict[str, Any] = {
         "role": role,
         "cluster": SITE.clusters[role].name,
         "target": f"{role.lower()}.elb.example",
@@ -40,7 +41,7 @@ def side(role: Role, check: Check | None = None, **changes: object) -> Side:
         "targets": (),
         "read": True,
     }
-    return Side(**{**plain, **changes})  # type: ignore[arg-type]
+    return Side(**{**plain, **changes})
 
 
 ANSWERED = {

@@ -4,9 +4,10 @@ from functools import partial
 
 import pytest
 
-from ops.clock import RealClock, VirtualClock
+from ops.clock import RealClock
 from ops.errors import Denied, Throttled
 from ops.wait import TooLong, until
+from tests.ops.virtual_clock import VirtualClock
 
 
 class Looks:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ops import exits, names
-from ops.clock import VirtualClock
 from ops.draining import Draining
-from ops.errors import Failed, Refused
+from ops.errors import Failed, OpsError, Refused, UsageError
 from ops.found import Cluster
 from ops.marks import Mark
 from ops.places import Place
@@ -21,6 +20,7 @@ from ops.rotation import Rotation
 from ops.status_model import Group, Target
 from ops.status_verdict import problems
 from stacks import naming
+from tests.ops.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from ops.aws import Aws
@@ -38,6 +38,8 @@ class Hosts:
         ends: how an action ends on a host, where it is not well: code and what it says.
         sick: the nodes that no HAProxy can use.
         tags: what was tagged.
+        out: the hosts on which the node is out already.
+        documents: what was run.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class Hosts:
         self.ends: dict[tuple[str, str], tuple[int, str]] = {}
         self.sick: set[str] = set()
         self.tags: list[str] = []
+        self.out: set[str] = set()
+        self.documents: list[str] = []
         self.ids = [SECOND, FIRST]
         self._looked = 0
 
@@ -65,6 +69,7 @@ class Hosts:
 
     def send_command(self, **asked: Any) -> Any:
         action, wait = asked["Parameters"]["Action"][0], asked["Parameters"].get("Wait", ["yes"])
+        self.documents.append(asked["DocumentName"])
         self.action = action if wait == ["yes"] else f"{action} at once"
         self.asked.append(
             (self.action, asked["Parameters"]["Node"][0], tuple(asked["InstanceIds"]))
@@ -76,6 +81,8 @@ class Hosts:
         if self._looked == 1:
             return {"Status": "InProgress"}
         code, said = self.ends.get((self.action, asked["InstanceId"]), (0, ""))
+        if self.action == "drain at once" and asked["InstanceId"] not in self.out:
+            said = said or "jdbc/node1: no new sessions"
         output = json.dumps(self._status()) if self.action == "status" else said
         return {
             "Status": "Success" if code == 0 else "Failed",
@@ -96,7 +103,8 @@ class Hosts:
 
 
 def cluster(*, proxied: bool = True) -> Cluster:
-    outputs = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"} if proxied else {}
+    told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
+    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
     place = Place("main", "test-main", "111122223333", "eu-west-1")
     stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
     nodes = tuple(
@@ -127,7 +135,23 @@ def mark() -> Mark:
 
 def test_names_are_those_of_the_stacks() -> None:
     assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
+    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
     assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
+
+
+def test_each_action_is_asked_of_the_document_that_can_least(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    proxies.drain("node1")
+    proxies.status()
+    proxies.enable("node1")
+    proxies.apply()
+    assert hosts.documents == [*["rotation"] * 4, "document", "document"]
+    # As it was deployed before there were two.
+    outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
+    del outputs[names.HAPROXY_ROTATION]
+    proxies.enable("node1")
+    assert hosts.documents[-1] == "document"
 
 
 def test_a_file_is_applied_one_host_at_a_time(proxies: Proxies, hosts: Hosts) -> None:
@@ -157,6 +181,40 @@ def test_where_one_host_refuses_the_other_takes_the_node_back(
     with pytest.raises(Refused, match=r"i-b: nobody else would serve jdbc"):
         proxies.drain("node1")
     assert hosts.asked[-1] == ("enable", "node1", (FIRST,))
+
+
+def test_what_was_out_before_stays_out(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exits.FAILED, "no HAProxy answers")
+    hosts.out.add(FIRST)
+    with pytest.raises(Failed, match=r"may still get new sessions\. HAProxy on i-b: no HAProxy"):
+        proxies.drain("node1")
+    assert hosts.asked[-1][0] == "drain at once"
+
+
+def test_what_cannot_be_called_off_is_said(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exits.REFUSED, "nobody else would serve jdbc")
+    hosts.ends["enable", FIRST] = (exits.FAILED, "no passed check")
+    with pytest.raises(Failed, match=r"called off on the others and was not: .* i-a: no passed"):
+        proxies.drain("node1")
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        ((exits.USAGE, exits.USAGE), UsageError),
+        ((exits.USAGE, exits.REFUSED), Refused),
+        ((exits.REFUSED, exits.FAILED), Failed),
+    ],
+)
+def test_what_it_is_if_none_takes_it(
+    proxies: Proxies, hosts: Hosts, codes: tuple[int, int], kind: type[OpsError]
+) -> None:
+    for host, code in zip((FIRST, SECOND), codes, strict=True):
+        hosts.ends["drain at once", host] = (code, "no")
+    with pytest.raises(OpsError) as raised:
+        proxies.drain("node1")
+    assert type(raised.value) is kind
+    assert len(hosts.asked) == 1
 
 
 def test_sessions_that_stay_are_told(proxies: Proxies, hosts: Hosts) -> None:
@@ -204,7 +262,7 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
 
     monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
     monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.draining.turn", _turn)
+    monkeypatch.setattr("ops.one_node.turn", _turn)
     return Draining(
         cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ops import agent, instances, places
+from ops import agent, places
 from ops.aws import Aws
 from ops.errors import Expired, Failed, Interrupted, Refused, Throttled
 from ops.lock import Lock
@@ -49,9 +49,7 @@ def rolling(cloud: Cloud, **arguments: int) -> Rolling:
 
 
 def marked(cloud: Cloud) -> set[str]:
-    region, nodes = cloud.stack(CLUSTER).region, cloud.nodes(CLUSTER)
-    shown = instances.look(Aws(), region, nodes.values())
-    return {name for name, id_ in nodes.items() if Mark.of(shown[id_].tags)}
+    return {name for name in cloud.nodes(CLUSTER) if cloud.mark(CLUSTER, name)}
 
 
 def all_is_well(cloud: Cloud, agents: Agents) -> None:

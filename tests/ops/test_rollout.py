@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from config.load import load
-from ops import exits, instances, places
+from ops import exits, places
 from ops.aws import Aws
 from ops.errors import Failed, Interrupted, Refused
-from ops.marks import Mark
 from ops.progress import Progress
 from ops.rolling_out import RollingOut
 from tests.assembly import ROOT
@@ -59,9 +58,7 @@ class Site:
         return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
     def marked(self) -> set[str]:
-        nodes = self.cloud.nodes(CLUSTER)
-        shown = instances.look(Aws(), self.cloud.stack(CLUSTER).region, nodes.values())
-        return {name for name, id_ in nodes.items() if Mark.of(shown[id_].tags)}
+        return {name for name in self.cloud.nodes(CLUSTER) if self.cloud.mark(CLUSTER, name)}
 
     def is_well(self) -> None:
         assert (self.agents.out(), self.marked()) == (set(), set())

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from ops import found, instances, places
+from ops import found, places
 from ops.aws import Aws
 from ops.errors import Failed, Refused, Throttled
 from ops.marks import Mark
@@ -28,11 +28,6 @@ def mark(cloud: Cloud) -> Mark:
     return Mark.now(cloud.clock, why="a promotion", who="ann")
 
 
-def marked(cloud: Cloud, node: str) -> Mark | None:
-    id_ = cloud.nodes("active")[node]
-    return Mark.of(instances.look(Aws(), "eu-west-1", [id_])[id_].tags)
-
-
 def inside(cloud: Cloud, node: str) -> list[bool]:
     return [node in cloud.registered("active", group) for group in (*SHARED, node)]
 
@@ -48,7 +43,7 @@ def test_out_leaves_the_auxiliary_group_and_waits_until_drained(cloud: Cloud) ->
     assert cloud.clock.monotonic() >= 300
     assert nodes.is_out("node1")
     assert not nodes.is_out("node2")
-    assert marked(cloud, "node1") == expected
+    assert cloud.mark("active", "node1") == expected
 
 
 def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) -> None:
@@ -81,7 +76,7 @@ def test_back_is_in_every_group_and_healthy_without_a_mark(cloud: Cloud) -> None
     cloud.take_out("active", "node1", "node1")
     nodes.back("node1", ready=ready)
     assert inside(cloud, "node1") == [True] * 4
-    assert marked(cloud, "node1") is None
+    assert cloud.mark("active", "node1") is None
 
 
 def test_the_last_healthy_node_stays(cloud: Cloud) -> None:
@@ -118,13 +113,13 @@ def test_a_node_that_stays_unhealthy_keeps_its_mark(cloud: Cloud) -> None:
     cloud.become("active", "node1", UNHEALTHY, "jdbc")
     with pytest.raises(Failed, match=r"jdbc unhealthy, Target\.Failed"):
         nodes.back("node1", ready=ready)
-    assert marked(cloud, "node1") is not None
+    assert cloud.mark("active", "node1") is not None
 
 
 def test_too_slow_to_drain(cloud: Cloud) -> None:
     with pytest.raises(Failed, match="jdbc draining"):
         rotation(cloud).out("node1", mark=mark(cloud), timeout=30)
-    assert marked(cloud, "node1") is not None
+    assert cloud.mark("active", "node1") is not None
 
 
 def test_seen_late(cloud: Cloud) -> None:
@@ -141,7 +136,7 @@ def test_interrupted_at_each_change_and_run_again(cloud: Cloud) -> None:
         cloud.faults.interrupt(on=on, changing=True, after=after)
         with pytest.raises(KeyboardInterrupt):
             nodes.out("node1", mark=mark(cloud))
-        assert marked(cloud, "node1") is not None or (on, after) == (1, False)
+        assert cloud.mark("active", "node1") is not None or (on, after) == (1, False)
         cloud.faults.heal()
         nodes.out("node1", mark=mark(cloud))
         assert nodes.is_out("node1")
@@ -150,7 +145,7 @@ def test_interrupted_at_each_change_and_run_again(cloud: Cloud) -> None:
             nodes.back("node1", ready=ready)
         cloud.faults.heal()
         nodes.back("node1", ready=ready)
-        assert (inside(cloud, "node1"), marked(cloud, "node1")) == ([True] * 4, None)
+        assert (inside(cloud, "node1"), cloud.mark("active", "node1")) == ([True] * 4, None)
 
 
 def test_throttled_while_it_waits(cloud: Cloud) -> None:

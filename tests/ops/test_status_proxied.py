@@ -10,7 +10,6 @@ import pytest
 
 from ops import exits, status_proxies, status_verdict
 from ops.agent import Ended
-from ops.clock import VirtualClock
 from ops.errors import Expired
 from ops.status_model import (
     DEGRADED,
@@ -30,6 +29,7 @@ from ops.status_proxies import Fleet
 from ops.status_ready import Before
 from ops.status_show import as_json, as_table
 from tests.ops.test_proxies import FIRST, SECOND, Hosts, cluster
+from tests.ops.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from ops.aws import Aws

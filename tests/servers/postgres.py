@@ -10,11 +10,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.servers.certificates import Identity
 from tests.servers.ports import await_port, free_port
@@ -37,14 +38,38 @@ class Postgres:
     Attributes:
         host: its address.
         port: its port.
+        programs: the folder of its programs.
+        log: what it logs.
         user: its superuser.
         password: that user's; other users have none.
     """
 
     host: str
     port: int
-    user: str = "denodo"
+    programs: Path
+    log: Path
+    user: str
     password: str = "not-a-secret"  # noqa: S105 - of a server that ends with its test
+
+    def tool(self, program: str, *arguments: str, given: str = "") -> str:
+        """What a tool of PostgreSQL's says, run as superuser.
+
+        Args:
+            program: such as pg_dump; the package's have no TLS.
+            arguments: more than where the server is.
+            given: what it reads.
+        """
+        where = [f"--host={self.host}", f"--port={self.port}", f"--username={self.user}"]
+        return subprocess.run(
+            [str(self.programs / program), *where, *arguments],
+            cwd="/",
+            input=given,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": self.password},
+        ).stdout
 
 
 def installed() -> Path | None:
@@ -60,6 +85,8 @@ def postgres(
     port: int | None = None,
     identity: Identity | None = None,
     programs: Path = _INSTALLED,
+    user: str = "denodo",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Postgres]:
     """Run one until the block ends.
 
@@ -68,15 +95,17 @@ def postgres(
         port: port to listen on; default: a free one.
         identity: its certificate, for programs built with TLS; without one it offers none.
         programs: folder above its `bin`.
+        user: its superuser.
+        settings: more of postgresql.conf.
     """
-    server = Postgres(host, port or free_port())
-    with _home(programs) as (home, used, user):
+    with _home(programs) as (home, used, owner):
         data = home / "data"
+        server = Postgres(host, port or free_port(), used / "bin", data / "log", user)
         secret = home / "password"
         secret.write_text(server.password)
-        _own(secret, user)
+        _own(secret, owner)
         _run(
-            user,
+            owner,
             [used / "bin/initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-D", data],
             f"--username={server.user}",
             f"--pwfile={secret}",
@@ -87,22 +116,23 @@ def postgres(
             f"port = {server.port}",
             "unix_socket_directories = ''",
             "fsync = off",
+            *(f"{name} = '{value}'" for name, value in settings.items()),
         ]
         if identity is not None:
             for name, content in (("server.crt", identity.chain), ("server.key", identity.key)):
                 (data / name).write_bytes(content)
                 (data / name).chmod(0o600)
-                _own(data / name, user)
+                _own(data / name, owner)
             lines.append("ssl = on")
         with (data / "postgresql.conf").open("a") as file:
             file.write("\n".join(lines) + "\n")
         control = [used / "bin/pg_ctl", "-D", data, "-w", "-t", str(_SECONDS)]
-        _run(user, control, "-l", str(data / "log"), "start")
+        _run(owner, control, "-l", str(server.log), "start")
         try:
             await_port(host, server.port)
             yield server
         finally:
-            _run(user, control, "-m", "immediate", "stop")
+            _run(owner, control, "-m", "immediate", "stop")
 
 
 @contextmanager

@@ -1,44 +1,88 @@
-"""TLS before a real PostgreSQL that is built without: offers it, ends it, passes the rest on."""
+"""TLS before a real PostgreSQL that is built without, as PostgreSQL does it itself.
 
-import socket
+The client asks for TLS in the clear, is told yes, and speaks TLS from then on. Who does not ask is
+refused, as a server does that has no `host` line in pg_hba.conf, or RDS with rds.force_ssl.
+"""
+
+import asyncio
+import contextlib
 import ssl
 import threading
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 
 from tests.servers.certificates import Identity
 from tests.servers.postgres import Postgres
-from tests.servers.scripted import scripted
 from tests.servers.web import server_context
 
-_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+_ASKS = bytes.fromhex("0000000804d2162f")
+"""An SSLRequest (PostgreSQL documentation, Message Formats)."""
+_REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
+_SECONDS = 10
 
 
 @contextmanager
 def with_tls(server: Postgres, identity: Identity) -> Iterator[Postgres]:
     """The server as clients see it that ask for TLS."""
-    context = server_context(identity)
-
-    def talk(connection: socket.socket) -> None:
-        if connection.recv(8, socket.MSG_WAITALL) != _SSL_REQUEST:
-            return
-        connection.sendall(b"S")
-        with (
-            context.wrap_socket(connection, server_side=True) as secure,
-            socket.create_connection((server.host, server.port), 5) as behind,
-        ):
-            back = threading.Thread(target=_relay, args=(behind, secure), daemon=True)
-            back.start()
-            _relay(secure, behind)
-            back.join()
-
-    with scripted(talk, host=server.host) as port:
-        yield Postgres(server.host, port, server.user, server.password)
+    front = _Front(server, server_context(identity))
+    try:
+        yield replace(server, port=front.port)
+    finally:
+        front.stop()
 
 
-def _relay(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError, ssl.SSLError):
-        while piece := one.recv(4096):
-            other.sendall(piece)
-    with suppress(OSError):
-        other.shutdown(socket.SHUT_RDWR)
+class _Front:
+    """A front, in a thread of its own.
+
+    Attributes:
+        port: where it listens, at the server's address.
+    """
+
+    def __init__(self, behind: Postgres, context: ssl.SSLContext) -> None:
+        self._behind, self._context = behind, context
+        self.port = 0
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+        begun = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main(begun)))
+        self._thread.start()
+        begun.wait(timeout=_SECONDS)
+
+    def stop(self) -> None:
+        """End it and its connections."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(timeout=_SECONDS)
+
+    async def _main(self, begun: threading.Event) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, self._behind.host, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        begun.set()
+        await self._over.wait()
+        server.close()
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError, ssl.SSLError):
+            try:
+                if await reader.readexactly(len(_ASKS)) != _ASKS:
+                    length = (len(_REFUSED) + 4).to_bytes(4, "big")
+                    writer.write(b"E" + length + _REFUSED)
+                    await writer.drain()
+                    return
+                writer.write(b"S")
+                await writer.drain()
+                await writer.start_tls(self._context)
+                inner = await asyncio.open_connection(self._behind.host, self._behind.port)
+                await asyncio.gather(_copy(reader, inner[1]), _copy(inner[0], writer))
+            finally:
+                writer.close()
+
+
+async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
+    with contextlib.suppress(OSError, ssl.SSLError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

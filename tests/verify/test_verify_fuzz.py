@@ -43,8 +43,6 @@ STUB = HEAD + bytes.fromhex(
     + "0178"
 )
 
-chunks = st.lists(st.binary(max_size=60), max_size=4)
-
 
 @st.composite
 def bent(draw: st.DrawFn, right: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from ops.verify.step import Step
 PAIR = ("node1", "node2")
 
 
-def judged(counts: dict[str, int], nodes: tuple[str, ...] = PAIR, **more: object) -> Step:
+def judged(counts: dict[str, int], nodes: tuple[str, ...] = PAIR, **more: Any) -> Step:
     step = Step("connections")
-    judge(step, Spread(nodes, Counter(counts), **more))  # type: ignore[arg-type]
+    judge(step, Spread(nodes, Counter(counts), **more))
     return step
 
 
