@@ -6,6 +6,10 @@ from config.haproxy_text import Host
 _OVERHEAD = 1000
 """Files beside clients' connections: listeners, checks, sockets, logs, the old workers' own."""
 
+_HARD = 524_288
+"""systemd's own hard limit (systemd.exec, LimitNOFILE). HAProxy raises its limit up to it when a
+reload has more connections; beyond it has to be started anew."""
+
 
 def drop_in(settings: Haproxy, host: Host) -> str:
     """`/etc/systemd/system/haproxy.service.d/denodo.conf`.
@@ -14,11 +18,12 @@ def drop_in(settings: Haproxy, host: Host) -> str:
     fewer connections or not at all. A connection takes two.
     """
     file = f"{host.folder}/haproxy.cfg"
+    files = 2 * settings.maxconn + _OVERHEAD
     run = host.run.rpartition("/")
     return f"""\
 # Written by `denodo-ha haproxy render --systemd`.
 [Service]
-LimitNOFILE={2 * settings.maxconn + _OVERHEAD}
+LimitNOFILE={files}:{max(files, _HARD)}
 RuntimeDirectory={run[2]}
 RuntimeDirectoryMode=0755
 # Not -dW: with a node drained the state's file gives warnings.

@@ -7,6 +7,7 @@ confirmed. An answer never takes longer than a limit, whatever hangs behind it.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -214,7 +215,16 @@ def server(
             self.end_headers()
             self.wfile.write(body)
 
-    endpoint = ThreadingHTTPServer((listen, port), Handler)
-    endpoint.daemon_threads = True
+    class Endpoint(ThreadingHTTPServer):
+        """Answers everybody at once."""
+
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            # HAProxy's check hangs up once it has read the status.
+            if not isinstance(sys.exc_info()[1], ConnectionError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    endpoint = Endpoint((listen, port), Handler)
     log.info(f"answering on port {endpoint.server_port}")
     return endpoint

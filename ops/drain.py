@@ -154,10 +154,11 @@ def enable(
             print_line(f"{place.name} {node}: would be told that its metadata is right")
         groups = ", ".join(group.key for group in plan.missing)
         does = f"would come into {groups}" if groups else "is in every group"
+        does = f"would come back on {plan.where}" if plan.proxied else does
         marked = f"; it is out {plan.mark}" if plan.mark else ""
         print_line(f"{place.name} {node}: {does}{marked}")
         return
     plan = enabling.enable(node, metadata_ok=metadata_ok)
-    groups = ", ".join(group.key for group in plan.groups) or "no group"
     confirmed = "; its metadata is confirmed" if metadata_ok else ""
-    print_line(f"{place.name} {node} is healthy in {groups}{confirmed}")
+    back = "up on" if plan.proxied else "healthy in"
+    print_line(f"{place.name} {node} is {back} {plan.where}{confirmed}")

@@ -250,6 +250,7 @@ class Draining(OneNode):
                 marks.put(self._aws, self._place.region, plan.instance_id, plan.old)
         except (OpsError, KeyboardInterrupt) as second:
             groups = ", ".join(group.key for group in begun) or "no group"
+            groups = "some HAProxy" if plan.proxied else groups
             why = "interrupted" if isinstance(second, KeyboardInterrupt) else str(second)
             message = (
                 f"{what}. It could not be undone: {why}. {plan.node} may be out of {groups}, and "
@@ -257,7 +258,8 @@ class Draining(OneNode):
                 f"`denodo-ha enable {plan.node}` to bring it back"
             )
             raise kind(message) from error
-        message = f"{what}. It was undone: {plan.node} is in its groups as before"
+        stands = "is served" if plan.proxied else "is in its groups"
+        message = f"{what}. It was undone: {plan.node} {stands} as before"
         raise kind(message) from error
 
 

@@ -19,6 +19,7 @@ from ops.marks import Mark
 from ops.one_node import OneNode
 from ops.places import Place
 from ops.progress import Progress
+from ops.proxied_rotation import ProxiedRotation
 from ops.rotation import HEALTHY_S, Rotation
 
 CONFIRM: Final = "confirm-metadata"
@@ -37,6 +38,7 @@ class Plan:
         groups: the groups that it belongs into.
         missing: those of them that do not have it.
         mark: its mark, None where it has none.
+        proxied: whether it is HAProxies that bring it back, and none of the groups.
     """
 
     node: str
@@ -44,6 +46,14 @@ class Plan:
     groups: tuple[Group, ...]
     missing: tuple[Group, ...]
     mark: Mark | None
+    proxied: bool = False
+
+    @property
+    def where(self) -> str:
+        """Where it is brought back, in words."""
+        if self.proxied:
+            return "every HAProxy"
+        return ", ".join(group.key for group in self.groups) or "no group"
 
 
 class Enabling(OneNode):
@@ -133,7 +143,10 @@ class Enabling(OneNode):
         groups = cluster.of(node)
         inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
         missing = tuple(group for group in groups if group.arn not in inside)
-        return Plan(node, instance_id, groups, missing, Mark.of(shown[instance_id].tags))
+        mark = Mark.of(shown[instance_id].tags)
+        proxied = isinstance(rotation, ProxiedRotation)
+        # The balancer's groups hold the HAProxies.
+        return Plan(node, instance_id, groups, missing, mark, proxied)
 
     def _confirm(self, node: str) -> None:
         """Let a node write down that its metadata is right."""
@@ -165,7 +178,8 @@ class Enabling(OneNode):
             )
             rotation.register(plan.node, group)
             done.append(group.key)
-        self._standing = f"{plan.node} is in its groups{marked}; run this again to wait for it"
+        stands = "may not be back on every HAProxy" if plan.proxied else "is in its groups"
+        self._standing = f"{plan.node} {stands}{marked}; run this again to wait for it"
 
     def _wait(self, rotation: Rotation, plan: Plan) -> None:
         """Wait until it is healthy, and take away the mark that it had."""

@@ -88,14 +88,14 @@ class Haproxies(ABC):
         stay = {id_: one for id_, one in back.items() if one.code != exits.DONE}
         if stay:
             message = (
-                f"{_each(wrong)}. It was to be called off on the others and was not: {_each(stay)}"
+                f"{each(wrong)}. It was to be called off on the others and was not: {each(stay)}"
             )
             raise Failed(message)
         kind = _KINDS.get(frozenset(one.code for one in wrong.values()), Failed)
         if kind is not Failed:
-            raise kind(_each(wrong))
+            raise kind(each(wrong))
         called_off = f"; called off on {', '.join(sorted(taken))}" if taken else ""
-        message = f"{node} may still get new sessions. {_each(wrong)}{called_off}"
+        message = f"{node} may still get new sessions. {each(wrong)}{called_off}"
         raise Failed(message)
 
     def wait_until_gone(self, node: str, *, timeout: float | None = None) -> None:
@@ -129,9 +129,10 @@ def why(ended: Ended) -> str:
 def _demand(ended: Mapping[str, Ended], stands: str) -> None:
     wrong = {id_: one for id_, one in ended.items() if one.code != exits.DONE}
     if wrong:
-        message = f"{stands}. {_each(wrong)}"
+        message = f"{stands}. {each(wrong)}"
         raise Failed(message)
 
 
-def _each(ended: Mapping[str, Ended]) -> str:
+def each(ended: Mapping[str, Ended]) -> str:
+    """Why commands on HAProxies ended as they did."""
     return "; ".join(f"HAProxy on {id_}: {why(one)}" for id_, one in sorted(ended.items()))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops import exits, names
-from ops.agent import DELIVERY_S, EVERY_S, Ended
+from ops.agent import DELIVERY_S, EVERY_S, HASTE_S, Ended
 from ops.aws import Aws
 from ops.clock import Clock
 from ops.errors import Failed, NotFound
 from ops.found import Cluster
-from ops.haproxies import APPLY_S, Haproxies, why
+from ops.haproxies import APPLY_S, Haproxies, each, why
 from ops.translate import told
 from ops.wait import TooLong, until
 
@@ -90,13 +90,17 @@ class Proxies(Haproxies):
         Raises:
             Failed: one does not answer.
         """
-        ended = self.run(self.ids(), "status")
-        try:
-            return {id_: json.loads(one.output) for id_, one in ended.items()}
-        except ValueError:
-            said = "; ".join(f"{id_}: {why(one)}" for id_, one in sorted(ended.items()))
-            message = f"HAProxy does not say how it is: {said}"
-            raise Failed(message) from None
+        said: dict[str, Mapping[str, Any]] = {}
+        silent: dict[str, Ended] = {}
+        for id_, one in self.run(self.ids(), "status").items():
+            try:
+                said[id_] = json.loads(one.output)
+            except ValueError:
+                silent[id_] = one
+        if silent:
+            message = f"not every HAProxy says how it is: {each(silent)}"
+            raise Failed(message)
+        return said
 
     def run(
         self,
@@ -107,8 +111,19 @@ class Proxies(Haproxies):
         *,
         wait: bool = True,
         force: bool = False,
+        patience: float | None = None,
     ) -> dict[str, Ended]:
-        """Run an action of the document's; see `Haproxies`."""
+        """Run an action of the document's; see `Haproxies`.
+
+        Args:
+            ids: on which.
+            action: one of the document's.
+            node: the node that it is about.
+            seconds: how long it may take.
+            wait: whether a drain waits for sessions.
+            force: whether to drain also if nobody else serves.
+            patience: seconds to wait for its end; None: as long as it may take.
+        """
         ids = list(ids)
         client = self.aws.client("ssm", self.cluster.place.region)
         parameters = {
@@ -144,8 +159,8 @@ class Proxies(Haproxies):
                 look,
                 done=lambda every: all(one["Status"] in _ENDED for one in every.values()),
                 clock=self.clock,
-                timeout=seconds + 2 * DELIVERY_S,
-                every=EVERY_S,
+                timeout=seconds + 2 * DELIVERY_S if patience is None else patience,
+                every=EVERY_S if patience is None else HASTE_S,
             )
         except TooLong as late:
             message = f"the end of {action} was not seen after {late.seconds:.0f} s ({command})"

@@ -6,7 +6,16 @@ from typing import Annotated, Final
 
 import typer
 
-from ops import exits, options, places, status_ask, status_dns, status_read, status_verdict
+from ops import (
+    exits,
+    options,
+    places,
+    status_ask,
+    status_dns,
+    status_proxies,
+    status_read,
+    status_verdict,
+)
 from ops.aws import Aws
 from ops.clock import Clock, RealClock
 from ops.errors import Throttled, Unreachable
@@ -48,7 +57,7 @@ class Looking:
         site: where it is.
         config: its configuration, None where it was found by its tags.
         clock: the time.
-        ask: whether nodes are asked, too.
+        ask: whether nodes and HAProxies are asked, too.
     """
 
     def __init__(
@@ -57,6 +66,7 @@ class Looking:
         self._aws, self._site, self._config = aws, site, config
         self._clock, self._ask = clock, ask
         self._answers: status_ask.Answers = {}
+        self._fleets: status_proxies.Answers = {}
         self._asked: float | None = None
 
     def look(self) -> Environment:
@@ -72,9 +82,13 @@ class Looking:
             self._answers = status_ask.ask(
                 self._aws, self._site.environment, known.read, states, clock=self._clock
             )
+            self._fleets = status_proxies.ask(self._aws, known.read, clock=self._clock)
             self._asked = self._clock.monotonic()
         clusters = tuple(
-            status_read.of_place(place, known, self._answers) for place in self._site.clusters
+            status_read.of_place(
+                place, known, self._answers, self._fleets.get(place.name, status_proxies.NOBODY)
+            )
+            for place in self._site.clusters
         )
         dns = status_dns.read(self._aws, self._site, self._config, known)
         return Environment(
@@ -100,8 +114,8 @@ def status(
         bool,
         typer.Option(
             "--ask/--no-ask",
-            help="Ask the nodes themselves, by a command of Systems Manager on each; else only "
-            "what their balancer sees.",
+            help="Ask the nodes themselves, and the HAProxies before them, by a command of Systems "
+            "Manager on each; else only what their balancer sees.",
             rich_help_panel="How",
         ),
     ] = True,
@@ -112,7 +126,7 @@ def status(
         ),
     ] = False,
 ) -> None:
-    """Show every cluster, node, service and target, the balancer, and where DNS leads.
+    """Show every cluster, node, service and target, balancer, HAProxies, and where DNS leads.
 
     Ends with 0 if all is healthy, 1 if something is not, 5 if nobody is served, 6 if nothing could
     be read.

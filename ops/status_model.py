@@ -5,7 +5,8 @@ Environment
 └── clusters
     ├── balancer
     ├── nodes   instance, version, readiness, mark
-    └── groups  services, then auxiliary ports, each with its targets
+    ├── groups  services, then auxiliary ports, each with its targets
+    └── proxies HAProxies, each with what it finds of every node in every service
 """
 
 from collections.abc import Mapping
@@ -85,7 +86,8 @@ class Node:
         address: its private address.
         version: a short hash of the configuration that it has applied; empty if not known.
         waits: whether the last deploy wants another one; None if not known.
-        source: who says how it is: `node`, or `targets` where it could not be asked.
+        source: who says how it is: `node`; where it could not be asked `targets`, behind HAProxy
+            `haproxy`; `nobody` where HAProxy could not be asked either.
         unready: why its services are not ready, by service.
         unasked: why it could not be asked; empty if it was.
         drained: its mark; None where it has none.
@@ -103,6 +105,60 @@ class Node:
     unready: Mapping[str, str]
     unasked: str
     drained: Drained | None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A node in a service, as a HAProxy has it.
+
+    Attributes:
+        node: its name.
+        service: the service, or the node whose auxiliary port it is.
+        kind: service or auxiliary.
+        state: up, down, drain, maint, `drain, down` or `no address`.
+        usable: whether it gets new sessions.
+        sessions: its sessions, those of old workers included.
+        check: what the last check found.
+    """
+
+    node: str
+    service: str
+    kind: str
+    state: str
+    usable: bool
+    sessions: int
+    check: str
+
+    @property
+    def ordered(self) -> bool:
+        """Whether somebody took it out."""
+        return self.state.startswith(("drain", "maint"))
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A HAProxy.
+
+    Attributes:
+        instance: id of its instance.
+        servers: its nodes in its services; none where it does not say.
+        old_workers: how many processes finish sessions from before a reload.
+        failed_reloads: how many reloads in a row did not come up.
+        unasked: why it could not be asked; empty if it was.
+        problem: why it does not say how it is although it was asked; empty if it does.
+    """
+
+    instance: str
+    servers: tuple[Server, ...] = ()
+    old_workers: int = 0
+    failed_reloads: int = 0
+    unasked: str = ""
+    problem: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether it says how it is."""
+        return not (self.unasked or self.problem)
 
 
 @dataclass(frozen=True)
@@ -129,6 +185,7 @@ class Cluster:
         balancer: its balancer; None for a node without one.
         nodes: its nodes by name.
         groups: its groups.
+        proxies: its HAProxies; none where there are none, or they were not asked.
     """
 
     name: str
@@ -142,6 +199,7 @@ class Cluster:
     balancer: Balancer | None
     nodes: tuple[Node, ...]
     groups: tuple[Group, ...]
+    proxies: tuple[Proxy, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ops import found, health, instances, reasons, status_verdict
+from ops import found, health, instances, reasons, status_proxied, status_verdict
 from ops.aws import Aws
 from ops.errors import AwsError, Expired, NoCredentials, NotFound
 from ops.found import Cluster, Group
@@ -16,10 +16,13 @@ from ops.health import GroupHealth
 from ops.instances import Instance
 from ops.marks import Mark
 from ops.places import Place
+from ops.proxies import has_proxies
 from ops.status_ask import RUNNING, Answers, Said
-from ops.status_model import HEALTHY, OUT, UNKNOWN, Balancer, Drained, Node, Target
+from ops.status_model import OUT, UNKNOWN, Balancer, Drained, Node, Target
 from ops.status_model import Cluster as ClusterStatus
 from ops.status_model import Group as GroupStatus
+from ops.status_proxies import NOBODY, Fleet
+from ops.status_ready import Before
 from ops.together import together
 from ops.translate import told
 
@@ -118,7 +121,7 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     return str(shown["LoadBalancers"][0]["State"]["Code"])
 
 
-def of_place(place: Place, known: Raw, answers: Answers) -> ClusterStatus:
+def of_place(place: Place, known: Raw, answers: Answers, fleet: Fleet = NOBODY) -> ClusterStatus:
     """How the cluster at a place is."""
     cluster = known.clusters.get(place)
     if cluster is None:
@@ -128,13 +131,17 @@ def of_place(place: Place, known: Raw, answers: Answers) -> ClusterStatus:
     if isinstance(cluster, AwsError):
         return _unread(place, problems=(str(cluster),))
     groups = tuple(_group(cluster, group, known) for group in cluster.groups)
-    nodes = tuple(_node(cluster, node, known, answers, groups) for node in cluster.nodes)
+    proxies = fleet.proxies
+    before = Before(groups, proxies, has_proxies(cluster))
+    nodes = tuple(_node(cluster, node, known, answers, before) for node in cluster.nodes)
     balancer = None
     if cluster.balancer is not None:
         state = known.balancers[cluster.balancer.arn]
         balancer = Balancer(cluster.balancer.dns_name, state)
     status = cluster.stack.status
-    problems = list(status_verdict.problems(nodes, groups, balancer, status))
+    problems = list(status_verdict.problems(nodes, groups, balancer, status, proxies))
+    if fleet.problem:
+        problems.append(fleet.problem)
     if place.region in known.lost:
         problems.append(f"its instances are not known: {known.lost[place.region]}")
     return ClusterStatus(
@@ -143,12 +150,13 @@ def of_place(place: Place, known: Raw, answers: Answers) -> ClusterStatus:
         account=place.account,
         stack=place.stack,
         stack_status=status,
-        state=status_verdict.of_cluster(nodes, groups, problems),
+        state=status_verdict.of_cluster(nodes, groups, problems, proxies),
         problems=tuple(problems),
-        notes=(*status_verdict.notes(nodes, status), *_unasked(nodes)),
+        notes=(*status_verdict.notes(nodes, status), *_unasked(nodes), *_unasked_proxies(fleet)),
         balancer=balancer,
         nodes=nodes,
         groups=groups,
+        proxies=proxies,
     )
 
 
@@ -172,12 +180,23 @@ def _unread(
 
 def _unasked(nodes: Iterable[Node]) -> Iterator[str]:
     """Why nodes that run could not be asked, each reason once."""
-    reasons_: dict[str, list[str]] = {}
+    said = {
+        "targets": ", so it is as the targets say",
+        "haproxy": ", so it is as HAProxy finds it",
+        "nobody": "",
+    }
+    reasons_: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         if node.unasked and node.unasked != _UNASKED.unasked and node.state == RUNNING:
-            reasons_.setdefault(node.unasked, []).append(node.name)
-    for why, names in reasons_.items():
-        yield f"{', '.join(names)} could not be asked, so it is as the targets say: {why}"
+            reasons_.setdefault((node.unasked, said[node.source]), []).append(node.name)
+    for (why, by), names in reasons_.items():
+        yield f"{', '.join(names)} could not be asked{by}: {why}"
+
+
+def _unasked_proxies(fleet: Fleet) -> Iterator[str]:
+    yield from status_proxied.notes(fleet.proxies)
+    if fleet.unasked:
+        yield f"its HAProxies could not be asked: {fleet.unasked}"
 
 
 def _group(cluster: Cluster, group: Group, known: Raw) -> GroupStatus:
@@ -205,12 +224,13 @@ def _node(
     node: found.Node,
     known: Raw,
     answers: Answers,
-    groups: Iterable[GroupStatus],
+    before: Before,
 ) -> Node:
     shown = known.instances.get(node.instance_id)
     lost = cluster.place.region in known.lost
     said = answers.get((cluster.name, node.name), _UNASKED)
     mark = Mark.of(shown.tags) if shown else None
+    source, unready = before.ready(node.name, said)
     return Node(
         name=node.name,
         instance=node.instance_id,
@@ -220,19 +240,8 @@ def _node(
         address=shown.address if shown else "",
         version=said.status.version if said.status else "",
         waits=said.waits,
-        source="node" if said.status else "targets",
-        unready=dict(said.status.unready) if said.status else _by_targets(node.name, groups),
+        source=source,
+        unready=unready,
         unasked=said.unasked,
         drained=Drained(mark.at, mark.who, mark.why, str(mark)) if mark else None,
     )
-
-
-def _by_targets(node: str, groups: Iterable[GroupStatus]) -> dict[str, str]:
-    """Why a node is not ready as the balancer sees it."""
-    return {
-        group.name: target.why or target.state
-        for group in groups
-        if group.kind == "service"
-        for target in group.targets
-        if target.node == node and target.state != HEALTHY
-    }

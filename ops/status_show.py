@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from ops.status_model import Cluster, Dns, Environment, Node
+from ops.status_model import Cluster, Dns, Environment, Node, Proxy
 from ops.table import Cell, print_json, print_line, print_table, styled
+
+_BY = {"node": "", "targets": " (by its targets)", "haproxy": " (by HAProxy)", "nobody": ""}
 
 
 def as_json(environment: Environment) -> None:
@@ -57,6 +59,9 @@ def _cluster(cluster: Cluster) -> None:
     if cluster.groups:
         columns = ["Group", "Port", "Node", "Target", "Why"]
         print_table(columns, list(_groups(cluster)))
+    if cluster.proxies:
+        columns = ["Service", "Node", "HAProxy", "State", "Sessions", "Last check"]
+        print_table(columns, list(_servers(cluster.proxies)))
 
 
 def _node(node: Node) -> Sequence[Cell]:
@@ -76,7 +81,9 @@ def _node(node: Node) -> Sequence[Cell]:
 
 
 def _ready(node: Node) -> Cell:
-    by = "" if node.source == "node" else " (by its targets)"
+    by = _BY[node.source]
+    if node.source == "nobody":
+        return "?"
     if not node.unready:
         return f"yes{by}"
     reasons: dict[str, list[str]] = {}
@@ -92,3 +99,15 @@ def _groups(cluster: Cluster) -> Iterator[Sequence[Cell]]:
             yield name, str(group.port), "", styled("unknown"), group.problem
         for target in group.targets:
             yield name, str(group.port), target.node, styled(target.state), target.why
+
+
+def _servers(proxies: Sequence[Proxy]) -> Iterator[Sequence[Cell]]:
+    """What each HAProxy finds, side by side."""
+    seen = [(one, proxy.instance) for proxy in proxies for one in proxy.servers]
+    seen.sort(key=lambda pair: (pair[0].kind != "service", pair[0].service, pair[0].node, pair[1]))
+    for one, proxy in seen:
+        name = one.service if one.kind == "service" else f"auxiliary of {one.service}"
+        yield name, one.node, proxy, styled(one.state), str(one.sessions), one.check
+    for of in proxies:
+        if not of.answered:
+            yield "", "", of.instance, styled("unknown"), "", of.problem or of.unasked

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ops import status_proxied
 from ops.status_model import (
     DEGRADED,
     DOWN,
@@ -14,6 +15,8 @@ from ops.status_model import (
     Dns,
     Group,
     Node,
+    Proxy,
+    Target,
 )
 
 JDBC: Final = "jdbc"
@@ -22,7 +25,11 @@ _DRAINING: Final = "draining"
 
 
 def problems(
-    nodes: Sequence[Node], groups: Sequence[Group], balancer: Balancer | None, stack_status: str
+    nodes: Sequence[Node],
+    groups: Sequence[Group],
+    balancer: Balancer | None,
+    stack_status: str,
+    proxies: Sequence[Proxy] = (),
 ) -> Iterator[str]:
     """What makes a cluster other than healthy, the worst first."""
     if stack_status.endswith("_FAILED"):
@@ -33,10 +40,20 @@ def problems(
         if group.problem:
             yield f"{group.name}: {group.problem}"
         elif not group.healthy and group.kind == "service":
-            yield f"{group.name}: no healthy node, so nobody is served"
+            what = "HAProxy" if _is_proxied(group, nodes) else "node"
+            yield f"{group.name}: no healthy {what}, so nobody is served"
     yield from _of_proxies(nodes, groups)
+    yield from status_proxied.problems(nodes, groups, proxies)
+    answered = any(proxy.answered for proxy in proxies)
+    told = status_proxied.by_node(nodes, proxies)
     for node in nodes:
-        yield from _of_node(node, groups)
+        yield from _of_node(node, groups, told[node.name], by_proxies=answered)
+
+
+def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
+    """Whether none of a group's targets is a node."""
+    known = {node.name for node in nodes}
+    return bool(group.targets) and not any(target.node in known for target in group.targets)
 
 
 def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
@@ -52,17 +69,39 @@ def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]
         yield f"{', '.join(names)}: HAProxy {id_} {state}: {why}".removesuffix(": ")
 
 
-def _of_node(node: Node, groups: Sequence[Group]) -> Iterator[str]:
+def _of_node(
+    node: Node, groups: Sequence[Group], told: set[str], *, by_proxies: bool
+) -> Iterator[str]:
+    """A node, but for what HAProxies say of it."""
     if node.state not in {"running", UNKNOWN}:
         yield f"{node.name}: its instance {node.instance} is {node.state}".replace("  ", " ")
     seen = [
         (group, target) for group in groups for target in group.targets if target.node == node.name
     ]
     shared = [(group, target) for group, target in seen if group.kind != "auxiliary"]
+    if not by_proxies:
+        yield from _rotated(node, shared)
+    if node.state not in {"running", UNKNOWN}:
+        return
+    for group, target in seen:
+        if target.state in {HEALTHY, _DRAINING} or (target.state == OUT and group in _of(shared)):
+            continue
+        yield f"{group.name}: {node.name} {target.state}: {target.why}".removesuffix(": ")
+    sick = {group.name for group, target in seen if target.state != HEALTHY} | told
+    if node.source == "node" and node.drained is None:
+        for service, why in node.unready.items():
+            if service not in sick:
+                yield f"{node.name} says that {service} is not ready: {why}"
+
+
+def _rotated(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
+    """Whether a node is in its shared groups, and marked if it is not."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]
-    if node.drained is not None:
+    if node.drained is not None and not shared:
+        yield f"{node.name} is marked as drained {node.drained.said}"
+    elif node.drained is not None:
         yield from _drained(node.name, node.drained.said, inside, leaving)
     elif outside or leaving:
         out = f"out of {', '.join([*outside, *leaving])}"
@@ -70,17 +109,6 @@ def _of_node(node: Node, groups: Sequence[Group]) -> Iterator[str]:
             f"{node.name} is {out} without a mark: taken out by hand, or a command ended half "
             f"way; `denodo-ha enable {node.name}` brings it back"
         )
-    if node.state not in {"running", UNKNOWN}:
-        return
-    for group, target in seen:
-        if target.state in {HEALTHY, _DRAINING} or (target.state == OUT and group in _of(shared)):
-            continue
-        yield f"{group.name}: {node.name} {target.state}: {target.why}".removesuffix(": ")
-    sick = {group.name for group, target in seen if target.state != HEALTHY}
-    if node.source == "node" and node.drained is None:
-        for service, why in node.unready.items():
-            if service not in sick:
-                yield f"{node.name} says that {service} is not ready: {why}"
 
 
 def _of(pairs: Sequence[tuple[Group, object]]) -> list[Group]:
@@ -109,16 +137,23 @@ def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
         yield f"{', '.join(waiting)}: another configuration waits; `denodo-ha roll` applies it"
 
 
-def of_cluster(nodes: Sequence[Node], groups: Sequence[Group], found: Sequence[str]) -> str:
+def of_cluster(
+    nodes: Sequence[Node],
+    groups: Sequence[Group],
+    found: Sequence[str],
+    proxies: Sequence[Proxy] = (),
+) -> str:
     """The state of a cluster that could be read.
 
     It is down when no node serves jdbc; without jdbc, when no node serves any service; a node
-    without a balancer, when it does not run or says that it is not ready.
+    without a balancer, when it does not run or says that it is not ready. Behind HAProxy a node
+    serves when a HAProxy has it up, and the balancer finds that HAProxy healthy.
     """
+    unserved = status_proxied.unserved(groups, proxies)
     services = [group for group in groups if group.kind == "service" and not group.problem]
     decisive = [group for group in services if group.name == JDBC] or services
     if decisive:
-        down = not any(group.healthy for group in decisive)
+        down = not any(group.healthy for group in decisive if group.name not in unserved)
     elif any(group.kind == "service" for group in groups):
         return UNKNOWN
     else:

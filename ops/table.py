@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 _STYLES = {
-    **dict.fromkeys(("healthy", "running", "ready", "ok", "yes"), "green"),
+    **dict.fromkeys(("healthy", "running", "ready", "ok", "yes", "up"), "green"),
     **dict.fromkeys(("initial", "draining", "pending", "stopping", "degraded"), "yellow"),
+    **dict.fromkeys(("drain", "maint", "drain, down"), "yellow"),
     **dict.fromkeys(("unhealthy", "unused", "unavailable", "stopped", "terminated"), "red"),
-    **dict.fromkeys(("shutting-down", "down", "gone", "no"), "red"),
+    **dict.fromkeys(("shutting-down", "down", "gone", "no", "no address"), "red"),
 }
 
 _UNCUT = 10_000

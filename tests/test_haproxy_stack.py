@@ -7,6 +7,7 @@ from typing import Any
 
 from config.haproxy_front import front
 from config.load import load
+from ops.haproxy.cloud import Wanted
 from ops.haproxy.taking import FOLDER
 from stacks.first_boot import PROXY, PROXY_FOLDER, script
 from tests.assembly import ROOT, Assembly, synthesise
@@ -35,6 +36,23 @@ def test_a_change_of_its_file_replaces_no_machine(tmp_path: Path) -> None:
             assert after[id_]["Properties"] == one["Properties"]
     (parameter,) = (id_ for id_ in before if id_.startswith("HaproxyStateParameter"))
     assert before[parameter]["Properties"]["Value"] != after[parameter]["Properties"]["Value"]
+
+
+def test_a_host_reads_its_parameter_with_and_without_certificates(
+    assembly_of: AssemblyOf, tmp_path: Path
+) -> None:
+    given = assembly_of("haproxy").templates["denodo70ha-active"]["Resources"]
+    bare = template(tmp_path / "bare", deployed("7.0"))
+    found = []
+    for resources in (given, bare):
+        (id_,) = (one for one in resources if one.startswith("HaproxyStateParameter"))
+        value = resources[id_]["Properties"]["Value"]
+        if isinstance(value, dict):
+            parts = value["Fn::Join"][1]
+            value = "".join(one if isinstance(one, str) else "x" for one in parts)
+        found.append(Wanted.of(value))
+    assert [bool(one.certificate and one.authority) for one in found] == [True, False]
+    assert all(one.file.endswith(".cfg") and one.health_port == 9192 for one in found)
 
 
 def test_a_cluster_that_gets_haproxy_keeps_its_balancer_and_listeners(tmp_path: Path) -> None:

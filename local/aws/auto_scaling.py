@@ -37,7 +37,11 @@ def _template(properties: Properties) -> dict[str, Any]:
     raise _fault(message)
 
 
-def _launched(properties: Properties, subnet: str, stack: str) -> dict[str, Any]:
+_NAME_TAG = "aws:autoscaling:groupName"
+"""AWS's own tag on every instance of a group (AWS, Tag Auto Scaling groups and instances)."""
+
+
+def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dict[str, Any]:
     """Start one instance; gives it as the group shows it."""
     data = dict(_template(properties))
     profile = data.get("IamInstanceProfile") or {}
@@ -48,6 +52,7 @@ def _launched(properties: Properties, subnet: str, stack: str) -> dict[str, Any]
         for one in properties.get("Tags") or []
         if types.truth(one.get("PropagateAtLaunch"))
     ]
+    data["Tags"].append({"Key": _NAME_TAG, "Value": name})
     record = instances.launch(data, stack=stack)
     for arn in properties.get("TargetGroupARNs") or []:
         target_health.register(arn, [_target(arn, record["InstanceId"])])
@@ -87,13 +92,14 @@ def _wanted(properties: Properties) -> int:
     return wanted
 
 
-def _fill(group: dict[str, Any], properties: Properties, stack: str) -> None:
+def _fill(name: str, properties: Properties, stack: str) -> None:
     """Start what is missing, spread over the subnets."""
+    group = _groups[name]
     places = cycle(_subnets(properties))
     for _ in group["Instances"]:
         next(places)
     while len(group["Instances"]) < _wanted(properties):
-        group["Instances"].append(_launched(properties, next(places), stack))
+        group["Instances"].append(_launched(properties, name, next(places), stack))
 
 
 def _drop(one: dict[str, Any], arns: list[str]) -> None:
@@ -104,11 +110,12 @@ def _drop(one: dict[str, Any], arns: list[str]) -> None:
     instances.terminate(one["InstanceId"])
 
 
-def _replace(group: dict[str, Any], properties: Properties, arns: list[str], stack: str) -> None:
+def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:
     """One new instance for each old one, in its place."""
+    group = _groups[name]
     for place, old in enumerate(list(group["Instances"])):
         subnet = emulator.instances[old["InstanceId"]]["SubnetId"]
-        group["Instances"][place] = _launched(properties, subnet, stack)
+        group["Instances"][place] = _launched(properties, name, subnet, stack)
         _drop(old, arns)
 
 
@@ -130,7 +137,7 @@ def install() -> None:
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         made: Made = create(logical_id, properties, stack)
         try:
-            _fill(_groups[made[0]], properties, stack)
+            _fill(made[0], properties, stack)
         except Exception:  # whatever it is, it goes on to the stack
             # The stack knows nothing of what was not created.
             deleted(made[0], properties)
@@ -142,12 +149,12 @@ def install() -> None:
     ) -> Made:
         group, arns = _groups[id_], old.get("TargetGroupARNs") or []
         if types.changed(old, new, "LaunchTemplate"):
-            _replace(group, {**new, "TargetGroupARNs": arns}, arns, stack)
+            _replace(id_, {**new, "TargetGroupARNs": arns}, arns, stack)
         made: Made = update(id_, old, new, stack, logical_id)
         while len(group["Instances"]) > _wanted(new):
             _drop(group["Instances"].pop(), arns)
         _follow(group, old, new)
-        _fill(group, new, stack)
+        _fill(id_, new, stack)
         return made
 
     def deleted(id_: str, properties: Properties) -> None:

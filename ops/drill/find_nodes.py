@@ -85,27 +85,33 @@ class FindNodes:
         balancer = reader.named(value, LOAD_BALANCER)
         if balancer is not None:
             return [self._balancer(balancer)]
-        # Two regions may well have the same id.
-        key = str(value) if marks(value) else f"{group.stack.name}/{value}"
-        if key not in self.found.nodes:
-            name = self._given_name(group, value) or group.tags.get(NODE_TAG)
-            found = marks(value)
-            shown = found[0][1] if found else str(value)
-            zone = self._zones.get((group.stack.name, str(value)))
-            self.found.nodes[key] = Node(key, name or shown, group.stack.name, zone)
-        elif NODE_TAG in group.tags and self.found.nodes[key].name == str(value):
+        names = {str(id_): name for name, id_ in self._given(group.stack).items()}
+        name = names.get(str(value)) or group.tags.get(NODE_TAG)
+        key = self._made_up(group.stack, value, name)
+        if NODE_TAG in group.tags and self.found.nodes[key].name == str(value):
             # Its shared groups came first, and did not know its name.
             self._rename(key, group.tags[NODE_TAG])
         return [key]
 
-    def _given_name(self, group: Resource, id_: object) -> str | None:
-        """The name of an instance that exists already, by the output that gives its id."""
-        outputs = mapping(group.stack.template.get("Outputs"))
-        for output, name in mapping(self._reader.ours(group.stack).get("Nodes")).items():
-            said = mapping(outputs.get(output)).get("Value")
-            if self._reader.resolver.value(group.stack, said) == id_:
-                return str(name)
-        return None
+    def _made_up(self, stack: Stack, id_: object, name: str | None) -> Key:
+        """A machine that no template has, with the zone that our metadata says."""
+        found = marks(id_)
+        # Two regions may well have the same id.
+        key = str(id_) if found else f"{stack.name}/{id_}"
+        if key not in self.found.nodes:
+            shown = found[0][1] if found else str(id_)
+            zone = self._zones.get((stack.name, str(id_)))
+            self.found.nodes[key] = Node(key, name or shown, stack.name, zone)
+        return key
+
+    def _given(self, stack: Stack) -> dict[str, object]:
+        """The ids of nodes by name, by the outputs that give them."""
+        outputs = mapping(stack.template.get("Outputs"))
+        return {
+            str(name): self._reader.resolver.value(stack, mapping(outputs[output]).get("Value"))
+            for output, name in mapping(self._reader.ours(stack).get("Nodes")).items()
+            if output in outputs
+        }
 
     def _rename(self, key: Key, name: str) -> None:
         one = self.found.nodes[key]
@@ -191,9 +197,8 @@ class FindNodes:
         for other in self._reader.of(INSTANCE):
             if other.stack is resource.stack and node in (other.tags.get(NODE_TAG), other.id):
                 return other.key
-        key = str(node)
-        self.found.nodes.setdefault(key, Node(key, key, resource.stack.name, None))
-        return key
+        name = str(node)
+        return self._made_up(resource.stack, self._given(resource.stack).get(name, name), name)
 
 
 def forwarded(listener: Resource) -> Iterator[object]:

@@ -54,8 +54,9 @@ class Wanted:
                 program=str(said["program"]),
                 file=str(said["file"]),
                 drop_in=str(said["drop_in"]),
-                certificate=str(said["certificate"] or ""),
-                authority=str(said["authority"] or ""),
+                # CloudFormation's JSON leaves out what is nothing.
+                certificate=str(said.get("certificate") or ""),
+                authority=str(said.get("authority") or ""),
                 health_port=int(said["health_port"]),
             )
         except (ValueError, KeyError, TypeError) as wrong:

@@ -145,3 +145,31 @@ def test_an_alarm_on_a_group_of_a_balancer_has_no_data() -> None:
     settings["Dimensions"][1]["Value"] = got("P9090", "TargetGroupFullName")
     nothing = next(one for one in drilled(templates).outcomes if one.failure.kind == "nothing")
     assert [move.after for move in nothing.moves] == ["site-b"]
+
+
+def test_nodes_that_exist_already_are_known_by_name_with_their_zones() -> None:
+    """Two clusters may well call different nodes the same."""
+    templates = proxied({"9999": {"Nodes": ["vdp.1", "vdp.2"]}})
+    templates["site-a"]["Outputs"] |= {
+        "NodeIdvdp1": {"Value": "i-1"},
+        "NodeIdvdp2": {"Value": "i-2"},
+    }
+    templates["site-a"]["Metadata"] = {
+        "Denodo": {
+            "Nodes": {"NodeIdvdp1": "vdp.1", "NodeIdvdp2": "vdp.2"},
+            "Zones": {"i-1": "eu-west-1a", "i-2": "eu-west-1b"},
+        }
+    }
+    found = drilled(templates)
+    nodes = {
+        one.name: one.zone for one in found.model.nodes.values() if one.key.endswith(("-1", "-2"))
+    }
+    assert {key: nodes[key] for key in ("vdp.1", "vdp.2")} == {
+        "vdp.1": "eu-west-1a",
+        "vdp.2": "eu-west-1b",
+    }
+    lost = found.by_failure[Failure("zone-lost", "site-a", "eu-west-1b")]
+    assert (lost.unreachable, lost.partial) == ((), ())
+    templates["site-a"]["Metadata"]["Denodo"]["Zones"]["i-1"] = "eu-west-1b"
+    lost = drilled(templates).by_failure[Failure("zone-lost", "site-a", "eu-west-1b")]
+    assert lost.unreachable == (9999,)

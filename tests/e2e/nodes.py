@@ -9,6 +9,8 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from local import control
@@ -17,17 +19,66 @@ from node import ready
 from tests.assembly import ROOT
 from tests.node.home import Home
 
+Told = dict[str, Any]
 _TIMEOUT_S = 120
 _READY_PORT = 9191
 
 _AWS = """\
 #!{python} -ISs
-import sys, urllib.request
-assert sys.argv[1:3] == ["ssm", "get-parameter"], sys.argv
-# Asked of the test: to import an AWS client here, each time, would be most of the test's time.
-with urllib.request.urlopen("http://127.0.0.1:{port}/", timeout=60) as answer:
-    sys.stdout.write(answer.read().decode())
+import http.client, json, sys
+there = http.client.HTTPConnection({address!r}, {port}, timeout=60)
+# Asked of the test: to import an AWS client here, each time, would be most of its time.
+there.request("POST", "/", json.dumps(dict(aws=sys.argv[1:])))
+said = json.loads(there.getresponse().read())
+sys.stdout.write(said["output"])
 """
+
+
+class Agent:
+    """What takes Systems Manager's commands on a machine, on a port of its own.
+
+    What the machine asks AWS comes here too: a start of the real AWS CLI takes a second.
+
+    Args:
+        address: the machine's.
+        commanded: runs a command; gives its exit code, output and errors.
+        asked: is the AWS CLI; gives what it writes.
+    """
+
+    def __init__(
+        self, address: str, commanded: Callable[[Told], Told], asked: Callable[[list[str]], str]
+    ) -> None:
+        def answer(told: Told) -> Told:
+            return {"output": asked(told["aws"])} if "aws" in told else commanded(told)
+
+        self._address = address
+        self._server = http.server.ThreadingHTTPServer((address, 0), _handler(answer))
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def cli(self, path: Path) -> None:
+        """Put the AWS CLI of the machine there."""
+        told = {"python": sys.executable, "address": self._address, "port": self.port}
+        path.write_text(_AWS.format(**told))
+        path.chmod(0o755)
+
+    def end(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def sh(script: str) -> tuple[int, str, str]:
+    """Run a script; gives its exit code, output and errors."""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 class Machine:
@@ -37,26 +88,34 @@ class Machine:
         home: its Denodo home.
         instance_id: the instance that it stands in for.
         actions: what its agent was told to do.
+        told: is called before its agent does something.
     """
 
-    def __init__(self, home: Home, access: Access, *, instance_id: str, parameter: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        access: Access,
+        *,
+        instance_id: str,
+        parameter: str,
+        ready_at: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.home, self._access = home, access
         self.instance_id, self.actions = instance_id, list[str]()
+        self._wanted: tuple[Told, Told] = ({}, {})
+        self.told: Callable[[str], None] = lambda _action: None
         (home.folder / "machine").write_text(instance_id)
-        self._parameter, self._ssm = parameter, access.client("ssm")
+        self._parameter = parameter
         self._data = home.data(
             servers=["vdp", "data-catalog"],
             ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
         )
-        self._wanted: tuple[Any, Any] = {}, {}
         (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
-        self._endpoint = ready.server(home.system, 0, "127.0.0.1")
-        self._agent = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        program = home.folder / "aws"
-        program.write_text(_AWS.format(python=sys.executable, port=self._agent.server_address[1]))
-        program.chmod(0o755)
-        for server in (self._endpoint, self._agent):
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        self._endpoint = ready.server(home.system, ready_at[1], ready_at[0])
+        threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
+        self._address = ready_at[0]
+        self._agent = Agent(self._address, self._commanded, self._asked)
+        self._agent.cli(home.folder / "aws")
 
     def begin(self) -> None:
         """Come up: apply, confirm the metadata, and stand in for the instance."""
@@ -78,9 +137,9 @@ class Machine:
 
     def _stand_in(self) -> None:
         told = {
-            "address": "127.0.0.1",
+            "address": self._address,
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
-            "commands": self._agent.server_address[1],
+            "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"
         control.call(self._access.endpoint, path, told, method="PUT")
@@ -88,9 +147,9 @@ class Machine:
     def end(self) -> None:
         """Leave nothing behind."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
-        for server in (self._endpoint, self._agent):
-            server.shutdown()
-            server.server_close()
+        self._endpoint.shutdown()
+        self._endpoint.server_close()
+        self._agent.end()
         self.home.end()
 
     @property
@@ -100,7 +159,7 @@ class Machine:
 
     def _run(self, command: str) -> tuple[int, str, str]:
         """Run the program."""
-        return self._sh(
+        return sh(
             f". {self.home.folder}/environment; export DENODO_NODE_PARAMETER\n"
             f"cd {ROOT}; exec {self._program} {command}"
         )
@@ -110,21 +169,19 @@ class Machine:
         arguments = " ".join(f"'{one}'" for one in self.home.arguments)
         return f"{sys.executable} -m node {arguments}"
 
-    @staticmethod
-    def _sh(script: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            ["sh", "-c", script],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.returncode, done.stdout, done.stderr
+    def _asked(self, arguments: list[str]) -> str:
+        """Be `aws ssm get-parameter`, for the machine's own home and ports."""
+        assert arguments[:2] == ["ssm", "get-parameter"], arguments
+        client = self._access.client("ssm")
+        there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+        kept = ("denodo", "ports", "servers", "limits", "ready")
+        self._wanted = {**there, **{key: self._data[key] for key in kept}}, there
+        return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
 
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
         """Run a document's script as the agent of an instance would."""
         self.actions.append(told["parameters"]["Action"])
+        self.told(self.actions[-1])
         script = (
             told["script"]
             # It would write to the machine's own systemd.
@@ -133,7 +190,7 @@ class Machine:
             .replace("/opt/denodo-node/current", str(ROOT))
             .replace("/etc/denodo-node/environment", f"{self.home.folder}/environment")
         )
-        code, output, error = self._sh(script)
+        code, output, error = sh(script)
         if told["parameters"]["Action"] == "status":
             output = self._as_deployed(output)
         return {"code": code, "output": output, "error": error}
@@ -146,34 +203,20 @@ class Machine:
             said["applied"]["state"] = there
         return json.dumps(said)
 
-    def _told(self) -> dict[str, Any]:
-        """What the AWS CLI says of the parameter: the state, for this home and its ports."""
-        there = json.loads(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
-        mine = {key: self._data[key] for key in ("denodo", "ports", "servers", "limits", "ready")}
-        self._wanted = {**there, **mine}, there
-        return {"Parameter": {"Value": json.dumps(self._wanted[0])}}
 
-    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        machine = self
+def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        """Takes commands."""
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """Takes commands, and says what the machine shall be."""
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            said = json.dumps(answer(json.loads(body))).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                self._say(machine._commanded(json.loads(body)))
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
 
-            def do_GET(self) -> None:
-                self._say(machine._told())
-
-            def _say(self, answer: dict[str, Any]) -> None:
-                said = json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        return Handler
+    return Handler

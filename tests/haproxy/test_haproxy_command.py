@@ -106,7 +106,7 @@ def test_render_wants_a_configuration(tmp_path: Path) -> None:
 def test_render_prints_the_drop_in(tmp_path: Path) -> None:
     data = _behind(minimal(), {f"{BALANCER}/haproxy": {"maxconn": 5000}})
     told = _render(tmp_path, data, "--systemd", "--group", "denodo").stdout
-    assert "LimitNOFILE=11000\n" in told
+    assert "LimitNOFILE=11000:524288\n" in told
     assert "-S /run/haproxy/master.sock,mode,660,group,denodo\n" in told
 
 

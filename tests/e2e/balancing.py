@@ -1,0 +1,161 @@
+"""HAProxies of a deployed environment: a real one on this machine for each instance.
+
+Each has the file that was deployed, with the paths, the address and the readiness port of this
+machine. Its agent runs the document's own script, and with it the real program.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from config.model import Environment
+from config.ports import READY_PORT
+from local import control
+from local.credentials import Access
+from ops.haproxy.servers import Server, servers
+from tests.assembly import ROOT
+from tests.e2e.nodes import Agent, sh
+from tests.haproxy.running import PROGRAM, Running
+
+_HAPROXY = """\
+import sys
+from functools import partial
+from pathlib import Path
+sys.path.insert(0, {ops!r})
+from haproxy import draining
+draining.POLL_S = 0.1  # nobody here has sessions for long
+from haproxy import __main__ as program, host
+folder = Path({folder!r})
+program.host.Host = partial(
+    host.Host, tls=folder / "tls", drop_in=folder / "denodo.conf", systemctl=None, settle=0
+)
+where = [f"--run={{folder}}", f"--state={{folder}}/server-state"]
+where.append(f"--config={{folder}}/haproxy.cfg")
+sys.exit(program.main([*where, "--haproxy", {haproxy!r}, *sys.argv[1:]]))
+"""
+
+
+def _deployed(access: Access, address: str) -> str:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    body = access.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return str(body.decode())
+
+
+def _here(content: str, told: dict[str, Any]) -> str:
+    """A deployed file as this machine needs it: other folders, one address, no user and no root.
+
+    Nobody is before HAProxy here, so the PROXY protocol's header is not expected either.
+    """
+    for pattern, here in (
+        (r"^    (user|group|chroot) .*\n", ""),
+        (r"/run/haproxy/", f"{told['folder']}/"),
+        (r"/var/lib/haproxy/server-state", f"{told['folder']}/server-state"),
+        (r" group haproxy", ""),
+        (r"bind (127\.0\.0\.1)?:", f"bind {told['address']}:"),
+        (r" accept-proxy", ""),
+        (rf"connect port {READY_PORT}", f"connect port {told['ready']}"),
+    ):
+        content = re.sub(pattern, here, content, flags=re.MULTILINE)
+    return content
+
+
+class Balancing:
+    """A HAProxy that stands in for an instance.
+
+    Attributes:
+        instance_id: the instance.
+        proxy: the HAProxy.
+        actions: what its agent was told to do, each with the node.
+    """
+
+    def __init__(self, running: Running, access: Access, *, instance_id: str, told: Any) -> None:
+        self.instance_id, self.proxy, self._access = instance_id, running, access
+        self.actions: list[tuple[str, str]] = []
+        self.address = str(told["address"])
+        folder = running.folder
+        self._told = {**told, "folder": str(folder)}
+        (folder / "haproxy.py").write_text(
+            _HAPROXY.format(ops=str(ROOT / "ops"), folder=str(folder), haproxy=PROGRAM)
+        )
+        self._agent = Agent(self.address, self._commanded, self._asked)
+        self._agent.cli(folder / "aws")
+
+    def begin(self) -> None:
+        """Serve with the deployed file, and stand in for the instance."""
+        wanted = json.loads(self._wanted())
+        self.proxy.start(_here(_deployed(self._access, wanted["file"]), self._told))
+        self.reachable(agent=True)
+
+    def reachable(self, *, agent: bool) -> None:
+        """Stand in for the instance, with or without an agent that Systems Manager reaches."""
+        told: dict[str, object] = {"address": self.address}
+        if agent:
+            told["commands"] = self._agent.port
+        path = f"stand-ins/{self.instance_id}"
+        control.call(self._access.endpoint, path, told, method="PUT")
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
+        self._agent.end()
+        self.proxy.stop()
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Its nodes in its services, as it says now; auxiliary ports left out."""
+        return tuple(one for one in servers(self.proxy.place) if not one.auxiliary)
+
+    def states(self, node: str) -> set[str]:
+        """The states of a node in its services."""
+        return {one.state for one in self.servers if one.node == node}
+
+    def _wanted(self) -> str:
+        shown = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
+        return str(shown["Parameter"]["Value"])
+
+    def _asked(self, arguments: list[str]) -> str:
+        """Be the AWS CLI, for what the program asks."""
+        if arguments[:2] == ["ssm", "get-parameter"]:
+            return json.dumps({"Parameter": {"Value": self._wanted()}})
+        assert arguments[:2] == ["s3", "cp"], arguments
+        Path(arguments[-1]).write_text(_here(_deployed(self._access, arguments[-2]), self._told))
+        return ""
+
+    def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Run the document's script as the agent of an instance would."""
+        action, node = told["parameters"]["Action"], told["parameters"]["Node"]
+        self.actions.append((action, node))
+        folder = self.proxy.folder
+        script = (
+            told["script"]
+            .replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin")
+            .replace("/opt/denodo-haproxy/current", str(folder))
+            # It would replace the program by what is in the bucket, which is the same.
+            .replace("python3 -m haproxy take", "true")
+            .replace("python3 -m haproxy", f"{sys.executable} -S -E {folder}/haproxy.py")
+        )
+        code, output, error = sh(script)
+        return {"code": code, "output": output, "error": error}
+
+
+@contextmanager
+def balancing(
+    environment: Environment, access: Access, *, instance_id: str, told: Any
+) -> Iterator[Balancing]:
+    """A HAProxy that serves in an instance's place."""
+    folder = Path(tempfile.mkdtemp(prefix="hx-"))
+    try:
+        made = Balancing(Running(environment, folder), access, instance_id=instance_id, told=told)
+        try:
+            made.begin()
+            yield made
+        finally:
+            made.end()
+    finally:
+        shutil.rmtree(folder)

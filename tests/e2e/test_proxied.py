@@ -1,0 +1,454 @@
+"""A cluster behind HAProxy end to end: real cdk, real HAProxies, real programs on hosts and nodes.
+
+The tests are one story, in their order.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from config.haproxy_checks import RMI_HELLO
+from node import ready
+from ops import agent, draining, exits, proxies, rollout, rotation
+from ops.cdk import Cdk
+from ops.cli import COMMANDS, build
+from ops.clock import Clock
+from ops.haproxy import draining as host_draining
+from tests import local_server
+from tests.assembly import ROOT
+from tests.e2e.balancing import Balancing, balancing
+from tests.e2e.deployment import Change, Data, Deployment
+from tests.e2e.nodes import Machine
+from tests.haproxy import stand_ins
+from tests.haproxy.ports import NODES, free
+from tests.haproxy.stand_ins import Ports, Site
+from tests.node.home import Home
+
+CLUSTER = "active"
+ADDRESSES = ("127.0.0.1", "127.0.0.4")
+SERVICES = ("jdbc", "odbc", "web")
+_SECONDS = 120
+
+Run = Callable[..., Result]
+
+HURRY = [(module, "EVERY_S") for module in (agent, draining, proxies, rotation)]
+HURRY += [(module, "HASTE_S") for module in (agent, proxies)]
+"""What waits for AWS's seconds, which are short here."""
+
+
+def behind_haproxy(ports: Ports) -> Change:
+    """The example's first cluster, with ports that are free and nodes that are here."""
+
+    def change(data: Data) -> None:
+        del data["clusters"]["passive"], data["failover"]
+        data["services"] = {
+            "jdbc": {"port": free(), "node_port": ports.jdbc},
+            "odbc": {"port": free(), "node_port": ports.odbc},
+            "web": {"port": free(), "node_port": ports.web, "sticky": True},
+        }
+        cluster = data["clusters"][CLUSTER]
+        for name, port in ports.auxiliary.items():
+            cluster["nodes"][name]["auxiliary_port"] = port
+        told = cluster["balancer"]["haproxy"]
+        del told["tls"]
+        told.update(hosts=dict(NODES), health_port=free(), metrics_port=free(), maxconn=2000)
+        told["checks"] = {"rise": 1}
+
+    return change
+
+
+def heap(gib: int) -> Change:
+    def change(data: Data) -> None:
+        data["denodo"]["jvm"] = {"vdp": f"-Xmx{gib}g"}
+
+    return change
+
+
+def idle(seconds: int) -> Change:
+    def change(data: Data) -> None:
+        data["services"]["odbc"]["idle_timeout"] = seconds
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    made = stand_ins.site()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("proxied")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDK_VALIDATION", "false")
+        made = Deployment.of_example("haproxy", folder, behind_haproxy(site.ports))
+        made.prepare()
+        made.deploy()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ready_port() -> int:
+    """Where the program on every node tells how it is."""
+    return free()
+
+
+@pytest.fixture(scope="module")
+def machines(
+    deployment: Deployment, ready_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Machine]]:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ready, "KEPT_SECONDS", 0.2)
+        made = {}
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            made[name] = Machine(
+                Home(tmp_path_factory.mktemp(name), "7.0"),
+                deployment.access,
+                instance_id=node.instance_id,
+                parameter=f"/denodo/denodo70ha/{CLUSTER}/{name}",
+                ready_at=(NODES[name], ready_port),
+            )
+            stack.callback(made[name].end)
+            made[name].begin()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def fronts(
+    deployment: Deployment, machines: dict[str, Machine], ready_port: int
+) -> Iterator[tuple[Balancing, ...]]:
+    """The HAProxies."""
+    assert machines
+    instances = sorted(
+        one.instance_id for one in deployment.topology().clusters[CLUSTER].proxies.values()
+    )
+    assert len(instances) == len(ADDRESSES)
+    parameter = f"/denodo/denodo70ha/{CLUSTER}/haproxy/state"
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(
+                balancing(
+                    deployment.loaded.environment,
+                    deployment.access,
+                    instance_id=instance,
+                    told={"address": address, "ready": ready_port, "parameter": parameter},
+                )
+            )
+            for instance, address in zip(instances, ADDRESSES, strict=True)
+        )
+
+
+@pytest.fixture
+def run(
+    deployment: Deployment, fronts: tuple[Balancing, ...], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Runs a command in this process, as an operator of the deployment would."""
+    assert fronts
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        monkeypatch.delenv(key)
+    for key, value in deployment.access.settings(local_server.place()).items():
+        monkeypatch.setenv(key, value)
+    for module, name in HURRY:
+        monkeypatch.setattr(module, name, 0.1)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(build(COMMANDS), [*arguments, "-c", file(deployment)])
+
+    return run
+
+
+def file(deployment: Deployment) -> str:
+    return str(deployment.out.parent / "environment.yaml")
+
+
+def status(run: Run) -> tuple[int, dict[str, Any]]:
+    done = run("status", "--format", "json")
+    ((active,),) = (json.loads(done.stdout)["clusters"],)
+    return done.exit_code, active
+
+
+class Watch:
+    """What clients and operators would see all the time, on every HAProxy.
+
+    Attributes:
+        refused: connections for jdbc that nobody answered.
+        together: nodes that were not up in every service of every HAProxy at the same time.
+    """
+
+    def __init__(self, fronts: tuple[Balancing, ...], port: int) -> None:
+        self._fronts, self._port = fronts, port
+        self.refused: list[str] = []
+        self.together: set[frozenset[str]] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(timeout=30)
+
+    def _look(self) -> None:
+        while not self._end.wait(0.03):
+            out = {node for node in NODES for one in self._fronts if one.states(node) != {"up"}}
+            self.together.add(frozenset(out))
+            self.refused += [str(one.address) for one in self._fronts if not self._served(one)]
+
+    def _served(self, front: Balancing) -> bool:
+        try:
+            with socket.create_connection((front.address, self._port), 10) as client:
+                client.sendall(bytes.fromhex(RMI_HELLO))
+                return client.recv(1) == b"\x4e"
+        except OSError:
+            return False
+
+
+def jdbc(deployment: Deployment) -> int:
+    return deployment.loaded.environment.services["jdbc"].port
+
+
+def test_status_has_what_each_haproxy_finds(run: Run, fronts: tuple[Balancing, ...]) -> None:
+    code, active = status(run)
+    assert (code, active["problems"], active["notes"]) == (exits.DONE, [], [])
+    assert [one["instance"] for one in active["proxies"]] == [one.instance_id for one in fronts]
+    for proxy in active["proxies"]:
+        assert {(one["service"], one["node"], one["state"]) for one in proxy["servers"]} == {
+            *((service, node, "up") for service in SERVICES for node in NODES),
+            *((node, node, "up") for node in NODES),
+        }
+    assert {node["source"] for node in active["nodes"]} == {"node"}
+    quick = json.loads(run("status", "--format", "json", "--no-ask").stdout)["clusters"][0]
+    assert (quick["proxies"], quick["problems"]) == ([], [])
+    assert {node["source"] for node in quick["nodes"]} == {"nobody"}
+
+
+def test_a_node_goes_out_of_every_haproxy_and_comes_back(
+    run: Run, fronts: tuple[Balancing, ...]
+) -> None:
+    drained = run("drain", "node1", "--why", "new disk")
+    assert drained.exit_code == exits.DONE, drained.output
+    assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
+    assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
+    code, active = status(run)
+    assert code == exits.NO
+    (problem,) = active["problems"]
+    assert problem.startswith("node1 is drained since ")
+    assert problem.endswith(": new disk")
+    refused = run("drain", "node2")
+    assert refused.exit_code == exits.REFUSED
+    assert "0 usable nodes would be left for jdbc" in refused.stderr
+    assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
+    back = run("enable", "node1")
+    assert back.exit_code == exits.DONE, back.output
+    assert back.stdout == "active node1 is up on every HAProxy\n"
+    assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
+    assert status(run)[1]["problems"] == []
+
+
+def test_haproxies_that_disagree_are_told(run: Run, fronts: tuple[Balancing, ...]) -> None:
+    first, second = fronts
+    place = second.proxy.place
+    host_draining.drain(place, "node1", lambda _line: None, seconds=None, force=False)
+    _, active = status(run)
+    (problem,) = active["problems"]
+    assert f"node1 is out of jdbc, odbc, web on HAProxy {second.instance_id} without" in problem
+    assert first.states("node1") == {"up"}
+    assert run("enable", "node1").exit_code == exits.DONE
+    assert second.states("node1") == {"up"}
+
+
+def test_a_haproxy_that_says_nothing_hides_no_other(
+    run: Run, fronts: tuple[Balancing, ...]
+) -> None:
+    first, second = fronts
+    second.reachable(agent=False)
+    code, active = status(run)
+    assert (code, active["problems"]) == (exits.DONE, [])
+    (note,) = active["notes"]
+    assert note.startswith(f"HAProxy {second.instance_id} could not be asked: ")
+    assert len(active["proxies"][0]["servers"]) == len(first.servers) + len(NODES)
+    second.reachable(agent=True)
+    second.proxy.stop()
+    code, active = status(run)
+    assert code == exits.NO
+    assert any(
+        one.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
+        for one in active["problems"]
+    )
+    second.proxy.start(second.proxy.place.config.read_text())
+    assert status(run)[0] == exits.DONE
+
+
+def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
+    for one in fronts:
+        # Who listens on the first one's address is who the nodes send clients on to.
+        through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", one.address)
+        done = run("verify", "--connections", "12", "--format", "json", *through)
+        found = json.loads(done.stdout)
+        # PostgreSQL stands in for ODBC, without TLS and without a password.
+        told = {
+            step["finding"] for of in found["subjects"] for step in of["steps"] if step["finding"]
+        }
+        assert told <= {"odbc-open", "odbc-no-tls", "spread-unseen", "spread-few"}, done.stdout
+        spread = [
+            step["seen"]
+            for of in found["subjects"]
+            for step in of["steps"]
+            if of["name"].startswith("jdbc") and step["step"] == "12 connections"
+        ]
+        assert all(node in spread[0] for node in NODES)
+
+
+_ROLL = """
+import sys
+from ops import agent, draining, proxies, rotation
+for module in (agent, draining, proxies, rotation):
+    module.EVERY_S = 0.1
+from ops.__main__ import main
+sys.argv = ["denodo-ha", *sys.argv[1:]]
+main()
+"""
+
+
+def roll_until(begun: threading.Event, deployment: Deployment) -> None:
+    """Roll in a process of its own, and kill that when something has begun."""
+    rolling = subprocess.Popen(
+        [sys.executable, "-c", _ROLL, "roll", "-c", file(deployment)],
+        cwd=ROOT,
+        env=deployment.access.environment(local_server.place()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert begun.wait(_SECONDS)
+    finally:
+        rolling.kill()
+        rolling.wait(timeout=30)
+
+
+def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
+    deployment: Deployment, run: Run, machines: dict[str, Machine], fronts: tuple[Balancing, ...]
+) -> None:
+    changed: list[tuple[str, list[set[str]]]] = []
+    begun = threading.Event()
+    for name, machine in machines.items():
+
+        def told(action: str, name: str = name) -> None:
+            if action == "apply":
+                changed.append((name, [one.states(name) for one in fronts]))
+                begun.set()
+
+        machine.told = told
+    deployment.change(heap(3))
+    deployment.deploy()
+    with Watch(fronts, jdbc(deployment)) as watch:
+        roll_until(begun, deployment)
+        code, active = status(run)
+        assert code == exits.NO
+        assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
+        assert any(one.endswith(": denodo-ha roll") for one in active["problems"])
+        done = run("roll", "--take-over", "--timeout", "60")
+    assert done.exit_code == exits.DONE, done.output
+    assert "active: rolled node1, node2" in done.stdout
+    # What the killed run had begun on the node may have come up, and is then not done again.
+    assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
+    assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
+    assert all("-Xmx3g" in machine.jvm for machine in machines.values())
+    assert watch.together == {frozenset(), frozenset({"node1"}), frozenset({"node2"})}
+    assert watch.refused == []
+    assert status(run)[1]["problems"] == []
+
+
+def test_a_file_is_loaded_on_one_haproxy_after_the_other(
+    deployment: Deployment, run: Run, fronts: tuple[Balancing, ...]
+) -> None:
+    assert run("drain", "node2").exit_code == exits.DONE
+    deployment.change(idle(777))
+    deployment.deploy()
+    assert not any("777s" in one.proxy.place.config.read_text() for one in fronts)
+    with Watch(fronts, jdbc(deployment)) as watch:
+        done = run("haproxy", "apply")
+    assert done.exit_code == exits.DONE, done.output
+    assert [one.instance_id in done.stdout for one in fronts] == [True, True]
+    assert all("777s" in one.proxy.place.config.read_text() for one in fronts)
+    assert watch.refused == []
+    # A reload forgets nobody who is out.
+    assert [one.states("node2") for one in fronts] == [{"maint"}, {"maint"}]
+    assert run("enable", "node2").exit_code == exits.DONE
+    again = run("haproxy", "apply")
+    assert again.stdout.count("nothing has changed") == len(fronts)
+
+
+class Replacing(Cdk):
+    """The real CLI; a machine with a new disk then stands in for each new instance."""
+
+    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
+        super().__init__()
+        object.__setattr__(self, "_of", (deployment, machines))
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        deployment, machines = self._of  # type: ignore[attr-defined]
+        super().deploy(out, stack, clock)
+        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
+            if machines[name].instance_id != node.instance_id:
+                machines[name].become(node.instance_id)
+
+
+def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
+    deployment: Deployment,
+    run: Run,
+    machines: dict[str, Machine],
+    fronts: tuple[Balancing, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    for machine in machines.values():
+        machine.told = lambda _action: None
+    assert run("pin").exit_code == exits.DONE
+    image = "ami-0fedcba9876543210"
+    deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=image))
+    deployment.prepare()
+    monkeypatch.setattr(rollout, "Cdk", lambda _profile: Replacing(deployment, machines))
+    with Watch(fronts, jdbc(deployment)) as watch:
+        done = run("rollout", "--timeout", "90")
+        assert done.exit_code == exits.FAILED, done.output
+        assert "denodo-ha enable node1 --metadata-ok" in done.stderr
+    assert watch.together == {frozenset(), frozenset({"node1"})}
+    assert watch.refused == []
+    assert machines["node1"].instance_id != before["node1"]
+    assert machines["node2"].instance_id == before["node2"]
+    assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
+    back = run("enable", "node1", "--metadata-ok")
+    assert back.exit_code == exits.DONE, back.output
+    assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
+
+
+def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:
+    site["node1"].kill()
+    for one in fronts:
+        one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc]
+    code, active = status(run)
+    assert code == exits.NO
+    told = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
+    assert any(one.startswith(told) for one in active["problems"]), active["problems"]
+    site["node2"].kill()
+    for one in fronts:
+        one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]
+    code, active = status(run)
+    assert (code, active["state"]) == (exits.DOWN, "down")
+    assert "jdbc: no HAProxy has a node that is up, so nobody is served" in active["problems"]
