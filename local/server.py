@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +19,6 @@ Say = Callable[[str], None]
 _START_S = 30.0
 _STOP_S = 15.0
 _PAUSE_S = 0.05
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""The servers that this process has started; they outlive it."""
 
 
 @dataclass(frozen=True)
@@ -120,20 +119,21 @@ def _launch(place: Place, port: int) -> Server:
             # Ctrl-C in the terminal is for the command, and not for the server.
             start_new_session=True,
         )
-    _children[process.pid] = process
     deadline = time.monotonic() + _START_S
     try:
         while time.monotonic() < deadline and process.poll() is None:
             server = running(place)
             if server is not None and server.pid == process.pid:
+                # It outlives this process, and others may end it: nobody waits for its end.
+                process.returncode = 0
                 return server
             time.sleep(_PAUSE_S)  # it is up when it answers, and tells nobody
     except BaseException:  # Ctrl-C too: nobody else knows of the server yet
-        _end(process.pid, hard=True)
+        _end_child(process)
         raise
     said = place.log.read_bytes()[begin:].decode(errors="replace").strip()
     if process.poll() is None:
-        _end(process.pid, hard=True)
+        _end_child(process)
         message = f"the local AWS did not answer within {_START_S:.0f} s and was ended\n{said}"
         raise LocalError(message)
     if "is taken" in said:
@@ -193,13 +193,13 @@ def _end(pid: int, *, hard: bool = False) -> None:
         deadline = time.monotonic() + _STOP_S
         while time.monotonic() < deadline:
             if not _command(pid):
-                _reap(pid)
+                with suppress(ChildProcessError):  # somebody else has started it
+                    os.waitpid(pid, os.WNOHANG)
                 return
             time.sleep(_PAUSE_S)  # it may be no child of ours, which could be waited for
 
 
-def _reap(pid: int) -> None:
-    """Take note of the end of a child of our own; others have another parent."""
-    child = _children.pop(pid, None)
-    if child is not None:
-        child.wait(_STOP_S)
+def _end_child(process: subprocess.Popen[bytes]) -> None:
+    """End a server that has not come up."""
+    process.kill()
+    process.wait(_STOP_S)

@@ -31,4 +31,4 @@ class RealClock:
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        time.sleep(seconds)
+        time.sleep(seconds)  # every wait of the commands ends here

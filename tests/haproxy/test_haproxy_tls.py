@@ -12,10 +12,11 @@ import pytest
 from tests.configurations import Data, changed
 from tests.haproxy.certificates import Certificates
 from tests.haproxy.certificates import certificates as make_certificates
-from tests.haproxy.ports import NODES, PROXY, free
+from tests.haproxy.ports import NODES, PROXY
 from tests.haproxy.running import BALANCER, Running, configuration, running
 from tests.haproxy.servers import web
 from tests.haproxy.stand_ins import Site
+from tests.servers.ports import free_port
 
 
 def _get(
@@ -38,7 +39,7 @@ def _get(
 
 
 def _data(site: Site, node_port: int, tls: Data | None, sticky: object) -> Data:
-    service = {"port": free(), "node_port": node_port, "sticky": sticky}
+    service = {"port": free_port(), "node_port": node_port, "sticky": sticky}
     more = {} if tls is None else {f"{BALANCER}/haproxy/tls": {**tls, "services": ["secure"]}}
     return changed(configuration(site.ports), {"services/secure": service, **more})
 
@@ -78,7 +79,7 @@ def test_terminated(site: Site, certificates: Certificates) -> None:
 
 
 def test_encrypted_again(site: Site, certificates: Certificates) -> None:
-    port = free()
+    port = free_port()
     data = _data(site, port, {"mode": "reencrypt"}, sticky=False)
     with (
         _nodes(dict.fromkeys(NODES, certificates.nodes), port),
@@ -92,7 +93,7 @@ def test_encrypted_again(site: Site, certificates: Certificates) -> None:
 def test_a_node_with_a_stranger_s_certificate_gets_nothing(
     site: Site, certificates: Certificates, tmp_path: Path
 ) -> None:
-    port = free()
+    port = free_port()
     stranger = make_certificates(tmp_path)
     chains = {"node1": stranger.nodes, "node2": certificates.nodes}
     data = _data(site, port, {"mode": "reencrypt"}, sticky=False)
@@ -104,7 +105,7 @@ def test_a_node_with_a_stranger_s_certificate_gets_nothing(
 
 
 def test_a_node_of_another_name_gets_nothing(site: Site, certificates: Certificates) -> None:
-    port = free()
+    port = free_port()
     tls = {"mode": "reencrypt", "node_name": "other.example.com"}
     data = _data(site, port, tls, sticky=False)
     with (
@@ -118,7 +119,7 @@ def test_a_node_of_another_name_gets_nothing(site: Site, certificates: Certifica
 
 def test_passed_through(site: Site, certificates: Certificates) -> None:
     """Who speaks with the client is the node; HAProxy's check asks by HTTPS all the same."""
-    port = free()
+    port = free_port()
     data = _data(site, port, {"mode": "passthrough"}, sticky=True)
     with (
         _nodes(dict.fromkeys(NODES, certificates.nodes), port),

@@ -1,12 +1,9 @@
 """Denodo homes in a folder, as 7.0, 8.0 and 9.0 have them, with scripts that behave."""
 
 import getpass
-import itertools
 import json
 import os
-import socket
 import sys
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,6 +11,7 @@ from typing import Any, Literal, cast
 from node.state import State, parse
 from node.system import System
 from tests.node import java, stand_in
+from tests.servers.ports import free_ports
 
 VERSIONS = ("7.0", "8.0", "9.0")
 Version = Literal["7.0", "8.0", "9.0"]
@@ -76,24 +74,6 @@ com.denodo.license.port=10091
 """
 
 PORTS = ("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory", "web", "scheduler")
-
-
-# Below the ports that the kernel gives to connections, which come and go; each given once.
-_candidates = iter(range(10000 + os.getpid() * 37 % 10000, 32000))
-
-
-def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
-    """Ports that nothing listens on; all different, and never the same again."""
-    free = (port for port in _candidates if port not in but and _is_free(port))
-    return list(itertools.islice(free, count))
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-        return True
-    except OSError:
-        return False
 
 
 @dataclass

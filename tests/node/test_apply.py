@@ -25,7 +25,8 @@ from node.errors import (
 )
 from node.record import Record
 from node.system import System
-from tests.node.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home, free_ports
+from tests.node.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home
+from tests.servers.ports import free_ports
 
 ALL_SERVERS = ["vdp", "data-catalog", "scheduler"]
 

@@ -10,7 +10,8 @@ import pytest
 
 from node.state import parse
 from tests.node import killed
-from tests.node.home import FILES, MANAGER, VDP, WEB, Home, free_ports
+from tests.node.home import FILES, MANAGER, VDP, WEB, Home
+from tests.servers.ports import free_ports
 
 # What is killed is forked, which a process with a JVM in it had better not be.
 _RUNNER = [sys.executable, "-m", "tests.node.test_killed"]

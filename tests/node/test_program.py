@@ -23,7 +23,8 @@ from node.record import Record
 from node.state import parse
 from tests.assembly import ROOT
 from tests.node.cloud import PARAMETER, Cloud
-from tests.node.home import VDP, Home, free_ports
+from tests.node.home import VDP, Home
+from tests.servers.ports import free_ports
 
 _PROGRAM = ROOT / "node"
 _SIGNAL = {"stack": "denodo-active", "resource": "Node1", "when": "ready"}

@@ -1,18 +1,50 @@
 """Ports that nobody has, and waiting until somebody does."""
 
+import itertools
+import os
 import socket
 import subprocess
 import time
+from collections.abc import Collection, Iterator
 
 _PATIENCE_S = 30.0
+_FIRST, _SLICE, _SLICES = 10_000, 2_700, 8
+"""Below the ports that the kernel gives to connections, which come and go; a part for each of the
+workers of a run, so that none takes what another is about to use."""
+
+
+def _mine() -> Iterator[int]:
+    """The ports of this process's part, each once; runs beside each other begin elsewhere."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SLICES
+    first = _FIRST + worker * _SLICE
+    begin = first + os.getpid() * 37 % _SLICE
+    return itertools.chain(range(begin, first + _SLICE), range(first, begin))
+
+
+_candidates = _mine()
 
 
 def free_port() -> int:
-    """A port that is free on every loopback address."""
+    """A port that is free on every loopback address, and was not given before."""
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
+    """Ports that are free on every loopback address; none was given before."""
+    free = (port for port in _candidates if port not in but and _is_free(port))
+    return list(itertools.islice(free, count))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as one:
-        one.bind(("0.0.0.0", 0))  # noqa: S104 - bound for a moment, and never listened on
-        port: int = one.getsockname()[1]
-        return port
+        # What has ended a moment ago is no obstacle; what listens is.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
+        except OSError:
+            return False
+        return True
 
 
 def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = None) -> None:
