@@ -30,9 +30,10 @@ from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.haproxy import stand_ins
-from tests.haproxy.ports import NODES, free
+from tests.haproxy.ports import NODES
 from tests.haproxy.stand_ins import Ports, Site
 from tests.node.home import Home
+from tests.servers.ports import free_port
 
 CLUSTER = "active"
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
@@ -52,16 +53,18 @@ def behind_haproxy(ports: Ports) -> Change:
     def change(data: Data) -> None:
         del data["clusters"]["passive"], data["failover"]
         data["services"] = {
-            "jdbc": {"port": free(), "node_port": ports.jdbc},
-            "odbc": {"port": free(), "node_port": ports.odbc},
-            "web": {"port": free(), "node_port": ports.web, "sticky": True},
+            "jdbc": {"port": free_port(), "node_port": ports.jdbc},
+            "odbc": {"port": free_port(), "node_port": ports.odbc},
+            "web": {"port": free_port(), "node_port": ports.web, "sticky": True},
         }
         cluster = data["clusters"][CLUSTER]
         for name, port in ports.auxiliary.items():
             cluster["nodes"][name]["auxiliary_port"] = port
         told = cluster["balancer"]["haproxy"]
         del told["tls"]
-        told.update(hosts=dict(NODES), health_port=free(), metrics_port=free(), maxconn=2000)
+        told.update(
+            hosts=dict(NODES), health_port=free_port(), metrics_port=free_port(), maxconn=2000
+        )
         told["checks"] = {"rise": 1}
 
     return change
@@ -102,7 +105,7 @@ def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def ready_port() -> int:
     """Where the program on every node tells how it is."""
-    return free()
+    return free_port()
 
 
 @pytest.fixture(scope="module")
