@@ -30,7 +30,7 @@ class Engine:
         self.start = start or Situation()
         self._well: dict[tuple[Key, ClusterState], View] = {}
         self._views: dict[tuple[Key, ClusterState], View] = {}
-        self._points = open_points(model)
+        self._points = open_points(model, self.view, self.start)
         self._before: dict[Reading, Health] = {}
         self._looks_at = {site.name: looks_at(model, site) for site in model.sites}
         self._sites = {

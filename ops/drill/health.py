@@ -142,8 +142,14 @@ class Health:
         return Reach.ALL if machines.listens(machine, check.port) else Reach.NONE
 
 
-def open_points(model: Model) -> frozenset[str]:
-    """The points that AWS's documents leave open, of those that matter to a model."""
+def open_points(model: Model, views: Views, start: Situation) -> frozenset[str]:
+    """The points that AWS's documents leave open, of those that matter to a model.
+
+    Args:
+        model: the templates.
+        views: gives a balancer in a situation.
+        start: what has failed already.
+    """
     used = {record.check for site in model.sites for record in site.records.values()}
     checks = [model.checks[key] for key in _with_children(model, used)]
     alarms = [alarm for one in checks if (alarm := model.alarms.get(one.alarm or ""))]
@@ -154,7 +160,11 @@ def open_points(model: Model) -> frozenset[str]:
         for record in (site.primary, site.secondary)
     ):
         found.add("threshold_for_alias")
-    if any(_depends_on_zones(alarm) for alarm in alarms if not alarm.switch):
+    if any(
+        _depends_on_zones(alarm) or _is_of_one_zone(alarm, views, start)
+        for alarm in alarms
+        if not alarm.switch
+    ):
         found.add("zones_count_all")
     if any(alarm.missing != "missing" for alarm in alarms):
         found.add("missing_by_alarm")
@@ -207,8 +217,17 @@ def _has_thresholds(model: Model, record: Record) -> bool:
     )
 
 
+def _is_of_one_zone(alarm: Alarm, views: Views, start: Situation) -> bool:
+    """Whether the only zone that has targets may be lost, so that others report them or nobody."""
+    if alarm.metric not in _COUNTS or alarm.group is None or alarm.balancer is None:
+        return False
+    view = views(alarm.balancer, start)
+    own, every = (view.reported(alarm.group, zones_count_all=how) for how in (False, True))
+    return len(own) == 1 < len(every)
+
+
 def _depends_on_zones(alarm: Alarm) -> bool:
-    """All but "no healthy target at all", which is the same however zones count."""
+    """All but "no healthy target at all", which is the same while some zone reports."""
     return alarm.metric in _COUNTS and not (
         alarm.metric == "HealthyHostCount"
         and alarm.statistic in ("Maximum", "Sum")

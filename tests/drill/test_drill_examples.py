@@ -17,10 +17,12 @@ from tests.assembly import ROOT, Assembly, synthesise
 AssemblyOf = Callable[[str], Assembly]
 
 
-def drilled(assembly: Assembly) -> Drilled:
-    return play(
-        build(tuple(Stack(name, name, "", found) for name, found in assembly.templates.items()))
-    )
+def drilled(assembly: Assembly, *drained: tuple[str, str]) -> Drilled:
+    stacks = (Stack(name, name, "", found) for name, found in assembly.templates.items())
+    model = build(tuple(stacks))
+    keys = [key for key, one in model.nodes.items() if (one.cluster, one.name) in drained]
+    assert len(keys) == len(drained)
+    return play(model, frozenset(keys))
 
 
 def broken(found: Drilled) -> list[str]:
@@ -56,6 +58,25 @@ def test_cookies_are_as_many_nodes_and_one_balancer_more(assembly_of: AssemblyOf
     assert everywhere.unreachable == (443,)
     node = found.by_failure[Failure("node-lost", "main", "node1")]
     assert (node.unreachable, node.partial, node.recovery) == ((), (), 10)
+
+
+def test_with_one_of_two_drained_the_site_stays(assembly_of: AssemblyOf) -> None:
+    found = drilled(assembly_of("active-passive"), ("active", "node1"))
+    (move,) = found.without_failure.moves
+    assert (move.after, found.without_failure.unreachable) == ("active", ())
+    lost = found.by_failure[Failure("node-lost", "active", "node2")]
+    assert [move.after for move in lost.moves] == ["passive"]
+
+
+def test_the_only_zone_in_service_is_lost(assembly_of: AssemblyOf) -> None:
+    """Whether the other zone then reports that nobody is healthy, AWS does not say."""
+    found = drilled(assembly_of("active-passive"), ("active", "node1"))
+    lost = found.by_failure[Failure("zone-lost", "active", "eu-west-1b")]
+    assert lost.unreachable == (9090, 9996, 9999)
+    (reading,) = lost.readings
+    assert "if each zone's HealthyHostCount is of all targets: DNS moves to passive" in reading
+    other = found.by_failure[Failure("zone-lost", "active", "eu-west-1a")]
+    assert (other.unreachable, other.readings) == ((), ())
 
 
 @pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])
