@@ -1,5 +1,6 @@
 """Calls to the local AWS itself, which are none of AWS's: see `local/aws/control.py`."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -37,6 +38,9 @@ def call(
             reason = refused.reason
         message = f"the local AWS refused {method} {path}: {reason}"
         raise LocalError(message) from None
+    except http.client.HTTPException as broken_off:
+        message = f"the local AWS broke off its answer to {method} {path}"
+        raise ConnectionError(message) from broken_off
 
 
 def identity(endpoint: str, *, timeout: float = 5.0) -> dict[str, Any] | None:

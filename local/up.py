@@ -1,9 +1,11 @@
 """`make local`: from a configuration to its deployed topology, on this machine."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
 from config import choose
@@ -36,7 +38,8 @@ def up(config: str, place: Place, console: Console, *, port: int = 0) -> None:
         say(f"Configuration {file}: {_described(loaded)}")
         found = server.ensure(place, say, port=port)
         deploy(found, loaded, config, place, say)
-        topology = _settled(found.endpoint, loaded, say)
+        with _running(place):
+            topology = _settled(found.endpoint, loaded, say)
         table.show(topology, console)
         write_commands(place)
     _what_next(config, console)
@@ -46,29 +49,26 @@ def deploy(found: server.Server, loaded: Loaded, config: str, place: Place, say:
     """Make what is given, bootstrap, and have the CDK CLI deploy everything."""
     environment = loaded.environment
     access = Access(found.endpoint, *bootstrap.home(environment))
-    prove(access)
     try:
-        count = give(found.endpoint, loaded)
-        if count:
-            say(f"Made {count} things that the configuration takes as given")
-        where = bootstrap.missing(found.endpoint, environment)
-        if where:
-            say(f"Bootstrapping {', '.join(f'{one} {region}' for one, region in where)}")
-            bootstrap.bootstrap(found.endpoint, place, environment, where)
-        say("Deploying with `cdk deploy --all`")
-        assembly = place.assemblies / environment.name
-        assembly.mkdir(parents=True, exist_ok=True)
-        Cdk(access, place).run(
-            *("deploy", "--all", "--require-approval", "never", "--output", str(assembly)),
-            *("-c", f"config={_absolute(config)}"),
-        )
-    except (LocalError, OSError) as error:
-        if server.running(place) is None:
-            message = (
-                f"the local AWS has ended meanwhile (log: {place.log}). Run `make local` again: it "
-                "comes back as it was before the deploy, which then begins again"
+        with _running(place):
+            prove(access)
+            count = give(found.endpoint, loaded)
+            if count:
+                say(f"Made {count} things that the configuration takes as given")
+            where = bootstrap.missing(found.endpoint, environment)
+            if where:
+                say(f"Bootstrapping {', '.join(f'{one} {region}' for one, region in where)}")
+                bootstrap.bootstrap(found.endpoint, place, environment, where)
+            say("Deploying with `cdk deploy --all`")
+            assembly = place.assemblies / environment.name
+            assembly.mkdir(parents=True, exist_ok=True)
+            Cdk(access, place).run(
+                *("deploy", "--all", "--require-approval", "never", "--output", str(assembly)),
+                *("-c", f"config={_absolute(config)}"),
             )
-            raise LocalError(message) from error
+    except _EndedError:
+        raise
+    except (LocalError, OSError) as error:
         others = [one for one in environments(place) if one != environment.name]
         if others:
             message = (
@@ -77,6 +77,25 @@ def deploy(found: server.Server, loaded: Loaded, config: str, place: Place, say:
             )
             raise LocalError(message) from error
         raise
+
+
+class _EndedError(LocalError):
+    pass
+
+
+@contextmanager
+def _running(place: Place) -> Iterator[None]:
+    """What fails in here while the server has ended, fails because of that."""
+    try:
+        yield
+    except (LocalError, OSError, BotoCoreError) as error:
+        if server.running(place) is not None:
+            raise
+        message = (
+            f"the local AWS has ended meanwhile (log: {place.log}). Run `make local` again: it "
+            "comes back as it was before the deploy, which then begins again"
+        )
+        raise _EndedError(message) from error
 
 
 def environments(place: Place) -> list[str]:

@@ -61,10 +61,12 @@ def test_rolling_restart_under_load_fails_nobody(proxy: Running, site: Site) -> 
         assert {f"{kind} node1", f"{kind} node2"} <= set(clients.done), clients.done
 
 
-def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running) -> None:
+def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: Site) -> None:
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(4)]
     mine = [one for one in sessions if one.node == "node1"]
     assert mine
+    # Of a session that has asked a moment ago: its connection is kept.
+    kept_open = handshaken(site.ports.auxiliary["node1"])
     with load() as clients:
         # They ask now and then, each time by a new connection to the auxiliary port.
         for session in sessions:
@@ -77,6 +79,8 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running) -> Non
         assert waited.is_alive()
         assert _of(proxy) == {"jdbc": "drain", "odbc": "drain", "web": "maint"}
         assert proxy.states()["auxiliary.node1/node1"] == "up"
+        assert lives(kept_open)
+    kept_open.close()
     waited.join(timeout=30)
     assert not waited.is_alive()
     assert new == {"node2"}
