@@ -28,6 +28,11 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many tests wait for a server now and then."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
 def example(request: pytest.FixtureRequest) -> str:
     """Each example's name in turn."""
