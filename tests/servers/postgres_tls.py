@@ -9,8 +9,8 @@ import contextlib
 import ssl
 import threading
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from tests.servers.certificates import Identity
@@ -43,6 +43,7 @@ class _Front:
     def __init__(self, behind: Postgres, context: ssl.SSLContext) -> None:
         self._behind, self._context = behind, context
         self.port = 0
+        self._connections: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         begun = threading.Event()
@@ -62,10 +63,16 @@ class _Front:
         begun.set()
         await self._over.wait()
         server.close()
+        for one in self._connections:
+            one.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         with contextlib.suppress(OSError, EOFError, ssl.SSLError):
-            try:
+            async with _closed(writer):
                 if await reader.readexactly(len(_ASKS)) != _ASKS:
                     length = (len(_REFUSED) + 4).to_bytes(4, "big")
                     writer.write(b"E" + length + _REFUSED)
@@ -75,9 +82,20 @@ class _Front:
                 await writer.drain()
                 await writer.start_tls(self._context)
                 inner = await asyncio.open_connection(self._behind.host, self._behind.port)
-                await asyncio.gather(_copy(reader, inner[1]), _copy(inner[0], writer))
-            finally:
-                writer.close()
+                async with _closed(inner[1]):
+                    await asyncio.gather(_copy(reader, inner[1]), _copy(inner[0], writer))
+        self._connections.discard(task)
+
+
+@asynccontextmanager
+async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
+    """Close a connection in the end, and see it closed: the loop may end after that."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), 1)
 
 
 async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
