@@ -19,14 +19,14 @@ from tests.configurations import Data, errors, loaded, text, write
 from tests.variations import OTHER, SAME, Variation
 
 FEW = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-SOME = settings(FEW, max_examples=15)
-MANY = settings(FEW, max_examples=150)
+SOME = settings(FEW, max_examples=10)
+MANY = settings(FEW, max_examples=120)
 MESSAGE = re.compile(r"\S+\.yaml:[1-9]\d*:[1-9]\d*(: .+)?: .+; .+; .+")
 
 

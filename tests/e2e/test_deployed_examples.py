@@ -17,6 +17,8 @@ _SMALLEST = "active-active"
 _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
 """Those of which each has something that no other has: nodes in groups, a node that serves by
 itself, HAProxies, a database."""
+_MORE = ("active-passive", "internet-facing", "web-cookies")
+"""Those whose balancers have something more: auxiliary ports, addresses and TLS, a second one."""
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")
@@ -54,6 +56,7 @@ def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
     assert said.count("(no changes)") == stacks
 
 
+@pytest.mark.parametrize("example", [*_KINDS, *_MORE], indirect=True, scope="module")
 def test_changes_are_seen_and_made_around_the_balancer(
     example: str, deployment: Deployment
 ) -> None:
