@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from node import log, probes
 from node.errors import NodeError
@@ -220,10 +220,10 @@ def server(
 
         daemon_threads = True
 
-        def handle_error(self, request: object, client_address: object) -> None:
+        def handle_error(self, request: Any, client_address: Any) -> None:
             # HAProxy's check hangs up once it has read the status.
             if not isinstance(sys.exc_info()[1], ConnectionError):
-                super().handle_error(request, client_address)  # type: ignore[arg-type]
+                super().handle_error(request, client_address)
 
     endpoint = Endpoint((listen, port), Handler)
     log.info(f"answering on port {endpoint.server_port}")

@@ -5,30 +5,24 @@ The tests are one story, in their order.
 
 import json
 import os
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from config.haproxy_checks import RMI_HELLO
 from node import ready
 from ops import agent, draining, exits, proxies, rollout, rotation
-from ops.cdk import Cdk
 from ops.cli import COMMANDS, build
-from ops.clock import Clock
 from ops.haproxy import draining as host_draining
 from tests import local_server
-from tests.assembly import ROOT
 from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
+from tests.e2e.replacing import Replacing
+from tests.e2e.watching import Watch, roll_until
 from tests.haproxy import stand_ins
 from tests.haproxy.ports import NODES
 from tests.haproxy.stand_ins import Ports, Site
@@ -38,7 +32,6 @@ from tests.servers.ports import free_port
 CLUSTER = "active"
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
 SERVICES = ("jdbc", "odbc", "web")
-_SECONDS = 120
 
 Run = Callable[..., Result]
 
@@ -182,44 +175,6 @@ def status(run: Run) -> tuple[int, dict[str, Any]]:
     return done.exit_code, active
 
 
-class Watch:
-    """What clients and operators would see all the time, on every HAProxy.
-
-    Attributes:
-        refused: connections for jdbc that nobody answered.
-        together: nodes that were not up in every service of every HAProxy at the same time.
-    """
-
-    def __init__(self, fronts: tuple[Balancing, ...], port: int) -> None:
-        self._fronts, self._port = fronts, port
-        self.refused: list[str] = []
-        self.together: set[frozenset[str]] = set()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join(timeout=30)
-
-    def _look(self) -> None:
-        while not self._end.wait(0.03):
-            out = {node for node in NODES for one in self._fronts if one.states(node) != {"up"}}
-            self.together.add(frozenset(out))
-            self.refused += [str(one.address) for one in self._fronts if not self._served(one)]
-
-    def _served(self, front: Balancing) -> bool:
-        try:
-            with socket.create_connection((front.address, self._port), 10) as client:
-                client.sendall(bytes.fromhex(RMI_HELLO))
-                return client.recv(1) == b"\x4e"
-        except OSError:
-            return False
-
-
 def jdbc(deployment: Deployment) -> int:
     return deployment.loaded.environment.services["jdbc"].port
 
@@ -316,34 +271,6 @@ def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balanci
         assert all(node in spread[0] for node in NODES)
 
 
-_ROLL = """
-import sys
-from ops import agent, draining, proxies, rotation
-for module in (agent, draining, proxies, rotation):
-    module.EVERY_S = 0.1
-from ops.__main__ import main
-sys.argv = ["denodo-ha", *sys.argv[1:]]
-main()
-"""
-
-
-def roll_until(begun: threading.Event, deployment: Deployment) -> None:
-    """Roll in a process of its own, and kill that when something has begun."""
-    rolling = subprocess.Popen(
-        [sys.executable, "-c", _ROLL, "roll", "-c", file(deployment)],
-        cwd=ROOT,
-        env=deployment.access.environment(local_server.place()),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        assert begun.wait(_SECONDS)
-    finally:
-        rolling.kill()
-        rolling.wait(timeout=30)
-
-
 def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
     deployment: Deployment, run: Run, machines: dict[str, Machine], fronts: tuple[Balancing, ...]
 ) -> None:
@@ -360,7 +287,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
     deployment.change(heap(3))
     deployment.deploy()
     with Watch(fronts, jdbc(deployment)) as watch:
-        roll_until(begun, deployment)
+        roll_until(begun, deployment, file(deployment))
         code, active = status(run)
         assert code == exits.NO
         assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
@@ -397,21 +324,6 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert again.stdout.count("nothing has changed") == len(fronts)
 
 
-class Replacing(Cdk):
-    """The real CLI; a machine with a new disk then stands in for each new instance."""
-
-    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
-        super().__init__()
-        object.__setattr__(self, "_of", (deployment, machines))
-
-    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        deployment, machines = self._of  # type: ignore[attr-defined]
-        super().deploy(out, stack, clock)
-        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
-            if machines[name].instance_id != node.instance_id:
-                machines[name].become(node.instance_id)
-
-
 def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     deployment: Deployment,
     run: Run,
@@ -426,7 +338,11 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     image = "ami-0fedcba9876543210"
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=image))
     deployment.prepare()
-    monkeypatch.setattr(rollout, "Cdk", lambda _profile: Replacing(deployment, machines))
+    monkeypatch.setattr(
+        rollout,
+        "Cdk",
+        lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
+    )
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("rollout", "--timeout", "90")
         assert done.exit_code == exits.FAILED, done.output

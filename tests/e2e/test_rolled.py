@@ -12,8 +12,7 @@ import pytest
 from config.load import load
 from ops import deployed_pins, found, pins_file, places
 from ops.aws import Aws
-from ops.cdk import Cdk
-from ops.clock import Clock, RealClock
+from ops.clock import RealClock
 from ops.errors import Failed
 from ops.progress import Progress
 from ops.rolling import Rolling
@@ -21,6 +20,7 @@ from ops.rolling_out import RollingOut
 from tests import local_server
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
+from tests.e2e.replacing import Replacing
 from tests.node.home import Home
 
 CLUSTER = "main"
@@ -123,22 +123,6 @@ def test_a_new_heap_is_rolled_to_the_end(
     assert rolling.roll() == []
 
 
-class Replacing(Cdk):
-    """The real CLI; a machine with a new disk then stands in for each new instance."""
-
-    def __init__(self, deployment: Deployment, machines: dict[str, Machine]) -> None:
-        super().__init__()
-        object.__setattr__(self, "_of", (deployment, machines))
-        object.__setattr__(self, "out", list[set[str]]())
-
-    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        deployment, machines = self._of  # type: ignore[attr-defined]
-        super().deploy(out, stack, clock)
-        for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
-            if machines[name].instance_id != node.instance_id:
-                machines[name].become(node.instance_id)
-
-
 def test_a_new_image_is_rolled_out(
     deployment: Deployment, folder: Path, machines: dict[str, Machine]
 ) -> None:
@@ -154,7 +138,7 @@ def test_a_new_image_is_rolled_out(
         aws,
         cluster,
         file=file,
-        cdk=Replacing(deployment, machines),
+        cdk=Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
         clock=Hurry(),
         progress=Progress(),
         timeout=90,

@@ -1,0 +1,24 @@
+"""The CDK CLI where machines of the tests stand in for instances."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.cdk import Cdk
+from ops.clock import Clock
+from tests.e2e.deployment import Deployment
+from tests.e2e.nodes import Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacing(Cdk):
+    """The real CLI; a machine with a new disk then stands in for each new instance."""
+
+    deployment: Deployment
+    machines: dict[str, Machine]
+    cluster: str
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        super().deploy(out, stack, clock)
+        for name, node in self.deployment.topology().clusters[self.cluster].nodes.items():
+            if self.machines[name].instance_id != node.instance_id:
+                self.machines[name].become(node.instance_id)

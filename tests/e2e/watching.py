@@ -1,0 +1,81 @@
+"""A roll behind HAProxy, seen from outside while it runs and is killed."""
+
+import socket
+import subprocess
+import sys
+import threading
+
+from config.haproxy_checks import RMI_HELLO
+from tests import local_server
+from tests.assembly import ROOT
+from tests.e2e.balancing import Balancing
+from tests.e2e.deployment import Deployment
+from tests.haproxy.ports import NODES
+
+_SECONDS = 120
+
+
+class Watch:
+    """What clients and operators would see all the time, on every HAProxy.
+
+    Attributes:
+        refused: connections for jdbc that nobody answered.
+        together: nodes that were not up in every service of every HAProxy at the same time.
+    """
+
+    def __init__(self, fronts: tuple[Balancing, ...], port: int) -> None:
+        self._fronts, self._port = fronts, port
+        self.refused: list[str] = []
+        self.together: set[frozenset[str]] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(timeout=30)
+
+    def _look(self) -> None:
+        while not self._end.wait(0.03):
+            out = {node for node in NODES for one in self._fronts if one.states(node) != {"up"}}
+            self.together.add(frozenset(out))
+            self.refused += [str(one.address) for one in self._fronts if not self._served(one)]
+
+    def _served(self, front: Balancing) -> bool:
+        try:
+            with socket.create_connection((front.address, self._port), 10) as client:
+                client.sendall(bytes.fromhex(RMI_HELLO))
+                return client.recv(1) == b"\x4e"
+        except OSError:
+            return False
+
+
+_ROLL = """
+import sys
+from ops import agent, draining, proxies, rotation
+for module in (agent, draining, proxies, rotation):
+    module.EVERY_S = 0.1
+from ops.__main__ import main
+sys.argv = ["denodo-ha", *sys.argv[1:]]
+main()
+"""
+
+
+def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> None:
+    """Roll in a process of its own, and kill that when something has begun."""
+    rolling = subprocess.Popen(
+        [sys.executable, "-c", _ROLL, "roll", "-c", file],
+        cwd=ROOT,
+        env=deployment.access.environment(local_server.place()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert begun.wait(_SECONDS)
+    finally:
+        rolling.kill()
+        rolling.wait(timeout=30)
