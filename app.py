@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aws_cdk import App
 
-from config.choose import chosen, find
-from config.load import load
-from config.problem import ConfigError
+from denodo_ha.environment.loading.configuration_file import chosen, find
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError
+from hosts import archive
 from stacks.environment import compose
 
 ROOT = Path(__file__).parent
@@ -21,7 +23,11 @@ def main() -> None:
         loaded = load(find(chosen(app.node.get_all_context()), ROOT))
     except ConfigError as error:
         sys.exit(str(error))
-    compose(app, loaded=loaded, program=str(ROOT / "node"), proxy_program=str(ROOT / "ops/haproxy"))
+    with TemporaryDirectory() as folder:
+        # The CDK copies an asset into the cloud assembly when its construct is made.
+        node = archive.write("denodo", Path(folder) / "node.zip")
+        haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
+        compose(app, loaded=loaded, program=str(node), proxy_program=str(haproxy))
     app.synth()
 
 

@@ -7,19 +7,19 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from config import metadata
-from config.catalog import Catalog
-from config.check_database import zones
-from config.dependents import dependents
-from config.model import Environment
-from config.ports import POSTGRESQL_PORT
-from stacks import naming
-from stacks.base import EnvironmentStack
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
+from denodo_ha.environment.model.catalog import Catalog
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.rules.database import zones
 from stacks.cluster import ClusterStack
-from stacks.database import Database
-from stacks.database_alarms import DatabaseAlarms
-from stacks.exports import ExportBucket
-from stacks.logins import Logins
+from stacks.database.alarms import DatabaseAlarms
+from stacks.database.database import Database
+from stacks.database.export_bucket import ExportBucket
+from stacks.database.logins import Logins
+from stacks.environment_stack import EnvironmentStack
 
 
 class CatalogStack(EnvironmentStack):
@@ -51,10 +51,10 @@ class CatalogStack(EnvironmentStack):
             bucket = ExportBucket(
                 self,
                 "Exports",
-                name=metadata.bucket_name(environment, cluster.name),
+                name=shared_metadata.bucket_name(environment, cluster.name),
                 retention_days=of.exports.retention_days,
             )
-            CfnOutput(self, naming.EXPORT_BUCKET, value=bucket.name)
+            CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
 
     def _share(self, catalog: Catalog) -> None:
         """The database, or what is known of one that exists, and a login for each component."""
@@ -71,15 +71,16 @@ class CatalogStack(EnvironmentStack):
             environment=self._environment.name,
             cluster=self._cluster.name,
             databases={
-                one: metadata.database(self._cluster.cluster, one) for one in catalog.components
+                one: shared_metadata.database(self._cluster.cluster, one)
+                for one in catalog.components
             },
             key=key,
         )
-        CfnOutput(self, naming.CATALOG_HOST, value=host)
-        CfnOutput(self, naming.CATALOG_PORT, value=port)
-        CfnOutput(self, naming.CATALOG_ADMIN_SECRET, value=admin)
+        CfnOutput(self, names.CATALOG_HOST, value=host)
+        CfnOutput(self, names.CATALOG_PORT, value=port)
+        CfnOutput(self, names.CATALOG_ADMIN_SECRET, value=admin)
         for component, secret in logins.secrets.items():
-            CfnOutput(self, naming.catalog_secret_output(component), value=secret.secret_arn)
+            CfnOutput(self, names.catalog_secret_output(component), value=secret.secret_arn)
 
     def _make_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
         """The database on RDS; gives its host, port and administrator's secret."""
@@ -100,7 +101,7 @@ class CatalogStack(EnvironmentStack):
         alarms = DatabaseAlarms(
             self, "Alarms", instance=database.instance, catalog=catalog, account=self.account
         )
-        CfnOutput(self, naming.CATALOG_TOPIC, value=alarms.topic.topic_arn)
+        CfnOutput(self, names.CATALOG_TOPIC, value=alarms.topic.topic_arn)
         return database.host, str(POSTGRESQL_PORT), database.admin_secret
 
     def _vpc(self) -> ec2.IVpc:
@@ -108,7 +109,7 @@ class CatalogStack(EnvironmentStack):
         return ec2.Vpc.from_vpc_attributes(
             self,
             "Vpc",
-            vpc_id=network.vpc or self._taken(naming.VPC_ID),
+            vpc_id=network.vpc or self._taken(names.VPC_ID),
             availability_zones=sorted(network.zones),
         )
 
@@ -117,7 +118,7 @@ class CatalogStack(EnvironmentStack):
             zone: ec2.Subnet.from_subnet_attributes(
                 self,
                 f"subnet-{zone}",
-                subnet_id=given or self._taken(naming.subnet_output(zone)),
+                subnet_id=given or self._taken(names.subnet_output(zone)),
                 availability_zone=zone,
             )
             for zone, given in sorted(zones(self._cluster.cluster).items())
@@ -128,7 +129,7 @@ class CatalogStack(EnvironmentStack):
         peers: dict[str, ec2.IPeer] = {}
         nodes = self._cluster.cluster.nodes.values()
         if any(node.instance_id is None for node in nodes):
-            group = self._taken(naming.NODES_GROUP_ID)
+            group = self._taken(names.NODES_GROUP_ID)
             peers["Denodo nodes"] = ec2.Peer.security_group_id(group)
         cidr = self._cluster.cluster.network.cidr
         if cidr and any(node.instance_id is not None for node in nodes):

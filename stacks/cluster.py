@@ -3,30 +3,36 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from config import cookies, haproxy_plan, metadata, node_names, site
-from config.cluster import Instance
-from config.firewall import Group, firewall, has_own_nodes
-from config.model import Environment
-from config.pins import Pins, pinned, wanted
-from config.ports import JDBC_URLS
-from config.topology import listeners, ports_of
-from stacks import naming
-from stacks.balancer import Balancer
-from stacks.base import EnvironmentStack
-from stacks.existing import zones_of_existing
-from stacks.haproxy import Haproxy, behind_haproxy
-from stacks.health import MetricHealthCheck
-from stacks.metadata_access import metadata_access
-from stacks.names import NodeNames
-from stacks.network import Network
-from stacks.node import FixedAddress, Node
-from stacks.node_operators import NodeOperatorPolicy
-from stacks.operations import NodeDocument
-from stacks.program import Program
-from stacks.proxied import ProxiedBalancer
-from stacks.security import SecurityGroups
-from stacks.solution_manager import SolutionManagerPolicy
-from stacks.state import NodeState
+from denodo_ha.environment import names as naming
+from denodo_ha.environment.derived import (
+    cookie_balancer,
+    failover_plan,
+    node_names,
+    shared_metadata,
+)
+from denodo_ha.environment.derived.firewall import Group, firewall, has_own_nodes
+from denodo_ha.environment.derived.topology import listeners, ports_of
+from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
+from denodo_ha.environment.haproxy import routes
+from denodo_ha.environment.model.cluster import Instance
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.pins import Pins, pinned, wanted
+from stacks.access.metadata_access import metadata_access
+from stacks.access.node_operators import NodeOperatorPolicy
+from stacks.access.solution_manager import SolutionManagerPolicy
+from stacks.balancer.existing_zones import zones_of_existing
+from stacks.balancer.metric_health_check import MetricHealthCheck
+from stacks.balancer.nlb import Balancer
+from stacks.environment_stack import EnvironmentStack
+from stacks.haproxy.front_balancer import ProxiedBalancer
+from stacks.haproxy.haproxy import Haproxy, behind_haproxy
+from stacks.network.network import Network
+from stacks.network.node_names import NodeNames
+from stacks.network.security_groups import SecurityGroups
+from stacks.nodes.desired_state import NodeState
+from stacks.nodes.document import NodeDocument
+from stacks.nodes.node import FixedAddress, Node
+from stacks.nodes.program import Program
 
 
 class ClusterStack(EnvironmentStack):
@@ -76,7 +82,7 @@ class ClusterStack(EnvironmentStack):
             groups.append("haproxy")
         if has_own_nodes(self.cluster):
             groups.append("nodes")
-        self._behind = bool(cookies.services(environment, self.cluster))
+        self._behind = bool(cookie_balancer.services(environment, self.cluster))
         if self._behind:
             groups.append("alb")
         self._groups = SecurityGroups(
@@ -138,7 +144,7 @@ class ClusterStack(EnvironmentStack):
         for name, node in set_up.items():
             for statement in metadata_access(self._environment, self.name, name):
                 node.role.add_to_policy(statement)
-        if not metadata.makes_database(self.cluster):
+        if not shared_metadata.makes_database(self.cluster):
             return
         if self._nodes:
             self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
@@ -150,7 +156,7 @@ class ClusterStack(EnvironmentStack):
     def _machine(self, node: str, pins: Pins) -> Instance:
         """What a node runs."""
         machine = wanted(self.cluster.instance, self.cluster.nodes[node])
-        assert machine is not None  # config.check_nodes has refused it
+        assert machine is not None  # denodo_ha.environment.rules.nodes has refused it
         return pinned(machine, pins.of(self.name, node))
 
     def _name_nodes(self) -> None:
@@ -171,12 +177,12 @@ class ClusterStack(EnvironmentStack):
                 addresses=addresses,
             )
 
-    def _set_up_nodes(self, pins: Pins, folder: str, *, balancer: str) -> str:
+    def _set_up_nodes(self, pins: Pins, archive: str, *, balancer: str) -> str:
         """What the nodes shall be, and what brings them there at first boot and later.
 
         Gives the name of their document.
         """
-        program = Program(self, "Program", folder=folder)
+        program = Program(self, "Program", archive=archive)
         # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
         rmi_host = balancer if ports_of(self._environment).auxiliary else ""
         for name, node in self._nodes.items():
@@ -244,7 +250,7 @@ class ClusterStack(EnvironmentStack):
             self._output(output, group.security_group_id)
             if self._behind:
                 self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
-        if site.checks(self._environment).get(self.name) == "alarm":
+        if failover_plan.checks(self._environment).get(self.name) == "alarm":
             self._watch(balancer)
         return host
 
@@ -262,7 +268,9 @@ class ClusterStack(EnvironmentStack):
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
             alb_group=self._groups["alb"] if self._behind else None,
             alb_idle_timeout=(
-                cookies.idle_timeout(self._environment, self.cluster) if self._behind else None
+                cookie_balancer.idle_timeout(self._environment, self.cluster)
+                if self._behind
+                else None
             ),
         )
 
@@ -304,7 +312,7 @@ class ClusterStack(EnvironmentStack):
             nlb=balancer.nlb,
             group=balancer.groups["jdbc"],
             region=self.cluster.region,
-            minutes=failover.threshold or site.ALARM_THRESHOLD_DEFAULT,
+            minutes=failover.threshold or failover_plan.ALARM_THRESHOLD_DEFAULT,
             balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, *group],
         )
@@ -338,7 +346,7 @@ class ClusterStack(EnvironmentStack):
         """Whether clients reach a service by HTTPS."""
         service = self._environment.services[name]
         if self.cluster.balancer.kind == "haproxy":
-            return haproxy_plan.speaks_https(self.cluster, name, service)
+            return routes.speaks_https(self.cluster, name, service)
         return service.tls is not None
 
     def _output(self, name: str, value: str) -> None:

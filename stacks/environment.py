@@ -2,10 +2,10 @@
 
 from aws_cdk import Annotations, App, Stack
 
-from config import metadata
-from config.load import Loaded
-from config.problem import Problem, Severity
-from stacks import naming
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.loading.loader import Loaded
+from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.catalog import CatalogStack
 from stacks.cluster import ClusterStack
 from stacks.failover import FailoverStack
@@ -18,14 +18,14 @@ def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tu
     Args:
         app: the app.
         loaded: the configuration.
-        program: the folder with the nodes' program.
-        proxy_program: the folder with the program of HAProxy's hosts.
+        program: the archive with the nodes' program.
+        proxy_program: the archive with the program of the HAProxy hosts.
     """
     environment = loaded.environment
     clusters = {
         name: ClusterStack(
             app,
-            naming.cluster_stack(environment.name, name),
+            names.cluster_stack(environment.name, name),
             environment=environment,
             name=name,
             pins=loaded.pins,
@@ -36,17 +36,17 @@ def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tu
     }
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
-        if metadata.has_stack(cluster.cluster):
-            stacks[f"{name}{metadata.STACK_ENDING}"] = CatalogStack(
+        if shared_metadata.has_stack(cluster.cluster):
+            stacks[f"{name}{shared_metadata.STACK_ENDING}"] = CatalogStack(
                 app,
-                naming.catalog_stack(environment.name, name),
+                names.catalog_stack(environment.name, name),
                 environment=environment,
                 cluster=cluster,
             )
     if environment.failover is not None:
         stacks["failover"] = FailoverStack(
             app,
-            naming.failover_stack(environment.name),
+            names.failover_stack(environment.name),
             environment=environment,
             failover=environment.failover,
             clusters=clusters,
@@ -62,9 +62,9 @@ def _concerned(problem: Problem, stacks: dict[str, Stack]) -> Stack:
     """The stack that a finding is about: its cluster's, the failover's, else the first."""
     match problem.path:
         case ("clusters", str(name), "catalog" | "exports", *_) if (
-            f"{name}{metadata.STACK_ENDING}" in stacks
+            f"{name}{shared_metadata.STACK_ENDING}" in stacks
         ):
-            return stacks[f"{name}{metadata.STACK_ENDING}"]
+            return stacks[f"{name}{shared_metadata.STACK_ENDING}"]
         case ("clusters", str(name), *_) if name in stacks:
             return stacks[name]
         case ("failover", *_) if "failover" in stacks:

@@ -7,17 +7,17 @@ from aws_cdk import CfnOutput, Duration, Fn, Tags
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from config import site
-from config.failover import Failover
-from config.model import Environment
-from config.ports import JDBC_URLS
-from stacks import naming
-from stacks.base import EnvironmentStack
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.failover import Failover
+from stacks.access.failover_operators import OperatorPolicy
+from stacks.balancer.failover_switch import Switch
+from stacks.balancer.fingerprint import fingerprint
+from stacks.balancer.record_targets import BalancerAlias
 from stacks.cluster import ClusterStack
-from stacks.fingerprint import fingerprint
-from stacks.operators import OperatorPolicy
-from stacks.records import BalancerAlias
-from stacks.switch import Switch
+from stacks.environment_stack import EnvironmentStack
 
 _ROLES = (route53.Failover.PRIMARY, route53.Failover.SECONDARY)
 
@@ -46,8 +46,8 @@ class FailoverStack(EnvironmentStack):
             scope,
             id_,
             environment=environment,
-            account=site.account(environment, failover),
-            region=site.region(environment, failover),
+            account=failover_plan.account(environment, failover),
+            region=failover_plan.region(environment, failover),
             description=f"Denodo failover, {failover.primary} to {failover.secondary}",
         )
         self._environment, self._failover = environment, failover
@@ -56,7 +56,7 @@ class FailoverStack(EnvironmentStack):
         )
         self._switch = Switch(self, "Switch", environment=environment.name, region=self.region)
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
-        for role, (name, _) in zip(_ROLES, site.pair(environment), strict=True):
+        for role, (name, _) in zip(_ROLES, failover_plan.pair(environment), strict=True):
             self.add_stack_dependency(clusters[name], "the records need its outputs")
             self._record(role, clusters[name])
         self._say_where()
@@ -64,21 +64,23 @@ class FailoverStack(EnvironmentStack):
 
     def _say_where(self) -> None:
         """What clients need, and what the day-2 commands start from."""
-        services, endpoint = self._environment.services, site.endpoint(self._failover)
-        CfnOutput(self, naming.ENDPOINT, value=endpoint)
+        services, endpoint = self._environment.services, failover_plan.endpoint(self._failover)
+        CfnOutput(self, names.ENDPOINT, value=endpoint)
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
             value = url.format(host=endpoint, port=services["jdbc"].port)
-            CfnOutput(self, naming.JDBC_URL, value=value)
-        for role, (name, cluster) in zip(_ROLES, site.pair(self._environment), strict=True):
+            CfnOutput(self, names.JDBC_URL, value=value)
+        for role, (name, cluster) in zip(
+            _ROLES, failover_plan.pair(self._environment), strict=True
+        ):
             label = role.name.capitalize()
-            CfnOutput(self, naming.CLUSTER_OF_ROLE[label], value=name)
-            CfnOutput(self, naming.REGION_OF_ROLE[label], value=cluster.region)
-        CfnOutput(self, naming.ZONE_ID, value=self._failover.zone.id)
+            CfnOutput(self, names.CLUSTER_OF_ROLE[label], value=name)
+            CfnOutput(self, names.REGION_OF_ROLE[label], value=cluster.region)
+        CfnOutput(self, names.ZONE_ID, value=self._failover.zone.id)
 
     def _permit(self) -> None:
         """The policy of who moves the site."""
-        members = site.pair(self._environment)
+        members = failover_plan.pair(self._environment)
         policy = OperatorPolicy(
             self,
             "Operators",
@@ -88,28 +90,28 @@ class FailoverStack(EnvironmentStack):
             stacks={
                 self.stack_name: self.region,
                 **{
-                    naming.cluster_stack(self._environment.name, name): cluster.region
+                    names.cluster_stack(self._environment.name, name): cluster.region
                     for name, cluster in members
                     if cluster.account == self.account
                 },
             },
         )
-        CfnOutput(self, naming.OPERATOR_POLICY_ARN, value=policy.arn)
+        CfnOutput(self, names.OPERATOR_POLICY_ARN, value=policy.arn)
 
     def _record(self, role: route53.Failover, cluster: ClusterStack) -> None:
         """One of the two records. Its identity is its role, so that clusters can swap roles."""
-        method = site.method(self._environment, self._failover, cluster.cluster)
+        method = failover_plan.method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         settings: dict[str, Any] = {
             "zone": self._zone,
-            "record_name": f"{site.endpoint(self._failover)}.",
+            "record_name": f"{failover_plan.endpoint(self._failover)}.",
             "failover": role,
             "set_identifier": label.lower(),
             "comment": f"{cluster.name} {fingerprint(method, cluster.replaced_with)}",
         }
         if method == "target-health":
-            host = self._taken(cluster, naming.BALANCER_DNS_NAME)
-            alias = BalancerAlias(host, self._taken(cluster, naming.BALANCER_ZONE_ID))
+            host = self._taken(cluster, names.BALANCER_DNS_NAME)
+            alias = BalancerAlias(host, self._taken(cluster, names.BALANCER_ZONE_ID))
             target = route53.RecordTarget.from_alias(alias)
             # What the alias sees and the switch must both be healthy (AWS, How Amazon Route 53
             # chooses records when health checking is configured).
@@ -117,7 +119,7 @@ class FailoverStack(EnvironmentStack):
                 settings["health_check"] = self._switch.check
             route53.ARecord(self, label, target=target, **settings)
             return
-        ttl = site.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
+        ttl = failover_plan.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
         settings["ttl"] = Duration.seconds(ttl)
         checks = self._seen_by(label, method, cluster)
         if role is route53.Failover.PRIMARY:
@@ -125,11 +127,11 @@ class FailoverStack(EnvironmentStack):
         elif checks:
             settings["health_check"] = self._all(f"{label}Whole", checks)
         if cluster.cluster.balancer.kind == "none":
-            address = self._taken(cluster, naming.NODE_ADDRESS)
+            address = self._taken(cluster, names.NODE_ADDRESS)
             target = route53.RecordTarget.from_ip_addresses(address)
             route53.ARecord(self, label, target=target, **settings)
         else:
-            host = self._taken(cluster, naming.BALANCER_DNS_NAME)
+            host = self._taken(cluster, names.BALANCER_DNS_NAME)
             route53.CnameRecord(self, label, domain_name=host, **settings)
 
     def _all(self, id_: str, checks: list[route53.IHealthCheck]) -> route53.IHealthCheck:
@@ -149,17 +151,17 @@ class FailoverStack(EnvironmentStack):
         return whole
 
     def _seen_by(
-        self, label: str, method: site.Method, cluster: ClusterStack
+        self, label: str, method: failover_plan.Method, cluster: ClusterStack
     ) -> list[route53.IHealthCheck]:
         """The checks that see a cluster, its stack's or one of its endpoint; none where none do."""
-        if method == "none" or not site.checked(self._failover, cluster.name):
+        if method == "none" or not failover_plan.checked(self._failover, cluster.name):
             return []
         checks: list[route53.IHealthCheck] = (
             [
                 route53.HealthCheck.from_health_check_id(self, id_, self._taken(cluster, output))
                 for id_, output in (
-                    (f"{label}Health", naming.HEALTH_CHECK_ID),
-                    (f"{label}Alive", naming.ALIVE_CHECK_ID),
+                    (f"{label}Health", names.HEALTH_CHECK_ID),
+                    (f"{label}Alive", names.ALIVE_CHECK_ID),
                 )
             ]
             if method == "alarm"
@@ -175,13 +177,13 @@ class FailoverStack(EnvironmentStack):
             self,
             f"{label}Health",
             type=route53.HealthCheckType.TCP,
-            fqdn=None if bare else self._taken(cluster, naming.BALANCER_DNS_NAME),
-            ip_address=self._taken(cluster, naming.NODE_ADDRESS) if bare else None,
+            fqdn=None if bare else self._taken(cluster, names.BALANCER_DNS_NAME),
+            ip_address=self._taken(cluster, names.NODE_ADDRESS) if bare else None,
             port=self._environment.services["jdbc"].port,
             request_interval=Duration.seconds(
-                self._failover.interval or site.ENDPOINT_INTERVAL_DEFAULT_S
+                self._failover.interval or failover_plan.ENDPOINT_INTERVAL_DEFAULT_S
             ),
-            failure_threshold=self._failover.threshold or site.ENDPOINT_THRESHOLD_DEFAULT,
+            failure_threshold=self._failover.threshold or failover_plan.ENDPOINT_THRESHOLD_DEFAULT,
         )
         Tags.of(check).add("Name", cluster.stack_name)
         return check

@@ -11,9 +11,9 @@ from aws_cdk import Acknowledgment, Validations
 from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from config import cookies, metadata, site
-from config.model import Environment
-from stacks import naming
+from denodo_ha.environment import names as naming
+from denodo_ha.environment.derived import cookie_balancer, failover_plan, shared_metadata
+from denodo_ha.environment.model.environment import Environment
 
 _BUILT_IN = "CloudFormation-Validate"
 _CDK = "Annotation"
@@ -140,9 +140,9 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
-    behind = any(cookies.services(environment, cluster) for cluster in clusters)
+    behind = any(cookie_balancer.services(environment, cluster) for cluster in clusters)
     yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
-    if any(one.network.vpc is not None or metadata.makes_database(one) for one in clusters):
+    if any(one.network.vpc is not None or shared_metadata.makes_database(one) for one in clusters):
         yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
@@ -152,7 +152,7 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         yield from _PUBLIC
     if any(cluster.catalog is not None for cluster in clusters):
         yield from _SHARED
-    if any(metadata.makes_database(cluster) for cluster in clusters):
+    if any(shared_metadata.makes_database(cluster) for cluster in clusters):
         yield from _DATABASE
     if any(cluster.exports is not None for cluster in clusters):
         yield from _EXPORTED
@@ -179,9 +179,9 @@ def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
     failover = environment.failover
     if failover is None:
         return
-    account = site.account(environment, failover)
-    names = {naming.failover_stack(environment.name): site.region(environment, failover)}
-    for name, cluster in site.pair(environment):
+    account = failover_plan.account(environment, failover)
+    names = {naming.failover_stack(environment.name): failover_plan.region(environment, failover)}
+    for name, cluster in failover_plan.pair(environment):
         if cluster.account == account:
             names[naming.cluster_stack(environment.name, name)] = cluster.region
     for stack, region in sorted(names.items()):

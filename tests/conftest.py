@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-# The Node and the cache of the set-up, as in scripts/app, for a pytest that make did not start.
+# The Node and the cache of the set-up, as in tools/app, for a pytest that make did not start.
 # Before the imports: jsii starts when aws_cdk is imported.
 _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
 
-from config.load import load  # noqa: E402 - see above
-from tests.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa: E402 - see above
+from denodo_ha.environment.loading.loader import load  # noqa: E402 - see above
+from tests.support.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa: E402 - see above
 
 # To shrink a whole environment takes minutes and shows little more than its first finding.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])

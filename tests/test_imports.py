@@ -1,23 +1,45 @@
-"""Each part of the project imports what the design lets it, and stacks read no file."""
+"""Imports point one way, and stacks read neither files, context nor environment."""
 
 import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.support.assembly import ROOT
 
-from tests.assembly import ROOT
-
-MAY_IMPORT = {
-    "app.py": {"aws_cdk", "config", "stacks"},
-    "config": {"config", "pydantic", "pydantic_core", "annotated_types", "ruamel"},
-    "stacks": {"aws_cdk", "config", "constructs", "jsii", "stacks"},
-    "ops": {"boto3", "botocore", "config", "ops", "rich", "ruamel", "typer"},
-    "ops/catalog": {"psycopg"},
-    "node": {"node"},
+BELOW = {
+    "denodo_ha.environment": set[str](),
+    "hosts": set[str](),
+    "denodo_ha.cli": {"denodo_ha.aws", "denodo_ha.environment"},
+    "denodo_ha.aws": {"denodo_ha.cli", "denodo_ha.environment"},
+    "denodo_ha.deployed": {"denodo_ha.aws", "denodo_ha.cli", "denodo_ha.environment"},
+    "stacks": {"denodo_ha.environment"},
+    "app": {"denodo_ha.environment", "hosts", "stacks"},
+    "denodo_ha.__main__": {"denodo_ha.cli"},
+    "denodo_ha.drill": {"denodo_ha.aws", "denodo_ha.cli", "denodo_ha.environment"},
 }
-"""Besides the standard library; annotated_types and botocore come with what they belong to."""
+"""What a package may import of this project, beside itself. Command packages: `COMMANDS`."""
+
+COMMANDS = {
+    "denodo_ha.aws",
+    "denodo_ha.cli",
+    "denodo_ha.deployed",
+    "denodo_ha.environment",
+    "hosts",
+}
+"""What every command package may import."""
+
+BESIDE = {"denodo_ha.rollout": {"denodo_ha.plan"}}
+"""Command packages that build on another one."""
+
+LIBRARIES = {
+    "denodo_ha.environment": {"annotated_types", "pydantic", "pydantic_core", "ruamel"},
+    "hosts": set[str](),
+    "denodo_ha": {"boto3", "botocore", "psycopg", "rich", "ruamel", "typer"},
+    "stacks": {"aws_cdk", "constructs", "jsii"},
+    "app": {"aws_cdk"},
+}
+"""Libraries besides the standard one, by the longest name that fits."""
 
 AWS = {"aws_cdk", "boto3", "botocore", "constructs", "jsii"}
 OUTSIDE = {"http", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "urllib"}
@@ -30,79 +52,108 @@ ASKING = {
 """Names by which a construct reads what is not in the configuration: files, context, accounts."""
 
 
-def files(place: str) -> list[Path]:
-    """The sources of a place; none where it does not exist yet."""
-    path = ROOT / place
-    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+def sources(*folders: str) -> dict[str, ast.Module]:
+    """The syntax tree of every source of some folders, by module."""
+    files = [
+        file
+        for folder in folders
+        for file in ([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))
+    ]
+    return {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): ast.parse(file.read_bytes())
+        for file in files
+    }
 
 
-def sources(*places: str) -> list[str]:
-    """The sources of places, from the root."""
-    return [str(file.relative_to(ROOT)) for place in places for file in files(place)]
+PRODUCT = sources("app.py", "denodo_ha", "hosts", "stacks")
 
 
-def tree(source: str) -> ast.Module:
-    return ast.parse((ROOT / source).read_text(encoding="utf-8"), source)
-
-
-def imported(source: str) -> set[str]:
-    """The packages that a source imports, anywhere in it; a relative import is of its own place."""
-    found: set[str] = set()
-    for node in ast.walk(tree(source)):
+def imported(tree: ast.Module) -> set[str]:
+    """The modules that a source imports, anywhere in it."""
+    modules: set[str] = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add(Path(source).parts[0] if node.level else str(node.module).split(".")[0])
-    return found
+            assert node.level == 0, f"a relative import of {node.module}"
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
 
 
-@pytest.mark.parametrize("source", sorted({*sources(*MAY_IMPORT)}))
-def test_imports_what_it_may(source: str) -> None:
-    allowed = [MAY_IMPORT[place] for place in MAY_IMPORT if f"{source}/".startswith(f"{place}/")]
-    assert imported(source) - sys.stdlib_module_names - set().union(*allowed) == set()
+def package(module: str) -> str:
+    """The package of the layout that a module is in."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "denodo_ha" else parts[0]
 
 
-@pytest.mark.parametrize("source", sources("ops/haproxy"))
-def test_what_runs_on_haproxy_s_host_needs_nothing(source: str) -> None:
-    """Its own folder, by relative imports, and the standard library of Python 3.9."""
-    code = ast.parse((ROOT / source).read_text(encoding="utf-8"), source, feature_version=(3, 9))
-    for node in ast.walk(code):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 1 or str(node.module).split(".")[0] in sys.stdlib_module_names
-        elif isinstance(node, ast.Import):
-            assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
+def longest(names: dict[str, set[str]], module: str) -> set[str]:
+    """What a table says of the longest name that a module is in."""
+    fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
+    return names[max(fits, key=len)]
 
 
-def test_the_app_imports_no_more_than_it_needs() -> None:
-    assert imported("app.py") == {"aws_cdk", "config", "stacks", "pathlib", "sys"}
+def test_imports_point_down() -> None:
+    wrong = []
+    for module, tree in PRODUCT.items():
+        here = package(module)
+        allowed = BELOW.get(here, COMMANDS | BESIDE.get(here, set())) | {here}
+        for name in imported(tree):
+            ours = name.split(".")[0] in {"denodo_ha", "hosts", "stacks", "tools", "tests"}
+            # The entry point names the commands, and imports each when it is run.
+            lazily = module == "denodo_ha.cli.main"
+            if ours and not lazily and package(name) not in allowed:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("source", sources("config", "node"))
-def test_nothing_of_aws_is_needed(source: str) -> None:
-    assert imported(source) & AWS == set()
+def test_each_part_has_its_libraries() -> None:
+    wrong = []
+    for module, tree in PRODUCT.items():
+        allowed = longest(LIBRARIES, module) | {"denodo_ha", "hosts", "stacks"}
+        tops = {name.split(".")[0] for name in imported(tree)}
+        wrong += [f"{module}: {top}" for top in tops - allowed - sys.stdlib_module_names]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("source", sources("stacks"))
-def test_stacks_ask_neither_machine_nor_network(source: str) -> None:
-    assert imported(source) & OUTSIDE == set()
+def test_host_programs_are_python_3_9() -> None:
+    for file in (ROOT / "hosts").rglob("*.py"):
+        ast.parse(file.read_bytes(), str(file), feature_version=(3, 9))
 
 
-@pytest.mark.parametrize("source", sources("stacks"))
-def test_stacks_know_the_configuration_only(source: str) -> None:
-    names = {node.id for node in ast.walk(tree(source)) if isinstance(node, ast.Name)}
-    attributes = {node.attr for node in ast.walk(tree(source)) if isinstance(node, ast.Attribute)}
-    assert (names | attributes) & ASKING == set()
+def test_the_drill_needs_no_aws() -> None:
+    """Nor what it imports; so a template is judged where boto3 is not installed."""
+    waiting, seen = [name for name in PRODUCT if name.startswith("denodo_ha.drill.")], set[str]()
+    while waiting:
+        module = waiting.pop()
+        if module in seen or module not in PRODUCT or module == "denodo_ha.cli.main":
+            continue
+        seen.add(module)
+        names = imported(PRODUCT[module])
+        assert {name.split(".")[0] for name in names} & AWS == set(), module
+        waiting += [*names, *(name.rpartition(".")[0] for name in names)]
+    assert "denodo_ha.cli.options" in seen
 
 
-@pytest.mark.parametrize("source", sources("config", "stacks"))
-def test_importing_calls_nothing_of_aws(source: str) -> None:
+def test_stacks_ask_neither_machine_nor_network() -> None:
+    for module, tree in PRODUCT.items():
+        if module.startswith("stacks."):
+            assert {name.split(".")[0] for name in imported(tree)} & OUTSIDE == set(), module
+            nodes = list(ast.walk(tree))
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+            attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert (names | attributes) & ASKING == set(), module
+
+
+def test_importing_calls_nothing_of_aws() -> None:
     """What a module does when it is imported has no CDK in it, and no boto3.
 
     But for `jsii.implements`, which only notes what a class is for.
     """
-    for call in _at_import(tree(source)):
-        used = {node.id for node in ast.walk(call.func) if isinstance(node, ast.Name)}
-        assert used & ((AWS - {"jsii"}) | _aliases(source)) == set(), ast.unparse(call)
+    for module, tree in PRODUCT.items():
+        if module.startswith(("denodo_ha.environment.", "stacks.")):
+            for call in _at_import(tree):
+                used = {node.id for node in ast.walk(call.func) if isinstance(node, ast.Name)}
+                assert used & ((AWS - {"jsii"}) | _aliases(tree)) == set(), ast.unparse(call)
 
 
 def _at_import(module: ast.Module) -> Iterator[ast.Call]:
@@ -117,11 +168,11 @@ def _at_import(module: ast.Module) -> Iterator[ast.Call]:
         waiting += ast.iter_child_nodes(node)
 
 
-def _aliases(source: str) -> set[str]:
+def _aliases(tree: ast.Module) -> set[str]:
     """The names under which a source imports something of AWS."""
     return {
         alias.asname or alias.name
-        for node in ast.walk(tree(source))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in AWS
         for alias in node.names
     }
@@ -129,8 +180,11 @@ def _aliases(source: str) -> set[str]:
 
 def test_the_checks_find_what_they_look_for() -> None:
     """The sources are there, and the app does read the context, as only it may."""
-    assert {"config/model.py", "stacks/cluster.py", "app.py"} <= set(sources(*MAY_IMPORT))
-    calls = {node.attr for node in ast.walk(tree("app.py")) if isinstance(node, ast.Attribute)}
-    assert "get_all_context" in calls & ASKING
-    assert "ec2" in _aliases("stacks/network.py")
+    assert {"denodo_ha.environment.model.environment", "stacks.cluster", "app"} <= set(PRODUCT)
+    names = {node.attr for node in ast.walk(PRODUCT["app"]) if isinstance(node, ast.Attribute)}
+    assert "get_all_context" in names & ASKING
+    assert "ec2" in _aliases(PRODUCT["stacks.network.network"])
     assert list(_at_import(ast.parse("x = f()\nclass A:\n    y = g()\n    def h(self): i()"))) != []
+    assert package("denodo_ha.drill.engine.engine") == "denodo_ha.drill"
+    assert imported(ast.parse("from a.b import c\nimport d")) == {"a.b.c", "d"}
+    assert Path("stacks").name in BELOW

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ops.drill.build import build
-from ops.drill.document import read
-from ops.drill.model import Model
-from ops.drill.template import Stack
+from denodo_ha.drill.model import Model
+from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.stacks import Stack
+from denodo_ha.drill.reading.template_file import read
 
 Data = dict[str, Any]
 Kind = Literal["alias", "alarm", "endpoint", "ip"]

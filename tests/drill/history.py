@@ -4,10 +4,10 @@ A metric check with LastKnownStatus has a past, so the side that DNS answers may
 before. A deploy is an event, too: the templates are others from then on.
 """
 
-from ops.drill.engine import Engine
-from ops.drill.model import Key, Model
-from ops.drill.rules import AlarmState, Role
-from ops.drill.state import Situation
+from denodo_ha.drill.engine.aws_rules import AlarmState, Role
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model import Key, Model
 
 
 class History:

@@ -8,9 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from ops import exits
-from ops.cli import Commands
-from ops.drill.command import drill
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import Commands
+from denodo_ha.drill.command import drill
 from tests.drill.handmade import TEMPLATES, Data, site, written
 
 FILES = [str(TEMPLATES / f"{name}.yaml") for name in ("site-a", "site-b", "names")]
@@ -48,7 +48,7 @@ def minimum(tmp_path: Path) -> list[str]:
 
 def test_it_holds(program: typer.Typer) -> None:
     result = run(program, *FILES)
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert "site-a -> site-b" in result.output
     assert "broken" not in result.output
     assert "not measured" in result.output
@@ -58,27 +58,27 @@ def test_a_broken_policy_ends_with_1_and_says_what_broke_it(
     program: typer.Typer, minimum: list[str]
 ) -> None:
     result = run(program, *minimum)
-    assert result.exit_code == exits.NO
+    assert result.exit_code == exit_codes.NO
     assert "broken" in result.output
     assert "- node-lost site-a left" in result.output
 
 
 def test_a_policy_can_be_left_out(program: typer.Typer, minimum: list[str]) -> None:
     result = run(program, *minimum, "--ignore", "node-moves-site")
-    assert result.exit_code == exits.DONE
-    assert run(program, *FILES, "--ignore", "nonsense").exit_code == exits.USAGE
+    assert result.exit_code == exit_codes.DONE
+    assert run(program, *FILES, "--ignore", "nonsense").exit_code == exit_codes.USAGE
 
 
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (("--max-recovery", "300"), exits.DONE),
-        (("--max-recovery", "299"), exits.NO),
-        (("--min-secondary", "2"), exits.DONE),
-        (("--min-secondary", "3"), exits.NO),
-        (("--drained", "site-b/left"), exits.DONE),
-        (("--drained", "site-b/left", "--min-secondary", "2"), exits.NO),
-        (("--drained", "site-b/nobody"), exits.USAGE),
+        (("--max-recovery", "300"), exit_codes.DONE),
+        (("--max-recovery", "299"), exit_codes.NO),
+        (("--min-secondary", "2"), exit_codes.DONE),
+        (("--min-secondary", "3"), exit_codes.NO),
+        (("--drained", "site-b/left"), exit_codes.DONE),
+        (("--drained", "site-b/left", "--min-secondary", "2"), exit_codes.NO),
+        (("--drained", "site-b/nobody"), exit_codes.USAGE),
     ],
 )
 def test_options(program: typer.Typer, options: tuple[str, ...], code: int) -> None:
@@ -98,7 +98,7 @@ def test_the_last_node_in_service_is_the_cluster(program: typer.Typer) -> None:
 
 def test_the_site_stays_while_one_of_two_is_drained(program: typer.Typer) -> None:
     result = run(program, *FILES, "--drained", "site-a/left")
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert "drained: site-a/left" in result.output
     assert "only right is left in service" in result.output
 
@@ -153,7 +153,7 @@ def test_against_shows_only_what_changed(program: typer.Typer, minimum: list[str
     base = minimum[0]
     # The primary alone: another alarm, another address of the balancer.
     result = run(program, FILES[0], "--against", base, "--format", "json")
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert json.loads(result.output)["scenarios"] == []
     text = run(program, FILES[0], "--against", base).output
     assert "Every failure does what it did before." in text
@@ -180,10 +180,10 @@ def test_a_drained_node_that_the_base_lacks_is_left_out_there(
 ) -> None:
     (base,) = flawed(tmp_path, {"site-a": site("alarm")["site-a"]})
     result = run(program, FILES[0], "--against", base, "--drained", "site-a/left")
-    assert result.exit_code in (exits.DONE, exits.NO)
+    assert result.exit_code in (exit_codes.DONE, exit_codes.NO)
 
 
 def test_a_path_that_is_no_template_is_wrong_usage(program: typer.Typer, tmp_path: Path) -> None:
     result = run(program, str(tmp_path / "nothing.yaml"))
-    assert result.exit_code == exits.USAGE
+    assert result.exit_code == exit_codes.USAGE
     assert "Traceback" not in result.output

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from config.catalog import Component
-from config.dependents import dependents
-from config.load import load
-from ops.drill.drilled import Drilled, play
-from ops.drill.outcome import Failure
-from ops.drill.policies import judge
-from ops.drill.report import report
-from ops.drill.rows import rows
-from tests.assembly import ROOT, Assembly
+from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.outcome import Failure
+from denodo_ha.drill.policies import judge
+from denodo_ha.drill.report.json_report import report
+from denodo_ha.drill.report.rows import rows
+from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.model.catalog import Component
 from tests.drill.handmade import Data, model, ref, resource, site
+from tests.support.assembly import ROOT, Assembly
 
 SCHEDULER = 8000
 FAILED = Failure("database-failed", "site-a", "Store")

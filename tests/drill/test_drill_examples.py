@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from config.load import load
-from ops.drill.build import build
-from ops.drill.drilled import Drilled, drill_paths, play
-from ops.drill.outcome import Failure
-from ops.drill.policies import judge
-from ops.drill.template import Stack
-from tests.assembly import ROOT, Assembly, synthesise
+from denodo_ha.drill.drill_run import Drilled, drill_paths, play
+from denodo_ha.drill.outcome import Failure
+from denodo_ha.drill.policies import judge
+from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.stacks import Stack
+from denodo_ha.environment.loading.loader import load
+from tests.support.assembly import ROOT, Assembly, synthesise
 
 AssemblyOf = Callable[[str], Assembly]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ops.drill.drilled import Drilled, play
-from ops.drill.outcome import Failure
-from ops.drill.policies import judge
+from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.outcome import Failure
+from denodo_ha.drill.policies import judge
 from tests.drill.handmade import alarm, attributes, got, model, site, written
 
 Templates = dict[str, Any]

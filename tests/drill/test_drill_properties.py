@@ -6,14 +6,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
-from config.dependents import dependents
-from config.load import load
-from config.model import Environment
-from ops.drill.drilled import drill_paths
-from ops.drill.policies import judge
-from tests import shapes
-from tests.assembly import synthesise
-from tests.configurations import Data
+from denodo_ha.drill.drill_run import drill_paths
+from denodo_ha.drill.policies import judge
+from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.model.environment import Environment
+from tests.strategies import environments
+from tests.support.assembly import synthesise
+from tests.support.configurations import Data
 
 _SYNTH = settings(
     max_examples=15,
@@ -35,7 +35,7 @@ def without_standby(environment: Environment) -> bool:
 
 
 @_SYNTH
-@given(data=shapes.environments())
+@given(data=environments.environments())
 def test_with_auto_the_policies_hold_for_two_nodes_in_two_zones(data: Data) -> None:
     assume(data.get("failover", {}).get("health", "auto") == "auto")
     for cluster in data["clusters"].values():

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ops.drill.drilled import Drilled, play
-from ops.drill.outcome import Failure
+from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.outcome import Failure
 from tests.drill.handmade import Data, got, model, ref, resource, served, site
 
 SERVES = {"9999": {"Nodes": [ref("Box1"), ref("Box2")], "Path": "/ready/jdbc"}}

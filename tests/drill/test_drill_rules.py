@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from ops.drill.model import Minimum
-from ops.drill.rulebook import RULES
-from ops.drill.rules import AlarmState
+from denodo_ha.drill.engine.aws_rules import RULES, AlarmState
+from denodo_ha.drill.model import Minimum
 
 ONE, OFF = Minimum(1), Minimum(None)
 OK, ALARM, INSUFFICIENT = AlarmState.OK, AlarmState.ALARM, AlarmState.INSUFFICIENT

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ops.drill.rules import Role
-from ops.drill.state import ClusterState, Situation
+from denodo_ha.drill.engine.aws_rules import Role
+from denodo_ha.drill.engine.situation import ClusterState, Situation
 from tests.drill.handmade import Data, Kind, alarm, check, got, metric_check, model, ref, site
 from tests.drill.history import History
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ops.drill.build import build
-from ops.drill.document import read
-from ops.drill.drilled import drill_paths
-from ops.drill.resolve import Resolver, marks
-from ops.drill.template import Stack, stacks
-from ops.errors import UsageError
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.drill_run import drill_paths
+from denodo_ha.drill.reading.expressions import Resolver, marks
+from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.stacks import Stack, stacks
+from denodo_ha.drill.reading.template_file import read
 from tests.drill.handmade import TEMPLATES, bare, cluster, got, ref, resource, site
 
 FILES = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]

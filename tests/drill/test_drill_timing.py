@@ -2,10 +2,10 @@
 
 import pytest
 
-from ops.drill.drilled import Drilled, play
-from ops.drill.engine import Engine
-from ops.drill.outcome import Failure, Outcome
-from ops.drill.state import ClusterState, Situation
+from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.outcome import Failure, Outcome
 from tests.drill.handmade import Data, Kind, model, site
 
 

@@ -11,9 +11,9 @@ from itertools import product
 
 import pytest
 
-from ops.drill.engine import Engine
-from ops.drill.model import Model
-from ops.drill.state import ClusterState, Situation
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model import Model
 from tests.drill.handmade import Kind, model, site
 
 COLUMNS = {

@@ -14,23 +14,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from config.model import Environment
-from config.ports import READY_PORT
-from local import control
-from local.credentials import Access
-from ops.haproxy.servers import Server, servers
-from tests.assembly import ROOT
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
+from denodo_ha.environment.model.environment import Environment
+from hosts.haproxy.servers import Server, servers
 from tests.e2e.nodes import Agent, sh
-from tests.haproxy.running import PROGRAM, Running
+from tests.hosts.haproxy.running import PROGRAM, Running
+from tests.support.assembly import ROOT
+from tools.local_aws import control
+from tools.local_aws.credentials import Access
 
 _HAPROXY = """\
 import sys
 from functools import partial
 from pathlib import Path
-sys.path.insert(0, {ops!r})
-from haproxy import draining
+sys.path.insert(0, {root!r})
+from hosts.haproxy import draining
 draining.POLL_S = 0.1  # nobody here has sessions for long
-from haproxy import __main__ as program, host
+from hosts.haproxy import commands as program, host
 folder = Path({folder!r})
 program.host.Host = partial(
     host.Host, tls=folder / "tls", drop_in=folder / "denodo.conf", systemctl=None, settle=0
@@ -81,7 +81,7 @@ class Balancing:
         folder = running.folder
         self._told = {**told, "folder": str(folder)}
         (folder / "haproxy.py").write_text(
-            _HAPROXY.format(ops=str(ROOT / "ops"), folder=str(folder), haproxy=PROGRAM)
+            _HAPROXY.format(root=str(ROOT), folder=str(folder), haproxy=PROGRAM)
         )
         self._agent = Agent(self.address, self._commanded, self._asked)
         self._agent.cli(folder / "aws")

@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests import local_server
-from tests.local.cloud import Cloud
+from tests.local_aws.cloud import Cloud
+from tests.support import local_aws_server
 
 
 @pytest.fixture
 def cloud() -> Cloud:
     """The local AWS, as an account that is this test's alone."""
-    return Cloud(local_server.endpoint(), local_server.new_account())
+    return Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
 
 
 def pytest_sessionfinish() -> None:
     """Leave no process and no folder behind."""
-    local_server.finish()
+    local_aws_server.finish()

@@ -9,12 +9,12 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from config.cluster import Cluster as Settings
-from config.model import Environment
-from config.service import HealthSettings, Service
-from local.readback import Cluster, Group, Listener, Topology
-from node.state import parse
+from denodo_ha.environment.model.cluster import Cluster as Settings
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.service import HealthSettings, Service
+from hosts.denodo.state import parse
 from tests.e2e import demands_haproxy
+from tools.local_aws.readback import Cluster, Group, Listener, Topology
 
 DEFAULTS = {"interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
 ANYWHERE = "0.0.0.0/0"

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from config.model import Environment
-from local.readback import Cluster, Group
+from denodo_ha.environment.model.environment import Environment
+from tools.local_aws.readback import Cluster, Group
 
 PortsOf = Callable[..., set[int]]
 """The ports that a group's rules open to a peer, inwards or with `out=True` outwards."""

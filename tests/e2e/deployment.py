@@ -12,13 +12,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from config.load import Loaded, load
-from local import bootstrap, up
-from local.cdk import Cdk
-from local.credentials import Access
-from local.readback import Topology
-from tests import local_server
-from tests.assembly import ROOT, synthesise
+from denodo_ha.environment.loading.loader import Loaded, load
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT, synthesise
+from tools.local_aws import bootstrap, up
+from tools.local_aws.cdk import Cdk
+from tools.local_aws.credentials import Access
+from tools.local_aws.readback import Topology
 
 Data = dict[str, Any]
 Change = Callable[[Data], None]
@@ -44,7 +44,7 @@ class Deployment:
     def of_example(cls, name: str, folder: Path, *changes: Change) -> "Deployment":
         """An example, changed or not, in an account that no other test has."""
         text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
-        text = _ACCOUNT.sub(local_server.new_account(), text)
+        text = _ACCOUNT.sub(local_aws_server.new_account(), text)
         data = dict(YAML(typ="safe").load(text))
         for change in changes:
             change(data)
@@ -81,19 +81,19 @@ class Deployment:
     def access(self) -> Access:
         """Who deploys."""
         where = bootstrap.home(self.loaded.environment)
-        return Access(local_server.endpoint(), *where)
+        return Access(local_aws_server.endpoint(), *where)
 
     def prepare(self) -> None:
         """Make what is given, and bootstrap what is not yet."""
-        endpoint, environment = local_server.endpoint(), self.loaded.environment
+        endpoint, environment = local_aws_server.endpoint(), self.loaded.environment
         up.give(endpoint, self.loaded)
         where = bootstrap.missing(endpoint, environment)
-        bootstrap.bootstrap(endpoint, local_server.place(), environment, where)
+        bootstrap.bootstrap(endpoint, local_aws_server.place(), environment, where)
         assert bootstrap.missing(endpoint, environment) == []
 
     def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the CLI on the assembly."""
-        cdk = Cdk(self.access, local_server.place(), self._folder)
+        cdk = Cdk(self.access, local_aws_server.place(), self._folder)
         return cdk.captured(*arguments, "--app", str(self.out), timeout=_TIMEOUT_S)
 
     def deploy(self) -> str:
@@ -122,20 +122,20 @@ class Deployment:
     def unprotect(self) -> None:
         """Let databases be deleted, as an operator must before."""
         for where in bootstrap.places(self.loaded.environment):
-            client = Access(local_server.endpoint(), *where).client("rds")
+            client = Access(local_aws_server.endpoint(), *where).client("rds")
             for one in client.describe_db_instances()["DBInstances"]:
                 name = one["DBInstanceIdentifier"]
                 client.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
 
     def topology(self) -> Topology:
         """What the API shows now."""
-        return Topology(local_server.endpoint(), self.loaded.environment)
+        return Topology(local_aws_server.endpoint(), self.loaded.environment)
 
     def left(self) -> dict[str, Any]:
         """What of ours is left in the services of every account and region."""
         found: dict[str, Any] = {}
         for where in bootstrap.places(self.loaded.environment):
-            access = Access(local_server.endpoint(), *where)
+            access = Access(local_aws_server.endpoint(), *where)
             found.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
         return found
 

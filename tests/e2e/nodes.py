@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local import control
-from local.credentials import Access
-from node import ready
-from tests.assembly import ROOT
-from tests.node.home import Home
+from hosts.denodo import readiness_endpoint
+from tests.hosts.denodo.home import Home
+from tests.support.assembly import ROOT
+from tools.local_aws import control
+from tools.local_aws.credentials import Access
 
 Told = dict[str, Any]
 _TIMEOUT_S = 120
@@ -111,7 +111,7 @@ class Machine:
             ready__services__web={"kind": "web", "port": home.ports["web"], "path": "/"},
         )
         (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
-        self._endpoint = ready.server(home.system, ready_at[1], ready_at[0])
+        self._endpoint = readiness_endpoint.server(home.system, ready_at[1], ready_at[0])
         threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
         self._address = ready_at[0]
         self._agent = Agent(self._address, self._commanded, self._asked)
@@ -167,7 +167,7 @@ class Machine:
     @property
     def _program(self) -> str:
         arguments = " ".join(f"'{one}'" for one in self.home.arguments)
-        return f"{sys.executable} -m node {arguments}"
+        return f"{sys.executable} -m hosts.denodo {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
         """Be `aws ssm get-parameter`, for the machine's own home and ports."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.cdk import Cdk
-from ops.clock import Clock
+from denodo_ha.aws.cdk_cli import Cdk
+from denodo_ha.aws.clock import Clock
 from tests.e2e.deployment import Deployment
 from tests.e2e.nodes import Machine
 

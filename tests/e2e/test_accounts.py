@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import local_server
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
-from tests.local.cloud import Cloud
+from tests.local_aws.cloud import Cloud
+from tests.support import local_aws_server
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def _in_two_accounts(data: Data) -> None:
     for cluster in data["clusters"].values():
         for node in cluster["nodes"].values():
             del node["auxiliary_port"]
-    data["clusters"]["passive"]["account"] = local_server.new_account()
+    data["clusters"]["passive"]["account"] = local_aws_server.new_account()
 
 
 def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
@@ -44,7 +44,7 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
 
 def test_a_role_that_is_not_there_is_not_assumed() -> None:
     """What is read across accounts needs the role that the producer's stack makes."""
-    cloud = Cloud(local_server.endpoint(), local_server.new_account())
+    cloud = Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
     arn = "arn:aws:iam::999900003333:role/nobody"
     spec = {"StackName": "x", "OutputName": "y", "RoleArn": arn}
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::GetStackOutput": spec}}}

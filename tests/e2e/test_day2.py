@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from ops import draining, exits, failover_answers, rotation, status
-from ops.cli import COMMANDS, build
-from tests import local_server
-from tests.assembly import ROOT
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.deployed.rotation import target_rotation
+from denodo_ha.drain import draining
+from denodo_ha.status import command
 from tests.e2e.deployment import Deployment
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT
 
 Run = Callable[..., Result]
 Data = dict[str, Any]
@@ -46,11 +50,11 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in this process, as an operator of the deployment would."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.place()).items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(failover_answers, "lookup", lambda _name: None)
+    monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     # AWS's seconds are short here.
-    for module in (draining, rotation, status):
+    for module in (draining, target_rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
 
     def run(*arguments: str) -> Result:
@@ -76,24 +80,24 @@ def _inside(active: dict[str, Any]) -> list[str]:
 
 
 def test_out_and_back(run: Run) -> None:
-    assert run("enable", "node1", "--cluster", "active").exit_code == exits.DONE
+    assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     code, active = _status(run)
-    assert (code, active["problems"]) == (exits.DONE, [])
+    assert (code, active["problems"]) == (exit_codes.DONE, [])
     drained = run("drain", "node1", "--cluster", "active", "--why", "a promotion")
-    assert drained.exit_code == exits.DONE, drained.output
+    assert drained.exit_code == exit_codes.DONE, drained.output
     assert "jdbc draining" in drained.stderr
     code, active = _status(run)
-    assert code == exits.NO
+    assert code == exit_codes.NO
     assert _inside(active) == ["node1"]
     assert active["nodes"][0]["drained"]["why"] == "a promotion"
     assert [one for one in active["problems"] if "node1 is drained since" in one]
     refused = run("drain", "node2", "--cluster", "active")
-    assert refused.exit_code == exits.REFUSED
+    assert refused.exit_code == exit_codes.REFUSED
     assert "node1 (not registered)" in refused.stderr
     back = run("enable", "node1", "--cluster", "active")
-    assert back.exit_code == exits.DONE, back.output
+    assert back.exit_code == exit_codes.DONE, back.output
     code, active = _status(run)
-    assert (code, active["problems"]) == (exits.DONE, [])
+    assert (code, active["problems"]) == (exit_codes.DONE, [])
     assert _inside(active) == ["jdbc", "odbc", "web", "node1"]
 
 
@@ -106,7 +110,7 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
     def delay(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["deregistration_delay"] = 90
 
-    assert run("drain", "node1", "--cluster", "active").exit_code == exits.DONE
+    assert run("drain", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     deployment.change(clients)
     deployment.deploy()
     _, active = _status(run)
@@ -114,14 +118,14 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
     deployment.change(delay)
     deployment.deploy()
     code, active = _status(run)
-    assert code == exits.NO
+    assert code == exit_codes.NO
     assert any("something put it back, such as a deploy" in one for one in active["problems"])
-    assert run("enable", "node1", "--cluster", "active").exit_code == exits.DONE
-    assert _status(run)[0] == exits.DONE
+    assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
+    assert _status(run)[0] == exit_codes.DONE
 
 
 def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) -> tuple[int, str]:
-    environment = deployment.access.environment(local_server.place())
+    environment = deployment.access.environment(local_aws_server.place())
     environment |= {"DENODO_HA_LOG": str(folder / "log")}
     done = subprocess.run(
         [ROOT / "solution-manager" / name, _file(deployment), *arguments],
@@ -136,12 +140,12 @@ def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) ->
 
 def test_the_solution_managers_scripts(deployment: Deployment, run: Run, tmp_path: Path) -> None:
     code, said = _script(deployment, tmp_path, "disable", "active", "node2", "300")
-    assert code == exits.DONE, said
+    assert code == exit_codes.DONE, said
     assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in said
     assert _status(run)[1]["nodes"][1]["drained"]["why"] == "Solution Manager"
     code, said = _script(deployment, tmp_path, "disable", "active", "node1", "300")
-    assert code == exits.REFUSED
+    assert code == exit_codes.REFUSED
     code, said = _script(deployment, tmp_path, "enable", "active", "node2", "300")
-    assert code == exits.DONE, said
-    assert _status(run)[0] == exits.DONE
+    assert code == exit_codes.DONE, said
+    assert _status(run)[0] == exit_codes.DONE
     assert (tmp_path / "log").read_text().count(" done\n") == 2

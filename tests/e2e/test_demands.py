@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from local.readback import Cluster
 from tests.e2e import demands
 from tests.e2e.deployment import Deployment
+from tools.local_aws.readback import Cluster
 
 Sabotage = Callable[[Cluster], AbstractContextManager[None]]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from config import metadata
-from tests.assembly import EXAMPLES
+from denodo_ha.environment.derived import shared_metadata
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
+from tests.support.assembly import EXAMPLES
 
 _SMALLEST = "active-active"
 _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
@@ -51,7 +51,7 @@ def test_has_no_difference_then(deployment: Deployment) -> None:
 def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
     said = deployment.deploy()
     clusters = deployment.loaded.environment.clusters
-    stacks = len(clusters) + sum(metadata.has_stack(one) for one in clusters.values())
+    stacks = len(clusters) + sum(shared_metadata.has_stack(one) for one in clusters.values())
     stacks += deployment.loaded.environment.failover is not None
     assert said.count("(no changes)") == stacks
 
@@ -90,7 +90,10 @@ def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
 
 
 def test_destroy_leaves_nothing(deployment: Deployment) -> None:
-    if any(metadata.makes_database(one) for one in deployment.loaded.environment.clusters.values()):
+    if any(
+        shared_metadata.makes_database(one)
+        for one in deployment.loaded.environment.clusters.values()
+    ):
         refused = deployment.cdk("destroy", "--all", "--force")
         assert "Cannot delete protected DB Instance" in refused.stdout + refused.stderr
         assert any("databases" in key for key in deployment.left())

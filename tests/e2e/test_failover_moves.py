@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from local.credentials import Access
-from ops import exits, failover_answers, failover_move
-from ops.cli import COMMANDS, build
-from tests import local_server
-from tests.assembly import ROOT
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.failover import move
 from tests.e2e.deployment import Deployment
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT
+from tools.local_aws.credentials import Access
 
 Run = Callable[..., Result]
 _TIMEOUT_S = 30.0
@@ -39,11 +41,11 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in this process, as an operator of the deployment would."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.place()).items():
         monkeypatch.setenv(key, value)
     # No name of the local AWS is resolved by anybody, and its minutes are short.
-    monkeypatch.setattr(failover_answers, "lookup", lambda _name: None)
-    monkeypatch.setattr(failover_move, "EVERY_S", 0.1)
+    monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
+    monkeypatch.setattr(move, "EVERY_S", 0.1)
 
     def run(*arguments: str, config: bool = True) -> Result:
         which = ("-c", _file(deployment)) if config else ()
@@ -81,10 +83,10 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
-    _until(lambda: run("status").exit_code == exits.DONE)
+    _until(lambda: run("status").exit_code == exit_codes.DONE)
     assert _answered(run) == {"active"}
     done = run("to", "passive")
-    assert done.exit_code == exits.DONE, done.output
+    assert done.exit_code == exit_codes.DONE, done.output
     assert "put SecondaryActive = 1 (Environment denodo70)" in done.stderr
     assert "is answered with passive after" in done.stdout
     assert _answered(run) == {"passive"}
@@ -95,35 +97,35 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert _answered(run) == {"passive"}
     where = ("--environment", "denodo70", "--region", "eu-central-1")
     done = run("back", *where, config=False)
-    assert done.exit_code == exits.DONE, done.output
+    assert done.exit_code == exit_codes.DONE, done.output
     assert _answered(run) == {"active"}
 
 
 def test_a_site_that_moved_by_itself_is_held_and_brought_back(
     deployment: Deployment, run: Run
 ) -> None:
-    _until(lambda: run("status").exit_code == exits.DONE)
+    _until(lambda: run("status").exit_code == exit_codes.DONE)
     _stop(deployment, "active")
     _until(lambda: _answered(run) == {"passive"})
-    assert run("status").exit_code == exits.NO
-    assert run("to", "passive").exit_code == exits.DONE
+    assert run("status").exit_code == exit_codes.NO
+    assert run("to", "passive").exit_code == exit_codes.DONE
     refused = run("back")
-    assert refused.exit_code == exits.REFUSED
+    assert refused.exit_code == exit_codes.REFUSED
     assert "active is not healthy" in refused.stderr
     _start(deployment, "active")
-    _until(lambda: run("status").exit_code == exits.DONE)
+    _until(lambda: run("status").exit_code == exit_codes.DONE)
     assert _answered(run) == {"passive"}
-    assert run("back").exit_code == exits.DONE
+    assert run("back").exit_code == exit_codes.DONE
     assert _answered(run) == {"active"}
 
 
 def test_a_dead_secondary_gets_no_site(deployment: Deployment, run: Run) -> None:
     _stop(deployment, "passive")
     refused = run("to", "passive")
-    assert refused.exit_code == exits.REFUSED
+    assert refused.exit_code == exit_codes.REFUSED
     assert "no force could" in refused.stderr
     _stop(deployment, "active")
-    assert run("status").exit_code == exits.DOWN
+    assert run("status").exit_code == exit_codes.DOWN
     assert _answered(run) == {"active"}
     _start(deployment, "active")
     _start(deployment, "passive")
@@ -142,16 +144,16 @@ def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
     """As a process of its own, with an endpoint that is gone."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    environment = deployment.access.environment(local_server.place())
+    environment = deployment.access.environment(local_aws_server.place())
     environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
     done = subprocess.run(
-        [ROOT / "scripts/denodo-ha", "failover", "status", "-c", _file(deployment)],
+        [ROOT / "tools/denodo-ha", "failover", "status", "-c", _file(deployment)],
         env=environment,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == exits.AWS, done.stdout + done.stderr
+    assert done.returncode == exit_codes.AWS, done.stdout + done.stderr
     assert "AWS does not answer" in done.stdout
     assert "Traceback" not in done.stderr

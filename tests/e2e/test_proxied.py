@@ -13,21 +13,25 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from node import ready
-from ops import agent, draining, exits, proxies, rollout, rotation
-from ops.cli import COMMANDS, build
-from ops.haproxy import draining as host_draining
-from tests import local_server
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.deployed import haproxy_instances, node_agent
+from denodo_ha.deployed.rotation import target_rotation
+from denodo_ha.drain import draining
+from denodo_ha.rollout import rollout_command
+from hosts.denodo import readiness_endpoint
+from hosts.haproxy import draining as host_draining
 from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.e2e.replacing import Replacing
 from tests.e2e.watching import Watch, roll_until
-from tests.haproxy import stand_ins
-from tests.haproxy.ports import NODES
-from tests.haproxy.stand_ins import Ports, Site
-from tests.node.home import Home
-from tests.servers.ports import free_port
+from tests.hosts.denodo.home import Home
+from tests.hosts.haproxy import stand_ins
+from tests.hosts.haproxy.ports import NODES
+from tests.hosts.haproxy.stand_ins import Ports, Site
+from tests.support import local_aws_server
+from tests.support.servers.ports import free_port
 
 CLUSTER = "active"
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
@@ -35,8 +39,10 @@ SERVICES = ("jdbc", "odbc", "web")
 
 Run = Callable[..., Result]
 
-HURRY = [(module, "EVERY_S") for module in (agent, draining, proxies, rotation)]
-HURRY += [(module, "HASTE_S") for module in (agent, proxies)]
+HURRY = [
+    (module, "EVERY_S") for module in (node_agent, draining, haproxy_instances, target_rotation)
+]
+HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
 """What waits for AWS's seconds, which are short here."""
 
 
@@ -106,7 +112,7 @@ def machines(
     deployment: Deployment, ready_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Machine]]:
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ready, "KEPT_SECONDS", 0.2)
+        patch.setattr(readiness_endpoint, "KEPT_SECONDS", 0.2)
         made = {}
         for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
             made[name] = Machine(
@@ -154,7 +160,7 @@ def run(
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.place()).items():
         monkeypatch.setenv(key, value)
     for module, name in HURRY:
         monkeypatch.setattr(module, name, 0.1)
@@ -181,7 +187,7 @@ def jdbc(deployment: Deployment) -> int:
 
 def test_status_has_what_each_haproxy_finds(run: Run, fronts: tuple[Balancing, ...]) -> None:
     code, active = status(run)
-    assert (code, active["problems"], active["notes"]) == (exits.DONE, [], [])
+    assert (code, active["problems"], active["notes"]) == (exit_codes.DONE, [], [])
     assert [one["instance"] for one in active["proxies"]] == [one.instance_id for one in fronts]
     for proxy in active["proxies"]:
         assert {(one["service"], one["node"], one["state"]) for one in proxy["servers"]} == {
@@ -198,20 +204,20 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
     run: Run, fronts: tuple[Balancing, ...]
 ) -> None:
     drained = run("drain", "node1", "--why", "new disk")
-    assert drained.exit_code == exits.DONE, drained.output
+    assert drained.exit_code == exit_codes.DONE, drained.output
     assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
     assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
     code, active = status(run)
-    assert code == exits.NO
+    assert code == exit_codes.NO
     (problem,) = active["problems"]
     assert problem.startswith("node1 is drained since ")
     assert problem.endswith(": new disk")
     refused = run("drain", "node2")
-    assert refused.exit_code == exits.REFUSED
+    assert refused.exit_code == exit_codes.REFUSED
     assert "0 usable nodes would be left for jdbc" in refused.stderr
     assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
     back = run("enable", "node1")
-    assert back.exit_code == exits.DONE, back.output
+    assert back.exit_code == exit_codes.DONE, back.output
     assert back.stdout == "active node1 is up on every HAProxy\n"
     assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
     assert status(run)[1]["problems"] == []
@@ -225,7 +231,7 @@ def test_haproxies_that_disagree_are_told(run: Run, fronts: tuple[Balancing, ...
     (problem,) = active["problems"]
     assert f"node1 is out of jdbc, odbc, web on HAProxy {second.instance_id} without" in problem
     assert first.states("node1") == {"up"}
-    assert run("enable", "node1").exit_code == exits.DONE
+    assert run("enable", "node1").exit_code == exit_codes.DONE
     assert second.states("node1") == {"up"}
 
 
@@ -235,20 +241,20 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
     first, second = fronts
     second.reachable(agent=False)
     code, active = status(run)
-    assert (code, active["problems"]) == (exits.DONE, [])
+    assert (code, active["problems"]) == (exit_codes.DONE, [])
     (note,) = active["notes"]
     assert note.startswith(f"HAProxy {second.instance_id} could not be asked: ")
     assert len(active["proxies"][0]["servers"]) == len(first.servers) + len(NODES)
     second.reachable(agent=True)
     second.proxy.stop()
     code, active = status(run)
-    assert code == exits.NO
+    assert code == exit_codes.NO
     assert any(
         one.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
         for one in active["problems"]
     )
     second.proxy.start(second.proxy.place.config.read_text())
-    assert status(run)[0] == exits.DONE
+    assert status(run)[0] == exit_codes.DONE
 
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
@@ -289,11 +295,11 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
     with Watch(fronts, jdbc(deployment)) as watch:
         roll_until(begun, deployment, file(deployment))
         code, active = status(run)
-        assert code == exits.NO
+        assert code == exit_codes.NO
         assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
         assert any(one.endswith(": denodo-ha roll") for one in active["problems"])
         done = run("roll", "--take-over", "--timeout", "60")
-    assert done.exit_code == exits.DONE, done.output
+    assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
     # What the killed run had begun on the node may have come up, and is then not done again.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
@@ -307,19 +313,19 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
 def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     deployment: Deployment, run: Run, fronts: tuple[Balancing, ...]
 ) -> None:
-    assert run("drain", "node2").exit_code == exits.DONE
+    assert run("drain", "node2").exit_code == exit_codes.DONE
     deployment.change(idle(777))
     deployment.deploy()
     assert not any("777s" in one.proxy.place.config.read_text() for one in fronts)
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("haproxy", "apply")
-    assert done.exit_code == exits.DONE, done.output
+    assert done.exit_code == exit_codes.DONE, done.output
     assert [one.instance_id in done.stdout for one in fronts] == [True, True]
     assert all("777s" in one.proxy.place.config.read_text() for one in fronts)
     assert watch.refused == []
     # A reload forgets nobody who is out.
     assert [one.states("node2") for one in fronts] == [{"maint"}, {"maint"}]
-    assert run("enable", "node2").exit_code == exits.DONE
+    assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")
     assert again.stdout.count("nothing has changed") == len(fronts)
 
@@ -334,18 +340,18 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     before = {name: machine.instance_id for name, machine in machines.items()}
     for machine in machines.values():
         machine.told = lambda _action: None
-    assert run("pin").exit_code == exits.DONE
+    assert run("pin").exit_code == exit_codes.DONE
     image = "ami-0fedcba9876543210"
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=image))
     deployment.prepare()
     monkeypatch.setattr(
-        rollout,
+        rollout_command,
         "Cdk",
         lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
     )
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("rollout", "--timeout", "90")
-        assert done.exit_code == exits.FAILED, done.output
+        assert done.exit_code == exit_codes.FAILED, done.output
         assert "denodo-ha enable node1 --metadata-ok" in done.stderr
     assert watch.together == {frozenset(), frozenset({"node1"})}
     assert watch.refused == []
@@ -353,7 +359,7 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     assert machines["node2"].instance_id == before["node2"]
     assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
     back = run("enable", "node1", "--metadata-ok")
-    assert back.exit_code == exits.DONE, back.output
+    assert back.exit_code == exit_codes.DONE, back.output
     assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
 
 
@@ -362,12 +368,12 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
     for one in fronts:
         one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc]
     code, active = status(run)
-    assert code == exits.NO
+    assert code == exit_codes.NO
     told = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
     assert any(one.startswith(told) for one in active["problems"]), active["problems"]
     site["node2"].kill()
     for one in fronts:
         one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]
     code, active = status(run)
-    assert (code, active["state"]) == (exits.DOWN, "down")
+    assert (code, active["state"]) == (exit_codes.DOWN, "down")
     assert "jdbc: no HAProxy has a node that is up, so nobody is served" in active["problems"]

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from config.load import load
-from ops import deployed_pins, found, pins_file, places
-from ops.aws import Aws
-from ops.clock import RealClock
-from ops.errors import Failed
-from ops.progress import Progress
-from ops.rolling import Rolling
-from ops.rolling_out import RollingOut
-from tests import local_server
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.clock import RealClock
+from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed import cluster as found
+from denodo_ha.deployed import environment_locator, node_pins
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.rollout import pins_file
+from denodo_ha.rollout.machine_rollout import RollingOut
+from denodo_ha.rollout.state_roll import Rolling
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.e2e.replacing import Replacing
-from tests.node.home import Home
+from tests.hosts.denodo.home import Home
+from tests.support import local_aws_server
 
 CLUSTER = "main"
 IMAGE = "ami-0fedcba9876543210"
@@ -31,7 +33,7 @@ class Hurry(RealClock):
     """A time that passes as fast as the local AWS's."""
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(max(seconds / local_server.PACE, 0.1))
+        time.sleep(max(seconds / local_aws_server.PACE, 0.1))
 
 
 def heap(gib: int) -> Change:
@@ -78,14 +80,16 @@ def machines(
 
 @pytest.fixture(autouse=True)
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in deployment.access.settings(local_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.place()).items():
         monkeypatch.setenv(key, value)
 
 
 @pytest.fixture
 def rolling(deployment: Deployment) -> Rolling:
     aws = Aws()
-    site = places.find(aws, config=None, environment="denodo80", regions=[deployment.access.region])
+    site = environment_locator.find(
+        aws, config=None, environment="denodo80", regions=[deployment.access.region]
+    )
     return Rolling(
         aws, site.environment, site.cluster(CLUSTER), clock=Hurry(), progress=Progress(), timeout=90
     )
@@ -128,9 +132,9 @@ def test_a_new_image_is_rolled_out(
 ) -> None:
     before = {name: machine.instance_id for name, machine in machines.items()}
     aws, file = Aws(), folder / "environment.yaml"
-    site = places.find(aws, config=str(file), environment=None, regions=None)
+    site = environment_locator.find(aws, config=str(file), environment=None, regions=None)
     cluster = site.cluster(CLUSTER)
-    pins = {CLUSTER: deployed_pins.read(found.read(aws, cluster))}
+    pins = {CLUSTER: node_pins.read(found.read(aws, cluster))}
     pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()

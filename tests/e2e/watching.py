@@ -5,12 +5,12 @@ import subprocess
 import sys
 import threading
 
-from config.haproxy_checks import RMI_HELLO
-from tests import local_server
-from tests.assembly import ROOT
+from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
 from tests.e2e.balancing import Balancing
 from tests.e2e.deployment import Deployment
-from tests.haproxy.ports import NODES
+from tests.hosts.haproxy.ports import NODES
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT
 
 _SECONDS = 120
 
@@ -58,7 +58,7 @@ import sys
 from ops import agent, draining, proxies, rotation
 for module in (agent, draining, proxies, rotation):
     module.EVERY_S = 0.1
-from ops.__main__ import main
+from denodo_ha.__main__ import main
 sys.argv = ["denodo-ha", *sys.argv[1:]]
 main()
 """
@@ -69,7 +69,7 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,
-        env=deployment.access.environment(local_server.place()),
+        env=deployment.access.environment(local_aws_server.place()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.certificates import authority
-from tests.servers.java_rmi import JavaNode, java_nodes
-from tests.servers.ports import free_port
+from tests.support.servers.certificates import authority
+from tests.support.servers.java_rmi import JavaNode, java_nodes
+from tests.support.servers.ports import free_port
 from tests.verify.sites import BALANCER, NOBODY, NODES
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from config.model import Environment
-from ops.verify.names import Answer
-from ops.verify.run import Run, Settings
-from ops.verify.site import Site
-from ops.verify.step import Fault, Log, State, Step
-from tests.configurations import changed, loaded, minimal, twins
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.name_lookup import Answer
+from denodo_ha.verify.site import Site
+from denodo_ha.verify.step import Fault, Log, State, Step
+from denodo_ha.verify.verification import Run, Settings
+from tests.support.configurations import changed, loaded, minimal, twins
 
 NODES = ("127.0.7.1", "127.0.7.2")
 BALANCER = "127.0.7.100"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ops import exits
-from ops.cli import COMMANDS, build
-from ops.verify.names import Answer
-from tests.configurations import changed, minimal, twins, write
-from tests.servers.certificates import authority
-from tests.servers.web import Web, web
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.verify.name_lookup import Answer
+from tests.support.configurations import changed, minimal, twins, write
+from tests.support.servers.certificates import authority
+from tests.support.servers.web import Web, web
 
 HOST = "127.0.0.1"
 
@@ -39,7 +39,7 @@ def two(folder: Path, port: int) -> Path:
 
 def test_all_right(port: int, tmp_path: Path) -> None:
     result = run("-c", one(tmp_path, port), "--host", HOST)
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert result.stdout.startswith(f"test, main, {HOST}: all right\n")
     assert f"connect {HOST}:{port}" in result.stdout
 
@@ -48,7 +48,7 @@ def test_wrong(tmp_path: Path) -> None:
     """What is wrong, what that means, and where to look."""
     with web(Web(status=500)) as server:
         result = run("-c", one(tmp_path, server.port), "--host", HOST)
-    assert result.exit_code == exits.NO
+    assert result.exit_code == exit_codes.NO
     assert "http-status (web" in result.stdout
     assert "status 500\n  The server answers with an error of its own." in result.stdout
 
@@ -56,7 +56,7 @@ def test_wrong(tmp_path: Path) -> None:
 def test_json(tmp_path: Path) -> None:
     with web(Web(status=500)) as server:
         result = run("-c", one(tmp_path, server.port), "--host", HOST, "--format", "json")
-    assert result.exit_code == exits.NO
+    assert result.exit_code == exit_codes.NO
     told = json.loads(result.stdout)
     assert (told["state"], told["cluster"]) == ("wrong", "main")
     assert [subject["name"] for subject in told["subjects"]] == ["names", f"web {server.port}"]
@@ -72,8 +72,8 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
         options = ("--tls", "web", "--ca-bundle", bundle, "--host", HOST)
         right = run("-c", one(tmp_path, server.port), *options, "--name", "denodo.example.org")
         wrong = run("-c", one(tmp_path, server.port), *options)
-    assert right.exit_code == exits.DONE
-    assert wrong.exit_code == exits.NO
+    assert right.exit_code == exit_codes.DONE
+    assert wrong.exit_code == exit_codes.NO
     assert "certificate-name" in wrong.stdout
 
 
@@ -101,14 +101,14 @@ def test_failover_name(
     """The names are given: AWS is asked nothing, and there are no credentials to ask it with."""
     given = [f"--balancer={cluster}={name}" for cluster, name in names.items()]
     result = run("-c", two(tmp_path, port), *given)
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert f"test, failover, denodo.example.com: {state}" in result.stdout
     assert said in result.stdout
 
 
 def test_balancer_that_is_given(port: int, tmp_path: Path) -> None:
     result = run("-c", two(tmp_path, port), "--through", "spare", f"--balancer=spare={HOST}")
-    assert result.exit_code == exits.DONE
+    assert result.exit_code == exit_codes.DONE
     assert result.stdout.startswith(f"test, spare, {HOST}: all right\n")
 
 
@@ -134,6 +134,6 @@ def test_usage(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
     (tmp_path / "2").mkdir()
     files = {"one": one(tmp_path / "1", 9090), "two": two(tmp_path / "2", 9090)}
     result = run(*(option.format(**files) for option in options))
-    assert result.exit_code == exits.USAGE
+    assert result.exit_code == exit_codes.USAGE
     assert said in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr

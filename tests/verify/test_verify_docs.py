@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from ops.verify.findings import FINDINGS
-from tests.assembly import ROOT
+from denodo_ha.verify.findings import FINDINGS
+from tests.support.assembly import ROOT
 
 DOCUMENT = (ROOT / "docs/verify.md").read_text(encoding="utf-8")
 SOURCES = {
-    file.name: file.read_text(encoding="utf-8") for file in (ROOT / "ops/verify").glob("*.py")
+    file.name: file.read_text(encoding="utf-8") for file in (ROOT / "denodo_ha/verify").glob("*.py")
 }
 
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ops.verify import jrmp
-from ops.verify.java_stream import IncompleteError, MalformedError, Reader
-from ops.verify.place import Place
-from ops.verify.postgres import probe as probe_postgres
-from ops.verify.step import Fault, Log
-from ops.verify.tls import Trust
-from ops.verify.web import Question, read
-from ops.verify.wire import Wire
+from denodo_ha.verify import jrmp
+from denodo_ha.verify.connection import Wire
+from denodo_ha.verify.endpoint import Place
+from denodo_ha.verify.java_stream import IncompleteError, MalformedError, Reader
+from denodo_ha.verify.postgres_probe import probe as probe_postgres
+from denodo_ha.verify.step import Fault, Log
+from denodo_ha.verify.tls_probe import Trust
+from denodo_ha.verify.web_probe import Question, read
 
 # As a real Java 25 sent them.
 GREETING = bytes.fromhex("4e00093132372e302e302e310000dd44")

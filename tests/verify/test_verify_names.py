@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ops.verify.names import resolve
-from ops.verify.step import Fault, State
-from ops.verify.subjects import Subject, subjects
-from tests.configurations import GONE, changed, loaded, minimal
-from tests.servers.ports import free_port
+from denodo_ha.verify.name_lookup import resolve
+from denodo_ha.verify.step import Fault, State
+from denodo_ha.verify.subjects import Subject, subjects
+from tests.support.configurations import GONE, changed, loaded, minimal
+from tests.support.servers.ports import free_port
 from tests.verify.sites import ENDPOINT, NOBODY, Names, at, one_cluster, two_clusters, verify
 
 MAIN, SPARE = "main.elb.example.com", "spare.elb.example.com"

@@ -4,10 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from ops.verify.step import State
-from tests.servers.certificates import authority
-from tests.servers.scripted import Talk, answers, floods, hangs_up, is_silent, says, scripted
-from tests.servers.web import Web, web
+from denodo_ha.verify.step import State
+from tests.support.servers.certificates import authority
+from tests.support.servers.scripted import (
+    Talk,
+    answers,
+    floods,
+    hangs_up,
+    is_silent,
+    says,
+    scripted,
+)
+from tests.support.servers.web import Web, web
 from tests.verify.sites import SHORT_S, Found, at, one_cluster, verify
 
 HOST = "127.0.0.1"

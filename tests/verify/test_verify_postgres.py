@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from ops.verify.step import State
-from tests.servers.certificates import authority
-from tests.servers.postgres import Postgres, installed, postgres
-from tests.servers.postgres_tls import with_tls
-from tests.servers.scripted import Talk, answers, floods, hangs_up, is_silent, says, scripted
+from denodo_ha.verify.step import State
+from tests.support.servers.certificates import authority
+from tests.support.servers.postgres import Postgres, installed, postgres
+from tests.support.servers.postgres_tls import with_tls
+from tests.support.servers.scripted import (
+    Talk,
+    answers,
+    floods,
+    hangs_up,
+    is_silent,
+    says,
+    scripted,
+)
 from tests.verify.sites import SHORT_S, Found, at, one_cluster, verify
 
 HOST = "127.0.0.1"

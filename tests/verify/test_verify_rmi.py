@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from config.model import Environment
-from ops.verify.step import State
-from tests.servers.certificates import authority
-from tests.servers.haproxy import haproxy
-from tests.servers.java_rmi import JavaNode
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.step import State
+from tests.support.servers.certificates import authority
+from tests.support.servers.haproxy import haproxy
+from tests.support.servers.java_rmi import JavaNode
 from tests.verify.conftest import Nodes
 from tests.verify.sites import BALANCER, NODES, SHORT_S, Found, at, one_cluster, verify
 

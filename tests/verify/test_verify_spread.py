@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.verify.spread import SELDOM, Spread, enough, judge, uneven, unseen
-from ops.verify.step import Step
+from denodo_ha.verify.spread_judgement import SELDOM, Spread, enough, judge, uneven, unseen
+from denodo_ha.verify.step import Step
 
 PAIR = ("node1", "node2")
 

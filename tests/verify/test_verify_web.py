@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 
-from ops.verify.place import Place
-from ops.verify.step import Log, State
-from ops.verify.tls import Trust
-from ops.verify.web import Question, probe
-from tests.servers.certificates import Identity, authority
-from tests.servers.haproxy import haproxy
-from tests.servers.ports import free_port
-from tests.servers.scripted import Talk, answers, floods, hangs_up, is_silent, says, scripted
-from tests.servers.web import Web, web
+from denodo_ha.verify.endpoint import Place
+from denodo_ha.verify.step import Log, State
+from denodo_ha.verify.tls_probe import Trust
+from denodo_ha.verify.web_probe import Question, probe
+from tests.support.servers.certificates import Identity, authority
+from tests.support.servers.haproxy import haproxy
+from tests.support.servers.ports import free_port
+from tests.support.servers.scripted import (
+    Talk,
+    answers,
+    floods,
+    hangs_up,
+    is_silent,
+    says,
+    scripted,
+)
+from tests.support.servers.web import Web, web
 from tests.verify.sites import BALANCER, NODES, SHORT_S, Found, at, one_cluster, verify
 
 NAME = "denodo.example.com"

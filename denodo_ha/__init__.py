@@ -1,0 +1,1 @@
+"""Operate and describe highly available Denodo clusters on AWS."""

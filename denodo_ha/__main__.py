@@ -1,0 +1,44 @@
+"""`denodo-ha`, which tools/denodo-ha starts."""
+
+import os
+import signal
+import sys
+
+import typer
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build, give_up
+
+
+def main() -> None:
+    """Run a command; ends the process with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Commands undo what they have begun, or say what stands, as they do at Ctrl-C.
+        signal.signal(number, _interrupt)
+    try:
+        _run()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if end.code == exit_codes.INTERRUPTED:
+            # Calls that wait for AWS would keep the process for minutes.
+            os._exit(exit_codes.INTERRUPTED)
+        raise
+
+
+def _run() -> None:
+    try:
+        build(COMMANDS)(prog_name="denodo-ha")
+    except Exception as error:  # noqa: BLE001 - nobody at 3 a.m. reads a traceback
+        try:
+            give_up(error)
+        except typer.Exit as end:
+            sys.exit(end.exit_code)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""AWS access shared by all commands: clients, errors, polling, lock, templates, CDK CLI."""

@@ -1,0 +1,42 @@
+"""The configuration that `-c` names, chosen as `cdk -c config=…` chooses it."""
+
+from pathlib import Path
+
+from denodo_ha.environment.loading import configuration_file
+from denodo_ha.environment.loading.loader import Loaded, load
+
+ROOT = Path(__file__).parents[2]
+_PREFIX = f"{configuration_file.KEY}="
+
+
+def chosen(choice: str, *, deploying: bool = True) -> Loaded:
+    """The configuration of a path or a name; `config=NAME`, as cdk has it, is understood too.
+
+    Args:
+        choice: the path or name.
+        deploying: whether it is for stacks, see `denodo_ha.environment.loading.loader`.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be used.
+    """
+    return load(file(choice), deploying=deploying)
+
+
+def file(choice: str) -> Path:
+    """The file of a path or a name.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    return configuration_file.find(choice.removeprefix(_PREFIX), ROOT)
+
+
+def complete(begun: str) -> list[str]:
+    """The names that begin so, for the shell."""
+    names = {
+        file.stem
+        for folder in ("config", "config/examples")
+        for file in (ROOT / folder).glob("*.yaml")
+        if not file.stem.endswith(".pins")
+    }
+    return sorted(name for name in names if name.startswith(begun))

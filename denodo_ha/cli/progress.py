@@ -1,0 +1,85 @@
+"""What a command tells while it works, on stderr.
+
+On a terminal the newest line of a step is replaced in place; elsewhere every new line is printed,
+once. With JSON log lines it becomes such lines.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.status import Status
+
+from denodo_ha.cli import logging_setup
+
+_log = logging.getLogger(__name__)
+
+
+class Step:
+    """Something that takes a while: say what is seen meanwhile."""
+
+    def __init__(self, title: str, console: Console, status: Status | None) -> None:
+        self._title, self._console, self._status = title, console, status
+        self._said = ""
+
+    def update(self, text: str) -> None:
+        """Say what is seen now; the same as before is not said again."""
+        if text == self._said:
+            return
+        self._said = text
+        line = f"{self._title}: {text}"
+        if logging_setup.is_json():
+            _log.info(line)
+        elif self._status is not None:
+            self._status.update(_escaped(line))
+        else:
+            _line(self._console, line)
+
+
+class Progress:
+    """Lines on stderr.
+
+    progress = Progress()
+    with progress.step("draining node1") as step:
+        step.update("2 of 3 groups")
+    progress.say("node1 is drained")
+    """
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if logging_setup.is_json():
+            _log.info(text)
+        else:
+            _line(_console(), text)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Something that takes a while."""
+        console = _console()
+        if console.is_terminal and not logging_setup.is_json():
+            with console.status(_escaped(title)) as status:
+                yield Step(title, console, status)
+        else:
+            step = Step(title, console, None)
+            self.say(title)
+            yield step
+
+
+def lasted(seconds: float) -> str:
+    """How long something lasts already, in whole minutes: a new line each is enough."""
+    return f" ({seconds // 60:.0f} min)" if seconds >= 60 else ""
+
+
+def _console() -> Console:
+    """Made anew, as stderr may be another one in a test."""
+    return Console(file=sys.stderr)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,1 @@
+"""What is deployed: environments, stacks, clusters, nodes, balancers, target health."""

@@ -1,0 +1,1 @@
+"""The deployed failover: its location, sides, health checks and DNS answers."""

@@ -1,0 +1,1 @@
+"""Taking nodes out of service and bringing them back."""

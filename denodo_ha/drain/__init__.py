@@ -1,0 +1,1 @@
+"""`denodo-ha drain` and `denodo-ha enable`."""

@@ -1,0 +1,1 @@
+"""Engine: what a failure does, by AWS's documented rules."""

@@ -1,0 +1,1 @@
+"""Reading: templates into the drill's model."""

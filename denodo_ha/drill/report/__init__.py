@@ -1,0 +1,1 @@
+"""Reports of a drill: table, Markdown, JSON."""

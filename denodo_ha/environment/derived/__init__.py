@@ -1,0 +1,1 @@
+"""What follows from a configuration: topology, firewall, names, node state, failover plan."""

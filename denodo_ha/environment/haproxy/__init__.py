@@ -1,0 +1,1 @@
+"""HAProxy's routes, configuration file and systemd drop-in, from a configuration."""

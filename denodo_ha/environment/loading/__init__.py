@@ -1,0 +1,1 @@
+"""Find, parse and validate a configuration file, with every problem at its position."""

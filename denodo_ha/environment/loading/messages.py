@@ -1,0 +1,204 @@
+"""Pydantic's findings in this project's words."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from denodo_ha.environment.loading.problem import Path, Problem
+from denodo_ha.environment.loading.yaml_document import Document
+from denodo_ha.environment.model.field_types import Example, Form
+from denodo_ha.environment.model.section import Part
+
+_KEY = "[key]"
+
+
+def of_key(error: ErrorDetails, document: Document) -> bool:
+    """Whether an error is about a key; Pydantic says so at the end of its place."""
+    return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
+
+
+def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> Problem:
+    """Say one of Pydantic's errors of `root` as a problem of the document."""
+    bad_key = of_key(error, document)
+    meant = error["loc"][:-1] if bad_key else error["loc"]
+    path = _real(meant, document)
+    kind, context = error["type"], error.get("ctx", {})
+    nothing = kind == "missing" or error["input"] is None
+    value = "" if nothing else _shown(error["input"], document.texts.get(path))
+    if bad_key and path:
+        value = str(path[-1])
+    what, why, instead = _words(kind, context, error, meant, root)
+    return Problem(
+        path,
+        what,
+        why,
+        instead,
+        value=value,
+        lacks=path if kind in ("missing", "too_short") else None,
+        at_key=bad_key or kind == "extra_forbidden",
+    )
+
+
+def _words(
+    kind: str, context: Mapping[str, Any], error: ErrorDetails, path: Path, root: type[BaseModel]
+) -> tuple[str, str, str]:
+    """What is wrong, why, and what to write instead."""
+    meaning = _lower(_meaning(root, path))
+    if kind == "form":
+        return context["what"], context["why"], context["instead"]
+    if kind == "extra_forbidden":
+        return _unknown(root, path)
+    if error["input"] is None:
+        return "is empty", meaning, "write a value"
+    values = {**context, "key": path[-1] if path else "", "choices": _choices(context)}
+    for beginnings, what, instead in _KINDS:
+        if kind.startswith(beginnings):
+            return what, meaning, instead.format(**values)
+    return _lower(error["msg"]), meaning, "see config/schema.json"
+
+
+_KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
+    ("missing", "is missing", "add {key}"),
+    ("literal_error", "is not one of the values", "write {choices}"),
+    ("too_short", "is empty", "name at least one"),
+    ("greater_than_equal", "is too small", "write {ge} or more"),
+    ("less_than_equal", "is too large", "write {le} or less"),
+    ("string_too_long", "is too long", "use at most {max_length} characters"),
+    ("string_too_short", "is empty", "write something"),
+    (("int_",), "is not a whole number", "write digits, without quotes"),
+    (("bool_",), "is neither true nor false", "write true or false, without quotes"),
+    (("string_",), "is not text", "put it in quotes"),
+    (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
+    (("tuple_", "list_"), "is not a list", "write a list: [one, two], or a line with - for each"),
+)
+
+
+def example(error: ErrorDetails, root: type[BaseModel]) -> Any:
+    """A value that would be right where this error is, None if the model knows none."""
+    if error["type"] == "form":
+        return error["ctx"]["example"]
+    found: Any = root
+    for part in error["loc"]:
+        found = _below(found, part)
+    return _example(found)
+
+
+def _example(annotation: Any) -> Any:
+    """A right value of a type; a map has in it what is compulsory."""
+    if _is_model(annotation):
+        fields = annotation.model_fields.items()
+        return {name: _example(_typed(info)) for name, info in fields if info.is_required()}
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        known = (one.example for one in inner[1:] if isinstance(one, Form | Example))
+        return next(known, None) or _example(inner[0])
+    if origin in (dict, Mapping):
+        key = _example(inner[0])
+        return {} if key is None else {key: _example(inner[1])}
+    if origin is tuple:
+        return [_example(inner[0])]
+    if origin in (Union, UnionType):
+        return _example(inner[0])
+    return inner[0] if origin is Literal else None
+
+
+def nearest_key(root: type[BaseModel], path: Path) -> str | None:
+    """The known key that an unknown one resembles."""
+    owner = _model(root, path[:-1])
+    known = sorted(owner.model_fields) if owner else []
+    return next(iter(get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)), None)
+
+
+def _choices(context: Mapping[str, Any]) -> str:
+    """The values of a literal as YAML writes them."""
+    return str(context.get("expected", "")).replace("True", "true").replace("False", "false")
+
+
+def _unknown(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
+    """The words for a key that the model lacks, with the nearest that it has."""
+    near = nearest_key(root, path)
+    owner = _model(root, path[:-1])
+    known = ", ".join(sorted(owner.model_fields)) if owner else "none"
+    instead = f"did you mean {near}?" if near else f"known keys are {known}"
+    return "is an unknown key", "nothing reads it, so what it says would not happen", instead
+
+
+def _real(path: Path, document: Document) -> Path:
+    """The path as the file has it: a short form stands for the map that the model checked."""
+    while path and path[:-1] in document.texts:
+        path = path[:-1]
+    return path
+
+
+def _shown(value: Any, text: str | None) -> str:
+    """A value as messages show it: scalars as the file has them, others by what they are."""
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return str(value) if text is None else text
+
+
+def _meaning(root: type[BaseModel], path: Path) -> str:
+    """What the key at a path is for, from its description in the model."""
+    for depth in range(len(path), 0, -1):
+        owner = _model(root, path[: depth - 1])
+        info = owner.model_fields.get(str(path[depth - 1])) if owner else None
+        if info is not None and info.description:
+            return info.description.rstrip(".")
+    return "the file describes one environment"
+
+
+def _lower(text: str) -> str:
+    """A sentence as a part of another one."""
+    first = text.split(" ", 1)[0]
+    return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
+
+
+def _model(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The model that a path leads to."""
+    found: Any = root
+    for part in path:
+        found = _below(found, part)
+        if found is None:
+            return None
+    return next((kind for kind in _members(found) if _is_model(kind)), None)
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """The annotation one step below another."""
+    for kind in _members(annotation):
+        if _is_model(kind):
+            info = kind.model_fields.get(str(part))
+            if info is not None:
+                return _typed(info)
+        elif get_origin(kind) in (dict, tuple, Mapping):
+            inner = [item for item in get_args(kind) if item is not Ellipsis]
+            return inner[-1]
+    return None
+
+
+def _typed(info: FieldInfo) -> Any:
+    """The annotation of a field as the model has it."""
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types behind annotations and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _members(get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _members(annotation.model_fields["root"].annotation)
+    if origin in (Union, UnionType):
+        return [member for item in get_args(annotation) for member in _members(item)]
+    return [annotation]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Part)

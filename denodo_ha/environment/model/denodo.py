@@ -1,0 +1,166 @@
+"""What runs on the nodes: Denodo's version, where it is, what starts, and how."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from denodo_ha.environment.facts.denodo_ports import Version
+from denodo_ha.environment.facts.instance_memory import HEAP_MOST_GIB
+from denodo_ha.environment.facts.limits import (
+    CREATION_TIMEOUT_S,
+    START_LIMIT_DEFAULT_S,
+    STOP_LIMIT_DEFAULT_S,
+)
+from denodo_ha.environment.model.aws_field_types import ObjectUri, SecretArn, SecretVersion
+from denodo_ha.environment.model.field_types import (
+    ClusterName,
+    Example,
+    Flag,
+    FolderPath,
+    Form,
+    JvmOptions,
+    LinuxUser,
+    Whole,
+    wrong,
+)
+from denodo_ha.environment.model.section import Part, short_form
+from denodo_ha.environment.model.service import EVERY
+
+Server = Literal[
+    "vdp", "data-catalog", "design-studio", "scheduler", "scheduler-admin", "diagnostic-monitoring"
+]
+SERVERS_DEFAULT: tuple[Server, ...] = ("vdp", "data-catalog")
+"""Ours: what serves the default services jdbc, odbc and web."""
+
+USER_DEFAULT = "denodo"
+
+
+def _unlike(values: tuple[Server, ...]) -> tuple[Server, ...]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        what = f"names {' and '.join(twice)} twice"
+        raise wrong(
+            what,
+            "a server is started once",
+            "write each name once",
+            "vdp",
+        )
+    return values
+
+
+_Key = Annotated[
+    str,
+    Form(
+        r"\*|[a-z][a-z0-9-]{0,15}",
+        "is not a name for a cluster",
+        "each cluster has its secret",
+        "active",
+        "write a cluster's name",
+    ),
+]
+
+
+Secrets = Annotated[
+    Mapping[_Key, SecretArn],
+    Field(min_length=1),
+    BeforeValidator(
+        lambda value: {EVERY: value} if isinstance(value, str) else value,
+        json_schema_input_type=SecretArn
+        | Annotated[Mapping[ClusterName, SecretArn], Field(min_length=1)],
+    ),
+]
+StartLimit = Annotated[
+    Whole, Field(ge=CREATION_TIMEOUT_S.low, le=CREATION_TIMEOUT_S.high), CREATION_TIMEOUT_S
+]
+StopLimit = Annotated[Whole, Field(ge=10, le=CREATION_TIMEOUT_S.high)]
+
+
+def secret(of: Mapping[str, str] | None, cluster: str) -> str | None:
+    """The ARN of a cluster's secret."""
+    return (of or {}).get(cluster, (of or {}).get(EVERY))
+
+
+class Jvm(Part):
+    """Options of the servers' Java machines; what is left out stays as the image has it."""
+
+    vdp: JvmOptions | None = None
+    """Options of Virtual DataPort, instead of those that `heap_gib` or the instance type gives."""
+    web: JvmOptions | None = None
+    """Options of the web container."""
+    scheduler: JvmOptions | None = None
+    """Options of the Scheduler."""
+
+
+class Tls(Part):
+    """TLS of Denodo's own servers, from 8.0 on."""
+
+    secret: Secrets
+    """Secret with key store, certificate and credentials (docs/node.md). One ARN, or a map of \
+cluster to ARN where clusters are in different regions or accounts."""
+    version: SecretVersion | None = None
+    """Id of the secret's version: with another one the nodes take a renewed certificate."""
+
+
+class Metadata(Part):
+    """Where the metadata of a new node comes from; until it is there, the node serves nobody."""
+
+    source: Literal["manual", "catalog", "export"]
+    """manual: an operator confirms it; catalog: Virtual DataPort shares one that the image knows \
+(8.0 on); export: a VQL file in S3 is imported once per instance."""
+    uri: ObjectUri | None = None
+    """Address of the export."""
+    login: Secrets | None = None
+    """Secret with `username` and `password` of who imports. One ARN, or a map of cluster to ARN."""
+
+
+MetadataEntry = Annotated[
+    Metadata,
+    BeforeValidator(
+        short_form("source"),
+        json_schema_input_type=Literal["manual", "catalog"] | Metadata,
+    ),
+]
+
+
+class Denodo(Part):
+    """The Denodo Platform on the nodes."""
+
+    version: Version
+    """Version of the Denodo Platform, in quotes: it decides ports and who needs auxiliary ones."""
+    program: Flag = True
+    """Whether nodes are set up by the project's program (docs/node.md); without it they are left \
+as their image has them, and are checked by connecting only."""
+    home: FolderPath | None = None
+    """Where Denodo is installed; default: /opt/denodo/denodo_platform_8_0 for 8.0."""
+    user: LinuxUser = USER_DEFAULT
+    """Linux user that owns the installation and runs everything."""
+    servers: Annotated[
+        tuple[Server, ...],
+        Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_unlike),
+        Example("vdp"),
+    ] = SERVERS_DEFAULT
+    """Servers that every node starts, in this order; default: vdp and data-catalog."""
+    heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None
+    """Heap of Virtual DataPort; default: half of the instance type's memory, where it is known."""
+    jvm: Jvm = Jvm()
+    """Options of the servers' Java machines."""
+    tls: Tls | None = None
+    """TLS of Denodo's own servers (8.0 on); default: as the image has it."""
+    security_token: Secrets | None = None
+    """Secret with the Denodo Security Token, which promotions need (8.0 on). One ARN, or a map of \
+cluster to ARN."""
+    metadata: MetadataEntry = Metadata(source="manual")
+    """Where the metadata of a new node comes from."""
+    signal: Literal["ready", "configured"] = "ready"
+    """When a new node counts as created: ready to serve, or configured, where its licence needs \
+it to be registered first."""
+    start_limit: StartLimit = START_LIMIT_DEFAULT_S
+    """Seconds from a node's creation until it must be ready, or the deploy fails."""
+    stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
+    """Seconds that running queries get when a node is stopped."""
+
+    def platform_home(self) -> str:
+        """Where Denodo is installed."""
+        return self.home or f"/opt/denodo/denodo_platform_{self.version.replace('.', '_')}"

@@ -1,0 +1,72 @@
+"""Pins: the image, type and disks that each existing node runs.
+
+They lie beside the configuration, as `NAME.pins.yaml`, and are committed like a lock
+file. A node is synthesised from its pin, and from the configuration only if it has
+none, so that a change of `instance` replaces nobody by itself.
+"""
+
+from pathlib import Path as File
+
+from pydantic import RootModel
+
+from denodo_ha.environment.model.aws_field_types import (
+    DeviceName,
+    ImageId,
+    InstanceType,
+    KeyPairName,
+    KmsKeyArn,
+)
+from denodo_ha.environment.model.cluster import Disk, Instance, Node
+from denodo_ha.environment.model.field_types import ClusterName, NodeName
+from denodo_ha.environment.model.section import Part
+
+
+class Pin(Part):
+    """What one node runs: whatever replaces or restarts it when it changes."""
+
+    image: ImageId
+    """Machine image that the node runs."""
+    type: InstanceType
+    """Instance type that the node runs."""
+    disk_gib: Disk
+    """Size of its root disk in GiB."""
+    root_device: DeviceName = "/dev/xvda"
+    """Root device of its image."""
+    data_disk_gib: Disk | None = None
+    """Size of its second disk in GiB; default: it has none."""
+    kms_key: KmsKeyArn | None = None
+    """Key that encrypts its disks; default: the account's key for EBS."""
+    key: KeyPairName | None = None
+    """Its EC2 key pair; default: none."""
+
+
+class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
+    """Pins by cluster and node."""
+
+    def of(self, cluster: str, node: str) -> Pin | None:
+        """The pin of a node, if it has one."""
+        return self.root.get(cluster, {}).get(node)
+
+
+NO_PINS = Pins({})
+
+
+def pins_file(config: File) -> File:
+    """Where the pins of a configuration file lie: beside it."""
+    return config.with_suffix(".pins.yaml")
+
+
+def wanted(instance: Instance | None, node: Node) -> Instance | None:
+    """The machine that the configuration asks for: the cluster's, with the node's overrides.
+
+    None where neither names type and image, which `rules.registry` reports as an error.
+    """
+    base = instance.model_dump() if instance else {}
+    own = node.instance.model_dump(exclude_none=True) if node.instance else {}
+    machine = {**base, **own}
+    return Instance.model_validate(machine) if {"type", "image"} <= machine.keys() else None
+
+
+def pinned(machine: Instance, pin: Pin | None) -> Instance:
+    """The machine to synthesise: what the pin says, for what it says."""
+    return machine.model_copy(update=pin.model_dump()) if pin else machine

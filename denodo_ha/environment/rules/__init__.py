@@ -1,0 +1,1 @@
+"""Rules across keys of a configuration, one module per subject."""

@@ -1,0 +1,271 @@
+"""Rules about balancers, their listeners and groups."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from denodo_ha.environment.derived.subnets import (
+    RESERVED_FIRST,
+    ZONE_LETTERS,
+    addressable,
+    zone_blocks,
+)
+from denodo_ha.environment.derived.topology import listeners, single_node_groups
+from denodo_ha.environment.facts import limits
+from denodo_ha.environment.loading.problem import ANY, Path, Problem
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.service import EVERY, HealthSettings
+
+
+def tls_listener(environment: Environment) -> Iterator[Problem]:
+    """What a TLS listener of a Network Load Balancer can't do."""
+    balanced = any(one.balancer.kind == "nlb" for one in environment.clusters.values())
+    for name, service in environment.services.items():
+        if not balanced or service.tls is None:
+            continue
+        if service.sticky is True:
+            yield Problem(
+                ("services", name, "sticky"),
+                "can't be with tls",
+                "a Network Load Balancer has no source-address stickiness on TLS listeners (AWS, "
+                "Edit target group attributes for your Network Load Balancer)",
+                "remove one of the two, or write sticky: cookie",
+                value="true",
+            )
+        if service.idle_timeout is not None and service.sticky != "cookie":
+            yield Problem(
+                ("services", name, "idle_timeout"),
+                "can't be with tls",
+                f"a TLS listener's idle timeout is fixed at {limits.FIXED_TLS_IDLE_TIMEOUT_S} s "
+                f"({limits.IDLE_TIMEOUT_S.source})",
+                "remove it, and let clients send keep-alives",
+                value=str(service.idle_timeout),
+            )
+
+
+def certificates(environment: Environment) -> Iterator[Problem]:
+    """A certificate serves the balancers of its own account and region."""
+    for name, service in environment.services.items():
+        for key in service.tls or {}:
+            if key != EVERY and key not in environment.clusters:
+                yield Problem(
+                    ("services", name, "tls", key),
+                    "is no cluster",
+                    "each cluster has its certificate",
+                    f"write one of {', '.join(sorted(environment.clusters))}",
+                    value=key,
+                    at_key=True,
+                    lacks=("clusters", ANY),
+                )
+        if service.tls is None:
+            continue
+        for cluster_name, cluster in environment.clusters.items():
+            if cluster.balancer.kind != "nlb":
+                continue
+            arn = service.certificate(cluster_name)
+            if arn is None:
+                yield Problem(
+                    ("services", name, "tls"),
+                    f"names no certificate for {cluster_name}",
+                    "the service has a listener in every cluster",
+                    f"add {cluster_name}: arn:aws:acm:{cluster.region}:{cluster.account}:…",
+                    lacks=("services", name, "tls", cluster_name),
+                    since=(("clusters", cluster_name, "balancer", "kind"),),
+                )
+            elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
+                yield Problem(
+                    ("services", name, "tls"),
+                    f"is not of {cluster.account} in {cluster.region}, where {cluster_name} is",
+                    "a listener takes certificates of its own account and region only (AWS, "
+                    "Listener certificates for your Network Load Balancer)",
+                    "write a map: cluster to the ARN of its certificate",
+                    value=arn,
+                    since=(
+                        ("clusters", cluster_name, "region"),
+                        ("clusters", cluster_name, "account"),
+                        ("clusters", cluster_name, "balancer", "kind"),
+                    ),
+                )
+
+
+def cross_zone_off(environment: Environment) -> Iterator[Problem]:
+    """Single-node groups need cross-zone load balancing (trap: zones leave DNS)."""
+    for name, cluster in environment.clusters.items():
+        single = single_node_groups(environment, cluster)
+        if not cluster.balancer.cross_zone and single:
+            yield Problem(
+                ("clusters", name, "balancer", "cross_zone"),
+                "can't be off here",
+                f"{len(single)} target groups hold a single node, and a zone without a healthy "
+                "target of every group leaves the balancer's DNS (AWS, Cross-zone load balancing "
+                "for target groups)",
+                "remove cross_zone: false",
+                value="false",
+                since=(("clusters", name, "nodes"), ("denodo", "version")),
+            )
+
+
+def health_timing(environment: Environment) -> Iterator[Problem]:
+    """A check must end before the next begins; paths are for HTTP."""
+    for name, cluster in environment.clusters.items():
+        for one in listeners(environment, cluster):
+            check = one.health
+            own = one.service.health if one.service else HealthSettings()
+            path: Path = (
+                ("services", one.key, "health")
+                if own.interval or own.timeout
+                else ("clusters", name, "balancer", "health")
+            )
+            if check.timeout >= check.interval:
+                yield Problem(
+                    (*path, "timeout"),
+                    f"is not less than the interval of {check.interval} s",
+                    "AWS refuses a check that may outlast its interval (Elastic Load Balancing "
+                    "API, ModifyTargetGroup)",
+                    f"write {check.interval - 1} or less, or a longer interval",
+                    value=str(check.timeout),
+                )
+            if own.path and check.protocol == "tcp":
+                yield Problem(
+                    ("services", one.key, "health", "path"),
+                    "is given for a tcp check",
+                    "a tcp check connects and asks for nothing",
+                    "add protocol: http, or remove the path",
+                    value=own.path,
+                    lacks=("services", one.key, "health", "protocol"),
+                )
+
+
+def no_balancer(environment: Environment) -> Iterator[Problem]:
+    """Without a balancer there is one node, which clients reach by itself."""
+    for name, cluster in environment.clusters.items():
+        if cluster.balancer.kind == "none" and len(cluster.nodes) != 1:
+            yield Problem(
+                ("clusters", name, "balancer", "kind"),
+                f"is for one node, and {name} has {len(cluster.nodes)}",
+                "nothing would share clients among them",
+                "write kind: nlb, or keep one node",
+                value="none",
+                lacks=("clusters", name, "nodes", ANY),
+            )
+
+
+def nothing_in_between(environment: Environment) -> Iterator[Problem]:
+    """What only a balancer does can't be had without one."""
+    bare = sorted(
+        name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "none"
+    )
+    if not bare:
+        return
+    for name, service in environment.services.items():
+        if service.target_port != service.port:
+            yield Problem(
+                ("services", name, "node_port"),
+                "can't differ from port",
+                f"clients of {bare[0]} connect to the node itself, and nothing turns one port into "
+                "the other",
+                f"write node_port: {service.port}, or give {bare[0]} a balancer",
+                value=str(service.target_port),
+                lacks=("clusters", bare[0], "balancer", "kind"),
+            )
+        if service.tls is not None:
+            yield Problem(
+                ("services", name, "tls"),
+                "can't be without a balancer",
+                f"clients of {bare[0]} connect to the node itself, and an ACM certificate is for "
+                "balancers",
+                f"remove it, or give {bare[0]} a balancer; Denodo ends TLS itself on its own port",
+                lacks=("clusters", bare[0], "balancer", "kind"),
+            )
+
+
+def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
+    """In a VPC that is created, the balancer's subnets are known, and so what is free in them."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc or not network.cidr or not addressable(network.cidr):
+            continue
+        for zone, address in cluster.balancer.addresses.items():
+            if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):
+                continue
+            block, _ = zone_blocks(IPv4Network(network.cidr), zone)
+            first, last = block[RESERVED_FIRST], block[-2]
+            if not first <= IPv4Address(address) <= last:
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is no free address of {zone}'s subnet {block}",
+                    "AWS keeps a subnet's first four addresses and the last (AWS, Subnet sizing)",
+                    f"write one from {first} to {last}",
+                    value=address,
+                    lacks=("clusters", name, "network", "cidr"),
+                )
+
+
+def addresses_twice(environment: Environment) -> Iterator[Problem]:
+    """An address is one balancer's in one zone."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, cluster in environment.clusters.items():
+        for zone, address in cluster.balancer.addresses.items():
+            # A private address may well exist in two VPCs, an Elastic IP once in its region.
+            where = cluster.region if address.startswith("eipalloc-") else name
+            taken = seen.setdefault((where, address), f"{zone} of {name}")
+            if taken != f"{zone} of {name}":
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is the address in {taken} too",
+                    "an address belongs to one balancer in one zone",
+                    "write another one",
+                    value=address,
+                )
+
+
+def addresses(environment: Environment) -> Iterator[Problem]:
+    """Fixed addresses: for every zone or none, and of the balancer's scheme."""
+    for name, cluster in environment.clusters.items():
+        given, zones = cluster.balancer.addresses, cluster.network.zones
+        path: Path = ("clusters", name, "balancer", "addresses")
+        for zone in given:
+            if zone not in zones:
+                yield Problem(
+                    (*path, zone),
+                    "is not one of the cluster's zones",
+                    "the balancer has an address in each of its zones",
+                    f"write one of {', '.join(sorted(zones))}",
+                    value=zone,
+                    at_key=True,
+                    lacks=("clusters", name, "network", "zones", ANY),
+                )
+        missing = sorted(set(zones) - set(given))
+        if given and missing:
+            yield Problem(
+                path,
+                f"has none for {', '.join(missing)}",
+                "a balancer's addresses are fixed in every zone or in none",
+                "add the zone, or remove addresses",
+                lacks=(*path, missing[0]),
+                since=(("clusters", name, "network", "zones", ANY),),
+            )
+        public = cluster.balancer.scheme == "internet-facing"
+        for zone, address in given.items():
+            if address.startswith("eipalloc-") != public:
+                yield Problem(
+                    (*path, zone),
+                    f"does not fit an {cluster.balancer.scheme} balancer",
+                    "internet-facing balancers take Elastic IPs, internal ones private addresses "
+                    "(AWS, SubnetMapping)",
+                    "write eipalloc-…" if public else "write a free address of the zone's subnet",
+                    value=address,
+                    since=(("clusters", name, "balancer", "scheme"),),
+                )
+
+
+RULES = (
+    tls_listener,
+    certificates,
+    cross_zone_off,
+    health_timing,
+    no_balancer,
+    nothing_in_between,
+    addresses,
+    addresses_twice,
+    addresses_in_created_subnets,
+)

@@ -1,0 +1,202 @@
+"""Rules about metadata: what must be shared by the nodes, and what cannot be."""
+
+from collections.abc import Iterator
+
+from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
+from denodo_ha.environment.model.catalog import Catalog
+from denodo_ha.environment.model.environment import Environment
+
+_SERVERS: Path = ("denodo", "servers")
+_BREAKS = {
+    "scheduler": "each would have jobs of its own and fire them on its own: a job that is made on "
+    "one node is lost with it, and one that is on all runs as often as there are nodes (Denodo, "
+    "Scheduler Administration Guide, Cluster Settings)",
+    "data-catalog": "each would have settings and saved queries of its own, and what a user sees "
+    "would hang on the node that the balancer chose (Denodo, Data Catalog Guide, Installing the "
+    "Data Catalog on a Cluster)",
+}
+
+
+def oldest_cannot_share(environment: Environment) -> Iterator[Problem]:
+    """7.0 keeps the catalog of Virtual DataPort in the node."""
+    for name, catalog in _catalogs(environment):
+        if environment.denodo.version == "7.0" and "vdp" in catalog.components:
+            path: Path = ("clusters", name, "catalog", "components")
+            yield Problem(
+                (*path, catalog.components.index("vdp")),
+                "can't be shared by Denodo 7.0",
+                "Virtual DataPort keeps its catalog in an external database from 8.0 on (Denodo, "
+                "Virtual DataPort Administration Guide, Storing the Metadata on an External "
+                "Database)",
+                "take vdp out, and add exports to the cluster to keep a copy of each node's",
+                value="vdp",
+                lacks=("denodo", "version"),
+            )
+
+
+def unshared(environment: Environment) -> Iterator[Problem]:
+    """Scheduler and Data Catalog share their metadata where there are several nodes."""
+    for server, component in shared_metadata.must_share(environment):
+        for name, cluster in environment.clusters.items():
+            catalog = cluster.catalog
+            if len(cluster.nodes) < 2 or (catalog and component in catalog.components):
+                continue
+            path: Path = ("clusters", name, "catalog")
+            yield Problem(
+                (*path, "components") if catalog else path,
+                f"lacks {component}" if catalog else "is missing",
+                f"{server} runs on {len(cluster.nodes)} nodes without a common database; "
+                f"{_BREAKS[component]}",
+                f"add {component} to components" if catalog else "add catalog: {} for one on RDS",
+                lacks=path,
+                since=(_SERVERS, ("clusters", name, "nodes")),
+            )
+
+
+def unused(environment: Environment) -> Iterator[Problem]:
+    """A component that runs on no node needs no database."""
+    servers = shared_metadata.chosen_servers(environment)
+    for name, catalog in _catalogs(environment):
+        for index, component in enumerate(catalog.components):
+            if servers and component not in servers:
+                yield Problem(
+                    ("clusters", name, "catalog", "components", index),
+                    "runs on no node",
+                    "denodo.servers does not name it, so its database would stay empty",
+                    "take it out, or add it to denodo.servers",
+                    value=component,
+                    severity=Severity.WARNING,
+                    rule="catalog-unused",
+                    since=(_SERVERS,),
+                )
+
+
+def repeated_components(environment: Environment) -> Iterator[Problem]:
+    """A component is named once."""
+    for name, catalog in _catalogs(environment):
+        for index, component in enumerate(catalog.components):
+            if component in catalog.components[:index]:
+                yield Problem(
+                    ("clusters", name, "catalog", "components", index),
+                    "stands here twice",
+                    "a component has one database",
+                    "remove one of the two",
+                    value=component,
+                )
+
+
+def settings_of_others(environment: Environment) -> Iterator[Problem]:
+    """Settings are those of a component that uses the database."""
+    for name, catalog in _catalogs(environment):
+        for component in catalog.settings:
+            if component not in catalog.components:
+                yield Problem(
+                    ("clusters", name, "catalog", "settings", component),
+                    "is not one of the catalog's components",
+                    "its settings would be written nowhere",
+                    f"add {component} to components, or remove its settings",
+                    value=component,
+                    at_key=True,
+                    lacks=("clusters", name, "catalog", "components"),
+                )
+
+
+def wandering_sessions(environment: Environment) -> Iterator[Problem]:
+    """Sessions of the Data Catalog stay on the node that they began on."""
+    web = environment.services.get("web")
+    if (
+        web is None
+        or web.sticky
+        or "data-catalog" not in shared_metadata.chosen_servers(environment)
+    ):
+        return
+    if any(len(cluster.nodes) > 1 for cluster in environment.clusters.values()):
+        yield Problem(
+            ("services", "web", "sticky"),
+            "is false, and the Data Catalog runs on several nodes",
+            "its sessions live in one node, and users of the others would be asked to log in again "
+            "(Denodo, Data Catalog Guide, Installing the Data Catalog on a Cluster)",
+            "write sticky: true",
+            severity=Severity.WARNING,
+            rule="data-catalog-sticky",
+            since=(_SERVERS, ("clusters",)),
+        )
+
+
+def exports_of_shared(environment: Environment) -> Iterator[Problem]:
+    """What is shared is right by itself, and is not restored from an export."""
+    for name, cluster in environment.clusters.items():
+        exports, catalog = cluster.exports, cluster.catalog
+        if exports and exports.restore and catalog and "vdp" in catalog.components:
+            yield Problem(
+                ("clusters", name, "exports", "restore"),
+                "is true, and the nodes share the catalog of Virtual DataPort",
+                "a new node that imported an old export would undo the others' changes",
+                "write restore: false",
+                value="true",
+                lacks=("clusters", name, "catalog", "components"),
+            )
+
+
+def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
+    """The nodes' program exports what Virtual DataPort has."""
+    denodo = environment.denodo
+    for name, cluster in environment.clusters.items():
+        path: Path = ("clusters", name, "exports")
+        if cluster.exports is not None and not denodo.program:
+            yield Problem(
+                path,
+                "would be made by nobody",
+                "program: false leaves the nodes as their image has them",
+                "remove exports, or program: false",
+                at_key=True,
+                lacks=("denodo", "program"),
+            )
+        elif cluster.exports is not None and "vdp" not in denodo.servers:
+            yield Problem(
+                path,
+                "have nothing to export",
+                "what is exported is Virtual DataPort's, and denodo.servers does not name vdp",
+                "remove exports, or add vdp to denodo.servers",
+                at_key=True,
+                severity=Severity.WARNING,
+                rule="exports-unused",
+                since=(_SERVERS,),
+            )
+
+
+def told_otherwise(environment: Environment) -> Iterator[Problem]:
+    """Nodes that share a catalog take their metadata from nowhere else."""
+    denodo = environment.denodo
+    if "metadata" not in denodo.model_fields_set or denodo.metadata.source == "catalog":
+        return
+    for name, catalog in _catalogs(environment):
+        if "vdp" in catalog.components:
+            yield Problem(
+                ("denodo", "metadata", "source"),
+                f"can't be so: the nodes of {name} share the catalog of Virtual DataPort",
+                "what is shared is right by itself",
+                "write catalog, or remove denodo.metadata",
+                value=denodo.metadata.source,
+                lacks=("clusters", name, "catalog", "components"),
+            )
+
+
+def _catalogs(environment: Environment) -> Iterator[tuple[str, Catalog]]:
+    for name, cluster in environment.clusters.items():
+        if cluster.catalog is not None:
+            yield name, cluster.catalog
+
+
+RULES = (
+    oldest_cannot_share,
+    unshared,
+    unused,
+    repeated_components,
+    settings_of_others,
+    wandering_sessions,
+    exports_of_shared,
+    exports_of_nobody,
+    told_otherwise,
+)

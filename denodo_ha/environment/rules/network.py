@@ -1,0 +1,245 @@
+"""Rules about VPCs, subnets, zones and CIDRs."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived.subnets import (
+    LONGEST_PREFIX,
+    SHORTEST_PREFIX,
+    ZONE_LETTERS,
+    addressable,
+)
+from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.model.cluster import Cluster
+from denodo_ha.environment.model.environment import Environment
+
+
+def zones_of_region(environment: Environment) -> Iterator[Problem]:
+    """A cluster is in one region."""
+    for name, cluster in environment.clusters.items():
+        for zone in cluster.network.zones:
+            if zone[:-1] != cluster.region:
+                yield Problem(
+                    ("clusters", name, "network", "zones", zone),
+                    f"is no zone of {cluster.region}",
+                    "a cluster is in one region, and its subnets in that region's zones",
+                    f"write a zone like {cluster.region}a, or change the region",
+                    value=zone,
+                    at_key=True,
+                    lacks=("clusters", name, "region"),
+                )
+
+
+def given_network(environment: Environment) -> Iterator[Problem]:
+    """An existing VPC needs its subnets named."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc is None:
+            continue
+        for zone, subnets in network.zones.items():
+            path: Path = ("clusters", name, "network", "zones", zone)
+            made = any(
+                node.zone == zone and node.instance_id is None for node in cluster.nodes.values()
+            )
+            # HAProxy is where the nodes are, which has a way out to AWS.
+            wanted = {
+                "nodes": made or cluster.balancer.kind == "haproxy",
+                "balancer": cluster.balancer.kind != "none",
+            }
+            for key in (use for use, needed in wanted.items() if needed):
+                if getattr(subnets, key) is None:
+                    yield Problem(
+                        (*path, key),
+                        "is missing",
+                        "in an existing VPC the subnets are given, as there may be many",
+                        f"add {key}: subnet-… of {zone}",
+                        lacks=(*path, key),
+                        since=(("clusters", name, "balancer", "kind"),),
+                    )
+        yield from _shared_subnets(name, cluster)
+
+
+def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
+    for key in ("nodes", "balancer"):
+        seen: dict[str, str] = {}
+        for zone, subnets in cluster.network.zones.items():
+            subnet = getattr(subnets, key)
+            if subnet in seen:
+                yield Problem(
+                    ("clusters", name, "network", "zones", zone, key),
+                    f"is the subnet of {seen[subnet]} too",
+                    "a subnet is in one zone",
+                    f"write the subnet of {zone}",
+                    value=subnet,
+                )
+            elif subnet is not None:
+                seen[subnet] = zone
+
+
+def created_network(environment: Environment) -> Iterator[Problem]:
+    """A VPC that is created needs its addresses, and makes its subnets itself."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc is not None:
+            continue
+        path: Path = ("clusters", name, "network")
+        if network.cidr is None:
+            yield Problem(
+                (*path, "cidr"),
+                "is missing",
+                "the VPC is created, as network.vpc names none",
+                "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one",
+                lacks=(*path, "cidr"),
+            )
+        elif not addressable(network.cidr):
+            yield Problem(
+                (*path, "cidr"),
+                "has the wrong size for a VPC that is created",
+                "every zone gets its share for nodes and balancer, and AWS allows a VPC of /16 "
+                "at most and subnets of /28 at least (AWS, VPC CIDR blocks)",
+                f"write a network from /{SHORTEST_PREFIX} to /{LONGEST_PREFIX}",
+                value=network.cidr,
+            )
+        for zone, subnets in network.zones.items():
+            for key in ("nodes", "balancer"):
+                if getattr(subnets, key) is not None:
+                    yield Problem(
+                        (*path, "zones", zone, key),
+                        "is given, but no VPC",
+                        "subnets belong to an existing VPC, and this one would be created",
+                        "add network.vpc, or list the zones' names only",
+                        value=getattr(subnets, key),
+                        lacks=(*path, "vpc"),
+                    )
+            if zone[-1] not in ZONE_LETTERS:
+                yield Problem(
+                    (*path, "zones", zone),
+                    "is a zone that a created VPC has no room for",
+                    f"a zone's letter, {ZONE_LETTERS[0]} to {ZONE_LETTERS[-1]}, decides its "
+                    "addresses, so that adding a zone moves no other",
+                    "choose another zone, or give an existing VPC",
+                    value=zone,
+                    at_key=True,
+                )
+
+
+def node_zones(environment: Environment) -> Iterator[Problem]:
+    """A node is in one of the network's zones."""
+    for name, cluster in environment.clusters.items():
+        zones = cluster.network.zones
+        for node_name, node in cluster.nodes.items():
+            if node.zone not in zones:
+                yield Problem(
+                    ("clusters", name, "nodes", node_name, "zone"),
+                    "is not one of the cluster's zones",
+                    "the node needs a subnet there",
+                    f"write one of {', '.join(sorted(zones))}, or add the zone to network.zones",
+                    value=node.zone,
+                    lacks=("clusters", name, "network", "zones", ANY),
+                )
+
+
+def single_zone(environment: Environment) -> Iterator[Problem]:
+    """Rule 2 of the topology: a cluster's nodes are in two zones at least."""
+    for name, cluster in environment.clusters.items():
+        zones = {node.zone for node in cluster.nodes.values()}
+        if len(cluster.nodes) < 2 or len(zones) > 1:
+            continue
+        (zone,) = zones
+        path: Path = ("clusters", name, "nodes")
+        if cluster.allow_single_zone:
+            yield Problem(
+                path,
+                f"all nodes are in {zone}",
+                "losing that zone takes the cluster down",
+                "spread them over two zones",
+                severity=Severity.WARNING,
+                rule="single-zone",
+                lacks=(*path, ANY, "zone"),
+            )
+        else:
+            yield Problem(
+                path,
+                f"all {len(cluster.nodes)} nodes are in one zone",
+                "losing that zone would take the cluster down",
+                "spread them over two zones, or accept it with allow_single_zone: true",
+                value=zone,
+                lacks=(*path, ANY, "zone"),
+            )
+
+
+def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
+    """A CIDR stands once: two equal rules in a security group are an error on AWS."""
+    lists: list[tuple[Path, tuple[str, ...]]] = [
+        (("clusters", name, "balancer", "clients"), cluster.balancer.clients)
+        for name, cluster in environment.clusters.items()
+    ]
+    if environment.solution_manager:
+        lists.append((("solution_manager", "cidrs"), environment.solution_manager.cidrs))
+    for path, cidrs in lists:
+        for index, cidr in enumerate(cidrs):
+            if cidr in cidrs[:index]:
+                yield Problem(
+                    (*path, index),
+                    "stands here twice",
+                    "a security group takes a rule once",
+                    "remove one of the two",
+                    value=cidr,
+                    since=((*path, cidrs.index(cidr)),),
+                )
+
+
+def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
+    """Created VPCs that fail over to each other should be ones that can be connected."""
+    members = [
+        (name, cluster.network.cidr)
+        for name, cluster in failover_plan.pair(environment)
+        if cluster.network.vpc is None and cluster.network.cidr
+    ]
+    if len(members) == 2:
+        (first, one), (second, two) = members
+        if first != second and IPv4Network(one).overlaps(IPv4Network(two)):
+            yield Problem(
+                ("clusters", second, "network", "cidr"),
+                f"overlaps {one} of {first}",
+                "the two fail over to each other, and VPCs with common addresses can't be peered "
+                "or share a transit gateway's routes",
+                "choose a network that does not overlap",
+                value=two,
+                severity=Severity.WARNING,
+                rule="overlapping-vpcs",
+                lacks=("clusters", first, "network", "cidr"),
+            )
+
+
+def way_out_of_public_nodes(environment: Environment) -> Iterator[Problem]:
+    """A node's Elastic IP comes when the node is ready, and it needs a way out before."""
+    if not environment.denodo.program:
+        return
+    for name, cluster in environment.clusters.items():
+        bare = cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
+        if not bare or cluster.network.vpc is None:
+            continue
+        for zone in sorted({node.zone for node in cluster.nodes.values()}):
+            yield Problem(
+                ("clusters", name, "network", "zones", zone),
+                "must give a new node a public address, or have VPC endpoints",
+                "the node fetches its program before it is ready, and gets its Elastic IP after",
+                "see that the subnet assigns public addresses: aws ec2 modify-subnet-attribute "
+                "--map-public-ip-on-launch --subnet-id …",
+                severity=Severity.NOTE,
+                rule="way-out-at-first-boot",
+            )
+
+
+RULES = (
+    way_out_of_public_nodes,
+    zones_of_region,
+    given_network,
+    created_network,
+    node_zones,
+    single_zone,
+    repeated_cidrs,
+    overlapping_vpcs,
+)

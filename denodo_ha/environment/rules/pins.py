@@ -1,0 +1,83 @@
+"""Rules about pins: nodes that are not what the configuration asks for, or not known to be."""
+
+from collections.abc import Iterator
+
+from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.pins import Pins, pinned, wanted
+
+NO_PINS_RULE = "no-pins"
+
+
+def unpinned(environment: Environment) -> Iterator[Problem]:
+    """Without pins one deploy can restart or replace every node at once."""
+    if any(
+        node.instance_id is None
+        for one in environment.clusters.values()
+        for node in one.nodes.values()
+    ):
+        yield Problem(
+            ("clusters",),
+            "has no pins file beside it",
+            "a change of type, image or disk would change every node in one deploy, which takes "
+            "the cluster down",
+            "after the first deploy, write what the nodes run into NAME.pins.yaml beside this file "
+            "(see docs/pins.md) and commit it",
+            severity=Severity.WARNING,
+            rule=NO_PINS_RULE,
+        )
+
+
+def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """Nodes whose pins differ from the configuration change by a rollout only."""
+    for cluster_name, cluster in environment.clusters.items():
+        for name, node in cluster.nodes.items():
+            pin = pins.of(cluster_name, name)
+            if pin is None or node.instance_id is not None:
+                continue
+            target = wanted(cluster.instance, node)
+            if target is None:
+                continue
+            now = pinned(target, pin)
+            differences = [
+                f"{key} {getattr(now, key) or 'none'} -> {getattr(target, key) or 'none'}"
+                for key in type(pin).model_fields
+                if getattr(now, key) != getattr(target, key)
+            ]
+            if differences:
+                yield Problem(
+                    ("clusters", cluster_name, "nodes", name),
+                    "waits for a rollout",
+                    "its pin keeps what it runs: " + ", ".join(differences),
+                    "move the pins one node at a time, deploying after each",
+                    severity=Severity.NOTE,
+                    rule="waiting-for-rollout",
+                )
+
+
+def stale(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """Pins of nodes that are gone or not ours. Located in the pins file."""
+    for cluster_name, nodes in pins.root.items():
+        cluster = environment.clusters.get(cluster_name)
+        if cluster is None:
+            yield _stale((cluster_name,), "is no cluster of the configuration", cluster_name)
+            continue
+        for name in nodes:
+            if name not in cluster.nodes:
+                yield _stale((cluster_name, name), "is no node of the configuration", name)
+            elif cluster.nodes[name].instance_id is not None:
+                yield _stale((cluster_name, name), "is an instance that exists already", name)
+
+
+def _stale(path: Path, what: str, value: str) -> Problem:
+    return Problem(
+        path,
+        what,
+        "the pin is read by nobody, and would be by a new node of that name",
+        "remove it",
+        value=value,
+        severity=Severity.WARNING,
+        rule="stale-pin",
+        at_key=True,
+        lacks=("clusters", ANY, "nodes", ANY),
+    )

@@ -1,0 +1,85 @@
+"""The pins file, changed in place: comments and order stay, and it is written whole."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from denodo_ha.cli.errors import Failed
+from denodo_ha.environment.model.pins import Pin
+
+_HEADER = """\
+# What each node runs, by cluster: a deploy changes no node that stands here (docs/pins.md).
+# `denodo-ha pin` writes this file, `denodo-ha rollout` moves it. Commit it.
+"""
+
+
+def changed(text: str, wanted: dict[str, dict[str, Pin]]) -> str:
+    """The text of a pins file with other pins of some nodes.
+
+    Args:
+        text: the file's; empty where there is none.
+        wanted: pins by cluster and node.
+
+    Raises:
+        Failed: it is no map of maps.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    try:
+        data = yaml.load(text)
+    except YAMLError as error:
+        message = f"the pins file cannot be read: {' '.join(str(error).split())}"
+        raise Failed(message) from None
+    if data is None:
+        data = yaml.load(f"{text or _HEADER}{{}}")
+        data.fa.set_block_style()
+    for cluster, nodes in wanted.items():
+        known = data.setdefault(cluster, CommentedMap())
+        if not isinstance(known, CommentedMap):
+            message = f"the pins file: {cluster} is no map of nodes"
+            raise Failed(message)
+        for node, pin in nodes.items():
+            _put(known, node, plain(pin))
+    stream = io.StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()
+
+
+def plain(pin: Pin) -> dict[str, Any]:
+    """A pin as the file has it: without what it would have anyway."""
+    return pin.model_dump(exclude_defaults=True)
+
+
+def write(file: Path, text: str | None) -> None:
+    """Write it, whole or not at all; None removes it."""
+    if text is None:
+        file.unlink(missing_ok=True)
+        return
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        if file.exists():
+            new.chmod(file.stat().st_mode & 0o777)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _put(nodes: CommentedMap, node: str, wanted: dict[str, Any]) -> None:
+    """Change one node's map key by key, so that comments in it stay."""
+    known = nodes.get(node)
+    if not isinstance(known, CommentedMap):
+        known = CommentedMap()
+        known.fa.set_flow_style()
+        nodes[node] = known
+    for key in [key for key in known if key not in wanted]:
+        del known[key]
+    for key, value in wanted.items():
+        if known.get(key) != value:
+            known[key] = value

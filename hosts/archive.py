@@ -1,0 +1,81 @@
+"""Archives of the host programs: what a stack publishes and a machine unpacks.
+
+    python3 -m hosts.archive haproxy denodo-haproxy.zip
+
+An archive is unpacked into a folder that has the program's package name (`node`, `haproxy`), and
+the program is then started as that package: `python3 -m node status`. The same sources give the
+same bytes on every machine, so an archive changes only when a program does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent
+
+PACKAGES = {"denodo": "node", "haproxy": "haproxy"}
+"""The package name by which machines start each program; it is an interface and stays."""
+
+_SHARED = ("common",)
+_LEFT_OUT = ("__pycache__",)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a ZIP archive can hold."""
+_FILE_MODE = 0o100644 << 16
+
+_START = '''"""Start the program: `python3 -m {package} COMMAND`."""
+
+import runpy
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+if __name__ == "__main__":
+    runpy.run_module("hosts.{program}", run_name="__main__", alter_sys=True)
+'''
+
+
+def write(program: str, file: Path) -> Path:
+    """Write the archive of a program.
+
+    Args:
+        program: a key of `PACKAGES`.
+        file: where the archive goes.
+
+    Returns:
+        The file.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(_members(program).items()):
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.external_attr = _FILE_MODE
+            archive.writestr(member, content)
+    return file
+
+
+def _members(program: str) -> dict[str, bytes]:
+    start = _START.format(package=PACKAGES[program], program=program)
+    members = {"__init__.py": b"", "__main__.py": start.encode()}
+    members["hosts/__init__.py"] = (SOURCES / "__init__.py").read_bytes()
+    for folder in (*_SHARED, program):
+        for path in (SOURCES / folder).rglob("*"):
+            inside = path.relative_to(SOURCES)
+            if path.is_file() and not set(_LEFT_OUT) & set(inside.parts):
+                members[f"hosts/{inside.as_posix()}"] = path.read_bytes()
+    return members
+
+
+def main() -> int:
+    """Write the archive that the arguments name."""
+    parser = argparse.ArgumentParser(description="Write the archive of a host program.")
+    parser.add_argument("program", choices=sorted(PACKAGES))
+    parser.add_argument("file", type=Path)
+    options = parser.parse_args()
+    write(options.program, options.file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,8 +1,0 @@
-"""`python3 -m node COMMAND`."""
-
-import sys
-
-from node.commands import main
-
-if __name__ == "__main__":
-    sys.exit(main())

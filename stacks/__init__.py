@@ -1,0 +1,1 @@
+"""CDK stacks and constructs. They read neither files, context nor environment variables."""

@@ -1,0 +1,1 @@
+"""Load balancers, health checks and the failover switch."""

@@ -1,0 +1,115 @@
+"""The Application Load Balancer behind a Network Load Balancer, for services with cookies."""
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import Duration, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_elasticloadbalancingv2_targets as targets
+from constructs import Construct
+
+from denodo_ha.environment.derived import cookie_balancer
+from denodo_ha.environment.derived.topology import Listener
+from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
+from denodo_ha.environment.names import SERVICE_TAG
+from stacks.balancer.target_check import health_check
+
+
+class CookieBalancer(Construct):
+    """An internal balancer that ends TLS and sets cookies: a listener and a group a service.
+
+    It is in the zones and subnets of the one in front, so that no zone's address leads into
+    another zone only because this one is not there.
+
+    Attributes:
+        alb: the balancer.
+        listeners: its listeners by service.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        cluster: str,
+        listeners: Iterable[Listener],
+        idle_timeout: int,
+        deregistration_delay: int,
+        deletion_protection: bool,
+        vpc: ec2.IVpc,
+        subnets: Mapping[str, ec2.ISubnet],
+        security_group: ec2.ISecurityGroup,
+        instance_ids: Mapping[str, str],
+    ) -> None:
+        """Make it.
+
+        Args:
+            scope: parent.
+            id_: id.
+            cluster: the cluster's name.
+            listeners: what it serves.
+            idle_timeout: seconds until a silent connection is given up.
+            deregistration_delay: seconds that a node taken out keeps its requests.
+            deletion_protection: whether a call may not delete it.
+            vpc: the VPC.
+            subnets: subnet of each zone.
+            security_group: its group.
+            instance_ids: the nodes' instances by name.
+        """
+        super().__init__(scope, id_)
+        self._cluster, self._vpc, self._instance_ids = cluster, vpc, instance_ids
+        self._delay = Duration.seconds(deregistration_delay)
+        self.alb = elbv2.ApplicationLoadBalancer(
+            self,
+            "Alb",
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
+            internet_facing=False,
+            deletion_protection=deletion_protection,
+            drop_invalid_header_fields=True,
+            idle_timeout=Duration.seconds(idle_timeout),
+            security_group=security_group,
+        )
+        self.listeners = {one.key: self._serve(one) for one in listeners}
+
+    def _serve(self, listener: Listener) -> elbv2.ApplicationListener:
+        service = listener.service
+        assert service is not None  # an auxiliary port has no cookies
+        scope = Construct(self, f"service-{listener.key}")
+        encrypted = cookie_balancer.to_nodes(listener.target_port) == "https"
+        group = elbv2.ApplicationTargetGroup(
+            scope,
+            "Group",
+            vpc=self._vpc,
+            port=listener.target_port,
+            protocol=(
+                elbv2.ApplicationProtocol.HTTPS if encrypted else elbv2.ApplicationProtocol.HTTP
+            ),
+            target_type=elbv2.TargetType.INSTANCE,
+            targets=[
+                targets.InstanceIdTarget(self._instance_ids[node], listener.target_port)
+                for node in listener.nodes
+            ],
+            stickiness_cookie_duration=Duration.seconds(COOKIE_DURATION_S),
+            deregistration_delay=self._delay,
+            health_check=health_check(listener.health, answers=cookie_balancer.READY),
+        )
+        # Day-2 commands find by it where the nodes are.
+        Tags.of(group).add(SERVICE_TAG, listener.key)
+        certificate = service.certificate(self._cluster)
+        return elbv2.ApplicationListener(
+            scope,
+            "Listener",
+            load_balancer=self.alb,
+            port=listener.port,
+            protocol=(
+                elbv2.ApplicationProtocol.HTTPS if certificate else elbv2.ApplicationProtocol.HTTP
+            ),
+            certificates=(
+                [elbv2.ListenerCertificate.from_arn(certificate)] if certificate else None
+            ),
+            ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
+            default_target_groups=[group],
+            # The rules of the security groups are worked out in one place, and made by it.
+            open=False,
+        )

@@ -1,0 +1,100 @@
+"""What tells people that the metadata database is in trouble."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from denodo_ha.environment.facts import limits
+from denodo_ha.environment.model.catalog import Catalog
+
+_GIB = 2**30
+_EVENTS = ("availability", "failover", "failure", "low storage", "recovery")
+"""Of RDS's categories, the ones that somebody should know of (AWS, Amazon RDS event categories)."""
+
+_SENDERS = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
+
+
+class DatabaseAlarms(Construct):
+    """Alarms for storage and connections, and RDS's own events, such as a failover, to one topic.
+
+    RDS has no metric of a failover: its events are what tells of it (AWS, Amazon RDS, Working
+    with Amazon RDS event notification).
+
+    Attributes:
+        topic: where they go; people subscribe to it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        instance: rds.DatabaseInstance,
+        catalog: Catalog,
+        account: str,
+    ) -> None:
+        super().__init__(scope, id_)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        # The policy takes the place of the one that a topic has by itself.
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal(one) for one in _SENDERS],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": account}},
+            )
+        )
+        self._alarm(
+            "Storage",
+            metric=instance.metric_free_storage_space(
+                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Minimum"
+            ),
+            threshold=int(limits.DATABASE_LOW_STORAGE * catalog.storage_gib * _GIB),
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            description="The metadata database has little storage left: raise storage_gib",
+        )
+        self._alarm(
+            "Connections",
+            metric=instance.metric_database_connections(
+                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Maximum"
+            ),
+            threshold=int(limits.DATABASE_MANY_CONNECTIONS * catalog.max_connections),
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            description="The metadata database has few connections left: raise max_connections",
+        )
+        # L1, as there is no L2.
+        rds.CfnEventSubscription(
+            self,
+            "Events",
+            sns_topic_arn=self.topic.topic_arn,
+            source_type="db-instance",
+            source_ids=[instance.instance_identifier],
+            event_categories=[*_EVENTS],
+        )
+
+    def _alarm(
+        self,
+        id_: str,
+        *,
+        metric: cloudwatch.Metric,
+        threshold: int,
+        comparison: cloudwatch.ComparisonOperator,
+        description: str,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            id_,
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=comparison,
+            evaluation_periods=5,
+            # A database that reports nothing is in trouble, too; a restart is over by then.
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            alarm_description=description,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))

@@ -1,0 +1,1 @@
+"""A cluster behind HAProxy: instances, front balancer, desired state, SSM document."""

@@ -1,0 +1,95 @@
+"""A cluster behind HAProxy: the balancer in front, the HAProxies, and what they are told."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Stack
+
+from denodo_ha.environment.derived import node_names
+from denodo_ha.environment.haproxy.front_balancer import front
+from denodo_ha.environment.model.environment import Environment
+from stacks.haproxy.desired_state import ProxyState
+from stacks.haproxy.document import ROTATION, ProxyDocument
+from stacks.haproxy.front_balancer import ProxiedBalancer
+from stacks.haproxy.instances import Proxies
+from stacks.haproxy.served_nodes import serves
+from stacks.network.network import Network
+from stacks.network.security_groups import SecurityGroups
+from stacks.nodes.program import Program
+
+
+@dataclass(frozen=True)
+class Haproxy:
+    """What was made.
+
+    Attributes:
+        balancer: the balancer in front.
+        document: name of the operators' document.
+        rotation: name of the document that drains and enables, and does no more.
+        fleet: name of the HAProxies' Auto Scaling group.
+    """
+
+    balancer: ProxiedBalancer
+    document: str
+    rotation: str
+    fleet: str
+
+
+def behind_haproxy(
+    stack: Stack,
+    *,
+    environment: Environment,
+    name: str,
+    network: Network,
+    groups: SecurityGroups,
+    program: str,
+) -> Haproxy:
+    """Put HAProxies behind a balancer.
+
+    Args:
+        stack: the cluster's stack.
+        environment: the configuration.
+        name: the cluster's name.
+        network: where it is.
+        groups: its security groups.
+        program: the archive with the program of the HAProxy hosts.
+    """
+    cluster = environment.clusters[name]
+    machine = cluster.balancer.proxy.instance
+    assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws has refused it
+    parameter = node_names.haproxy_parameter(environment.name, name)
+    balancer = ProxiedBalancer(
+        stack,
+        "Balancer",
+        balancer=cluster.balancer,
+        listeners=front(environment, cluster),
+        vpc=network.vpc,
+        subnets=network.balancer_subnets,
+        security_group=groups["balancer"],
+    )
+    proxies = Proxies(
+        stack,
+        "Haproxy",
+        machine=machine,
+        label=f"{stack.stack_name}-haproxy",
+        vpc=network.vpc,
+        subnets=network.node_subnets.values(),
+        region=cluster.region,
+        security_group=groups["haproxy"],
+        groups=balancer.every_group,
+        parameter=parameter,
+        serves=serves(environment, name),
+    )
+    balancer.wait_for(proxies.fleet)
+    ProxyState(
+        stack,
+        "HaproxyState",
+        environment=environment,
+        cluster=name,
+        proxies=proxies,
+        program=Program(stack, "HaproxyProgram", archive=program),
+    )
+    document = ProxyDocument(stack, "HaproxyOperations", parameter=parameter, region=cluster.region)
+    rotation = ProxyDocument(
+        stack, "HaproxyRotation", parameter=parameter, region=cluster.region, actions=ROTATION
+    )
+    return Haproxy(balancer, document.name, rotation.name, proxies.fleet.auto_scaling_group_name)

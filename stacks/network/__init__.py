@@ -1,0 +1,1 @@
+"""Network, security groups and node names of a cluster."""

@@ -1,0 +1,78 @@
+"""The nodes' names: a private zone of the cluster, or records in one that exists."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_route53 as route53
+from constructs import Construct
+
+from denodo_ha.environment.derived.node_names import TTL_S
+from denodo_ha.environment.model import cluster
+
+
+class NodeNames(Construct):
+    """An A record for every node, so that its name outlives its instance.
+
+    The zone is made as L1: the L2 takes VPCs of its own region only.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        zone_name: str,
+        network: cluster.Network,
+        vpc: ec2.IVpc,
+        region: str,
+        addresses: Mapping[str, str],
+    ) -> None:
+        """Make zone and records.
+
+        Args:
+            scope: parent.
+            id_: id.
+            zone_name: name of the zone.
+            network: says whether the zone exists, and who else resolves it.
+            vpc: the cluster's VPC.
+            region: its region.
+            addresses: the nodes' private addresses by name.
+        """
+        super().__init__(scope, id_)
+        zone_id = (
+            network.node_zone.id
+            if network.node_zone
+            else self._zone(zone_name, network, vpc, region).attr_id
+        )
+        zone = route53.HostedZone.from_hosted_zone_attributes(
+            self, "Imported", hosted_zone_id=zone_id, zone_name=zone_name
+        )
+        for name, address in sorted(addresses.items()):
+            route53.ARecord(
+                self,
+                f"node-{name}",
+                zone=zone,
+                record_name=f"{name.lower()}.{zone_name}.",
+                target=route53.RecordTarget.from_ip_addresses(address),
+                ttl=Duration.seconds(TTL_S),
+                comment=f"Denodo node {name}",
+            )
+
+    def _zone(
+        self, name: str, network: cluster.Network, vpc: ec2.IVpc, region: str
+    ) -> route53.CfnHostedZone:
+        own = route53.CfnHostedZone.VPCProperty(vpc_id=vpc.vpc_id, vpc_region=region)
+        others = [
+            route53.CfnHostedZone.VPCProperty(vpc_id=other.vpc, vpc_region=other.region or region)
+            for other in network.node_zone_vpcs
+        ]
+        return route53.CfnHostedZone(
+            self,
+            "Zone",
+            name=f"{name}.",
+            vpcs=[own, *others],
+            hosted_zone_config=route53.CfnHostedZone.HostedZoneConfigProperty(
+                comment="Names of Denodo nodes"
+            ),
+        )

@@ -1,0 +1,71 @@
+"""The security groups of a cluster, with the rules that `derived.firewall` works out."""
+
+from collections.abc import Iterable
+
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from denodo_ha.environment.derived.firewall import Group, Peer, Rule, Side
+
+_DESCRIPTIONS: dict[Group, str] = {
+    "alb": "Denodo balancer of services with cookies",
+    "balancer": "Denodo balancer",
+    "haproxy": "HAProxy in front of Denodo",
+    "nodes": "Denodo nodes",
+}
+
+
+class SecurityGroups(Construct):
+    """The balancers' groups, HAProxy's and the nodes', as needed. Every rule is a resource.
+
+    With rules inside the groups, every new service would be a change of the groups.
+
+    The Network Load Balancer's must be there from the beginning: one that was created without can
+    never get any (AWS, Update the security groups for your Network Load Balancer). The nodes may
+    connect to anywhere, as Denodo's data sources are.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        vpc: ec2.IVpc,
+        groups: Iterable[Group],
+        sides: Iterable[Side],
+    ) -> None:
+        super().__init__(scope, id_)
+        self._groups = {
+            group: ec2.SecurityGroup(
+                self,
+                group.capitalize(),
+                vpc=vpc,
+                description=_DESCRIPTIONS[group],
+                allow_all_outbound=group == "nodes",
+                disable_inline_rules=True,
+            )
+            for group in groups
+        }
+        for side in sides:
+            group = self[side.group]
+            add = group.add_ingress_rule if side.direction == "ingress" else group.add_egress_rule
+            for rule in side.rules:
+                add(self._peer(rule.peer), _ports(rule))
+
+    def __getitem__(self, group: Group) -> ec2.SecurityGroup:
+        return self._groups[group]
+
+    def _peer(self, peer: Peer) -> ec2.IPeer:
+        match peer.kind:
+            case "cidr":
+                return ec2.Peer.ipv4(peer.name)
+            case "prefix-list":
+                return ec2.Peer.prefix_list(peer.name)
+            case "group":
+                return next(one for name, one in self._groups.items() if name == peer.name)
+
+
+def _ports(rule: Rule) -> ec2.Port:
+    if rule.first == rule.last:
+        return ec2.Port.tcp(rule.first)
+    return ec2.Port.tcp_range(rule.first, rule.last)

@@ -1,0 +1,1 @@
+"""Nodes, their programs, desired state and SSM document."""

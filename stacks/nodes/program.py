@@ -1,0 +1,25 @@
+"""A host program, as an object in the bucket that the CDK publishes to."""
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+
+class Program(Construct):
+    """A program's archive (`hosts.archive`), published under a name derived from its content.
+
+    A changed program is a new object: machines run it once they are told to update.
+
+    Attributes:
+        address: S3 address from which machines fetch the program.
+        statement: the permission that a machine's role needs for that, and no more.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, archive: str) -> None:
+        super().__init__(scope, id_)
+        asset = assets.Asset(self, "Asset", path=archive)
+        self.address = asset.s3_object_url
+        self.statement = iam.PolicyStatement(
+            actions=["s3:GetObject"],
+            resources=[f"{asset.bucket.bucket_arn}/{asset.s3_object_key}"],
+        )

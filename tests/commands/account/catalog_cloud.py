@@ -1,0 +1,117 @@
+"""A cluster whose metadata is in a server of the tests, in moto's account."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.cloudformation import Deployed
+from tests.commands.account.postgres import ADMIN, HOST, PASSWORD, Managed
+from tests.support.assembly import Template
+from tests.support.configurations import ACCOUNT, Data, changed, minimal
+
+REGION = "eu-west-1"
+STACK = "test-main-catalog"
+_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+
+
+def configuration() -> Data:
+    """Two nodes whose Scheduler and Data Catalog share a server that exists."""
+    return changed(
+        minimal(),
+        {
+            "clusters/main/catalog": {
+                "components": ["scheduler", "data-catalog"],
+                "existing": {"host": HOST, "secret": f"{_SECRET}admin-AbCdEf"},
+            },
+            "clusters/main/exports": {"login": f"{_SECRET}login-AbCdEf"},
+        },
+    )
+
+
+@dataclass
+class Catalog:
+    """What there is.
+
+    Attributes:
+        cloud: the account.
+        server: the server.
+        config: the configuration's file.
+    """
+
+    cloud: Cloud
+    server: Managed
+    config: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """Options of every command."""
+        return ["-c", str(self.config)]
+
+    @property
+    def reach(self) -> list[str]:
+        """Options that reach the server, first."""
+        return [*self.arguments, "--through", f"127.0.0.1:{self.server.port}"]
+
+    @property
+    def secrets(self) -> Any:
+        """The tests' client of Secrets Manager."""
+        return self.cloud.client("secretsmanager", REGION)
+
+    def value(self, component: str) -> dict[str, Any]:
+        """A component's login."""
+        name = f"denodo/test/main/catalog/{component}"
+        text = self.secrets.get_secret_value(SecretId=name)["SecretString"]
+        value: dict[str, Any] = json.loads(text)
+        return value
+
+    def versions(self) -> dict[str, str]:
+        """The current version of each login."""
+        found = {}
+        for component in ("scheduler", "data-catalog"):
+            name = f"denodo/test/main/catalog/{component}"
+            found[component] = self.secrets.get_secret_value(SecretId=name)["VersionId"]
+        return found
+
+    def connect(self, component: str, dbname: str = "") -> Any:
+        """A connection as a component's login."""
+        value = self.value(component)
+        return self.server.connect(value["username"], value["password"], dbname or value["dbname"])
+
+
+def deploy(cloud: Cloud, server: Managed, config: Path, template: Template) -> Catalog:
+    """Deploy the stack of the metadata: its secrets as they are generated, its outputs."""
+    client = cloud.client("secretsmanager", REGION)
+    admin = client.create_secret(
+        Name="admin", SecretString=json.dumps({"username": ADMIN, "password": PASSWORD})
+    )["ARN"]
+    stack = Deployed(STACK, ACCOUNT, REGION, template)
+    stack.outputs = {
+        "CatalogHost": HOST,
+        "CatalogPort": "5432",
+        "CatalogAdminSecret": admin,
+        "ExportBucket": template["Outputs"]["ExportBucket"]["Value"],
+    }
+    for id_, resource in template["Resources"].items():
+        told = resource.get("Properties", {})
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            generated = told["GenerateSecretString"]
+            value = json.loads(generated["SecretStringTemplate"])
+            value[generated["GenerateStringKey"]] = f"generated-{told['Name'].rpartition('/')[2]}"
+            made = client.create_secret(Name=told["Name"], SecretString=json.dumps(value))
+            stack.physical_ids[id_] = made["ARN"]
+        if resource["Type"] == "AWS::S3::Bucket":
+            _bucket(cloud, told["BucketName"])
+            stack.physical_ids[id_] = told["BucketName"]
+    for name, output in template["Outputs"].items():
+        if name.startswith("CatalogSecret"):
+            stack.outputs[name] = stack.physical_ids[output["Value"]["Ref"]]
+    cloud.stacks.all.append(stack)
+    return Catalog(cloud, server, config)
+
+
+def _bucket(cloud: Cloud, name: str) -> None:
+    client = cloud.client("s3", REGION)
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})

@@ -1,0 +1,109 @@
+"""A CDK CLI that needs no Node: it moves what pins move, in a template and in the cloud."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from denodo_ha.aws.clock import Clock
+from denodo_ha.cli.errors import Failed
+from denodo_ha.environment.loading.loader import load
+from tests.commands.account.agents import Agents
+from tests.commands.account.cloud import Cloud
+from tests.support.assembly import Template
+
+_INSTANCE = "AWS::EC2::Instance"
+Hook = Callable[[], object]
+
+
+class FakeCdk:
+    """Synthesises by the pins, and deploys to a cloud.
+
+    Attributes:
+        fails: why a deploy fails and is rolled back; empty: it does not.
+        before: called when a deploy begins.
+        after: called when it has ended, before the CLI has.
+        deploys: the nodes that each deploy has changed.
+        confirmed: whether the metadata of a new machine is confirmed at once.
+    """
+
+    def __init__(self, cloud: Cloud, agents: Agents) -> None:
+        self.cloud, self.agents = cloud, agents
+        self.fails = ""
+        self.before: Hook = lambda: None
+        self.after: Hook = lambda: None
+        self.deploys: list[list[str]] = []
+        self.confirmed = True
+
+    def synth(self, config: Path, out: Path) -> None:
+        """The deployed template with what the pins say."""
+        stack = self.cloud.stack(self.agents.cluster)
+        template = self.template(config)
+        out.mkdir()
+        (out / "stack.json").write_text(json.dumps(template))
+        artifact = {
+            "type": "aws:cloudformation:stack",
+            "properties": {"stackName": stack.name, "templateFile": "stack.json"},
+        }
+        (out / "manifest.json").write_text(json.dumps({"artifacts": {stack.name: artifact}}))
+
+    def template(self, config: Path) -> Template:
+        """What the real one would make of a configuration and its pins."""
+        pins = load(config).pins
+        template = copy.deepcopy(self.cloud.stack(self.agents.cluster).template)
+        for node, properties in _nodes(template).items():
+            pin = pins.of(self.agents.cluster, node)
+            if pin is not None:
+                properties["ImageId"], properties["InstanceType"] = pin.image, pin.type
+                properties["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] = pin.disk_gib
+        return template
+
+    def deploy(self, out: Path, stack: str, clock: Clock) -> None:
+        """Replace or restart what changes, and go back if it is to fail."""
+        self.before()
+        deployed = self.cloud.stack(self.agents.cluster)
+        assert stack == deployed.name
+        new = json.loads((out / "stack.json").read_text())
+        old_nodes, new_nodes = _nodes(deployed.template), _nodes(new)
+        changed = [node for node in new_nodes if old_nodes[node] != new_nodes[node]]
+        self.deploys.append(changed)
+        clock.sleep(300)
+        if self.fails:
+            deployed.status = "UPDATE_ROLLBACK_COMPLETE"
+            raise Failed(self.fails)
+        for node in changed:
+            if old_nodes[node]["ImageId"] != new_nodes[node]["ImageId"]:
+                self._replace(node)
+        deployed.template = new
+        deployed.status = "UPDATE_COMPLETE"
+        self.after()
+
+    def _replace(self, node: str) -> None:
+        """Another instance, in the groups from the beginning, as CloudFormation does it."""
+        cluster = self.agents.cluster
+        stack = self.cloud.stack(cluster)
+        client = self.cloud.client("ec2", stack.region)
+        old = self.cloud.nodes(cluster)[node]
+        (made,) = client.run_instances(ImageId="ami-0", MinCount=1, MaxCount=1)["Instances"]
+        logical = next(key for key, id_ in stack.physical_ids.items() if id_ == old)
+        stack.physical_ids[logical] = made["InstanceId"]
+        output = next(key for key, id_ in stack.outputs.items() if id_ == old)
+        stack.outputs[output] = made["InstanceId"]
+        elb = self.cloud.client("elbv2", stack.region)
+        for arn in self.cloud.groups(cluster).values():
+            elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": made["InstanceId"]}])
+            if old in self.cloud.targets.registered(arn):
+                elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": old}])
+        client.terminate_instances(InstanceIds=[old])
+        self.agents.nodes[node].confirmed = self.confirmed
+
+
+def _nodes(template: Template) -> dict[str, dict[str, Any]]:
+    """Properties of the instances by node."""
+    found = {}
+    for resource in template["Resources"].values():
+        if resource["Type"] == _INSTANCE:
+            tags = {one["Key"]: one["Value"] for one in resource["Properties"]["Tags"]}
+            found[tags["denodo:node"]] = resource["Properties"]
+    return found

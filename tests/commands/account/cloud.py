@@ -1,0 +1,233 @@
+"""An account in which an environment is deployed, for tests of commands.
+
+    def test_drains(cloud: Cloud, denodo_ha: Run) -> None:
+        done = denodo_ha("drain", "node1", "--cluster", "active")
+        assert done.exit_code == exits.DONE
+        assert cloud.registered("active", "jdbc") == {"node2"}
+
+moto is the AWS, with what `template_resources` makes in it from the real templates. Over it, by
+hooks of botocore that every client made meanwhile has:
+
+- `cloud.stacks`: CloudFormation's answers, which a test may change (`cloud.stack("active").status
+  = "UPDATE_IN_PROGRESS"`). STS answers `cloud.caller` as the account.
+- `cloud.targets`: targets become healthy and leave as time passes on `cloud.clock`, a
+  `VirtualClock`; give that clock to the code under test. `cloud.become("active", "node1",
+  UNHEALTHY)` says what a node's checks find, in all groups or one; `cloud.targets.lag` makes AWS
+  eventually consistent.
+- `cloud.calls`: what the code under test has called. `cloud.faults`: what its calls meet
+  (`tests.commands.account.calls`).
+
+`cloud.client("ec2", region)` is the test's own client: it is not noted, and meets no fault.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import boto3
+import botocore.handlers
+import pytest
+from botocore.config import Config
+
+from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.environment.model.environment import Environment
+from tests.commands.account.calls import OURS, Answer, Call, Calls, Faults, answer
+from tests.commands.account.cloudformation import Deployed, Stacks
+from tests.commands.account.targets import State, Targets
+from tests.commands.account.template_resources import Making, nodes
+from tests.commands.account.virtual_clock import VirtualClock
+from tests.support.assembly import Template
+
+
+class Cloud:
+    """An account with an environment; see the module.
+
+    Attributes:
+        environment: the configuration.
+        caller: the account that the credentials are of.
+        clock: the time.
+        targets: the targets of all groups.
+        stacks: the stacks.
+        calls: what was called.
+        faults: what calls meet.
+    """
+
+    def __init__(self, environment: Environment, templates: Mapping[str, Template]) -> None:
+        self.environment = environment
+        self.caller = next(iter(environment.clusters.values())).account
+        self.clock = VirtualClock()
+        self.targets = Targets(self.clock)
+        self.stacks = Stacks()
+        self.calls, self.faults = Calls(), Faults()
+        self._templates = templates
+        self._session: Any = None
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def deploy(self, only: str | None = None) -> None:
+        """Make every stack of the environment that is in the caller's account, or a cluster's."""
+        name = self.environment.name
+        for cluster, told in sorted(self.environment.clusters.items()):
+            if only not in {None, cluster}:
+                continue
+            tags = {"denodo:environment": name, "denodo:cluster": cluster}
+            self._deploy(f"{name}-{cluster}", told.account, told.region, tags)
+        if self.environment.failover is not None and only is None:
+            failover = self.environment.failover
+            clusters = self.environment.clusters
+            account = failover.account or clusters[failover.primary].account
+            region = failover.region or clusters[failover.secondary].region
+            self._deploy(f"{name}-failover", account, region, {"denodo:environment": name})
+
+    def _deploy(self, name: str, account: str, region: str, tags: dict[str, str]) -> None:
+        if account != self.caller:
+            return
+        # A copy, as a test may change it.
+        template = copy.deepcopy(self._templates[name])
+        stack = Deployed(name, account, region, template, tags)
+        self.stacks.all.append(stack)
+        Making(stack, self.client, self.targets, self._output).make()
+
+    def _output(self, stack: str, name: str) -> str:
+        (found,) = [one for one in self.stacks.all if one.name == stack]
+        return found.outputs[name]
+
+    def client(self, service: str, region: str) -> Any:
+        """The test's own client."""
+        if (service, region) not in self._clients:
+            # Made after `install`, as hooks are a session's.
+            self._session = self._session or boto3.Session()
+            self._clients[service, region] = self._session.client(
+                service, region_name=region, config=Config(user_agent_extra=OURS)
+            )
+        return self._clients[service, region]
+
+    def stack(self, cluster: str) -> Deployed:
+        """The stack of a cluster, or of the failover."""
+        name = f"{self.environment.name}-{cluster}"
+        (found,) = [one for one in self.stacks.all if one.name == name]
+        return found
+
+    def nodes(self, cluster: str) -> dict[str, str]:
+        """Instance ids by node."""
+        return dict(nodes(self.stack(cluster)))
+
+    def groups(self, cluster: str) -> dict[str, str]:
+        """ARNs of the groups by service, or by node for auxiliary ones."""
+        stack, found = self.stack(cluster), {}
+        for id_, resource in stack.template["Resources"].items():
+            if resource["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
+                tags = {one["Key"]: one["Value"] for one in resource["Properties"]["Tags"]}
+                key = tags.get("denodo:service") or tags.get("denodo:node") or id_
+                found[key] = stack.physical_ids[id_]
+        return found
+
+    def registered(self, cluster: str, group: str) -> set[str]:
+        """Names of the nodes that are in a group and do not leave it."""
+        names = {id_: name for name, id_ in self.nodes(cluster).items()}
+        ids = self.targets.registered(self.groups(cluster)[group])
+        return {names.get(id_, id_) for id_ in ids}
+
+    def mark(self, cluster: str, node: str) -> Mark | None:
+        """Why a node is out, as its instance says."""
+        client = self.client("ec2", self.stack(cluster).region)
+        id_ = self.nodes(cluster)[node]
+        shown = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
+        return Mark.of({tag["Key"]: tag["Value"] for tag in shown})
+
+    def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
+        """What the checks of a node find, in all groups or in some."""
+        for key, arn in self.groups(cluster).items():
+            if not groups or key in groups:
+                self.targets.states[arn, self.nodes(cluster)[node]] = state
+
+    def take_out(self, cluster: str, node: str, *groups: str) -> None:
+        """Deregister a node behind the commands' back, in all groups or in some."""
+        self._each(cluster, node, groups, "deregister_targets")
+
+    def put_in(self, cluster: str, node: str, *groups: str) -> None:
+        """Register a node behind the commands' back, in all groups or in some."""
+        self._each(cluster, node, groups, "register_targets")
+
+    def _each(self, cluster: str, node: str, groups: Iterable[str], act: str) -> None:
+        client = self.client("elbv2", self.stack(cluster).region)
+        id_ = self.nodes(cluster)[node]
+        arns = self.groups(cluster)
+        for key in groups or [key for key in arns if key == node or key not in self.nodes(cluster)]:
+            getattr(client, act)(TargetGroupArn=arns[key], Targets=[{"Id": id_}])
+
+    def stop(self, cluster: str, node: str) -> None:
+        """Stop a node's instance."""
+        id_ = self.nodes(cluster)[node]
+        self.client("ec2", self.stack(cluster).region).stop_instances(InstanceIds=[id_])
+        self.targets.running[id_] = False
+
+    def terminate(self, cluster: str, node: str) -> None:
+        """Terminate a node's instance, which then leaves its groups."""
+        id_ = self.nodes(cluster)[node]
+        self.client("ec2", self.stack(cluster).region).terminate_instances(InstanceIds=[id_])
+        self.targets.running[id_] = False
+        for arn in self.groups(cluster).values():
+            self.targets.deregister(arn, [{"Id": id_}])
+
+    def delete_group(self, cluster: str, group: str) -> None:
+        """Delete a group, which the stack still has."""
+        client, arn = self.client("elbv2", self.stack(cluster).region), self.groups(cluster)[group]
+        for id_, resource in self.stack(cluster).template["Resources"].items():
+            if resource["Type"] == "AWS::ElasticLoadBalancingV2::Listener":
+                listener = self.stack(cluster).physical_ids[id_]
+                (shown,) = client.describe_listeners(ListenerArns=[listener])["Listeners"]
+                if shown["DefaultActions"][0]["TargetGroupArn"] == arn:
+                    client.delete_listener(ListenerArn=listener)
+        client.delete_target_group(TargetGroupArn=arn)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let every client that is made from now on meet this cloud."""
+        hooks = [
+            ("before-parameter-build", self._prepare),
+            ("before-call", self._before),
+            ("after-call", self._after),
+        ]
+        handlers = [*botocore.handlers.BUILTIN_HANDLERS, *hooks]
+        monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+
+    def _prepare(self, params: Any, model: Any, context: dict[str, Any], **_: object) -> None:
+        context["call"] = Call(
+            model.service_model.service_name, model.name, dict(params), context["client_region"]
+        )
+
+    def _before(self, context: dict[str, Any], **_: object) -> Answer | None:
+        call: Call = context["call"]
+        if not _is_ours(context):
+            self.calls.made.append(call)
+            if (met := self.faults.meet(call, after=False)) is not None:
+                return met
+        if call.service == "cloudformation":
+            return self.stacks.answer(call.operation, call.parameters, call.region)
+        if (call.service, call.operation) == ("sts", "GetCallerIdentity"):
+            arn = f"arn:aws:sts::{self.caller}:assumed-role/ops/me"
+            return answer({"Account": self.caller, "Arn": arn, "UserId": "AROAEXAMPLE:me"})
+        return None
+
+    def _after(
+        self, http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: object
+    ) -> None:
+        call: Call = context["call"]
+        if http_response.status_code < 300 and call.service == "elbv2":
+            self._follow(call, parsed)
+        if not _is_ours(context):
+            self.faults.meet(call, after=True)
+
+    def _follow(self, call: Call, parsed: dict[str, Any]) -> None:
+        """Keep targets as a real balancer would."""
+        arn, told = call.parameters.get("TargetGroupArn", ""), call.parameters.get("Targets", ())
+        match call.operation:
+            case "DescribeTargetHealth":
+                parsed["TargetHealthDescriptions"] = self.targets.describe(arn, told)
+            case "RegisterTargets" if self.targets.knows(arn):
+                self.targets.register(arn, told)
+            case "DeregisterTargets":
+                self.targets.deregister(arn, told)
+
+
+def _is_ours(context: Mapping[str, Any]) -> bool:
+    return bool(context["client_config"].user_agent_extra == OURS)

@@ -1,0 +1,116 @@
+"""CloudFormation as far as commands ask it: what is deployed, page by page.
+
+moto's own takes none of our templates; so the stacks are kept here, each with the real template
+and the ids of what was made in moto.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.commands.account.calls import Answer, answer, error
+from tests.support.assembly import Template
+
+_PAGE = 7
+"""Small, so that who reads the first page only is found out."""
+
+
+@dataclass
+class Deployed:
+    """A stack; a test may change all of it.
+
+    Attributes:
+        name: its name.
+        account: its account.
+        region: its region.
+        template: its template.
+        tags: its tags.
+        physical_ids: by logical id.
+        outputs: by name.
+        status: its status.
+        body: the template as text, where it is to be other than JSON.
+    """
+
+    name: str
+    account: str
+    region: str
+    template: Template
+    tags: dict[str, str] = field(default_factory=dict)
+    physical_ids: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    status: str = "CREATE_COMPLETE"
+    body: str = ""
+
+    @property
+    def arn(self) -> str:
+        """Its id."""
+        place = f"{self.region}:{self.account}"
+        return f"arn:aws:cloudformation:{place}:stack/{self.name}/01234567-89ab-cdef"
+
+
+class Stacks:
+    """The stacks of an account."""
+
+    def __init__(self) -> None:
+        self.all: list[Deployed] = []
+
+    def answer(self, operation: str, parameters: Mapping[str, Any], region: str) -> Answer | None:
+        """The answer to a call, None where it is none of those that are known here."""
+        there = [stack for stack in self.all if stack.region == region]
+        known = {
+            "DescribeStacks": _describe,
+            "GetTemplate": _template,
+            "ListStackResources": _resources,
+        }
+        if operation not in known:
+            return None
+        if (name := parameters.get("StackName")) is not None:
+            there = [stack for stack in there if name in {stack.name, stack.arn}]
+            if not there:
+                return error("ValidationError", f"Stack with id {name} does not exist")
+        return known[operation](there, parameters)
+
+
+def _describe(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
+    shown = [
+        {
+            "StackName": stack.name,
+            "StackId": stack.arn,
+            "StackStatus": stack.status,
+            "Tags": [{"Key": key, "Value": value} for key, value in stack.tags.items()],
+            "Outputs": [
+                {"OutputKey": key, "OutputValue": value} for key, value in stack.outputs.items()
+            ],
+            "Parameters": [],
+        }
+        for stack in there
+    ]
+    return _page("Stacks", shown, parameters)
+
+
+def _template(there: list[Deployed], _: Mapping[str, Any]) -> Answer:
+    (stack,) = there
+    return answer({"TemplateBody": stack.body or json.dumps(stack.template)})
+
+
+def _resources(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
+    (stack,) = there
+    shown = [
+        {
+            "LogicalResourceId": id_,
+            "PhysicalResourceId": stack.physical_ids[id_],
+            "ResourceType": resource["Type"],
+            "ResourceStatus": "CREATE_COMPLETE",
+        }
+        for id_, resource in stack.template["Resources"].items()
+        if id_ in stack.physical_ids
+    ]
+    return _page("StackResourceSummaries", shown, parameters)
+
+
+def _page(key: str, shown: list[dict[str, Any]], parameters: Mapping[str, Any]) -> Answer:
+    begin = int(parameters.get("NextToken", 0))
+    end = begin + _PAGE
+    more = {"NextToken": str(end)} if end < len(shown) else {}
+    return answer({key: shown[begin:end], **more})

@@ -1,0 +1,120 @@
+"""A real PostgreSQL server with TLS, and an administrator as Amazon RDS gives one: no superuser."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.support.servers.certificates import authority
+from tests.support.servers.postgres import Postgres, postgres
+from tests.support.servers.postgres_tls import with_tls
+
+HOST = "catalog.example.com"
+ADMIN, PASSWORD = "denodo_admin", "admin-password-of-the-tests"
+
+_SETTINGS = {"log_statement": "all", "log_min_messages": "debug1"}
+"""So that a password in a statement would be found in the log."""
+_DATABASES = "SELECT datname FROM pg_database WHERE datname !~ '^(postgres|template)'"
+_ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)' ORDER BY rolname = %s, 1"
+"""The administrator last, as it has granted the others."""
+
+
+@dataclass(frozen=True)
+class Managed:
+    """A server.
+
+    Attributes:
+        plain: without TLS, for the package's tools, which have none either.
+        port: where it listens on 127.0.0.1, with TLS.
+        ca: file with the certificate that its own is signed with.
+        other_ca: file with a certificate that it is not signed with.
+    """
+
+    plain: Postgres
+    port: int
+    ca: Path
+    other_ca: Path
+
+    @property
+    def log(self) -> Path:
+        """What it logged."""
+        return self.plain.log
+
+    def run(self, statement: str, dbname: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as superuser."""
+        with self._superuser(dbname) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def connect(self, user: str, password: str, dbname: str) -> "psycopg.Connection[Any]":
+        """A connection as somebody."""
+        return psycopg.connect(
+            host=HOST,
+            hostaddr="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=password,
+            dbname=dbname,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca),
+            connect_timeout=10,
+            autocommit=True,
+        )
+
+    def reset(self) -> None:
+        """As it was: no databases and no roles of ours, and the administrator."""
+        with self._superuser("postgres") as connection:
+            for (name,) in connection.execute(_DATABASES).fetchall():
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+                connection.execute(drop.format(sql.Identifier(name)))
+            for (name,) in connection.execute(_ROLES, [ADMIN]).fetchall():
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
+                    sql.Identifier(ADMIN), sql.Literal(PASSWORD)
+                )
+            )
+
+    def dump(self, program: str, *arguments: str) -> str:
+        """What PostgreSQL's own tool dumps."""
+        return self.plain.tool(program, *arguments)
+
+    def load(self, dumped: str) -> None:
+        """Load a dump, with what is there already left alone."""
+        self.plain.tool("psql", "--quiet", "--dbname=postgres", given=dumped)
+
+    def state(self) -> object:
+        """All that a run could change, passwords included."""
+        return (
+            self.run("SELECT rolname, rolcanlogin, rolpassword FROM pg_authid ORDER BY 1"),
+            self.run("SELECT roleid, member, set_option FROM pg_auth_members ORDER BY 1, 2, 3"),
+            self.run("SELECT datname, datdba, datacl::text FROM pg_database ORDER BY 1"),
+            self.run("SELECT setrole, setconfig FROM pg_db_role_setting ORDER BY 1"),
+            self.run("SELECT objoid, description FROM pg_shdescription ORDER BY 1"),
+        )
+
+    def _superuser(self, dbname: str) -> "psycopg.Connection[Any]":
+        return self.connect(self.plain.user, self.plain.password, dbname)
+
+
+@contextmanager
+def managed(folder: Path) -> Iterator[Managed]:
+    """Run one until the block ends.
+
+    Args:
+        folder: for the certificates.
+    """
+    ca, other = folder / "ca.pem", folder / "other.pem"
+    ca.write_bytes(authority().certificate)
+    other.write_bytes(authority("Another authority").certificate)
+    with (
+        postgres(user="postgres", settings=_SETTINGS) as plain,
+        with_tls(plain, authority().issue(HOST)) as encrypted,
+    ):
+        server = Managed(plain, encrypted.port, ca, other)
+        server.reset()
+        yield server

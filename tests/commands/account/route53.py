@@ -1,0 +1,146 @@
+"""Route 53 over a cloud: what checks say, what is answered, and the switch that is thrown.
+
+    world = Route53(cloud)
+    world.down.add("active")        # its check fails
+    world.thrown                    # datapoints of the switch, in their order
+
+moto's own health checks always pass, lose their alarms, and answer no name.
+"""
+
+from typing import Any
+
+import pytest
+
+from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.deployed.failover.dns_answer import Resolved
+from denodo_ha.failover import command as failover
+from tests.commands.account.calls import Answer, Call, Fault, answer, error
+from tests.commands.account.cloud import Cloud
+
+SWITCH_S = 75.0
+"""How long a datapoint takes until the check follows."""
+_CHECK = "AWS::Route53::HealthCheck"
+_OPERATIONS = (
+    *("GetHealthCheck", "GetHealthCheckStatus", "GetHealthCheckLastFailureReason"),
+    *("TestDNSAnswer", "PutMetricData"),
+)
+
+
+class Route53:
+    """Health checks and answers of a cloud.
+
+    Attributes:
+        down: clusters whose own checks fail.
+        silent: clusters whose checks nobody has reported on yet.
+        thrown: values of the switch's metric that were put.
+        resolves: whether names are resolved on this machine.
+        public: whether the zone is a public one, which TestDNSAnswer takes.
+        deaf: whether the switch's check follows nothing.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.down: set[str] = set()
+        self.silent: set[str] = set()
+        self.thrown: list[float] = []
+        self.resolves, self.public, self.deaf = True, True, False
+        self._at = 0.0
+        failover = cloud.environment.failover
+        assert failover is not None
+        self.primary, self.secondary = failover.primary, failover.secondary
+
+    def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer after the faults that there are now, and let commands meet clock and resolver."""
+        monkeypatch.setattr(failover, "real_clock", lambda: self.cloud.clock)
+        monkeypatch.setattr(dns_answer, "lookup", self.lookup)
+        self.cloud.faults.add(Fault(lambda call: call.operation in _OPERATIONS, self._answer))
+
+    def _answer(self, call: Call) -> Answer | None:
+        match call.operation:
+            case "GetHealthCheck":
+                return self._config(call.parameters["HealthCheckId"])
+            case "GetHealthCheckStatus" | "GetHealthCheckLastFailureReason":
+                return self._status(call.parameters["HealthCheckId"])
+            case "TestDNSAnswer" if not self.public:
+                return error("InvalidInput", "TestDNSAnswer supports public hosted zones only")
+            case "TestDNSAnswer":
+                return answer({"RecordData": [f"{self.target(self.answered)}."]})
+            case _:
+                self._put(call)
+                return answer({})
+
+    def _put(self, call: Call) -> None:
+        (datum,) = call.parameters["MetricData"]
+        self.thrown.append(datum["Value"])
+        value = datum["Value"]
+        if not self.deaf:
+            self.cloud.clock.at(
+                self.cloud.clock.monotonic() + SWITCH_S, lambda: setattr(self, "_at", value)
+            )
+
+    def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
+        """The stack of a check, by the name of its cluster, and its settings in the template."""
+        for stack in self.cloud.stacks.all:
+            for id_, resource in stack.template["Resources"].items():
+                if resource["Type"] == _CHECK and stack.physical_ids[id_] == check_id:
+                    config = dict(resource["Properties"]["HealthCheckConfig"])
+                    return stack.name.removeprefix(f"{self.cloud.environment.name}-"), config
+        raise KeyError(check_id)
+
+    def _config(self, check_id: str) -> Answer:
+        _, config = self._of(check_id)
+        region = self.cloud.stack("failover").region
+        shown = self.cloud.client("route53", region).get_health_check(HealthCheckId=check_id)
+        told = {**config, **shown["HealthCheck"]["HealthCheckConfig"]}
+        if "AlarmIdentifier" in config:
+            named = config["AlarmIdentifier"]
+            names = {
+                key: value
+                for stack in self.cloud.stacks.all
+                for key, value in stack.physical_ids.items()
+            }
+            told["AlarmIdentifier"] = {
+                "Name": names[named["Name"]["Ref"]],
+                "Region": named["Region"],
+            }
+            told["InsufficientDataHealthStatus"] = config["InsufficientDataHealthStatus"]
+        return answer({"HealthCheck": {"Id": check_id, "HealthCheckConfig": told}})
+
+    def _status(self, check_id: str) -> Answer:
+        place, config = self._of(check_id)
+        if config["Type"] == "CALCULATED":
+            return error("InvalidInput", "not for calculated health checks")
+        if place == "failover" and config["Type"] == "CLOUDWATCH_METRIC":
+            healthy = self._at == 0
+        else:
+            healthy = place not in self.down
+        said = "Success: it is OK" if healthy else "Failure: no healthy node"
+        count = 0 if place in self.silent else 8
+        observation = {"Region": "eu-west-1", "StatusReport": {"Status": said}}
+        return answer({"HealthCheckObservations": [observation] * count})
+
+    @property
+    def answered(self) -> str:
+        """The cluster that Route 53 answers with."""
+        primary = self._at == 0 and self.primary not in self.down
+        return self.primary if primary or self.secondary in self.down else self.secondary
+
+    def target(self, cluster: str) -> str:
+        """The name of a cluster's balancer."""
+        return self.cloud.stack(cluster).outputs["BalancerDnsName"].lower()
+
+    def lookup(self, name: str) -> Resolved | None:
+        """What this machine's resolver says."""
+        if not self.resolves:
+            return None
+        failover = self.cloud.environment.failover
+        assert failover is not None
+        if name == f"{failover.record}.{failover.zone.name}":
+            return Resolved(frozenset({name}), self._addresses(self.answered))
+        for cluster in (self.primary, self.secondary):
+            if name == self.target(cluster):
+                return Resolved(frozenset({name}), self._addresses(cluster))
+        return None
+
+    def _addresses(self, cluster: str) -> frozenset[str]:
+        return frozenset({"192.0.2.1" if cluster == self.primary else "192.0.2.2"})

@@ -1,0 +1,142 @@
+"""Targets as a real balancer has them; moto's are healthy at once, and gone at once.
+
+A registered target is `initial` until its checks have passed, then what the test says it is; one
+that is deregistered is `draining` for the group's delay. Time is the cloud's virtual clock.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from denodo_ha.aws.clock import Clock
+
+State = tuple[str, str, str]
+
+HEALTHY: State = ("healthy", "", "")
+UNHEALTHY: State = ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+_INITIAL: State = (
+    "initial",
+    "Elb.InitialHealthChecking",
+    "Initial health checks in progress",
+)
+_DRAINING: State = (
+    "draining",
+    "Target.DeregistrationInProgress",
+    "Target deregistration is in progress",
+)
+_STOPPED: State = ("unused", "Target.InvalidState", "Target is in the stopped state")
+_UNKNOWN: State = (
+    "unused",
+    "Target.NotRegistered",
+    "Target is not registered to the target group",
+)
+
+
+@dataclass
+class Registration:
+    """A target in a group: since when, and since when it leaves."""
+
+    since: float
+    leaving: float | None = None
+
+
+@dataclass
+class Group:
+    """The targets of a group by id and port, and its times in seconds."""
+
+    port: int
+    delay: float
+    warm_up: float
+    targets: dict[tuple[str, int], Registration] = field(default_factory=dict)
+
+
+class Targets:
+    """The targets of all groups.
+
+    Attributes:
+        lag: seconds until a change is seen, as AWS is only eventually consistent.
+        states: what a target is once its checks have run, by group's ARN and instance.
+        running: whether an instance runs, by id; those that are missing do.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._groups: dict[str, Group] = {}
+        self.lag = 0.0
+        self.states: dict[tuple[str, str], State] = {}
+        self.running: dict[str, bool] = {}
+
+    def add_group(self, arn: str, *, port: int, delay: float, warm_up: float) -> None:
+        """A new group."""
+        self._groups[arn] = Group(port, delay, warm_up)
+
+    def hurry(self, delay: float) -> None:
+        """Let every group drain faster than its template says."""
+        for group in self._groups.values():
+            group.delay = delay
+
+    def knows(self, arn: str) -> bool:
+        """Whether there is such a group."""
+        return arn in self._groups
+
+    def register(
+        self, arn: str, targets: Iterable[Mapping[str, Any]], *, old: bool = False
+    ) -> None:
+        """Targets come; old ones have passed their checks."""
+        group = self._groups[arn]
+        for target in targets:
+            key = str(target["Id"]), int(target.get("Port", group.port))
+            known = group.targets.get(key)
+            if known is None or known.leaving is not None:
+                since = -group.warm_up if old else self._clock.monotonic() + self.lag
+                group.targets[key] = Registration(since)
+
+    def deregister(self, arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
+        """Targets leave."""
+        group = self._groups[arn]
+        for target in targets:
+            for (id_, port), registration in group.targets.items():
+                named = id_ == target["Id"] and target.get("Port", port) == port
+                if named and registration.leaving is None:
+                    registration.leaving = self._clock.monotonic() + self.lag
+
+    def registered(self, arn: str) -> set[str]:
+        """Ids of what is in a group and does not leave it."""
+        targets = self._groups[arn].targets.items()
+        return {id_ for (id_, _), registration in targets if registration.leaving is None}
+
+    def describe(self, arn: str, asked: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+        """The answer of DescribeTargetHealth."""
+        group, now = self._groups[arn], self._clock.monotonic()
+        seen = {
+            key: self._state(arn, key[0], registration, group, now)
+            for key, registration in group.targets.items()
+            if registration.since <= now and not self._left(registration, group, now)
+        }
+        if asked := list(asked):
+            keys = [(str(one["Id"]), int(one.get("Port", group.port))) for one in asked]
+            seen = {key: seen.get(key, _UNKNOWN) for key in keys}
+        return [_described(key, state) for key, state in seen.items()]
+
+    def _left(self, registration: Registration, group: Group, now: float) -> bool:
+        return registration.leaving is not None and now >= registration.leaving + group.delay
+
+    def _state(
+        self, arn: str, id_: str, registration: Registration, group: Group, now: float
+    ) -> State:
+        if registration.leaving is not None and now >= registration.leaving:
+            return _DRAINING
+        if not self.running.get(id_, True):
+            return _STOPPED
+        if now < registration.since + group.warm_up:
+            return _INITIAL
+        return self.states.get((arn, id_), HEALTHY)
+
+
+def _described(key: tuple[str, int], state: State) -> dict[str, Any]:
+    told = dict(zip(("State", "Reason", "Description"), state, strict=True))
+    return {
+        "Target": {"Id": key[0], "Port": key[1]},
+        "HealthCheckPort": str(key[1]),
+        "TargetHealth": {name: text for name, text in told.items() if text},
+    }

@@ -1,0 +1,221 @@
+"""The resources of a template, made in moto by direct calls.
+
+moto's CloudFormation refuses a TCP listener and ignores `Targets`. What commands ask for is made;
+the rest, such as roles and rules, only gets an id.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from tests.commands.account import dns
+from tests.commands.account.cloudformation import Deployed
+from tests.commands.account.dns import MOTO
+from tests.commands.account.expressions import Expressions
+from tests.commands.account.targets import Targets
+
+_FIRST = (
+    "AWS::EC2::Instance",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::Route53::HostedZone",
+)
+_CHECK_KEYS = (
+    *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckPath", "HealthCheckIntervalSeconds"),
+    *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
+)
+
+Client = Callable[[str, str], Any]
+
+
+class Making:
+    """Makes what a stack has.
+
+    Args:
+        stack: the stack, whose physical ids and outputs come to be known.
+        client: gives clients by service and region.
+        targets: the targets of all groups.
+        outputs: gives an output of another stack by stack and name.
+    """
+
+    def __init__(
+        self,
+        stack: Deployed,
+        client: Client,
+        targets: Targets,
+        outputs: Callable[[str, str], str],
+    ) -> None:
+        self._stack, self._client, self._targets = stack, client, targets
+        self._attributes: dict[tuple[str, str], Any] = {}
+        self._expressions = Expressions(
+            stack.physical_ids,
+            lambda id_, name: self._attributes.get((id_, name), f"{id_}.{name}"),
+            lambda told: outputs(told["StackName"], told["OutputName"]),
+        )
+
+    def make(self) -> None:
+        """Make everything, and note ids and outputs."""
+        makers: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
+            "AWS::EC2::Instance": self.instance,
+            "AWS::ElasticLoadBalancingV2::LoadBalancer": self._balancer,
+            "AWS::ElasticLoadBalancingV2::TargetGroup": self._group,
+            "AWS::ElasticLoadBalancingV2::Listener": self._listener,
+            "AWS::CloudWatch::Alarm": self._alarm,
+            "AWS::Route53::HealthCheck": self._check,
+            "AWS::Route53::HostedZone": self._zone,
+            "AWS::Route53::RecordSet": self._record,
+            "AWS::SSM::Parameter": self._parameter,
+        }
+        resources = self._stack.template["Resources"]
+        self._adopt()
+        for id_ in sorted(resources, key=lambda one: resources[one]["Type"] not in _FIRST):
+            kind = resources[id_]["Type"]
+            make = makers.get(kind, self._unmade)
+            told = resources[id_].get("Properties", {})
+            self._stack.physical_ids[id_] = make(id_, told)
+        for name, output in self._stack.template.get("Outputs", {}).items():
+            self._stack.outputs[name] = str(self._expressions.value(output["Value"]))
+
+    def _unmade(self, id_: str, _: Mapping[str, Any]) -> str:
+        return f"{self._stack.name}-{id_}"
+
+    def _of(self, service: str) -> Any:
+        return self._client(service, self._stack.region)
+
+    def _adopt(self) -> None:
+        """Make the instances that existed before, under the ids that the template has."""
+        for name, output in self._stack.template.get("Outputs", {}).items():
+            if name.startswith("NodeId") and isinstance(output["Value"], str):
+                self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
+
+    def instance(self, id_: str, told: Mapping[str, Any]) -> str:
+        """An instance that runs, in a subnet of its zone."""
+        instance_id, address = self._run(
+            told["InstanceType"],
+            told["ImageId"],
+            told.get("AvailabilityZone", ""),
+            self._expressions.value(told.get("Tags", [])),
+        )
+        self._attributes[id_, "PrivateIp"] = address
+        return instance_id
+
+    def _run(
+        self, kind: str, image: str, zone: str, tags: list[dict[str, str]], id_: str = ""
+    ) -> tuple[str, str]:
+        client = self._of("ec2")
+        subnets = self._subnets()
+        told: dict[str, Any] = {"SubnetId": subnets.get(zone, min(subnets.values()))}
+        if tags:
+            told["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
+        (made,) = client.run_instances(
+            InstanceType=kind, ImageId=image, MinCount=1, MaxCount=1, **told
+        )["Instances"]
+        if id_:
+            backend = ec2_backends[MOTO][self._stack.region]
+            instance: Any = backend.get_instance_by_id(made["InstanceId"])
+            instance.id = id_
+        return id_ or made["InstanceId"], made["PrivateIpAddress"]
+
+    def _subnets(self) -> dict[str, str]:
+        """The subnets that moto has, by zone."""
+        shown = self._of("ec2").describe_subnets()["Subnets"]
+        return {one["AvailabilityZone"]: one["SubnetId"] for one in shown}
+
+    def _balancer(self, id_: str, told: Mapping[str, Any]) -> str:
+        client = self._of("elbv2")
+        (made,) = client.create_load_balancer(
+            Name=f"lb-{_short(self._stack, id_)}",
+            Type=told.get("Type", "application"),
+            Scheme=told.get("Scheme", "internet-facing"),
+            Subnets=sorted(self._subnets().values()),
+            Tags=told["Tags"],
+        )["LoadBalancers"]
+        arn = str(made["LoadBalancerArn"])
+        self._attributes |= {
+            (id_, "DNSName"): made["DNSName"],
+            (id_, "CanonicalHostedZoneID"): made["CanonicalHostedZoneId"],
+            (id_, "LoadBalancerFullName"): arn.split("loadbalancer/")[1],
+        }
+        return arn
+
+    def _group(self, id_: str, told: Mapping[str, Any]) -> str:
+        client = self._of("elbv2")
+        (vpc,) = {one["VpcId"] for one in self._of("ec2").describe_subnets()["Subnets"]}
+        (made,) = client.create_target_group(
+            Name=f"tg-{_short(self._stack, id_)}",
+            Protocol=told["Protocol"],
+            Port=told["Port"],
+            VpcId=vpc,
+            TargetType=told.get("TargetType", "instance"),
+            Tags=told["Tags"],
+            **{key: told[key] for key in _CHECK_KEYS if key in told},
+        )["TargetGroups"]
+        arn = str(made["TargetGroupArn"])
+        attributes = told.get("TargetGroupAttributes", [])
+        client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
+        delays = {one["Key"]: one["Value"] for one in attributes}
+        self._targets.add_group(
+            arn,
+            port=told["Port"],
+            delay=float(delays.get("deregistration_delay.timeout_seconds", 300)),
+            warm_up=told["HealthCheckIntervalSeconds"] * told["HealthyThresholdCount"],
+        )
+        targets = self._expressions.value(told.get("Targets", []))
+        if targets:
+            # First, or they would be new ones.
+            self._targets.register(arn, targets, old=True)
+            client.register_targets(TargetGroupArn=arn, Targets=targets)
+        self._attributes[id_, "TargetGroupFullName"] = arn.rpartition(":")[2]
+        return arn
+
+    def _listener(self, _: str, told: Mapping[str, Any]) -> str:
+        told = self._expressions.value(told)
+        (made,) = self._of("elbv2").create_listener(
+            LoadBalancerArn=told["LoadBalancerArn"],
+            Port=told["Port"],
+            Protocol=told["Protocol"],
+            # Without a certificate: moto would look for it.
+            DefaultActions=told["DefaultActions"],
+        )["Listeners"]
+        return str(made["ListenerArn"])
+
+    def _alarm(self, id_: str, told: Mapping[str, Any]) -> str:
+        name = told.get("AlarmName", f"{self._stack.name}-{id_}-0123456789AB")
+        told = self._expressions.value({**told, "AlarmName": name})
+        self._of("cloudwatch").put_metric_alarm(**told)
+        return str(name)
+
+    def _check(self, id_: str, told: Mapping[str, Any]) -> str:
+        name = f"{self._stack.name}-{id_}"
+        made = dns.health_check(self._of("route53"), name, self._expressions.value(told))
+        self._attributes[id_, "HealthCheckId"] = made
+        return made
+
+    def _zone(self, id_: str, told: Mapping[str, Any]) -> str:
+        name = f"{self._stack.name}-{id_}"
+        made = dns.private_zone(self._of("route53"), name, self._expressions.value(told))
+        self._attributes[id_, "Id"] = made
+        return made
+
+    def _record(self, _: str, told: Mapping[str, Any]) -> str:
+        return dns.record(self._of("route53"), self._expressions.value(told))
+
+    def _parameter(self, _: str, told: Mapping[str, Any]) -> str:
+        told = self._expressions.value(told)
+        self._of("ssm").put_parameter(
+            Name=told["Name"], Value=str(told["Value"]), Type=told["Type"], Overwrite=True
+        )
+        return str(told["Name"])
+
+
+def _short(stack: Deployed, id_: str) -> str:
+    """A name of at most 28 characters that no other resource has."""
+    return f"{abs(hash((stack.name, stack.region, id_))):020d}"[-20:]
+
+
+def nodes(stack: Deployed) -> Iterator[tuple[str, str]]:
+    """Name and instance id of the nodes of a stack, from the names' tags and outputs."""
+    written = stack.template.get("Metadata", {}).get("Denodo", {}).get("Nodes", {})
+    for output, id_ in stack.outputs.items():
+        if output.startswith("NodeId"):
+            yield written.get(output, output.removeprefix("NodeId")), id_

@@ -1,0 +1,102 @@
+"""Clients: one for each service and region, for all threads, as the SDK's settings say."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from denodo_ha.aws.clients import ATTEMPTS, Aws
+from denodo_ha.aws.concurrency import together
+from denodo_ha.cli.errors import NoCredentials, UsageError
+from tests.commands.account.cloud import Cloud
+
+
+class TestClients:
+    """What commands talk to AWS with."""
+
+    def test_made_once_whoever_asks(self) -> None:
+        aws = Aws()
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: aws.client("sts", "eu-west-1"), range(16)))
+        assert len({id(client) for client in made}) == 1
+        assert aws.client("sts", "us-east-1") is not made[0]
+
+    def test_settings(self) -> None:
+        config = Aws().client("elbv2", "eu-west-1").meta.config
+        assert config.retries["mode"] == "standard"
+        assert config.retries["total_max_attempts"] == ATTEMPTS
+        assert (config.connect_timeout, config.read_timeout) == (5, 30)
+
+    def test_another_endpoint(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        assert Aws().client("elbv2", "eu-west-1").meta.endpoint_url == "http://127.0.0.1:1"
+
+    def test_unknown_profile(self) -> None:
+        with pytest.raises(NoCredentials, match=r"nix.*list-profiles"):
+            Aws(profile="nix")
+
+    def test_region_of_the_shell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert Aws().region is None
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+        assert Aws().region == "eu-west-3"
+
+    def test_account_is_asked_once(self, cloud: Cloud) -> None:
+        aws = Aws()
+        for _ in range(2):
+            assert aws.account(["eu-west-1", "us-east-1"]) == cloud.caller
+        assert len(cloud.calls.made) == 1
+
+    def test_nowhere_to_ask(self) -> None:
+        with pytest.raises(UsageError, match="--region"):
+            Aws().account([])
+
+
+class TestTogether:
+    """Several at once, and not too many."""
+
+    def test_keeps_the_order(self) -> None:
+        assert together(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
+
+    def test_never_more_than_allowed(self) -> None:
+        busy, most, lock = 0, 0, threading.Lock()
+
+        def work(_: int) -> None:
+            nonlocal busy, most
+            with lock:
+                busy += 1
+                most = max(most, busy)
+            time.sleep(0.005)
+            with lock:
+                busy -= 1
+
+        together(work, range(20), workers=3)
+        assert most == 3
+
+    def test_an_error_stops_what_has_not_begun(self) -> None:
+        begun: list[int] = []
+
+        def work(one: int) -> None:
+            begun.append(one)
+            if one == 0:
+                raise ValueError
+            time.sleep(0.05)
+
+        with pytest.raises(ValueError):  # noqa: PT011 - it has no message
+            together(work, range(50), workers=2)
+        assert len(begun) < 50
+
+
+@pytest.mark.parametrize("operation", ["throttle", "break_down"])
+def test_faults_are_met_when_they_are_due(cloud: Cloud, operation: str) -> None:
+    """The second call, and neither the first nor the third."""
+    getattr(cloud.faults, operation)("DescribeInstances", on=2)
+    client = Aws().client("ec2", "eu-west-1")
+    outcomes = []
+    for _ in range(3):
+        try:
+            client.describe_instances()
+            outcomes.append("fine")
+        except client.exceptions.ClientError:
+            outcomes.append("fault")
+    assert outcomes == ["fine", "fault", "fine"]

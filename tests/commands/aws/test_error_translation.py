@@ -1,0 +1,103 @@
+"""Errors of botocore, each as one of ours with a remedy."""
+
+import pytest
+from botocore import exceptions as boto
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.error_translation import WHERE, told, translated
+from denodo_ha.cli.errors import (
+    AwsError,
+    Denied,
+    Expired,
+    NoCredentials,
+    NotFound,
+    Rejected,
+    Throttled,
+    Unreachable,
+)
+
+
+def answered(code: str, message: str = "said AWS", *, status: int = 400) -> boto.ClientError:
+    where = {WHERE: ("elasticloadbalancing", "eu-west-1"), "HTTPStatusCode": status}
+    return boto.ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": where},
+        "DescribeTargetHealth",
+    )
+
+
+CALL = "elasticloadbalancing:DescribeTargetHealth"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "remedy"),
+    [
+        (boto.NoCredentialsError(), NoCredentials, "--profile"),
+        (boto.PartialCredentialsError(provider="env", cred_var="x"), NoCredentials, "--profile"),
+        (boto.ProfileNotFound(profile="nix"), NoCredentials, "aws configure list-profiles"),
+        (boto.NoRegionError(), AwsError, "--region"),
+        (boto.SSOTokenLoadError(error_msg="old", profile_name="x"), Expired, "aws sso login"),
+        (boto.UnauthorizedSSOTokenError(), Expired, "aws sso login"),
+        (boto.EndpointConnectionError(endpoint_url="https://x"), Unreachable, "AWS_ENDPOINT_URL"),
+        (boto.ConnectTimeoutError(endpoint_url="https://x"), Unreachable, "health.aws.amazon.com"),
+        (boto.ReadTimeoutError(endpoint_url="https://x"), Unreachable, "health.aws.amazon.com"),
+        (boto.ParamValidationError(report="x"), AwsError, "x"),
+        (answered("ExpiredToken", status=403), Expired, "aws sso login"),
+        (answered("RequestExpired"), Expired, "aws sso login"),
+        (answered("InvalidClientTokenId", status=403), Expired, "aws sso login"),
+        (answered("AccessDenied", status=403), Denied, f"allow {CALL}"),
+        (answered("UnauthorizedOperation", status=403), Denied, f"allow {CALL}"),
+        (answered("Throttling"), Throttled, "wait a minute"),
+        (answered("RequestLimitExceeded", status=503), Throttled, "wait a minute"),
+        (answered("TargetGroupNotFound"), NotFound, "--region"),
+        (answered("InvalidInstanceID.NotFound"), NotFound, "--region"),
+        (answered("NoSuchHostedZone", status=404), NotFound, "--region"),
+        (answered("ValidationError", "Stack with id x does not exist"), NotFound, "--region"),
+        (answered("InternalFailure", status=500), Unreachable, "health.aws.amazon.com"),
+        (answered("Odd", status=503), Unreachable, "health.aws.amazon.com"),
+        (answered("ValidationError"), Rejected, "said AWS"),
+        (answered("DuplicateListener"), Rejected, CALL),
+    ],
+)
+def test_each_kind_has_its_error_and_remedy(
+    error: Exception, kind: type[AwsError], remedy: str
+) -> None:
+    ours = translated(error)
+    assert type(ours) is kind
+    assert remedy in str(ours)
+    assert "\n" not in str(ours)
+
+
+def test_answers_name_call_and_region() -> None:
+    assert f"{CALL} in eu-west-1" in str(translated(answered("Throttling")))
+
+
+def test_the_action_is_the_one_that_aws_names() -> None:
+    said = "User: x is not authorized to perform: iam:PassRole on resource: y"
+    assert "allow iam:PassRole," in str(translated(answered("AccessDenied", said)))
+
+
+def test_a_long_message_is_one_line() -> None:
+    assert "one two" in str(translated(answered("Odd", "one\n  two")))
+
+
+def test_what_is_no_error_of_aws_passes() -> None:
+    with pytest.raises(KeyError), told():
+        raise KeyError
+
+
+@told()
+def _decorated() -> None:
+    raise boto.NoRegionError
+
+
+def test_works_as_a_decorator() -> None:
+    with pytest.raises(AwsError, match="--region"):
+        _decorated()
+
+
+def test_a_real_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens at the port: it is the client that says what it wanted."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    aws = Aws(attempts=1)
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), told():
+        aws.client("elbv2", "eu-west-1").describe_load_balancers()

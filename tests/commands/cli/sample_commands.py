@@ -1,0 +1,96 @@
+"""Commands for the tests of the command line: each ends in its own way."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import NoReturn
+
+import typer
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import together
+from denodo_ha.cli import options
+from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.deployed import environment_locator
+from denodo_ha.environment.loading.problem import ConfigError, Problem
+
+_log = logging.getLogger("ops.sample")
+
+below = typer.Typer()
+
+
+@below.command()
+def deep() -> NoReturn:
+    """A command of a command."""
+    raise Refused("node2 is the last one that serves")
+
+
+@below.command()
+def other() -> None:
+    """Another one."""
+
+
+def where(
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+) -> None:
+    """Show where the environment is."""
+    aws = Aws(profile=profile, attempts=1)
+    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    typer.echo(" ".join(place.stack for place in site.clusters))
+
+
+def fails() -> NoReturn:
+    """Fail."""
+    raise Failed("node1 is out of jdbc, and in odbc")
+
+
+def misconfigured() -> NoReturn:
+    """Fail with two problems of a configuration."""
+    problems = [
+        Problem(("name",), what, "because", "write x", file="a.yaml") for what in ("one", "two")
+    ]
+    raise ConfigError(problems)
+
+
+def asks() -> None:
+    """Call AWS without care for its errors."""
+    Aws(attempts=1).client("ec2", "eu-west-1").describe_instances()
+
+
+def interrupted() -> NoReturn:
+    """Be interrupted."""
+    raise KeyboardInterrupt
+
+
+def killed() -> None:
+    """Be ended by a signal."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def hangs() -> None:
+    """Be interrupted while a call waits for its answer."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    together(time.sleep, [600, 600])
+
+
+def broken() -> NoReturn:
+    """Have a fault."""
+    raise ZeroDivisionError("of ours")
+
+
+def logs() -> None:
+    """Log at every level."""
+    _log.debug("seen", extra={"node": "node1"})
+    _log.info("done", extra={"node": "node1"})
+    _log.warning("odd")
+    logging.getLogger("botocore").warning("not ours")
+
+
+def two_words() -> None:
+    """Have a name of two words."""
+    typer.echo("said")

@@ -1,0 +1,198 @@
+"""The command line: help, exit codes, and errors that are a message and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.cli import exit_codes, main
+from tests.commands.account.cloud import Cloud
+from tests.commands.conftest import Run
+from tests.support.assembly import ROOT
+
+NAMES = (
+    *("where", "fails", "misconfigured", "asks", "interrupted", "broken", "logs", "two_words"),
+    *("below", "hangs", "killed"),
+)
+SAMPLE = {"Sample": tuple(f"tests.commands.cli.sample_commands:{name}" for name in NAMES)}
+PROGRAM = f"import sys; from ops import __main__ as m; m.COMMANDS = {SAMPLE!r}; m.main()"
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, with the sample's commands."""
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
+    for name in [name for listed in main.COMMANDS.values() for name in listed]:
+        command = name.partition(":")[2].rstrip("_").replace("_", "-")
+        shown = denodo_ha(command, "--help")
+        assert shown.exit_code == exit_codes.DONE, command
+        # The usage line has it once.
+        assert shown.stdout.count(f"denodo-ha {command}") > 1, command
+
+
+def test_help_lists_commands_and_exit_codes(denodo_ha: Run) -> None:
+    shown = denodo_ha("--help", commands=SAMPLE)
+    assert shown.exit_code == exit_codes.DONE
+    assert "two-words" in shown.stdout
+    documented = [line.split("|")[0].strip() for line in str(exit_codes.__doc__).split("\n| ")[2:]]
+    for code in documented:
+        assert f" {code} " in shown.stdout, code
+
+
+def test_documented_codes_are_the_codes() -> None:
+    values = sorted(value for name, value in vars(exit_codes).items() if name.isupper())
+    table = [
+        line.split("|")[1].strip() for line in str(exit_codes.__doc__).splitlines() if "| " in line
+    ]
+    assert table == ["code", *(str(value) for value in values)]
+
+
+def test_version_is_the_projects(denodo_ha: Run) -> None:
+    assert denodo_ha("--version").stdout == "denodo-ha 0.1.0\n"
+
+
+def test_nothing_asked_shows_help_and_is_wrong_usage(denodo_ha: Run) -> None:
+    shown = denodo_ha(commands=SAMPLE)
+    assert shown.exit_code == exit_codes.USAGE
+    assert "Usage: " in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["fails"], exit_codes.FAILED, "denodo-ha: node1 is out of jdbc, and in odbc\n"),
+        (["below", "deep"], exit_codes.REFUSED, "denodo-ha: node2 is the last one that serves\n"),
+        (
+            ["misconfigured"],
+            exit_codes.USAGE,
+            "a.yaml:1:1: name: one; because; write x\na.yaml:1:1: name: two; because; write x\n",
+        ),
+        (["interrupted"], exit_codes.INTERRUPTED, "denodo-ha: interrupted\n"),
+    ],
+)
+def test_an_error_is_its_message_and_its_code(
+    denodo_ha: Run, arguments: list[str], code: int, said: str
+) -> None:
+    done = denodo_ha(*arguments, commands=SAMPLE)
+    assert (done.exit_code, done.stdout, done.stderr) == (code, "", said)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["where", "--nonsense"], ["-c", "x"]])
+def test_wrong_usage(denodo_ha: Run, arguments: list[str]) -> None:
+    done = denodo_ha(*arguments, commands=SAMPLE)
+    assert done.exit_code == exit_codes.USAGE
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_of_the_sdk_that_nobody_caught_are_translated(cloud: Cloud, denodo_ha: Run) -> None:
+    cloud.faults.expire("DescribeInstances")
+    done = denodo_ha("asks", commands=SAMPLE)
+    assert done.exit_code == exit_codes.AWS
+    assert done.stderr.startswith("denodo-ha: AWS does not accept the credentials: ")
+    assert done.stderr.count("\n") == 1
+
+
+class TestLog:
+    """Lines on stderr."""
+
+    def test_warnings_only_unless_asked(self, denodo_ha: Run) -> None:
+        assert denodo_ha("logs", commands=SAMPLE).stderr.split(" ", 1)[1] == "warning sample: odd\n"
+
+    def test_more_with_every_v(self, denodo_ha: Run) -> None:
+        lines = [denodo_ha(v, "logs", commands=SAMPLE).stderr.splitlines() for v in ("-v", "-vv")]
+        assert [len(one) for one in lines] == [2, 3]
+        assert lines[1][0].endswith(" debug sample: seen (node=node1)")
+
+    def test_json(self, denodo_ha: Run) -> None:
+        done = denodo_ha("--log-format", "json", "logs", commands=SAMPLE)
+        info, warning = (json.loads(line) for line in done.stderr.splitlines())
+        assert info.items() >= {"level": "info", "message": "done", "node": "node1"}.items()
+        assert warning["logger"] == "ops.sample"
+
+    def test_errors_are_json_too(self, denodo_ha: Run) -> None:
+        done = denodo_ha("--log-format", "json", "fails", commands=SAMPLE)
+        (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+        assert (line["level"], line["exit"]) == ("error", exit_codes.FAILED)
+
+    def test_the_trace_is_there_for_who_asks(self, denodo_ha: Run) -> None:
+        assert "Traceback" in denodo_ha("-vv", "fails", commands=SAMPLE).stderr
+
+
+class TestProcess:
+    """What only shows in a process of its own."""
+
+    def test_a_fault_of_ours_shows_no_traceback(self) -> None:
+        done = process("broken")
+        assert done.returncode == exit_codes.FAILED
+        assert done.stderr == (
+            "denodo-ha: this is a fault of denodo-ha itself: ZeroDivisionError: of ours; "
+            "-vv shows where\n"
+        )
+
+    def test_a_signal_is_an_interruption(self) -> None:
+        done = process("killed")
+        assert (done.returncode, done.stderr) == (
+            exit_codes.INTERRUPTED,
+            "denodo-ha: interrupted\n",
+        )
+
+    def test_ctrl_c_waits_for_no_call(self) -> None:
+        done = process("hangs")
+        assert (done.returncode, done.stderr) == (
+            exit_codes.INTERRUPTED,
+            "denodo-ha: interrupted\n",
+        )
+
+    def test_codes_reach_the_shell(self) -> None:
+        done = process("below", "deep")
+        assert (done.returncode, done.stdout) == (exit_codes.REFUSED, "")
+
+    def test_completes_names_of_configurations(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "_DENODO_HA_COMPLETE": "complete_bash",
+                "COMP_WORDS": "denodo-ha where -c active-p",
+                "COMP_CWORD": "3",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stdout.split() == ["active-passive"]
+
+
+class TestLauncher:
+    """`tools/denodo-ha`, also by a link as `.venv/bin/denodo-ha` is one."""
+
+    def test_runs_in_the_callers_folder_by_any_link(self, tmp_path: Path) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "one").symlink_to(ROOT / "tools/denodo-ha")
+        (tmp_path / "bin/two").symlink_to("../one")
+        # A module of this name would be found first if the folder were searched.
+        (tmp_path / "typer.py").write_text("raise SystemExit('not this one')")
+        done = subprocess.run(
+            [tmp_path / "bin/two", "--version"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "denodo-ha 0.1.0\n")

@@ -1,0 +1,137 @@
+"""What the tests of commands share: a cloud, and a way to run a command."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.loaders
+import botocore.session
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.environment.loading.loader import load
+from tests.commands.account import catalog_cloud
+from tests.commands.account.catalog_cloud import STACK, Catalog
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.postgres import Managed, managed
+from tests.support.assembly import ROOT, Template, synthesise
+from tests.support.configurations import write
+
+Clouds = Callable[..., Cloud]
+Run = Callable[..., Result]
+Templates = Callable[[Path], Mapping[str, Template]]
+Init = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def templates_of(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Templates:
+    """Gives the templates of a configuration file, synthesised once."""
+
+    @cache
+    def templates(file: Path) -> Mapping[str, Template]:
+        return synthesise(load(file), tmp_path_factory.mktemp(file.stem)).templates
+
+    return templates
+
+
+@cache
+def _loader(search_path: str | None = None) -> Any:
+    return botocore.loaders.create_loader(search_path)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of nobody, and nothing of who runs the tests."""
+    for key in [key for key in os.environ if key.startswith("AWS_")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # A test makes several sessions, and each would read the services' descriptions anew.
+    monkeypatch.setattr(botocore.session, "create_loader", _loader)
+    # Nobody asks for the public images, hundreds in each region.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    # Or what is printed comes with colours where CI is set.
+    monkeypatch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
+    for key in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(key, raising=False)
+
+
+@pytest.fixture
+def clouds(
+    templates_of: Templates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Clouds]:
+    """Gives a cloud with an example deployed, or a configuration of a path, or one cluster."""
+    with contextlib.ExitStack() as stack:
+
+        def make(config: str, only: str | None = None) -> Cloud:
+            file = Path(config)
+            if not file.suffix:
+                file = ROOT / "config/examples" / f"{config}.yaml"
+            stack.enter_context(mock_aws())
+            cloud = Cloud(load(file).environment, templates_of(file))
+            cloud.install(monkeypatch)
+            cloud.deploy(only)
+            return cloud
+
+        yield make
+
+
+@pytest.fixture
+def cloud(clouds: Clouds) -> Cloud:
+    """A cloud with the active-passive example: Denodo 7.0, two clusters of two nodes."""
+    return clouds("active-passive")
+
+
+@pytest.fixture
+def denodo_ha() -> Run:
+    """Runs a command in this process, as `denodo-ha …` would; not its `main`."""
+
+    def run(*arguments: str, commands: dict[str, tuple[str, ...]] | None = None) -> Result:
+        return CliRunner().invoke(build(commands or COMMANDS), [*arguments])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    """A PostgreSQL as RDS gives one, for the tests of a module."""
+    with managed(tmp_path_factory.mktemp("certificates")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def catalog_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a cluster that shares its metadata."""
+    return write(tmp_path_factory.mktemp("catalog"), catalog_cloud.configuration())
+
+
+@pytest.fixture
+def catalog(
+    catalog_server: Managed, clouds: Clouds, templates_of: Templates, catalog_config: Path
+) -> Catalog:
+    """That cluster in a cloud, with the server as it was at first."""
+    catalog_server.reset()
+    cloud, template = clouds(str(catalog_config)), templates_of(catalog_config)[STACK]
+    return catalog_cloud.deploy(cloud, catalog_server, catalog_config, template)
+
+
+@pytest.fixture
+def init(catalog: Catalog, denodo_ha: Run) -> Init:
+    """Runs `denodo-ha catalog init` there."""
+
+    def run(*more: str) -> Result:
+        ca = () if "--ca" in more else ("--ca", str(catalog.server.ca))
+        return denodo_ha("catalog", "init", *catalog.reach, *ca, *more)
+
+    return run

@@ -1,0 +1,178 @@
+"""Where an environment is: from a file, from tags, and what these credentials reach of it."""
+
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli.errors import Denied, Refused, Unreachable, UsageError
+from denodo_ha.deployed import environment_locator
+from denodo_ha.deployed.environment_locator import Places
+from denodo_ha.environment import names
+from denodo_ha.environment import names as naming
+from denodo_ha.environment.loading.problem import ConfigError
+from tests.commands.account.cloud import Cloud
+from tests.commands.conftest import Clouds
+from tests.support import configurations
+from tests.support.configurations import OTHER_ACCOUNT, changed, twins, write
+
+HOME, AWAY = "eu-west-1", "eu-central-1"
+
+
+def by_file(config: str, *regions: str) -> Places:
+    return environment_locator.find(
+        Aws(attempts=1), config=config, environment=None, regions=regions
+    )
+
+
+def by_tags(environment: str, *regions: str) -> Places:
+    return environment_locator.find(
+        Aws(attempts=1), config=None, environment=environment, regions=regions
+    )
+
+
+def test_names_are_those_that_the_stacks_write() -> None:
+    constants = {name: value for name, value in vars(names).items() if name.isupper()}
+    del constants["NODE_OUTPUT"], constants["FAILOVER"]
+    assert {name: getattr(naming, name) for name in constants} == constants
+    assert names.cluster_stack("a", "b") == naming.cluster_stack("a", "b")
+    assert names.failover_stack("a") == naming.failover_stack("a")
+    assert names.catalog_stack("a", "b") == naming.catalog_stack("a", "b")
+    for one in ("vdp", "data-catalog"):
+        assert names.catalog_secret_output(one) == naming.catalog_secret_output(one)
+    assert names.node_output("vdp.node-01") == naming.node_output("vdp.node-01")
+
+
+class TestFile:
+    """`-c CONFIG`."""
+
+    def test_gives_every_stack(self, cloud: Cloud) -> None:
+        site = by_file("active-passive")
+        assert [(one.name, one.stack, one.region) for one in site.clusters] == [
+            ("active", "denodo70-active", HOME),
+            ("passive", "denodo70-passive", AWAY),
+        ]
+        assert site.failover is not None
+        assert (site.failover.stack, site.failover.region) == ("denodo70-failover", AWAY)
+        assert site.reachable == site.clusters
+        assert {call.operation for call in cloud.calls.made} == {"GetCallerIdentity"}
+
+    @pytest.mark.usefixtures("cloud")
+    def test_is_named_as_cdk_does(self) -> None:
+        assert by_file("config=active-passive").environment == "denodo70"
+
+    @pytest.mark.usefixtures("cloud")
+    def test_regions_narrow_it(self) -> None:
+        assert [one.name for one in by_file("active-passive", AWAY).clusters] == ["passive"]
+        with pytest.raises(UsageError, match="no cluster in mars-1; it is in eu-central-1, eu-we"):
+            by_file("active-passive", "mars-1")
+
+    def test_no_such_file(self) -> None:
+        with pytest.raises(ConfigError, match="did you mean active-passive"):
+            by_file("active-pasive")
+
+    def test_another_account_is_listed_and_not_touched(self, cloud: Cloud, tmp_path: Path) -> None:
+        file = write(tmp_path, changed(twins(), {"clusters/spare/account": OTHER_ACCOUNT}))
+        site = by_file(str(file))
+        assert cloud.caller == configurations.ACCOUNT
+        assert [one.name for one in site.clusters] == ["main", "spare"]
+        assert [one.name for one in site.reachable] == ["main"]
+        site.cluster("main").demand()
+        with pytest.raises(Refused, match=rf"account {OTHER_ACCOUNT}.*--profile.*nothing was"):
+            site.cluster("spare").demand()
+
+    def test_one_lost_region_stops_nobody(self, cloud: Cloud) -> None:
+        cloud.faults.lose(HOME)
+        assert len(by_file("active-passive").reachable) == 2
+
+    def test_all_regions_lost(self, cloud: Cloud) -> None:
+        cloud.faults.lose(HOME)
+        cloud.faults.lose(AWAY)
+        with pytest.raises(Unreachable):
+            by_file("active-passive")
+
+    def test_credentials_that_cannot_be_used(self, cloud: Cloud) -> None:
+        cloud.faults.deny("GetCallerIdentity")
+        with pytest.raises(Denied, match="sts:GetCallerIdentity"):
+            by_file("active-passive")
+
+
+class TestTags:
+    """`--environment NAME --region REGION`."""
+
+    @pytest.mark.usefixtures("cloud")
+    def test_finds_the_same_as_the_file(self) -> None:
+        found, configured = by_tags("denodo70", HOME, AWAY), by_file("active-passive")
+        assert found.clusters == configured.clusters
+        assert found.failover == configured.failover
+        assert found.loaded is None
+
+    @pytest.mark.usefixtures("cloud")
+    def test_other_regions_are_not_asked(self) -> None:
+        found = by_tags("denodo70", HOME)
+        assert [one.name for one in found.clusters] == ["active"]
+        assert found.failover is None
+
+    def test_default_is_the_region_of_the_credentials(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", AWAY)
+        assert [one.name for one in by_tags("denodo70").clusters] == ["passive"]
+        assert {call.region for call in cloud.calls.made} == {AWAY}
+
+    def test_nowhere_to_look(self) -> None:
+        with pytest.raises(UsageError, match="--region"):
+            by_tags("denodo70")
+
+    @pytest.mark.usefixtures("cloud")
+    def test_unknown_environment_is_told_the_known_ones(self) -> None:
+        with pytest.raises(UsageError, match="environments there are denodo70: see"):
+            by_tags("denodo80", HOME)
+        with pytest.raises(UsageError, match="none is there: see"):
+            by_tags("denodo70", "us-east-1")
+
+    def test_other_stacks_of_a_cluster_are_no_clusters(self, cloud: Cloud) -> None:
+        catalog = cloud.stack("active")
+        many = [
+            type(catalog)(
+                f"denodo70-active-{number}", catalog.account, HOME, {}, dict(catalog.tags)
+            )
+            for number in range(20)
+        ]
+        cloud.stacks.all[:0] = many
+        assert [one.name for one in by_tags("denodo70", HOME).clusters] == ["active"]
+        assert len(cloud.calls.of("DescribeStacks")) > 1
+
+    def test_a_region_that_is_none(self, cloud: Cloud) -> None:
+        with pytest.raises(UsageError, match="no region; name one such as"):
+            by_tags("denodo70", "not a region")
+        assert cloud.calls.made == []
+
+
+class TestNeither:
+    """Never the example by silence."""
+
+    def test_nothing_given(self) -> None:
+        with pytest.raises(UsageError, match=r"-c CONFIG.*--environment NAME with --region"):
+            environment_locator.find(Aws(), config=None, environment=None, regions=[HOME])
+
+    def test_both_given(self) -> None:
+        with pytest.raises(UsageError, match="give one of them"):
+            environment_locator.find(Aws(), config="large", environment="x", regions=[HOME])
+
+
+class TestCluster:
+    """A cluster by name."""
+
+    def test_the_only_one(self, clouds: Clouds) -> None:
+        clouds("active-active")
+        assert by_file("active-active").cluster(None).name == "main"
+
+    @pytest.mark.usefixtures("cloud")
+    def test_one_of_several(self) -> None:
+        site = by_file("active-passive")
+        assert site.cluster("passive").name == "passive"
+        with pytest.raises(UsageError, match="clusters active, passive; name one with --cluster"):
+            site.cluster(None)
+        with pytest.raises(UsageError, match=r"did you mean active\?"):
+            site.cluster("activ")

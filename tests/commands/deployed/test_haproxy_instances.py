@@ -1,0 +1,307 @@
+"""HAProxies through their document: who is asked, in which order, and what comes of it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.errors import Failed, OpsError, Refused, UsageError
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.haproxy_instances import Proxies
+from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation, rotation_of
+from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.drain.draining import Draining
+from denodo_ha.environment import names
+from denodo_ha.environment import names as naming
+from denodo_ha.status.model import Group, Target
+from denodo_ha.status.verdict import problems
+from tests.commands.account.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from denodo_ha.aws.clients import Aws
+    from denodo_ha.deployed.nodes import Node
+    from denodo_ha.deployed.stack import Stack
+
+FIRST, SECOND = "i-a", "i-b"
+
+
+class Hosts:
+    """What EC2 and Systems Manager do for two HAProxies.
+
+    Attributes:
+        asked: what was sent, and to whom.
+        ends: how an action ends on a host, where it is not well: code and what it says.
+        sick: the nodes that no HAProxy can use.
+        tags: what was tagged.
+        out: the hosts on which the node is out already.
+        documents: what was run.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.ends: dict[tuple[str, str], tuple[int, str]] = {}
+        self.sick: set[str] = set()
+        self.tags: list[str] = []
+        self.out: set[str] = set()
+        self.documents: list[str] = []
+        self.ids = [SECOND, FIRST]
+        self._looked = 0
+
+    def client(self, _name: str, _region: str) -> Any:
+        return self
+
+    def get_paginator(self, _operation: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Iterator[Any]:
+        yield {"Reservations": [{"Instances": [{"InstanceId": id_} for id_ in self.ids]}]}
+
+    def create_tags(self, **asked: Any) -> None:
+        self.tags += asked["Resources"]
+
+    def delete_tags(self, **asked: Any) -> None:
+        self.tags = [one for one in self.tags if one not in asked["Resources"]]
+
+    def send_command(self, **asked: Any) -> Any:
+        action, wait = asked["Parameters"]["Action"][0], asked["Parameters"].get("Wait", ["yes"])
+        self.documents.append(asked["DocumentName"])
+        self.action = action if wait == ["yes"] else f"{action} at once"
+        self.asked.append(
+            (self.action, asked["Parameters"]["Node"][0], tuple(asked["InstanceIds"]))
+        )
+        return {"Command": {"CommandId": "c"}}
+
+    def get_command_invocation(self, **asked: Any) -> Any:
+        self._looked += 1
+        if self._looked == 1:
+            return {"Status": "InProgress"}
+        code, said = self.ends.get((self.action, asked["InstanceId"]), (0, ""))
+        if self.action == "drain at once" and asked["InstanceId"] not in self.out:
+            said = said or "jdbc/node1: no new sessions"
+        output = json.dumps(self._status()) if self.action == "status" else said
+        return {
+            "Status": "Success" if code == 0 else "Failed",
+            "ResponseCode": code,
+            "StandardOutputContent": output if code == 0 else "",
+            "StandardErrorContent": f"haproxy: {said}" if code else "",
+        }
+
+    def _status(self) -> Any:
+        nodes = ("node1", "node2")
+        return {
+            "servers": [
+                {"backend": backend, "node": node, "usable": node not in self.sick}
+                for backend in ("jdbc", "auxiliary.node1")
+                for node in nodes
+            ]
+        }
+
+
+def cluster(*, proxied: bool = True) -> Cluster:
+    told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
+    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
+    place = Place("main", "test-main", "111122223333", "eu-west-1")
+    stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
+    nodes = tuple(
+        cast("Node", type("Found", (), {"name": name, "instance_id": f"i-{name}"})())
+        for name in ("node1", "node2")
+    )
+    return Cluster(place, stack, nodes, None, ())
+
+
+@pytest.fixture
+def hosts() -> Hosts:
+    return Hosts()
+
+
+@pytest.fixture
+def proxies(hosts: Hosts) -> Proxies:
+    return Proxies(cast("Aws", hosts), cluster(), VirtualClock())
+
+
+@pytest.fixture
+def rotation(hosts: Hosts) -> Rotation:
+    return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
+
+
+def mark() -> Mark:
+    return Mark.now(VirtualClock(), why="test")
+
+
+def test_names_are_those_of_the_stacks() -> None:
+    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
+    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
+    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
+
+
+def test_each_action_is_asked_of_the_document_that_can_least(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    proxies.drain("node1")
+    proxies.status()
+    proxies.enable("node1")
+    proxies.apply()
+    assert hosts.documents == [*["rotation"] * 4, "document", "document"]
+    # As it was deployed before there were two.
+    outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
+    del outputs[names.HAPROXY_ROTATION]
+    proxies.enable("node1")
+    assert hosts.documents[-1] == "document"
+
+
+def test_a_file_is_applied_one_host_at_a_time(proxies: Proxies, hosts: Hosts) -> None:
+    assert list(proxies.apply()) == [FIRST, SECOND]
+    assert hosts.asked == [("apply", "-", (FIRST,)), ("apply", "-", (SECOND,))]
+
+
+def test_the_first_host_that_refuses_a_file_is_the_last_asked(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    hosts.ends["apply", FIRST] = (exit_codes.REFUSED, "HAProxy does not accept it")
+    with pytest.raises(Failed, match=r"on i-a did not take its file: HAProxy does not accept it"):
+        proxies.apply()
+    assert len(hosts.asked) == 1
+
+
+def test_a_node_is_drained_on_all_before_any_is_waited_for(proxies: Proxies, hosts: Hosts) -> None:
+    proxies.drain("node1")
+    both = (FIRST, SECOND)
+    assert hosts.asked == [("drain at once", "node1", both), ("drain", "node1", both)]
+
+
+def test_where_one_host_refuses_the_other_takes_the_node_back(
+    proxies: Proxies, hosts: Hosts
+) -> None:
+    hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
+    with pytest.raises(Refused, match=r"i-b: nobody else would serve jdbc"):
+        proxies.drain("node1")
+    assert hosts.asked[-1] == ("enable", "node1", (FIRST,))
+
+
+def test_what_was_out_before_stays_out(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
+    hosts.out.add(FIRST)
+    with pytest.raises(Failed, match=r"may still get new sessions\. HAProxy on i-b: no HAProxy"):
+        proxies.drain("node1")
+    assert hosts.asked[-1][0] == "drain at once"
+
+
+def test_what_cannot_be_called_off_is_said(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
+    hosts.ends["enable", FIRST] = (exit_codes.FAILED, "no passed check")
+    with pytest.raises(Failed, match=r"called off on the others and was not: .* i-a: no passed"):
+        proxies.drain("node1")
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        ((exit_codes.USAGE, exit_codes.USAGE), UsageError),
+        ((exit_codes.USAGE, exit_codes.REFUSED), Refused),
+        ((exit_codes.REFUSED, exit_codes.FAILED), Failed),
+    ],
+)
+def test_what_it_is_if_none_takes_it(
+    proxies: Proxies, hosts: Hosts, codes: tuple[int, int], kind: type[OpsError]
+) -> None:
+    for host, code in zip((FIRST, SECOND), codes, strict=True):
+        hosts.ends["drain at once", host] = (code, "no")
+    with pytest.raises(OpsError) as raised:
+        proxies.drain("node1")
+    assert type(raised.value) is kind
+    assert len(hosts.asked) == 1
+
+
+def test_sessions_that_stay_are_told(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ends["drain", FIRST] = (exit_codes.FAILED, "still has 2 sessions")
+    with pytest.raises(Failed, match=r"gets no new sessions\. HAProxy on i-a: still has 2"):
+        proxies.drain("node1")
+
+
+def test_without_a_host_nothing_is_asked(proxies: Proxies, hosts: Hosts) -> None:
+    hosts.ids = []
+    with pytest.raises(Failed, match="has no HAProxy that runs"):
+        proxies.enable("node1")
+    assert hosts.asked == []
+
+
+def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
+    made = [
+        rotation_of(
+            cast("Aws", hosts), cluster(proxied=one), clock=VirtualClock(), progress=Progress()
+        )
+        for one in (True, False)
+    ]
+    assert [type(one) for one in made] == [ProxiedRotation, Rotation]
+
+
+def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
+    rotation.out("node1", mark=mark())
+    assert hosts.tags == ["i-node1"]
+    rotation.back("node1", ready=lambda: "")
+    assert hosts.tags == []
+    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain", "enable"]
+
+
+@contextmanager
+def _turn(*_: object, **__: object) -> Iterator[Any]:
+    yield type("Held", (), {"prove": lambda _: None})()
+
+
+@pytest.fixture
+def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
+    """The command's own work, but for reading the stack and for the lock."""
+
+    def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
+        return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
+
+    monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
+    monkeypatch.setattr("ops.instances.look", look)
+    monkeypatch.setattr("ops.one_node.turn", _turn)
+    return Draining(
+        cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
+    )
+
+
+def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Hosts) -> None:
+    plan = draining.drain("node1", why="new disk")
+    assert (plan.where, plan.serving, plan.mark.why) == ("every HAProxy", True, "new disk")
+    assert [one[0] for one in hosts.asked] == ["status", "status", "drain at once", "drain"]
+    assert hosts.tags == ["i-node1"]
+
+
+def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -> None:
+    hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
+    with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
+        draining.drain("node1")
+    assert hosts.asked[-1][0] == "enable"
+    assert hosts.tags == []
+
+
+def test_drain_refuses_the_last_usable_node(draining: Draining, hosts: Hosts) -> None:
+    hosts.sick.add("node2")
+    with pytest.raises(Refused, match="accept fewer with --force"):
+        draining.drain("node1")
+    assert hosts.tags == []
+
+
+def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
+    hosts.sick.add("node2")
+    with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
+        rotation.out("node1", mark=mark())
+    assert hosts.tags == []
+    assert [one[0] for one in hosts.asked] == ["status"]
+    assert rotation.standing("node2") == "node2 is out"
+
+
+def test_status_tells_of_a_haproxy_that_is_lost() -> None:
+    targets = (Target(FIRST, "healthy", "", ""), Target(SECOND, "unhealthy", "", "no answer"))
+    groups = [Group(name, "service", 1, targets) for name in ("jdbc", "web")]
+    found = list(problems((), groups, None, "UPDATE_COMPLETE"))
+    assert found == [f"jdbc, web: HAProxy {SECOND} unhealthy: no answer"]

@@ -1,0 +1,369 @@
+"""`denodo-ha failover`: what it shows, what it puts, what it refuses; also in a disaster."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+from typer.testing import Result
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.failover import location
+from denodo_ha.environment import names
+from denodo_ha.environment import names as naming
+from denodo_ha.environment.loading.loader import load
+from tests.commands.account.calls import Fault, error
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.route53 import Route53
+from tests.support.assembly import ROOT, Template
+
+Go = Callable[..., Result]
+TemplatesOf = Callable[[Path], Mapping[str, Template]]
+PUT = {
+    "Namespace": "Denodo/Failover",
+    "MetricData": [
+        {
+            "MetricName": "SecondaryActive",
+            "Dimensions": [{"Name": "Environment", "Value": "denodo70"}],
+            "Value": 1.0,
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
+    """The active-passive example, made once: commands here change nothing but a metric."""
+    file = ROOT / "config/examples/active-passive.yaml"
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        cloud = Cloud(load(file).environment, templates_of(file))
+        cloud.install(patch)
+        cloud.deploy()
+        yield cloud
+
+
+@pytest.fixture
+def world(shared: Cloud) -> Iterator[Route53]:
+    caller = shared.caller
+    yield Route53(shared)
+    shared.faults.heal()
+    shared.calls.made.clear()
+    shared.caller = caller
+
+
+@pytest.fixture
+def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
+    """Runs `denodo-ha failover …` in a world."""
+
+    def go(world: Route53, *arguments: str, config: str = "active-passive") -> Result:
+        world.begin(monkeypatch)
+        return denodo_ha("failover", *arguments, *(("-c", config) if config else ()))
+
+    return go
+
+
+def test_shows_who_is_answered_and_why(world: Route53, go: Go) -> None:
+    done = go(world, "status")
+    assert done.exit_code == exit_codes.DONE, done.output
+    lines = done.output.splitlines()
+    assert lines[0] == "denodo.example.com"
+    for asked in ("this machine's resolver", "Route 53 (TestDNSAnswer)", "the checks"):
+        (line,) = [one for one in lines if one.startswith(asked)]
+        assert "active (primary)" in line
+    assert "The switch, in eu-central-1, is at active (primary)" in lines
+    assert "8 of 8 checkers succeed" in done.output
+    assert "service jdbc" in done.output
+    assert world.cloud.calls.changes == []
+
+
+def test_shows_every_check_to_machines(world: Route53, go: Go) -> None:
+    world.down.add("passive")
+    done = go(world, "status", "--format", "json")
+    assert done.exit_code == exit_codes.NO
+    shown = json.loads(done.stdout)
+    assert shown["switch"] == {"region": "eu-central-1", "at": "active"}
+    assert {one["cluster"] for one in shown["answered"]} == {"active"}
+    active, passive = shown["sides"]
+    assert [active["check"]["kind"], *(one["kind"] for one in active["check"]["children"])] == [
+        "calculated",
+        "alarm",
+        "alarm",
+        "switch",
+    ]
+    assert (passive["state"], passive["check"]["state"]) == ("unhealthy", "unhealthy")
+    assert "Failure: no healthy node" in passive["reason"]
+
+
+@pytest.mark.parametrize(
+    ("down", "code", "answered"),
+    [
+        ((), exit_codes.DONE, "active"),
+        (("active",), exit_codes.NO, "passive"),
+        (("passive",), exit_codes.NO, "active"),
+        (("active", "passive"), exit_codes.DOWN, "active"),
+    ],
+)
+def test_status_ends_as_the_sides_are(
+    world: Route53, go: Go, down: tuple[str, ...], code: int, answered: str
+) -> None:
+    world.down |= {*down}
+    done = go(world, "status", "--format", "json")
+    assert done.exit_code == code
+    # The resolver, Route 53 and the rules agree.
+    assert [one["cluster"] for one in json.loads(done.stdout)["answered"]] == [answered] * 3
+
+
+def test_moves_by_one_datapoint_in_the_region_of_the_switch(world: Route53, go: Go) -> None:
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE, done.output
+    (put,) = world.cloud.calls.changes
+    assert (put.operation, put.region, put.parameters) == ("PutMetricData", "eu-central-1", PUT)
+    assert world.answered == "passive"
+    assert (
+        "denodo.example.com is answered with passive after 75 s, says this machine's resolver"
+        in done.stdout
+    )
+
+
+def test_a_second_move_puts_nothing(world: Route53, go: Go) -> None:
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE
+    assert "is answered with passive, and the switch is there" in done.stdout
+    assert world.thrown == [1.0]
+
+
+@pytest.mark.parametrize("arguments", [("back",), ("to", "active")])
+def test_moves_back(world: Route53, go: Go, arguments: tuple[str, ...]) -> None:
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    assert go(world, *arguments).exit_code == exit_codes.DONE
+    assert (world.thrown, world.answered) == ([1.0, 0.0], "active")
+
+
+def test_does_nothing_on_a_dry_run(world: Route53, go: Go) -> None:
+    done = go(world, "to", "passive", "--dry-run")
+    assert done.exit_code == exit_codes.DONE
+    assert "would put SecondaryActive = 1 (Environment denodo70)" in done.stdout
+    assert world.cloud.calls.changes == []
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_refuses_a_secondary_that_is_not_healthy(
+    world: Route53, go: Go, dry_run: tuple[str, ...]
+) -> None:
+    world.down.add("passive")
+    done = go(world, "to", "passive", *dry_run)
+    assert done.exit_code == exit_codes.REFUSED
+    assert "passive is not healthy (0 of 8 checkers succeed" in done.stderr
+    assert "no force could: Route 53 decides" in done.stderr
+    assert "neither side is healthy it answers the primary, active" in done.stderr
+    assert world.cloud.calls.changes == []
+
+
+def test_refuses_to_go_back_to_a_primary_that_is_not_healthy(world: Route53, go: Go) -> None:
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    world.down.add("active")
+    done = go(world, "back")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "active is not healthy" in done.stderr
+    assert "when its own checks pass" in done.stderr
+    assert world.thrown == [1.0]
+
+
+def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
+    """Else it would go back the moment the primary is healthy again."""
+    world.down.add("active")
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert "stays with passive after 75 s, says the switch's check" in done.stdout
+    world.down.clear()
+    assert world.answered == "passive"
+
+
+def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
+    world.deaf = True
+    done = go(world, "to", "passive", "--timeout", "120")
+    assert done.exit_code == exit_codes.FAILED
+    assert "after 120 s DNS does not answer passive yet" in done.stderr
+    assert "192.0.2.1" in done.stderr
+    # The datapoint was lost, as by another one in its minute: again puts it again.
+    world.deaf = False
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    assert world.thrown == [1.0, 1.0]
+
+
+def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go) -> None:
+    world.resolves = False
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE
+    assert "says Route 53 (TestDNSAnswer)" in done.stdout
+
+
+def test_goes_by_the_checks_where_nobody_answers(world: Route53, go: Go) -> None:
+    """A private zone, and a machine outside of its VPCs."""
+    world.resolves = world.public = False
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE
+    assert "says the checks, by the rules" in done.stdout
+
+
+def test_works_without_the_file(world: Route53, go: Go) -> None:
+    where = ("--environment", "denodo70", "--region", "eu-central-1")
+    assert go(world, "status", *where, config="").exit_code == exit_codes.DONE
+    assert go(world, "to", "passive", *where, config="").exit_code == exit_codes.DONE
+    (put,) = world.cloud.calls.changes
+    assert put.parameters == PUT
+
+
+WRONG_OPTIONS = (
+    (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
+    (("status",), "active-active", "has no failover"),
+    (("status",), "", "which environment?"),
+    (("status", "--environment", "denodo70"), "active-passive", "which environment?"),
+    (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
+    (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
+)
+
+
+def test_says_what_is_wrong_with_the_options(world: Route53, go: Go) -> None:
+    for arguments, config, said in WRONG_OPTIONS:
+        done = go(world, *arguments, config=config)
+        assert done.exit_code == exit_codes.USAGE
+        assert said in done.stderr
+    assert world.cloud.calls.changes == []
+
+
+def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> None:
+    world.cloud.faults.lose("eu-west-1")
+    world.down.add("active")
+    shown = go(world, "status")
+    assert shown.exit_code == exit_codes.NO
+    assert "the targets of active are unknown: AWS does not answer" in shown.stdout
+    assert "its alarm in eu-west-1 is unknown" in shown.stdout
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    assert world.thrown == [1.0]
+
+
+def test_moves_while_route53_s_control_plane_is_lost(world: Route53, go: Go) -> None:
+    """It is in one region for all the world; the switch and the answers are not."""
+    answer = error("ServiceUnavailable", "try later", 503)
+    world.cloud.faults.add(Fault(lambda call: call.service == "route53", lambda _: answer))
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert "whether passive is healthy is not known" in done.stderr
+    assert world.thrown == [1.0]
+
+
+@pytest.mark.parametrize("operation", ["GetHealthCheckStatus", "GetHealthCheck", "DescribeAlarms"])
+def test_throttled_looks_are_said_to_be_unknown(world: Route53, go: Go, operation: str) -> None:
+    world.cloud.faults.throttle(operation)
+    done = go(world, "status")
+    assert done.exit_code == (exit_codes.DONE if operation == "DescribeAlarms" else exit_codes.AWS)
+    assert "AWS throttles" in done.stdout
+
+
+def test_a_move_that_is_throttled_has_moved_nothing(world: Route53, go: Go) -> None:
+    world.cloud.faults.throttle("PutMetricData")
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.AWS
+    assert "AWS throttles cloudwatch:PutMetricData in eu-central-1" in done.stderr
+    assert world.thrown == []
+
+
+def test_a_move_that_is_not_permitted_names_the_permission(world: Route53, go: Go) -> None:
+    world.cloud.faults.deny("PutMetricData")
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.AWS
+    assert "allow cloudwatch:PutMetricData" in done.stderr
+    assert world.thrown == []
+
+
+def test_who_may_only_throw_the_switch_can(world: Route53, go: Go) -> None:
+    world.cloud.faults.deny("ListResourceRecordSets")
+    world.cloud.faults.deny("DescribeTargetHealth")
+    shown = go(world, "status")
+    assert shown.exit_code == exit_codes.AWS
+    assert "allow route53:ListResourceRecordSets" in shown.stdout
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+
+
+def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
+    world.cloud.faults.expire("ListResourceRecordSets")
+    for arguments in (("status",), ("to", "passive")):
+        done = go(world, *arguments)
+        assert done.exit_code == exit_codes.AWS
+        assert "get new ones" in done.stderr
+    assert world.thrown == []
+
+
+def test_another_account_s_credentials_are_refused(world: Route53, go: Go) -> None:
+    """There a datapoint moves nothing."""
+    world.cloud.caller = "999988887777"
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "is in account 111122223333, and these credentials are of 999988887777" in done.stderr
+    assert world.cloud.calls.changes == []
+
+
+def test_an_interrupted_wait_says_that_the_site_moves(
+    world: Route53, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.cloud.clock, "sleep", interrupt)
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.INTERRUPTED
+    assert "the switch is at passive and stays there, so the site moves on" in done.stderr
+    assert world.thrown == [1.0]
+
+
+def test_an_interrupted_put_says_that_it_is_not_known(world: Route53, go: Go) -> None:
+    world.cloud.faults.interrupt("PutMetricData")
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.INTERRUPTED
+    assert "not known whether it was" in done.stderr
+
+
+def test_a_check_that_nobody_reports_on_is_unknown(world: Route53, go: Go) -> None:
+    world.silent.add("passive")
+    done = go(world, "to", "passive")
+    assert done.exit_code == exit_codes.DONE
+    assert "warning: whether passive is healthy is not known" in done.stderr
+
+
+def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:
+    world.down.add("passive")
+    go(world, "status")
+    world.down.clear()
+    where = ("--environment", "denodo70", "--region", "eu-central-1")
+    go(world, "to", "passive", *where, config="")
+    prefixes = {"elbv2": "elasticloadbalancing"}
+    called = {
+        f"{prefixes.get(call.service, call.service)}:{call.operation}"
+        for call in world.cloud.calls.made
+        # Everybody may ask who they are (AWS, STS API, GetCallerIdentity).
+        if call.service != "sts"
+    }
+    (policy,) = [
+        one["Properties"]["PolicyDocument"]["Statement"]
+        for one in world.cloud.stack("failover").template["Resources"].values()
+        if one["Type"] == "AWS::IAM::ManagedPolicy"
+    ]
+    actions = [one["Action"] for one in policy]
+    permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
+    assert called == permitted
+
+
+def test_outputs_have_the_names_of_the_stacks() -> None:
+    assert location.ZONE_ID == naming.ZONE_ID
+    assert names.ENDPOINT == naming.ENDPOINT
+    for role in ("PRIMARY", "SECONDARY"):
+        assert location.CLUSTER_OF[role] == naming.CLUSTER_OF_ROLE[role.capitalize()]
+        assert location.REGION_OF[role] == naming.REGION_OF_ROLE[role.capitalize()]

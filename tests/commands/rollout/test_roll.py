@@ -1,0 +1,257 @@
+"""`denodo-ha roll`: one node at a time, whatever happens."""
+
+import contextlib
+import itertools
+import re
+from collections.abc import Callable
+
+import pytest
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.lock import Lock
+from denodo_ha.cli.errors import Expired, Failed, Interrupted, Refused, Throttled
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed import environment_locator, node_agent
+from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.rollout.state_roll import Rolling
+from tests.commands.account.agents import Agents
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.targets import UNHEALTHY
+from tests.commands.conftest import Run
+
+CLUSTER = "main"
+NEW = {"jvm": {"vdp": "-Xmx2048m"}}
+
+
+@pytest.fixture
+def cloud(clouds: Callable[[str], Cloud]) -> Cloud:
+    cloud = clouds("active-active")
+    cloud.targets.hurry(20)
+    return cloud
+
+
+@pytest.fixture
+def agents(cloud: Cloud) -> Agents:
+    return Agents(cloud, CLUSTER)
+
+
+def rolling(cloud: Cloud, **arguments: int) -> Rolling:
+    aws = Aws(attempts=1)
+    site = environment_locator.find(aws, config="active-active", environment=None, regions=None)
+    return Rolling(
+        aws,
+        site.environment,
+        site.cluster(CLUSTER),
+        clock=cloud.clock,
+        progress=Progress(),
+        **arguments,
+    )
+
+
+def marked(cloud: Cloud) -> set[str]:
+    return {name for name in cloud.nodes(CLUSTER) if cloud.mark(CLUSTER, name)}
+
+
+def all_is_well(cloud: Cloud, agents: Agents) -> None:
+    assert (agents.stale, agents.out(), marked(cloud)) == (set(), set(), set())
+    assert agents.most_out <= 1
+
+
+def test_nothing_to_do_changes_nothing(cloud: Cloud, agents: Agents) -> None:
+    assert rolling(cloud).roll() == []
+    assert [one for one in cloud.calls.changes if one.service != "ssm"] == []
+    assert agents.most_out == 0
+
+
+def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    assert rolling(cloud).roll() == ["node1", "node2", "node3"]
+    all_is_well(cloud, agents)
+    assert agents.most_out == 1
+    assert [node.applies for node in agents.nodes.values()] == [1, 1, 1]
+
+
+def test_one_node_only(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    assert rolling(cloud).roll("node2") == ["node2"]
+    assert agents.stale == {"node1", "node3"}
+
+
+def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    assert [str(wish) for wish in rolling(cloud).look()] == ["waits for its new state"] * 3
+    assert {call.operation for call in cloud.calls.changes} == {"SendCommand"}
+
+
+def test_the_first_failure_stops_and_comes_back(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    agents.nodes["node2"].outcome = node_agent.ROLLED_BACK
+    with pytest.raises(Failed, match=r"node2 did not take .*the state before runs again.*back in"):
+        rolling(cloud).roll()
+    assert (agents.stale, agents.out(), marked(cloud)) == ({"node2", "node3"}, set(), set())
+    assert agents.nodes["node3"].applies == 0
+
+
+def test_a_node_that_is_down_stays_out(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    agents.nodes["node1"].outcome = 7
+    with pytest.raises(Failed, match=r"node1 did not take .*the node is down.*stays out"):
+        rolling(cloud).roll()
+    assert (agents.out(), marked(cloud)) == ({"node1"}, {"node1"})
+    agents.nodes["node1"].outcome = node_agent.DONE
+    assert rolling(cloud).roll() == ["node1", "node2", "node3"]
+    all_is_well(cloud, agents)
+
+
+def test_no_empty_catalog_in_a_shared_group(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    agents.nodes["node1"].confirmed = False
+    message = re.escape("`denodo-ha enable node1 --metadata-ok`")
+    with pytest.raises(Failed, match=message):
+        rolling(cloud).roll()
+    assert agents.out() == {"node1"}
+    agents.nodes["node1"].confirmed = True
+    rolling(cloud).roll()
+    all_is_well(cloud, agents)
+
+
+def test_a_sick_node_is_mended_first(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.become(CLUSTER, "node3", UNHEALTHY)
+    assert [wish.node for wish in rolling(cloud).look()] == ["node3", "node1", "node2"]
+
+
+def test_too_few_would_serve(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    agents.nodes["node3"].applied = agents.desired("node3")
+    cloud.become(CLUSTER, "node3", UNHEALTHY)
+    with pytest.raises(Refused, match=r"node3 .unhealthy"):
+        rolling(cloud).roll()
+    assert (agents.out(), marked(cloud)) == (set(), set())
+    assert rolling(cloud, minimum=1).roll() == ["node1", "node2"]
+
+
+def test_an_operators_drain_is_left_alone(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.take_out(CLUSTER, "node2")
+    region, id_ = cloud.stack(CLUSTER).region, cloud.nodes(CLUSTER)["node2"]
+    text = Mark.now(cloud.clock, why="promotion", who="ann").text
+    cloud.client("ec2", region).create_tags(
+        Resources=[id_], Tags=[{"Key": "denodo:drained", "Value": text}]
+    )
+    with pytest.raises(Refused, match=r"node2 is out since .* by ann: promotion"):
+        rolling(cloud).roll()
+    assert agents.out() == {"node2"}
+    assert all(node.applies == 0 for node in agents.nodes.values())
+
+
+def test_a_deploy_under_way_is_waited_for(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.stack(CLUSTER).status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(Failed, match="is being deployed"):
+        rolling(cloud).roll()
+    assert agents.out() == set()
+
+
+def test_a_plain_deploy_in_between(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.clock.at(100, lambda: agents.deploy(jvm={"vdp": "-Xmx4096m"}))
+    rolling(cloud).roll()
+    all_is_well(cloud, agents)
+
+
+def test_an_agent_that_does_not_answer(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    agents.nodes["node3"].reachable = False
+    with pytest.raises(Failed, match=r"node3 .* cannot be reached through Systems Manager"):
+        rolling(cloud).roll()
+    assert agents.out() == set()
+
+
+def test_two_at_once(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    aws, region = Aws(), cloud.stack(CLUSTER).region
+    name = f"/denodo/{cloud.environment.name}/{CLUSTER}/.lock"
+    other = Lock(aws, region, name, clock=cloud.clock, what="rollout")
+    with other.held():
+        with pytest.raises(Refused, match=r"rollout.*--take-over"):
+            rolling(cloud).roll()
+        assert agents.most_out == 0
+        rolling(cloud).roll(take_over=True)
+        with pytest.raises(Failed, match="lock"):
+            other.prove()
+    all_is_well(cloud, agents)
+
+
+def test_the_lock_of_a_killed_run_ends(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    killed = Lock(
+        Aws(),
+        cloud.stack(CLUSTER).region,
+        f"/denodo/{cloud.environment.name}/{CLUSTER}/.lock",
+        clock=cloud.clock,
+        what="roll",
+    ).held()
+    killed.__enter__()
+    cloud.clock.sleep(301)
+    rolling(cloud).roll()
+    all_is_well(cloud, agents)
+
+
+def test_throttled_while_it_waits(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    for on in (5, 12, 13, 14, 30):
+        cloud.faults.throttle("DescribeTargetHealth", on=on)
+        cloud.faults.throttle("GetCommandInvocation", on=on)
+    for _ in range(5):
+        with contextlib.suppress(Throttled):
+            rolling(cloud).roll()
+    all_is_well(cloud, agents)
+
+
+def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.faults.throttle("DeregisterTargets")
+    with pytest.raises(Throttled, match="run it again to go on"):
+        rolling(cloud).roll()
+    assert agents.out() == set()
+
+
+def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    cloud.faults.expire("RegisterTargets", on=1)
+    with pytest.raises(Expired, match=r"node1 is marked, and not back.*run it again"):
+        rolling(cloud).roll()
+    rolling(cloud).roll()
+    all_is_well(cloud, agents)
+
+
+class KilledError(BaseException):
+    """The process ends, and nothing of it runs any more."""
+
+
+def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agents) -> None:
+    """By Ctrl-C before a change, or for good after it; the other nodes' changes are the same."""
+    kinds = itertools.cycle(((KeyboardInterrupt, False), (KilledError, True)))
+    for on, (kind, after) in zip(range(5, 24), kinds, strict=False):
+        agents.deploy(jvm={"vdp": f"-Xmx{100 + on}m"})
+        cloud.faults.heal()
+        cloud.faults.interrupt(on=on, after=after, changing=True, kind=kind)
+        agents.install()
+        with pytest.raises((Interrupted, KilledError)):
+            rolling(cloud).roll()
+        cloud.faults.heal()
+        agents.install()
+        rolling(cloud).roll(take_over=True)
+        all_is_well(cloud, agents)
+    assert [one.operation for one in cloud.calls.changes][-1] == "DeleteParameter"
+
+
+def test_the_command(agents: Agents, denodo_ha: Run) -> None:
+    done = denodo_ha("roll", "-c", "active-active")
+    assert (done.exit_code, done.stdout) == (0, "main: every node has its desired state\n")
+    agents.deploy(**NEW)
+    done = denodo_ha("roll", "-c", "active-active", "--dry-run", "--node", "node2")
+    assert (done.exit_code, done.stdout) == (0, "main node2: waits for its new state\n")
+    assert agents.most_out == 0
+    assert denodo_ha("roll", "-c", "active-active", "--node", "node9").exit_code == 2

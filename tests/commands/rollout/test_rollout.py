@@ -1,0 +1,241 @@
+"""`denodo-ha rollout` and `pin`: machines change one at a time, whatever happens."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.errors import Failed, Interrupted, Refused
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed import environment_locator
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.rollout.machine_rollout import RollingOut
+from tests.commands.account.agents import Agents
+from tests.commands.account.cdk_stand_in import FakeCdk
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.targets import UNHEALTHY
+from tests.commands.conftest import Run
+from tests.support.assembly import ROOT
+
+CLUSTER = "main"
+OLD, NEW = "ami-0123456789abcdef0", "ami-0fedcba9876543210"
+
+
+class KilledError(BaseException):
+    """The process ends, and nothing of it runs any more."""
+
+
+class Site:
+    """A deployed environment of three nodes, pinned, whose configuration asks for another image."""
+
+    def __init__(self, cloud: Cloud, file: Path) -> None:
+        self.cloud, self.file = cloud, file
+        cloud.targets.hurry(20)
+        self.agents = Agents(cloud, CLUSTER)
+        self.cdk = FakeCdk(cloud, self.agents)
+        self.pins = file.with_suffix(".pins.yaml")
+
+    def ask_for(self, old: str, new: str) -> None:
+        self.file.write_text(self.file.read_text().replace(old, new))
+
+    def rolling(self, minimum: int | None = None) -> RollingOut:
+        aws = Aws(attempts=1)
+        site = environment_locator.find(aws, config=str(self.file), environment=None, regions=None)
+        return RollingOut(
+            aws,
+            site.cluster(CLUSTER),
+            file=self.file,
+            cdk=self.cdk,
+            clock=self.cloud.clock,
+            progress=Progress(),
+            minimum=minimum,
+        )
+
+    def images(self) -> dict[str, str]:
+        """What the pins say."""
+        return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
+
+    def marked(self) -> set[str]:
+        return {name for name in self.cloud.nodes(CLUSTER) if self.cloud.mark(CLUSTER, name)}
+
+    def is_well(self) -> None:
+        assert (self.agents.out(), self.marked()) == (set(), set())
+        assert all(len(changed) <= 1 for changed in self.cdk.deploys)
+        assert self.agents.most_out <= 1
+
+
+@pytest.fixture
+def site(clouds: Callable[[str], Cloud], tmp_path: Path, denodo_ha: Run) -> Site:
+    file = tmp_path / "prod.yaml"
+    shutil.copyfile(ROOT / "config/examples/active-active.yaml", file)
+    made = Site(clouds(str(ROOT / "config/examples/active-active.yaml")), file)
+    done = denodo_ha("pin", "-c", str(file))
+    assert done.exit_code == exit_codes.DONE, done.output
+    return made
+
+
+def test_pin_writes_what_is_deployed_and_keeps_comments(site: Site, denodo_ha: Run) -> None:
+    assert site.images() == dict.fromkeys(("node1", "node2", "node3"), OLD)
+    text = site.pins.read_text().replace(OLD, NEW, 1) + "# the end\n"
+    site.pins.write_text(text)
+    assert denodo_ha("pin", "-c", str(site.file), "--dry-run").stdout == text.replace(NEW, OLD)
+    assert site.pins.read_text() == text
+    denodo_ha("pin", "-c", str(site.file))
+    assert site.pins.read_text() == text.replace(NEW, OLD)
+    assert "already" in denodo_ha("pin", "-c", str(site.file)).stdout
+
+
+def test_nothing_to_do(site: Site) -> None:
+    assert site.rolling().roll_out() == []
+    assert site.cdk.deploys == []
+
+
+def test_every_node_one_at_a_time(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    assert site.rolling().roll_out() == ["node1", "node2", "node3"]
+    assert site.cdk.deploys == [["node1"], ["node2"], ["node3"]]
+    assert set(site.images().values()) == {NEW}
+    site.is_well()
+
+
+def test_a_type_keeps_the_machine(site: Site) -> None:
+    before = site.cloud.nodes(CLUSTER)
+    site.ask_for("m5.xlarge", "m5.2xlarge")
+    assert len(site.rolling().roll_out()) == 3
+    assert site.cloud.nodes(CLUSTER) == before
+    site.is_well()
+
+
+def test_no_empty_catalog_in_a_shared_group(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    site.cdk.confirmed = False
+    with pytest.raises(Failed, match=r"denodo-ha enable node1 --metadata-ok"):
+        site.rolling().roll_out()
+    assert (site.agents.out(), site.marked()) == ({"node1"}, {"node1"})
+    with pytest.raises(Failed, match=r"denodo-ha enable node1 --metadata-ok"):
+        site.rolling().roll_out()
+    assert site.cdk.deploys == [["node1"]]
+    site.agents.nodes["node1"].confirmed = site.cdk.confirmed = True
+    assert site.rolling().roll_out() == ["node1", "node2", "node3"]
+    site.is_well()
+
+
+def test_a_deploy_that_rolls_back(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    site.cdk.fails = "`cdk deploy` failed with status 1"
+    with pytest.raises(Failed, match=r"again what it runs, node1 is back in service"):
+        site.rolling().roll_out()
+    assert set(site.images().values()) == {OLD}
+    site.is_well()
+    site.cdk.fails = ""
+    assert len(site.rolling().roll_out()) == 3
+    site.is_well()
+
+
+def test_a_stack_that_is_stuck_is_left_as_it_is(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    stack = site.cloud.stack(CLUSTER)
+
+    def stuck() -> None:
+        stack.status = "UPDATE_ROLLBACK_FAILED"
+        raise Failed("`cdk deploy` failed with status 1")
+
+    site.cdk.before = stuck
+    with pytest.raises(Failed, match=r"UPDATE_ROLLBACK_FAILED: node1 stays out"):
+        site.rolling().roll_out()
+    assert (site.agents.out(), site.images()["node1"]) == ({"node1"}, NEW)
+
+
+def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    text = site.pins.read_text()
+    site.pins.write_text(text.replace(f"node2: {{image: {OLD}", f"node2: {{image: {NEW}"))
+    site.pins.write_text(
+        site.pins.read_text().replace(f"node3: {{image: {OLD}", f"node3: {{image: {NEW}")
+    )
+    with pytest.raises(Refused, match=r"would also touch node3 \(replacement: ImageId"):
+        site.rolling().roll_out()
+    assert (site.cdk.deploys, site.agents.out(), site.marked()) == ([], set(), set())
+
+
+def test_too_few_would_serve(site: Site) -> None:
+    site.ask_for(OLD, NEW)
+    site.cloud.become(CLUSTER, "node3", UNHEALTHY)
+    site.cloud.become(CLUSTER, "node2", UNHEALTHY)
+    with pytest.raises(Refused, match="healthy nodes would be left"):
+        site.rolling().roll_out()
+    assert site.cdk.deploys == []
+
+
+def test_a_plain_deploy_in_between_is_found(site: Site) -> None:
+    """Killed with a pin moved; then somebody deploys by hand; the new machine is unmarked."""
+    site.ask_for(OLD, NEW)
+
+    def killed() -> None:
+        raise KilledError
+
+    site.cdk.before = killed
+    with pytest.raises(KilledError):
+        site.rolling().roll_out()
+    assert site.images()["node1"] == NEW
+    site.cdk.before = lambda: None
+    out = site.file.parent / "cdk.out"
+    site.cdk.synth(site.file, out)
+    site.cdk.deploy(out, site.cloud.stack(CLUSTER).name, site.cloud.clock)
+    assert site.rolling().roll_out(take_over=True) == ["node1", "node2", "node3"]
+    assert site.cdk.deploys == [["node1"], ["node2"], ["node3"]]
+    site.is_well()
+
+
+def test_killed_around_a_deploy_and_resumed(site: Site) -> None:
+    def killed() -> None:
+        raise KilledError
+
+    for number, moment in enumerate(("before", "after")):
+        old, new = (OLD, NEW) if number == 0 else (NEW, OLD)
+        site.ask_for(old, new)
+        setattr(site.cdk, moment, killed)
+        with pytest.raises(KilledError):
+            site.rolling().roll_out()
+        setattr(site.cdk, moment, lambda: None)
+        site.rolling().roll_out(take_over=True)
+        assert set(site.images().values()) == {new}
+        site.is_well()
+
+
+def test_killed_at_each_change_of_a_node_and_resumed(site: Site) -> None:
+    faults = site.cloud.faults
+    for on in range(2, 16):
+        old, new = (OLD, NEW) if NEW not in site.file.read_text() else (NEW, OLD)
+        site.ask_for(old, new)
+        faults.heal()
+        kind = KilledError if on % 2 else KeyboardInterrupt
+        faults.interrupt(on=on, after=bool(on % 2), changing=True, kind=kind)
+        site.agents.install()
+        with pytest.raises((Interrupted, KilledError)):
+            site.rolling().roll_out()
+        faults.heal()
+        site.agents.install()
+        site.rolling().roll_out(take_over=True)
+        assert set(site.images().values()) == {new}
+        site.is_well()
+
+
+def test_without_pins_nothing_happens(site: Site, denodo_ha: Run) -> None:
+    site.pins.unlink()
+    done = denodo_ha("rollout", "-c", str(site.file))
+    assert done.exit_code == exit_codes.REFUSED
+    assert f"denodo-ha pin -c {site.file}" in done.stderr.replace("\n", " ")
+
+
+def test_the_command(site: Site, denodo_ha: Run) -> None:
+    done = denodo_ha("rollout", "-c", str(site.file))
+    assert (done.exit_code, done.stdout) == (0, "main: every node is as configured\n")
+    site.ask_for(OLD, NEW)
+    done = denodo_ha("rollout", "-c", str(site.file), "--dry-run")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == f"main node1: image {OLD} -> {NEW}"
+    assert site.agents.most_out == 0

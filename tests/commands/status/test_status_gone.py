@@ -1,0 +1,81 @@
+"""`denodo-ha status` of what was stopped, terminated or deleted, of many clusters, and of few."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.status import command, dns, reader
+from tests.commands.account.cloud import Cloud
+from tests.commands.conftest import Clouds, Run
+
+STATUS = ("status", "-c", "active-passive", "--region", "eu-west-1", "--format", "json", "--no-ask")
+
+
+@pytest.fixture
+def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = clouds("active-passive", "active")
+    monkeypatch.setattr(command, "real_clock", lambda: cloud.clock)
+    monkeypatch.setattr(dns, "read", lambda *_: None)
+    return cloud
+
+
+def active(done: Result) -> dict[str, Any]:
+    ((found),) = json.loads(done.stdout)["clusters"]
+    return dict(found)
+
+
+def test_a_stopped_instance_is_said_once(cloud: Cloud, denodo_ha: Run) -> None:
+    cloud.stop("active", "node2")
+    done = denodo_ha(*STATUS)
+    assert done.exit_code == exit_codes.NO
+    id_ = cloud.nodes("active")["node2"]
+    assert active(done)["problems"] == [f"node2: its instance {id_} is stopped"]
+
+
+def test_an_instance_that_was_terminated_meanwhile(cloud: Cloud, denodo_ha: Run) -> None:
+    cloud.terminate("active", "node2")
+    cloud.clock.sleep(400)
+    done = denodo_ha(*STATUS)
+    assert done.exit_code == exit_codes.NO
+    assert any("is terminated" in problem for problem in active(done)["problems"])
+    states = [one["targets"][1]["state"] for one in active(done)["groups"][:3]]
+    assert states == ["out"] * 3
+
+
+def test_a_group_that_was_deleted_meanwhile(cloud: Cloud, denodo_ha: Run) -> None:
+    cloud.delete_group("active", "web")
+    done = denodo_ha(*STATUS)
+    assert done.exit_code == exit_codes.NO
+    (problem,) = active(done)["problems"]
+    assert problem.startswith("web: its group does not exist any more: ")
+
+
+def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
+    cloud = clouds("active-passive", "active")
+    stack = cloud.stack("active")
+    places = [Place(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)]
+    known = reader.raw(Aws(attempts=1), places)
+    calls = Counter(call.operation for call in cloud.calls.made)
+    assert len(known.read) == 50
+    assert calls["DescribeTargetHealth"] == 50 * 5
+    # Nodes in batches of a region, and every page of resources.
+    assert calls["DescribeInstances"] == 1
+    assert calls["ListStackResources"] > 100
+
+
+def test_a_node_without_a_balancer(
+    clouds: Clouds, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = clouds("standalone-failover")
+    monkeypatch.setattr(dns, "read", lambda *_: None)
+    which = ("-c", "standalone-failover", "--no-ask")
+    assert denodo_ha("status", *which).exit_code == exit_codes.DONE
+    name = next(iter(cloud.environment.clusters))
+    cloud.stop(name, next(iter(cloud.nodes(name))))
+    assert denodo_ha("status", *which).exit_code == exit_codes.DOWN

@@ -1,0 +1,355 @@
+"""What HAProxies say of the nodes: how they are asked, and what comes of it for a cluster."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.errors import Expired
+from denodo_ha.deployed.node_agent import Ended
+from denodo_ha.status import haproxy_query, verdict
+from denodo_ha.status.haproxy_query import Fleet
+from denodo_ha.status.haproxy_verdict import notes
+from denodo_ha.status.model import (
+    DEGRADED,
+    DOWN,
+    HEALTHY,
+    Cluster,
+    Drained,
+    Environment,
+    Group,
+    Node,
+    Proxy,
+    Server,
+    Target,
+)
+from denodo_ha.status.node_readiness import Before
+from denodo_ha.status.report import as_json, as_table
+from tests.commands.account.virtual_clock import VirtualClock
+from tests.commands.deployed.test_haproxy_instances import FIRST, SECOND, Hosts, cluster
+
+if TYPE_CHECKING:
+    from denodo_ha.aws.clients import Aws
+
+NODES = ("node1", "node2")
+SERVICES = ("jdbc", "web")
+PASSED = "L7OK Layer7 check passed"
+GROUPS = tuple(
+    Group(name, kind, 1, tuple(Target(id_, HEALTHY) for id_ in (FIRST, SECOND)))
+    for name, kind in (("jdbc", "service"), ("web", "service"), ("node1", "auxiliary"))
+)
+MARK = Drained(datetime(2026, 1, 1, tzinfo=UTC), "ann@desk", "new disk", "since noon by ann")
+
+
+def node(name: str, drained: Drained | None = None) -> Node:
+    return Node(
+        name=name,
+        instance=f"i-{name}",
+        state="running",
+        zone="",
+        type="",
+        address="",
+        version="",
+        waits=None,
+        source="node",
+        unready={},
+        unasked="",
+        drained=drained,
+    )
+
+
+def server(name: str, service: str, state: str = "up", sessions: int = 0) -> Server:
+    check = PASSED if state == "up" else "L4CON Connection refused" if state == "down" else ""
+    return Server(name, service, "service", state, state == "up", sessions, check)
+
+
+def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) -> Proxy:
+    """A HAProxy that has every node up, but for some servers."""
+    different = {(one.node, one.service): one for one in others if one.kind == "service"}
+    found = [
+        different.get((name, service), server(name, service))
+        for service in services
+        for name in NODES
+    ]
+    return Proxy(instance, (*found, *(one for one in others if one.kind != "service")))
+
+
+def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, list[str]]:
+    """The state of a cluster, and why."""
+    nodes = [node(name) for name in NODES] if nodes is None else nodes
+    found = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
+    return verdict.of_cluster(nodes, GROUPS, found, proxies), found
+
+
+def out(name: str, state: str = "maint", sessions: int = 0) -> list[Server]:
+    return [server(name, service, state, sessions) for service in SERVICES]
+
+
+def test_all_is_well() -> None:
+    assert judged(proxy(FIRST), proxy(SECOND)) == (HEALTHY, [])
+
+
+DEAD = "down: L4CON Connection refused"
+BY_HAND = (
+    "without a mark: taken out by hand, or a command ended half way; `denodo-ha enable node1` "
+    "brings it back"
+)
+TORN = (
+    "node1 is up on HAProxy i-b for jdbc, web: its server runs, and the way from the other "
+    "HAProxies to it is closed, or they have another file"
+)
+CLOSED = (
+    "the auxiliary port of node1 is closed on HAProxy i-a, so clients that it sends there are "
+    "lost: `denodo-ha enable node1` opens it"
+)
+AUXILIARY = Server("node1", "node1", "auxiliary", "maint", usable=False, sessions=0, check="")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (
+            [server("node1", "jdbc", "down")],
+            [server("node1", "jdbc", "down")],
+            [f"jdbc on every HAProxy: node1 {DEAD}"],
+        ),
+        (out("node1", "down"), [], [f"jdbc, web on HAProxy i-a: node1 {DEAD}", TORN]),
+        (
+            out("node1"),
+            out("node1"),
+            [f"node1 is out of jdbc, web on every HAProxy {BY_HAND}"],
+        ),
+        (
+            out("node1", "drain"),
+            [],
+            [f"node1 is out of jdbc, web on HAProxy i-a {BY_HAND}"],
+        ),
+        (
+            [server("node1", "jdbc", "drain")],
+            out("node1"),
+            [f"node1 is out of jdbc on every HAProxy and web on HAProxy i-b {BY_HAND}"],
+        ),
+        ([AUXILIARY], [], [CLOSED]),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_remedy(
+    first: list[Server], second: list[Server], expected: list[str]
+) -> None:
+    assert judged(proxy(FIRST, *first), proxy(SECOND, *second)) == (DEGRADED, expected)
+
+
+GETS = "node1 is marked as drained (since noon by ann) and gets sessions in jdbc, web on {}: {}"
+WHY = (
+    "a HAProxy is new, or a drain or an enable has not ended; drain it again, or `denodo-ha enable "
+    "node1` takes the mark away"
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (out("node1"), out("node1"), "node1 is drained since noon by ann"),
+        (
+            out("node1", "drain", 2),
+            out("node1", "drain, down", 1),
+            "node1 is being drained since noon by ann; it has 6 sessions (jdbc 3, web 3)",
+        ),
+        (out("node1"), [], GETS.format("HAProxy i-b", WHY)),
+        ([], [], GETS.format("every HAProxy", WHY)),
+    ],
+)
+def test_the_mark_and_the_haproxies(
+    first: list[Server], second: list[Server], expected: str
+) -> None:
+    nodes = [node("node1", MARK), node("node2")]
+    found = judged(proxy(FIRST, *first), proxy(SECOND, *second), nodes=nodes)
+    assert found == (DEGRADED, [expected])
+
+
+def test_a_mark_alone_says_no_more_than_it_knows() -> None:
+    nodes = [node("node1", MARK), node("node2")]
+    assert judged(nodes=nodes)[1] == ["node1 is marked as drained since noon by ann"]
+
+
+def test_nobody_serves_jdbc() -> None:
+    dead = [server(name, "jdbc", "down") for name in NODES]
+    state, found = judged(proxy(FIRST, *dead), proxy(SECOND, *dead))
+    assert state == DOWN
+    assert found[0] == "jdbc: no HAProxy has a node that is up, so nobody is served"
+    assert judged(proxy(FIRST, *dead), proxy(SECOND))[0] == DEGRADED
+    # Who is not asked may serve, if the balancer says so.
+    assert judged(proxy(FIRST, *dead), Proxy(SECOND, unasked="no agent"))[0] == DEGRADED
+
+
+def test_nobody_serves_web_while_jdbc_serves() -> None:
+    dead = [server(name, "web", "down") for name in NODES]
+    state, found = judged(proxy(FIRST, *dead), proxy(SECOND, *dead))
+    assert state == DEGRADED
+    assert found[0] == "web: no HAProxy has a node that is up, so nobody is served"
+
+
+def test_a_service_that_no_haproxy_has_yet() -> None:
+    old = proxy(FIRST, services=["web"]), proxy(SECOND, services=["web"])
+    state, found = judged(*old)
+    assert state == DOWN
+    apply = "`denodo-ha haproxy apply` brings it to what the last deploy wrote"
+    assert found == [
+        "jdbc: no HAProxy has a node that is up, so nobody is served",
+        f"HAProxy i-a, i-b lacks jdbc: {apply}",
+    ]
+
+
+def test_a_node_that_one_haproxy_does_not_have_yet() -> None:
+    first = proxy(FIRST)
+    second = replace(proxy(SECOND), servers=first.servers[::2])
+    _, found = judged(first, second, nodes=[node(name) for name in (*NODES, "node3")])
+    assert [one.partition(":")[0] for one in found] == [
+        "HAProxy i-a lacks node3",
+        "HAProxy i-b lacks node2, node3",
+    ]
+
+
+def test_a_haproxy_that_says_nothing_and_one_that_could_not_reload() -> None:
+    silent = Proxy(SECOND, problem="no HAProxy answers")
+    state, found = judged(replace(proxy(FIRST), failed_reloads=1), silent)
+    assert state == DEGRADED
+    assert [one.partition(":")[0] for one in found] == [
+        "HAProxy i-a could not load its last file, and serves with the one before",
+        "HAProxy i-b does not say how it is",
+    ]
+    unasked = Proxy(SECOND, unasked="no agent")
+    assert judged(proxy(FIRST), unasked) == (HEALTHY, [])
+    assert list(notes([proxy(FIRST), unasked])) == ["HAProxy i-b could not be asked: no agent"]
+
+
+def test_who_cannot_be_asked_is_as_haproxy_finds_it() -> None:
+    unsaid = haproxy_query.NOBODY.proxies
+    said = type("Said", (), {"status": None})()
+    proxies = proxy(FIRST, *out("node1", "down")), proxy(SECOND)
+    found = [Before(GROUPS, of, proxied=True).ready("node1", said) for of in (proxies, unsaid)]
+    assert found == [("haproxy", {}), ("nobody", {})]
+    both = [proxy(id_, *out("node1", "down")) for id_ in (FIRST, SECOND)]
+    source, unready = Before(GROUPS, both, proxied=True).ready("node1", said)
+    assert (source, set(unready)) == ("haproxy", set(SERVICES))
+
+
+SAID = {
+    "servers": [
+        {
+            "backend": backend,
+            "node": "node1",
+            "state": "up",
+            "usable": True,
+            "sessions": 3,
+            "check": PASSED,
+        }
+        for backend in ("jdbc", "auxiliary.node1")
+    ],
+    "workers": {"serving": 7, "old": [5, 6], "failed": 1, "seconds": 9},
+}
+
+
+@pytest.mark.parametrize("code", [exit_codes.DONE, exit_codes.NO, exit_codes.DOWN])
+def test_an_answer_is_read_whatever_it_says(code: int) -> None:
+    found = haproxy_query.of(FIRST, Ended(code, "", json.dumps(SAID), ""))
+    assert found == Proxy(
+        FIRST,
+        (
+            Server("node1", "jdbc", "service", "up", usable=True, sessions=3, check=PASSED),
+            Server("node1", "node1", "auxiliary", "up", usable=True, sessions=3, check=PASSED),
+        ),
+        old_workers=2,
+        failed_reloads=1,
+    )
+    assert found.answered
+
+
+def test_an_answer_that_is_none() -> None:
+    def of(code: int, output: str = "", error: str = "") -> Proxy:
+        return haproxy_query.of(FIRST, Ended(code, "DeliveryTimedOut", output, error))
+
+    assert of(-1).unasked == "the command did not run (DeliveryTimedOut)"
+    assert of(4, error="haproxy: no HAProxy answers").problem == "no HAProxy answers"
+    assert of(0, json.dumps(SAID)[:50]).unasked == "its answer cannot be read (50 characters)"
+
+
+class Saying(Hosts):
+    """Hosts that say all of it, unless one of them cannot be asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault: Exception | None = None
+
+    def send_command(self, **asked: Any) -> Any:
+        if self.fault is not None and asked["InstanceIds"] == [SECOND]:
+            raise self.fault
+        super().send_command(**asked)
+        return {"Command": {"CommandId": asked["InstanceIds"][0]}}
+
+    def _status(self) -> Any:
+        return SAID
+
+
+def asked(hosts: Hosts, *, proxied: bool = True) -> haproxy_query.Answers:
+    clusters = [cluster(proxied=proxied)]
+    return haproxy_query.ask(cast("Aws", hosts), clusters, clock=VirtualClock())
+
+
+def test_each_is_asked_by_itself_and_hides_no_other() -> None:
+    hosts = Saying()
+    assert [one.answered for one in asked(hosts)["main"].proxies] == [True, True]
+    assert sorted(one[2] for one in hosts.asked) == [(FIRST,), (SECOND,)]
+    hosts.ends["status", SECOND] = (4, "no HAProxy answers")
+    one, two = asked(hosts)["main"].proxies
+    assert (one.answered, two.problem) == (True, "no HAProxy answers")
+    hosts.fault = Expired("they are over")
+    with pytest.raises(Expired):
+        asked(hosts)
+
+
+def test_clusters_without_any_and_fleets_without_one() -> None:
+    hosts = Saying()
+    assert asked(hosts, proxied=False) == {}
+    hosts.ids = []
+    assert asked(hosts) == {
+        "main": Fleet(problem="cluster main has no HAProxy that runs (group fleet)")
+    }
+
+
+def test_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    proxies = proxy(FIRST, server("node1", "jdbc", "drain", 2)), Proxy(SECOND, unasked="no agent")
+    shown = Environment(
+        "test",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        HEALTHY,
+        None,
+        (
+            Cluster(
+                name="main",
+                region="",
+                account="",
+                stack="",
+                stack_status="",
+                state=HEALTHY,
+                problems=(),
+                notes=(),
+                balancer=None,
+                nodes=(),
+                groups=(),
+                proxies=proxies,
+            ),
+        ),
+    )
+    as_table(shown)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["jdbc", "node1", FIRST, "drain", "2"] in rows
+    assert ["jdbc", "node2", FIRST, "up", "0", *PASSED.split()] in rows
+    assert [SECOND, "unknown", "no", "agent"] in rows
+    as_json(shown)
+    said = json.loads(capsys.readouterr().out)["clusters"][0]["proxies"]
+    assert said[0]["servers"][0]["sessions"] == 2
+    assert said[1]["unasked"] == "no agent"

@@ -1,0 +1,24 @@
+"""Ways to break a valid configuration: each must be said at its place, and bring nothing else."""
+
+from tests.environment.breakages import (
+    balancer,
+    denodo,
+    environment,
+    failover,
+    keys,
+    network,
+    nodes,
+    services,
+)
+from tests.environment.breakages.breakage import Breakage
+
+BREAKAGES: tuple[Breakage, ...] = (
+    *keys.BREAKAGES,
+    *environment.BREAKAGES,
+    *denodo.BREAKAGES,
+    *network.BREAKAGES,
+    *nodes.BREAKAGES,
+    *balancer.BREAKAGES,
+    *services.BREAKAGES,
+    *failover.BREAKAGES,
+)

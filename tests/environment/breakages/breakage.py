@@ -1,0 +1,126 @@
+"""What breaks a configuration: a wrong value, a missing key, a misspelt one, each at a place."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.configurations import Data, Key
+
+Paths = tuple[Key, ...]
+Breakage = Callable[[Data], Paths | None]
+"""Changes the data and returns the paths that messages may name: the first must be named, at it or
+within it. It returns None where it does not apply to the data."""
+
+C0: Key = ("clusters", "c0")
+NETWORK, BALANCER, INSTANCE, NODES = (
+    (*C0, key) for key in ("network", "balancer", "instance", "nodes")
+)
+DENODO: Key = ("denodo",)
+JDBC: Key = ("services", "jdbc")
+FAILOVER: Key = ("failover",)
+
+
+def at(data: Data, path: Key) -> Any:
+    """What is at a path."""
+    found: Any = data
+    for part in path:
+        found = found[part]
+    return found
+
+
+def is_bare(data: Data) -> bool:
+    """Whether the cluster has no balancer."""
+    return bool(at(data, BALANCER)["kind"] == "none")
+
+
+def first_node(data: Data) -> Key:
+    """The path of the cluster's first node."""
+    return (*NODES, next(iter(at(data, NODES))))
+
+
+def clusters_of(data: Data) -> list[Data]:
+    """All clusters."""
+    return list(data["clusters"].values())
+
+
+def path_of(*path: str | int) -> Key:
+    """A path."""
+    return path
+
+
+class Put:
+    """A value that is wrong, in it at a place; its parents are made unless they are needed."""
+
+    def __init__(self, path: Key, value: Any, *others: Key, at: Key = (), needs: Key = ()) -> None:
+        self.path, self.value, self.others, self.at, self.needs = path, value, others, at, needs
+
+    def __call__(self, data: Data) -> Paths | None:
+        if self.needs and self.needs[0] not in data:
+            return None
+        owner: Any = data
+        for part in self.path[:-1]:
+            owner = owner.setdefault(part, {})
+        owner[self.path[-1]] = self.value
+        return (*self.path, *self.at), *self.others
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} = {str(self.value)[:40]}"
+
+
+class Remove:
+    """A compulsory key that is missing."""
+
+    def __init__(self, path: Key, needs: Key = ()) -> None:
+        self.path, self.needs = path, needs
+
+    def __call__(self, data: Data) -> Paths | None:
+        if self.needs and self.needs[0] not in data:
+            return None
+        del at(data, self.path[:-1])[self.path[-1]]
+        return (self.path,)
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} removed"
+
+
+class Misspell:
+    """A key that is written wrong."""
+
+    def __init__(self, path: Key, wrong: str) -> None:
+        self.path, self.wrong = path, wrong
+
+    def __call__(self, data: Data) -> Paths | None:
+        owner = at(data, self.path[:-1])
+        if self.path[-1] not in owner:
+            return None
+        owner[self.wrong] = owner.pop(self.path[-1])
+        return ((*self.path[:-1], self.wrong),)
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))} as {self.wrong}"
+
+
+def of_first_node(key: str, value: Any) -> Breakage:
+    """A wrong value of a node."""
+
+    def break_it(data: Data) -> Paths:
+        path = first_node(data)
+        at(data, path)[key] = value
+        return ((*path, key),)
+
+    break_it.__name__ = f"node.{key} = {value}"
+    return break_it
+
+
+def of_service(settings: Data, *keys: str) -> Put:
+    """A service that is wrong in these keys."""
+    return Put(("services", "wrong"), {"port": 60001, **settings}, at=keys)
+
+
+def of_failover(key: str, value: Any) -> Put:
+    """A wrong value of the failover, where there is one."""
+    return Put((*FAILOVER, key), value, needs=FAILOVER)
+
+
+def name_of(breakage: Breakage) -> str:
+    """How a test shows a breakage."""
+    return getattr(breakage, "__name__", str(breakage))

@@ -1,0 +1,293 @@
+"""Cases of the rules about balancers, their listeners and groups."""
+
+from functools import partial
+
+from denodo_ha.environment.rules.balancer import (
+    addresses,
+    addresses_in_created_subnets,
+    addresses_twice,
+    certificates,
+    cross_zone_off,
+    health_timing,
+    no_balancer,
+    nothing_in_between,
+    tls_listener,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import (
+    ACCOUNT,
+    GONE,
+    OTHER_ACCOUNT,
+    UUID,
+    Data,
+    changed,
+    cluster,
+    given_network,
+    minimal,
+    twins,
+)
+
+V7 = partial(minimal, "7.0")
+WEB = "services/web"
+BALANCER = "clusters/main/balancer"
+HEALTH = f"{BALANCER}/health"
+ELASTIC = "eipalloc-0123456789abcdef0"
+LONELY = {"clusters/main/nodes/node2": GONE}
+PUBLIC = {f"{BALANCER}/scheme": "internet-facing"}
+A, B = "eu-west-1a", "eu-west-1b"
+INTERNAL: Data = {"kind": "nlb", "clients": ["10.0.0.0/8"]}
+
+
+def arn(region: str = "eu-west-1", account: str = ACCOUNT) -> str:
+    """A certificate."""
+    return f"arn:aws:acm:{region}:{account}:certificate/{UUID}"
+
+
+def bare() -> Data:
+    """A single node without a balancer."""
+    return changed(minimal(), {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}})
+
+
+def mixed() -> Data:
+    """A cluster with a balancer, and a single node without one."""
+    return changed(
+        twins(),
+        {
+            "failover": GONE,
+            "clusters/spare/nodes/node2": GONE,
+            "clusters/spare/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
+        },
+    )
+
+
+def given() -> Data:
+    """Two nodes in an existing VPC."""
+    return changed(minimal(), {"clusters/main/network": given_network()})
+
+
+def neighbours() -> Data:
+    """Two internet-facing clusters of one region, in VPCs of their own."""
+    facing = changed(cluster(), {"balancer/scheme": "internet-facing"})
+    return changed(minimal(), {"clusters/main": facing, "clusters/spare": facing})
+
+
+WRONG = (
+    Wrong(
+        tls_listener,
+        {WEB: {"port": 9443, "tls": arn(), "sticky": True}},
+        "services.web.sticky",
+        ("can't be with tls (true)", "no source-address stickiness", "remove one of the two"),
+    ),
+    Wrong(
+        tls_listener,
+        {WEB: {"port": 9443, "tls": arn(), "idle_timeout": 350}},
+        "services.web.idle_timeout",
+        ("can't be with tls (350)", "fixed at 350 s"),
+    ),
+    Wrong(
+        certificates,
+        {WEB: {"port": 9443, "tls": {"main": arn(), "mian": arn()}}},
+        "services.web.tls.mian",
+        ("is no cluster (mian)", "write one of main"),
+    ),
+    Wrong(
+        certificates,
+        {WEB: {"port": 9443, "tls": {"main": arn()}}},
+        "services.web.tls",
+        ("names no certificate for spare", f"add spare: arn:aws:acm:us-east-1:{ACCOUNT}:…"),
+        base=twins,
+    ),
+    Wrong(
+        certificates,
+        {WEB: {"port": 9443, "tls": arn("us-east-1")}},
+        "services.web.tls",
+        (f"is not of {ACCOUNT} in eu-west-1, where main is ({arn('us-east-1')})", "write a map"),
+    ),
+    Wrong(
+        certificates,
+        {WEB: {"port": 9443, "tls": {"main": arn(account=OTHER_ACCOUNT)}}},
+        "services.web.tls",
+        (f"is not of {ACCOUNT} in eu-west-1", OTHER_ACCOUNT),
+    ),
+    Wrong(
+        cross_zone_off,
+        {f"{BALANCER}/cross_zone": False},
+        "clusters.main.balancer.cross_zone",
+        ("can't be off here (false)", "2 target groups hold a single node"),
+        base=V7,
+    ),
+    Wrong(
+        cross_zone_off,
+        {f"{BALANCER}/cross_zone": False, **LONELY},
+        "clusters.main.balancer.cross_zone",
+        ("can't be off here (false)", "1 target groups hold a single node"),
+    ),
+    Wrong(
+        health_timing,
+        {WEB: {"port": 9090, "health": {"interval": 10, "timeout": 10}}},
+        "services.web.health.timeout",
+        ("is not less than the interval of 10 s (10)", "write 9 or less", "ModifyTargetGroup"),
+    ),
+    Wrong(
+        health_timing,
+        {WEB: {"port": 9090, "health": {"timeout": 5}}},
+        "services.web.health.timeout",
+        ("is not less than the interval of 5 s (5)",),
+    ),
+    Wrong(
+        health_timing,
+        {HEALTH: {"timeout": 5}},
+        "clusters.main.balancer.health.timeout",
+        ("is not less than the interval of 5 s (5)",),
+    ),
+    Wrong(
+        health_timing,
+        # The service has settings of its own; the auxiliary groups follow the balancer's.
+        {HEALTH: {"timeout": 20}, "services/jdbc": {"port": 9999, "health": {"interval": 30}}},
+        "clusters.main.balancer.health.timeout",
+        ("is not less than the interval of 5 s (20)",),
+        base=V7,
+    ),
+    Wrong(
+        health_timing,
+        {WEB: {"port": 9090, "health": {"path": "/ready"}}},
+        "services.web.health.path",
+        ("is given for a tcp check (/ready)", "add protocol: http"),
+    ),
+    Wrong(
+        no_balancer,
+        {f"{BALANCER}/kind": "none"},
+        "clusters.main.balancer.kind",
+        ("is for one node, and main has 2 (none)", "write kind: nlb, or keep one node"),
+    ),
+    Wrong(
+        nothing_in_between,
+        {WEB: {"port": 80, "node_port": 9090}},
+        "services.web.node_port",
+        ("can't differ from port (9090)", "write node_port: 80, or give main a balancer"),
+        base=bare,
+    ),
+    Wrong(
+        nothing_in_between,
+        {WEB: {"port": 9443, "tls": arn()}},
+        "services.web.tls",
+        ("can't be without a balancer", "clients of main connect to the node itself"),
+        base=bare,
+    ),
+    Wrong(
+        nothing_in_between,
+        # Nor is a certificate asked for that could not be used.
+        {WEB: {"port": 9443, "tls": {"main": arn()}}},
+        "services.web.tls",
+        ("can't be without a balancer", "clients of spare connect to the node itself"),
+        base=mixed,
+    ),
+    Wrong(
+        addresses,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.32.4", "eu-west-1c": "10.0.64.4"}},
+        "clusters.main.balancer.addresses.eu-west-1c",
+        ("is not one of the cluster's zones (eu-west-1c)", f"write one of {A}, {B}"),
+    ),
+    Wrong(
+        addresses,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4"}},
+        "clusters.main.balancer.addresses",
+        (f"has none for {B}", "in every zone or in none"),
+    ),
+    Wrong(
+        addresses,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4", B: ELASTIC}},
+        f"clusters.main.balancer.addresses.{B}",
+        (f"does not fit an internal balancer ({ELASTIC})", "write a free address"),
+    ),
+    Wrong(
+        addresses,
+        {**PUBLIC, f"{BALANCER}/addresses": {A: ELASTIC, B: "10.0.32.4"}},
+        f"clusters.main.balancer.addresses.{B}",
+        ("does not fit an internet-facing balancer (10.0.32.4)", "write eipalloc-…"),
+        base=given,
+    ),
+    Wrong(
+        addresses_twice,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.0.4"}},
+        f"clusters.main.balancer.addresses.{B}",
+        (f"is the address in {A} of main too (10.0.0.4)", "write another one"),
+        base=given,
+    ),
+    Wrong(
+        addresses_twice,
+        # One Elastic IP for two clusters of a region.
+        {
+            "clusters/main/balancer/addresses": {A: ELASTIC, B: "eipalloc-01234567"},
+            "clusters/spare/balancer/addresses": {A: "eipalloc-12345678", B: ELASTIC},
+        },
+        f"clusters.spare.balancer.addresses.{B}",
+        (f"is the address in {A} of main too ({ELASTIC})",),
+        base=neighbours,
+    ),
+    Wrong(
+        addresses_in_created_subnets,
+        {f"{BALANCER}/addresses": {A: "10.0.0.3", B: "10.0.32.4"}},
+        f"clusters.main.balancer.addresses.{A}",
+        ("is no free address of eu-west-1a's subnet 10.0.0.0/20 (10.0.0.3)", "10.0.0.4 to 10.0."),
+    ),
+    Wrong(
+        addresses_in_created_subnets,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.47.255"}},
+        f"clusters.main.balancer.addresses.{B}",
+        ("is no free address of eu-west-1b's subnet 10.0.32.0/20 (10.0.47.255)",),
+    ),
+)
+RIGHT = (
+    Right(tls_listener, {WEB: {"port": 9443, "tls": arn()}}),
+    Right(tls_listener, {WEB: {"port": 9443, "sticky": True, "idle_timeout": 6000}}),
+    Right(certificates, {WEB: {"port": 9443, "tls": arn()}}),
+    Right(
+        certificates,
+        {WEB: {"port": 9443, "tls": {"main": arn(), "spare": arn("us-east-1")}}},
+        base=twins,
+    ),
+    Right(cross_zone_off, {f"{BALANCER}/cross_zone": False}),
+    Right(cross_zone_off, {f"{BALANCER}/cross_zone": True}, base=V7),
+    Right(health_timing, {WEB: {"port": 9090, "health": {"interval": 10, "timeout": 9}}}),
+    Right(health_timing, {HEALTH: {"timeout": 4}}, base=V7),
+    Right(health_timing, {HEALTH: {"interval": 300, "timeout": 120}}, base=V7),
+    Right(
+        health_timing,
+        # The service's own settings count, wherever the others come from.
+        {HEALTH: {"interval": 10, "timeout": 9}, WEB: {"port": 9090, "health": {"timeout": 2}}},
+    ),
+    Right(
+        health_timing,
+        {HEALTH: {"protocol": "http"}, WEB: {"port": 9090, "health": {"path": "/ready"}}},
+    ),
+    Right(no_balancer, {}, base=bare),
+    Right(no_balancer, LONELY),
+    Right(nothing_in_between, {WEB: {"port": 9090, "node_port": 9090}}, base=bare),
+    Right(nothing_in_between, {WEB: {"port": 80, "node_port": 9090}}),
+    Right(addresses, {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.32.4"}}),
+    Right(addresses, {f"{BALANCER}/addresses": {A: "192.168.1.1", B: "10.0.0.1"}}, base=given),
+    Right(
+        addresses,
+        {**PUBLIC, f"{BALANCER}/addresses": {A: ELASTIC, B: "eipalloc-01234567"}},
+        base=given,
+    ),
+    # The same private address in two VPCs is two addresses.
+    Right(
+        addresses_twice,
+        {
+            "clusters/main/balancer": {**INTERNAL, "addresses": {A: "10.0.0.4", B: "10.0.32.4"}},
+            "clusters/spare/balancer": {**INTERNAL, "addresses": {A: "10.0.0.4", B: "10.0.32.4"}},
+        },
+        base=neighbours,
+    ),
+    Right(
+        addresses_in_created_subnets,
+        {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.47.254"}},
+    ),
+    Right(
+        addresses_in_created_subnets,
+        {f"{BALANCER}/addresses": {A: "10.0.0.1", B: "172.16.0.1"}},
+        base=given,
+    ),
+)

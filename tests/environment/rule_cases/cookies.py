@@ -1,0 +1,202 @@
+"""Cases of the rules about cookies on a Network Load Balancer."""
+
+from functools import partial
+from typing import Any
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.cookies import (
+    cookies_and_checks,
+    cookies_and_client_ip,
+    cookies_and_cross_zone,
+    cookies_and_idle_timeout,
+    cookies_and_subnets,
+    cookies_and_zones,
+    cookies_are_for_http,
+    cookies_inside_tls,
+    cookies_of_one_host,
+    cookies_without_a_balancer,
+)
+from tests.environment.rule_cases.balancer import A, arn, bare, given, mixed
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import Data, changed, minimal, subnet
+
+WEB = "services/web"
+BALANCER = "clusters/main/balancer"
+BY_COOKIE: Data = {"port": 9090, "sticky": "cookie"}
+PLAIN = {WEB: BY_COOKIE}
+
+
+def web(**settings: Any) -> dict[str, Any]:
+    """A service with cookies."""
+    return {WEB: {**BY_COOKIE, **settings}}
+
+
+def one_zone() -> Data:
+    """Both nodes in one zone, and none besides."""
+    return changed(
+        minimal(),
+        {
+            "clusters/main/network/zones": [A],
+            "clusters/main/nodes/node2/zone": A,
+            "clusters/main/allow_single_zone": True,
+        },
+    )
+
+
+def given_zone() -> Data:
+    """The same in an existing VPC."""
+    zones = {A: {"nodes": subnet(1), "balancer": subnet(2)}}
+    return changed(
+        given(),
+        {
+            "clusters/main/network/zones": zones,
+            "clusters/main/nodes/node2/zone": A,
+            "clusters/main/allow_single_zone": True,
+        },
+    )
+
+
+WRONG = (
+    Wrong(
+        cookies_are_for_http,
+        {"services/jdbc": {"port": 9999, "sticky": "cookie"}},
+        "services.jdbc.sticky",
+        (
+            "is for web services (cookie)",
+            "nodes speak no HTTP on 9999 (Virtual DataPort)",
+            "write sticky: true",
+        ),
+    ),
+    Wrong(
+        cookies_are_for_http,
+        # By its name, whatever its port.
+        {"services/odbc": {"port": 15432, "sticky": "cookie"}},
+        "services.odbc.sticky",
+        ("is for web services (cookie)", "nodes speak no HTTP on 15432 (odbc)"),
+    ),
+    Wrong(
+        cookies_are_for_http,
+        {
+            "services/batch": {"port": 80, "node_port": 8000, "sticky": "cookie"},
+            "denodo/program": False,
+        },
+        "services.batch.sticky",
+        ("nodes speak no HTTP on 8000 (Scheduler)",),
+    ),
+    Wrong(
+        cookies_are_for_http,
+        {"services/flight": {"port": 9994, "sticky": "cookie"}},
+        "services.flight.sticky",
+        ("nodes speak no HTTP on 9994 (Virtual DataPort Arrow Flight SQL)",),
+        base=partial(minimal, "9.0"),
+    ),
+    Wrong(
+        cookies_inside_tls,
+        web(port=443, node_port=9443),
+        "services.web.sticky",
+        ("needs a certificate here (cookie)", "nodes speak TLS on 9443", "add tls:"),
+    ),
+    Wrong(
+        cookies_and_checks,
+        web(health={"protocol": "tcp"}),
+        "services.web.health.protocol",
+        ("can't be tcp for web, which has cookies (tcp)", "checks by HTTP", "write http with"),
+    ),
+    Wrong(
+        cookies_and_checks,
+        {**PLAIN, f"{BALANCER}/health": {"protocol": "tcp"}},
+        "clusters.main.balancer.health.protocol",
+        ("can't be tcp for web", "add health: {protocol: http, path: /…} to web"),
+    ),
+    Wrong(
+        cookies_and_client_ip,
+        web(client_ip=False),
+        "services.web.client_ip",
+        ("can't be off with cookies (false)", "X-Forwarded-For", "remove it"),
+    ),
+    Wrong(
+        cookies_and_idle_timeout,
+        web(idle_timeout=4001),
+        "services.web.idle_timeout",
+        ("is too long with cookies (4001)", "waits 4000 s at most", "write 4000 or less"),
+    ),
+    Wrong(
+        cookies_and_zones,
+        PLAIN,
+        "clusters.main.network.zones",
+        ("is one zone, and web has cookies", "needs 2 zones", "add a zone; it needs no nodes"),
+        base=one_zone,
+    ),
+    Wrong(
+        cookies_and_zones,
+        PLAIN,
+        "clusters.main.network.zones",
+        ("is one zone, and web has cookies",),
+        base=given_zone,
+    ),
+    Wrong(
+        cookies_and_subnets,
+        {**PLAIN, "clusters/main/network/cidr": "10.0.0.0/24"},
+        "clusters.main.network.cidr",
+        ("is too small for web, which has cookies (10.0.0.0/24)", "would be of /28", "of /23"),
+    ),
+    Wrong(
+        cookies_and_cross_zone,
+        {**PLAIN, f"{BALANCER}/cross_zone": False},
+        "clusters.main.balancer.cross_zone",
+        ("can't be off, as web has cookies (false)", "or write sticky: true"),
+    ),
+    Wrong(
+        cookies_of_one_host,
+        {**PLAIN, "services/app": {"port": 8081, "sticky": "cookie"}},
+        "services.web.sticky",
+        ("shares its cookie with app (cookie)", "AWSALB", "different host names"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        cookies_without_a_balancer,
+        PLAIN,
+        "services.web.sticky",
+        ("can't be cookie without a balancer (cookie)", "clients of main connect to the node"),
+        base=bare,
+    ),
+    Wrong(
+        cookies_without_a_balancer,
+        PLAIN,
+        "services.web.sticky",
+        ("can't be cookie without a balancer (cookie)", "or give spare a balancer"),
+        base=mixed,
+    ),
+)
+RIGHT = (
+    Right(cookies_are_for_http, PLAIN),
+    # A port of nothing of Denodo's is what its owner says.
+    Right(cookies_are_for_http, {"services/app": {"port": 8081, "sticky": "cookie"}}),
+    Right(cookies_are_for_http, {"services/jdbc": {"port": 9999, "sticky": True}}),
+    Right(cookies_inside_tls, web(port=443, node_port=9443, tls=arn())),
+    Right(cookies_inside_tls, web(port=443, node_port=9090, tls=arn())),
+    Right(cookies_inside_tls, web(port=9443, node_port=9090)),
+    Right(cookies_and_checks, web(health={"protocol": "http", "path": "/up"})),
+    Right(cookies_and_checks, web(health={"port": 9090})),
+    Right(cookies_and_checks, {**PLAIN, "denodo/program": False}),
+    Right(
+        cookies_and_checks,
+        {**web(health={"protocol": "https"}), f"{BALANCER}/health": {"protocol": "tcp"}},
+    ),
+    Right(cookies_and_client_ip, web(client_ip=True)),
+    Right(cookies_and_client_ip, {WEB: {"port": 9090, "client_ip": False}}),
+    Right(cookies_and_idle_timeout, web(idle_timeout=4000)),
+    # Its listener on the Network Load Balancer is no TLS listener, whose timeout is fixed.
+    Right(cookies_and_idle_timeout, web(idle_timeout=900, tls=arn())),
+    Right(cookies_and_idle_timeout, {WEB: {"port": 9090, "idle_timeout": 6000}}),
+    Right(cookies_and_zones, PLAIN),
+    Right(cookies_and_zones, {WEB: 9090}, base=one_zone),
+    Right(cookies_and_subnets, {**PLAIN, "clusters/main/network/cidr": "10.0.0.0/23"}),
+    Right(cookies_and_subnets, {WEB: 9090, "clusters/main/network/cidr": "10.0.0.0/24"}),
+    Right(cookies_and_subnets, PLAIN, base=given),
+    Right(cookies_and_cross_zone, {WEB: 9090, f"{BALANCER}/cross_zone": False}),
+    Right(cookies_and_cross_zone, PLAIN),
+    Right(cookies_of_one_host, {**PLAIN, "services/app": {"port": 8081, "sticky": True}}),
+    Right(cookies_without_a_balancer, PLAIN),
+    Right(cookies_without_a_balancer, {WEB: {"port": 9090, "sticky": True}}, base=bare),
+)

@@ -1,0 +1,311 @@
+"""Cases of the rules about failover: which records and checks can work between two clusters."""
+
+from functools import partial
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.failover import (
+    alarm_in_another_account,
+    check_reaches,
+    names_two_clusters,
+    nobody_sees_it,
+    one_kind_of_record,
+    one_node_moves_the_site,
+    record_name,
+    settings_without_use,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import (
+    ACCOUNT,
+    CHECKERS,
+    GONE,
+    OTHER_ACCOUNT,
+    Data,
+    changed,
+    cluster,
+    twins,
+)
+
+V7 = partial(twins, "7.0")
+HEALTH = "failover/health"
+MAIN, SPARE = "clusters/main/balancer", "clusters/spare/balancer"
+ALARM = {HEALTH: "alarm"}
+FACING = {f"{MAIN}/scheme": "internet-facing", f"{SPARE}/scheme": "internet-facing"}
+CHECKED = {
+    "clusters/main/network/health_checkers": CHECKERS,
+    "clusters/spare/network/health_checkers": CHECKERS,
+}
+ENDPOINT = {**FACING, **CHECKED, HEALTH: "endpoint"}
+WORLD = {f"{MAIN}/clients": ["0.0.0.0/0"], f"{SPARE}/clients": ["0.0.0.0/0"]}
+APART = {"clusters/spare/account": OTHER_ACCOUNT}
+ODBC_ONLY = {"services": {"odbc": 9996}}
+
+
+def singles(scheme: str = "internal", control: str = "operator") -> Data:
+    """Two single nodes without balancers."""
+    balancer = {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]}
+    bare = {
+        f"clusters/{name}/{key}": value
+        for name in ("main", "spare")
+        for key, value in (("balancer", balancer), ("nodes/node2", GONE))
+    }
+    return changed(twins(), {**bare, "failover/control": control})
+
+
+def public_singles() -> Data:
+    """Two single nodes with public addresses that are checked from outside."""
+    return changed(singles("internet-facing", "automatic"), CHECKED)
+
+
+WRONG = (
+    Wrong(
+        names_two_clusters,
+        {"failover/secondary": "spair"},
+        "failover.secondary",
+        ("is no cluster of this file (spair)", "write one of main, spare"),
+        base=twins,
+    ),
+    Wrong(
+        names_two_clusters,
+        {"failover/primary": "other"},
+        "failover.primary",
+        ("is no cluster of this file (other)",),
+        base=twins,
+    ),
+    Wrong(
+        names_two_clusters,
+        {"failover/secondary": "main"},
+        "failover.secondary",
+        ("is the primary too (main)", "write another one of main, spare"),
+        base=twins,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "denodo.example.com"},
+        "failover.record",
+        ("ends in the zone's name", "denodo.example.com.example.com", 'write "denodo"'),
+        base=twins,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "example.com"},
+        "failover.record",
+        ("ends in the zone's name (example.com)", 'write "@"'),
+        base=twins,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "denodo.Example.COM"},
+        "failover.record",
+        ("ends in the zone's name (denodo.Example.COM)", 'write "denodo"'),
+        base=twins,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "@", **ALARM},
+        "failover.record",
+        ("is the zone's apex, and health is alarm (@)", "CNAME", "or health: target-health"),
+        base=twins,
+    ),
+    Wrong(
+        record_name,
+        # Without the zone's name, which is said too, it would be the apex.
+        {"failover/record": "example.com", **ALARM},
+        "failover.record",
+        ("is the zone's apex, and health is alarm (example.com)",),
+        base=twins,
+        others=1,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "@"},
+        "failover.record",
+        ("is the zone's apex, and health is alarm (@)",),
+        base=V7,
+    ),
+    Wrong(
+        record_name,
+        {"failover/record": "@", **ENDPOINT},
+        "failover.record",
+        ("is the zone's apex, and health is endpoint (@)",),
+        base=twins,
+    ),
+    Wrong(
+        check_reaches,
+        {HEALTH: "endpoint", **FACING, **CHECKED, f"{SPARE}/scheme": "internal"},
+        "failover.health",
+        ("can't be endpoint for spare, whose balancer is internal", "reach no private address"),
+        base=twins,
+    ),
+    Wrong(
+        check_reaches,
+        {**ENDPOINT, "clusters/main/network/health_checkers": GONE},
+        "clusters.main.network.health_checkers",
+        (
+            "is missing",
+            "aws ec2 describe-managed-prefix-lists --region eu-west-1",
+            "com.amazonaws.eu-west-1.route53-healthchecks",
+        ),
+        base=twins,
+    ),
+    Wrong(
+        check_reaches,
+        {**ODBC_ONLY, **ALARM},
+        "services",
+        ("has no jdbc", "health: alarm watches the jdbc service", "add jdbc: 9999"),
+        base=twins,
+    ),
+    Wrong(
+        check_reaches,
+        ALARM,
+        "failover.health",
+        ("can't be alarm for main, which has no balancer", "write health: auto"),
+        base=public_singles,
+        others=1,
+    ),
+    Wrong(
+        nobody_sees_it,
+        {"failover/control": GONE},
+        "failover.control",
+        ("can't be automatic: main is a single internal node", "write control: operator"),
+        base=singles,
+        others=1,
+    ),
+    Wrong(
+        nobody_sees_it,
+        ALARM,
+        "failover.health",
+        ("can't be alarm for main, a single internal node", "write health: auto"),
+        base=singles,
+        others=1,
+    ),
+    Wrong(
+        one_kind_of_record,
+        {f"clusters/{name}": cluster(region) for name, region in (("main", "eu-west-1"),)},
+        "failover",
+        ("joins spare, which has no balancer, with one that has", "give both a balancer, or none"),
+        base=public_singles,
+    ),
+    Wrong(
+        one_kind_of_record,
+        {HEALTH: "target-health"},
+        "failover.health",
+        ("can't be target-health: main has no balancer", "write health: auto"),
+        base=public_singles,
+    ),
+    Wrong(
+        alarm_in_another_account,
+        {**ALARM, **APART},
+        "failover.health",
+        (
+            f"can't be alarm for spare, which is in account {OTHER_ACCOUNT} while the failover",
+            "an alarm of its own account only",
+        ),
+        base=twins,
+    ),
+    Wrong(
+        alarm_in_another_account,
+        {"failover/account": OTHER_ACCOUNT, **APART},
+        "failover.health",
+        (f"can't be alarm for main, which is in account {ACCOUNT}",),
+        base=V7,
+    ),
+    Wrong(
+        alarm_in_another_account,
+        {**ENDPOINT, **APART, "failover/control": "operator"},
+        "failover.control",
+        (f"can't be operator with spare in account {OTHER_ACCOUNT}",),
+        base=twins,
+    ),
+    *(
+        Wrong(
+            settings_without_use,
+            {f"failover/{key}": value},
+            f"failover.{key}",
+            (f"has no effect with these clusters ({shown})",),
+            base=twins,
+        )
+        for key, value, shown in (
+            ("ttl", 60, "60"),
+            ("interval", 10, "10"),
+            ("threshold", 3, "3"),
+            ("secondary_health", False, "false"),
+            ("control", "operator", "operator"),
+        )
+    ),
+    Wrong(
+        settings_without_use,
+        {**ALARM, "failover/interval": 30},
+        "failover.interval",
+        ("has no effect with these clusters (30)", "alarms are read every 60 s"),
+        base=twins,
+    ),
+    Wrong(
+        settings_without_use,
+        # The only endpoint is the secondary's, which is not checked.
+        {
+            f"{SPARE}/scheme": "internet-facing",
+            "failover/secondary_health": False,
+            "failover/interval": 30,
+        },
+        "failover.interval",
+        ("has no effect with these clusters (30)",),
+        base=V7,
+    ),
+    Wrong(
+        one_node_moves_the_site,
+        {HEALTH: "target-health"},
+        "failover.health",
+        ("makes one node of main move the whole site", "2 target groups", "write health: auto"),
+        base=V7,
+        severity=Severity.WARNING,
+    ),
+)
+RIGHT = (
+    Right(names_two_clusters, {}, base=twins),
+    Right(names_two_clusters, {"failover/primary": "spare", "failover/secondary": "main"}, twins),
+    Right(names_two_clusters, {"failover": GONE}, base=twins),
+    Right(record_name, {"failover/record": "@"}, base=twins),
+    Right(record_name, {"failover/record": "denodo.example"}, base=twins),
+    Right(record_name, {"failover/record": "notexample.com"}, base=twins),
+    # IP records may stand at the apex.
+    Right(record_name, {"failover/record": "@"}, base=public_singles),
+    Right(check_reaches, ENDPOINT, base=twins),
+    Right(check_reaches, {**FACING, **WORLD, HEALTH: "endpoint"}, base=twins),
+    Right(check_reaches, {**ODBC_ONLY, HEALTH: "target-health"}, base=twins),
+    Right(
+        check_reaches,
+        # Nothing checks the secondary, so nothing has to get there.
+        {**ENDPOINT, f"{SPARE}/scheme": "internal", "failover/secondary_health": False},
+        base=twins,
+    ),
+    Right(nobody_sees_it, {}, base=singles),
+    Right(nobody_sees_it, {}, base=public_singles),
+    Right(one_kind_of_record, {}, base=public_singles),
+    Right(one_kind_of_record, {}, base=twins),
+    Right(alarm_in_another_account, ALARM, base=twins),
+    Right(alarm_in_another_account, {HEALTH: "target-health", **APART}, base=V7),
+    Right(alarm_in_another_account, {**ENDPOINT, **APART}, base=twins),
+    Right(alarm_in_another_account, {**ALARM, **APART, "failover/secondary_health": False}, twins),
+    Right(
+        settings_without_use,
+        {**ALARM, "failover/ttl": 0, "failover/threshold": 10, "failover/secondary_health": False},
+        base=twins,
+    ),
+    Right(
+        settings_without_use,
+        {**ENDPOINT, "failover/interval": 30, "failover/control": "operator"},
+        base=twins,
+    ),
+    Right(one_node_moves_the_site, {HEALTH: "target-health"}, base=twins),
+    Right(one_node_moves_the_site, {HEALTH: "auto"}, base=V7),
+    # A cluster of one node is lost with it, whoever watches.
+    Right(
+        one_node_moves_the_site,
+        {
+            HEALTH: "target-health",
+            "clusters/main/nodes/node2": GONE,
+            "clusters/spare/nodes/node2": GONE,
+        },
+        base=twins,
+    ),
+)

@@ -1,0 +1,178 @@
+"""Cases of the rules about VPCs, subnets, zones and CIDRs."""
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.network import (
+    created_network,
+    given_network,
+    node_zones,
+    overlapping_vpcs,
+    repeated_cidrs,
+    single_zone,
+    way_out_of_public_nodes,
+    zones_of_region,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import GONE, Data, subnet, twins
+from tests.support.configurations import given_network as given
+
+ONE_ZONE = {
+    "clusters/main/nodes/node2/zone": "eu-west-1a",
+    "clusters/main/network/zones": ["eu-west-1a"],
+}
+NETWORK = "clusters/main/network"
+ALONE = {"clusters/main/nodes": {"node1": {"zone": "eu-west-1a"}}}
+
+
+PUBLIC: Data = {
+    "clusters/main/nodes/node2": GONE,
+    "clusters/main/balancer": {
+        "kind": "none",
+        "scheme": "internet-facing",
+        "clients": ["10.0.0.0/8"],
+    },
+}
+
+
+def _given(**zones: Data) -> Data:
+    """A given network with other subnets in some zones, by their letter."""
+    network = given()
+    for letter, subnets in zones.items():
+        network["zones"][f"eu-west-1{letter}"] = subnets
+    return {NETWORK: network}
+
+
+WRONG = (
+    Wrong(
+        way_out_of_public_nodes,
+        {**PUBLIC, NETWORK: given()},
+        "clusters.main.network.zones.eu-west-1a",
+        ("must give a new node a public address", "gets its Elastic IP after"),
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        zones_of_region,
+        {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "us-east-1a"]},
+        "clusters.main.network.zones.us-east-1a",
+        ("is no zone of eu-west-1 (us-east-1a)", "write a zone like eu-west-1a"),
+    ),
+    Wrong(
+        zones_of_region,
+        {f"{NETWORK}/zones": {"eu-west-1a": {}, "eu-west-1b": {}, "eu-west-2a": {}}},
+        "clusters.main.network.zones.eu-west-2a",
+        ("is no zone of eu-west-1 (eu-west-2a)",),
+    ),
+    Wrong(
+        given_network,
+        _given(b={"nodes": subnet(3)}),
+        "clusters.main.network.zones.eu-west-1b.balancer",
+        ("is missing", "add balancer: subnet-… of eu-west-1b"),
+    ),
+    Wrong(
+        given_network,
+        _given(b={"balancer": subnet(4)}),
+        "clusters.main.network.zones.eu-west-1b.nodes",
+        ("is missing", "add nodes: subnet-… of eu-west-1b"),
+    ),
+    Wrong(
+        given_network,
+        _given(b={"nodes": subnet(1), "balancer": subnet(4)}),
+        "clusters.main.network.zones.eu-west-1b.nodes",
+        (f"is the subnet of eu-west-1a too ({subnet(1)})", "a subnet is in one zone"),
+    ),
+    Wrong(
+        created_network,
+        {f"{NETWORK}/cidr": GONE},
+        "clusters.main.network.cidr",
+        ("is missing", "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one"),
+    ),
+    Wrong(
+        created_network,
+        {f"{NETWORK}/cidr": "10.0.0.0/25"},
+        "clusters.main.network.cidr",
+        ("has the wrong size", "(10.0.0.0/25)", "from /16 to /24"),
+    ),
+    Wrong(
+        created_network,
+        {f"{NETWORK}/cidr": "10.0.0.0/15"},
+        "clusters.main.network.cidr",
+        ("has the wrong size", "(10.0.0.0/15)"),
+    ),
+    Wrong(
+        created_network,
+        {f"{NETWORK}/zones": {"eu-west-1a": {"nodes": subnet(1)}, "eu-west-1b": {}}},
+        "clusters.main.network.zones.eu-west-1a.nodes",
+        (f"is given, but no VPC ({subnet(1)})", "add network.vpc"),
+    ),
+    Wrong(
+        created_network,
+        {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1i"]},
+        "clusters.main.network.zones.eu-west-1i",
+        ("has no room for (eu-west-1i)", "a to h"),
+    ),
+    Wrong(
+        node_zones,
+        {"clusters/main/nodes/node2/zone": "eu-west-1c"},
+        "clusters.main.nodes.node2.zone",
+        ("is not one of the cluster's zones (eu-west-1c)", "write one of eu-west-1a, eu-west-1b"),
+    ),
+    Wrong(
+        single_zone,
+        ONE_ZONE,
+        "clusters.main.nodes",
+        ("all 2 nodes are in one zone (eu-west-1a)", "allow_single_zone: true"),
+    ),
+    Wrong(
+        single_zone,
+        {**ONE_ZONE, "clusters/main/allow_single_zone": True},
+        "clusters.main.nodes",
+        ("all nodes are in eu-west-1a", "spread them over two zones"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        repeated_cidrs,
+        {"clusters/main/balancer/clients": ["10.0.0.0/8", "192.168.0.0/24", "10.0.0.0/8"]},
+        "clusters.main.balancer.clients.2",
+        ("stands here twice (10.0.0.0/8)", "remove one of the two"),
+    ),
+    Wrong(
+        repeated_cidrs,
+        {"solution_manager": {"cidrs": ["10.9.0.0/24", "10.9.0.0/24"]}},
+        "solution_manager.cidrs.1",
+        ("stands here twice (10.9.0.0/24)",),
+    ),
+    Wrong(
+        overlapping_vpcs,
+        {"clusters/spare/network/cidr": "10.0.128.0/17"},
+        "clusters.spare.network.cidr",
+        ("overlaps 10.0.0.0/16 of main (10.0.128.0/17)", "peered"),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
+)
+RIGHT = (
+    Right(way_out_of_public_nodes, PUBLIC),
+    Right(way_out_of_public_nodes, {NETWORK: given()}),
+    Right(way_out_of_public_nodes, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
+    Right(zones_of_region, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"]}),
+    Right(given_network, _given()),
+    # Nodes and balancer may share a subnet, and zones without nodes need none for them.
+    Right(given_network, _given(b={"nodes": subnet(4), "balancer": subnet(4)})),
+    Right(given_network, _given(c={"balancer": subnet(5)})),
+    Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/16"}),
+    Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/24"}),
+    Right(created_network, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1h"]}),
+    # An existing VPC has whatever size and zones it has.
+    Right(created_network, {NETWORK: {**given(), "cidr": "10.0.0.0/12"}}),
+    Right(node_zones, {"clusters/main/nodes/node3": {"zone": "eu-west-1b"}}),
+    Right(single_zone, {}),
+    Right(single_zone, ALONE),
+    Right(repeated_cidrs, {"clusters/main/balancer/clients": ["10.0.0.0/8", "10.0.0.0/16"]}),
+    Right(repeated_cidrs, {"solution_manager": {"cidrs": ["10.0.0.0/8"]}}),
+    Right(overlapping_vpcs, {"clusters/spare/network/cidr": "10.1.0.0/17"}, base=twins),
+    # Only what fails over to each other may have to be connected.
+    Right(
+        overlapping_vpcs,
+        {"clusters/spare/network/cidr": "10.0.0.0/16", "failover": GONE},
+        base=twins,
+    ),
+)

@@ -1,0 +1,282 @@
+"""Cases of the rules about AWS's quotas: at the limit, and one over."""
+
+from functools import partial
+from typing import Any
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.quotas import (
+    elastic_ip_quota,
+    listener_quota,
+    policy_quota,
+    resource_quota,
+    rule_quota,
+    target_quota,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import (
+    ACCOUNT,
+    CHECKERS,
+    GONE,
+    changed,
+    cluster,
+    given_network,
+    minimal,
+    networks,
+    twins,
+)
+
+V7 = partial(minimal, "7.0")
+CLIENTS = "clusters/main/balancer/clients"
+POLICIES = "clusters/main/instance/role_policies"
+MANAGERS = "solution_manager"
+FACING = {
+    f"clusters/{name}/{key}": value
+    for name in ("main", "spare")
+    for key, value in (
+        ("balancer/scheme", "internet-facing"),
+        ("network/health_checkers", CHECKERS),
+    )
+} | {"failover/health": "endpoint"}
+
+
+def _services(count: int) -> dict[str, Any]:
+    """So many services, jdbc among them."""
+    extra = {f"s{number}": 20000 + number for number in range(count - 1)}
+    return {"services": {"jdbc": 9999, **extra}}
+
+
+def _cookies(count: int) -> dict[str, Any]:
+    """So many services with cookies, and jdbc."""
+    extra = {f"s{number}": {"port": 20000 + number, "sticky": "cookie"} for number in range(count)}
+    return {"services": {"jdbc": 9999, **extra}}
+
+
+def _nodes(count: int, *, auxiliary: bool = False) -> dict[str, Any]:
+    """So many nodes in two zones."""
+    nodes: dict[str, dict[str, Any]] = {
+        f"n{number}": {"zone": f"eu-west-1{'ab'[number % 2]}"} for number in range(count)
+    }
+    if auxiliary:
+        for number, node in enumerate(nodes.values()):
+            node["auxiliary_port"] = 30001 + number
+    return {"clusters/main/nodes": nodes}
+
+
+def _policies(count: int) -> list[str]:
+    return [f"arn:aws:iam::{ACCOUNT}:policy/p{number}" for number in range(count)]
+
+
+def _zones(*counts: int) -> dict[str, Any]:
+    """Clusters in one region, with created VPCs over so many zones each."""
+    clusters = {}
+    for number, count in enumerate(counts):
+        zones = [f"eu-west-1{letter}" for letter in "abcdef"[:count]]
+        one = cluster(block=f"10.{number}.0.0/16")
+        clusters[f"c{number}"] = changed(one, {"network/zones": zones})
+    return {"clusters": clusters}
+
+
+def _bare(scheme: str) -> dict[str, Any]:
+    """One node without a balancer."""
+    return {
+        "clusters/c0/nodes/node2": GONE,
+        "clusters/c0/balancer": {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]},
+    }
+
+
+# In an existing VPC, 8.0: 8 rules of the firewall, a listener and a group for both services, six
+# resources a node and twelve besides.
+TWO_SERVICES = {"clusters/main/network": given_network(), **_services(2)}
+
+WRONG = (
+    Wrong(
+        listener_quota,
+        _services(51),
+        "clusters.main",
+        (
+            "needs 51 listeners of a Network Load Balancer, and AWS allows 50",
+            "51 services and 0 auxiliary ports (AWS, Quotas for your Network Load Balancers)",
+            "split the cluster in two",
+        ),
+    ),
+    Wrong(
+        listener_quota,
+        {**_services(39), **_nodes(12, auxiliary=True)},
+        "clusters.main",
+        ("needs 51 listeners", "39 services and 12 auxiliary ports"),
+        base=V7,
+    ),
+    Wrong(
+        target_quota,
+        {**_services(3), **_nodes(167)},
+        "clusters.main",
+        (
+            "needs 501 targets of a Network Load Balancer",
+            "AWS allows 500",
+            "each node counts once in every target group",
+        ),
+        others=1,
+    ),
+    Wrong(
+        target_quota,
+        # Auxiliary groups have a target each.
+        {**_services(15), **_nodes(32, auxiliary=True)},
+        "clusters.main",
+        ("needs 512 targets",),
+        base=V7,
+    ),
+    Wrong(
+        target_quota,
+        _cookies(5),
+        "clusters.main",
+        (
+            "needs 502 targets of a Network Load Balancer",
+            "and each of 5 services with cookies 100 (AWS, Use an Application Load Balancer as",
+        ),
+    ),
+    Wrong(
+        rule_quota,
+        {CLIENTS: networks(61)},
+        "clusters.main.balancer.clients",
+        (
+            "needs 61 rules of a security group in each direction, and AWS allows 60",
+            "the balancer's security group, inbound, with one range of ports a CIDR",
+            "join networks, for example neighbouring /24 into a /23",
+        ),
+    ),
+    Wrong(
+        rule_quota,
+        # The nodes go back to the balancer for their auxiliary ports.
+        {CLIENTS: networks(60)},
+        "clusters.main.balancer.clients",
+        ("needs 61 rules",),
+        base=V7,
+    ),
+    Wrong(
+        rule_quota,
+        {MANAGERS: {"cidrs": networks(60)}},
+        "solution_manager.cidrs",
+        ("needs 61 rules", "the nodes' security group, inbound"),
+    ),
+    Wrong(
+        rule_quota,
+        {
+            CLIENTS: networks(61),
+            "clusters/main/balancer/kind": "none",
+            "clusters/main/nodes/node2": GONE,
+        },
+        "clusters.main.balancer.clients",
+        ("needs 61 rules", "the nodes' security group, inbound"),
+    ),
+    Wrong(
+        rule_quota,
+        # 36 networks and the prefix list of Route 53's checkers, which counts as 25.
+        {**FACING, CLIENTS: networks(36)},
+        "clusters.main.balancer.clients",
+        ("needs 61 rules",),
+        base=twins,
+    ),
+    # At the limit it is a note, and no error.
+    *(
+        Wrong(
+            rule_quota,
+            changes,
+            "clusters.main",
+            (f"the {group} security group, inbound: one range of ports for each source",),
+            base=base,
+            severity=Severity.NOTE,
+        )
+        for group, changes, base in (
+            ("balancer's", {CLIENTS: networks(60), **_services(2)}, minimal),
+            ("balancer's", {CLIENTS: networks(59)}, V7),
+            ("nodes'", {MANAGERS: {"cidrs": networks(59)}}, minimal),
+        )
+    ),
+    Wrong(
+        rule_quota,
+        # Two forms of the rules stand while one replaces the other: 31 single ones and a range.
+        {**_services(2), CLIENTS: networks(21)},
+        "clusters.main",
+        (
+            "the balancer's security group, inbound: one range of ports for each source instead of",
+            "42 single rules, with room to change them, do not fit 60 rules",
+            "join client networks",
+        ),
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        rule_quota,
+        {MANAGERS: {"cidrs": networks(9)}},
+        "clusters.main",
+        ("the nodes' security group, inbound: one range of ports for each source",),
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        rule_quota,
+        # With a port for the check beside each.
+        {
+            "services": {
+                name: {"port": 20001 + n, "health": {"port": 30001 + n}}
+                for n, name in enumerate(["jdbc", *(f"s{n}" for n in range(29))])
+            }
+        },
+        "clusters.main",
+        ("the balancer's security group, outbound: one range", "60 single rules"),
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        resource_quota,
+        {**TWO_SERVICES, **_nodes(80)},
+        "clusters.main",
+        ("needs 505 resources in a template, and AWS allows 500", "split the cluster in two"),
+    ),
+    Wrong(
+        elastic_ip_quota,
+        _zones(3, 3),
+        "clusters.c1",
+        (
+            f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",
+            "the quota is 5 Elastic IP addresses in a region",
+            "have AWS raise the quota before the deploy",
+        ),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        elastic_ip_quota,
+        # A node that is reached from the internet has one, besides those of the zones.
+        _zones(5) | _bare("internet-facing"),
+        "clusters.c0",
+        (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        policy_quota,
+        {POLICIES: _policies(11)},
+        "clusters.main.instance.role_policies",
+        ("needs 11 managed policies attached to a role, and AWS allows 10", "join policies"),
+    ),
+    Wrong(
+        policy_quota,
+        {"clusters/main/nodes/node1/instance": {"role_policies": _policies(11)}},
+        "clusters.main.nodes.node1.instance.role_policies",
+        ("needs 11 managed policies",),
+    ),
+)
+RIGHT = (
+    Right(listener_quota, _services(50)),
+    Right(listener_quota, {**_services(38), **_nodes(12, auxiliary=True)}, base=V7),
+    Right(target_quota, {**_services(10), **_nodes(50)}),
+    Right(target_quota, _cookies(4)),
+    Right(target_quota, {**_services(9), **_nodes(50)}),
+    Right(target_quota, {**_services(19), **_nodes(25, auxiliary=True)}, base=V7),
+    # 35 networks and the checkers' prefix list, to a single port.
+    Right(rule_quota, {**FACING, CLIENTS: networks(35)}, base=twins),
+    # Without a note: 40 single rules and 20 ranges fit together.
+    Right(rule_quota, {CLIENTS: networks(20), **_services(2)}),
+    Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
+    Right(elastic_ip_quota, _zones(3, 2)),
+    Right(elastic_ip_quota, _zones(5)),
+    Right(elastic_ip_quota, _zones(5) | _bare("internal")),
+    Right(elastic_ip_quota, _zones(5) | {"clusters/c0/balancer/scheme": "internet-facing"}),
+    Right(policy_quota, {POLICIES: _policies(10)}),
+)

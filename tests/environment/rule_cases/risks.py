@@ -1,0 +1,87 @@
+"""Cases of what is allowed and warned about, and of what is not deployed yet."""
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.risks import (
+    clients_behind_nat,
+    idle_on_nitro_v6,
+    one_node,
+    open_to_the_world,
+    unprotected,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import GONE
+
+BALANCER = "clusters/main/balancer"
+CLIENTS = f"{BALANCER}/clients"
+LONELY = {"clusters/main/nodes/node2": GONE}
+IDLE = "services/jdbc"
+TYPE = "clusters/main/instance/type"
+
+WRONG = (
+    Wrong(
+        open_to_the_world,
+        {CLIENTS: ["10.0.0.0/8", "0.0.0.0/0"]},
+        "clusters.main.balancer.clients.1",
+        ("lets everyone connect (0.0.0.0/0)", "write the networks of your clients"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        unprotected,
+        {f"{BALANCER}/deletion_protection": GONE},
+        "clusters.main.balancer",
+        ("has no deletion protection", "after the first deploy, write deletion_protection: true"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        one_node,
+        LONELY,
+        "clusters.main.nodes",
+        ("is one node", "add a node in another zone"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        clients_behind_nat,
+        {f"{BALANCER}/scheme": "internet-facing"},
+        "clusters.main.balancer.clients",
+        ("may hold a NAT device: clients on the internet", "jdbc keep", "client_ip: false"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        clients_behind_nat,
+        {CLIENTS: ["10.0.0.1/32"]},
+        "clusters.main.balancer.clients",
+        ("may hold a NAT device: 10.0.0.1/32",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        idle_on_nitro_v6,
+        {IDLE: {"port": 9999, "idle_timeout": 351}, TYPE: "m8i.xlarge"},
+        "services.jdbc.idle_timeout",
+        ("is longer than main's nodes remember (351)", "m8i.xlarge", "350 s by default"),
+        severity=Severity.WARNING,
+    ),
+)
+RIGHT = (
+    Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
+    Right(unprotected, {f"{BALANCER}/deletion_protection": True}),
+    Right(unprotected, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),
+    Right(one_node, {}),
+    Right(clients_behind_nat, {CLIENTS: ["10.0.0.0/31"]}),
+    Right(
+        clients_behind_nat,
+        {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
+    ),
+    Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
+    # Nothing could be written instead.
+    Right(
+        clients_behind_nat,
+        {
+            CLIENTS: ["10.0.0.1/32"],
+            IDLE: {"port": 9999, "client_ip": False},
+            "services/web": {"port": 9090, "sticky": "cookie"},
+        },
+    ),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 350}, TYPE: "m8i.xlarge"}),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m7i.xlarge"}),
+    Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
+)

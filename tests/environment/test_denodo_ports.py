@@ -1,0 +1,94 @@
+"""Ports and what hangs on Denodo's version are what the manuals and the article say."""
+
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.derived.firewall import management_ports
+from denodo_ha.environment.derived.topology import listeners, single_node_groups
+from denodo_ha.environment.facts.denodo_ports import JDBC_URLS, PORTS, VERSIONS, Version
+from denodo_ha.environment.loading.loader import load
+from tests.support.assembly import ROOT
+from tests.support.configurations import Data, changed, loaded, minimal
+
+
+def of(folder: Path, data: Data) -> set[int]:
+    """The ports of the cluster `main`'s balancer."""
+    environment = loaded(folder, data).environment
+    return {one.port for one in listeners(environment, environment.clusters["main"])}
+
+
+def test_article_has_these_ports() -> None:
+    environment = load(ROOT / "config/examples/active-passive.yaml").environment
+    assert environment.denodo.version == "7.0"
+    for cluster in environment.clusters.values():
+        served = {(one.port, one.target_port, one.nodes) for one in listeners(environment, cluster)}
+        assert served == {
+            (9999, 9999, ("node1", "node2")),
+            (9996, 9996, ("node1", "node2")),
+            (9090, 9090, ("node1", "node2")),
+            (19997, 19997, ("node1",)),
+            (29997, 29997, ("node2",)),
+        }
+        single = single_node_groups(environment, cluster)
+        assert [one.port for one in single] == [19997, 29997]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_services_left_out_are_the_version_s(version: Version, tmp_path: Path) -> None:
+    data = minimal(version)
+    del data["services"]
+    auxiliary = {19997, 29997} if version == "7.0" else set()
+    assert of(tmp_path, data) == {9999, 9996, 9090} | auxiliary
+
+
+def test_flight_is_served_where_it_is_named(tmp_path: Path) -> None:
+    data = changed(minimal("9.0"), {"services/flight": 9994})
+    assert of(tmp_path, data) == {9999, 9994}
+
+
+def test_only_7_has_auxiliary_ports() -> None:
+    assert {version: ports.auxiliary for version, ports in PORTS.items()} == {
+        "7.0": True,
+        "8.0": False,
+        "9.0": False,
+    }
+
+
+def test_managers_reach_jmx_from_8_on() -> None:
+    assert {version: set(ports.management) for version, ports in PORTS.items()} == {
+        "7.0": {9999, 9090, 9443, 8000},
+        "8.0": {9999, 9997, 9995, 9090, 9443, 8000},
+        "9.0": {9999, 9997, 9995, 9090, 9443, 8000},
+    }
+
+
+def test_managers_follow_a_service_to_its_node_port(tmp_path: Path) -> None:
+    data = changed(
+        minimal("7.0"),
+        {"services": {"jdbc": {"port": 443, "node_port": 19999}, "web": {"port": 80}}},
+    )
+    assert management_ports(loaded(tmp_path, data).environment) == (80, 8000, 9443, 19999)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_manages_or_stops_a_node_is_private(version: Version) -> None:
+    ports = PORTS[version]
+    assert ports.private <= ports.occupied.keys()
+    assert {9998, 9097, 9098, 9099} <= ports.private
+    assert not ports.private & set(ports.services.values())
+    # JMX of Virtual DataPort; in 7.0 these are what auxiliary ports may be.
+    assert ({9997, 9995} <= ports.private) == (version != "7.0")
+    assert ({9997, 9995} & ports.occupied.keys() == set()) == (version == "7.0")
+
+
+def test_flight_is_occupied_in_9_only() -> None:
+    assert [version for version in VERSIONS if 9994 in PORTS[version].occupied] == ["9.0"]
+
+
+def test_7_forgets_the_node_between_connections() -> None:
+    assert JDBC_URLS["7.0"].startswith("jdbc:vdb://")
+    assert JDBC_URLS["7.0"].endswith("?reuseRegistrySocket=false")
+    for version in ("8.0", "9.0"):
+        assert JDBC_URLS[version].startswith("jdbc:denodo://")
+        assert "?" not in JDBC_URLS[version]

@@ -1,0 +1,272 @@
+"""What follows from a configuration: how nodes are checked, and where the failover is."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.derived import cookie_balancer, failover_plan
+from denodo_ha.environment.derived.topology import HealthCheck, listeners
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.failover import Failover
+from denodo_ha.environment.model.pins import wanted
+from tests.environment.rule_cases.nodes import exists
+from tests.support.configurations import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    UUID,
+    Data,
+    changed,
+    loaded,
+    minimal,
+    twins,
+)
+
+NO_PROGRAM = partial(changed, minimal(), {"denodo/program": False})
+
+
+def mixed() -> Data:
+    """One node exists already, the other is created."""
+    return changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
+
+
+def checks(folder: Path, data: Data) -> dict[str, HealthCheck]:
+    """How each group of the cluster `main` checks its nodes, by service or node."""
+    environment = loaded(folder, data).environment
+    return {one.key: one.health for one in listeners(environment, environment.clusters["main"])}
+
+
+def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
+    """A configuration with failover."""
+    environment = loaded(folder, changed(twins(), changes)).environment
+    assert environment.failover is not None
+    return environment, environment.failover
+
+
+class TestHealthCheck:
+    """A service's own settings, else the balancer's, else the defaults."""
+
+    def test_default_is_fast_and_asks_the_node(self, tmp_path: Path) -> None:
+        assert checks(tmp_path, minimal())["jdbc"] == HealthCheck(
+            "http", 9191, "/ready/jdbc", 5, 4, 2, 2
+        )
+
+    def test_times_alone_change_nothing_else(self, tmp_path: Path) -> None:
+        data = changed(minimal(), {"services/jdbc": {"port": 9999, "health": {"interval": 30}}})
+        assert checks(tmp_path, data)["jdbc"] == HealthCheck(
+            "http", 9191, "/ready/jdbc", 30, 4, 2, 2
+        )
+
+    @pytest.mark.parametrize("base", [NO_PROGRAM, exists, mixed], ids=["program", "all", "one"])
+    def test_who_has_no_program_is_checked_by_connecting(
+        self, tmp_path: Path, base: Callable[[], Data]
+    ) -> None:
+        assert checks(tmp_path, base())["jdbc"] == HealthCheck("tcp", 9999, None, 5, 4, 2, 2)
+
+    def test_own_settings_come_first(self, tmp_path: Path) -> None:
+        data = changed(
+            minimal(),
+            {
+                "clusters/main/balancer/health": {
+                    "protocol": "http",
+                    "port": 9191,
+                    "path": "/general",
+                    "interval": 30,
+                    "timeout": 20,
+                    "healthy": 3,
+                    "unhealthy": 4,
+                },
+                "services/plain": {"port": 80},
+                "services/own": {
+                    "port": 81,
+                    "health": {
+                        "protocol": "https",
+                        "port": 82,
+                        "path": "/own",
+                        "interval": 60,
+                        "timeout": 50,
+                        "healthy": 5,
+                        "unhealthy": 6,
+                    },
+                },
+            },
+        )
+        found = checks(tmp_path, data)
+        assert found["plain"] == HealthCheck("http", 9191, "/general", 30, 20, 3, 4)
+        assert found["own"] == HealthCheck("https", 82, "/own", 60, 50, 5, 6)
+
+    def test_node_port_is_checked(self, tmp_path: Path) -> None:
+        web = {"port": 80, "node_port": 9090, "health": {"protocol": "tcp"}}
+        data = changed(minimal(), {"services/web": web})
+        assert checks(tmp_path, data)["web"] == HealthCheck("tcp", 9090, None, 5, 4, 2, 2)
+
+    def test_http_asks_for_the_root_unless_told(self, tmp_path: Path) -> None:
+        data = changed(minimal(), {"services/web": {"port": 80, "health": {"protocol": "http"}}})
+        assert checks(tmp_path, data)["web"].path == "/"
+
+    def test_tcp_asks_for_nothing_whatever_the_balancer_says(self, tmp_path: Path) -> None:
+        health = {"protocol": "http", "path": "/ready"}
+        data = changed(
+            minimal(),
+            {
+                "clusters/main/balancer/health": health,
+                "services/raw": {"port": 80, "health": {"protocol": "tcp"}},
+            },
+        )
+        assert checks(tmp_path, data)["raw"].path is None
+
+    def test_auxiliary_port_is_checked_by_connecting_to_it(self, tmp_path: Path) -> None:
+        health = {"protocol": "http", "port": 9191, "interval": 30, "unhealthy": 9}
+        data = changed(minimal("7.0"), {"clusters/main/balancer/health": health})
+        assert checks(tmp_path, data)["node1"] == HealthCheck("tcp", 19997, None, 30, 4, 2, 9)
+
+
+class TestCookies:
+    """How nodes are checked behind an Application Load Balancer, and that one itself."""
+
+    def found(self, folder: Path, web: Data, **more: object) -> tuple[HealthCheck, HealthCheck]:
+        """The two checks of a service with cookies: of its nodes, and of the balancer."""
+        service = {"port": 443, "node_port": 9090, "sticky": "cookie", **web}
+        data = changed(minimal(), {"services/web": service, **more})
+        environment = loaded(folder, data).environment
+        served = listeners(environment, environment.clusters["main"])
+        assert [one.alb for one in served if one.key != "web"] == [None]
+        (one,) = (one for one in served if one.key == "web")
+        assert one.alb is not None
+        return one.health, one.alb
+
+    def test_nodes_are_asked_and_an_answer_is_enough_of_the_balancer(self, tmp_path: Path) -> None:
+        assert self.found(tmp_path, {}) == (
+            HealthCheck("http", 9191, "/ready/web", 5, 4, 2, 2),
+            HealthCheck("http", 443, "/", 5, 4, 2, 2),
+        )
+
+    def test_what_nodes_are_asked_on_the_service_s_port_the_balancer_is_too(
+        self, tmp_path: Path
+    ) -> None:
+        health = {"protocol": "http", "path": "/up", "interval": 10}
+        nodes, balancer = self.found(tmp_path, {"health": health})
+        assert nodes == HealthCheck("http", 9090, "/up", 10, 4, 2, 2)
+        assert balancer == HealthCheck("http", 443, "/up", 10, 4, 2, 2)
+
+    def test_another_port_s_path_is_not_the_service_s(self, tmp_path: Path) -> None:
+        health = {"port": 9098, "path": "/up"}
+        nodes, balancer = self.found(tmp_path, {"health": health})
+        assert (nodes.protocol, nodes.port, nodes.path) == ("http", 9098, "/up")
+        assert balancer.path == "/"
+
+    def test_tls_ends_at_the_balancer_and_may_begin_again(self, tmp_path: Path) -> None:
+        tls = f"arn:aws:acm:eu-west-1:{ACCOUNT}:certificate/{UUID}"
+        web = {"tls": tls, "node_port": 9443}
+        nodes, balancer = self.found(tmp_path, web, **{"denodo/program": False})
+        assert nodes == HealthCheck("https", 9443, "/", 5, 4, 2, 2)
+        assert balancer.protocol == "https"
+
+    def test_who_has_no_program_is_asked_by_http(self, tmp_path: Path) -> None:
+        nodes, _ = self.found(tmp_path, {}, **{"denodo/program": False})
+        assert nodes == HealthCheck("http", 9090, "/", 5, 4, 2, 2)
+
+    @pytest.mark.parametrize(("timeouts", "expected"), [((60, 100), 350), ((None, 900), 900)])
+    def test_one_idle_timeout_is_the_longest(
+        self, tmp_path: Path, timeouts: tuple[int | None, int], expected: int
+    ) -> None:
+        """The listeners in front have 350 s unless they are told, and keep their own."""
+        services = {
+            f"services/s{number}": {
+                "port": 8080 + number,
+                "sticky": "cookie",
+                **({"idle_timeout": one} if one else {}),
+            }
+            for number, one in enumerate((*timeouts, None))
+        }
+        environment = loaded(tmp_path, changed(minimal(), services)).environment
+        assert cookie_balancer.idle_timeout(environment, environment.clusters["main"]) == expected
+
+
+class TestFailover:
+    """The stack is at the secondary, so that it outlives the primary's region."""
+
+    def test_region_is_the_secondary_s_unless_given(self, tmp_path: Path) -> None:
+        assert failover_plan.region(*failover(tmp_path, {})) == "us-east-1"
+        assert (
+            failover_plan.region(*failover(tmp_path, {"failover/region": "sa-east-1"}))
+            == "sa-east-1"
+        )
+
+    def test_account_is_the_primary_s_unless_given(self, tmp_path: Path) -> None:
+        apart = {"clusters/main/account": OTHER_ACCOUNT, "failover/health": "target-health"}
+        assert failover_plan.account(*failover(tmp_path, apart)) == OTHER_ACCOUNT
+        given = {**apart, "failover/account": "000000000001"}
+        assert failover_plan.account(*failover(tmp_path, given)) == "000000000001"
+
+    @pytest.mark.parametrize(
+        ("record", "name"),
+        [("denodo", "denodo.example.com"), ("a.b", "a.b.example.com"), ("@", "example.com")],
+    )
+    def test_name_is_the_record_s_and_the_zone_s(
+        self, tmp_path: Path, record: str, name: str
+    ) -> None:
+        _, settings = failover(tmp_path, {"failover/record": record})
+        assert failover_plan.endpoint(settings) == name
+
+
+class TestMethod:
+    """`auto` chooses what one lost node can't set off."""
+
+    @pytest.mark.parametrize(
+        ("version", "scheme", "nodes", "method"),
+        [
+            ("8.0", "internal", 2, "target-health"),
+            ("8.0", "internet-facing", 2, "target-health"),
+            ("8.0", "internal", 1, "alarm"),
+            ("8.0", "internet-facing", 1, "endpoint"),
+            ("7.0", "internal", 2, "alarm"),
+            ("7.0", "internet-facing", 2, "endpoint"),
+        ],
+    )
+    def test_of_two_like_clusters(
+        self, tmp_path: Path, version: str, scheme: str, nodes: int, method: str
+    ) -> None:
+        data = twins(version)
+        for cluster in data["clusters"].values():
+            cluster["balancer"]["scheme"] = scheme
+            cluster["network"]["health_checkers"] = "pl-01234567"
+            cluster["nodes"] = dict([*cluster["nodes"].items()][:nodes])
+        environment = loaded(tmp_path, data).environment
+        assert failover_plan.methods(environment) == {"main": method, "spare": method}
+
+    def test_single_node_of_one_cluster_decides_for_both(self, tmp_path: Path) -> None:
+        data = twins()
+        del data["clusters"]["spare"]["nodes"]["node2"]
+        environment = loaded(tmp_path, data).environment
+        assert failover_plan.methods(environment) == {"main": "alarm", "spare": "alarm"}
+
+    def test_without_failover_there_is_none(self, tmp_path: Path) -> None:
+        environment = loaded(tmp_path, minimal()).environment
+        assert failover_plan.methods(environment) == failover_plan.checks(environment) == {}
+        assert failover_plan.pair(environment) == ()
+
+    @pytest.mark.parametrize(
+        ("changes", "checked"),
+        [
+            ({}, {"main", "spare"}),
+            ({"failover/secondary_health": False}, {"main"}),
+            ({"failover/control": "operator"}, {"spare"}),
+            ({"failover/control": "operator", "failover/secondary_health": False}, set()),
+        ],
+    )
+    def test_who_is_checked(self, tmp_path: Path, changes: Data, checked: set[str]) -> None:
+        data = changed(twins("7.0"), changes)
+        assert set(failover_plan.checks(loaded(tmp_path, data).environment)) == checked
+
+
+def test_machine_is_the_cluster_s_or_the_node_s_own(tmp_path: Path) -> None:
+    own = {"type": "m5.large", "image": "ami-01234567"}
+    data = changed(minimal(), {"clusters/main/nodes/node1/instance": own})
+    cluster = loaded(tmp_path, data).environment.clusters["main"]
+    assert wanted(cluster.instance, cluster.nodes["node2"]) == cluster.instance
+    machine = wanted(None, cluster.nodes["node1"])
+    assert machine is not None
+    assert (machine.type, machine.image, machine.disk_gib) == ("m5.large", "ami-01234567", 100)
+    assert wanted(None, cluster.nodes["node2"]) is None

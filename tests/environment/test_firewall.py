@@ -1,0 +1,224 @@
+"""Security-group rules let in what the topology needs, and no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from denodo_ha.environment.derived.firewall import Group, Rule, firewall, proxied_ports
+from denodo_ha.environment.derived.topology import Listener, listeners
+from tests.environment.rule_cases.failover import CHECKED, ENDPOINT, V7
+from tests.environment.rule_cases.nodes import exists
+from tests.strategies import environments
+from tests.support.configurations import (
+    CHECKERS,
+    GONE,
+    Data,
+    changed,
+    loaded,
+    minimal,
+    networks,
+    twins,
+)
+
+MANAGERS = {"solution_manager": {"cidrs": ["10.9.0.0/24"]}}
+BARE = {
+    "clusters/main/nodes/node2": GONE,
+    "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
+}
+MANY = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def shown(rule: Rule) -> str:
+    """A rule as people read it."""
+    ports = str(rule.first) if rule.first == rule.last else f"{rule.first}-{rule.last}"
+    way = "from" if rule.direction == "ingress" else "to"
+    return f"{rule.group} {way} {rule.peer.name}: {ports}"
+
+
+def rules(folder: Path, data: Data, name: str = "main") -> set[str]:
+    """The rules of a cluster's groups."""
+    sides = firewall(loaded(folder, data).environment, name)
+    made = [shown(rule) for side in sides for rule in side.rules]
+    assert len(made) == len(set(made))
+    return set(made)
+
+
+def test_shared_ports_are_for_clients(tmp_path: Path) -> None:
+    assert rules(tmp_path, minimal("8.0")) == {
+        "balancer from 10.0.0.0/8: 9999",
+        *(f"balancer to nodes: {port}" for port in (9999, 9191)),
+        *(f"nodes from balancer: {port}" for port in (9999, 9191)),
+    }
+
+
+def test_nodes_that_are_not_asked_have_no_port_for_it(tmp_path: Path) -> None:
+    assert rules(tmp_path, changed(minimal(), {"denodo/program": False})) == {
+        "balancer from 10.0.0.0/8: 9999",
+        "balancer to nodes: 9999",
+        "nodes from balancer: 9999",
+    }
+
+
+def test_auxiliary_ports_are_for_nodes_and_managers_too(tmp_path: Path) -> None:
+    assert rules(tmp_path, changed(minimal("7.0"), MANAGERS)) == {
+        *(f"balancer from 10.0.0.0/8: {port}" for port in (9999, 19997, 29997)),
+        *(f"balancer from nodes: {port}" for port in (19997, 29997)),
+        *(f"balancer from 10.9.0.0/24: {port}" for port in (19997, 29997)),
+        *(f"balancer to nodes: {port}" for port in (9191, 9999, 19997, 29997)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9999, 19997, 29997)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+    }
+
+
+def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
+    service = {"port": 443, "node_port": 9090, "health": {"port": 9191}}
+    assert rules(tmp_path, changed(minimal(), {"services": {"web": service}})) == {
+        "balancer from 10.0.0.0/8: 443",
+        *(f"balancer to nodes: {port}" for port in (9090, 9191)),
+        *(f"nodes from balancer: {port}" for port in (9090, 9191)),
+    }
+
+
+def test_cookies_are_set_between_the_balancer_and_the_nodes(tmp_path: Path) -> None:
+    """What ends in the second balancer does not reach the nodes past it."""
+    web = {"port": 80, "node_port": 9090, "sticky": "cookie"}
+    assert rules(tmp_path, changed(minimal(), {"services/web": web})) == {
+        *(f"balancer from 10.0.0.0/8: {port}" for port in (80, 9999)),
+        "balancer to alb: 80",
+        "alb from balancer: 80",
+        *(f"alb to nodes: {port}" for port in (9090, 9191)),
+        *(f"nodes from alb: {port}" for port in (9090, 9191)),
+        *(f"balancer to nodes: {port}" for port in (9191, 9999)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9999)),
+    }
+
+
+def test_services_on_one_node_port_are_one_rule_there(tmp_path: Path) -> None:
+    data = changed(minimal(), {"services/batch": {"port": 19999, "node_port": 9999}})
+    assert "nodes from balancer: 9999" in rules(tmp_path, data)
+
+
+def test_checkers_reach_the_jdbc_port(tmp_path: Path) -> None:
+    data = changed(twins(), {**ENDPOINT, "services/odbc": 9996})
+    assert rules(tmp_path, data) == {
+        *(f"balancer from 10.0.0.0/8: {port}" for port in (9996, 9999)),
+        f"balancer from {CHECKERS}: 9999",
+        *(f"balancer to nodes: {port}" for port in (9191, 9996, 9999)),
+        *(f"nodes from balancer: {port}" for port in (9191, 9996, 9999)),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        CHECKED,
+        {**ENDPOINT, "failover": GONE},
+        {**ENDPOINT, "failover/control": "operator"},
+        {**ENDPOINT, "clusters/main/balancer/clients": ["0.0.0.0/0"]},
+    ],
+)
+def test_checkers_that_check_nothing_here_stay_out(tmp_path: Path, changes: Data) -> None:
+    assert not [one for one in rules(tmp_path, changed(twins(), changes)) if CHECKERS in one]
+
+
+def test_node_without_a_balancer_meets_its_clients(tmp_path: Path) -> None:
+    assert rules(tmp_path, changed(minimal("7.0"), {**BARE, **MANAGERS})) == {
+        *(f"nodes from 10.0.0.0/8: {port}" for port in (9999, 19997)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+    }
+
+
+def test_instances_that_exist_are_reached_by_address(tmp_path: Path) -> None:
+    data = changed(exists(), {"clusters/main/balancer/clients": ["192.168.0.0/16"], **MANAGERS})
+    assert rules(tmp_path, data) == {
+        "balancer from 192.168.0.0/16: 9999",
+        "balancer to 10.0.0.0/16: 9999",
+    }
+
+
+def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
+    data = changed(V7(), {"clusters/main/balancer/clients": networks(25)})
+    found = rules(tmp_path, data)
+    assert {one for one in found if one.startswith("balancer from")} == {
+        *(f"balancer from {network}: 9999-29997" for network in networks(25)),
+        "balancer from nodes: 19997-29997",
+    }
+    # Only the side that is full.
+    assert "nodes from balancer: 9999" in found
+
+
+def of(side: Any) -> set[tuple[str, int]]:
+    """What a side's single rules open: peer and port."""
+    return {(rule.peer.name, rule.first) for rule in side.single}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("firewall")
+
+
+@MANY
+@given(data=environments.environments())
+def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> None:
+    environment = loaded(folder, data).environment
+    for name, cluster in environment.clusters.items():
+        sides = {(side.group, side.direction): side for side in firewall(environment, name)}
+        served = listeners(environment, cluster)
+        if cluster.balancer.kind == "none":
+            assert set(sides) == {("nodes", "ingress")}
+            continue
+        created = any(node.instance_id is None for node in cluster.nodes.values())
+        if cluster.balancer.kind == "haproxy":
+            needed = set(proxied_ports(environment, name))
+            inside = {one.port for one in served} | {cluster.balancer.proxy.health_port}
+            assert of(sides["balancer", "egress"]) == {("haproxy", port) for port in inside}
+            met = of(sides["haproxy", "ingress"])
+            assert {port for peer, port in met if peer == "balancer"} == inside
+            sent = of(sides["haproxy", "egress"]) - {("0.0.0.0/0", 443)}
+            assert {port for _, port in sent} == needed
+            taken = of(sides["nodes", "ingress"]) if created else set()
+            assert {port for peer, port in taken if peer == "haproxy"} == (
+                needed if created else set()
+            )
+            continue
+        of_groups: list[tuple[Group, list[Listener]]] = [
+            ("balancer", [one for one in served if not one.alb]),
+            ("alb", [one for one in served if one.alb]),
+        ]
+        for group, behind in of_groups:
+            needed = {port for one in behind for port in (one.target_port, one.health.port)}
+            sent = of(sides[group, "egress"]) if (group, "egress") in sides else set()
+            assert {port for peer, port in sent if peer != "alb"} == needed
+            taken = of(sides["nodes", "ingress"]) if created else set()
+            assert {port for peer, port in taken if peer == group} == (needed if created else set())
+            assert not (created and needed) or ("nodes", max(needed)) in sent
+        if not created:
+            assert ("nodes", "ingress") not in sides
+        passed_on = {("alb", one.port) for one in served if one.alb}
+        assert passed_on <= of(sides["balancer", "egress"])
+        assert ("alb", "ingress") in sides or not passed_on
+        if passed_on:
+            assert of(sides["alb", "ingress"]) == {("balancer", port) for _, port in passed_on}
+
+
+@MANY
+@given(data=environments.environments())
+def test_single_node_groups_are_no_shared_ones(folder: Path, data: Data) -> None:
+    environment = loaded(folder, data).environment
+    for cluster in environment.clusters.values():
+        served = listeners(environment, cluster)
+        assert len({one.port for one in served}) == len(served) <= 50
+        shared = {port for one in served if one.service for port in (one.port, one.target_port)}
+        for one in served:
+            everyone = tuple(sorted(cluster.nodes))
+            assert one.nodes == (everyone if one.service else (one.key,))
+            assert one.service or one.port not in shared
+            assert one.health.timeout < one.health.interval

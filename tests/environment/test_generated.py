@@ -1,0 +1,8 @@
+"""What is generated from the model is as the model is now."""
+
+from denodo_ha.environment.loading import reference_page
+
+
+def test_the_reference_is_current() -> None:
+    current = reference_page.FILE.read_text(encoding="utf-8") == reference_page.text()
+    assert current, "docs/configuration.md is stale: run `make reference`"

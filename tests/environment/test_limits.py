@@ -1,0 +1,149 @@
+"""Published limits stand once, with their sources, and the model's bounds are made of them."""
+
+import ast
+from typing import Any, get_args
+
+import pytest
+from annotated_types import Ge, Le
+
+from denodo_ha.environment.facts import limits
+from denodo_ha.environment.facts.limits import Limit, Range
+from denodo_ha.environment.model.cluster import Delay, Disk
+from denodo_ha.environment.model.denodo import StartLimit
+from denodo_ha.environment.model.failover import Failover, Failures, Ttl
+from denodo_ha.environment.model.service import IdleTimeout, Interval, Threshold, Timeout
+from tests.support.assembly import ROOT
+
+LIMITS = {name: value for name, value in vars(limits).items() if isinstance(value, Limit)}
+RANGES = {name: value for name, value in vars(limits).items() if isinstance(value, Range)}
+SOURCES = {name: one.source for name, one in LIMITS.items()} | {
+    name: one.source for name, one in RANGES.items()
+}
+
+
+def test_numbers_are_the_published_ones() -> None:
+    assert {name: (one.value, one.adjustable) for name, one in LIMITS.items()} == {
+        "LISTENERS_PER_NLB": (50, False),
+        "TARGETS_PER_NLB": (500, True),
+        "TARGETS_PER_ALB_BEHIND_NLB": (100, False),
+        "RULES_PER_SECURITY_GROUP": (60, True),
+        "HEALTH_CHECKERS_WEIGHT": (25, False),
+        "ELASTIC_IPS_PER_REGION": (5, True),
+        "USER_DATA_BYTES": (16_384, False),
+        "RESOURCES_PER_TEMPLATE": (500, False),
+        "HEALTH_CHECKS_PER_ACCOUNT": (200, True),
+        "RECORDS_PER_HOSTED_ZONE": (10_000, True),
+        "TAGS_PER_RESOURCE": (50, False),
+        "POLICIES_PER_ROLE": (10, True),
+        "DATABASE_ZONES": (2, False),
+        "SECRET_BYTES": (65_536, False),
+        "PARAMETER_BYTES": (8192, False),
+    }
+
+
+def test_ranges_are_the_published_ones() -> None:
+    assert {name: (one.low, one.high) for name, one in RANGES.items()} == {
+        "HEALTH_INTERVAL_S": (5, 300),
+        "HEALTH_TIMEOUT_S": (2, 120),
+        "HEALTH_THRESHOLD": (2, 10),
+        "DEREGISTRATION_DELAY_S": (0, 3600),
+        "IDLE_TIMEOUT_S": (60, 6000),
+        "ALB_IDLE_TIMEOUT_S": (1, 4000),
+        "RECORD_TTL_S": (0, 2**31 - 1),
+        "FAILURE_THRESHOLD": (1, 10),
+        "VPC_PREFIX": (16, 28),
+        "DISK_GIB": (1, 65_536),
+        "DATABASE_STORAGE_GIB": (20, 65_536),
+        "DATABASE_RETENTION_DAYS": (1, 35),
+        "DATABASE_CONNECTIONS": (20, 5000),
+        "DATABASE_WINDOW_S": (1800, 86_400),
+        "DATABASE_FAILOVER_S": (60, 120),
+        "ALB_SUBNET_PREFIX": (16, 27),
+        "CREATION_TIMEOUT_S": (300, 43_200),
+    }
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_says_who_publishes_it(name: str) -> None:
+    assert SOURCES[name].startswith("AWS, ")
+
+
+def test_is_shown_with_what_it_counts_and_its_source() -> None:
+    assert str(limits.LISTENERS_PER_NLB) == (
+        "50 listeners of a Network Load Balancer (AWS, Quotas for your Network Load Balancers)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed"),
+    [
+        (Interval, limits.HEALTH_INTERVAL_S),
+        (Timeout, limits.HEALTH_TIMEOUT_S),
+        (Threshold, limits.HEALTH_THRESHOLD),
+        (Delay, limits.DEREGISTRATION_DELAY_S),
+        (IdleTimeout, limits.IDLE_TIMEOUT_S),
+        (Ttl, limits.RECORD_TTL_S),
+        (Failures, limits.FAILURE_THRESHOLD),
+        (Disk, limits.DISK_GIB),
+        (StartLimit, limits.CREATION_TIMEOUT_S),
+    ],
+)
+def test_bounds_of_the_model_are_the_limits(kind: Any, allowed: Range) -> None:
+    bounds = [bound for one in kind.__metadata__ for bound in getattr(one, "metadata", []) if bound]
+    assert [one.ge for one in bounds if isinstance(one, Ge)] == [allowed.low]
+    assert [one.le for one in bounds if isinstance(one, Le)] == [allowed.high]
+
+
+def test_intervals_of_endpoint_checks_are_the_limits() -> None:
+    literal, _none = get_args(Failover.model_fields["interval"].annotation)
+    assert get_args(literal) == limits.ENDPOINT_INTERVALS_S
+
+
+def test_defaults_are_allowed() -> None:
+    assert limits.HEALTH_TIMEOUT_DEFAULT_S < limits.HEALTH_INTERVAL_DEFAULT_S
+    for value, allowed in (
+        (limits.HEALTH_INTERVAL_DEFAULT_S, limits.HEALTH_INTERVAL_S),
+        (limits.HEALTH_TIMEOUT_DEFAULT_S, limits.HEALTH_TIMEOUT_S),
+        (limits.HEALTH_THRESHOLD_DEFAULT, limits.HEALTH_THRESHOLD),
+        (limits.DEREGISTRATION_DELAY_DEFAULT_S, limits.DEREGISTRATION_DELAY_S),
+        (limits.DISK_DEFAULT_GIB, limits.DISK_GIB),
+        (limits.START_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
+        (limits.STOP_LIMIT_DEFAULT_S, limits.CREATION_TIMEOUT_S),
+    ):
+        assert allowed.low <= value <= allowed.high
+
+
+def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
+    assert limits.CREATION_TIMEOUT_S.low > limits.SETUP_SHARE_S
+
+
+OURS = {
+    ("denodo_ha/environment/loading/yaml_document.py", 50),
+    ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/facts/instance_memory.py", 1024),
+    ("denodo_ha/environment/model/haproxy.py", 86_400),
+    ("stacks/haproxy/instances.py", 100),
+}
+"""No published limits: how deep a file may be, how long a shown value, MiB in a GiB, how long an
+old worker lives, all in percent."""
+
+
+def _numbers() -> set[int]:
+    """The numbers of `limits` that are large enough to be told from a count."""
+    found = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
+    numbers = {node.value for node in found if isinstance(node, ast.Constant)}
+    return {one for one in numbers if type(one) is int and one > 30}
+
+
+@pytest.mark.parametrize("folder", ["config", "stacks"])
+def test_no_number_stands_anywhere_else(folder: str) -> None:
+    published = _numbers()
+    assert {50, 60, 500, 3600, 65_536} <= published
+    again = {
+        (str(file.relative_to(ROOT)), node.value)
+        for file in (ROOT / folder).glob("*.py")
+        if file.name != "limits.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in published
+    }
+    assert again - OURS == set()

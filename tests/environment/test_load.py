@@ -1,0 +1,144 @@
+"""Loading a file says everything that is wrong with it, each thing once and with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError
+from tests.support.assembly import EXAMPLES
+from tests.support.loading import BASE, FILE, assert_said, edited, said
+
+pytestmark = pytest.mark.usefixtures("in_a_folder")
+
+
+def test_the_base_is_right() -> None:
+    assert said(BASE) == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_every_example_loads(example: Path) -> None:
+    assert load(example).environment.clusters
+
+
+class TestForm:
+    """`file:line:column: path.to.key: what (value); why; instead`."""
+
+    def test_of_a_value(self) -> None:
+        assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
+            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are named by "
+            "place and number; write a region like eu-west-1"
+        )
+
+    def test_of_a_key(self) -> None:
+        (line,) = said(edited(("    region: eu", "    regoin: eu")))
+        assert line == (
+            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); nothing reads it, so what "
+            "it says would not happen; did you mean region?"
+        )
+
+    def test_of_a_missing_key(self) -> None:
+        assert said(edited(("    region: eu-west-1\n", ""))) == [
+            "8:3: clusters.main.region: is missing; AWS region of the cluster; add region"
+        ]
+
+    def test_of_a_rule(self) -> None:
+        (line,) = said(edited(("node2: {zone: eu-west-1b}", "node2: {zone: eu-west-1c}")))
+        assert line == (
+            "17:21: clusters.main.nodes.node2.zone: is not one of the cluster's zones "
+            "(eu-west-1c); the node needs a subnet there; write one of eu-west-1a, eu-west-1b, or "
+            "add the zone to network.zones"
+        )
+
+    def test_of_what_has_no_path(self) -> None:
+        assert said("") == [
+            "1:1: the file is empty; it describes an environment; copy one of config/examples"
+        ]
+
+    def test_key_with_a_dot_is_quoted(self) -> None:
+        content = edited(("node2: {zone: eu-west-1b}", "vdp.node02: {zone: x}"))
+        assert_said(content, '17:26: clusters.main.nodes."vdp.node02".zone: is not an avail')
+
+    @pytest.mark.parametrize("text", [r"a\nb", r"a\tb", r"a\x1b[0mb", r"a\u2028b"])
+    def test_is_one_line_whatever_is_in_the_file(self, text: str) -> None:
+        (line,) = said(edited(("name: test", f'name: "{text}"')))
+        assert line.isprintable()
+        assert f" ({text});" in line
+
+    def test_half_a_character_is_none(self) -> None:
+        content = edited(("name: test", r'name: "\ud800"'))
+        assert_said(content, r"1:7: not YAML: an escape from \ud800 to \udfff is half a character")
+
+    def test_key_in_a_message_is_one_line_too(self) -> None:
+        assert_said(edited(("name: test", 'name: test\n"a\\nb": 1')), r"2:1: a\nb: is an unknown")
+
+    def test_long_value_is_cut(self) -> None:
+        (line,) = said(edited(("name: test", f"name: {'a' * 500}")))
+        assert f"({'a' * 117}...);" in line
+
+
+class TestAllAtOnce:
+    """Every error comes in one run, whatever finds it, and no error brings others with it."""
+
+    def test_errors_of_all_layers_by_line(self) -> None:
+        content = edited(
+            ('version: "8.0"', "version: 8.0"),  # a type that can be mended
+            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule
+            ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
+            ("cidr: 10.0.0.0/16", "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16"),  # a form, YAML
+            ("kind: nlb", "kind: haproxy"),  # what a kind of balancer needs
+            ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule
+        )
+        assert_said(
+            content,
+            "3:12: denodo.version: is not one of the values (8.0)",
+            "6:9: services.odbc.port: is the port of jdbc too (9999)",
+            "11:5: clusters.main.regoin: is an unknown key",
+            "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
+            "14:7: clusters.main.network.cidr: the key stands here a second time, after line 13",
+            "20:5: clusters.main.balancer.haproxy.instance: is missing",
+            "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
+        )
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("name: test\n", ""),
+            ("name: test", "name: {}"),
+            ("denodo:\n", "denodoo:\n"),
+            ('"8.0"', "eight"),
+            ("clusters:\n  main:", "clusters:\n  Main:"),
+            ("account: ", "acount: "),
+            ("region: eu-west-1", "region: []"),
+            ("cidr: 10.0.0.0/16", "cidr: []"),
+            ("zones: [eu-west-1a, eu-west-1b]", "zones: 5"),
+            ("zones: [eu-west-1a, eu-west-1b]", "zones: [eu-west-1a, EU]"),
+            ("    network:\n", "    netwerk:\n"),
+            ("type: m5.xlarge", "type: big"),
+            ("type: m5.xlarge, ", ""),
+            ("    nodes:\n", "    noods:\n"),
+            ("node1:", "node_1:"),
+            ("    balancer:\n", "    balanzer:\n"),
+            ("kind: nlb", "kind: alb"),
+            ("clients: [10.0.0.0/8]", "clients: []"),
+        ],
+    )
+    def test_no_error_hides_another(self, old: str, new: str) -> None:
+        clash = ("  web:", "  web2: 9999\n  web:")
+        alone = said(edited((old, new)))
+        assert len(alone) == 1, alone
+        both = said(edited((old, new), clash))
+        assert [line for line in both if "services.web2.port: is the port of jdbc too" in line]
+        assert len(both) == 2, both
+
+    def test_pins_and_configuration_together(self) -> None:
+        Path("environment.pins.yaml").write_text("main: {node1: {image: latest}}\n")
+        Path(FILE).write_text(edited(("kind: nlb", "kind: alb")))
+        with pytest.raises(ConfigError) as caught:
+            load(Path(FILE))
+        assert [problem.file for problem in caught.value.problems] == [
+            "environment.pins.yaml",
+            "environment.pins.yaml",
+            "environment.pins.yaml",
+            FILE,
+        ]

@@ -1,0 +1,31 @@
+"""Homes that end with their test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.denodo.home import VERSIONS, Home, Version
+
+
+@pytest.fixture
+def make_home(tmp_path: Path) -> Iterator[Callable[[Version], Home]]:
+    homes: list[Home] = []
+
+    def make(version: Version) -> Home:
+        homes.append(Home(tmp_path / f"home{len(homes)}", version))
+        return homes[-1]
+
+    yield make
+    for home in homes:
+        home.end()
+
+
+@pytest.fixture
+def home(make_home: Callable[[Version], Home]) -> Home:
+    return make_home("8.0")
+
+
+@pytest.fixture(params=VERSIONS)
+def each_home(make_home: Callable[[Version], Home], request: pytest.FixtureRequest) -> Home:
+    return make_home(request.param)

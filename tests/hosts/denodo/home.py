@@ -1,0 +1,251 @@
+"""Denodo homes in a folder, as 7.0, 8.0 and 9.0 have them, with scripts that behave."""
+
+import getpass
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from hosts.denodo.state import State, parse
+from hosts.denodo.system import System
+from tests.hosts.denodo import java_properties, stand_in
+from tests.support.servers.ports import free_ports
+
+VERSIONS = ("7.0", "8.0", "9.0")
+Version = Literal["7.0", "8.0", "9.0"]
+
+VDP = "conf/vdp/VDBConfiguration.properties"
+WEB = "resources/apache-tomcat/conf/tomcat.properties"
+LICENSE = "conf/SolutionManager.properties"
+SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
+SSO = "conf/SSOConfiguration.properties"
+FILES = (VDP, WEB, LICENSE, SCHEDULER)
+
+MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
+
+_SCRIPTS = (
+    "vqlserver_startup.sh",
+    "vqlserver_shutdown.sh",
+    "regenerateFiles.sh",
+    "ping.sh",
+    "import.sh",
+    "export.sh",
+    "encrypt_password.sh",
+    "webcontainer_shutdown.sh",
+    "datacatalog_startup.sh",
+    "scheduler_startup.sh",
+    "scheduler_shutdown.sh",
+    "scheduler_webadmin_startup.sh",
+    "diagnosticmonitoringtool_startup.sh",
+)
+_LATER_SCRIPTS = (
+    "designstudio_startup.sh",
+    "denodo_tls_configurator.sh",
+    "regenerateMetadata.sh",
+)
+
+_CONFIGURATION = f"""\
+#Virtual DataPort, written by its installer
+{MANAGER}.registryURL=localhost
+# Ports
+{{ports}}
+{MANAGER}.odbcPort={{odbc}}
+{MANAGER}.shutdownPort={{shutdown}}
+
+java.env.DENODO_OPTS_START=-Xmx1024m -XX\\:NewRatio\\=4
+com.denodo.vdb.some.unknown.key : caf\u00e9 \\
+    on two lines
+"""
+_TOMCAT = """\
+# The web container
+com.denodo.tomcat.http.port={web}
+#com.denodo.tomcat.https.port=9443
+com.denodo.tomcat.shutdown.port=9099
+com.denodo.tomcat.jmx.port=9098
+com.denodo.tomcat.jmx.rmi.port=9097
+"""
+_MANAGER = """\
+com.denodo.license.host=localhost
+com.denodo.license.port=10091
+# com.denodo.license.security.ssl.enabled=true
+"""
+
+PORTS = ("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory", "web", "scheduler")
+
+
+@dataclass
+class Home:
+    """A Denodo home of one version, where nothing runs yet.
+
+    Attributes:
+        folder: a folder of its own.
+        version: Denodo's version.
+        ports: the ports of the image; the stand-ins listen there until told otherwise.
+    """
+
+    folder: Path
+    version: Version = "8.0"
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
+        """A home that another process has made."""
+        home = cls.__new__(cls)
+        home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
+        return home
+
+    def __post_init__(self) -> None:
+        self.ports = self.ports or dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        later = self.version != "7.0"
+        for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
+            (self.place / folder).mkdir(parents=True, exist_ok=True)
+        (self.place / "VERSION").write_text(self.version)
+        (self.place / "SCHEDULER_PORT").write_text(str(self.ports["scheduler"]))
+        for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
+            self.write_script(name)
+        keys = (
+            {"port": "vdp", "registryPort": "jmx_registry", "factoryPort": "jmx_factory"}
+            if later
+            else {"registryPort": "vdp", "factoryPort": "auxiliary"}
+        )
+        ports = "\n".join(f"{MANAGER}.{key}={self.ports[name]}" for key, name in keys.items())
+        self.write(VDP, _CONFIGURATION.format(ports=ports, **self._some("odbc", "shutdown")))
+        self.write(WEB, _TOMCAT.format(**self._some("web")))
+        self.write(LICENSE, _MANAGER)
+        key = "Launcher" if self.version == "7.0" else "Server"
+        self.write(SCHEDULER, f"# Scheduler\n{key}/registryURL=localhost\n")
+        (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
+        (self.folder / "node").mkdir(exist_ok=True)
+        (self.folder / "machine").write_text("i-0123456789abcdef0\n")
+
+    def with_data_catalog(self) -> None:
+        """Have the Data Catalog's own file."""
+        (self.place / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
+        self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
+
+    def _some(self, *names: str) -> dict[str, int]:
+        return {name: self.ports[name] for name in names}
+
+    @property
+    def place(self) -> Path:
+        """DENODO_HOME."""
+        return self.folder / "denodo"
+
+    @property
+    def system(self) -> System:
+        """The machine, in this folder, in a hurry."""
+        return System(
+            folder=self.folder / "node",
+            hosts=self.folder / "hosts",
+            local="127.0.0.1",
+            address="10.0.1.5",
+            aws=str(self.folder / "aws"),
+            poll=0.02,
+            settle=1.0,
+            machine=self.folder / "machine",
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same machine, as arguments of the program."""
+        names = ("folder", "hosts", "local", "address", "aws", "poll", "settle", "machine")
+        return [f"--{name}={getattr(self.system, name)}" for name in names]
+
+    def write(self, file: str, text: str) -> None:
+        """Put a file of Denodo's."""
+        (self.place / file).write_bytes(text.encode("latin-1"))
+
+    def write_script(self, name: str) -> None:
+        """Put a script that runs the stand-in."""
+        script = self.place / "bin" / name
+        command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.place}" {name}'
+        script.write_text(f'#!/bin/sh\n{command} "$@"\n')
+        script.chmod(0o755)
+
+    def behave(self, name: str, how: str = "") -> None:
+        """Tell a script, or a server, how to behave; as it should again without `how`."""
+        (self.place / "behave" / name).write_text(how)
+
+    def data(self, **changes: Any) -> dict[str, Any]:
+        """A state for this home. `a__b` changes `b` of `a`."""
+        old = self.version == "7.0"
+        ports: dict[str, int | None] = {**self.ports}
+        for name in ("jmx_registry", "jmx_factory") if old else ("auxiliary",):
+            ports[name] = None
+        data: dict[str, Any] = {
+            "schema": 1,
+            "environment": "denodo",
+            "cluster": "active",
+            "node": "node1",
+            "denodo": {
+                "version": self.version,
+                "home": str(self.place),
+                "user": getpass.getuser(),
+            },
+            "host": "node1.active.denodo.internal",
+            "rmi_host": "balancer.example.com" if old else "node1.active.denodo.internal",
+            "ports": ports,
+            "license_manager": {"host": "sm.example.com", "port": 10091, "tls": False},
+            "jvm": {"vdp": "-Xms1024m -Xmx4096m -XX:NewRatio=4"},
+            "servers": ["vdp"],
+            "metadata": {"source": "manual"},
+            "ready": {
+                "port": 9191,
+                "services": {
+                    "jdbc": {"kind": "vdp", "port": ports["vdp"]},
+                    "odbc": {"kind": "odbc", "port": ports["odbc"]},
+                },
+            },
+            "limits": {"start_seconds": 10, "stop_seconds": 2},
+        }
+        for path, value in changes.items():
+            *outer, last = path.split("__")
+            inner = data
+            for key in outer:
+                inner = inner[key]
+            inner[last] = value
+        return data
+
+    def state(self, **changes: Any) -> State:
+        """The same, typed."""
+        return parse(json.dumps(self.data(**changes)))
+
+    def properties(self, file: str) -> dict[str, str]:
+        """What Java reads in a file."""
+        return java_properties.properties((self.place / file).read_bytes())
+
+    def contents(self) -> dict[str, bytes]:
+        """All of Denodo's files."""
+        return {file: (self.place / file).read_bytes() for file in FILES}
+
+    def running(self, server: str = "vdp") -> dict[str, Any] | None:
+        """What a server runs with; None if it does not run."""
+        file = self.place / "run" / f"{server}.json"
+        if not file.exists():
+            return None
+        started: dict[str, Any] = json.loads(file.read_text())
+        return started if _alive(started["pid"], self.place) else None
+
+    def calls(self) -> list[str]:
+        """The scripts that were run since the last look, with their arguments."""
+        file = self.place / "calls"
+        found = file.read_text().splitlines() if file.exists() else []
+        file.write_text("")
+        return found
+
+    def end(self) -> None:
+        """End every process of this home, by its own pid."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            if _alive(int(folder.name), self.place):
+                os.kill(int(folder.name), 9)
+
+
+def _alive(pid: int, home: Path) -> bool:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return f"{home}\0".encode() in line

@@ -1,0 +1,67 @@
+"""Runs the program in processes of its own that are killed at a chosen step.
+
+A step is anything that changes what is there: a file made, renamed or removed, a program
+started. Python tells its audit hooks of each before it is done (PEP 578), so the program needs no
+place for it.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hosts.denodo.apply import apply
+from hosts.denodo.errors import NodeError
+from hosts.denodo.state import State
+from hosts.denodo.system import System
+
+_STEPS = ("os.mkdir", "os.remove", "os.rename", "subprocess.Popen")
+KILLED = -signal.SIGKILL
+
+
+def run(system: System, state: State, *, kill_at: int = 0) -> int:
+    """Apply a state in a process that is killed before its n-th step; gives how it ended."""
+
+    def child() -> int:
+        if kill_at:
+            _kill_at(kill_at)
+        try:
+            apply(system, state)
+        except NodeError as wrong:
+            return wrong.code
+        return 0
+
+    return _forked(child)
+
+
+def _forked(do: Callable[[], int]) -> int:
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            code = do()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _kill_at(step: int) -> None:
+    left = step
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        made = event == "open" and _makes(arguments)
+        if made or event in _STEPS:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def _makes(arguments: tuple[Any, ...]) -> bool:
+    """Whether an `open` makes a file of the node's: one by `os.open`, which has no mode."""
+    _path, mode, flags = arguments
+    return mode is None and bool(flags & os.O_CREAT)

@@ -1,0 +1,350 @@
+"""A node becomes what its state says, once, and is as it was when that does not work."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.denodo import files
+from hosts.denodo.apply import apply, check
+from hosts.denodo.errors import (
+    BusyError,
+    DownError,
+    ImageError,
+    NodeError,
+    NotStoppedError,
+    RolledBackError,
+)
+from hosts.denodo.record import Record
+from hosts.denodo.system import System
+from tests.hosts.denodo.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home
+from tests.support.servers.ports import free_ports
+
+ALL_SERVERS = ["vdp", "data-catalog", "scheduler"]
+
+
+def test_every_file_says_what_the_state_says(each_home: Home) -> None:
+    ports = dict(zip(each_home.ports, free_ports(len(each_home.ports)), strict=True))
+    ports["scheduler"] = each_home.ports["scheduler"]
+    old = each_home.version == "7.0"
+    unused = ("jmx_registry", "jmx_factory") if old else ("auxiliary",)
+    before = each_home.contents()
+    state = each_home.state(
+        ports={**ports, **dict.fromkeys(unused)}, servers=ALL_SERVERS, license_manager__tls=True
+    )
+    apply(each_home.system, state)
+
+    vdp = each_home.properties(VDP)
+    assert vdp[f"{MANAGER}.registryURL"] == state.rmi_host
+    assert vdp[f"{MANAGER}.odbcPort"] == str(ports["odbc"])
+    assert vdp[f"{MANAGER}.shutdownPort"] == str(ports["shutdown"])
+    if old:
+        assert vdp[f"{MANAGER}.registryPort"] == str(ports["vdp"])
+        assert vdp[f"{MANAGER}.factoryPort"] == str(ports["auxiliary"])
+        assert f"{MANAGER}.port" not in vdp
+    else:
+        assert vdp[f"{MANAGER}.port"] == str(ports["vdp"])
+        assert vdp[f"{MANAGER}.registryPort"] == str(ports["jmx_registry"])
+        assert vdp[f"{MANAGER}.factoryPort"] == str(ports["jmx_factory"])
+    assert vdp["java.env.DENODO_OPTS_START"] == state.jvm["vdp"]
+    assert vdp["com.denodo.vdb.some.unknown.key"] == "café on two lines"
+    assert each_home.properties(WEB)["com.denodo.tomcat.http.port"] == str(ports["web"])
+    assert "com.denodo.tomcat.https.port" not in each_home.properties(WEB)
+    assert each_home.properties(LICENSE) == {
+        "com.denodo.license.host": "sm.example.com",
+        "com.denodo.license.port": "10091",
+        "com.denodo.license.security.ssl.enabled": "true",
+    }
+    key = "Launcher/registryURL" if old else "Server/registryURL"
+    assert each_home.properties(SCHEDULER) == {key: state.host}
+
+    for server in ("vdp", "web", "scheduler"):
+        assert each_home.running(server)
+    pings = [call for call in each_home.calls() if call.startswith("ping.sh")]
+    assert pings
+    assert all(("-r" in ping) != old for ping in pings)
+    running = each_home.running()
+    assert running
+    assert (running["port"], running["rmi"]) == (ports["vdp"], state.rmi_host)
+    for file in FILES:
+        kept = set(before[file].splitlines()) - set(
+            (each_home.place / file).read_bytes().splitlines()
+        )
+        assert all(b"=" in line for line in kept), "only entries may differ"
+
+
+def test_the_same_state_again_does_nothing(each_home: Home) -> None:
+    state = each_home.state(servers=ALL_SERVERS)
+    apply(each_home.system, state)
+    first = each_home.running()
+    contents = each_home.contents()
+    each_home.calls()
+    apply(each_home.system, state)
+    assert check(each_home.system, state).nothing
+    assert each_home.calls() == []
+    assert each_home.running() == first
+    assert each_home.contents() == contents
+
+
+def test_what_no_server_reads_restarts_none(home: Home) -> None:
+    apply(home.system, home.state())
+    home.calls()
+    state = home.state(limits__start_seconds=6, ready__services={})
+    apply(home.system, state)
+    assert home.calls() == []
+    assert check(home.system, state).nothing
+
+
+def test_a_change_is_made_in_its_order(home: Home) -> None:
+    apply(home.system, home.state())
+    home.calls()
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+    scripts = [call.split()[0] for call in home.calls()]
+    order = ["vqlserver_shutdown.sh", "regenerateFiles.sh", "vqlserver_startup.sh", "ping.sh"]
+    assert list(dict.fromkeys(scripts)) == order
+
+
+def test_check_says_what_would_change_and_changes_nothing(home: Home) -> None:
+    contents = home.contents()
+    todo = check(home.system, home.state())
+    assert not todo.nothing
+    assert f"{MANAGER}.registryURL: localhost becomes node1.active.denodo.internal" in str(todo)
+    assert home.contents() == contents
+    assert home.calls() == []
+
+
+def test_drift_is_put_right(home: Home) -> None:
+    state = home.state()
+    apply(home.system, state)
+    text = (home.place / VDP).read_text("latin-1")
+    home.write(
+        VDP, text.replace(f"{MANAGER}.odbcPort={home.ports['odbc']}", f"{MANAGER}.odbcPort=1")
+    )
+    apply(home.system, state)
+    assert home.properties(VDP)[f"{MANAGER}.odbcPort"] == str(home.ports["odbc"])
+
+
+def test_what_denodo_writes_at_its_shutdown_is_kept(home: Home) -> None:
+    apply(home.system, home.state())
+    home.behave("vqlserver_shutdown.sh", "rewrites")
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+    assert home.properties(VDP)["written.at.shutdown"] == "yes"
+
+
+def test_owner_and_mode_are_kept(home: Home) -> None:
+    file = home.place / VDP
+    file.chmod(0o640)
+    before = file.stat()
+    apply(home.system, home.state())
+    after = file.stat()
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+
+
+def test_a_server_that_ends_is_rolled_back_at_once(home: Home) -> None:
+    _rolls_back(home, {"jvm__vdp": "-Ddead"}, "ended while it was starting")
+
+
+def test_a_server_that_never_listens_is_killed_and_rolled_back(home: Home) -> None:
+    _rolls_back(home, {"jvm__vdp": "-Ddeaf", "limits__start_seconds": 1}, "not ready after 1 s")
+
+
+def test_a_server_that_is_never_ready_is_rolled_back(home: Home) -> None:
+    changes = {"jvm__vdp": "-Dunready", "limits__start_seconds": 1}
+    _rolls_back(home, changes, "the server is not ready")
+
+
+def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
+    state = home.state()
+    apply(home.system, state)
+    contents, first = home.contents(), home.running()
+    assert first
+    with pytest.raises(RolledBackError, match=reason):
+        apply(home.system, home.state(**changes))
+    assert home.contents() == contents
+    now = home.running()
+    assert now
+    assert {**now, "pid": 0} == {**first, "pid": 0}
+    assert reason in str(Record(home.system).show()["failed"])
+    assert check(home.system, state).nothing
+
+
+def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> None:
+    contents = home.contents()
+    with pytest.raises(RolledBackError, match="none runs now"):
+        apply(home.system, home.state(jvm__vdp="-Ddead"))
+    assert home.contents() == contents
+    assert home.running() is None
+
+
+def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
+    apply(home.system, home.state(limits__start_seconds=1))
+    home.behave("vqlserver_startup.sh", "fail")
+    contents = home.contents()
+    with pytest.raises(DownError, match="told to fail"):
+        apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+    assert home.contents() == contents
+    home.behave("vqlserver_startup.sh")
+    apply(home.system, home.state())
+    assert home.running()
+
+
+@pytest.mark.parametrize(
+    ("script", "how", "reason"),
+    [
+        ("regenerateFiles.sh", "fail", "regenerateFiles.sh ended with status 1: "),
+        ("vqlserver_startup.sh", "fail", "vqlserver_startup.sh ended with status 1: "),
+        ("vqlserver_startup.sh", "hang", "vqlserver_startup.sh did not end within 1 s"),
+        ("ping.sh", "promotion", "the server is not ready"),
+    ],
+)
+def test_a_script_that_fails_at_first_boot(home: Home, script: str, how: str, reason: str) -> None:
+    home.behave(script, how)
+    contents = home.contents()
+    with pytest.raises(NodeError, match=reason):
+        apply(home.system, home.state(limits__start_seconds=1))
+    assert home.contents() == contents
+
+
+def test_a_server_that_starts_slowly_is_waited_for(home: Home) -> None:
+    home.behave("vdp", "slow=0.5")
+    apply(home.system, home.state())
+    assert home.running()
+
+
+def test_queries_that_do_not_end_are_cut_off_at_the_limit(home: Home) -> None:
+    apply(home.system, home.state(limits__stop_seconds=1))
+    home.behave("vqlserver_shutdown.sh", "queries")
+    home.calls()
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+    assert [call for call in home.calls() if "shutdown" in call] == [
+        "vqlserver_shutdown.sh safe",
+        "vqlserver_shutdown.sh",
+    ]
+
+
+def test_a_server_that_does_not_stop_is_left_as_it_is(home: Home) -> None:
+    apply(home.system, home.state(servers=ALL_SERVERS, limits__stop_seconds=1))
+    contents, first = home.contents(), home.running()
+    home.behave("vqlserver_shutdown.sh", "deaf")
+    system = replace(home.system, settle=0.2)
+    with pytest.raises(NotStoppedError, match="still listens"):
+        apply(system, home.state(jvm__vdp="-Xmx2048m"))
+    assert home.contents() == contents
+    assert home.running() == first
+    assert home.running("web"), "what did stop is started again"
+    home.behave("vqlserver_shutdown.sh")
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+
+
+def test_a_missing_script_is_found_before_anything_stops(home: Home) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    (home.place / "bin/regenerateFiles.sh").unlink()
+    (home.place / "bin/datacatalog_startup.sh").unlink()
+    with pytest.raises(ImageError, match=r"lacks datacatalog_startup.sh, regenerateFiles.sh"):
+        apply(home.system, home.state(servers=ALL_SERVERS))
+    assert home.running() == first
+
+
+def test_a_missing_file_is_named(home: Home) -> None:
+    (home.place / LICENSE).unlink()
+    with pytest.raises(ImageError, match=r"SolutionManager.properties cannot be read"):
+        apply(home.system, home.state())
+
+
+def test_a_file_that_java_refuses_is_named(home: Home) -> None:
+    home.write(LICENSE, "a=\\u12\n")
+    with pytest.raises(ImageError, match=r"SolutionManager.properties: line 1: "):
+        apply(home.system, home.state())
+
+
+_WITH_SMALL_FILES = """
+import resource, sys
+from hosts.denodo.commands import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (%d, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+# What fits decides where the disk is full: at the journal, at the backup, at the edit.
+@pytest.mark.parametrize("size", [40, 400, 1200])
+def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
+    home.write(VDP, (home.place / VDP).read_text("latin-1") + "# more\n" * 50)
+    apply(home.system, home.state())
+    contents = home.contents()
+    state = home.folder / "state.json"
+    long = "-Xmx2048m " + "-Dlong=1 " * 150
+    state.write_text(json.dumps(home.data(jvm__vdp=long)))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", _WITH_SMALL_FILES % size),
+            *home.arguments,
+            *("apply", f"--state={state}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode in (6, 12), done
+    assert "File too large" in done.stdout
+    assert home.contents() == contents
+    assert home.running()
+
+
+def test_two_runs_at_once(home: Home) -> None:
+    home.behave("vdp", "slow=0.6")
+    first = threading.Thread(target=apply, args=(home.system, home.state()))
+    first.start()
+    while not (home.folder / "node/journal.json").exists():
+        assert first.is_alive()
+    with pytest.raises(BusyError, match=rf"another run is at work \(process {os.getpid()}, since"):
+        apply(home.system, home.state())
+    first.join()
+    apply(home.system, home.state())
+
+
+def test_a_wrong_clock_changes_no_wait_and_no_result(home: Home) -> None:
+    def off_by(days: int) -> System:
+        return replace(home.system, now=lambda: datetime.now(UTC) + timedelta(days=days))
+
+    apply(off_by(400), home.state())
+    apply(off_by(-400), home.state(jvm__vdp="-Xmx2048m"))
+    assert check(home.system, home.state(jvm__vdp="-Xmx2048m")).nothing
+
+
+def test_every_rename_is_of_a_durable_file_and_made_durable(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def note_fsync(descriptor: int) -> None:
+        done.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def note_rename(path: Path, target: Path) -> Path:
+        assert done[-1] == ("fsync", str(path))
+        done.append(("rename", str(target)))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "replace", note_rename)
+    apply(home.system, home.state())
+    renames = [number for number, (what, _) in enumerate(done) if what == "rename"]
+    assert len(renames) >= 6
+    for number in renames:
+        folder = str(Path(done[number][1]).parent)
+        assert done[number + 1] == ("fsync", folder)
+    backup = str(files.backup_of(home.place / VDP))
+    targets = [path for what, path in done if what == "rename"]
+    assert targets.index(backup) < targets.index(str(home.place / VDP))

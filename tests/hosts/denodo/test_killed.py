@@ -1,0 +1,111 @@
+"""Killed before any step and run again, a node has the old state or the new, never a mixture."""
+
+import itertools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from hosts.denodo.state import parse
+from tests.hosts.denodo import killed
+from tests.hosts.denodo.home import FILES, MANAGER, VDP, WEB, Home
+from tests.support.servers.ports import free_ports
+
+# What is killed is forked, which a process with a JVM in it had better not be.
+_RUNNER = [sys.executable, "-m", "tests.hosts.denodo.test_killed"]
+_STEPS_AT_LEAST = 18
+_START = 15
+
+
+def _mixture(home: Home, state: dict[str, Any]) -> str:
+    """What is not as the state says; empty when all is."""
+    vdp, web = _values(home, VDP), _values(home, WEB)
+    running = home.running() or {}
+    ports = state["ports"]
+    found = {
+        "file": (vdp[f"{MANAGER}.odbcPort"], vdp["java.env.DENODO_OPTS_START"].replace("\\", "")),
+        "web": web["com.denodo.tomcat.http.port"],
+        "running": (running.get("port"), running.get("jvm")),
+    }
+    options = state["jvm"]["vdp"]
+    wanted = {
+        "file": (str(ports["odbc"]), options),
+        "web": str(ports["web"]),
+        "running": (ports["vdp"], options),
+    }
+    return "" if found == wanted else f"{found} instead of {wanted}"
+
+
+def _values(home: Home, file: str) -> dict[str, str]:
+    lines = (home.place / file).read_text("latin-1").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+
+
+def _states(home: Home, *, bad: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    ports = dict(zip(("vdp", "odbc", "web"), free_ports(3, but=home.ports.values()), strict=True))
+    old = home.data()
+    new = home.data(
+        ports={**old["ports"], **ports},
+        jvm={"vdp": "-Ddead" if bad else "-Xmx2g"},
+        limits__start_seconds=1 if bad else 10,
+    )
+    return old, new
+
+
+def main(home: Home, *, again: str) -> dict[str, Any]:
+    """Kill at every step; what is found wrong, and how many steps there were.
+
+    Args:
+        home: where.
+        again: whether the run after the killed one has the `new` state, or the `old` one.
+    """
+    old, new = _states(home, bad=again == "bad")
+    wrong = []
+    assert killed.run(home.system, parse(json.dumps(old))) == 0
+    # Until the servers start, a bad state and a good one go the same way.
+    first = _START if again == "bad" else 1
+    for step in itertools.count(first):
+        ended = killed.run(home.system, parse(json.dumps(new)), kill_at=step)
+        if ended != killed.KILLED:
+            break
+        wanted = new if again == "new" else old
+        ended = killed.run(home.system, parse(json.dumps(wanted)))
+        problem = f"ended with {ended}" if ended else _mixture(home, wanted)
+        if problem:
+            wrong.append(f"step {step}: {problem}")
+        if again == "new":
+            # And back, so that each step starts from where the last began.
+            old, new = new, old
+    left = [str(path) for path in home.folder.rglob(".*.denodo-node")]
+    return {"steps": step - 1, "wrong": wrong, "ended": ended, "left": left}
+
+
+@pytest.mark.parametrize(
+    ("version", "again", "ends_with"),
+    [("7.0", "new", 0), ("8.0", "old", 0), ("9.0", "bad", 6)],
+)
+def test_every_step(make_home: Any, version: str, again: str, ends_with: int) -> None:
+    home = make_home(version)
+    done = subprocess.run(
+        [*_RUNNER, str(home.folder), version, json.dumps(home.ports), again],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["wrong"] == []
+    assert found["steps"] >= _STEPS_AT_LEAST
+    assert found["ended"] == ends_with
+    assert found["left"] == []
+    for file in FILES:
+        home.properties(file)
+
+
+if __name__ == "__main__":
+    folder, its_version, its_ports, what = sys.argv[1:]
+    made = Home.there(folder, its_version, json.loads(its_ports))
+    sys.stdout.write("\n" + json.dumps(main(made, again=what)) + "\n")

@@ -1,0 +1,305 @@
+"""The program as an image runs it: commands, exit codes, first boot, units."""
+
+import ast
+import configparser
+import http.client
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.denodo import errors
+from hosts.denodo.commands import main
+from hosts.denodo.record import Record
+from hosts.denodo.state import parse
+from tests.hosts.denodo.cloud import PARAMETER, Cloud
+from tests.hosts.denodo.home import VDP, Home
+from tests.support.assembly import ROOT
+from tests.support.host_program import unpacked
+from tests.support.servers.ports import free_ports
+
+_PROGRAM = ROOT / "hosts"
+_SIGNAL = {"stack": "denodo-active", "resource": "Node1", "when": "ready"}
+
+
+def _run(home: Home, *arguments: str) -> int:
+    return main([*home.arguments, *arguments])
+
+
+def _state(home: Home, **changes: Any) -> str:
+    file = home.folder / "state.json"
+    file.write_text(json.dumps(home.data(**changes)))
+    return f"--state={file}"
+
+
+def test_apply_by_parameter(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = Cloud(home.folder)
+    cloud.parameter(json.dumps(home.data()))
+    assert _run(home, "check", f"--parameter={PARAMETER}") == 10
+    assert "becomes" in capsys.readouterr().out
+    assert _run(home, "apply", f"--parameter={PARAMETER}") == 0
+    assert home.running()
+    assert home.system.hosts.read_text().splitlines()[1] == "10.0.1.5 node1.active.denodo.internal"
+    capsys.readouterr()
+    assert _run(home, "apply", "--check", f"--parameter={PARAMETER}") == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+    assert _run(home, "apply", f"--parameter={PARAMETER}") == 0
+    assert capsys.readouterr().out.startswith("nothing to do\n")
+
+
+def test_check_sees_the_hosts_file(home: Home) -> None:
+    state = _state(home)
+    assert _run(home, "apply", state) == 0
+    home.system.hosts.write_text("127.0.0.1 localhost\n")
+    assert _run(home, "check", state) == 10
+    home.calls()
+    assert _run(home, "apply", state) == 0
+    assert home.calls() == []
+    assert _run(home, "check", state) == 0
+
+
+def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    Cloud(home.folder)
+    assert _run(home, "apply", "--parameter=/denodo/none") == 3
+    assert "the parameter /denodo/none cannot be read: aws ssm" in capsys.readouterr().out
+    assert _run(home, "apply", "--state=/none") == 3
+    assert _run(home, "apply") == 3
+    (home.folder / "aws").unlink()
+    assert _run(home, "apply", f"--parameter={PARAMETER}") == 4
+    assert "install it" in capsys.readouterr().out
+    assert _run(home, "apply", _state(home, denodo__user="nobody-here")) == 4
+    assert _run(home, "apply", _state(home, jvm__vdp="-Ddead")) == 6
+    assert home.system.hosts.read_text().count("node1") == 1
+    assert _run(home, "stop") == 12
+    assert _run(home, "apply", _state(home)) == 0
+    assert _run(home, "apply", _state(home, jvm__vdp="-Ddead", rmi_host="other")) == 6
+    assert "other" not in home.system.hosts.read_text(), "names go back with the files"
+    with pytest.raises(SystemExit, match="2"):
+        _run(home, "fly")
+
+
+def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
+    home = make_home("7.0")
+    assert _run(home, "apply", _state(home)) == 0
+    # Killed half way, a run leaves the names of both states.
+    home.behave("vqlserver_startup.sh", "fail")
+    assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
+    names = home.system.hosts.read_text().splitlines()[1].split()[1:]
+    assert {"new.example.com", "balancer.example.com"} <= set(names)
+    home.behave("vqlserver_startup.sh")
+    assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 0
+    assert "balancer.example.com" not in home.system.hosts.read_text()
+
+
+def test_operators_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(home, "status") == 9
+    assert _run(home, "apply", _state(home)) == 0
+    assert _run(home, "status") == 9
+    assert _run(home, "confirm-metadata", "--who=alice") == 0
+    capsys.readouterr()
+    assert _run(home, "status") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["applied"]["hash"] == home.state().hash
+    assert told["metadata"]["who"] == "alice"
+    assert [one["service"] for one in told["services"]] == ["jdbc", "odbc"]
+    assert _run(home, "drain", "--who=bob", "--why=promotion") == 0
+    assert _run(home, "status") == 9
+    assert _run(home, "undrain") == 0
+    assert _run(home, "undrain") == 0
+    assert _run(home, "status") == 0
+    assert _run(home, "stop") == 0
+    assert home.running() is None
+    assert "vqlserver_shutdown.sh safe" in home.calls()
+
+
+def test_first_boot_and_the_next(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.parameter(json.dumps(home.data(signal=_SIGNAL)))
+    cloud.answer("signal-resource", {})
+    boot = ("boot", f"--parameter={PARAMETER}")
+    assert _run(home, *boot) == 0
+    assert cloud.signals() == [("SUCCESS", "node1 is ready")]
+    home.end()
+    assert _run(home, *boot) == 0
+    assert home.running(), "the servers start at every boot"
+    assert len(cloud.signals()) == 1
+    home.calls()
+    assert _run(home, *boot) == 0
+    assert [call for call in home.calls() if not call.startswith("ping")] == []
+
+
+def test_a_first_boot_that_fails_says_why(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.parameter(json.dumps(home.data(signal=_SIGNAL)))
+    cloud.answer("signal-resource", {})
+    (home.place / "bin/ping.sh").unlink()
+    assert _run(home, "boot", f"--parameter={PARAMETER}") == 4
+    ((status, message),) = cloud.signals()
+    assert status == "FAILURE"
+    assert message == f"node1: {home.place}/bin lacks ping.sh; is there a Denodo"[:64]
+
+
+def test_a_boot_without_its_user_says_so(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.answer("signal-resource", {})
+    assert _run(home, "boot", _state(home, signal=_SIGNAL, denodo__user="nobody-here")) == 4
+    assert cloud.signals() == [
+        ("FAILURE", "node1: there is no user nobody-here; the image must have the one"[:64])
+    ]
+
+
+def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.answer("signal-resource", {})
+    signal = {**_SIGNAL, "when": "configured"}
+    state = _state(home, signal=signal, limits__start_seconds=1)
+    home.behave("vqlserver_startup.sh", "fail")
+    assert _run(home, "boot", state) == 9
+    assert cloud.signals() == [("SUCCESS", "node1 is configured")]
+    assert home.properties(VDP)["java.env.DENODO_OPTS_START"] == home.data()["jvm"]["vdp"]
+    home.behave("vqlserver_startup.sh")
+    assert _run(home, "boot", _state(home, signal=signal)) == 0
+    assert home.running()
+
+
+def test_a_boot_goes_on_when_cloudformation_does_not_listen(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Cloud(home.folder)
+    assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
+    assert "CloudFormation was not told: aws cloudformation" in capsys.readouterr().out
+    assert not Record(home.system).was_signalled
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, as pytest's own is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_another_user(open_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Root becomes the Denodo user for all but the hosts file; nobody else becomes anything."""
+    home = Home(open_folder / "home", "8.0")
+    state = _state(home, denodo__user="nobody")
+    if os.geteuid() != 0:
+        assert _run(home, "apply", state) == 12
+        assert "this must run as root or as nobody" in capsys.readouterr().out
+        return
+    unpacked("denodo", open_folder)
+    noted = home.place / "started-by"
+    for name, does in (
+        ("regenerateFiles.sh", ""),
+        ("vqlserver_startup.sh", f"id -u >{noted}\nfalse"),
+    ):
+        (home.place / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+    user = pwd.getpwnam("nobody")
+    for file in (home.place, *home.place.rglob("*")):
+        os.chown(file, user.pw_uid, user.pw_gid)
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+    done = subprocess.run(
+        [python, "-m", "node", *home.arguments, "apply", state],
+        cwd=open_folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 6, done
+    assert "vqlserver_startup.sh ended with status 1" in done.stdout
+    assert int(noted.read_text()) == user.pw_uid
+    assert (home.system.folder / "lock").stat().st_uid == user.pw_uid
+    assert home.system.hosts.stat().st_uid == 0
+    assert "node1.active.denodo.internal" in home.system.hosts.read_text()
+
+
+def test_serve_answers(home: Home) -> None:
+    (port,) = free_ports(1)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "hosts.denodo", *home.arguments, "serve", f"--port={port}"], cwd=ROOT
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", "/ready/jdbc")
+                status = connection.getresponse().status
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            finally:
+                connection.close()
+        assert status == 503
+    finally:
+        program.terminate()
+        program.wait(10)
+
+
+def test_units(home: Home) -> None:
+    state = _state(home, limits__stop_seconds=100)
+    assert _run(home, "install", state, f"--root={home.folder}", f"--parameter={PARAMETER}") == 0
+    environment = (home.folder / "etc/denodo-node/environment").read_text()
+    assert environment == f"DENODO_NODE_PARAMETER={PARAMETER}\n"
+    units = {}
+    for file in (home.folder / "etc/systemd/system").iterdir():
+        assert "@" not in file.read_text()
+        unit = configparser.ConfigParser(interpolation=None)
+        # As configparser documents it, for keys with capitals; its types know no such use.
+        unit.optionxform = str  # type: ignore[assignment,method-assign]
+        unit.read(file)
+        units[file.name] = unit
+    service = units["denodo-node.service"]["Service"]
+    assert service["ExecStart"] == f"{sys.executable} -m node boot"
+    assert service["TimeoutStopSec"] == "400"
+    assert units["denodo-node-ready.service"]["Service"]["ExecStart"].endswith("serve --port 9191")
+
+
+def test_an_image_that_cannot_be_a_node(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(home.place)
+    assert _run(home, "install", _state(home), f"--root={home.folder}") == 4
+    assert "is missing; install Denodo 8.0 there" in capsys.readouterr().out
+
+
+def test_messages_for_journald(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    _run(home, "apply", "--state=/none")
+    assert capsys.readouterr().out.startswith("<3>the state cannot be read")
+
+
+@pytest.mark.parametrize("file", sorted(_PROGRAM.rglob("*.py")), ids=lambda file: file.name)
+def test_the_program_is_old_python_and_alone(file: Path) -> None:
+    tree = ast.parse(file.read_text(), feature_version=(3, 9))
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Import):
+            modules = [name.name for name in one.names]
+        elif isinstance(one, ast.ImportFrom):
+            modules = [one.module or ""]
+        else:
+            continue
+        for module in modules:
+            top = module.split(".")[0]
+            assert top == "hosts" or top in sys.stdlib_module_names
+
+
+def test_the_manual_knows_every_exit_code_and_its_example_is_a_state() -> None:
+    text = (ROOT / "docs/node.md").read_text()
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    codes = {kind.code for kind in kinds if issubclass(kind, errors.NodeError)}
+    codes |= {errors.OK, errors.WOULD_CHANGE}
+    assert all(f"\n| {code} | " in text for code in codes)
+    example = text.split("```json\n", 1)[1].split("```", 1)[0]
+    assert parse(example).node == "node1"

@@ -1,0 +1,142 @@
+"""TLS, the Security Token and the metadata's import: what is secret stays where it belongs."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from hosts.denodo.apply import apply, check
+from hosts.denodo.errors import MetadataError, RolledBackError, StateError
+from hosts.denodo.record import Record
+from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
+from tests.hosts.denodo.home import SSO, VDP, Home
+
+_SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
+
+
+@pytest.fixture
+def cloud(home: Home) -> Cloud:
+    home.write(SSO, "# Security Token\nsso.enabled=false\n")
+    return Cloud(home.folder)
+
+
+def _says_nothing_secret(home: Home, output: str, *, but: tuple[Path, ...] = ()) -> None:
+    assert _SECRET not in output
+    given = json.dumps(Cloud(home.folder).calls()) + "\n".join(home.calls())
+    assert _SECRET not in given
+    for file in home.folder.rglob("*"):
+        known = file in but or file.name == "answers.json"
+        assert known or not file.is_file() or _SECRET.encode() not in file.read_bytes(), file
+
+
+def test_the_security_token_s_settings(
+    home: Home, cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloud.secret(TOKEN, {"sso.enabled": "true", "sso.key": _SECRET})
+    state = home.state(security_token=TOKEN)
+    assert _SECRET not in str(check(home.system, state))
+    apply(home.system, state)
+    assert home.properties(SSO) == {"sso.enabled": "true", "sso.key": _SECRET}
+    assert check(home.system, state).nothing
+    _says_nothing_secret(home, str(capfd.readouterr()), but=(home.place / SSO,))
+
+
+def test_a_secret_that_cannot_be_read(home: Home, cloud: Cloud) -> None:
+    with pytest.raises(StateError, match="token cannot be read: aws secretsmanager"):
+        apply(home.system, home.state(security_token=TOKEN))
+    cloud.secret(TOKEN, [_SECRET])
+    with pytest.raises(StateError, match="is not a JSON object"):
+        apply(home.system, home.state(security_token=TOKEN))
+    assert home.calls() == []
+
+
+def _certificate() -> dict[str, str]:
+    store = base64.b64encode(b"store " + _SECRET.encode()).decode()
+    return {
+        "keystore": store,
+        "truststore": base64.b64encode(b"trust").decode(),
+        "certificate": "PEM",
+        "credentials": f"keystore.password={_SECRET}\n",
+    }
+
+
+def test_tls_by_denodo_s_own_script(
+    home: Home, cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloud.secret(TLS, _certificate())
+    state = home.state(tls={"certificate": TLS})
+    apply(home.system, state)
+    noted = json.loads((home.place / "tls.json").read_text())
+    (home.place / "tls.json").unlink()
+    assert noted["files"] == {
+        "--keystore": f"store {_SECRET}",
+        "--truststore": "trust",
+        "--cert-cer-file": "PEM",
+        "--credentials-file": f"keystore.password={_SECRET}\n",
+    }
+    assert {noted["modes"][name] for name in noted["files"]} == {"0o600"}
+    assert home.properties(VDP)["com.denodo.security.ssl.enabled"] == "true"
+    # Only the key store stays, which the servers read.
+    left = [file for file in home.system.folder.rglob("*") if file.parent.name.startswith("tls-")]
+    assert sorted(file.name for file in left) == ["keystore", "truststore"]
+    store = next(file for file in left if file.name == "keystore")
+    _says_nothing_secret(home, str(capfd.readouterr()), but=(store,))
+    # A change of something else does not configure TLS again.
+    apply(home.system, home.state(tls={"certificate": TLS}, jvm__vdp="-Xmx1g"))
+    assert not [call for call in home.calls() if "tls" in call]
+
+
+def test_tls_that_fails_is_rolled_back(home: Home, cloud: Cloud) -> None:
+    cloud.secret(TLS, _certificate())
+    apply(home.system, home.state())
+    contents = home.contents()
+    state = home.state(tls={"certificate": TLS}, jvm__vdp="-Ddead")
+    with pytest.raises(RolledBackError):
+        apply(home.system, state)
+    assert home.contents() == contents
+    cloud.secret(TLS, {"keystore": "no base64!", "truststore": "", "certificate": ""})
+    with pytest.raises(RolledBackError, match="lacks credentials"):
+        apply(home.system, home.state(tls={"certificate": TLS}))
+    assert home.contents() == contents
+
+
+def test_an_export_is_imported_once(
+    home: Home, cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloud.secret(LOGIN, {"username": "importer", "password": _SECRET})
+    cloud.answer(EXPORT, "CREATE VIEW")
+    state = home.state(metadata={"source": "export", "uri": EXPORT, "login": LOGIN})
+    apply(home.system, state)
+    given = json.loads((home.place / "imported.json").read_text())
+    (home.place / "imported.json").unlink()
+    assert given == {
+        "--file": "CREATE VIEW",
+        "--servers-file": f"//127.0.0.1:{home.ports['vdp']}/admin?importer@{_SECRET}\n",
+    }
+    assert Record(home.system).metadata_confirmed
+    apply(home.system, state)
+    assert not (home.place / "imported.json").exists()
+    _says_nothing_secret(home, str(capfd.readouterr()))
+
+
+@pytest.mark.parametrize("fault", ["export", "login", "script"])
+def test_an_import_that_fails_leaves_the_node_unconfirmed(
+    home: Home, cloud: Cloud, fault: str
+) -> None:
+    if fault != "login":
+        cloud.secret(LOGIN, {"username": "importer", "password": _SECRET})
+    if fault != "export":
+        cloud.answer(EXPORT, "CREATE VIEW")
+    if fault == "script":
+        home.behave("import.sh", "fail")
+    state = home.state(metadata={"source": "export", "uri": EXPORT, "login": LOGIN})
+    with pytest.raises(MetadataError, match=r"s3://bucket/export.vql"):
+        apply(home.system, state)
+    assert home.running()
+    assert not Record(home.system).metadata_confirmed
+
+
+def test_a_shared_catalog_is_right_by_itself(home: Home) -> None:
+    apply(home.system, home.state(metadata={"source": "catalog"}))
+    assert Record(home.system).metadata_confirmed

@@ -1,0 +1,40 @@
+"""Two stand-in nodes for all tests of this folder, and an HAProxy in front of them for each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.haproxy import stand_ins
+from tests.hosts.haproxy.certificates import Certificates
+from tests.hosts.haproxy.certificates import certificates as make_certificates
+from tests.hosts.haproxy.running import Running, configuration, running
+from tests.hosts.haproxy.stand_ins import Site
+from tests.support import jvm
+
+
+@pytest.fixture(scope="session")
+def _site() -> Iterator[Site]:
+    jvm.start()  # by one thread, and not by every client
+    made = stand_ins.site()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def site(_site: Site) -> Site:
+    """Two nodes that run, whatever the test before did to them."""
+    _site.whole()
+    return _site
+
+
+@pytest.fixture
+def proxy(site: Site) -> Iterator[Running]:
+    """HAProxy with the generated file in front of them."""
+    with running(configuration(site.ports)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The balancer's and the nodes', of one authority."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

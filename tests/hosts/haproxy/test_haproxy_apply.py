@@ -1,0 +1,190 @@
+"""A host takes what its parameter says: a real HAProxy, and a stand-in for the `aws` command."""
+
+import json
+import os
+import signal
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.haproxy.config_file import text
+from hosts.haproxy.cloud import Cloud
+from hosts.haproxy.errors import Failed, Refused
+from hosts.haproxy.host import Host, apply, boot
+from hosts.haproxy.program_update import take
+from hosts.haproxy.workers import workers
+from tests.hosts.haproxy.clients import handshake
+from tests.hosts.haproxy.running import PROGRAM, Running, configuration, running
+from tests.hosts.haproxy.stand_ins import Site
+
+_AWS = """\
+#!/usr/bin/env python3
+import json, pathlib, shutil, sys
+here = pathlib.Path(__file__).parent
+what, *rest = sys.argv[1:]
+if what == "ssm":
+    print(json.dumps({"Parameter": {"Value": (here / "parameter").read_text()}}))
+elif what == "s3":
+    shutil.copy(here / rest[-2].rpartition("/")[2], rest[-1])
+else:
+    name = next(one for one in rest if one.startswith("--secret-id=")).rpartition(":")[2]
+    if not (here / name).exists():
+        sys.exit("AccessDeniedException: not allowed")
+    print(json.dumps({"SecretString": (here / name).read_text()}))
+"""
+CLOUD = Cloud("/denodo/test/main/haproxy/state", "eu-west-1")
+
+
+class Deployed:
+    """What AWS has for a host, and the host."""
+
+    def __init__(self, folder: Path, proxy: Running) -> None:
+        self.folder, self.proxy = folder, proxy
+        self.said: list[str] = []
+        self.host = Host(
+            proxy.place,
+            tls=folder / "tls",
+            drop_in=folder / "systemd/denodo.conf",
+            systemctl=None,
+            settle=0,
+        )
+        command = folder / "aws"
+        command.write_text(_AWS)
+        command.chmod(command.stat().st_mode | stat.S_IXUSR)
+        self.file = text(proxy.environment, "main", proxy.host)
+        self.say()
+
+    def say(self, **more: object) -> None:
+        """Write the parameter and the file."""
+        wanted = {
+            "program": "s3://bucket/one.zip",
+            "file": "s3://bucket/haproxy.cfg",
+            "drop_in": "[Service]\nLimitNOFILE=5000\n",
+            "certificate": None,
+            "authority": None,
+            "health_port": proxy_health(self.proxy),
+            **more,
+        }
+        (self.folder / "parameter").write_text(json.dumps(wanted))
+        (self.folder / "haproxy.cfg").write_text(self.file)
+
+    def apply(self) -> None:
+        apply(self.host, CLOUD, self.said.append)
+
+
+def proxy_health(proxy: Running) -> int:
+    return proxy.environment.clusters["main"].balancer.proxy.health_port
+
+
+@pytest.fixture
+def deployed(proxy: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return Deployed(tmp_path, proxy)
+
+
+def test_another_file_is_loaded_and_the_same_one_is_not(deployed: Deployed) -> None:
+    before = workers(deployed.proxy.place).serving
+    deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
+    deployed.say()
+    deployed.apply()
+    after = workers(deployed.proxy.place).serving
+    assert after != before
+    assert "Maxconn: 1999" in deployed.proxy.place.ask("show info")
+    assert deployed.host.drop_in.read_text().endswith("LimitNOFILE=5000\n")
+    deployed.apply()
+    assert deployed.said[-1] == "nothing has changed"
+    assert workers(deployed.proxy.place).serving == after
+
+
+def test_a_bad_file_leaves_the_old_one_and_its_certificates(deployed: Deployed) -> None:
+    before = workers(deployed.proxy.place)
+    content = deployed.proxy.place.config.read_text()
+    (deployed.folder / "cert").write_text("-----BEGIN CERTIFICATE-----")
+    deployed.file += "\nfrontend wrong\n    bogus\n"
+    deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
+    with pytest.raises(Refused, match="nothing was changed"):
+        deployed.apply()
+    assert deployed.proxy.place.config.read_text() == content
+    assert not (deployed.host.tls / "server.pem").exists()
+    assert workers(deployed.proxy.place).serving == before.serving
+    handshake(deployed.proxy.port("jdbc"))
+
+
+def test_another_certificate_is_loaded_and_nobody_else_reads_it(deployed: Deployed) -> None:
+    deployed.apply()
+    before = workers(deployed.proxy.place).serving
+    (deployed.folder / "cert").write_text("secret")
+    deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
+    deployed.apply()
+    file = deployed.host.tls / "server.pem"
+    assert file.read_text() == "secret\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert workers(deployed.proxy.place).serving != before
+    assert "secret\n" not in deployed.said
+
+
+def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> None:
+    before = workers(deployed.proxy.place).serving
+    deployed.say(authority="arn:aws:secretsmanager:eu-west-1:1:secret:nobody")
+    with pytest.raises(Failed, match="AccessDeniedException: not allowed"):
+        deployed.apply()
+    assert workers(deployed.proxy.place).serving == before
+
+
+def test_a_parameter_that_says_nothing_is_told(deployed: Deployed) -> None:
+    (deployed.folder / "parameter").write_text("{}")
+    with pytest.raises(Failed, match="does not say what HAProxy shall be"):
+        deployed.apply()
+
+
+def test_the_wanted_program_is_taken_once(deployed: Deployed) -> None:
+    with zipfile.ZipFile(deployed.folder / "one.zip", "w") as packed:
+        packed.writestr("__main__.py", "print('one')")
+    programs = deployed.folder / "programs"
+    (programs / "releases").mkdir(parents=True)
+    assert take(CLOUD, programs)
+    assert (programs / "current/haproxy/__main__.py").read_text() == "print('one')"
+    assert not take(CLOUD, programs)
+    (deployed.folder / "two.zip").write_text("no archive")
+    deployed.say(program="s3://bucket/two.zip")
+    with pytest.raises(Failed, match="cannot be unpacked"):
+        take(CLOUD, programs)
+    assert (programs / "current").resolve().name == "one"
+
+
+@pytest.fixture
+def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    """A host that has not booted; its systemctl starts HAProxy."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with running(
+        configuration(site.ports), started=False, address="127.0.0.1", behind_proxy=True
+    ) as proxy:
+        made = Deployed(tmp_path, proxy)
+        pids, command = tmp_path / "pids", tmp_path / "systemctl"
+        command.write_text(
+            f"#!/bin/sh\necho $1 >> {tmp_path}/told\n[ $1 != restart ] || exec {PROGRAM} -W -D "
+            f"-f {proxy.place.config} -S {proxy.folder}/master.sock,mode,660 -p {pids}\n"
+        )
+        command.chmod(0o700)
+        made.host = Host(proxy.place, made.host.tls, made.host.drop_in, str(command), settle=0)
+        yield made
+        if pids.exists():
+            os.kill(int(pids.read_text()), signal.SIGTERM)
+
+
+def test_first_boot_waits_until_a_node_is_usable(fresh: Deployed) -> None:
+    boot(fresh.host, CLOUD, fresh.said.append)
+    assert fresh.said == ["HAProxy serves"]
+    assert (fresh.folder / "told").read_text().split() == ["daemon-reload", "enable", "restart"]
+    assert fresh.proxy.place.config.read_text() == fresh.file
+
+
+def test_first_boot_with_a_bad_file_starts_nothing(fresh: Deployed) -> None:
+    fresh.file += "\nfrontend wrong\n    bogus\n"
+    fresh.say()
+    with pytest.raises(Refused, match="unknown keyword 'bogus'"):
+        boot(fresh.host, CLOUD, fresh.said.append)
+    assert not (fresh.folder / "told").exists()

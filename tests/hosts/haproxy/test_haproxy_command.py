@@ -1,0 +1,223 @@
+"""`denodo-ha haproxy`, and the same program alone as it runs on HAProxy's own host."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build
+from hosts.haproxy import commands, errors
+from tests.hosts.haproxy.running import BALANCER, PROGRAM, Running
+from tests.support.assembly import ROOT
+from tests.support.configurations import Data, changed, minimal, twins, write
+from tests.support.host_program import unpacked
+
+SECURE = {
+    f"{BALANCER}/haproxy/tls": {"mode": "reencrypt"},
+    "services/web": {"port": 9443, "sticky": True},
+}
+
+
+def _ran(*arguments: str | Path) -> Result:
+    """The command's end; its whole output in order."""
+    return CliRunner().invoke(build(COMMANDS), ["haproxy", *map(str, arguments)])
+
+
+def _render(folder: Path, data: Data, *more: str) -> Result:
+    return _ran("render", "-c", write(folder, data), *more)
+
+
+def _behind(data: Data, changes: Data | None = None, *, cluster: str = "main") -> Data:
+    """The configuration with HAProxy before nodes that others have set up."""
+    own = {f"clusters/{cluster}/balancer/kind": "haproxy", "denodo/program": False}
+    return changed(data, {**own, **(changes or {})})
+
+
+def _there(proxy: Running) -> list[str | Path]:
+    return ["--run", proxy.place.run, "--state", proxy.place.state]
+
+
+def test_render_prints_the_file(tmp_path: Path) -> None:
+    """As it was read once by a person; every change of it is seen here."""
+    data = _behind(minimal("7.0"), {"services/web": {"port": 9090, "sticky": True}})
+    done = _render(tmp_path, data)
+    assert done.exit_code == 0
+    assert done.stdout == (Path(__file__).parent / "rendered.cfg").read_text()
+
+
+def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
+    done = _render(tmp_path, _behind(minimal(), SECURE), "--check", "--haproxy", PROGRAM)
+    assert done.exit_code == 0, done.output
+    assert f"{PROGRAM} accepts the file\n" in done.stderr
+    assert "not on this machine, so left out: /etc/haproxy/tls/server.pem" in done.stderr
+    assert "bind :9443 ssl crt /etc/haproxy/tls/server.pem" in done.stdout
+
+
+def test_the_documented_file_is_right(tmp_path: Path) -> None:
+    page = (ROOT / "docs/haproxy.md").read_text()
+    file = tmp_path / "premises.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    done = _ran("render", "-c", file, "--check", "--haproxy", PROGRAM)
+    assert done.exit_code == 0, done.output
+    assert "server vdp.node02 10.0.1.12:9090 cookie vdp.node02\n" in done.stdout
+
+
+def test_render_says_what_haproxy_says(tmp_path: Path) -> None:
+    picky = tmp_path / "haproxy"
+    picky.write_text('#!/bin/sh\necho "[ALERT] I do not like it"\nexit 1\n')
+    picky.chmod(0o755)
+    done = _render(tmp_path, _behind(minimal()), "--check", "--haproxy", str(picky))
+    assert done.exit_code == exit_codes.NO
+    assert "I do not like it" in done.stderr
+    assert done.stdout == ""
+
+
+def test_render_needs_an_haproxy_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.haproxy_render._USUAL", ("no-such-haproxy",))
+    done = _render(tmp_path, _behind(minimal()), "--check")
+    assert done.exit_code == exit_codes.USAGE
+    assert "install HAProxy or name it by --haproxy" in done.stderr
+
+
+def test_render_asks_which_cluster(tmp_path: Path) -> None:
+    assert "none has balancer.kind haproxy" in _render(tmp_path, minimal()).stderr
+    one = _behind(twins())
+    assert "cluster main," in _render(tmp_path, one).stdout
+    both = _behind(one, cluster="spare")
+    asked = _render(tmp_path, both)
+    assert asked.exit_code == exit_codes.USAGE
+    assert "which cluster is meant; there is: main, spare" in asked.stderr
+    assert "cluster spare," in _render(tmp_path, both, "--cluster", "spare").stdout
+    assert "not behind HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
+
+
+def test_render_wants_a_configuration(tmp_path: Path) -> None:
+    assert _ran("render").exit_code == exit_codes.USAGE
+    wrong = _render(tmp_path, _behind(minimal(), {f"{BALANCER}/haproxy": {"maxconn": 0}}))
+    assert wrong.exit_code == exit_codes.USAGE
+    assert "maxconn: is too small (0)" in wrong.stderr
+
+
+def test_render_prints_the_drop_in(tmp_path: Path) -> None:
+    data = _behind(minimal(), {f"{BALANCER}/haproxy": {"maxconn": 5000}})
+    told = _render(tmp_path, data, "--systemd", "--group", "denodo").stdout
+    assert "LimitNOFILE=11000:524288\n" in told
+    assert "-S /run/haproxy/master.sock,mode,660,group,denodo\n" in told
+
+
+def test_render_for_a_balancer_in_front(tmp_path: Path) -> None:
+    binds = [
+        line
+        for line in _render(tmp_path, _behind(minimal()), "--proxy-protocol").stdout.splitlines()
+        if line.startswith("    bind ")
+    ]
+    assert binds == [
+        "    bind :9999 accept-proxy",
+        "    bind :9192 accept-proxy",
+        "    bind 127.0.0.1:8404",
+    ]
+
+
+def test_a_node_goes_and_comes(proxy: Running) -> None:
+    there = _there(proxy)
+    assert _ran("status", *there).exit_code == exit_codes.DONE
+    done = _ran("drain", "node1", *there)
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert "node1: drained, no session is left" in done.stdout
+    status = _ran("status", "--format", "json", *there)
+    assert status.exit_code == exit_codes.NO
+    told = json.loads(status.stdout)
+    states = {(one["backend"], one["node"]): one["state"] for one in told["servers"]}
+    assert states["jdbc", "node1"] == "maint"
+    assert states["auxiliary.node1", "node1"] == "up"
+    refused = _ran("drain", "node2", *there)
+    assert refused.exit_code == exit_codes.REFUSED
+    assert "denodo-ha: nobody else would serve jdbc, odbc, web" in refused.stderr
+    assert _ran("drain", "node3", *there).exit_code == exit_codes.USAGE
+    # Two balancers: first no new sessions on both, then wait on both.
+    assert _ran("enable", "node1", *there).exit_code == exit_codes.DONE
+    assert _ran("drain", "node1", "--no-wait", *there).exit_code == exit_codes.DONE
+    assert _ran("save", *there).exit_code == exit_codes.DONE
+    assert _ran("drain", "node2", "--no-wait", "--force", *there).exit_code == exit_codes.DONE
+    assert _ran("status", *there).exit_code == exit_codes.DOWN
+
+
+def test_reload_and_verify(proxy: Running, tmp_path: Path) -> None:
+    there = [*_there(proxy), "--file", proxy.place.config, "--haproxy", PROGRAM]
+    done = _ran("reload", *there)
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert "in place of" in done.stdout
+    assert _ran("verify", *there).exit_code == exit_codes.DONE
+    bad = tmp_path / "bad.cfg"
+    bad.write_text("bogus")
+    assert _ran("reload", bad, *there).exit_code == exit_codes.REFUSED
+    assert _ran("reload", tmp_path / "none", *there).exit_code == exit_codes.USAGE
+    proxy.place.order("set server jdbc/node1 state maint")
+    verified = _ran("verify", "--format", "json", *there)
+    assert verified.exit_code == exit_codes.NO
+    assert [one for one in json.loads(verified.stdout) if not one["right"]]
+
+
+def test_an_absent_haproxy_fails(tmp_path: Path) -> None:
+    there = ("--run", tmp_path, "--state", tmp_path / "state")
+    for command in (("drain", "node1"), ("enable", "node1"), ("status",), ("save",)):
+        done = _ran(*command, *there)
+        assert done.exit_code == exit_codes.FAILED
+        assert "no HAProxy answers at" in done.stderr
+
+
+def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
+    """Without this project and its packages, as the folder lies on HAProxy's host."""
+    unpacked("haproxy", tmp_path, name="hx")
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        there = [str(one) for one in _there(proxy)]
+        return subprocess.run(
+            [sys.executable, "-S", "-E", "-m", "hx", *there, *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert run("status").returncode == exit_codes.DONE
+    drained = run("drain", "node1")
+    assert drained.returncode == exit_codes.DONE, drained.stderr
+    assert run("status", "--format", "json").returncode == exit_codes.NO
+    refused = run("drain", "node2")
+    assert refused.returncode == exit_codes.REFUSED
+    assert refused.stderr.startswith("haproxy: nobody else would serve")
+    assert run("enable", "node1").returncode == exit_codes.DONE
+    assert run("status").returncode == exit_codes.DONE
+    assert proxy.states()["jdbc/node1"] == "up"
+
+
+@pytest.mark.parametrize("command", ["drain node1", "enable node1", "reload", "save", "verify"])
+def test_alone_it_says_what_is_wrong(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(
+        "listen x\n    bind 127.0.0.1:1\n    timeout client 1s\n    timeout server 1s\n"
+        "    timeout connect 1s\n"
+    )
+    there = ["--run", str(tmp_path), "--state", str(tmp_path / "state"), "--config", str(config)]
+    assert commands.main([*there, "--haproxy", PROGRAM, *command.split()]) == exit_codes.FAILED
+    assert "no HAProxy answers at" in capsys.readouterr().err
+
+
+def test_exit_codes_are_those_of_every_command() -> None:
+    assert (errors.DONE, errors.NO, errors.DOWN) == (
+        exit_codes.DONE,
+        exit_codes.NO,
+        exit_codes.DOWN,
+    )
+    assert errors.INTERRUPTED == exit_codes.INTERRUPTED
+    assert errors.Unusable.code == exit_codes.USAGE
+    assert errors.Refused.code == exit_codes.REFUSED
+    assert {errors.ProxyError.code, errors.Failed.code, errors.NoAnswer.code} == {exit_codes.FAILED}

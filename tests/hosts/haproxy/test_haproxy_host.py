@@ -1,0 +1,170 @@
+"""What surrounds the traffic: sockets, the PROXY protocol, DNS, readiness, stickiness."""
+
+import grp
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import pytest
+
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
+from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import text
+from hosts.haproxy.errors import NoAnswer
+from hosts.haproxy.inspection import verify
+from hosts.haproxy.sockets import Place
+from tests.hosts.haproxy.clients import handshake, rmi_once
+from tests.hosts.haproxy.ports import NODES, PROXY
+from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
+from tests.hosts.haproxy.servers import dns, web
+from tests.hosts.haproxy.stand_ins import Site
+from tests.support.configurations import changed
+
+_ASK = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as one:
+    one.connect(sys.argv[1])
+"""
+
+
+def test_sockets_are_for_their_group(proxy: Running) -> None:
+    for name in ("admin", "monitor", "master"):
+        found = (proxy.folder / f"{name}.sock").stat()
+        assert oct(found.st_mode & 0o777) == "0o660"
+        assert grp.getgrgid(found.st_gid).gr_name == proxy.host.group
+
+
+def test_a_stranger_cannot_write_the_socket(proxy: Running) -> None:
+    """The article's mode 666 let any local user send all traffic elsewhere."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    proxy.folder.chmod(0o755)
+    for name in ("admin", "monitor", "master"):
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _ASK, str(proxy.folder / f"{name}.sock")],
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert b"PermissionError" in done.stderr
+
+
+def test_the_monitor_s_socket_changes_nothing(proxy: Running) -> None:
+    link = proxy.folder / "monitor"
+    link.mkdir()
+    (link / "admin.sock").symlink_to(proxy.folder / "monitor.sock")
+    monitor = Place(link, proxy.place.state, proxy.place.config)
+    assert "jdbc,node1" in monitor.ask("show stat")
+    with pytest.raises(NoAnswer, match="Permission denied"):
+        monitor.order("set server jdbc/node1 state maint")
+    assert proxy.states()["jdbc/node1"] == "up"
+
+
+def test_an_absent_haproxy_is_said(proxy: Running) -> None:
+    proxy.stop()
+    with pytest.raises(NoAnswer, match=r"no HAProxy answers at .*admin.sock: see `systemctl"):
+        proxy.place.ask("show info")
+
+
+def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> None:
+    hello = bytes.fromhex(RMI_HELLO)
+    with running(configuration(site.ports), behind_proxy=True) as proxy:
+        port = proxy.port("jdbc")
+        with socket.create_connection((PROXY, port), 10) as bare:
+            bare.sendall(hello)
+            with suppress(ConnectionResetError):
+                assert bare.recv(1) == b""
+        # PROXY protocol, version 2: TCP over IPv4, 10.9.8.7:1234 to the balancer.
+        head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+        ends = socket.inet_aton("10.9.8.7") + socket.inet_aton(PROXY) + b"\x04\xd2\x27\x0f"
+        with socket.create_connection((PROXY, port), 10) as told:
+            told.sendall(head + ends + hello)
+            assert told.recv(1) == b"\x4e"
+        proxy.until(lambda: "10.9.8.7:1234 [" in proxy.log)
+        # A balancer in front sends the header with its checks, too.
+        health = proxy.environment.clusters["main"].balancer.proxy.health_port
+        with socket.create_connection((PROXY, health), 10) as check:
+            check.sendall(head + ends + b"GET /health HTTP/1.0\r\n\r\n")
+            assert check.recv(12) == b"HTTP/1.1 200"
+
+
+def test_sticky_keeps_all_of_a_client_on_one_node(site: Site) -> None:
+    """As it must be where several sockets make one session on one port."""
+    ports = site.ports
+    data = changed(configuration(ports), {"services/jdbc/sticky": True})
+    with running(data) as proxy:
+        assert len({rmi_once(proxy.port("jdbc"))() for _ in range(4)}) == 1
+        before = {node: proxy.statistic("jdbc", node, "stot") for node in NODES}
+        for last in range(10, 40):
+            source = (f"127.0.1.{last}", 0)
+            with socket.create_connection(
+                (PROXY, proxy.port("jdbc")), 10, source_address=source
+            ) as client:
+                client.sendall(bytes.fromhex(RMI_HELLO))
+                assert client.recv(1) == b"\x4e"
+        for node in NODES:
+            assert proxy.statistic("jdbc", node, "stot") > before[node]
+
+
+@contextmanager
+def _ready(unready: set[str]) -> Iterator[None]:
+    """What the program on each node would say."""
+    with ExitStack() as stack:
+        for name, address in NODES.items():
+
+            def answer(path: str, name: str = name) -> tuple[int, str]:
+                known = path in ("/ready/jdbc", "/ready/odbc", "/ready/web")
+                return (200 if known and name not in unready else 503), ""
+
+            stack.enter_context(web(address, READY_PORT, answer))
+        yield
+
+
+def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
+    """It answers its protocol, and its catalog may be empty or its metadata in promotion."""
+    unready: set[str] = set()
+    data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/checks": {"ready": True}})
+    with _ready(unready), running(data) as proxy:
+        proxy.until(lambda: proxy.statistic("jdbc", "node1", "check_duration") >= 0)
+        unready.add("node1")
+        for service in ("jdbc", "odbc", "web"):
+            proxy.until(lambda service=service: proxy.states()[f"{service}/node1"] == "down")  # type: ignore[misc]
+            assert proxy.states()[f"{service}/node2"] == "up"
+        unready.clear()
+        proxy.until(lambda: "down" not in proxy.states().values())
+
+
+def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:
+    """As one that AWS has replaced, without a reload."""
+    names = {f"{name}.main.test.internal": address for name, address in NODES.items()}
+    data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/hosts": {}})
+    with dns(PROXY, names) as port, running(data, started=False) as proxy:
+        written = text(proxy.environment, "main", proxy.host)
+        assert written.count("    parse-resolv-conf\n") == 1
+        asks = f"    nameserver here {PROXY}:{port}\n    hold valid 1s\n    timeout resolve 1s\n"
+        ours = written.replace("    parse-resolv-conf\n    hold valid 10s\n", asks)
+        # Not by this machine's DNS.
+        proxy.start(ours.replace("init-addr last,libc,none", "init-addr none"))
+        names["node2.main.test.internal"] = NODES["node1"]
+        proxy.until(lambda: proxy.place.ask("show servers conn").count(NODES["node2"]) == 0)
+        site["node2"].kill()
+        for _ in range(4):
+            handshake(proxy.port("jdbc"))
+        # A name that DNS no longer knows takes no node out: the checks say who is dead.
+        names.clear()
+        before = proxy.place.ask("show resolvers")
+        proxy.until(lambda: proxy.place.ask("show resolvers") != before)
+        handshake(proxy.port("jdbc"))
+        assert set(proxy.states().values()) <= {"up"}
+
+
+def test_too_few_open_files_are_said(proxy: Running) -> None:
+    assert [one.what for one in verify(proxy.place) if not one.right] == []
+    told = [one.what for one in verify(proxy.place) if "open files" in one.what]
+    assert told[0].endswith("open files are enough for 2000 connections")

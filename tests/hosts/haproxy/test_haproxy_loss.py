@@ -1,0 +1,49 @@
+"""A node is lost or hangs: how many checks until it is out, and how many clients notice."""
+
+from tests.hosts.haproxy.clients import handshake, load, odbc
+from tests.hosts.haproxy.running import Running
+from tests.hosts.haproxy.stand_ins import Site
+
+CLIENTS = 6
+
+
+def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> None:
+    jdbc, pg = proxy.port("jdbc"), proxy.port("odbc")
+    with load() as clients:
+        for _ in range(CLIENTS):
+            clients.add("jdbc", lambda: handshake(jdbc), pause=0.01)
+        clients.add("odbc", lambda: odbc(pg), pause=0.02)
+        clients.wait_for(50, "jdbc")
+        site["node1"].kill()
+        proxy.until(lambda: proxy.states()["jdbc/node1"] == "down")
+        clients.wait_for(50, "jdbc")
+    # Who was just being served is cut, who comes later goes to the other node.
+    assert len(clients.failed) <= CLIENTS + 1, clients.failed
+    assert proxy.statistic("jdbc", "node1", "chkfail") == 2
+    assert proxy.statistic("jdbc", "node1", "chkdown") == 1
+    assert proxy.statistic("jdbc", "node2", "chkdown") == 0
+
+
+def test_a_hung_node_is_out_after_two_checks(proxy: Running, site: Site) -> None:
+    """Its kernel goes on to accept: a check that only connects would never know."""
+    jdbc = proxy.port("jdbc")
+    with load() as clients:
+        for _ in range(CLIENTS):
+            clients.add("jdbc", lambda: handshake(jdbc), pause=0.01)
+        clients.wait_for(50, "jdbc")
+        site["node1"].hang()
+        proxy.until(lambda: proxy.states()["jdbc/node1"] == "down")
+        clients.wait_for(50, "jdbc")
+        before = len(clients.failed)
+        clients.wait_for(50, "jdbc")
+        # Each client may be caught once at a time; leastconn keeps the others away.
+        assert before <= 2 * CLIENTS, clients.failed
+        assert len(clients.failed) == before
+        assert proxy.statistic("jdbc", "node1", "chkfail") == 2
+        assert proxy.statistic("web", "node1", "chkdown") == 1
+        site["node1"].go_on()
+        proxy.until(lambda: proxy.states()["jdbc/node1"] == "up")
+        served = proxy.statistic("jdbc", "node1", "stot")
+        clients.wait_for(50, "jdbc")
+    assert proxy.statistic("jdbc", "node1", "stot") > served
+    assert len(clients.failed) == before

@@ -1,0 +1,139 @@
+"""A new file is loaded under load, a bad one is refused, and what was ordered is kept."""
+
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.haproxy.config_file import text
+from hosts.haproxy.draining import drain
+from hosts.haproxy.errors import Failed, Refused
+from hosts.haproxy.inspection import status, verify
+from hosts.haproxy.reloading import reload
+from hosts.haproxy.workers import node_sessions, workers
+from tests.hosts.haproxy.clients import Rmi, Web, handshake, handshaken, lives, load, odbc
+from tests.hosts.haproxy.running import Running
+from tests.hosts.haproxy.stand_ins import Site
+
+
+def _say(_line: str) -> None:
+    """Nobody listens."""
+
+
+def _wrong(proxy: Running) -> list[str]:
+    return [one.what for one in verify(proxy.place) if not one.right]
+
+
+def test_a_reload_under_load_fails_nobody(proxy: Running) -> None:
+    jdbc, pg = proxy.port("jdbc"), proxy.port("odbc")
+    session = Rmi(jdbc)
+    with load() as clients:
+        for _ in range(3):
+            clients.add("jdbc", lambda: handshake(jdbc), pause=0.005)
+            browser = Web(proxy.port("web"))
+            clients.add("web", browser.get, pause=0.005, then=browser.close)
+        clients.add("odbc", lambda: odbc(pg), pause=0.02)
+        clients.add("session", session.ask, pause=0.02)
+        for _ in range(3):
+            clients.wait_for(30, "jdbc")
+            clients.wait_for(30, "web")
+            before = workers(proxy.place).serving
+            reload(proxy.place, None, _say)
+            assert workers(proxy.place).serving != before
+        clients.wait_for(30, "web")
+    assert clients.failed == []
+    session.close()
+
+
+def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
+    drain(proxy.place, "node1", _say, seconds=30, force=False)
+    before = proxy.states()
+    new = tmp_path / "new.cfg"
+    new.write_text(
+        text(proxy.environment, "main", proxy.host).replace("maxconn 2000", "maxconn 1999")
+    )
+    reload(proxy.place, new, _say)
+    assert proxy.states() == before
+    assert before["jdbc/node1"] == "maint"
+    assert proxy.place.config.read_text() == new.read_text()
+    assert "Maxconn: 1999" in proxy.place.ask("show info")
+    assert {odbc(proxy.port("odbc")) for _ in range(4)} == {"node2"}
+
+
+def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
+    """The worker that serves knows nothing of them."""
+    connections = [handshaken(proxy.port("jdbc")) for _ in range(4)]
+    reload(proxy.place, None, _say)
+    assert len(workers(proxy.place).old) == 1
+    assert node_sessions(proxy.place, "node1") == {"jdbc": 2}
+    assert status(proxy.place).sessions["node2"] == {"jdbc": 2}
+    with pytest.raises(Failed, match=r"still has 2 sessions \(jdbc 2\)"):
+        drain(proxy.place, "node1", _say, seconds=1, force=False)
+    assert all(lives(connection) for connection in connections)
+    for connection in connections:
+        connection.close()
+    drain(proxy.place, "node1", _say, seconds=30, force=False)
+    proxy.until(lambda: not workers(proxy.place).old)
+
+
+def test_a_bad_file_is_refused(proxy: Running, tmp_path: Path) -> None:
+    before, content = workers(proxy.place), proxy.place.config.read_text()
+    bad = tmp_path / "bad.cfg"
+    bad.write_text(f"{content}    bogus\n")
+    with pytest.raises(Refused, match="unknown keyword 'bogus'"):
+        reload(proxy.place, bad, _say)
+    assert workers(proxy.place).serving == before.serving
+    assert proxy.place.config.read_text() == content
+    assert _wrong(proxy) == []
+
+
+def test_a_file_that_only_warns_is_refused(proxy: Running, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.cfg"
+    bad.write_text(
+        f"{proxy.place.config.read_text()}\nbackend forgotten\n    mode tcp\n    cookie x\n"
+    )
+    with pytest.raises(Refused, match="WARNING"):
+        reload(proxy.place, bad, _say)
+
+
+def test_a_port_of_somebody_else_is_found_before(
+    proxy: Running, site: Site, tmp_path: Path
+) -> None:
+    """Only a start finds out, and closes the old worker's ports for seconds."""
+    before, content = workers(proxy.place), proxy.place.config.read_text()
+    bad = tmp_path / "bad.cfg"
+    taken = f"{site['node1'].address}:{site.ports.jdbc}"
+    bad.write_text(f"{content}\nfrontend x from tcp\n    bind {taken}\n    default_backend jdbc\n")
+    with load() as clients:
+        clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
+        with pytest.raises(Refused, match=rf"wants port {site.ports.jdbc} of .*in use"):
+            reload(proxy.place, bad, _say)
+        clients.wait_for(20, "jdbc")
+    assert clients.failed == []
+    assert workers(proxy.place).serving == before.serving
+
+
+def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_path: Path) -> None:
+    """It is valid; that a folder is missing is found at the start."""
+    before, content = workers(proxy.place), proxy.place.config.read_text()
+    bad = tmp_path / "bad.cfg"
+    bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))
+    with load() as clients:
+        clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
+        with pytest.raises(Failed, match=f"worker {before.serving} goes on to serve") as failed:
+            reload(proxy.place, bad, _say)
+        clients.wait_for(20, "jdbc")
+        assert "cannot bind" in str(failed.value)
+        assert proxy.place.config.read_text() == content
+        assert any("the last reload did not come up" in one for one in _wrong(proxy))
+        reload(proxy.place, None, _say)
+        clients.wait_for(20, "jdbc")
+    assert clients.failed == []
+    assert _wrong(proxy) == []
+
+
+def test_verify_sees_what_a_reload_would_forget(proxy: Running) -> None:
+    assert _wrong(proxy) == []
+    proxy.place.order("set server jdbc/node1 state maint")
+    found = _wrong(proxy)
+    assert "a reload would change jdbc/node1: run `save`" in found
+    assert "jdbc/node1 is maint: as ordered" in " ".join(found)

@@ -1,0 +1,293 @@
+"""The Solution Manager's scripts, run as it runs them, with a stand-in for denodo-ha."""
+
+import os
+import secrets
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.assembly import ROOT
+
+SCRIPTS = ROOT / "solution-manager"
+TIMEOUT_S = 60
+
+PASSWORD = "pa55word"  # noqa: S105 - nobody's
+STAND_IN = """#!/bin/sh
+printf '%s\\n' "$@" >"$ARGUMENTS"
+{ env; ps -eo args= || cat /proc/[0-9]*/cmdline; } >"$ARGUMENTS.seen" 2>/dev/null
+echo "draining node1"
+echo "an error line" >&2
+exit "$CODE"
+"""
+HANGING = """#!/usr/bin/env python3
+import os, signal, time
+def undo(*_):
+    # Not by print, which the signal may have interrupted.
+    os.write(1, b"undone\\n")
+    os._exit(130)
+signal.signal(signal.SIGTERM, undo)
+print("ready", flush=True)
+time.sleep(120)
+"""
+
+
+class Manager:
+    """A Solution Manager's host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.arguments, self.log = folder / "arguments", folder / "manager.log"
+        self.program = folder / "denodo-ha"
+        self.put(STAND_IN)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "DENODO_HA": str(self.program),
+            "DENODO_HA_LOG": str(self.log),
+            "ARGUMENTS": str(self.arguments),
+            "CODE": "0",
+        }
+
+    def put(self, text: str) -> None:
+        self.program.write_text(text)
+        self.program.chmod(0o700)
+
+    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [SCRIPTS / script, *arguments],
+            env=self.environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, script: str, *arguments: str) -> tuple[int, str]:
+        with self.start(script, *arguments) as process:
+            said, _ = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, said
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Manager:
+    return Manager(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("enable", ["enable", "node1", "--timeout", "600"]),
+        ("disable", ["drain", "node1", "--timeout", "600", "--why", "Solution Manager"]),
+    ],
+)
+def test_runs_the_command_and_logs(manager: Manager, script: str, expected: list[str]) -> None:
+    code, said = manager.run(script, "prod", "active", "node1")
+    command, node, *rest = expected
+    assert code == 0
+    assert manager.arguments.read_text().split("\n")[:-1] == [
+        *(command, node, "--cluster", "active", "-c", "prod"),
+        *rest,
+    ]
+    assert "draining node1" in said
+    assert "an error line" in said
+    assert said.rstrip().endswith("done")
+    assert manager.log.read_text() == said
+    assert manager.log.stat().st_mode & 0o077 == 0
+
+
+def test_limit_and_profile(manager: Manager) -> None:
+    assert manager.run("enable", "prod", "active", "node1", "900", "manager")[0] == 0
+    rest = manager.arguments.read_text().split()[6:]
+    assert rest == ["--timeout", "900", "--profile", "manager"]
+
+
+def test_none_is_a_hyphen(manager: Manager) -> None:
+    assert manager.run("enable", "prod", "active", "node1", "-", "-")[0] == 0
+    assert manager.arguments.read_text().split()[6:] == ["--timeout", "600"]
+
+
+@pytest.mark.parametrize("code", [1, 3, 4, 6])
+def test_what_is_not_done_is_no_success(manager: Manager, code: int) -> None:
+    manager.environment["CODE"] = str(code)
+    ended, said = manager.run("disable", "prod", "active", "node1")
+    assert ended == code
+    assert f"failed with exit code {code}; 'denodo-ha status -c prod' shows what" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["prod", "active"],
+        ["prod", "active", ""],
+        ["prod", "active", "-"],
+        ["--force", "active", "node1"],
+        ["prod", "active", "node1", "ten"],
+        ["prod", "active", "node1", "0"],
+        ["prod", "active", "node1", "600", "a", "b"],
+    ],
+)
+def test_parameters_in_the_wrong_place(manager: Manager, arguments: list[str]) -> None:
+    code, said = manager.run("disable", *arguments)
+    assert code == 2
+    assert "CONFIG CLUSTER NODE [LIMIT] [PROFILE]" in said
+    assert not manager.arguments.exists()
+
+
+def test_values_are_not_read_by_the_shell(manager: Manager) -> None:
+    manager.run("disable", "a b.yaml", "$(id)", "no;de *")
+    assert manager.arguments.read_text().split("\n")[1:6] == [
+        *("no;de *", "--cluster", "$(id)", "-c", "a b.yaml"),
+    ]
+
+
+def test_a_command_that_takes_too_long_is_ended(manager: Manager) -> None:
+    manager.put(HANGING)
+    code, said = manager.run("disable", "prod", "active", "node1", "1")
+    assert code == 130
+    assert "undone" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_the_script_ends_the_command(manager: Manager, number: int) -> None:
+    manager.put(HANGING)
+    with manager.start("disable", "prod", "active", "node1") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        while "ready" not in lines[-1]:
+            lines.append(process.stdout.readline())
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert "undone" in rest
+
+
+def test_by_a_link_and_with_the_clones_own_program(manager: Manager) -> None:
+    link = manager.folder / "take-out"
+    link.symlink_to(SCRIPTS / "disable")
+    del manager.environment["DENODO_HA"]
+    done = subprocess.run(
+        [link, "no-such-file.yaml", "active", "node1"],
+        env=manager.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no-such-file.yaml" in done.stdout
+    assert "failed with exit code 2" in done.stdout
+
+
+def test_goes_on_without_its_log(manager: Manager) -> None:
+    manager.environment["DENODO_HA_LOG"] = "/nonexistent/manager.log"
+    code, said = manager.run("enable", "prod", "active", "node1")
+    assert code == 0
+    assert "cannot be written" in said
+
+
+def test_leaves_nothing_behind(manager: Manager) -> None:
+    manager.run("enable", "prod", "active", "node1")
+    left = {path.name for path in manager.folder.iterdir()}
+    assert left == {"denodo-ha", "arguments", "arguments.seen", "manager.log"}
+
+
+def test_no_program_is_said(manager: Manager) -> None:
+    manager.environment["DENODO_HA"] = "/nonexistent/denodo-ha"
+    code, said = manager.run("enable", "prod", "active", "node1")
+    assert code == 2
+    assert "docs/solution-manager.md" in said
+
+
+def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
+    """The exit code, what was said, and what denodo-ha was given."""
+    code, said = manager.run("haproxy", *arguments)
+    given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
+    return code, said, given
+
+
+@pytest.mark.parametrize("state", ["maint", "ready"])
+@pytest.mark.parametrize(
+    ("user", "host", "expected"),
+    [
+        ("sm", "localhost", "haproxy {} vdp.node01 --timeout 540"),
+        ("-", "-", "haproxy {} vdp.node01 --timeout 540"),
+        ("sm", "lb1,lb2", "haproxy {} vdp.node01 --timeout 540 --host lb1,lb2 --user sm"),
+        ("-", "10.0.9.1", "haproxy {} vdp.node01 --timeout 540 --host 10.0.9.1"),
+        ("", "lb1", "haproxy {} vdp.node01 --timeout 540 --host lb1"),
+        (
+            "sm",
+            "prod/active",
+            "{} vdp.node01 --cluster active -c prod --timeout 600{} --profile sm",
+        ),
+        ("-", "/a/b.yaml/main", "{} vdp.node01 --cluster main -c /a/b.yaml --timeout 600{}"),
+    ],
+)
+def test_the_articles_parameters(
+    manager: Manager, state: str, user: str, host: str, expected: str
+) -> None:
+    code, said, given = haproxy(manager, "vdp.node01", state, user, PASSWORD, host)
+    command = {"maint": "drain", "ready": "enable"}[state]
+    why = " --why Solution Manager" if command == "drain" else ""
+    assert (code, " ".join(given)) == (0, expected.format(command, why))
+    assert said.startswith("PASSWORD is given and not used")
+    assert said.rstrip().endswith("done")
+    assert f"{command} vdp.node01 o" in manager.log.read_text()
+
+
+@pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
+def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
+    # Of its own, as every process of this machine is looked at.
+    password = secrets.token_hex()
+    _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
+    seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")
+    assert str(manager.program) in seen
+    assert password not in seen + said + manager.log.read_text()
+
+
+@pytest.mark.parametrize("password", ["", "-"])
+def test_no_password_is_no_warning(manager: Manager, password: str) -> None:
+    code, said, _ = haproxy(manager, "node1", "ready", "sm", password, "lb1", "100")
+    assert code == 0
+    assert manager.log.read_text() == said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "node1 maint sm - ",
+        "node1 maint sm - lb1 600 more",
+        "node1 drain sm - lb1",
+        f"node1 {PASSWORD} sm - lb1",
+        "-x maint sm - lb1",
+        f"{PASSWORD};id maint sm - lb1",
+        "$(id) maint sm - lb1",
+        f"node1 maint {PASSWORD}! - lb1",
+        f"node1 maint -o{PASSWORD} - lb1",
+        f"node1 maint sm - lb1;{PASSWORD}",
+        f"node1 maint sm - -o{PASSWORD}",
+        f"node1 maint sm - sm@{PASSWORD}",
+        "node1 maint sm lb1 600",
+        f"node1 maint sm - lb1 {PASSWORD}",
+        "node1 maint sm - lb1 0",
+    ],
+)
+def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, arguments: str) -> None:
+    code, said, given = haproxy(manager, *arguments.split(" ") if arguments else [])
+    assert code == 2
+    assert given == []
+    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], each in" in said
+    # What stands in the wrong place may be the password.
+    assert PASSWORD not in said
+
+
+def test_what_haproxy_refuses_is_no_success(manager: Manager) -> None:
+    manager.environment["CODE"] = "3"
+    code, said, _ = haproxy(manager, "node1", "maint", "-", "-", "lb1,lb2")
+    assert code == 3
+    assert "failed with exit code 3; 'python3 -m haproxy status' on each of lb1,lb2 shows" in said

@@ -1,0 +1,54 @@
+"""A type's life on the local AWS: what a case says, and how EC2's things are read back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.local_aws.cloud import Cloud
+
+Shown = dict[str, Any] | None
+Read = Callable[[Cloud, str], Shown]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A type's life.
+
+    Attributes:
+        kind: the type, without `AWS::`.
+        resources: the template; the resource is `It`.
+        read: reads it back by its id, None if it is not there.
+        shows: what is read back at first.
+        in_place: properties that change in place, and what is read back then.
+        replaced_by: properties that replace the resource.
+    """
+
+    kind: str
+    resources: dict[str, Any]
+    read: Read
+    shows: dict[str, Any]
+    in_place: tuple[dict[str, Any], dict[str, Any]] | None = None
+    replaced_by: dict[str, Any] | None = None
+    gone: Callable[[Shown], bool] = field(default=lambda shown: shown is None)
+
+
+def must_be_not_found(error: ClientError) -> None:
+    """Any other error is one."""
+    if "NotFound" not in error.response["Error"]["Code"]:
+        raise error
+
+
+def ec2(operation: str, key: str, argument: str) -> Read:
+    """Reads by an operation of EC2 that takes a list of ids."""
+
+    def read(cloud: Cloud, id_: str) -> Shown:
+        try:
+            found = getattr(cloud.client("ec2"), operation)(**{argument: [id_]})[key]
+        except ClientError as error:
+            must_be_not_found(error)
+            return None
+        return next(iter(found), None)
+
+    return read

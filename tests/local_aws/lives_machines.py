@@ -1,0 +1,60 @@
+"""The lives of instances and security groups."""
+
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.life import Case, Shown, ec2
+from tests.local_aws.things import attribute, one, ref
+
+
+def _instance(cloud: Cloud, id_: str) -> Shown:
+    shown = ec2("describe_instances", "Reservations", "InstanceIds")(cloud, id_)
+    return shown and dict(shown["Instances"][0])
+
+
+def _rule(cloud: Cloud, id_: str) -> Shown:
+    shown = cloud.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    return next((one for one in shown if one["SecurityGroupRuleId"] == id_), None)
+
+
+GROUPS = {
+    **things.network(),
+    "Inner": one("EC2::SecurityGroup", GroupDescription="inner", VpcId=ref("Vpc")),
+}
+RULE = {"GroupId": attribute("Inner", "GroupId"), "IpProtocol": "tcp", "FromPort": 1, "ToPort": 1}
+
+CASES = (
+    Case(
+        "EC2::SecurityGroup",
+        {
+            **things.network(),
+            "It": one("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),
+        },
+        ec2("describe_security_groups", "SecurityGroups", "GroupIds"),
+        {"Description": "it"},
+        replaced_by={"GroupDescription": "another"},
+    ),
+    Case(
+        "EC2::SecurityGroupIngress",
+        {**GROUPS, "It": one("EC2::SecurityGroupIngress", **RULE, CidrIp="10.0.0.0/8")},
+        _rule,
+        {"CidrIpv4": "10.0.0.0/8", "FromPort": 1, "IsEgress": False},
+        in_place=({"Description": "told"}, {"Description": "told"}),
+        replaced_by={"ToPort": 9},
+    ),
+    Case(
+        "EC2::SecurityGroupEgress",
+        {**GROUPS, "It": one("EC2::SecurityGroupEgress", **RULE, CidrIp="10.0.0.0/8")},
+        _rule,
+        {"CidrIpv4": "10.0.0.0/8", "IsEgress": True},
+        replaced_by={"CidrIp": "192.0.2.0/24"},
+    ),
+    Case(
+        "EC2::Instance",
+        {**things.network(), "It": things.node(MetadataOptions={"HttpTokens": "required"})},
+        _instance,
+        {"InstanceType": "m5.xlarge", "PrivateIpAddress": "10.0.0.4"},
+        in_place=({"InstanceType": "m5.2xlarge"}, {"InstanceType": "m5.2xlarge"}),
+        replaced_by={"SubnetId": ref("B")},
+        gone=lambda shown: shown is None or shown["State"]["Name"] == "terminated",
+    ),
+)

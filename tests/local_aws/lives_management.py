@@ -1,0 +1,104 @@
+"""The lives of parameters, documents, roles and topics."""
+
+from botocore.exceptions import ClientError
+
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.life import Case, Shown
+from tests.local_aws.things import ROLE, one, ref
+
+
+def _parameter(cloud: Cloud, name: str) -> Shown:
+    try:
+        return dict(cloud.client("ssm").get_parameter(Name=name)["Parameter"])
+    except ClientError:
+        return None
+
+
+def _document(cloud: Cloud, name: str) -> Shown:
+    try:
+        return dict(cloud.client("ssm").get_document(Name=name))
+    except ClientError:
+        return None
+
+
+def _ssm_association(cloud: Cloud, id_: str) -> Shown:
+    try:
+        shown = cloud.client("ssm").describe_association(AssociationId=id_)
+    except ClientError:
+        return None
+    return dict(shown["AssociationDescription"])
+
+
+def _role(cloud: Cloud, name: str) -> Shown:
+    try:
+        return dict(cloud.client("iam").get_role(RoleName=name)["Role"])
+    except ClientError:
+        return None
+
+
+def _profile(cloud: Cloud, name: str) -> Shown:
+    try:
+        shown = cloud.client("iam").get_instance_profile(InstanceProfileName=name)
+    except ClientError:
+        return None
+    profile = shown["InstanceProfile"]
+    return {**profile, "Names": len(profile["Roles"])}
+
+
+def _topic(cloud: Cloud, arn: str) -> Shown:
+    try:
+        return dict(cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"])
+    except ClientError:
+        return None
+
+
+DOCUMENT = {"schemaVersion": "2.2", "mainSteps": []}
+
+CASES = (
+    Case(
+        "SSM::Parameter",
+        {"It": one("SSM::Parameter", Name="/denodo/a", Type="String", Value="{}")},
+        _parameter,
+        {"Value": "{}"},
+        in_place=({"Value": "[]"}, {"Value": "[]", "Version": 2}),
+        replaced_by={"Name": "/denodo/b"},
+    ),
+    Case(
+        "SSM::Document",
+        {"It": one("SSM::Document", Name="run", DocumentType="Command", Content=DOCUMENT)},
+        _document,
+        {"Status": "Active", "DocumentVersion": "1"},
+        in_place=({"Content": {**DOCUMENT, "description": "a"}}, {"DocumentVersion": "2"}),
+        replaced_by={"Name": "walk"},
+    ),
+    Case(
+        "SSM::Association",
+        {"It": one("SSM::Association", Name="AWS-RunShellScript")},
+        _ssm_association,
+        {"Name": "AWS-RunShellScript"},
+        in_place=({"AssociationName": "a"}, {"AssociationName": "a"}),
+    ),
+    Case(
+        "IAM::Role",
+        {"It": ROLE},
+        _role,
+        {"Path": "/"},
+        in_place=({"Description": "told"}, {"Description": "told"}),
+        replaced_by={"Path": "/denodo/"},
+    ),
+    Case(
+        "IAM::InstanceProfile",
+        {"Role": ROLE, "It": one("IAM::InstanceProfile", Roles=[ref("Role")])},
+        _profile,
+        {"Names": 1},
+        replaced_by={"Path": "/denodo/"},
+    ),
+    Case(
+        "SNS::Topic",
+        {"It": one("SNS::Topic", DisplayName="a")},
+        _topic,
+        {"DisplayName": "a"},
+        in_place=({"DisplayName": "b"}, {"DisplayName": "b"}),
+        replaced_by={"TopicName": "named"},
+    ),
+)

@@ -1,0 +1,178 @@
+"""The lives of networks: VPCs, subnets, gateways, routes, addresses."""
+
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.life import Case, Shown, ec2
+from tests.local_aws.things import attribute, one, ref
+
+
+def _address(cloud: Cloud, ip: str) -> Shown:
+    shown = cloud.client("ec2").describe_addresses()["Addresses"]
+    return next((one for one in shown if one["PublicIp"] == ip), None)
+
+
+def _association(cloud: Cloud, id_: str) -> Shown:
+    shown = cloud.client("ec2").describe_addresses()["Addresses"]
+    return next((one for one in shown if one.get("AssociationId") == id_), None)
+
+
+def _route(cloud: Cloud, id_: str) -> Shown:
+    table, _, destination = id_.partition("|")
+    found = ec2("describe_route_tables", "RouteTables", "RouteTableIds")(cloud, table)
+    routes = found["Routes"] if found else []
+    return next((one for one in routes if one.get("DestinationCidrBlock") == destination), None)
+
+
+def _subnet_association(cloud: Cloud, id_: str) -> Shown:
+    tables = cloud.client("ec2").describe_route_tables()["RouteTables"]
+    found = [one for table in tables for one in table["Associations"]]
+    return next((one for one in found if one["RouteTableAssociationId"] == id_), None)
+
+
+def _attachment(cloud: Cloud, id_: str) -> Shown:
+    gateways = cloud.client("ec2").describe_internet_gateways()["InternetGateways"]
+    found = [one for gateway in gateways for one in gateway["Attachments"]]
+    return next((one for one in found if one["VpcId"] == id_.partition("|")[2]), None)
+
+
+TABLE = {**things.public(), "Table": one("EC2::RouteTable", VpcId=ref("Vpc"))}
+
+CASES = (
+    Case(
+        "EC2::VPC",
+        {"It": one("EC2::VPC", CidrBlock="10.0.0.0/16", EnableDnsSupport=True)},
+        ec2("describe_vpcs", "Vpcs", "VpcIds"),
+        {"CidrBlock": "10.0.0.0/16", "State": "available"},
+        replaced_by={"CidrBlock": "10.1.0.0/16"},
+    ),
+    Case(
+        "EC2::Subnet",
+        {
+            "Vpc": one("EC2::VPC", CidrBlock="10.0.0.0/16"),
+            "It": one(
+                "EC2::Subnet",
+                VpcId=ref("Vpc"),
+                CidrBlock="10.0.0.0/24",
+                AvailabilityZone="eu-west-1b",
+            ),
+        },
+        ec2("describe_subnets", "Subnets", "SubnetIds"),
+        {"AvailabilityZone": "eu-west-1b", "MapPublicIpOnLaunch": False},
+        in_place=({"MapPublicIpOnLaunch": True}, {"MapPublicIpOnLaunch": True}),
+        replaced_by={"CidrBlock": "10.0.7.0/24"},
+    ),
+    Case(
+        "EC2::InternetGateway",
+        {"It": one("EC2::InternetGateway")},
+        ec2("describe_internet_gateways", "InternetGateways", "InternetGatewayIds"),
+        {"Attachments": []},
+    ),
+    Case(
+        "EC2::VPCGatewayAttachment",
+        {
+            "Vpc": one("EC2::VPC", CidrBlock="10.0.0.0/16"),
+            "Gateway": one("EC2::InternetGateway"),
+            "It": one(
+                "EC2::VPCGatewayAttachment", VpcId=ref("Vpc"), InternetGatewayId=ref("Gateway")
+            ),
+        },
+        _attachment,
+        {"State": "available"},
+    ),
+    Case(
+        "EC2::RouteTable",
+        {**things.network(), "It": one("EC2::RouteTable", VpcId=ref("Vpc"))},
+        ec2("describe_route_tables", "RouteTables", "RouteTableIds"),
+        {"Associations": []},
+    ),
+    Case(
+        "EC2::Route",
+        {
+            **TABLE,
+            "It": {
+                **one(
+                    "EC2::Route",
+                    RouteTableId=ref("Table"),
+                    DestinationCidrBlock="0.0.0.0/0",
+                    GatewayId=ref("Gateway"),
+                ),
+                "DependsOn": "Attached",
+            },
+        },
+        _route,
+        {"DestinationCidrBlock": "0.0.0.0/0", "State": "active"},
+        replaced_by={"DestinationCidrBlock": "192.0.2.0/24"},
+    ),
+    Case(
+        "EC2::SubnetRouteTableAssociation",
+        {
+            **TABLE,
+            "It": one(
+                "EC2::SubnetRouteTableAssociation", RouteTableId=ref("Table"), SubnetId=ref("A")
+            ),
+        },
+        _subnet_association,
+        {"Main": False},
+        replaced_by={"SubnetId": ref("B")},
+    ),
+    Case(
+        "EC2::VPCEndpoint",
+        {
+            **TABLE,
+            "It": one(
+                "EC2::VPCEndpoint",
+                VpcId=ref("Vpc"),
+                ServiceName="com.amazonaws.eu-west-1.s3",
+                VpcEndpointType="Gateway",
+            ),
+        },
+        ec2("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointIds"),
+        {"ServiceName": "com.amazonaws.eu-west-1.s3", "State": "available"},
+        in_place=({"RouteTableIds": [ref("Table")]}, {}),
+        replaced_by={"ServiceName": "com.amazonaws.eu-west-1.dynamodb"},
+    ),
+    Case(
+        "EC2::EIP",
+        {"It": one("EC2::EIP", Domain="vpc")},
+        _address,
+        {"Domain": "vpc"},
+        in_place=({"Tags": [{"Key": "a", "Value": "b"}]}, {}),
+    ),
+    Case(
+        "EC2::EIPAssociation",
+        {
+            **things.public(),
+            "Node": things.node(),
+            "Ip": one("EC2::EIP", Domain="vpc"),
+            "It": {
+                **one(
+                    "EC2::EIPAssociation",
+                    InstanceId=ref("Node"),
+                    AllocationId=attribute("Ip", "AllocationId"),
+                ),
+                "DependsOn": "Attached",
+            },
+        },
+        _association,
+        {"Domain": "vpc"},
+    ),
+    Case(
+        "EC2::NatGateway",
+        {
+            **things.public(),
+            "Ip": one("EC2::EIP", Domain="vpc"),
+            "It": {
+                **one(
+                    "EC2::NatGateway",
+                    SubnetId=ref("A"),
+                    AllocationId=attribute("Ip", "AllocationId"),
+                ),
+                "DependsOn": "Attached",
+            },
+        },
+        ec2("describe_nat_gateways", "NatGateways", "NatGatewayIds"),
+        {"State": "available"},
+        in_place=({"Tags": [{"Key": "a", "Value": "b"}]}, {"State": "available"}),
+        gone=lambda shown: shown is None or shown["State"] == "deleted",
+    ),
+)

@@ -1,0 +1,220 @@
+"""The commands behind `make local`, `make local-env` and `make local-down`, as a user runs them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT
+from tools.local_aws import control, server
+from tools.local_aws.paths import Place
+
+# One stack, and a network that is created: the fastest that shows everything.
+CONFIG = "active-active"
+_TIMEOUT_S = 120
+_WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"])'
+
+
+def command(place: Place, verb: str, config: str = CONFIG) -> list[str]:
+    arguments = ["--folder", str(place.folder), "--config", config]
+    return [sys.executable, "-m", "tools.local_aws", verb, *arguments]
+
+
+def run(
+    place: Place, verb: str, config: str = CONFIG, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(place, verb, config),
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+
+
+@contextmanager
+def trap() -> Iterator[tuple[str, list[object]]]:
+    """An address that nobody may call, and who has."""
+    callers: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.05)
+        over = threading.Event()
+
+        def note() -> None:
+            while not over.is_set():
+                try:
+                    connection, caller = listening.accept()
+                except TimeoutError:
+                    continue
+                connection.close()
+                callers.append(caller)
+
+        thread = threading.Thread(target=note)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", callers
+        finally:
+            over.set()
+            thread.join(10)
+
+
+def test_from_nothing_to_nothing(place: Place, tmp_path: Path) -> None:
+    """Whatever profile, keys, endpoint and proxy the shell has, nobody else is called."""
+    profile = tmp_path / "config"
+    with trap() as (elsewhere, callers):
+        profile.write_text(f"[profile prod]\nregion=us-east-1\nendpoint_url={elsewhere}\n")
+        hostile = {
+            "AWS_PROFILE": "prod",
+            "AWS_CONFIG_FILE": str(profile),
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "real",
+            "AWS_SESSION_TOKEN": "real",
+            "AWS_ENDPOINT_URL": elsewhere,
+            "AWS_ENDPOINT_URL_STS": elsewhere,
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": elsewhere,
+            "HTTP_PROXY": elsewhere,
+            "HTTPS_PROXY": elsewhere,
+            "http_proxy": elsewhere,
+        }
+        first = run(place, "up", **hostile)
+        assert first.returncode == 0, first.stdout + first.stderr
+        _shows_the_topology(first.stdout)
+
+        # With CI set the CDK CLI writes to standard output, else to standard error.
+        second = run(place, "up", **hostile)
+        assert second.returncode == 0, second.stderr
+        assert "is running on" in second.stdout
+        assert "Bootstrapping" not in second.stdout
+        assert "(no changes)" in second.stdout + second.stderr
+
+        _shell_is_sent_there(place, hostile)
+
+        running = server.running(place)
+        assert running is not None
+        last = run(place, "down", **hostile)
+        assert last.returncode == 0, last.stdout + last.stderr
+        assert "denodo80-main: destroyed" in last.stdout + last.stderr
+    assert callers == []
+    assert control.identity(running.endpoint) is None
+    assert list(tmp_path.iterdir()) == [profile]
+
+
+def _shows_the_topology(shown: str) -> None:
+    steps = ["Configuration", "is started on", "Bootstrapping", "Deploying", "Cluster main"]
+    assert [step for step in steps if step in shown] == steps
+    for line in ("NLB, internal: denodo80-main", "node3:9999 healthy", "make local-down"):
+        assert line in shown
+    # Where there is nothing given, there is nothing to be made.
+    assert "node1 " in shown
+
+
+def _shell_is_sent_there(place: Place, hostile: dict[str, str]) -> None:
+    """What `eval "$(make -s local-env)"` does to a shell."""
+    told = run(place, "env", **hostile)
+    assert told.returncode == 0, told.stderr
+    script = f"""
+        {told.stdout}
+        test -z "${{AWS_PROFILE+set}}${{AWS_SESSION_TOKEN+set}}" || exit 3
+        {sys.executable} -c '{_WHO}'
+        npx --no-install cdk ls --app '{place.assemblies}/denodo80'
+    """
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=ROOT,
+        env=os.environ | hostile,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout.split() == ["111122223333", "denodo80-main"], done.stderr
+
+
+def test_broken_off_and_killed_and_then_done(place: Place) -> None:
+    interrupted, said = _disturbed(place, lambda process: process.send_signal(signal.SIGINT))
+    assert interrupted == 130, said
+    assert "interrupted; a local AWS that runs goes on running" in said
+
+    killed, said = _disturbed(place, lambda _process: _kill_server(place))
+    assert killed == 1, said
+    assert "the local AWS has ended meanwhile" in said
+    assert "Run `make local` again" in said
+    assert "Traceback" not in said
+
+    done = run(place, "up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "was killed, and could not say goodbye" in done.stdout
+    assert "node3:9999 healthy" in done.stdout
+
+
+def _disturbed(place: Place, disturb: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
+    """Run `make local`, and disturb it while it deploys."""
+    with subprocess.Popen(
+        command(place, "up"),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        watchdog = threading.Timer(_TIMEOUT_S, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "Deploying with" in line:
+                    disturb(process)
+            return process.wait(_TIMEOUT_S), "".join(said)
+        finally:
+            watchdog.cancel()
+
+
+def _kill_server(place: Place) -> None:
+    running = server.running(place)
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+
+
+def test_a_broken_configuration_leaves_no_server(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("name: Wrong\n")
+    done = run(place, "up", str(file))
+    assert done.returncode == 1
+    assert "wrong.yaml:1:7: name: is not a name for an environment" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not place.folder.exists()
+
+
+def test_without_a_server_a_shell_goes_nowhere(place: Place) -> None:
+    done = run(place, "env")
+    assert done.returncode == 1
+    # What `eval` runs: the shell's next command must not go to a real account.
+    assert done.stdout.strip() == "false"
+    assert "start it with `make local`" in done.stderr
+
+
+def test_down_without_anything_is_no_error(place: Place) -> None:
+    done = run(place, "down")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "There is no local AWS" in done.stdout
+
+
+def test_down_after_a_kill_removes_what_is_left(place: Place) -> None:
+    running = server.start(place, local_aws_server.quiet)
+    os.kill(running.pid, signal.SIGKILL)
+    done = run(place, "down")
+    assert done.returncode == 0, done.stderr
+    assert "is not running" in done.stdout
+    assert not place.folder.exists()

@@ -1,0 +1,242 @@
+"""What is published moves alarms, checks follow them, and failover records follow the checks."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud, Stack
+from tests.local_aws.things import attribute, one, ref
+
+_TIMEOUT_S = 20.0
+_NAME = "site.example.com"
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alarm(namespace: str, metric: str, dimensions: dict[str, Any], **properties: Any) -> Any:
+    plain = {
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    }
+    return one("CloudWatch::Alarm", **{**plain, **properties})
+
+
+def watching(name: str, unknown: str = "LastKnownStatus") -> dict[str, Any]:
+    named = {"Name": ref(name), "Region": "eu-west-1"}
+    config = {
+        "Type": "CLOUDWATCH_METRIC",
+        "AlarmIdentifier": named,
+        "InsufficientDataHealthStatus": unknown,
+    }
+    return one("Route53::HealthCheck", HealthCheckConfig=config)
+
+
+def both(*names: str) -> dict[str, Any]:
+    config = {
+        "Type": "CALCULATED",
+        "ChildHealthChecks": [ref(name) for name in names],
+        "HealthThreshold": len(names),
+    }
+    return one("Route53::HealthCheck", HealthCheckConfig=config)
+
+
+def record(role: str, answer: str, **properties: Any) -> dict[str, Any]:
+    plain = {
+        "HostedZoneId": ref("Zone"),
+        "Name": f"{_NAME}.",
+        "Type": "CNAME",
+        "TTL": "10",
+        "ResourceRecords": [answer],
+        "Failover": role,
+        "SetIdentifier": role.lower(),
+    }
+    return one("Route53::RecordSet", **{**plain, **properties})
+
+
+SWITCH = alarm("Denodo/Failover", "SecondaryActive", {"Environment": "one"})
+WELL = alarm(
+    "AWS/NetworkELB",
+    "HealthyHostCount",
+    {
+        "TargetGroup": attribute("Group", "TargetGroupFullName"),
+        "LoadBalancer": attribute("Nlb", "LoadBalancerFullName"),
+    },
+    ComparisonOperator="LessThanThreshold",
+)
+
+
+@pytest.fixture
+def site(cloud: Cloud) -> Stack:
+    """A primary with a check of its nodes and the switch, and a secondary without one."""
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    stack = cloud.deploy(
+        {
+            **things.serving(),
+            "Zone": one("Route53::HostedZone", Name="example.com"),
+            "SwitchAlarm": SWITCH,
+            "WellAlarm": WELL,
+            "Switch": watching("SwitchAlarm"),
+            "Well": watching("WellAlarm", "Unhealthy"),
+            "Both": both("Switch", "Well"),
+            "Primary": record("PRIMARY", "one.example.com", HealthCheckId=ref("Both")),
+            "Secondary": record("SECONDARY", "two.example.com"),
+        }
+    )
+    _until(lambda: status(cloud, stack.ids["Well"]).startswith("Success"))
+    return stack
+
+
+def status(cloud: Cloud, check: str) -> str:
+    shown = cloud.client("route53").get_health_check_status(HealthCheckId=check)
+    (seen,) = shown["HealthCheckObservations"]
+    return str(seen["StatusReport"]["Status"])
+
+
+def answer(cloud: Cloud, stack: Stack, kind: str = "CNAME") -> list[str]:
+    shown = cloud.client("route53").test_dns_answer(
+        HostedZoneId=stack.ids["Zone"], RecordName=_NAME, RecordType=kind
+    )
+    return list(shown["RecordData"])
+
+
+def put(cloud: Cloud, value: float, environment: str = "one") -> None:
+    dimensions = [{"Name": "Environment", "Value": environment}]
+    cloud.client("cloudwatch").put_metric_data(
+        Namespace="Denodo/Failover",
+        MetricData=[{"MetricName": "SecondaryActive", "Dimensions": dimensions, "Value": value}],
+    )
+
+
+def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> None:
+    assert answer(cloud, site) == ["one.example.com"]
+    put(cloud, 1)
+    _until(lambda: answer(cloud, site) == ["two.example.com"])
+    # The alarm forgets when its minute has passed, and the check does not.
+    _until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
+    assert status(cloud, site.ids["Switch"]).startswith("Failure: Threshold Crossed")
+    assert answer(cloud, site, "A") == ["two.example.com"]
+    put(cloud, 0)
+    _until(lambda: answer(cloud, site) == ["one.example.com"])
+
+
+def state(cloud: Cloud, name: str) -> str:
+    (shown,) = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(shown["StateValue"])
+
+
+def test_another_dimension_is_another_metric(cloud: Cloud, site: Stack) -> None:
+    put(cloud, 1, environment="two")
+    put(cloud, 0)
+    _until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "OK")
+
+
+def test_nodes_that_are_gone_move_the_site(cloud: Cloud, site: Stack) -> None:
+    nodes = [site.ids["Node1"], site.ids["Node2"]]
+    cloud.client("ec2").stop_instances(InstanceIds=nodes[:1])
+    assert status(cloud, site.ids["Well"]).startswith("Success")
+    cloud.client("ec2").stop_instances(InstanceIds=nodes[1:])
+    assert state(cloud, site.ids["WellAlarm"]) == "ALARM"
+    assert status(cloud, site.ids["Well"]).startswith("Failure")
+    assert answer(cloud, site) == ["two.example.com"]
+    reason = cloud.client("route53").get_health_check_last_failure_reason(
+        HealthCheckId=site.ids["Well"]
+    )
+    assert len(reason["HealthCheckObservations"]) == 1
+
+
+def test_a_calculated_check_shows_no_status(cloud: Cloud, site: Stack) -> None:
+    """As the API's reference says."""
+    with pytest.raises(ClientError, match="InvalidInput"):
+        status(cloud, site.ids["Both"])
+
+
+def test_with_both_unhealthy_the_primary_is_answered(cloud: Cloud) -> None:
+    resources = {
+        "Never": alarm("Nobody", "Puts", {}),
+        "Down": watching("Never", "Unhealthy"),
+        "Zone": one("Route53::HostedZone", Name="example.com"),
+        "Primary": record("PRIMARY", "one.example.com", HealthCheckId=ref("Down")),
+        "Secondary": record("SECONDARY", "two.example.com"),
+    }
+    stack = cloud.deploy(resources, stack="two")
+    assert answer(cloud, stack) == ["two.example.com"]
+    resources["Secondary"] = record("SECONDARY", "two.example.com", HealthCheckId=ref("Down"))
+    cloud.deploy(resources, stack="two")
+    assert answer(cloud, stack) == ["one.example.com"]
+
+
+def test_a_disabled_check_is_healthy_and_an_inverted_one_the_opposite(cloud: Cloud) -> None:
+    down = watching("Never", "Unhealthy")
+    disabled, inverted = [
+        {**down["Properties"]["HealthCheckConfig"], flag: True} for flag in ("Disabled", "Inverted")
+    ]
+    stack = cloud.deploy(
+        {
+            "Never": alarm("Nobody", "Puts", {}),
+            "Disabled": one("Route53::HealthCheck", HealthCheckConfig=disabled),
+            "Inverted": one("Route53::HealthCheck", HealthCheckConfig=inverted),
+        }
+    )
+    for name in ("Disabled", "Inverted"):
+        assert status(cloud, stack.ids[name]).startswith("Success")
+
+
+def test_an_alias_is_as_healthy_as_each_group(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    target = {
+        "DNSName": attribute("Nlb", "DNSName"),
+        "HostedZoneId": attribute("Nlb", "CanonicalHostedZoneID"),
+        "EvaluateTargetHealth": True,
+    }
+    alias = record("PRIMARY", "", Type="A", AliasTarget=target)
+    del alias["Properties"]["TTL"], alias["Properties"]["ResourceRecords"]
+    stack = cloud.deploy(
+        {
+            **things.serving(),
+            "Zone": one("Route53::HostedZone", Name="example.com"),
+            "Primary": alias,
+            "Secondary": record("SECONDARY", "192.0.2.2", Type="A"),
+        },
+        stack="alias",
+    )
+    _until(lambda: answer(cloud, stack, "A") == [])
+    cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"], stack.ids["Node2"]])
+    assert answer(cloud, stack, "A") == ["192.0.2.2"]
+
+
+def test_an_endpoint_check_sees_the_targets_of_its_port(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    host = attribute("Nlb", "DNSName")
+    config = {"Type": "TCP", "FullyQualifiedDomainName": host, "Port": 9999}
+    stack = cloud.deploy(
+        {**things.serving(), "It": one("Route53::HealthCheck", HealthCheckConfig=config)}
+    )
+    _until(lambda: status(cloud, stack.ids["It"]).startswith("Success"))
+    cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"], stack.ids["Node2"]])
+    assert status(cloud, stack.ids["It"]).startswith("Failure")
+
+
+def test_a_private_zone_is_not_answered(cloud: Cloud, site: Stack) -> None:
+    private = one(
+        "Route53::HostedZone",
+        Name="inside.example.com",
+        VPCs=[{"VPCId": site.ids["Vpc"], "VPCRegion": "eu-west-1"}],
+    )
+    stack = cloud.deploy({"Zone": private}, stack="private")
+    with pytest.raises(ClientError, match="public hosted zones only"):
+        answer(cloud, stack)

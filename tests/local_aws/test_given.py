@@ -1,0 +1,137 @@
+"""What a configuration takes as given exists in the local AWS, under exactly its ids."""
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud
+from tests.support import local_aws_server
+from tests.support.assembly import EXAMPLES
+from tools.local_aws import up
+from tools.local_aws.prerequisites import Given, given
+from tools.local_aws.problem import LocalError
+
+CERTIFICATE = "11111111-2222-3333-4444-555555555555"
+EVERYTHING = """
+name: everything
+denodo: {version: "8.0"}
+permissions_boundary: arn:aws:iam::ACCOUNT:policy/teams/bound
+services:
+  jdbc: 9999
+  web:
+    port: 443
+    node_port: 9090
+    tls: arn:aws:acm:eu-west-1:ACCOUNT:certificate/11111111-2222-3333-4444-555555555555
+clusters:
+  main:
+    account: "ACCOUNT"
+    region: eu-west-1
+    network:
+      vpc: vpc-0a1b2c3d4e5f60718
+      cidr: 10.8.0.0/16
+      health_checkers: pl-0123456789abcdef0
+      zones:
+        eu-west-1a: {nodes: subnet-0aaaaaaaaaaaaaaaa, balancer: subnet-0bbbbbbbbbbbbbbbb}
+        eu-west-1b: {nodes: subnet-0cccccccccccccccc, balancer: subnet-0dddddddddddddddd}
+    instance:
+      type: m5.xlarge
+      image: ami-0123456789abcdef0
+      root_device: /dev/sda1
+      key: denodo
+      role_policies:
+        - arn:aws:iam::ACCOUNT:policy/denodo-data
+        - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess
+    nodes:
+      node1: {zone: eu-west-1a}
+      node2: {zone: eu-west-1b, instance: {image: ami-0fedcba9876543210}}
+      node3: {zone: eu-west-1b, instance_id: i-0aaaaaaaaaaaaaaaa}
+    balancer:
+      kind: nlb
+      clients: [10.0.0.0/8]
+      addresses: {eu-west-1a: 10.8.99.10, eu-west-1b: 10.8.130.10}
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, cloud: Cloud) -> Any:
+    file = tmp_path / "everything.yaml"
+    file.write_text(EVERYTHING.replace("ACCOUNT", cloud.access.account))
+    return load(file)
+
+
+def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> None:
+    wanted = given(loaded)
+    assert up.give(cloud.access.endpoint, loaded) == len(wanted)
+    assert up.give(cloud.access.endpoint, loaded) == 0
+    ec2 = cloud.client("ec2")
+    (vpc,) = ec2.describe_vpcs(VpcIds=["vpc-0a1b2c3d4e5f60718"])["Vpcs"]
+    assert vpc["CidrBlock"] == "10.8.0.0/16"
+    images = ["ami-0123456789abcdef0", "ami-0fedcba9876543210"]
+    shown = ec2.describe_images(ImageIds=images)["Images"]
+    assert {one["RootDeviceName"] for one in shown} == {"/dev/sda1"}
+    assert ec2.describe_key_pairs(KeyNames=["denodo"])["KeyPairs"]
+    lists = ec2.describe_managed_prefix_lists(PrefixListIds=["pl-0123456789abcdef0"])
+    (prefix_list,) = lists["PrefixLists"]
+    assert prefix_list["PrefixListName"] == "com.amazonaws.eu-west-1.route53-healthchecks"
+    (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
+    assert reservation["Instances"][0]["SubnetId"] == "subnet-0cccccccccccccccc"
+    arn = f"arn:aws:acm:eu-west-1:{cloud.access.account}:certificate/{CERTIFICATE}"
+    certificate = cloud.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
+    assert certificate["Status"] == "ISSUED"
+    iam = cloud.client("iam")
+    for path in ("teams/bound", "denodo-data"):
+        assert iam.get_policy(PolicyArn=f"arn:aws:iam::{cloud.access.account}:policy/{path}")
+
+
+def test_subnets_are_apart_in_their_zones_and_hold_fixed_addresses(
+    loaded: Any, cloud: Cloud
+) -> None:
+    up.give(cloud.access.endpoint, loaded)
+    inside = [{"Name": "vpc-id", "Values": ["vpc-0a1b2c3d4e5f60718"]}]
+    shown = {
+        one["SubnetId"]: one
+        for one in cloud.client("ec2").describe_subnets(Filters=inside)["Subnets"]
+    }
+    assert len(shown) == 4
+    assert shown["subnet-0cccccccccccccccc"]["AvailabilityZone"] == "eu-west-1b"
+    blocks = {id_: IPv4Network(one["CidrBlock"]) for id_, one in shown.items()}
+    assert IPv4Address("10.8.99.10") in blocks["subnet-0bbbbbbbbbbbbbbbb"]
+    assert IPv4Address("10.8.130.10") in blocks["subnet-0dddddddddddddddd"]
+    pairs = [(a, b) for a in blocks.values() for b in blocks.values() if a is not b]
+    assert not any(one.overlaps(other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_each_thing_is_of_one_account_and_region(example: Path) -> None:
+    found = given(load(example))
+    places = [(one.kind, one.id) for one in found if one.kind != "image"]
+    assert len(places) == len(set(places))
+
+
+def test_a_thing_goes_to_the_server_with_all_that_is_told_of_it() -> None:
+    one = Given("1", "r", "vpc", "vpc-1", (("cidr", "10.0.0.0/16"),))
+    assert one.wanted == {"kind": "vpc", "id": "vpc-1", "cidr": "10.0.0.0/16"}
+
+
+def test_an_unknown_kind_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(LocalError, match="cannot make a given 'castle': known are address"):
+        cloud.give({"kind": "castle", "id": "x"})
+
+
+def test_given_things_survive_a_stack_that_uses_them(cloud: Cloud) -> None:
+    cloud.give(
+        {"kind": "vpc", "id": "vpc-1", "cidr": "10.0.0.0/16"},
+        {"kind": "subnet", "id": "subnet-1", "vpc": "vpc-1", "zone": "eu-west-1a"},
+        {"kind": "image", "id": things.IMAGE},
+    )
+    stack = cloud.deploy({"It": things.node(SubnetId="subnet-1")})
+    stack.delete()
+    assert cloud.client("ec2").describe_subnets(SubnetIds=["subnet-1"])["Subnets"]
+
+
+def test_endpoint_of_the_run_is_on_this_machine() -> None:
+    assert local_aws_server.endpoint().startswith("http://127.0.0.1:")

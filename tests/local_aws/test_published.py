@@ -1,0 +1,47 @@
+"""What the local AWS takes from others is fixed: schemas from AWS, packages from lock files."""
+
+import re
+import subprocess
+
+from tests.support.assembly import ROOT
+from tools.local_aws import schemas
+
+LOCK = (ROOT / "tools/local_aws/requirements.lock").read_text()
+
+
+def test_schemas_are_those_that_aws_publishes() -> None:
+    """`.venv/bin/python -m tools.local_aws.schemas` writes them."""
+    assert schemas.FILE.read_text() == schemas.text()
+
+
+def test_every_type_of_a_template_is_checked() -> None:
+    """A type that our stacks begin to use gets its schema, its checks and its test."""
+    used = set()
+    for snapshot in (ROOT / "tests/__snapshots__").rglob("*.json"):
+        used |= set(
+            re.findall(r'"Type": "(AWS::[A-Za-z0-9]+::[A-Za-z0-9]+)"', snapshot.read_text())
+        )
+    assert used <= set(schemas.TYPES)
+
+
+def test_lock_names_no_registry_and_has_every_hash() -> None:
+    assert "://" not in LOCK
+    assert "--index" not in LOCK
+    entries = re.split(r"\n(?=\S)", LOCK)
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_lock_follows_its_requirements() -> None:
+    wanted = (ROOT / "tools/local_aws/requirements.in").read_text().split()
+    assert set(wanted) <= set(re.findall(r"^[a-z0-9-]+==\S+", LOCK, re.MULTILINE))
+
+
+def test_a_set_up_that_is_current_does_nothing() -> None:
+    done = subprocess.run(
+        [str(ROOT / "tools/local_aws/setup")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")

@@ -1,0 +1,90 @@
+"""A reference to what is in neither template nor account fails, with AWS's error code."""
+
+from typing import Any
+
+import pytest
+
+from tests.local_aws import refused_balancers, refused_names, refused_network, things
+from tests.local_aws.cloud import Cloud, DeployError
+from tests.local_aws.refused import CERTIFICATE, INNER, RULE, Refused
+from tests.local_aws.things import attribute, one
+
+REFUSED: Refused = {
+    **refused_network.REFUSED,
+    **refused_balancers.REFUSED,
+    **refused_names.REFUSED,
+}
+
+
+def sticky_group() -> dict[str, Any]:
+    attributes = [{"Key": "stickiness.enabled", "Value": "true"}]
+    return things.group(TargetGroupAttributes=attributes)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_is_refused_as_in_aws(cloud: Cloud, what: str) -> None:
+    resources, code = REFUSED[what]
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    with pytest.raises(DeployError, match=code) as failed:
+        cloud.deploy(resources)
+    assert str(failed.value).startswith("ROLLBACK_COMPLETE")
+
+
+def test_tls_group_must_not_be_sticky(cloud: Cloud) -> None:
+    cloud.give({"kind": "certificate", "id": CERTIFICATE})
+    secure = things.listener(Protocol="TLS", Certificates=[{"CertificateArn": CERTIFICATE}])
+    with pytest.raises(DeployError, match="Stickiness is not supported"):
+        cloud.deploy({**things.behind(), "Group": sticky_group(), "It": secure})
+
+
+def test_a_balancer_made_without_groups_never_gets_any(cloud: Cloud) -> None:
+    cloud.deploy({**things.network(), "Inner": INNER, "It": things.balancer()})
+    grouped = things.balancer(SecurityGroups=[attribute("Inner", "GroupId")])
+    with pytest.raises(DeployError, match="cannot be added"):
+        cloud.deploy({**things.network(), "Inner": INNER, "It": grouped})
+
+
+def test_a_protected_balancer_stays(cloud: Cloud) -> None:
+    protected = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+    stack = cloud.deploy(
+        {**things.network(), "It": things.balancer(LoadBalancerAttributes=protected)}
+    )
+    with pytest.raises(DeployError, match="OperationNotPermitted"):
+        stack.delete()
+
+
+def test_a_group_in_use_stays(cloud: Cloud) -> None:
+    with_group = {
+        **things.network(),
+        "Inner": INNER,
+        "Nlb": things.balancer(SecurityGroups=[attribute("Inner", "GroupId")]),
+    }
+    stack = cloud.deploy(with_group)
+    client = cloud.client("elbv2")
+    inner = stack.ids["Inner"]
+    # A second balancer that no stack knows has the group too.
+    subnet = stack.ids["A"]
+    client.create_load_balancer(
+        Name="stranger", Subnets=[subnet], SecurityGroups=[inner], Type="network"
+    )
+    with pytest.raises(DeployError, match="DependencyViolation"):
+        stack.delete()
+
+
+def test_rules_drop_the_default_way_out(cloud: Cloud) -> None:
+    """Without rules a group lets everything out; with the first one only what is said."""
+    stack = cloud.deploy({**things.network(), "Inner": INNER})
+    assert _ways_out(cloud, stack.ids["Inner"]) == ["0.0.0.0/0"]
+    way = one(
+        "EC2::SecurityGroupEgress",
+        GroupId=attribute("Inner", "GroupId"),
+        CidrIp="10.0.0.0/8",
+        **RULE,
+    )
+    stack = cloud.deploy({**things.network(), "Inner": INNER, "Way": way})
+    assert _ways_out(cloud, stack.ids["Inner"]) == ["10.0.0.0/8"]
+
+
+def _ways_out(cloud: Cloud, group: str) -> list[str]:
+    (shown,) = cloud.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    return [of["CidrIp"] for one in shown["IpPermissionsEgress"] for of in one["IpRanges"]]

@@ -1,0 +1,148 @@
+"""What CloudFormation itself does: outputs of other stacks, creation signals, rollback."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud, DeployError
+from tests.local_aws.things import ROLE, one, ref
+
+
+def parameter(value: object) -> dict[str, object]:
+    return one("SSM::Parameter", Name="/it", Type="String", Value=value)
+
+
+class TestOutputsOfOtherStacks:
+    """`Fn::GetStackOutput`, which the CDK's weak references are."""
+
+    def spec(self, **more: str) -> dict[str, dict[str, str]]:
+        return {"Fn::GetStackOutput": {"StackName": "there", "OutputName": "Said", **more}}
+
+    def value(self, cloud: Cloud) -> str:
+        return str(cloud.client("ssm").get_parameter(Name="/it")["Parameter"]["Value"])
+
+    def say(self, cloud: Cloud, what: str) -> None:
+        cloud.deploy({"Topic": one("SNS::Topic")}, {"Said": {"Value": what}}, stack="there")
+
+    def test_come_from_their_own_region(self, cloud: Cloud) -> None:
+        self.say(cloud, "here")
+        self.say(cloud.of(region="eu-central-1"), "there")
+        cloud.deploy({"It": parameter(self.spec(Region="eu-central-1"))})
+        assert self.value(cloud) == "there"
+
+    def test_come_from_here_without_a_region(self, cloud: Cloud) -> None:
+        self.say(cloud, "here")
+        cloud.deploy({"It": parameter(self.spec())})
+        assert self.value(cloud) == "here"
+
+    def test_come_from_the_account_of_their_role(self, cloud: Cloud) -> None:
+        other = cloud.of(account="999900001111")
+        self.say(other, "theirs")
+        role = other.deploy({"Reader": {**ROLE}}, stack="reader").ids["Reader"]
+        arn = f"arn:aws:iam::999900001111:role/{role}"
+        cloud.deploy({"It": parameter(self.spec(RoleArn=arn))})
+        assert self.value(cloud) == "theirs"
+
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            ({"Region": "eu-central-1"}, "stack there does not exist in eu-central-1"),
+            ({"OutputName": "Other"}, "has no output Other"),
+            ({"RoleArn": "arn:aws:iam::999900002222:role/nobody"}, "does not exist or cannot"),
+        ],
+    )
+    def test_that_do_not_exist_fail(self, cloud: Cloud, more: dict[str, str], reason: str) -> None:
+        self.say(cloud, "here")
+        with pytest.raises(DeployError, match=reason):
+            cloud.deploy({"It": parameter(self.spec(**more))})
+
+
+@pytest.fixture
+def manual(cloud: Cloud) -> Iterator[Cloud]:
+    """A cloud in which nodes do not signal by themselves."""
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.call("signals", {"mode": "manual"}, "PUT")
+    yield cloud
+    cloud.call("signals", {"mode": "automatic"}, "PUT")
+
+
+def gated(timeout: str = "PT12H") -> dict[str, object]:
+    """A network with a node that has to signal."""
+    policy = {"ResourceSignal": {"Count": 1, "Timeout": timeout}}
+    return {**things.network(), "It": {**things.node(), "CreationPolicy": policy}}
+
+
+def running(cloud: Cloud) -> list[str]:
+    """The instances that run."""
+    found = cloud.client("ec2").describe_instances()["Reservations"]
+    instances = [one for of in found for one in of["Instances"]]
+    return [one["InstanceId"] for one in instances if one["State"]["Name"] == "running"]
+
+
+def signal(cloud: Cloud, status: str) -> None:
+    client = cloud.client("cloudformation")
+    for _ in range(500):
+        if running(cloud):
+            break
+        time.sleep(0.02)
+    (instance,) = running(cloud)
+    for attempt in range(500):
+        try:
+            client.signal_resource(
+                StackName="one", LogicalResourceId="It", UniqueId=instance, Status=status
+            )
+        except client.exceptions.ClientError:
+            # The instance runs, and its stack is about to wait for it.
+            assert attempt < 499
+            time.sleep(0.02)
+        else:
+            return
+
+
+class TestCreationSignals:
+    """An instance with a CreationPolicy is made when it has signalled."""
+
+    def test_are_sent_by_themselves(self, cloud: Cloud) -> None:
+        cloud.give({"kind": "image", "id": things.IMAGE})
+        assert cloud.deploy(gated()).status == "CREATE_COMPLETE"
+
+    def test_success_lets_the_stack_go_on(self, manual: Cloud) -> None:
+        stack = manual.begin(gated())
+        signal(manual, "SUCCESS")
+        stack.wait()
+        assert stack.status == "CREATE_COMPLETE"
+
+    def test_failure_rolls_back_and_leaves_no_instance(self, manual: Cloud) -> None:
+        stack = manual.begin(gated())
+        signal(manual, "FAILURE")
+        with pytest.raises(DeployError, match="FAILURE signal"):
+            stack.wait()
+        assert running(manual) == []
+
+    def test_silence_rolls_back(self, manual: Cloud) -> None:
+        with pytest.raises(DeployError, match="Failed to receive 1 resource signal"):
+            manual.deploy(gated("PT10S"))
+        assert running(manual) == []
+
+
+def test_a_failed_update_goes_back(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    stack = cloud.deploy(things.serving())
+    before = stack.ids
+    broken = {
+        **things.serving(),
+        "Group": things.group(ref("Node1"), HealthyThresholdCount=3),
+        "Wrong": things.node(ImageId="ami-0123456789abcdef0"),
+    }
+    with pytest.raises(DeployError, match="UPDATE_ROLLBACK_COMPLETE"):
+        cloud.deploy(broken)
+    assert stack.ids == before
+    client = cloud.client("elbv2")
+    (group,) = client.describe_target_groups(TargetGroupArns=[before["Group"]])["TargetGroups"]
+    assert group["HealthyThresholdCount"] == 2
+    health = client.describe_target_health(TargetGroupArn=before["Group"])
+    states = [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]
+    assert "draining" not in states
+    assert len(states) == 2

@@ -1,0 +1,222 @@
+"""Target health that means something: states and reason codes follow what goes on."""
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.local_aws import things
+from tests.local_aws.cloud import Cloud, Stack
+from tests.local_aws.things import ref
+
+Health = tuple[str, str]
+_TIMEOUT_S = 20.0
+
+
+@pytest.fixture
+def serving(cloud: Cloud) -> Stack:
+    """Two nodes in service."""
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    stack = cloud.deploy(things.serving())
+    _until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
+    return stack
+
+
+def health(cloud: Cloud, stack: Stack) -> dict[str, Health]:
+    """State and reason of every target, by the logical id of its node."""
+    ids = stack.ids
+    shown = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
+    names = {ids[name]: name for name in ("Node1", "Node2") if name in ids}
+    return {
+        names.get(one["Target"]["Id"], one["Target"]["Id"]): (
+            one["TargetHealth"]["State"],
+            one["TargetHealth"].get("Reason", ""),
+        )
+        for one in shown["TargetHealthDescriptions"]
+    }
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_new_target_is_initial_at_first(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    slow = things.group(ref("Node1"), HealthCheckIntervalSeconds=300, HealthyThresholdCount=10)
+    resources = {**things.serving(), "Group": slow}
+    stack = cloud.deploy(resources)
+    assert health(cloud, stack) == {"Node1": ("initial", "Elb.InitialHealthChecking")}
+
+
+def test_a_group_without_a_listener_is_not_in_use(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    resources = things.serving()
+    del resources["Listener"]
+    stack = cloud.deploy(resources)
+    assert set(health(cloud, stack).values()) == {("unused", "Target.NotInUse")}
+
+
+def test_a_zone_without_the_balancer_is_not_in_use(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": things.IMAGE})
+    resources = {**things.serving(), "Nlb": things.balancer(Subnets=[ref("A")])}
+    stack = cloud.deploy(resources)
+    _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
+    assert health(cloud, stack)["Node2"] == ("unused", "Target.NotInUse")
+
+
+@pytest.mark.parametrize("call", ["stop_instances", "terminate_instances"])
+def test_an_instance_that_is_not_running_is_unused(cloud: Cloud, serving: Stack, call: str) -> None:
+    getattr(cloud.client("ec2"), call)(InstanceIds=[serving.ids["Node1"]])
+    assert health(cloud, serving) == {
+        "Node1": ("unused", "Target.InvalidState"),
+        "Node2": ("healthy", ""),
+    }
+
+
+def test_a_started_instance_comes_back(cloud: Cloud, serving: Stack) -> None:
+    client, node = cloud.client("ec2"), [serving.ids["Node1"]]
+    client.stop_instances(InstanceIds=node)
+    client.start_instances(InstanceIds=node)
+    _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+
+
+def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) -> None:
+    client, group = cloud.client("elbv2"), serving.ids["Group"]
+    target = {"Id": serving.ids["Node1"], "Port": 9999}
+    client.deregister_targets(TargetGroupArn=group, Targets=[target])
+    assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
+    # 300 of AWS's seconds: nobody asserts how long that is here.
+    _until(lambda: "Node1" not in health(cloud, serving))
+    shown = client.describe_target_health(TargetGroupArn=group, Targets=[target])
+    (one,) = shown["TargetHealthDescriptions"]
+    assert one["TargetHealth"]["Reason"] == "Target.NotRegistered"
+
+
+def test_a_draining_target_can_be_registered_again(cloud: Cloud, serving: Stack) -> None:
+    client, group = cloud.client("elbv2"), serving.ids["Group"]
+    targets = [{"Id": serving.ids["Node1"], "Port": 9999}]
+    client.deregister_targets(TargetGroupArn=group, Targets=targets)
+    client.register_targets(TargetGroupArn=group, Targets=targets)
+    _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+
+
+@pytest.mark.usefixtures("serving")
+def test_a_template_without_a_node_lets_it_drain(cloud: Cloud) -> None:
+    resources = {**things.serving(), "Group": things.group(ref("Node2"))}
+    stack = cloud.deploy(resources)
+    assert health(cloud, stack)["Node1"][0] in ("draining", "unused")
+    _until(lambda: set(health(cloud, stack)) == {"Node2"})
+
+
+def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Stack) -> None:
+    """CloudFormation deregisters what the template named, and nobody else."""
+    client, ids = cloud.client("elbv2"), serving.ids
+    client.register_targets(
+        TargetGroupArn=ids["Group"], Targets=[{"Id": ids["Node1"], "Port": 1234}]
+    )
+    cloud.deploy({**things.serving(), "Group": things.group(ref("Node2"))})
+    shown = client.describe_target_health(TargetGroupArn=ids["Group"])
+    ports = [one["Target"]["Port"] for one in shown["TargetHealthDescriptions"]]
+    assert 1234 in ports
+
+
+class TestStandIns:
+    """Where a server of this machine stands for a node, it is really checked."""
+
+    def test_an_open_port_is_healthy_and_a_closed_one_not(
+        self, cloud: Cloud, serving: Stack
+    ) -> None:
+        with listening() as port:
+            stand_in(cloud, serving, port)
+            _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+        _until(
+            lambda: health(cloud, serving)["Node1"] == ("unhealthy", "Target.FailedHealthChecks")
+        )
+        assert health(cloud, serving)["Node2"] == ("healthy", "")
+        with listening(port):
+            _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+
+    def test_an_answer_of_503_is_a_mismatch(self, cloud: Cloud) -> None:
+        cloud.give({"kind": "image", "id": things.IMAGE})
+        asking = things.group(
+            ref("Node1"),
+            HealthCheckProtocol="HTTP",
+            HealthCheckPath="/ready/jdbc",
+            HealthCheckPort="9191",
+        )
+        stack = cloud.deploy({**things.serving(), "Group": asking})
+        with answering() as server:
+            stand_in(cloud, stack, server.server_port, of=9191)
+            _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
+            server.status = 503
+            _until(
+                lambda: (
+                    health(cloud, stack)["Node1"] == ("unhealthy", "Target.ResponseCodeMismatch")
+                )
+            )
+            assert server.asked == {"/ready/jdbc"}
+
+    def test_a_stand_in_that_is_gone_is_nobody_to_ask(self, cloud: Cloud, serving: Stack) -> None:
+        with listening() as port:
+            stand_in(cloud, serving, port)
+        _until(lambda: health(cloud, serving)["Node1"][0] == "unhealthy")
+        cloud.call(f"stand-ins/{serving.ids['Node1']}", method="DELETE")
+        _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+
+    def test_stands_on_this_machine_only(self, cloud: Cloud) -> None:
+        with pytest.raises(Exception, match="no loopback address"):
+            cloud.call("stand-ins/i-1", {"address": "192.0.2.1"}, "PUT")
+
+
+def stand_in(cloud: Cloud, stack: Stack, port: int, *, of: int = 9999) -> None:
+    """Have a port of this machine stand for a port of the first node."""
+    told = {"address": "127.0.0.1", "ports": {str(of): port}}
+    cloud.call(f"stand-ins/{stack.ids['Node1']}", told, "PUT")
+
+
+@contextmanager
+def listening(port: int = 0) -> Iterator[int]:
+    """Listen on a port, and give it."""
+    with socket.create_server(("127.0.0.1", port)) as server:
+        yield server.getsockname()[1]
+
+
+class Answering(http.server.ThreadingHTTPServer):
+    """Answers every question with its status."""
+
+    status = 200
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Answering)
+        self.server.asked.add(self.path)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering() -> Iterator[Answering]:
+    with Answering() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)

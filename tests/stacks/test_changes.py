@@ -1,0 +1,380 @@
+"""A change of one key touches that key's resources, and in place what is shared."""
+
+import copy
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from denodo_ha.environment.loading.loader import load
+from hosts import archive
+from tests.support.assembly import ROOT, Template, synthesise
+
+GROUP_OF_RULES = "AWS::EC2::SecurityGroup"
+Data = dict[str, Any]
+Synth = Callable[[Data], dict[str, Template]]
+
+
+@pytest.fixture
+def synth(tmp_path: Path) -> Synth:
+    """Synthesises plain data."""
+    count = iter(range(100))
+
+    def of(data: Data) -> dict[str, Template]:
+        folder = tmp_path / str(next(count))
+        folder.mkdir()
+        file = folder / "environment.yaml"
+        file.write_text(json.dumps(data))
+        return synthesise(load(file), folder / "out").templates
+
+    return of
+
+
+@pytest.fixture
+def article() -> Data:
+    return _example("active-passive")
+
+
+@pytest.fixture
+def created() -> Data:
+    return _example("active-active")
+
+
+def _example(name: str) -> Data:
+    text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
+    return dict(YAML(typ="safe").load(text))
+
+
+class Change:
+    """What is different between two templates."""
+
+    def __init__(self, before: Template, after: Template) -> None:
+        old, new = before["Resources"], after["Resources"]
+        self.added = {id_: new[id_] for id_ in new.keys() - old.keys()}
+        self.removed = {id_: old[id_] for id_ in old.keys() - new.keys()}
+        self.changed = {
+            id_: {
+                key
+                for key in {*_settings(old[id_]), *_settings(new[id_])}
+                if _settings(old[id_]).get(key) != _settings(new[id_]).get(key)
+            }
+            for id_ in old.keys() & new.keys()
+            if old[id_] != new[id_]
+        }
+        self._after = new
+
+    def path(self, id_: str) -> str:
+        """The construct path of what is changed."""
+        return str(self._after[id_]["Metadata"]["aws:cdk:path"])
+
+
+def _settings(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource's properties, with what it depends on as one more."""
+    return {**resource.get("Properties", {}), "DependsOn": resource.get("DependsOn")}
+
+
+def _ports(resource: dict[str, Any]) -> tuple[int, int]:
+    return resource["Properties"]["FromPort"], resource["Properties"]["ToPort"]
+
+
+def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
+    """Construct paths below the stack, and the ports of rules."""
+    paths, ports = set(), set()
+    for one in resources.values():
+        if one["Type"].startswith("AWS::EC2::SecurityGroup"):
+            ports.add(_ports(one))
+        else:
+            paths.add("/".join(one["Metadata"]["aws:cdk:path"].split("/")[1:3]))
+    return paths, ports
+
+
+def _places(change: "Change") -> set[str]:
+    """What of the stack is changed, by the first step of the construct's path."""
+    return {change.path(id_).split("/")[1] for id_ in change.changed}
+
+
+def _of_nodes(change: "Change") -> dict[str, set[str]]:
+    """What of instances is changed."""
+    return {
+        id_: keys
+        for id_, keys in change.changed.items()
+        if "/Instance/Resource" in change.path(id_)
+    }
+
+
+def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    # First in the file: with ids by position this would move all the others.
+    after["services"] = {"batch": 8181, **after["services"]}
+    one, two = synth(article), synth(after)
+    for stack in ("denodo70-active", "denodo70-passive"):
+        change = Change(one[stack], two[stack])
+        assert _split(change.added) == ({"Balancer/service-batch"}, {(8181, 8181)})
+        assert change.removed == {}
+        assert _places(change) == {"state-node1", "state-node2"}
+        assert set.union(*change.changed.values()) == {"Value"}
+    assert one["denodo70-failover"] == two["denodo70-failover"]
+
+
+def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
+    """The first service with cookies brings the second balancer, the next one a listener of it."""
+    first, second = copy.deepcopy(created), copy.deepcopy(created)
+    first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
+    second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}
+    zero, one, two = (synth(data)["denodo80-main"] for data in (created, first, second))
+    change = Change(zero, one)
+    group = {id_: of for id_, of in change.added.items() if of["Type"] == GROUP_OF_RULES}
+    rest = {id_: of for id_, of in change.added.items() if id_ not in group}
+    assert len(group) == 1
+    paths = {"Balancer/Cookies", "Balancer/service-app"}
+    assert _split(rest) == (paths, {(8181, 8181), (9191, 9191)})
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    change = Change(one, two)
+    assert _split(change.added) == (
+        {"Balancer/Cookies", "Balancer/service-api"},
+        {(8182, 8182)},
+    )
+    assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    back = Change(two, zero)
+    assert back.added == {}
+    assert {tuple(keys) for keys in back.changed.values()} == {("Value",)}
+
+
+def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
+    """Clients find the service on the same listener, which is pointed at the new group."""
+    after = copy.deepcopy(created)
+    after["services"]["web"]["sticky"] = "cookie"
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    changed = {id_: keys for id_, keys in change.changed.items() if keys != {"Value"}}
+    assert set(map(tuple, changed.values())) == {("DefaultActions",)}
+    assert [change.path(id_) for id_ in changed] == [
+        "denodo80-main/Balancer/service-web/Listener/Resource"
+    ]
+    kinds = sorted(one["Type"].rpartition("::")[2] for one in change.removed.values())
+    assert kinds == ["SecurityGroupEgress", "SecurityGroupIngress", "TargetGroup"]
+
+
+def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    nodes = after["clusters"]["active"]["nodes"]
+    after["clusters"]["active"]["nodes"] = {
+        "aaa": {"zone": "eu-west-1b", "auxiliary_port": 39997},
+        **nodes,
+    }
+    one, two = synth(article), synth(after)
+    change = Change(one["denodo70-active"], two["denodo70-active"])
+    assert _split(change.added) == (
+        {
+            *("node-aaa/Role", "node-aaa/Instance", "Balancer/auxiliary-aaa"),
+            *("state-aaa/Parameter", "Names/node-aaa"),
+        },
+        {(39997, 39997)},
+    )
+    assert change.removed == {}
+    assert {id_.split("Group")[0] for id_ in change.changed} == {
+        "Balancerservicejdbc",
+        "Balancerserviceodbc",
+        "Balancerserviceweb",
+    }
+    assert set.union(*change.changed.values()) == {"Targets"}
+    assert one["denodo70-passive"] == two["denodo70-passive"]
+    assert one["denodo70-failover"] == two["denodo70-failover"]
+    # And the way back is the same.
+    back = Change(two["denodo70-active"], one["denodo70-active"])
+    assert back.removed.keys() == change.added.keys()
+    assert set.union(*back.changed.values()) == {"Targets"}
+
+
+def test_a_new_zone_moves_no_other(synth: Synth, created: Data) -> None:
+    before, after = copy.deepcopy(created), copy.deepcopy(created)
+    cluster = before["clusters"]["main"]
+    cluster["network"]["zones"] = ["eu-west-1b", "eu-west-1c"]
+    cluster["nodes"] = {"node2": {"zone": "eu-west-1b"}, "node3": {"zone": "eu-west-1c"}}
+    after["clusters"]["main"]["nodes"] = copy.deepcopy(cluster["nodes"])
+    change = Change(synth(before)["denodo80-main"], synth(after)["denodo80-main"])
+    paths, ports = _split(change.added)
+    assert paths == {"Network/public-eu-west-1a", "Network/private-eu-west-1a"}
+    assert ports == set()
+    assert change.removed == {}
+    assert {tuple(keys) for keys in change.changed.values()} == {("Subnets",), ("RouteTableIds",)}
+
+
+@pytest.mark.parametrize("name", ["active-passive", "active-active"])
+def test_order_never_matters(synth: Synth, name: str) -> None:
+    data = _example(name)
+    assert synth(data) == synth(_reversed(data))
+
+
+def _reversed(value: Any) -> Any:
+    """The same maps and lists, backwards. Every list of a configuration is a set."""
+    if isinstance(value, dict):
+        return {key: _reversed(item) for key, item in reversed(value.items())}
+    if isinstance(value, list):
+        return [_reversed(item) for item in reversed(value)]
+    return value
+
+
+def test_a_port_change_replaces_the_group_and_not_the_listener(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    after["services"]["odbc"] = 9986
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    assert _split(change.added) == (set(), {(9986, 9986)})
+    assert _split(change.removed) == (set(), {(9996, 9996)})
+    assert {tuple(sorted(keys)) for keys in change.changed.values()} == {
+        ("Port", "Targets"),
+        ("Port",),
+        ("Value",),
+    }
+
+
+def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data) -> None:
+    pin = {"image": "ami-0123456789abcdef0", "type": "m5.xlarge", "disk_gib": 100}
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(article))
+    (tmp_path / "environment.pins.yaml").write_text(json.dumps({"active": {"node1": pin}}))
+    before = synthesise(load(file), tmp_path / "one").templates["denodo70-active"]
+    article["clusters"]["active"]["instance"]["image"] = "ami-0aaaaaaaaaaaaaaaa"
+    file.write_text(json.dumps(article))
+    loaded = load(file)
+    after = synthesise(loaded, tmp_path / "two").templates["denodo70-active"]
+    change = Change(before, after)
+    assert _places(change) == {"node-node2"}
+    assert set.union(*change.changed.values()) == {"ImageId"}
+    (note,) = [one for one in loaded.findings if one.rule == "waiting-for-rollout"]
+    assert note.path == ("clusters", "active", "nodes", "node1")
+    assert "ami-0123456789abcdef0 -> ami-0aaaaaaaaaaaaaaaa" in note.sentence
+
+
+def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
+    """A health check copies its alarm once: it must be pointed at another one."""
+    after = copy.deepcopy(article)
+    after["failover"]["threshold"] = 2
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    for one in (change.added, change.removed):
+        assert [of["Type"] for of in one.values()] == ["AWS::CloudWatch::Alarm"] * 2
+    assert list(change.changed.values()) == [{"HealthCheckConfig"}] * 2
+
+
+def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
+    synth: Synth, article: Data
+) -> None:
+    """The group's new alarm has no data at first: its check keeps its status, and this one is."""
+    after = copy.deepcopy(article)
+    after["services"]["jdbc"] = 9989
+    change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
+    metrics = [
+        [
+            one["Properties"]["MetricName"]
+            for one in of.values()
+            if "MetricName" in one["Properties"]
+        ]
+        for of in (change.added, change.removed)
+    ]
+    assert metrics == [["HealthyHostCount"], ["HealthyHostCount"]]
+    checks = [id_ for id_, keys in change.changed.items() if "HealthCheckConfig" in keys]
+    assert [change.path(id_).split("/")[-2] for id_ in checks] == ["Check"]
+
+
+def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
+    """Else the CLI would skip the failover stack, and the record would name a balancer gone."""
+    after = copy.deepcopy(article)
+    after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert [*change.changed] == [id_ for id_ in change.changed if id_.startswith("Secondary")]
+    assert list(change.changed.values()) == [{"Comment"}]
+
+
+def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
+    """The records and the switch stay; the check that joins it with health comes and goes."""
+    after = copy.deepcopy(article)
+    after["failover"]["control"] = "operator"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert change.added == {}
+    (removed,) = change.removed.values()
+    assert removed["Properties"]["HealthCheckConfig"]["Type"] == "CALCULATED"
+    by_kind = {id_.rstrip("0123456789ABCDEF"): keys for id_, keys in change.changed.items()}
+    assert by_kind == {"Primary": {"HealthCheckId"}, "OperatorsPolicy": {"PolicyDocument"}}
+
+
+def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -> None:
+    after = copy.deepcopy(article)
+    failover = after["failover"]
+    failover["primary"], failover["secondary"] = failover["secondary"], failover["primary"]
+    # Where the switch is follows the secondary; here both stay where they were.
+    for data in (article, after):
+        data["failover"]["region"] = "eu-central-1"
+    change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
+    assert (change.added, change.removed) == ({}, {})
+    assert not [id_ for id_ in change.changed if id_.startswith("Switch")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("heap_gib", 6),
+        ("jvm", {"web": "-Xmx1g"}),
+        ("servers", ["vdp", "diagnostic-monitoring"]),
+        ("user", "dbadmin"),
+        ("stop_limit", 60),
+        ("metadata", {"source": "export", "uri": "s3://bucket/key.vql", "login": {}}),
+    ],
+)
+def test_what_runs_on_a_node_is_changed_by_its_parameter(
+    synth: Synth, created: Data, key: str, value: Any
+) -> None:
+    """And by nothing that would stop or replace an instance."""
+    if key == "metadata":
+        value["login"] = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:login-AbCdEf"
+    after = copy.deepcopy(created)
+    after["denodo"][key] = value
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    assert (change.added, change.removed) == ({}, {})
+    assert _of_nodes(change) == {}
+    changed = {tuple(keys) for keys in change.changed.values()}
+    assert ("Value",) in changed
+    assert changed <= {("Value",), ("PolicyDocument",)}
+
+
+def test_ports_change_parameters_and_groups_and_no_instance(synth: Synth, created: Data) -> None:
+    after = copy.deepcopy(created)
+    after["services"] = {"jdbc": 19999, "odbc": 9996, "web": {"port": 9090, "sticky": True}}
+    change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
+    assert _of_nodes(change) == {}
+
+
+def test_a_changed_byte_of_the_program_touches_no_instance(
+    created: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(created))
+    before = synthesise(load(file), tmp_path / "one").templates["denodo80-main"]
+    changed = tmp_path / "hosts"
+    shutil.copytree(archive.SOURCES, changed)
+    with (changed / "denodo/log.py").open("a") as module:
+        module.write("\n")
+    monkeypatch.setattr(archive, "SOURCES", changed)
+    after = synthesise(load(file), tmp_path / "two").templates["denodo80-main"]
+    change = Change(before, after)
+    assert (change.added, change.removed) == ({}, {})
+    assert {tuple(keys) for keys in change.changed.values()} == {("Value",), ("PolicyDocument",)}
+    assert _of_nodes(change) == {}
+
+
+def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> None:
+    """Else each machine would publish a program of its own."""
+    file = tmp_path / "environment.yaml"
+    file.write_text(json.dumps(created))
+    synthesise(load(file), tmp_path / "out")
+    (packed,) = (tmp_path / "out").glob("asset.*.zip")
+    with zipfile.ZipFile(packed) as program:
+        names = program.namelist()
+    assert "hosts/denodo/state.schema.json" in names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

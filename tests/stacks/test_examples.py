@@ -1,0 +1,113 @@
+"""Every example deploys to the topology's rules, without a finding that has no reason."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.quotas import resources
+from stacks.findings import reasons
+from tests.stacks.topology import cluster_view, rules
+from tests.support.assembly import EXAMPLES, ROOT, Assembly
+
+AssemblyOf = Callable[[str], Assembly]
+
+
+@pytest.fixture
+def file(example: str) -> Path:
+    return ROOT / "config/examples" / f"{example}.yaml"
+
+
+def test_keeps_the_rules_of_the_topology(example: str, file: Path, assembly_of: AssemblyOf) -> None:
+    rules.holds(load(file).environment, assembly_of(example))
+
+
+def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) -> None:
+    reports = assembly_of(example).report["pluginReports"]
+    assert {one["pluginName"] for one in reports} >= {"CloudFormation Validate", "AwsSolutions"}
+    for report in reports:
+        assert report["violations"] == []
+        assert all(one["reason"] for one in report.get("suppressedViolations", []))
+
+
+def test_says_its_own_findings_and_no_others(
+    example: str, file: Path, assembly_of: AssemblyOf
+) -> None:
+    """As the CLI prints them: warnings and notes, each at its stack."""
+    said = [one for of in assembly_of(example).messages.values() for one in of]
+    levels = {Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
+    assert sorted(said) == sorted(
+        f"{levels[one.severity]}: {one} [ack: denodo-ha:{one.rule}]" for one in load(file).findings
+    )
+
+
+def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
+    """A reason for something that is never found is dead."""
+    found, given = set(), set()
+    for example in EXAMPLES:
+        for report in assembly_of(example.stem).report["pluginReports"]:
+            found |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
+        given |= {one.id for one in reasons(load(example).environment)}
+    # Acknowledged annotations leave no trace in the report, unlike rules.
+    assert {one for one in given if not one.startswith("Annotation::")} - found == set()
+
+
+def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf) -> None:
+    environment = load(file).environment
+    regions = {
+        f"{environment.name}-{name}": cluster.region
+        for name, cluster in environment.clusters.items()
+    }
+    for stack, template in assembly_of(example).templates.items():
+        region = regions.get(stack, "eu-west-1")
+        # Of a major version of PostgreSQL alone RDS takes its own minor one.
+        config = ManualArgs(regions=[region], ignore_checks=["W3691"])
+        found = lint(json.dumps(template), config=config)
+        assert [str(one) for one in found] == []
+
+
+def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:
+    """A synth that asked an account would leave what it asked for in the manifest."""
+    for template in assembly_of(example).templates.values():
+        assert "dummy-value-for-" not in json.dumps(template)
+
+
+def test_counts_resources_as_its_templates_do(
+    example: str, file: Path, assembly_of: AssemblyOf
+) -> None:
+    environment = load(file).environment
+    for name in environment.clusters:
+        made = len(assembly_of(example).templates[f"{environment.name}-{name}"]["Resources"])
+        assert made <= resources(environment, name) <= made + 20
+
+
+def test_is_as_its_snapshot(
+    example: str, assembly_of: AssemblyOf, snapshot: SnapshotAssertion
+) -> None:
+    """Logical ids are an interface. `make snapshots` accepts a change that is meant."""
+    # The program of the nodes is known by its content, and is not part of the interface.
+    text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", json.dumps(assembly_of(example).templates))
+    steady = json.loads(text, object_hook=_in_order)
+    assert steady == snapshot(extension_class=JSONSnapshotExtension)
+
+
+def _in_order(properties: dict[str, Any]) -> dict[str, Any]:
+    """The CDK sorts what a statement is about, and so by the hashes in it."""
+    about = properties.get("Resource")
+    if isinstance(about, list) and "HASH" in json.dumps(about):
+        return {**properties, "Resource": sorted(about, key=json.dumps)}
+    return properties
+
+
+def test_the_default_has_exactly_the_ports_of_the_article(assembly_of: AssemblyOf) -> None:
+    listeners = assembly_of("active-passive").resources("denodo70-active", cluster_view.LISTENER)
+    assert sorted(one["Port"] for one in listeners.values()) == [9090, 9996, 9999, 19997, 29997]

@@ -1,0 +1,113 @@
+"""What holds for every configuration: its templates keep the rules of the topology."""
+
+import json
+import random
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from denodo_ha.environment.derived.firewall import firewall
+from denodo_ha.environment.derived.topology import listeners
+from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.loading.problem import ConfigError
+from tests.stacks.topology import rules
+from tests.strategies import environments
+from tests.support.assembly import synthesise
+from tests.support.configurations import Data
+
+_SYNTH = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    # To shrink a failure takes hundreds of synths, and the message says what is wrong.
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+_LOAD = settings(_SYNTH, max_examples=150)
+
+
+def _loaded(data: object, folder: str) -> Loaded:
+    # JSON is YAML, and keeps what looks like a number in its quotes.
+    file = Path(folder) / "environment.yaml"
+    file.write_text(json.dumps(data, indent=1))
+    return load(file)
+
+
+@_SYNTH
+@given(data=environments.environments() | environments.environments_of_two_accounts())
+def test_a_valid_file_keeps_the_rules_of_the_topology(
+    data: Data,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = _loaded(data, folder)
+        rules.holds(loaded.environment, synthesise(loaded, Path(folder) / "out"))
+
+
+@_LOAD
+@given(data=environments.environments(), seed=st.integers(0, 1000))
+def test_the_order_of_keys_never_matters(data: Data, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        one = _loaded(data, folder).environment
+        two = _loaded(_shuffled(data, random.Random(seed)), folder).environment  # noqa: S311 - no secret
+    assert one == two
+    for name, cluster in one.clusters.items():
+        assert listeners(one, cluster) == listeners(two, two.clusters[name])
+        assert firewall(one, name) == firewall(two, name)
+
+
+def _shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, _shuffled(item, order)) for key, item in value.items()]
+        order.shuffle(items)
+        return dict(items)
+    return value
+
+
+@_LOAD
+@given(data=environments.environments())
+def test_ranges_cover_what_single_rules_open_and_end_there(data: Data) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = _loaded(data, folder).environment
+    for name in environment.clusters:
+        for side in firewall(environment, name):
+            assert side.weight <= 60
+            assert {rule.peer for rule in side.rules} == {rule.peer for rule in side.single}
+            for rule in side.rules:
+                ports = [one.first for one in side.single if one.peer == rule.peer]
+                assert side.rules == side.single or (rule.first, rule.last) == (
+                    min(ports),
+                    max(ports),
+                )
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+@_LOAD
+@given(data=environments.environments(), path=st.integers(0, 10_000), value=_ANYTHING)
+def test_any_value_anywhere_is_an_error_or_a_configuration(
+    data: Data, path: int, value: object
+) -> None:
+    """Whatever stands in place of one value of a valid file, there is no other exception."""
+    places = list(_places(data))
+    owner, key = places[path % len(places)]
+    owner[key] = value
+    with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
+        _loaded(data, folder)
+
+
+def _places(value: Any) -> Any:
+    """Every place of plain data, as its owner and key."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        yield value, key
+        if isinstance(item, dict | list):
+            yield from _places(item)

@@ -1,0 +1,91 @@
+"""The rules of a Network Load Balancer: listeners, target groups, checks."""
+
+from typing import Any
+
+from denodo_ha.environment.model.service import Service
+from tests.stacks.topology.cluster_view import LB, ClusterView, attributes_of, forwarded, tags_of
+from tests.stacks.topology.cookies import cookies_are_set_behind_it, leads_to_the_alb
+from tests.stacks.topology.targets import check_is_right, idle_is_right, targets_are_right
+
+
+def holds(view: ClusterView) -> None:
+    """Assert every rule."""
+    _balancer_is_as_configured(view)
+    if view.cluster.balancer.kind == "nlb":
+        _every_port_has_its_group(view)
+        cookies_are_set_behind_it(view)
+
+
+def _balancer_is_as_configured(view: ClusterView) -> None:
+    """Rules 3 and 4."""
+    assert len(view.of(LB)) == 1 + bool(view.cookies)
+    balancer = view.of(LB)[view.nlb]
+    settings = view.cluster.balancer
+    assert balancer["Type"] == "network"
+    assert balancer["Scheme"] == settings.scheme
+    assert len(balancer["SecurityGroups"]) == 1
+    given = [
+        one.get("AllocationId", one.get("PrivateIPv4Address"))
+        for one in balancer.get("SubnetMappings", [])
+    ]
+    assert given == [settings.addresses[zone] for zone in sorted(settings.addresses)]
+    places: list[Any] = balancer.get("Subnets", []) + balancer.get("SubnetMappings", [])
+    assert len(places) == len(view.cluster.network.zones)
+    assert ("Subnets" in balancer) != ("SubnetMappings" in balancer)
+    attributes = attributes_of(balancer["LoadBalancerAttributes"])
+    assert attributes["load_balancing.cross_zone.enabled"] == str(settings.cross_zone).lower()
+
+
+def _every_port_has_its_group(view: ClusterView) -> None:
+    """Rule 1: one listener and one group a port, with the nodes that belong there."""
+    wanted: dict[int, tuple[int, set[str], Service | None]] = {
+        one.port: (one.node_port or one.port, set(view.cluster.nodes), one)
+        for one in view.environment.services.values()
+    }
+    if view.environment.denodo.version == "7.0":
+        for name, node in view.cluster.nodes.items():
+            assert node.auxiliary_port is not None
+            wanted[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
+    listeners = view.listeners_of(view.nlb)
+    assert sorted(one["Port"] for one in listeners) == sorted(wanted)
+    used = []
+    for listener in listeners:
+        group_id = forwarded(listener)
+        used.append(group_id)
+        port, nodes, service = wanted[listener["Port"]]
+        if service in view.cookies.values():
+            used.append(leads_to_the_alb(view, group_id, listener["Port"]))
+            idle_is_right(listener, service)
+            assert listener["Protocol"] == "TCP"
+            assert "Certificates" not in listener
+            continue
+        _group_is_right(view, view.groups[group_id], port, nodes, service)
+        certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+        wanted_one = service.certificate(view.name) if service else None
+        assert certificates == ([wanted_one] if wanted_one else [])
+        assert listener["Protocol"] == ("TLS" if wanted_one else "TCP")
+        assert ("SslPolicy" in listener) == bool(wanted_one)
+        idle_is_right(listener, service)
+    assert sorted(used) == sorted(view.groups)
+
+
+def _group_is_right(
+    view: ClusterView, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
+) -> None:
+    """A group's targets and attributes; traps 1 to 3 for a single-node auxiliary group."""
+    targets_are_right(view, group, port, nodes)
+    attributes = attributes_of(group["TargetGroupAttributes"])
+    delay = str(view.cluster.balancer.deregistration_delay)
+    assert attributes["deregistration_delay.timeout_seconds"] == delay
+    off = attributes.get("target_group_health.dns_failover.minimum_healthy_targets.count")
+    keeps = attributes["preserve_client_ip.enabled"]
+    if service is None:
+        assert (off, keeps) == ("off", "false")
+        assert tags_of(group)["denodo:node"] in nodes
+        assert group["HealthCheckProtocol"] == "TCP"
+    else:
+        assert (off, keeps) == (None, str(service.client_ip).lower())
+        assert tags_of(group)["denodo:service"] in view.environment.services
+        sticky = attributes.get("stickiness.enabled") == "true"
+        assert sticky == (service.sticky is True)
+    check_is_right(view, group, port, service)

@@ -1,0 +1,162 @@
+"""A cluster's template beside its configuration, and how templates are read."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from denodo_ha.environment.model.cluster import Cluster
+from denodo_ha.environment.model.environment import Environment
+from tests.support.assembly import Assembly
+
+LB = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+INSTANCE = "AWS::EC2::Instance"
+PROFILE = "AWS::IAM::InstanceProfile"
+INGRESS = "AWS::EC2::SecurityGroupIngress"
+EGRESS = "AWS::EC2::SecurityGroupEgress"
+ALARM = "AWS::CloudWatch::Alarm"
+CHECK = "AWS::Route53::HealthCheck"
+RECORD = "AWS::Route53::RecordSet"
+PARAMETER = "AWS::SSM::Parameter"
+ZONE = "AWS::Route53::HostedZone"
+
+Resources = dict[str, dict[str, Any]]
+
+UNKNOWN = "known-at-deploy.example.com"
+"""What stands in a state for what CloudFormation fills in."""
+
+
+class ClusterView:
+    """One cluster's template beside its configuration."""
+
+    def __init__(
+        self, environment: Environment, name: str, cluster: Cluster, assembly: Assembly
+    ) -> None:
+        self.environment, self.name, self.cluster = environment, name, cluster
+        self.stack = f"{environment.name}-{name}"
+        self.template = assembly.templates[self.stack]
+        self.assembly = assembly
+        self.groups = self.of(GROUP)
+        kinds = {one["Type"]: id_ for id_, one in self.of(LB).items()}
+        self.nlb, self.alb = kinds.get("network", ""), kinds.get("application", "")
+        self.cookies = {
+            name: one
+            for name, one in environment.services.items()
+            if one.sticky == "cookie" and cluster.balancer.kind == "nlb"
+        }
+        self.nodes = {tags_of(one)["denodo:node"]: id_ for id_, one in self.of(INSTANCE).items()}
+        self.adopted = {
+            name: node.instance_id for name, node in cluster.nodes.items() if node.instance_id
+        }
+
+    def of(self, kind: str) -> Resources:
+        """Properties of the resources of a kind."""
+        return self.assembly.resources(self.stack, kind)
+
+    def machine(self, name: str) -> dict[str, Any]:
+        """What the configuration asks for: the cluster's machine, with the node's overrides."""
+        parts = (self.cluster.instance, self.cluster.nodes[name].instance)
+        return {
+            key: value
+            for part in parts
+            if part is not None
+            for key, value in part.model_dump(exclude_none=True).items()
+        }
+
+    def listeners_of(self, balancer: str) -> list[dict[str, Any]]:
+        """The listeners of a balancer."""
+        found = self.of(LISTENER).values()
+        return [one for one in found if one["LoadBalancerArn"] == {"Ref": balancer}]
+
+    def rules_of(self, direction: str, group: str) -> list[dict[str, Any]]:
+        """The rules of a group in one direction."""
+        kind = INGRESS if direction == "in" else EGRESS
+        return [one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group]
+
+    def groups_of(self, kind: str, key: str) -> set[str]:
+        """The security groups of the resources of a kind."""
+        return security_groups(self.of(kind).values(), key)
+
+    def peers(self, direction: str, group: str) -> set[str]:
+        """The other ends of a group's rules."""
+        return {peer_of(one) for one in self.rules_of(direction, group)}
+
+    def ports(self, direction: str, group: str, peer: str) -> set[int]:
+        """The ports that a group's rules open to a peer."""
+        return ports_to(self.rules_of(direction, group), peer)
+
+    def name_of_balancer(self) -> str:
+        """What stands for the balancer in a template."""
+        return self.nlb or "no balancer"
+
+    def state_of(self, parameter: str) -> dict[str, Any]:
+        """The desired state in a parameter; `UNKNOWN` is what CloudFormation fills in."""
+        value = self.of(PARAMETER)[parameter]["Value"]
+        if isinstance(value, dict):
+            parts = value["Fn::Join"][1]
+            value = "".join(one if isinstance(one, str) else UNKNOWN for one in parts)
+        state: dict[str, Any] = json.loads(value)
+        return state
+
+
+def output_of(prefix: str, node: str) -> str:
+    """Name of an output about a node."""
+    return prefix + "".join(letter for letter in node if letter.isalnum())
+
+
+def mentioned(value: Any) -> set[str]:
+    """The logical ids that a resource waits for."""
+    if isinstance(value, list):
+        return {id_ for one in value for id_ in mentioned(one)}
+    if not isinstance(value, dict):
+        return set()
+    found = {id_ for one in value.values() for id_ in mentioned(one)}
+    if "Ref" in value:
+        found.add(value["Ref"])
+    if "Fn::GetAtt" in value:
+        found.add(value["Fn::GetAtt"][0])
+    depends = value.get("DependsOn", [])
+    return found | {depends} if isinstance(depends, str) else found | set(depends)
+
+
+def forwarded(listener: dict[str, Any]) -> str:
+    """The group that a listener sends to."""
+    (action,) = listener["DefaultActions"]
+    return str(action["TargetGroupArn"]["Ref"])
+
+
+def reached(groups: Iterable[dict[str, Any]]) -> set[int]:
+    """The ports that groups send to and check."""
+    return {port for one in groups for port in (one["Port"], int(one["HealthCheckPort"]))}
+
+
+def attributes_of(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
+    return {pair["Key"]: pair["Value"] for pair in pairs}
+
+
+def tags_of(properties: dict[str, Any]) -> dict[str, str]:
+    return attributes_of(properties["Tags"])
+
+
+def security_groups(resources: Iterable[dict[str, Any]], key: str) -> set[str]:
+    return {group["Fn::GetAtt"][0] for one in resources for group in one[key]}
+
+
+def peer_of(rule: dict[str, Any]) -> str:
+    """The other end of a rule: a CIDR, a prefix list or a group's logical id."""
+    for key in ("CidrIp", "SourcePrefixListId"):
+        if key in rule:
+            return str(rule[key])
+    group = rule.get("SourceSecurityGroupId") or rule["DestinationSecurityGroupId"]
+    return str(group["Fn::GetAtt"][0])
+
+
+def ports_to(rules: Iterable[dict[str, Any]], peer: str) -> set[int]:
+    """The ports that rules open to a peer."""
+    return {
+        port
+        for rule in rules
+        if peer_of(rule) == peer
+        for port in range(rule["FromPort"], rule["ToPort"] + 1)
+    }

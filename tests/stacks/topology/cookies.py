@@ -1,0 +1,73 @@
+"""The rules of the second balancer, which keeps clients by cookie."""
+
+from tests.stacks.topology.cluster_view import (
+    LB,
+    LISTENER,
+    ClusterView,
+    attributes_of,
+    forwarded,
+    tags_of,
+)
+from tests.stacks.topology.targets import TLS_ON_NODES, check_is_right, targets_are_right
+
+
+def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
+    """The group of the other balancer, on the same port; gives the group that it leads to.
+
+    It is made after the listener, takes no attribute and is no group of nodes to commands.
+    """
+    group = view.groups[group_id]
+    assert (group["TargetType"], group["Protocol"], group["Port"]) == ("alb", "TCP", port)
+    assert group["Targets"] == [{"Id": {"Ref": view.alb}, "Port": port}]
+    assert "TargetGroupAttributes" not in group
+    assert not {"denodo:service", "denodo:node"} & tags_of(group).keys()
+    (name,) = (key for key, one in view.cookies.items() if one.port == port)
+    assert tags_of(group)["denodo:alb"] == name
+    ((listener_id, listener),) = (
+        (id_, one)
+        for id_, one in view.of(LISTENER).items()
+        if one["LoadBalancerArn"] == {"Ref": view.alb} and one["Port"] == port
+    )
+    assert listener_id in view.template["Resources"][group_id]["DependsOn"]
+    assert group["HealthCheckProtocol"] == listener["Protocol"]
+    assert group["HealthCheckPort"] == str(port)
+    assert group["Matcher"]["HttpCode"] == "200-499"
+    assert group["HealthCheckPath"].startswith("/")
+    assert not group["HealthCheckPath"].startswith("/ready/")
+    return forwarded(listener)
+
+
+def cookies_are_set_behind_it(view: ClusterView) -> None:
+    """Rule 1's exception: a second balancer, which ends TLS and keeps clients by cookie."""
+    if not view.cookies:
+        return
+    front, alb = view.of(LB)[view.nlb], view.of(LB)[view.alb]
+    assert alb["Scheme"] == "internal"
+    places = front.get("Subnets") or [one["SubnetId"] for one in front["SubnetMappings"]]
+    assert alb["Subnets"] == places
+    attributes = attributes_of(alb["LoadBalancerAttributes"])
+    idle = max(one.idle_timeout or 350 for one in view.cookies.values())
+    assert attributes["idle_timeout.timeout_seconds"] == str(idle)
+    assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+    protected = str(view.cluster.balancer.deletion_protection).lower()
+    assert attributes["deletion_protection.enabled"] == protected
+    listeners = {one["Port"]: one for one in view.listeners_of(view.alb)}
+    assert set(listeners) == {one.port for one in view.cookies.values()}
+    for name, service in view.cookies.items():
+        listener, port = listeners[service.port], service.node_port or service.port
+        certificate = service.certificate(view.name)
+        assert listener["Protocol"] == ("HTTPS" if certificate else "HTTP")
+        certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+        assert certificates == ([certificate] if certificate else [])
+        group = view.groups[forwarded(listener)]
+        assert tags_of(group)["denodo:service"] == name
+        assert group["Protocol"] == ("HTTPS" if port in TLS_ON_NODES else "HTTP")
+        assert group["HealthCheckProtocol"] in ("HTTP", "HTTPS")
+        assert group["Matcher"]["HttpCode"] == "200-399"
+        targets_are_right(view, group, port, set(view.cluster.nodes))
+        attributes = attributes_of(group["TargetGroupAttributes"])
+        assert attributes["stickiness.enabled"] == "true"
+        assert attributes["stickiness.type"] == "lb_cookie"
+        delay = str(view.cluster.balancer.deregistration_delay)
+        assert attributes["deregistration_delay.timeout_seconds"] == delay
+        check_is_right(view, group, port, service)

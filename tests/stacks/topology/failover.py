@@ -1,0 +1,161 @@
+"""The rules of the failover: two records, checks that see their clusters, one switch."""
+
+import json
+from typing import Any
+
+from denodo_ha.environment.model.environment import Environment
+from tests.stacks.topology.cluster_view import ALARM, CHECK, INGRESS, RECORD, Resources, ports_to
+from tests.support.assembly import Assembly
+
+
+def holds(environment: Environment, assembly: Assembly) -> None:
+    """Two records of one name and type, each with a check that can see its cluster."""
+    failover = environment.failover
+    assert failover is not None
+    stack = f"{environment.name}-failover"
+    records = {one["Failover"]: one for one in assembly.resources(stack, RECORD).values()}
+    assert set(records) == {"PRIMARY", "SECONDARY"}
+    assert len({(one["Name"], one["Type"]) for one in records.values()}) == 1
+    assert len({one["SetIdentifier"] for one in records.values()}) == 2
+    apex = failover.record == "@"
+    zone = failover.zone.name
+    assert records["PRIMARY"]["Name"] == (f"{zone}." if apex else f"{failover.record}.{zone}.")
+    for role, name in (("PRIMARY", failover.primary), ("SECONDARY", failover.secondary)):
+        record, cluster = records[role], environment.clusters[name]
+        assert record["Comment"].startswith(f"{name} ")
+        if "AliasTarget" in record:
+            assert record["AliasTarget"]["EvaluateTargetHealth"] is True
+            assert "TTL" not in record
+            assert ("HealthCheckId" in record) == (role == "PRIMARY")
+            continue
+        bare = cluster.balancer.kind == "none"
+        assert record["Type"] == ("A" if bare else "CNAME")
+        assert bare or not apex
+        output = record["ResourceRecords"][0]["Fn::GetStackOutput"]
+        assert output["OutputName"] == ("NodeAddress" if bare else "BalancerDnsName")
+        _check(environment, assembly, role, name, record)
+    _switch(assembly, stack, records)
+    _operators(environment, assembly.templates[stack])
+
+
+def _check(
+    environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
+) -> None:
+    """A record's health check sees its cluster, unless operators decide alone or none can."""
+    failover, cluster = environment.failover, environment.clusters[name]
+    assert failover is not None
+    internal = cluster.balancer.scheme == "internal"
+    seen = not (internal and cluster.balancer.kind == "none")
+    is_primary = role == "PRIMARY"
+    wanted = seen and (failover.control == "automatic" if is_primary else failover.secondary_health)
+    own = assembly.resources(f"{environment.name}-failover", CHECK)
+    checks = [
+        one
+        for one in _leaves(own, record.get("HealthCheckId"))
+        if own.get(one.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
+    ]
+    if not wanted:
+        assert checks == []
+        return
+    if not any("Ref" in one for one in checks):
+        assert cluster.account == (
+            failover.account or environment.clusters[failover.primary].account
+        )
+        _watched(assembly, f"{environment.name}-{name}", checks)
+        return
+    (found,) = checks
+    config = own[found["Ref"]]["HealthCheckConfig"]
+    assert not internal
+    if config["Type"] == "TCP":
+        assert config["Port"] == environment.services["jdbc"].port
+        assert ("IPAddress" in config) == (cluster.balancer.kind == "none")
+        everyone = "0.0.0.0/0" in cluster.balancer.clients
+        admitted = "0.0.0.0/0" if everyone else str(cluster.network.health_checkers)
+        rules = assembly.resources(f"{environment.name}-{name}", INGRESS).values()
+        assert config["Port"] in ports_to(rules, admitted)
+
+
+def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> None:
+    """A group and its balancer are watched: what is new has no data, and what is lost neither."""
+    outputs = assembly.templates[stack]["Outputs"]
+    own, alarms = assembly.resources(stack, CHECK), assembly.resources(stack, ALARM)
+    assert len(checks) == len(own) == len(alarms) == 2
+    seen = {}
+    for one in checks:
+        assert one["Fn::GetStackOutput"]["StackName"] == stack
+        id_ = outputs[one["Fn::GetStackOutput"]["OutputName"]]["Value"]["Ref"]
+        config = own[id_]["HealthCheckConfig"]
+        assert config["Type"] == "CLOUDWATCH_METRIC"
+        alarm = alarms[config["AlarmIdentifier"]["Name"]["Ref"]]
+        assert (alarm["Statistic"], alarm["Period"]) == ("Maximum", 60)
+        assert alarm["TreatMissingData"] == "missing"
+        dimensions = {pair["Name"] for pair in alarm["Dimensions"]}
+        seen[alarm["MetricName"], *sorted(dimensions)] = config["InsufficientDataHealthStatus"]
+    assert seen == {
+        ("HealthyHostCount", "LoadBalancer", "TargetGroup"): "LastKnownStatus",
+        ("ActiveFlowCount", "LoadBalancer"): "Unhealthy",
+    }
+
+
+def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The checks that a record's check is made of; all of them must be healthy."""
+    if check is None:
+        return []
+    config = own.get(check.get("Ref", ""), {}).get("HealthCheckConfig", {})
+    if config.get("Type") != "CALCULATED":
+        return [check]
+    children: list[dict[str, Any]] = config["ChildHealthChecks"]
+    assert config["HealthThreshold"] == len(children) > 1
+    return children
+
+
+def _switch_config(own: Resources) -> dict[str, Any]:
+    """The settings of the one check that keeps what it was told last."""
+    configs = [one["HealthCheckConfig"] for one in own.values()]
+    (found,) = [
+        one for one in configs if one.get("InsufficientDataHealthStatus") == "LastKnownStatus"
+    ]
+    return dict(found)
+
+
+def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
+    """One datapoint moves the site and holds: its alarm is beside it, and nothing else decides."""
+    own = assembly.resources(stack, CHECK)
+    config = _switch_config(own)
+    ((alarm_id, alarm),) = assembly.resources(stack, ALARM).items()
+    assert config["Type"] == "CLOUDWATCH_METRIC"
+    assert config["AlarmIdentifier"]["Name"] == {"Ref": alarm_id}
+    assert alarm["TreatMissingData"] == "missing"
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Maximum", 60, 1)
+    assert not any(alarm.get(key) for key in ("Metrics", "DatapointsToAlarm", "ExtendedStatistic"))
+    (id_,) = [id_ for id_, one in own.items() if one["HealthCheckConfig"] == config]
+    assert {"Ref": id_} in _leaves(own, records["PRIMARY"]["HealthCheckId"])
+    assert {"Ref": id_} not in _leaves(own, records["SECONDARY"].get("HealthCheckId"))
+
+
+def _operators(environment: Environment, template: dict[str, Any]) -> None:
+    """Who moves the site may look, and put one metric: no record and no check is theirs."""
+    ((id_, policy),) = [
+        (id_, one)
+        for id_, one in template["Resources"].items()
+        if one["Type"] == "AWS::IAM::ManagedPolicy"
+    ]
+    assert template["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": id_}
+    properties = policy["Properties"]
+    assert not properties.keys() & {"Users", "Groups", "ManagedPolicyName"}
+    assert properties.get("Roles", []) == []
+    writing = 0
+    for statement in properties["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            assert "*" not in action
+            name = action.partition(":")[2]
+            if name == "PutMetricData":
+                writing += 1
+                condition = statement["Condition"]["StringEquals"]
+                assert condition["cloudwatch:namespace"] == "Denodo/Failover"
+                assert "aws:RequestedRegion" in condition
+            else:
+                assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))
+    assert writing == 1
+    assert environment.name in json.dumps(properties)

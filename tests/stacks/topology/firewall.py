@@ -1,0 +1,110 @@
+"""The rules of a cluster's security groups: who reaches what, and nobody else."""
+
+from tests.stacks.topology.cluster_view import (
+    GROUP,
+    INSTANCE,
+    LB,
+    LISTENER,
+    ClusterView,
+    peer_of,
+    ports_to,
+    reached,
+    security_groups,
+)
+
+
+def holds(view: ClusterView) -> None:
+    """Assert every rule."""
+    if view.cluster.balancer.kind == "none":
+        _the_node_is_reached_directly(view)
+    if view.cluster.balancer.kind == "nlb":
+        _groups_let_in_what_they_must_and_nothing_else(view)
+    _no_group_is_over_its_quota(view)
+
+
+def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
+    """Rule 3: clients to the balancer, balancer to nodes, managers to management ports."""
+    (balancer,) = security_groups([view.of(LB)[view.nlb]], "SecurityGroups")
+    nodes = next(iter(security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")), "")
+    assert balancer != nodes
+    # Adopted instances are in groups of their owner's: known by their network's addresses.
+    cidr_of_nodes = {str(view.cluster.network.cidr)} if view.adopted else set()
+    peers = cidr_of_nodes | ({nodes} if nodes else set())
+    rules = {
+        (direction, group): view.rules_of(direction, group)
+        for direction in ("in", "out")
+        for group in (balancer, nodes)
+    }
+    served = {one["Port"] for one in view.of(LISTENER).values()}
+    # An Application Load Balancer's groups speak HTTP; one that leads to it holds no node.
+    direct = [one for one in view.groups.values() if one["Protocol"] in ("TCP", "TLS")]
+    behind = reached(one for one in direct if one["TargetType"] == "instance")
+    second = _second_balancer_is_in_between(view, balancer, peers)
+    manager = view.environment.solution_manager
+    managers = set(manager.cidrs) if manager else set()
+    for cidr in view.cluster.balancer.clients:
+        assert served <= ports_to(rules["in", balancer], cidr)
+    for peer in peers if behind else ():
+        assert behind <= ports_to(rules["out", balancer], peer)
+    sources = {peer_of(one) for one in rules["in", balancer]}
+    allowed = {*view.cluster.balancer.clients, *managers, *peers}
+    assert sources <= allowed | {view.cluster.network.health_checkers}
+    direct_peers = peers if behind else set()
+    assert {peer_of(one) for one in rules["out", balancer]} == direct_peers | second
+    if nodes:
+        assert behind <= ports_to(rules["in", nodes], balancer)
+        front = {balancer} if behind else set()
+        assert {peer_of(one) for one in rules["in", nodes]} == {*front, *second, *managers}
+    if view.environment.denodo.version == "7.0":
+        auxiliary = {node.auxiliary_port for node in view.cluster.nodes.values()}
+        for peer in {*peers, *managers}:
+            assert auxiliary <= ports_to(rules["in", balancer], peer)
+
+
+def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[str]) -> set[str]:
+    """Only the first reaches it, on its listeners' ports, and it reaches the nodes only."""
+    if not view.alb:
+        return set()
+    (group,) = security_groups([view.of(LB)[view.alb]], "SecurityGroups")
+    assert group not in {balancer, *nodes}
+    served = {one.port for one in view.cookies.values()}
+    behind = reached(one for one in view.groups.values() if one["Protocol"] in ("HTTP", "HTTPS"))
+    into, out = view.rules_of("in", group), view.rules_of("out", group)
+    assert {peer_of(one) for one in into} == {balancer}
+    assert served <= ports_to(into, balancer)
+    assert served <= ports_to(view.rules_of("out", balancer), group)
+    assert {peer_of(one) for one in out} == nodes
+    for peer in nodes:
+        assert behind <= ports_to(out, peer)
+        if "/" not in peer:
+            assert behind <= ports_to(view.rules_of("in", peer), group)
+    return {group}
+
+
+def _the_node_is_reached_directly(view: ClusterView) -> None:
+    """Without a balancer: one node, an Elastic IP if it is public, and its own group."""
+    for kind in (LB, LISTENER, GROUP):
+        assert view.of(kind) == {}
+    ((name, id_),) = view.nodes.items()
+    public = view.cluster.balancer.scheme == "internet-facing"
+    associations = list(view.of("AWS::EC2::EIPAssociation").values())
+    assert [one["InstanceId"]["Ref"] for one in associations] == ([id_] if public else [])
+    (group,) = security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")
+    manager = view.environment.solution_manager
+    managers = set(manager.cidrs) if manager else set()
+    rules = view.rules_of("in", group)
+    served = {one.port for one in view.environment.services.values()}
+    served |= {port for port in [view.cluster.nodes[name].auxiliary_port] if port}
+    for cidr in view.cluster.balancer.clients:
+        assert served <= ports_to(rules, cidr)
+    allowed = {*view.cluster.balancer.clients, *managers, view.cluster.network.health_checkers}
+    assert {peer_of(one) for one in rules} <= allowed
+
+
+def _no_group_is_over_its_quota(view: ClusterView) -> None:
+    """Sixty rules each way, a prefix list as many as it weighs; and none of them twice."""
+    for group in view.of("AWS::EC2::SecurityGroup"):
+        for direction in ("in", "out"):
+            rules = view.rules_of(direction, group)
+            assert sum(25 if "SourcePrefixListId" in one else 1 for one in rules) <= 60
+            assert len({(peer_of(one), one.get("FromPort")) for one in rules}) == len(rules)

@@ -1,0 +1,186 @@
+"""The rules of a cluster behind HAProxy, off its template; `topology.rules` says the others."""
+
+import json
+from typing import Any
+
+from tests.stacks.topology.cluster_view import INSTANCE, LB, LISTENER, PROFILE, ClusterView
+
+FLEET = "AWS::AutoScaling::AutoScalingGroup"
+TEMPLATE = "AWS::EC2::LaunchTemplate"
+
+
+def holds(view: ClusterView) -> None:
+    """Assert every rule."""
+    _fleet_is_as_configured(view)
+    _role_is_least(view)
+    _every_port_has_its_group(view)
+    _groups_let_in_what_they_must_and_nothing_else(view)
+    _says_what_is_behind(view)
+
+
+def _fleet_is_as_configured(view: ClusterView) -> None:
+    """A pinned, protected machine, two or more, replaced one at a time by signals."""
+    machine = view.cluster.balancer.proxy.instance
+    assert machine is not None
+    ((id_, fleet),) = view.of(FLEET).items()
+    assert (fleet["MinSize"], fleet["DesiredCapacity"]) == (str(machine.count),) * 2
+    assert fleet["MaxSize"] == str(machine.count + 1)
+    # EC2's: the balancer's would replace HAProxies because the nodes are down.
+    assert "HealthCheckType" not in fleet
+    assert len(fleet["VPCZoneIdentifier"]) == len(view.cluster.network.zones)
+    resource = view.template["Resources"][id_]
+    assert resource["CreationPolicy"]["ResourceSignal"]["Count"] == machine.count
+    rolling = resource["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert rolling["MaxBatchSize"] == 1
+    assert rolling["MinInstancesInService"] == machine.count
+    assert rolling["WaitOnResourceSignals"] is True
+    ((template_id, template),) = view.of(TEMPLATE).items()
+    assert fleet["LaunchTemplate"]["LaunchTemplateId"] == {"Ref": template_id}
+    data = template["LaunchTemplateData"]
+    assert (data["ImageId"], data["InstanceType"]) == (machine.image, machine.type)
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert "KeyName" not in data
+    assert "NetworkInterfaces" not in data
+    (disk,) = (one["Ebs"] for one in data["BlockDeviceMappings"])
+    assert (disk["VolumeType"], disk["Encrypted"]) == ("gp3", True)
+    assert disk.get("KmsKeyId") == machine.kms_key
+    # Constant: another file for HAProxy replaces no instance.
+    script = data["UserData"]["Fn::Base64"]
+    assert f"parameter='{_parameter_name(view)}'" in script
+    tags = {one["Key"]: one["Value"] for one in fleet["Tags"] if one["PropagateAtLaunch"]}
+    assert tags["denodo:balancer"] == "haproxy"
+    assert tags["denodo:cluster"] == view.name
+
+
+def _parameter_name(view: ClusterView) -> str:
+    return f"/denodo/{view.environment.name}/{view.name}/haproxy/state"
+
+
+def _role_is_least(view: ClusterView) -> None:
+    """Its parameter, its two objects, its secrets, its signal, Session Manager, and no more."""
+    ((_, template),) = view.of(TEMPLATE).items()
+    profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
+    (role_id,) = (one["Ref"] for one in view.of(PROFILE)[profile]["Roles"])
+    role = view.of("AWS::IAM::Role")[role_id]
+    assert role.get("PermissionsBoundary") == view.environment.permissions_boundary
+    machine = view.cluster.balancer.proxy.instance
+    assert machine is not None
+    assert sorted(role.get("ManagedPolicyArns", [])) == sorted(machine.role_policies)
+    allowed: dict[str, list[Any]] = {}
+    for policy in view.of("AWS::IAM::Policy").values():
+        if {"Ref": role_id} not in policy["Roles"]:
+            continue
+        for one in policy["PolicyDocument"]["Statement"]:
+            assert one["Effect"] == "Allow"
+            on = one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]
+            for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
+                allowed.setdefault(action, []).extend(on)
+    everywhere = {action for action, on in allowed.items() if on == ["*"]}
+    assert {action.split(":")[0] for action in everywhere} == {"ssm", "ssmmessages"}
+    named = {action: on for action, on in allowed.items() if action not in everywhere}
+    assert "*" not in json.dumps(named)
+    tls = view.cluster.balancer.proxy.tls
+    secrets = set()
+    if tls and tls.mode != "passthrough":
+        secrets.add(tls.certificate)
+        secrets |= {tls.authority} if tls.mode == "reencrypt" else set()
+    assert set(named.pop("secretsmanager:GetSecretValue", [])) == secrets
+    assert len(named.pop("s3:GetObject")) == 2
+    assert set(named) == {"ssm:GetParameter", "cloudformation:SignalResource"}
+
+
+def _every_port_has_its_group(view: ClusterView) -> None:
+    """Rule 1: a listener and a group for every service and auxiliary port, with all HAProxies."""
+    proxy = view.cluster.balancer.proxy
+    wanted = {
+        one.port: ("denodo:service", name, f"/health/{name}")
+        for name, one in view.environment.services.items()
+    }
+    if view.environment.denodo.version == "7.0":
+        for name, node in view.cluster.nodes.items():
+            assert node.auxiliary_port is not None
+            wanted[node.auxiliary_port] = ("denodo:node", name, "/health")
+    ((fleet_id, fleet),) = view.of(FLEET).items()
+    used = []
+    for id_, listener in view.of(LISTENER).items():
+        tag, name, path = wanted.pop(listener["Port"])
+        assert listener["Protocol"] == "TCP"
+        assert fleet_id in view.template["Resources"][id_]["DependsOn"]
+        (action,) = listener["DefaultActions"]
+        used.append(action["TargetGroupArn"]["Ref"])
+        group = view.groups[used[-1]]
+        assert (group["Port"], group["Protocol"]) == (listener["Port"], "TCP")
+        assert "Targets" not in group
+        assert {"Key": tag, "Value": name} in group["Tags"]
+        attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
+        assert attributes["proxy_protocol_v2.enabled"] == "true"
+        # Whose address it is stands in the header; kept in the packets too, ports could collide.
+        assert attributes["preserve_client_ip.enabled"] == "false"
+        assert group["HealthCheckProtocol"] == "HTTP"
+        assert group["HealthCheckPort"] == str(proxy.health_port)
+        assert group["HealthCheckPath"] == path
+        assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+    assert wanted == {}
+    assert sorted(used) == sorted(view.groups)
+    assert sorted(one["Ref"] for one in fleet["TargetGroupARNs"]) == sorted(used)
+
+
+def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
+    """Rule 3, with HAProxy in the middle: only the balancer reaches it, only it the nodes."""
+    cluster, proxy = view.cluster, view.cluster.balancer.proxy
+    (balancer,) = view.groups_of(LB, "SecurityGroups")
+    (middle,) = {
+        one["Fn::GetAtt"][0]
+        for of in view.of(TEMPLATE).values()
+        for one in of["LaunchTemplateData"]["SecurityGroupIds"]
+    }
+    nodes = view.groups_of(INSTANCE, "SecurityGroupIds")
+    assert len({balancer, middle, *nodes}) == 2 + len(nodes)
+    served = {one["Port"] for one in view.of(LISTENER).values()}
+    manager = view.environment.solution_manager
+    managers = set(manager.cidrs) if manager else set()
+    adopted = {str(cluster.network.cidr)} if view.adopted else set()
+    peers = nodes | adopted
+    for cidr in cluster.balancer.clients:
+        assert served <= view.ports("in", balancer, cidr)
+    clients = {*cluster.balancer.clients, *managers, *peers, cluster.network.health_checkers}
+    assert view.peers("in", balancer) <= clients
+    inside = served | {proxy.health_port}
+    assert view.peers("out", balancer) == {middle}
+    assert inside <= view.ports("out", balancer, middle)
+    assert inside <= view.ports("in", middle, balancer)
+    assert view.peers("in", middle) == {balancer, *proxy.metrics_clients}
+    assert view.peers("out", middle) == {"0.0.0.0/0", *peers}
+    assert view.ports("out", middle, "0.0.0.0/0") == {443}
+    behind = {one.node_port or one.port for one in view.environment.services.values()}
+    behind |= {one.auxiliary_port for one in cluster.nodes.values() if one.auxiliary_port}
+    asked = {one.health.port for one in view.environment.services.values() if one.health.port}
+    if proxy.checks.ready or (proxy.checks.ready is None and _someone_is_asked(view)):
+        asked.add(9191)
+    for peer in peers:
+        assert behind | asked <= view.ports("out", middle, peer)
+    for group in nodes:
+        assert behind | asked <= view.ports("in", group, middle)
+        assert view.peers("in", group) == {middle, *managers}
+
+
+def _someone_is_asked(view: ClusterView) -> bool:
+    """Whether some service's health is the node's own word."""
+    told = (one.health for one in view.environment.services.values())
+    return (
+        view.environment.denodo.program
+        and not view.adopted
+        and any(not (one.protocol or one.port or one.path) for one in told)
+    )
+
+
+def _says_what_is_behind(view: ClusterView) -> None:
+    """For the drill: the nodes behind every port."""
+    (id_,) = view.of(FLEET)
+    said = view.template["Resources"][id_]["Metadata"]["Denodo"]
+    assert {int(port) for port in said["Serves"]} == {
+        one["Port"] for one in view.of(LISTENER).values()
+    }
+    for one in said["Serves"].values():
+        assert set(one["Nodes"]) <= set(view.cluster.nodes)
+    assert said["HealthPort"] == view.cluster.balancer.proxy.health_port

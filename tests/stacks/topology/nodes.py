@@ -1,0 +1,176 @@
+"""The rules of a cluster's nodes: machines, roles, names, state, and what they wait for."""
+
+import json
+from typing import Any
+
+from tests.stacks.topology import catalog
+from tests.stacks.topology.cluster_view import (
+    GROUP,
+    INSTANCE,
+    LISTENER,
+    PARAMETER,
+    PROFILE,
+    RECORD,
+    UNKNOWN,
+    ZONE,
+    ClusterView,
+    mentioned,
+    output_of,
+    tags_of,
+)
+
+
+def holds(view: ClusterView) -> None:
+    """Assert every rule."""
+    _nodes_are_as_configured(view)
+    _nodes_have_names(view)
+    _nodes_have_their_state(view)
+    _nothing_waits_for_itself(view)
+
+
+def _nodes_are_as_configured(view: ClusterView) -> None:
+    """Rules 2, 3 and 5."""
+    assert set(view.nodes) == set(view.cluster.nodes) - set(view.adopted)
+    for name, id_ in view.nodes.items():
+        node, instance = view.cluster.nodes[name], view.of(INSTANCE)[id_]
+        assert instance["AvailabilityZone"] == node.zone
+        subnet = view.cluster.network.zones[node.zone].nodes
+        assert subnet is None or instance["SubnetId"] == subnet
+        assert instance["MetadataOptions"]["HttpTokens"] == "required"
+        assert instance["ImageId"].startswith("ami-")
+        assert not instance.get("DisableApiTermination", False)
+        assert "NetworkInterfaces" not in instance
+        machine = view.machine(name)
+        assert instance["ImageId"] == machine["image"]
+        assert instance["InstanceType"] == machine["type"]
+        assert instance.get("KeyName") == machine.get("key")
+        sizes = [machine.get("disk_gib", 100), machine.get("data_disk_gib")]
+        disks = [one["Ebs"] for one in instance["BlockDeviceMappings"]]
+        assert [one["VolumeSize"] for one in disks] == [size for size in sizes if size]
+        assert {one["VolumeType"] for one in disks} == {"gp3"}
+        assert {one["Encrypted"] for one in disks} == {True}
+        assert {one.get("KmsKeyId") for one in disks} == {machine.get("kms_key")}
+        _role_is_least(view, instance, machine)
+
+
+def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[str, Any]) -> None:
+    """A node's role: Session Manager, what the configuration names, and the boundary."""
+    (role_id,) = (
+        role["Ref"] for role in view.of(PROFILE)[instance["IamInstanceProfile"]["Ref"]]["Roles"]
+    )
+    role = view.of("AWS::IAM::Role")[role_id]
+    assert role.get("PermissionsBoundary") == view.environment.permissions_boundary
+    assert sorted(role.get("ManagedPolicyArns", [])) == sorted(machine.get("role_policies", ()))
+    statements = [
+        statement
+        for policy in view.of("AWS::IAM::Policy").values()
+        if {"Ref": role_id} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    by_action: dict[str, list[Any]] = {}
+    for one in statements:
+        assert one["Effect"] == "Allow"
+        resources = one["Resource"]
+        for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
+            by_action.setdefault(action, []).extend(
+                resources if isinstance(resources, list) else [resources]
+            )
+    sessions = {action for action, on in by_action.items() if on == ["*"]}
+    assert {action.split(":")[0] for action in sessions} == {"ssm", "ssmmessages"}
+    assert sessions - {"ssm:UpdateInstanceInformation"} == {
+        f"ssmmessages:{verb}{what}Channel"
+        for verb in ("Create", "Open")
+        for what in ("Control", "Data")
+    }
+    named = by_action.keys() - sessions - catalog.actions_of_a_node(view.cluster)
+    if not view.environment.denodo.program:
+        assert named == set()
+        return
+    may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
+    may -= catalog.actions_of_a_node(view.cluster)
+    assert may <= named <= may | {"secretsmanager:GetSecretValue"}
+    (parameter,) = by_action["ssm:GetParameter"]
+    ref = parameter["Fn::Join"][1][-1]["Ref"]
+    assert view.of(PARAMETER)[ref]["Name"].endswith(f"/{tags_of(instance)['denodo:node']}")
+    for address in by_action["s3:GetObject"]:
+        assert "*" not in json.dumps(address)
+    for secret in by_action.get("secretsmanager:GetSecretValue", []):
+        assert secret.split(":")[3:5] == [view.cluster.region, view.cluster.account]
+        assert "*" not in secret
+
+
+def _nodes_have_names(view: ClusterView) -> None:
+    """Each node whose address is known has a record, in the given zone or one of its own."""
+    given = view.cluster.network.node_zone
+    domain = given.name.lower() if given else f"{view.name}.{view.environment.name}.internal"
+    known = {
+        **{name: {"Fn::GetAtt": [id_, "PrivateIp"]} for name, id_ in view.nodes.items()},
+        **{name: node.address for name, node in view.cluster.nodes.items() if node.address},
+    }
+    records = {one["Name"]: one for one in view.of(RECORD).values()}
+    assert set(records) == {f"{name.lower()}.{domain}." for name in known}
+    for name, address in known.items():
+        record = records[f"{name.lower()}.{domain}."]
+        assert (record["Type"], record["TTL"]) == ("A", "10")
+        assert record["ResourceRecords"] == [address]
+        told = view.template["Outputs"][output_of("NodeName", name)]["Value"]
+        assert told == f"{name.lower()}.{domain}"
+    assert len(view.of(ZONE)) == (0 if given or not known else 1)
+    for zone in view.of(ZONE).values():
+        assert zone["Name"] == f"{domain}."
+        others = [one.vpc for one in view.cluster.network.node_zone_vpcs]
+        assert [one["VPCId"] for one in zone["VPCs"]][1:] == others
+    assert view.template["Metadata"]["Denodo"]["Nodes"] == {
+        output_of("NodeId", name): name for name in view.cluster.nodes
+    }
+
+
+def _nodes_have_their_state(view: ClusterView) -> None:
+    """Rules 6 and 7: a parameter for each node that is created, which its first boot reads."""
+    parameters = {one["Name"]: id_ for id_, one in view.of(PARAMETER).items()}
+    program = view.environment.denodo.program
+    prefix = f"/denodo/{view.environment.name}/{view.name}/"
+    if view.cluster.balancer.kind == "haproxy":
+        del parameters[prefix + "haproxy/state"]
+    assert set(parameters) == ({prefix + name for name in view.nodes} if program else set())
+    for name, id_ in view.nodes.items():
+        instance, resource = view.of(INSTANCE)[id_], view.template["Resources"][id_]
+        script = instance["UserData"]["Fn::Base64"]
+        if not program:
+            assert "CreationPolicy" not in resource
+            continue
+        assert f"parameter='{prefix}{name}'" in script
+        assert view.name_of_balancer() not in script
+        assert resource["CreationPolicy"]["ResourceSignal"]["Count"] == 1
+        state = view.state_of(parameters[prefix + name])
+        assert state["node"] == name
+        assert state["signal"]["resource"] == id_
+        seven = view.environment.denodo.version == "7.0"
+        behind = view.cluster.balancer.kind != "none"
+        own = view.template["Outputs"][output_of("NodeName", name)]["Value"]
+        assert state["host"] == own
+        assert state["rmi_host"] == (UNKNOWN if seven and behind else own)
+        assert state["ports"].get("auxiliary") == view.cluster.nodes[name].auxiliary_port
+
+
+def _nothing_waits_for_itself(view: ClusterView) -> None:
+    """What a node's creation waits for is never something that waits for a node.
+
+    CloudFormation refuses a circle by itview. But a node is created when it is ready: what it
+    needs for that, which is its role, its parameter and its way out, must not wait for any
+    node; targets and names do.
+    """
+    resources = view.template["Resources"]
+    waiting = {id_: mentioned(one) & resources.keys() for id_, one in resources.items()}
+    for node in view.nodes.values():
+        needed: set[str] = set()
+        todo = [node]
+        while todo:
+            for other in waiting[todo.pop()] - needed:
+                needed.add(other)
+                todo.append(other)
+        assert needed & set(view.nodes.values()) == set()
+        kinds = {resources[one]["Type"] for one in needed}
+        assert kinds & {RECORD, GROUP, LISTENER, "AWS::EC2::EIPAssociation"} == set()
+        if view.environment.denodo.program:
+            assert {PARAMETER, "AWS::IAM::Policy", PROFILE} <= kinds

@@ -1,0 +1,73 @@
+"""The rules of the topology, read off templates: what must hold for every configuration.
+
+Nothing here uses `stacks` or what `config` derives: the rules are said a second time, from the
+configuration's plain values and the templates, so that the two can disagree.
+"""
+
+from typing import Any
+
+from denodo_ha.environment.model.environment import Environment
+from tests.stacks.topology import balancer, catalog, failover, firewall, haproxy, nodes
+from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
+from tests.support.assembly import Assembly
+
+NAMED = {RECORD, PARAMETER, ZONE, catalog.SECRET}
+"""What others know by a name of ours."""
+
+
+def holds(environment: Environment, assembly: Assembly) -> None:
+    """Assert that an environment's templates keep every rule of the topology."""
+    names = {f"{environment.name}-{name}" for name in environment.clusters}
+    if environment.failover:
+        names.add(f"{environment.name}-failover")
+    names |= catalog.stacks(environment)
+    assert set(assembly.templates) == names
+    for name, cluster in environment.clusters.items():
+        _cluster_holds(ClusterView(environment, name, cluster, assembly))
+    if environment.failover:
+        failover.holds(environment, assembly)
+    catalog.holds(environment, assembly)
+    for stack, template in assembly.templates.items():
+        _portable(environment, stack, template)
+
+
+def _cluster_holds(view: ClusterView) -> None:
+    nodes.holds(view)
+    if view.cluster.balancer.kind != "none":
+        balancer.holds(view)
+    if view.cluster.balancer.kind == "haproxy":
+        haproxy.holds(view)
+    firewall.holds(view)
+    _outputs_are_there(view)
+
+
+def _portable(environment: Environment, stack: str, template: dict[str, Any]) -> None:
+    """No custom resource, no export, no physical name; tags on what takes tags."""
+    for output in template.get("Outputs", {}).values():
+        assert "Export" not in output
+    for id_, resource in template.get("Resources", {}).items():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
+        for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
+            named = kind in NAMED or id_.startswith("PublishGetStackOutput")
+            assert key not in properties or named, (id_, key)
+        tags = properties.get("Tags", properties.get("HealthCheckTags"))
+        if isinstance(tags, list):
+            given = {tag["Key"]: tag["Value"] for tag in tags}
+            assert given["denodo:environment"] == environment.name, id_
+            if not stack.endswith("-failover"):
+                cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
+                assert given["denodo:cluster"] == cluster
+            assert environment.tags.items() <= given.items()
+
+
+def _outputs_are_there(view: ClusterView) -> None:
+    """Names that others rely on."""
+    outputs = set(view.template["Outputs"])
+    services = view.environment.services
+    named = {"jdbc": "JdbcUrl", "odbc": "OdbcEndpoint", "web": "WebUrl"}
+    where = "NodeAddress" if view.cluster.balancer.kind == "none" else "BalancerDnsName"
+    assert outputs >= {where} | {named[name] for name in named if name in services}
+    for name in view.cluster.nodes:
+        expected = view.adopted.get(name) or {"Ref": view.nodes[name]}
+        assert view.template["Outputs"][output_of("NodeId", name)]["Value"] == expected

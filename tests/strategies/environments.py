@@ -1,0 +1,327 @@
+"""Hypothesis strategies: configurations of every shape that deploys, valid by construction."""
+
+from ipaddress import IPv4Network
+
+from hypothesis import strategies as st
+
+from denodo_ha.environment.derived.subnets import RESERVED_FIRST, zone_blocks
+from tests.strategies.catalogs import shared
+from tests.strategies.denodo import address, denodos, names
+from tests.strategies.haproxy import haproxies
+from tests.support.configurations import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    UUID,
+    Data,
+    Draw,
+    by_cluster,
+    maps_by_cluster,
+)
+
+REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
+# Names that constructs, outputs or CDK itself could stumble over.
+NODE_NAMES = (
+    *("node1", "vdp.node01", "Default", "Resource", "jdbc", "Service", "N-2", "7"),
+    *("x" * 32, "a.b-c.D", "Listener", "Targets"),
+)
+SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
+COOKIES = {"web", "web-tls", "x"}
+"""Those that may speak HTTP."""
+_hex = st.text("0123456789abcdef", min_size=17, max_size=17)
+
+
+@st.composite
+def environments(draw: Draw) -> Data:
+    """A valid configuration as plain data."""
+    version = draw(st.sampled_from(["7.0", "8.0", "9.0"]))
+    bare = draw(st.integers(0, 5)) == 0
+    regions = draw(st.permutations(REGIONS))[: draw(st.integers(1, 3))]
+    clusters = {
+        f"c{number}": draw(_clusters(region, auxiliary=version == "7.0", bare=bare))
+        for number, region in enumerate(regions)
+    }
+    for number, cluster in enumerate(clusters.values()):
+        cluster["network"] |= draw(names(number))
+    services = draw(_services(clusters, bare=bare))
+    draw(haproxies(clusters, services))
+    data: Data = {
+        "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
+        "denodo": draw(denodos(version, clusters, services)),
+        "services": services,
+        "clusters": clusters,
+    }
+    if draw(st.booleans()):
+        cidrs = [f"172.16.{number}.0/24" for number in range(draw(st.integers(0, 3)))]
+        data["solution_manager"] = {"cidrs": cidrs, "host": "sm.example.com"}
+    if draw(st.booleans()):
+        data["license_manager"] = {"host": "lm.example.com"}
+    if draw(st.booleans()):
+        data["tags"] = {"team": "data", "cost center": "7"}
+    if draw(st.booleans()):
+        data["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess"
+    if len(clusters) > 1 and draw(st.booleans()):
+        data["failover"] = draw(_failovers(data, bare=bare))
+    elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
+        del data["services"]["jdbc"]
+    if not data["services"]:
+        # The default ones, which the default servers serve.
+        del data["services"]
+        data["denodo"].pop("servers", None)
+    for name, of in draw(shared(data)).items():
+        data["clusters"][name] |= of
+    return data
+
+
+@st.composite
+def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
+    zones = [f"{region}{letter}" for letter in draw(st.permutations("abcdefgh"))][:3]
+    zones = zones[: draw(st.integers(1 if bare else 2, 3))]
+    adopts = not bare and draw(st.integers(0, 3)) == 0
+    given = adopts or draw(st.booleans())
+    scheme = draw(st.sampled_from(["internal", "internet-facing"]))
+    block = draw(st.sampled_from(["10.0.0.0/16", "10.1.0.0/20", "192.168.7.0/24"]))
+    nodes = draw(_nodes(zones, auxiliary=auxiliary, count=1 if bare else None, adopts=adopts))
+    for number, node in enumerate(nodes.values()):
+        if "instance_id" in node and draw(st.booleans()):
+            node["address"] = address(block, number)
+    network: Data = {"cidr": block}
+    if given:
+        network["vpc"] = f"vpc-{draw(_hex)}"
+        network["zones"] = {
+            zone: {
+                "nodes": f"subnet-{number:017x}",
+                **({} if bare else {"balancer": f"subnet-{number + 16:017x}"}),
+            }
+            for number, zone in enumerate(zones)
+        }
+    else:
+        network["zones"] = draw(st.sampled_from([zones, {zone: {} for zone in zones}]))
+    if scheme == "internet-facing":
+        network["health_checkers"] = f"pl-{draw(_hex)}"
+    return {
+        "account": ACCOUNT,
+        "region": region,
+        "network": network,
+        "instance": draw(_instances(region)),
+        "nodes": nodes,
+        "balancer": draw(
+            _balancers(
+                network, zones, scheme, bare=bare, single=auxiliary or len(nodes) == 1, given=given
+            )
+        ),
+    }
+
+
+@st.composite
+def _nodes(
+    draw: Draw, zones: list[str], *, auxiliary: bool, count: int | None, adopts: bool
+) -> Data:
+    names = draw(st.permutations(NODE_NAMES))[: count or draw(st.integers(1, 5))]
+    nodes: Data = {}
+    for number, name in enumerate(names):
+        # The second is in another zone than the first.
+        node: Data = {"zone": zones[number % len(zones)]}
+        if auxiliary:
+            node["auxiliary_port"] = 20001 + number
+        if adopts and (number == 0 or draw(st.booleans())):
+            node["instance_id"] = f"i-{number:017x}"
+        elif draw(st.integers(0, 3)) == 0:
+            node["instance"] = draw(
+                st.sampled_from([{"type": "r5.2xlarge"}, {"disk_gib": 30, "role_policies": []}])
+            )
+        nodes[name] = node
+    return nodes
+
+
+@st.composite
+def _instances(draw: Draw, region: str) -> Data:
+    optional = {
+        "disk_gib": st.integers(1, 65_536),
+        "data_disk_gib": st.integers(1, 65_536),
+        "root_device": st.sampled_from(["/dev/xvda", "/dev/sda1"]),
+        "kms_key": st.just(f"arn:aws:kms:{region}:{ACCOUNT}:key/{UUID}"),
+        "key": st.sampled_from(["denodo", "a key"]),
+        "role_policies": st.just([f"arn:aws:iam::{ACCOUNT}:policy/data"]),
+    }
+    chosen = draw(st.fixed_dictionaries({}, optional=optional))
+    return {"type": "m5.xlarge", "image": f"ami-{draw(_hex)}", **chosen}
+
+
+@st.composite
+def _balancers(
+    draw: Draw,
+    network: Data,
+    zones: list[str],
+    scheme: str,
+    *,
+    bare: bool,
+    single: bool,
+    given: bool,
+) -> Data:
+    many = draw(st.sampled_from([1, 2, 5, 25]))
+    proxied = not bare and draw(st.integers(0, 2)) == 0
+    balancer: Data = {
+        "kind": "none" if bare else "haproxy" if proxied else "nlb",
+        "scheme": scheme,
+        "clients": [f"10.{number}.0.0/16" for number in range(many)],
+    }
+    if draw(st.integers(0, 5)) == 0:
+        balancer["clients"].append("0.0.0.0/0")
+    if bare:
+        return balancer
+    if not single and not proxied and draw(st.booleans()):
+        balancer["cross_zone"] = False
+    if draw(st.booleans()):
+        balancer["deregistration_delay"] = draw(st.integers(0, 3600))
+        balancer["deletion_protection"] = draw(st.booleans())
+    if not proxied and draw(st.booleans()):
+        balancer["health"] = draw(_checks())
+    if draw(st.integers(0, 3)) == 0:
+        block = IPv4Network(network["cidr"])
+        balancer["addresses"] = {
+            zone: f"eipalloc-{zones.index(zone):01x}{draw(_hex)[1:]}"
+            if scheme == "internet-facing"
+            else str(block[10 + number] if given else zone_blocks(block, zone)[0][RESERVED_FIRST])
+            for number, zone in enumerate(zones)
+        }
+    return balancer
+
+
+@st.composite
+def _checks(draw: Draw) -> Data:
+    interval = draw(st.integers(5, 300))
+    check: Data = {"interval": interval, "timeout": draw(st.integers(2, min(interval - 1, 120)))}
+    if draw(st.booleans()):
+        check["protocol"] = draw(st.sampled_from(["http", "https"]))
+        check["path"] = "/ready"
+    if draw(st.booleans()):
+        check["healthy"], check["unhealthy"] = draw(st.integers(2, 10)), draw(st.integers(2, 10))
+    if draw(st.booleans()):
+        check["port"] = draw(st.integers(1, 65_535))
+    return check
+
+
+@st.composite
+def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
+    names = draw(st.lists(st.sampled_from(sorted(SERVICES)), unique=True))
+    services: Data = {}
+    own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
+    for name in dict.fromkeys(["jdbc", *names]):
+        port = SERVICES[name]
+        if draw(st.booleans()):
+            services[name] = port
+            continue
+        service: Data = {"port": port, "client_ip": draw(st.booleans())}
+        if not bare and draw(st.booleans()):
+            service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
+        if own and draw(st.integers(0, 2)) == 0:
+            service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
+        else:
+            service["sticky"] = draw(st.booleans())
+            if draw(st.booleans()):
+                service["idle_timeout"] = draw(st.integers(60, 6000))
+        if draw(st.booleans()):
+            service["health"] = draw(_checks())
+        if name in COOKIES and _may_have_cookies(clusters, bare=bare) and draw(st.booleans()):
+            _by_cookie(draw, service, clusters)
+        services[name] = service
+    return services
+
+
+def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
+    """Whether an Application Load Balancer fits: room in created subnets, and cross-zone on."""
+    return not bare and all(
+        of["balancer"]["kind"] == "nlb"
+        and of["balancer"].get("cross_zone", True)
+        and ("vpc" in of["network"] or not of["network"]["cidr"].endswith("/24"))
+        for of in clusters.values()
+    )
+
+
+def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
+    service["sticky"] = "cookie"
+    service.pop("client_ip", None)
+    own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
+    if (
+        own
+        and "tls" not in service
+        and (service.get("node_port", service["port"]) == 9443 or draw(st.booleans()))
+    ):
+        service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
+    service.pop("idle_timeout", None)
+    if draw(st.booleans()):
+        service["idle_timeout"] = draw(st.integers(60, 4000))
+
+
+@st.composite
+def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
+    """A failover of the first two clusters, with the settings that its kind of check reads."""
+    pair = dict(list(data["clusters"].items())[:2])
+    failover: Data = {
+        "primary": "c0",
+        "secondary": "c1",
+        "zone": {"id": "Z0123456789", "name": "example.com"},
+        "record": "denodo",
+    }
+    public = {name: of["balancer"]["scheme"] == "internet-facing" for name, of in pair.items()}
+    if bare:
+        how = {name: "endpoint" if public[name] else "none" for name in pair}
+    else:
+        failover["health"] = draw(
+            st.sampled_from(
+                ["auto", "target-health", "alarm", *(["endpoint"] if all(public.values()) else [])]
+            )
+        )
+        how = {
+            name: _automatic(data, pair, is_public=public[name])
+            if failover["health"] == "auto"
+            else failover["health"]
+            for name in pair
+        }
+    alias = "target-health" in how.values()
+    if (alias or bare) and draw(st.booleans()):
+        failover["record"] = "@"
+    if "none" in how.values() or (not alias and draw(st.booleans())):
+        failover["control"] = "operator"
+    if not alias:
+        failover["secondary_health"] = draw(st.booleans())
+        failover["ttl"] = draw(st.integers(0, 3600))
+    checks = set()
+    if failover.get("control") != "operator":
+        checks.add(how["c0"])
+    if failover.get("secondary_health", True):
+        checks.add(how["c1"])
+    if checks & {"endpoint", "alarm"}:
+        failover["threshold"] = draw(st.integers(1, 10))
+    if "endpoint" in checks:
+        failover["interval"] = draw(st.sampled_from([10, 30]))
+    if draw(st.booleans()):
+        failover["region"] = draw(st.sampled_from(REGIONS))
+    return failover
+
+
+def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:
+    """What `auto` comes to: see docs/failover.md."""
+    single = any(
+        of["balancer"]["kind"] != "haproxy"
+        and (data["denodo"]["version"] == "7.0" or len(of["nodes"]) == 1)
+        for of in pair.values()
+    )
+    if not single:
+        return "target-health"
+    return "endpoint" if is_public else "alarm"
+
+
+@st.composite
+def environments_of_two_accounts(draw: Draw) -> Data:
+    """A valid configuration whose second cluster is in another account, where that can be."""
+    data: Data = draw(environments())
+    other = data["clusters"].get("c1")
+    failover = data.get("failover", {})
+    if other is None or failover.get("health") != "target-health" or "control" in failover:
+        return data
+    other["account"] = OTHER_ACCOUNT
+    for arns in maps_by_cluster(data):
+        arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
+    other["instance"].pop("role_policies", None)
+    return data

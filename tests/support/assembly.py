@@ -1,0 +1,68 @@
+"""Synthesise a configuration in this process, as `cdk synth` would."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from denodo_ha.environment.loading.loader import Loaded
+from hosts import archive
+from stacks.environment import compose
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(
+    file for file in (ROOT / "config/examples").glob("*.yaml") if ".pins" not in file.name
+)
+
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a synth gives: a template and messages for each stack, and the validation report."""
+
+    templates: dict[str, Template]
+    messages: dict[str, list[str]]
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def resources(self, stack: str, kind: str) -> dict[str, dict[str, Any]]:
+        """Properties of a stack's resources of a kind, by logical id."""
+        found = self.templates[stack].get("Resources", {})
+        return {id_: one.get("Properties", {}) for id_, one in found.items() if one["Type"] == kind}
+
+
+def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
+    """Synthesise with the context of `cdk.json` and what the CLI adds to it.
+
+    Args:
+        loaded: the configuration.
+        out: a folder for the cloud assembly.
+        nag: also run cdk-nag's AwsSolutions.
+    """
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    context |= {
+        "aws:cdk:enable-path-metadata": True,
+        "aws:cdk:enable-asset-metadata": True,
+        "aws:cdk:disable-version-reporting": True,
+    }
+    app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
+    with TemporaryDirectory() as folder:
+        node = archive.write("denodo", Path(folder) / "node.zip")
+        haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
+        compose(app, loaded=loaded, program=str(node), proxy_program=str(haproxy))
+    if nag:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    assembly = app.synth()
+    report = out / "validation-report.json"
+    return Assembly(
+        {stack.stack_name: stack.template for stack in assembly.stacks},
+        {
+            stack.stack_name: [f"{one.level.name}: {one.entry.data}" for one in stack.messages]
+            for stack in assembly.stacks
+        },
+        json.loads(report.read_text()) if report.exists() else {},
+    )

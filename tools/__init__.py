@@ -1,0 +1,1 @@
+"""Tools of the clone: local AWS, benchmarks, diff."""

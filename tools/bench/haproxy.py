@@ -1,0 +1,140 @@
+"""Measure HAProxy with the generated file beside HAProxy with the article's, on the same load.
+
+    .venv/bin/python -m tools.bench.haproxy --connections 1600
+
+Two stand-in nodes on this machine (see tests/haproxy). Nothing is asserted: failures are counted,
+and of speeds only the ratio says something about another machine.
+"""
+
+import argparse
+import logging
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from denodo_ha.environment.haproxy.config_file import text
+from hosts.haproxy.reloading import reload
+from tests.hosts.haproxy import stand_ins
+from tests.hosts.haproxy.running import Running, configuration, running
+from tests.hosts.haproxy.stand_ins import Site
+from tools.bench import load
+
+ARTICLE = Path(__file__).with_name("article.cfg")
+RATE = 200
+CLIENTS = 8
+SECONDS = 2.0
+
+
+def article(proxy: Running, site: Site) -> str:
+    """The article's file, for the same ports."""
+    values = {
+        "run": proxy.folder,
+        "jdbc": proxy.port("jdbc"),
+        "web": proxy.port("web"),
+        "node_jdbc": site.ports.jdbc,
+        "node_web": site.ports.web,
+    }
+    return ARTICLE.read_text(encoding="utf-8").format(**values)
+
+
+def generated(proxy: Running, _site: Site) -> str:
+    """The project's own."""
+    return text(proxy.environment, "main", proxy.host)
+
+
+Make = Callable[[Running, Site], str]
+FILES: dict[str, Make] = {"article's": article, "generated": generated}
+
+
+@contextmanager
+def _serving(site: Site, make: Make) -> Iterator[Running]:
+    site.whole()
+    with running(configuration(site.ports), started=False) as proxy:
+        proxy.start(make(proxy, site))
+        yield proxy
+
+
+def _loss(site: Site, make: Make, what: Callable[[Running], None], total: int) -> load.Outcome:
+    with _serving(site, make) as proxy:
+        return load.connections(
+            proxy.port("jdbc"),
+            total=total,
+            rate=RATE,
+            event=lambda: what(proxy),
+            after=total // 4,
+        )
+
+
+def _change(make: Make) -> Callable[[Running], None]:
+    """What each has people do to bring in a change: restart, or reload."""
+
+    def restart(proxy: Running) -> None:
+        proxy.stop()
+        proxy.start(proxy.place.config.read_text(encoding="utf-8"))
+
+    return restart if make is article else lambda proxy: reload(proxy.place, None, lambda _: None)
+
+
+def losses(site: Site, total: int) -> Iterator[str]:
+    """Failed connections of so many, and the seconds until the last of them."""
+    yield f"{total} new connections, {RATE} a second: failed / seconds until the last that did"
+    yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
+    events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
+        "node killed": lambda _: lambda _proxy: site["node1"].kill(),
+        "node hung": lambda _: lambda _proxy: site["node1"].hang(),
+        "a change of the file": _change,
+    }
+    for name, event in events.items():
+        cells = []
+        for make in FILES.values():
+            outcome = _loss(site, make, event(make), total)
+            cells.append(f"{len(outcome.failed)} / {outcome.until_out}")
+        yield f"{name:34}" + "".join(f"{cell:>18}" for cell in cells)
+
+
+def speeds(site: Site, runs: int) -> Iterator[str]:
+    """Medians of speeds, by turns, and their ratio."""
+    found: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
+    found["RMI connections a second"] = [[], []]
+    for _ in range(runs):
+        for place, make in enumerate(FILES.values()):
+            with _serving(site, make) as proxy:
+                web, jdbc = proxy.port("web"), proxy.port("jdbc")
+                speed = load.requests(web, seconds=SECONDS, clients=CLIENTS)
+                found["web requests a second"][place].append(speed)
+                speed = load.handshakes(jdbc, seconds=SECONDS, clients=CLIENTS)
+                found["RMI connections a second"][place].append(speed)
+    yield f"Medians of {runs} runs, with {CLIENTS} clients"
+    yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES) + f"{'ratio':>8}"
+    for name, (old, new) in found.items():
+        first, second = statistics.median(old), statistics.median(new)
+        yield f"{name:34}{first:18.0f}{second:18.0f}{second / first:8.2f}"
+
+
+def main() -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="Measure HAProxy's generated file.")
+    parser.add_argument("--connections", type=int, default=1600, help="of each loss")
+    parser.add_argument("--runs", type=int, default=3, help="of each speed")
+    arguments = parser.parse_args()
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that give up are counted
+    print("HAProxy: the generated file beside the article's")
+    print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
+    site = stand_ins.site()
+    try:
+        for line in losses(site, arguments.connections):
+            print(line, flush=True)
+        print()
+        for line in speeds(site, arguments.runs):
+            print(line, flush=True)
+    finally:
+        site.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

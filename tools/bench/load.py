@@ -1,0 +1,109 @@
+"""Load on HAProxy: new RMI connections at a fixed rate, and web requests as fast as they go."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from tests.hosts.haproxy.ports import PROXY
+
+PATIENCE_S = 2.0
+"""How long a client waits for its answer."""
+
+
+@dataclass
+class Outcome:
+    """What became of the connections.
+
+    Attributes:
+        failed: seconds since the event when each connection that failed had begun.
+        seconds: since the event when the last one of all began.
+    """
+
+    failed: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def until_out(self) -> str:
+        """When the last one failed; never, if they failed until the end."""
+        last = max(self.failed, default=0.0)
+        return "never" if last and last > self.seconds - 1 else f"{last:.1f}"
+
+
+def connections(
+    port: int, *, total: int, rate: int, event: Callable[[], None], after: int
+) -> Outcome:
+    """Begin so many connections, so many a second; something happens after some of them."""
+    return asyncio.run(_connections(port, total, rate, event, after))
+
+
+async def _connections(
+    port: int, total: int, rate: int, event: Callable[[], None], after: int
+) -> Outcome:
+    outcome, begun, happened = Outcome(), time.monotonic(), 0.0
+    tasks, waiting = [], None
+    for number in range(total):
+        await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        if number == after:
+            happened = time.monotonic()
+            waiting = asyncio.create_task(asyncio.to_thread(event))
+        tasks.append(asyncio.create_task(_one(port, outcome, happened or time.monotonic())))
+    outcome.seconds = time.monotonic() - happened
+    await asyncio.gather(*tasks, *([waiting] if waiting else []))
+    return outcome
+
+
+async def _one(port: int, outcome: Outcome, happened: float) -> None:
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            reader, writer = await asyncio.open_connection(PROXY, port)
+            try:
+                writer.write(bytes.fromhex(RMI_HELLO))
+                if await reader.read(1) != b"\x4e":
+                    outcome.failed.append(begun - happened)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        outcome.failed.append(begun - happened)
+
+
+def requests(port: int, *, seconds: float, clients: int) -> float:
+    """Web requests a second, over connections that are kept."""
+
+    async def one(end: float) -> int:
+        count = 0
+        reader, writer = await asyncio.open_connection(PROXY, port)
+        while time.monotonic() < end:
+            writer.write(b"GET /name HTTP/1.1\r\nHost: denodo\r\n\r\n")
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            count += 1
+        writer.close()
+        return count
+
+    async def every() -> int:
+        end = time.monotonic() + seconds
+        return sum(await asyncio.gather(*(one(end) for _ in range(clients))))
+
+    return asyncio.run(every()) / seconds
+
+
+def handshakes(port: int, *, seconds: float, clients: int) -> float:
+    """RMI connections a second, one after the other."""
+
+    async def one(end: float) -> int:
+        count = 0
+        while time.monotonic() < end:
+            outcome = Outcome()
+            await _one(port, outcome, 0.0)
+            count += not outcome.failed
+        return count
+
+    async def every() -> int:
+        end = time.monotonic() + seconds
+        return sum(await asyncio.gather(*(one(end) for _ in range(clients))))
+
+    return asyncio.run(every()) / seconds

@@ -1,0 +1,71 @@
+"""Seconds of whole processes, children included."""
+
+import os
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 600  # seconds
+
+
+class BenchError(Exception):
+    """Why there is nothing to measure, in words for the user."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A process that has ended.
+
+    Attributes:
+        wall: its seconds by the clock.
+        cpu: its seconds on all cores together.
+        stderr: what it said.
+    """
+
+    wall: float
+    cpu: float
+    stderr: str
+
+
+def run(command: Sequence[str], extra: Mapping[str, str]) -> Run:
+    """Run a command, which has to succeed, with more environment variables."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | extra,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        message = f"`{' '.join(command)}` failed with status {done.returncode}\n{done.stderr}"
+        raise BenchError(message)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(wall, cpu, done.stderr)
+
+
+def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
+    """Runs of each process after one as a warm-up.
+
+    They take turns, so that a machine that grows slower meanwhile does so for all.
+    """
+    for process in processes:
+        process()
+    turns = [[process() for process in processes] for _ in range(times)]
+    return [list(runs) for runs in zip(*turns, strict=True)]
+
+
+def median(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
+    """The median of one number of the runs."""
+    return statistics.median(of(run) for run in runs)

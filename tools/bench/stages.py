@@ -1,0 +1,66 @@
+"""Where one run of app.py spends its time."""
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+from tools.bench.process import Run
+
+# What belongs to the CDK among the imported modules, by the root of their names.
+CDK_PACKAGES = {"aws_cdk", "constructs", "jsii", "publication"}
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Seconds of the stages of a run."""
+
+    start_and_end: float
+    import_cdk: float
+    import_others: float
+    load: float
+    construct: float
+    synth: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Self:
+        """The median of every stage."""
+        every = [cls.of_one(run) for run in runs]
+        names = [field.name for field in fields(cls)]
+        return cls(*(statistics.median(getattr(one, name) for one in every) for name in names))
+
+    @classmethod
+    def of_one(cls, run: Run) -> Self:
+        """The stages of a run of `tools/bench/timed_app.py` under `-X importtime`."""
+        _, _, told = run.stderr.partition('stages: "start"\n')
+        cdk = others = 0.0
+        timed: dict[str, float] = {}
+        for line in told.splitlines():
+            kind, _, rest = line.partition(":")
+            if kind == "stages":
+                timed = json.loads(rest)
+                break  # what is imported at the end is part of the end
+            if kind == "import time":
+                microseconds, _, module = rest.split("|")
+                if module.strip().partition(".")[0] in CDK_PACKAGES:
+                    cdk += int(microseconds) / 1e6
+                else:
+                    others += int(microseconds) / 1e6
+        load, synth, total = timed["load"], timed["synth"], timed["all"]
+        construct = total - cdk - others - load - synth
+        return cls(run.wall - total, cdk, others, load, construct, synth)
+
+    def rows(self, unchecked: "Stages") -> Iterator[str]:
+        """Lines of a table, given the stages of a synth without validation."""
+        stages = {
+            "start and end of the process": self.start_and_end,
+            "import aws_cdk and start jsii": self.import_cdk,
+            "import everything else": self.import_others,
+            "load the configuration": self.load,
+            "make the constructs": self.construct,
+            "synth without validation": unchecked.synth,
+            "validation": self.synth - unchecked.synth,
+        }
+        for name, seconds in stages.items():
+            yield f"{name:32}{seconds:8.2f}"
