@@ -23,7 +23,7 @@ from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, Haproxies, each, 
 from denodo_ha.environment import names
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
-"""What the document does that the Solution Manager may run, too (`stacks/haproxy/document.py`)."""
+"""Actions of the document for the Solution Manager (`stacks/haproxy/ssm_document.py`)."""
 _ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.template_document import Template, parse
+from denodo_ha.aws.template_document import Template, parse_template
 from denodo_ha.deployed.environment_locator import StackLocation
 
 _GONE = "DELETE_COMPLETE"
@@ -100,7 +100,7 @@ def read_stack(aws: Aws, place: StackLocation) -> Stack:
             one["ParameterKey"]: one["ParameterValue"] for one in shown.get("Parameters", [])
         },
         tags={one["Key"]: one["Value"] for one in shown.get("Tags", [])},
-        template=parse(body),
+        template=parse_template(body),
         physical_ids={
             one["LogicalResourceId"]: one["PhysicalResourceId"]
             for one in resources

@@ -48,7 +48,7 @@ def plan(
         denodo-ha plan -c prod
     """
     if base is not None and new is not None:
-        before, after = cloud_assembly.templates(base), cloud_assembly.templates(new)
+        before, after = cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
     elif config is not None:
         before, after = _deployed(config, base, region, profile)
     else:
@@ -87,12 +87,12 @@ def _deployed(
             # All that is in it is new.
             continue
     if folder is not None:
-        after = cloud_assembly.templates(folder)
+        after = cloud_assembly.read_templates(folder)
     else:
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as made:
             out = Path(made) / "cdk.out"
             Cdk(profile).synth(configuration_choice.configuration_path(config), out)
-            after = cloud_assembly.templates(out)
+            after = cloud_assembly.read_templates(out)
     here = {place.stack for place in wanted}
     return before, {name: template for name, template in after.items() if name in here}
 

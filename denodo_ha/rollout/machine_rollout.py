@@ -153,7 +153,7 @@ class RollingOut(Nodewise):
 
     def _harmless(self, loaded: Loaded, cluster: Cluster, move: Move, out: Path) -> None:
         """Go on only if the deploy touches this node alone, and brings no empty catalog."""
-        template = cloud_assembly.templates(out).get(cluster.stack.name)
+        template = cloud_assembly.read_templates(out).get(cluster.stack.name)
         found_ = node_changes.changes(cluster.stack.template, template)
         others = [
             f"{one.node} ({one.effect}: {', '.join(one.why)})"

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.template_document import parse
+from denodo_ha.aws.template_document import parse_template
 from denodo_ha.cli.errors import AwsError, Failed, NotFound, UsageError
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator, stack
@@ -188,7 +188,7 @@ class TestNotThere:
     @pytest.mark.parametrize("body", ["just text", "{", "a: [", ""])
     def test_a_template_that_is_none(self, body: str) -> None:
         with pytest.raises(Failed, match="cannot be read"):
-            parse(body)
+            parse_template(body)
 
 
 class TestTemplate:
@@ -215,7 +215,7 @@ class TestTemplate:
                   List: !Join [",", [a, !Ref B]]
                   Map: !Transform {Name: x}
         """
-        parsed = parse(body)
+        parsed = parse_template(body)
         assert parsed["AWSTemplateFormatVersion"] == "2010-09-09"
         assert parsed["Resources"]["Group"] == {
             "Condition": {"Condition": "Wanted"},
