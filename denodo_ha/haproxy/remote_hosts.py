@@ -18,7 +18,7 @@ from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
 from denodo_ha.deployed.node_agent import CommandResult
-from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, DRAIN_S, ENABLE_S, Haproxies
+from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
 from denodo_ha.haproxy.ssh import Shells
 from hosts.haproxy.sockets import Place
 
@@ -33,7 +33,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
-class Hosts(Haproxies):
+class Hosts(HaproxyFleet):
     """HAProxies by their hosts' names.
 
     Attributes:
@@ -128,7 +128,7 @@ class Hosts(Haproxies):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run the program on hosts; see `Haproxies`.
+        """Run the program on hosts; see `HaproxyFleet`.
 
         Raises:
             UsageError: the node's name is none.

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import haproxy_instances, node_agent
-from denodo_ha.deployed.rotation import target_rotation
+from denodo_ha.deployed.rotation import target_group_rotation
 from denodo_ha.drain import draining
 from denodo_ha.rollout import rollout_command
 from hosts.denodo import readiness_endpoint
@@ -40,7 +40,8 @@ SERVICES = ("jdbc", "odbc", "web")
 Run = Callable[..., Result]
 
 HURRY = [
-    (module, "EVERY_S") for module in (node_agent, draining, haproxy_instances, target_rotation)
+    (module, "EVERY_S")
+    for module in (node_agent, draining, haproxy_instances, target_group_rotation)
 ]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
 """What waits for AWS's seconds, which are short here."""

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
-from denodo_ha.deployed.rotation.haproxy_group import why
+from denodo_ha.deployed.rotation.haproxy_fleet import why
 from denodo_ha.haproxy.ssh import Shells
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running

@@ -1,7 +1,7 @@
 """Taking a node out of its shared groups, and bringing it back.
 
     rotation = Rotation(aws, cluster, clock=clock, progress=progress)
-    rotation.out("node1", mark=Mark.now(clock, why="promotion"))
+    rotation.out("node1", mark=DrainTag.now(clock, why="promotion"))
     rotation.back("node1", ready=lambda: "")
 
 The auxiliary group keeps the node, because sessions that began there still need it, and an empty
@@ -21,7 +21,7 @@ from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed import target_health
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.rotation import capacity_check, drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 EVERY_S: Final = 5
@@ -61,7 +61,7 @@ class Rotation:
         return not self.registered(node, self.look(self.shared(node)))
 
     def out(
-        self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
+        self, node: str, *, mark: DrainTag, minimum: int | None = None, timeout: float | None = None
     ) -> None:
         """Take a node out, and wait until its connections are gone.
 
@@ -83,7 +83,7 @@ class Rotation:
         if inside or not groups:
             capacity_check.demand(self.cluster, node, seen, minimum)
         # First, so that whoever finds it out knows why.
-        drain_tag.put(self.aws, self.cluster.location.region, found.instance_id, mark)
+        drain_tag.write(self.aws, self.cluster.location.region, found.instance_id, mark)
         for group in inside:
             self.deregister(node, group)
         self.wait_until_gone(node, timeout)

@@ -27,7 +27,7 @@ _KINDS: Final[Mapping[frozenset[int], type[CommandError]]] = {
 """What it is if a drain ended with these codes and no others; otherwise it failed."""
 
 
-class Haproxies(ABC):
+class HaproxyFleet(ABC):
     """HAProxies that serve the same nodes; each runs the program of `ops/haproxy`."""
 
     @abstractmethod
