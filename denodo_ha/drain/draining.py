@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
 from denodo_ha.aws.lock import Lock
-from denodo_ha.aws.polling import until
-from denodo_ha.cli.errors import AwsError, Failed, Interrupted, OpsError, Refused, UsageError
+from denodo_ha.aws.polling import Clock, poll_until
+from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Refused, UsageError
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import instances
-from denodo_ha.deployed.cluster import Cluster, Group
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation import capacity_check, drain_tag
 from denodo_ha.deployed.rotation.drain_tag import Mark
 from denodo_ha.deployed.rotation.haproxy_group import DRAIN_S
@@ -56,9 +55,9 @@ class Plan:
 
     node: str
     instance_id: str
-    shared: tuple[Group, ...]
-    inside: tuple[Group, ...]
-    keeps: Group | None
+    shared: tuple[TargetGroup, ...]
+    inside: tuple[TargetGroup, ...]
+    keeps: TargetGroup | None
     old: Mark | None
     mark: Mark
     delay: int
@@ -91,7 +90,7 @@ class Draining(OneNode):
         self,
         aws: Aws,
         environment: str,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,
@@ -117,7 +116,7 @@ class Draining(OneNode):
             UsageError: there is no such node, or no group to take it out of.
             Refused: nobody would be left, or its instance is gone.
         """
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         return self._plan(cluster, self._rotation(cluster), node, why)
 
     def drain(self, node: str, *, why: str | None = None) -> Plan:
@@ -137,7 +136,7 @@ class Draining(OneNode):
 
     def _taken_out(self, node: str, why: str | None) -> tuple[Rotation, Plan]:
         with self._turn(f"drain {node}") as lock:
-            cluster = found.read(self._aws, self._place)
+            cluster = found.read_cluster(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node, why)
             self._take_out(rotation, plan, lock)
@@ -154,7 +153,7 @@ class Draining(OneNode):
                 "drain` on its host"
             )
             raise UsageError(message)
-        shown = instances.look(self._aws, self._place.region, [instance_id])
+        shown = instances.read_instances(self._aws, self._place.region, [instance_id])
         state = shown[instance_id].state if instance_id in shown else "gone"
         if state == "gone" or state in _GONE:
             message = (
@@ -185,7 +184,11 @@ class Draining(OneNode):
         )
 
     def _demand(
-        self, cluster: Cluster, node: str, seen: Sequence[GroupHealth], inside: Sequence[Group]
+        self,
+        cluster: Cluster,
+        node: str,
+        seen: Sequence[GroupHealth],
+        inside: Sequence[TargetGroup],
     ) -> None:
         """Go on only if others serve, and if the time can be enough."""
         if not self._force:
@@ -207,7 +210,7 @@ class Draining(OneNode):
 
     def _take_out(self, rotation: Rotation, plan: Plan, lock: Lock) -> None:
         """Out of every group, or as before."""
-        begun: list[Group] = []
+        begun: list[TargetGroup] = []
         try:
             if plan.mark != plan.old:
                 # First, so that whoever finds it out knows why.
@@ -219,14 +222,14 @@ class Draining(OneNode):
             for group in plan.inside:
                 begun.append(group)
                 rotation.deregister(plan.node, group)
-            until(
+            poll_until(
                 lambda: rotation.registered(plan.node, rotation.look(plan.shared)),
                 done=lambda inside: not inside,
                 clock=self._clock,
                 timeout=SEEN_S,
                 every=EVERY_S,
             )
-        except (OpsError, KeyboardInterrupt) as error:
+        except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
         self._standing = (
             f"{plan.node} is out of {plan.where}, and marked; {_leaving(plan)}. Run this again to "
@@ -234,7 +237,7 @@ class Draining(OneNode):
         )
 
     def _undo(
-        self, rotation: Rotation, plan: Plan, begun: Sequence[Group], error: BaseException
+        self, rotation: Rotation, plan: Plan, begun: Sequence[TargetGroup], error: BaseException
     ) -> None:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         kind = Interrupted if isinstance(error, KeyboardInterrupt) else _kind(error)
@@ -250,7 +253,7 @@ class Draining(OneNode):
                 drain_tag.remove(self._aws, self._place.region, plan.instance_id)
             elif plan.mark != plan.old:
                 drain_tag.put(self._aws, self._place.region, plan.instance_id, plan.old)
-        except (OpsError, KeyboardInterrupt) as second:
+        except (CommandError, KeyboardInterrupt) as second:
             groups = ", ".join(group.key for group in begun) or "no group"
             groups = "some HAProxy" if plan.proxied else groups
             why = "interrupted" if isinstance(second, KeyboardInterrupt) else str(second)
@@ -265,7 +268,7 @@ class Draining(OneNode):
         raise kind(message) from error
 
 
-def _kind(error: BaseException) -> type[OpsError]:
+def _kind(error: BaseException) -> type[CommandError]:
     """The error's own kind; that of an error which counts as without consequence is another."""
     if isinstance(error, AwsError):
         return type(error)

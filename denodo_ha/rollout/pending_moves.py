@@ -71,10 +71,12 @@ def look(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[Move]:
         Refused: nodes have no pin.
     """
     settings = loaded.environment.clusters[cluster.name]
-    shown = instances.look(aws, cluster.place.region, [node.instance_id for node in cluster.nodes])
-    groups = {one.group.arn: one for one in target_health.look_at_all(aws, cluster.groups)}
+    shown = instances.read_instances(
+        aws, cluster.location.region, [node.instance_id for node in cluster.nodes]
+    )
+    groups = {one.group.arn: one for one in target_health.read_groups_health(aws, cluster.groups)}
     moves, unpinned = [], []
-    for name, runs in node_pins.read(cluster).items():
+    for name, runs in node_pins.deployed_pins(cluster).items():
         node = settings.nodes.get(name)
         machine = wanted(settings.instance, node) if node else None
         if machine is None:

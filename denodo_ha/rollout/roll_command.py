@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import RealClock
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
@@ -62,10 +62,12 @@ def roll(
         denodo-ha roll -c prod --cluster active --node node1
     """
     aws, progress = Aws(profile=profile), Progress()
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     chosen = ordered(site, cluster if node is None else site.cluster(cluster).name)
     for place in chosen:
-        place.demand()
+        place.require_reachable()
     for place in chosen:
         rolling = Rolling(
             aws,

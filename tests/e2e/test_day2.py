@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import target_rotation
 from denodo_ha.drain import draining
@@ -58,7 +58,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(module, "EVERY_S", 0.1)
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(COMMANDS), [*arguments, "-c", _file(deployment)])
+        return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", _file(deployment)])
 
     return run
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import haproxy_instances, node_agent
 from denodo_ha.deployed.rotation import target_rotation
 from denodo_ha.drain import draining
@@ -166,7 +166,7 @@ def run(
         monkeypatch.setattr(module, name, 0.1)
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(COMMANDS), [*arguments, "-c", file(deployment)])
+        return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", file(deployment)])
 
     return run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import RealClock
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli.errors import Failed
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
@@ -87,7 +87,7 @@ def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def rolling(deployment: Deployment) -> Rolling:
     aws = Aws()
-    site = environment_locator.find(
+    site = environment_locator.locate_environment(
         aws, config=None, environment="denodo80", regions=[deployment.access.region]
     )
     return Rolling(
@@ -132,9 +132,11 @@ def test_a_new_image_is_rolled_out(
 ) -> None:
     before = {name: machine.instance_id for name, machine in machines.items()}
     aws, file = Aws(), folder / "environment.yaml"
-    site = environment_locator.find(aws, config=str(file), environment=None, regions=None)
+    site = environment_locator.locate_environment(
+        aws, config=str(file), environment=None, regions=None
+    )
     cluster = site.cluster(CLUSTER)
-    pins = {CLUSTER: node_pins.read(found.read(aws, cluster))}
+    pins = {CLUSTER: node_pins.deployed_pins(found.read_cluster(aws, cluster))}
     pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()

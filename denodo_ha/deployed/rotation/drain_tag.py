@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.operator_text import accepted_name, accepted_text, operator_name
 from denodo_ha.environment import names
 
@@ -68,7 +68,7 @@ class Mark:
 
 def put(aws: Aws, region: str, instance_id: str, mark: Mark) -> None:
     """Mark an instance."""
-    with told():
+    with translated_errors():
         aws.client("ec2", region).create_tags(
             Resources=[instance_id], Tags=[{"Key": names.DRAINED_TAG, "Value": mark.text}]
         )
@@ -76,7 +76,7 @@ def put(aws: Aws, region: str, instance_id: str, mark: Mark) -> None:
 
 def remove(aws: Aws, region: str, instance_id: str) -> None:
     """Take the mark away; nothing happens where there is none."""
-    with told():
+    with translated_errors():
         aws.client("ec2", region).delete_tags(
             Resources=[instance_id], Tags=[{"Key": names.DRAINED_TAG}]
         )

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.haproxy_instances import Proxies, has_proxies
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import Mark
 from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, Rotation
@@ -21,7 +21,7 @@ from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, Rotation
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
     """The rotation of a cluster, by what is deployed in front of its nodes."""
-    kind = ProxiedRotation if has_proxies(cluster) else Rotation
+    kind = ProxiedRotation if has_haproxy(cluster) else Rotation
     return kind(aws, cluster, clock, progress)
 
 
@@ -29,9 +29,9 @@ class ProxiedRotation(Rotation):
     """The nodes of a cluster behind HAProxy."""
 
     @property
-    def proxies(self) -> Proxies:
+    def proxies(self) -> HaproxyInstances:
         """The HAProxies."""
-        return Proxies(self.aws, self.cluster, self.clock)
+        return HaproxyInstances(self.aws, self.cluster, self.clock)
 
     def is_out(self, node: str) -> bool:
         """Whether no HAProxy sends anything new to a node."""
@@ -57,7 +57,7 @@ class ProxiedRotation(Rotation):
         found = self.cluster.node(node)
         self.demand(node, max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum)
         # First, so that whoever finds it out knows why.
-        drain_tag.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        drain_tag.put(self.aws, self.cluster.location.region, found.instance_id, mark)
         self.take_out(node, force=minimum == 0)
         self.wait_until_gone(node, timeout)
 

@@ -20,8 +20,10 @@ SHARED = ("jdbc", "odbc", "web")
 
 def rotation(cloud: Cloud) -> Rotation:
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="active-passive", environment=None, regions=None)
-    cluster = found.read(aws, site.cluster("active"))
+    site = environment_locator.locate_environment(
+        aws, config="active-passive", environment=None, regions=None
+    )
+    cluster = found.read_cluster(aws, site.cluster("active"))
     return Rotation(aws, cluster, cloud.clock, Progress())
 
 
@@ -50,8 +52,10 @@ def test_out_leaves_the_auxiliary_group_and_waits_until_drained(cloud: Cloud) ->
 def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) -> None:
     cloud = clouds("web-cookies")
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="web-cookies", environment=None, regions=None)
-    cluster = found.read(aws, site.cluster("main"))
+    site = environment_locator.locate_environment(
+        aws, config="web-cookies", environment=None, regions=None
+    )
+    cluster = found.read_cluster(aws, site.cluster("main"))
     nodes = Rotation(aws, cluster, cloud.clock, Progress())
     assert [group.key for group in nodes.shared("node1")] == [*SHARED]
     (front,) = [group for group in cluster.groups if group.alb]

@@ -9,7 +9,7 @@ import pytest
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import Lock
-from denodo_ha.cli.errors import Expired, Failed, Interrupted, Refused, Throttled
+from denodo_ha.cli.errors import ExpiredCredentials, Failed, Interrupted, Refused, Throttled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator, node_agent
 from denodo_ha.deployed.rotation.drain_tag import Mark
@@ -37,7 +37,9 @@ def agents(cloud: Cloud) -> Agents:
 
 def rolling(cloud: Cloud, **arguments: int) -> Rolling:
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="active-active", environment=None, regions=None)
+    site = environment_locator.locate_environment(
+        aws, config="active-active", environment=None, regions=None
+    )
     return Rolling(
         aws,
         site.environment,
@@ -220,7 +222,7 @@ def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> No
 def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.expire("RegisterTargets", on=1)
-    with pytest.raises(Expired, match=r"node1 is marked, and not back.*run it again"):
+    with pytest.raises(ExpiredCredentials, match=r"node1 is marked, and not back.*run it again"):
         rolling(cloud).roll()
     rolling(cloud).roll()
     all_is_well(cloud, agents)

@@ -43,7 +43,9 @@ class Site:
 
     def rolling(self, minimum: int | None = None) -> RollingOut:
         aws = Aws(attempts=1)
-        site = environment_locator.find(aws, config=str(self.file), environment=None, regions=None)
+        site = environment_locator.locate_environment(
+            aws, config=str(self.file), environment=None, regions=None
+        )
         return RollingOut(
             aws,
             site.cluster(CLUSTER),
