@@ -14,8 +14,10 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
-from denodo_ha.deployed.rotation.target_group_rotation import Rotation
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.operation import rotation_of
+from denodo_ha.deployed.rotation.rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
 from denodo_ha.environment import names as naming
@@ -130,7 +132,7 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> DrainTag:
+def drain_tag() -> DrainTag:
     return DrainTag.now(VirtualClock(), why="test")
 
 
@@ -240,11 +242,11 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, TargetGroupRotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
-    rotation.out("node1", mark=mark())
+    rotation.out("node1", tag=drain_tag())
     assert hosts.tags == ["i-node1"]
     rotation.back("node1", ready=lambda: "")
     assert hosts.tags == []
@@ -296,7 +298,7 @@ def test_drain_refuses_the_last_usable_node(draining: Draining, hosts: Hosts) ->
 def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     hosts.sick.add("node2")
     with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
-        rotation.out("node1", mark=mark())
+        rotation.out("node1", tag=drain_tag())
     assert hosts.tags == []
     assert [one[0] for one in hosts.asked] == ["status"]
     assert rotation.standing("node2") == "node2 is out"
