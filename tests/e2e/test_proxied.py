@@ -160,7 +160,7 @@ def run(
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     for module, name in HURRY:
         monkeypatch.setattr(module, name, 0.1)
