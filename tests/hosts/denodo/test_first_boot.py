@@ -17,7 +17,7 @@ from hosts.denodo import aws, update
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.state import parse
 from hosts.denodo.system import System
-from stacks.nodes.first_boot import script
+from stacks.nodes.first_boot import first_boot_script
 from tests.hosts.denodo.home import Home
 
 _PARAMETER = "/denodo/denodo/active/node1"
@@ -83,7 +83,7 @@ class Machine:
 
     def boot(self) -> subprocess.CompletedProcess[str]:
         """Run the user data."""
-        text = script(
+        text = first_boot_script(
             parameter=_PARAMETER, region="eu-west-1", folder=f"{self.here}/opt", pause="0"
         )
         text = text.replace("PATH=/usr/local/sbin:", f"PATH={self.bin}:/none:", 1)
@@ -171,7 +171,7 @@ def test_a_program_that_is_none_is_told(machine: Machine) -> None:
 
 
 def test_an_image_without_denodo_is_told(machine: Machine) -> None:
-    shutil.rmtree(machine.home.place)
+    shutil.rmtree(machine.home.path)
     done = machine.boot()
     assert done.returncode == 1
     ((status, message),) = machine.signals()

@@ -22,7 +22,7 @@ _ABSENT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Place:
+class LocalHaproxy:
     """HAProxy's files; the defaults are those of the file that `denodo-ha haproxy render` writes.
 
     Attributes:
@@ -37,7 +37,7 @@ class Place:
     config: Path = Path("/etc/haproxy/haproxy.cfg")
     program: str = "/usr/sbin/haproxy"
 
-    def ask(self, command: str) -> str:
+    def query(self, command: str) -> str:
         """What the serving worker answers.
 
         Raises:
@@ -45,7 +45,7 @@ class Place:
         """
         return _ask(self.run / "admin.sock", command)
 
-    def ask_master(self, command: str) -> str:
+    def query_master(self, command: str) -> str:
         """What the master answers, which knows all workers.
 
         Raises:
@@ -53,19 +53,19 @@ class Place:
         """
         return _ask(self.run / "master.sock", command)
 
-    def order(self, *commands: str) -> None:
+    def execute(self, *commands: str) -> None:
         """Have the worker do something, in one go.
 
         Raises:
             Failed: it did not; a command that worked says nothing.
         """
-        said = " ".join(self.ask("; ".join(commands)).split())
+        said = " ".join(self.query("; ".join(commands)).split())
         if said:
             message = f"HAProxy did not do `{'; '.join(commands)}`: {said}"
             raise Failed(message)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Let nobody else change nodes meanwhile: two drains could each think of the other's node.
 
         Raises:

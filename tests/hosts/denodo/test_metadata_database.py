@@ -62,7 +62,7 @@ def test_files_say_where_the_metadata_is(
     assert catalog["spring.datasource.username"] == "data_catalog_a"
     assert ca.read_text() == "PEM"
     for file in (SCHEDULER_FILE, FILE):
-        assert (home.place / file).stat().st_mode & 0o077 == 0
+        assert (home.path / file).stat().st_mode & 0o077 == 0
     for server in ("vdp", "web", "scheduler"):
         assert home.running(server)
     assert check(home.system, state).nothing
@@ -72,7 +72,7 @@ def test_files_say_where_the_metadata_is(
 def _is_nowhere_else(home: Home, cloud: Cloud, output: str) -> None:
     told = output + json.dumps(cloud.calls()) + "\n".join(home.calls())
     assert _SECRET not in told
-    known = {home.place / SCHEDULER_FILE, home.place / FILE, home.folder / "answers.json"}
+    known = {home.path / SCHEDULER_FILE, home.path / FILE, home.folder / "answers.json"}
     for file in home.folder.rglob("*"):
         assert file in known or not file.is_file() or _SECRET.encode() not in file.read_bytes()
 
@@ -132,7 +132,7 @@ def test_a_rotated_login_is_taken_over(home: Home, cloud: Cloud) -> None:
 def test_what_denodo_has_encrypted_is_left_alone(home: Home, cloud: Cloud) -> None:
     state = home.state(servers=SERVERS, catalog=BOTH)
     apply(home.system, state)
-    text = (home.place / SCHEDULER_FILE).read_text()
+    text = (home.path / SCHEDULER_FILE).read_text()
     home.write(SCHEDULER_FILE, text.replace(f"={_SECRET}", "=encrypted:FM7g"))
     assert check(home.system, state).nothing
     cloud.secret(SCHEDULER, login("scheduler", password=_OTHER))
@@ -168,8 +168,8 @@ def test_virtual_dataport_is_put_on_its_database_once(
 ) -> None:
     state = home.state(catalog={"vdp": {"secret": VDP}}, metadata={"source": "catalog"})
     apply(home.system, state)
-    given = json.loads((home.place / "metadata.json").read_text())
-    (home.place / "metadata.json").unlink()
+    given = json.loads((home.path / "metadata.json").read_text())
+    (home.path / "metadata.json").unlink()
     assert given["mode"] == "0o600"
     storage = "com.denodo.vdb.catalog.storage"
     assert f"{storage}.uri=jdbc\\:postgresql\\://db.example.com\\:5432/vdp?" in given["text"]
@@ -177,7 +177,7 @@ def test_virtual_dataport_is_put_on_its_database_once(
     assert Record(home.system).metadata_confirmed
     assert check(home.system, state).nothing
     apply(home.system, state)
-    assert not (home.place / "metadata.json").exists()
+    assert not (home.path / "metadata.json").exists()
     assert not (home.system.folder / "metadata.properties").exists()
     told = str(capfd.readouterr()) + json.dumps(cloud.calls()) + "\n".join(home.calls())
     assert _SECRET not in told
@@ -186,7 +186,7 @@ def test_virtual_dataport_is_put_on_its_database_once(
     cloud.secret(VDP, login("vdp", username="vdp_b", encrypted_password=_BY_HAND))
     assert "Virtual DataPort's catalog" in str(check(home.system, state))
     apply(home.system, state)
-    text = json.loads((home.place / "metadata.json").read_text())["text"]
+    text = json.loads((home.path / "metadata.json").read_text())["text"]
     assert f"{storage}.user=vdp_b\n" in text
     assert f"{storage}.encryptedPassword=by-hand\n" in text
 
@@ -217,14 +217,14 @@ def test_a_catalog_that_does_not_come_up_is_undone_and_tried_again(
         home.behave(script)
     assert home.contents() == contents
     assert home.running()
-    (home.place / "metadata.json").unlink(missing_ok=True)
+    (home.path / "metadata.json").unlink(missing_ok=True)
     apply(home.system, home.state(**wanted))
-    assert (home.place / "metadata.json").exists()
+    assert (home.path / "metadata.json").exists()
     assert "com.denodo.vdb.catalog.storage.plugin" in home.properties(VDP_FILE)
 
 
 def test_an_image_without_the_script(home: Home, cloud: Cloud) -> None:
-    (home.place / "bin/regenerateMetadata.sh").unlink()
+    (home.path / "bin/regenerateMetadata.sh").unlink()
     with pytest.raises(ImageError, match=r"regenerateMetadata\.sh"):
         apply(home.system, home.state(catalog={"vdp": {"secret": VDP}}))
     assert cloud.calls()
