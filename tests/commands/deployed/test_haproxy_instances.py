@@ -13,9 +13,9 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation, rotation_of
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
 from denodo_ha.environment import names as naming
@@ -130,8 +130,8 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> Mark:
-    return Mark.now(VirtualClock(), why="test")
+def mark() -> DrainTag:
+    return DrainTag.now(VirtualClock(), why="test")
 
 
 def test_names_are_those_of_the_stacks() -> None:
@@ -240,7 +240,7 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [ProxiedRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
@@ -263,9 +263,9 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
-    monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.one_node.turn", _turn)
+    monkeypatch.setattr("denodo_ha.deployed.cluster.read", lambda _aws, _place: cluster())
+    monkeypatch.setattr("denodo_ha.deployed.instances.look", look)
+    monkeypatch.setattr("denodo_ha.drain.node_operation.turn", _turn)
     return Draining(
         cast("Aws", hosts), "test", cluster().location, clock=VirtualClock(), progress=Progress()
     )
