@@ -8,12 +8,11 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.derived.node_metadata import database_subnets, services_using_database
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.rules.database import zones
 from stacks.cluster import ClusterStack
 from stacks.database.alarms import DatabaseAlarms
 from stacks.database.database import Database
@@ -51,7 +50,7 @@ class CatalogStack(EnvironmentStack):
             bucket = ExportBucket(
                 self,
                 "Exports",
-                name=shared_metadata.bucket_name(environment, cluster.name),
+                name=node_metadata.export_bucket_name(environment, cluster.name),
                 retention_days=of.exports.retention_days,
             )
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
@@ -71,7 +70,7 @@ class CatalogStack(EnvironmentStack):
             environment=self._environment.name,
             cluster=self._cluster.name,
             databases={
-                one: shared_metadata.database(self._cluster.cluster, one)
+                one: node_metadata.database_name(self._cluster.cluster, one)
                 for one in catalog.components
             },
             key=key,
@@ -95,7 +94,7 @@ class CatalogStack(EnvironmentStack):
             keeps={
                 "Stack": self._cluster.stack_name,
                 "Components": list(catalog.components),
-                "Services": dependents(self._environment, self._cluster.cluster),
+                "Services": services_using_database(self._environment, self._cluster.cluster),
             },
         )
         alarms = DatabaseAlarms(
@@ -121,7 +120,7 @@ class CatalogStack(EnvironmentStack):
                 subnet_id=given or self._taken(names.subnet_output(zone)),
                 availability_zone=zone,
             )
-            for zone, given in sorted(zones(self._cluster.cluster).items())
+            for zone, given in sorted(database_subnets(self._cluster.cluster).items())
         }
 
     def _clients(self) -> Mapping[str, ec2.IPeer]:
@@ -129,7 +128,7 @@ class CatalogStack(EnvironmentStack):
         peers: dict[str, ec2.IPeer] = {}
         nodes = self._cluster.cluster.nodes.values()
         if any(node.instance_id is None for node in nodes):
-            group = self._taken(names.NODES_GROUP_ID)
+            group = self._taken(names.NODES_SECURITY_GROUP_ID)
             peers["Denodo nodes"] = ec2.Peer.security_group_id(group)
         cidr = self._cluster.cluster.network.cidr
         if cidr and any(node.instance_id is not None for node in nodes):

@@ -3,15 +3,15 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from denodo_ha.environment import names as naming
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
     cookie_balancer,
     failover_plan,
+    node_metadata,
     node_names,
-    shared_metadata,
 )
-from denodo_ha.environment.derived.firewall import Group, firewall, has_own_nodes
-from denodo_ha.environment.derived.topology import listeners, ports_of
+from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
+from denodo_ha.environment.derived.topology import listeners, version_ports
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Instance
@@ -77,12 +77,12 @@ class ClusterStack(EnvironmentStack):
             public_nodes=public and not balanced,
             public_balancer=public and balanced,
         )
-        groups: list[Group] = ["balancer"] if balanced else []
+        groups: list[SecurityGroup] = ["balancer"] if balanced else []
         if self.cluster.balancer.kind == "haproxy":
             groups.append("haproxy")
-        if has_own_nodes(self.cluster):
+        if creates_nodes(self.cluster):
             groups.append("nodes")
-        self._behind = bool(cookie_balancer.services(environment, self.cluster))
+        self._behind = bool(cookie_balancer.alb_services(environment, self.cluster))
         if self._behind:
             groups.append("alb")
         self._groups = SecurityGroups(
@@ -131,7 +131,7 @@ class ClusterStack(EnvironmentStack):
                 region=self.cluster.region,
                 security_group=self._groups["nodes"],
                 parameter=(
-                    node_names.parameter(self._environment.name, self.name, name)
+                    names.node_parameter(self._environment.name, self.name, name)
                     if self._environment.denodo.program
                     else None
                 ),
@@ -144,14 +144,14 @@ class ClusterStack(EnvironmentStack):
         for name, node in set_up.items():
             for statement in metadata_access(self._environment, self.name, name):
                 node.role.add_to_policy(statement)
-        if not shared_metadata.makes_database(self.cluster):
+        if not node_metadata.creates_database(self.cluster):
             return
         if self._nodes:
-            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+            self._output(names.NODES_SECURITY_GROUP_ID, self._groups["nodes"].security_group_id)
         if self.cluster.network.vpc is None:
-            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            self._output(names.VPC_ID, self._network.vpc.vpc_id)
             for zone, subnet in self._network.node_subnets.items():
-                self._output(naming.subnet_output(zone), subnet.subnet_id)
+                self._output(names.subnet_output(zone), subnet.subnet_id)
 
     def _machine(self, node: str, pins: Pins) -> Instance:
         """What a node runs."""
@@ -161,12 +161,12 @@ class ClusterStack(EnvironmentStack):
 
     def _name_nodes(self) -> None:
         """Names that outlive the instances."""
-        names = node_names.named(self._environment, self.name)
+        recorded = node_names.nodes_with_record(self._environment, self.name)
         addresses = {
             name: self.cluster.nodes[name].address or self._nodes[name].private_address
-            for name in names
+            for name in recorded
         }
-        if names:
+        if recorded:
             NodeNames(
                 self,
                 "Names",
@@ -184,7 +184,7 @@ class ClusterStack(EnvironmentStack):
         """
         program = Program(self, "Program", archive=archive)
         # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
-        rmi_host = balancer if ports_of(self._environment).auxiliary else ""
+        rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -198,7 +198,7 @@ class ClusterStack(EnvironmentStack):
                 program=program,
             )
         document = NodeDocument(self, "Operations").name
-        self._output(naming.NODE_DOCUMENT, document)
+        self._output(names.NODE_DOCUMENT, document)
         return document
 
     def _let_operators_in(self, document: str | None) -> None:
@@ -212,7 +212,7 @@ class ClusterStack(EnvironmentStack):
             haproxy=[self._haproxy.document, self._haproxy.rotation] if self._haproxy else [],
             existing=self._existing(),
         )
-        self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
+        self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
     def _let_solution_manager_in(self) -> None:
         """What its scripts may do to the balancer, beside reaching the nodes."""
@@ -224,7 +224,7 @@ class ClusterStack(EnvironmentStack):
             haproxy=[self._haproxy.rotation] if self._haproxy else [],
             existing=self._existing(),
         )
-        self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
+        self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 
     def _existing(self) -> list[str]:
         """The instances that existed before."""
@@ -241,16 +241,20 @@ class ClusterStack(EnvironmentStack):
         proxied = self.cluster.balancer.kind == "haproxy"
         balancer = self._proxied() if proxied else self._direct()
         host = balancer.nlb.load_balancer_dns_name
-        self._output(naming.BALANCER_DNS_NAME, host)
-        self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
+        self._output(names.BALANCER_DNS_NAME, host)
+        self._output(
+            names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
+        )
         if len(self._nodes) < len(self.cluster.nodes):
             # Who owns the instances lets these groups in.
-            output = naming.HAPROXY_GROUP_ID if proxied else naming.BALANCER_GROUP_ID
+            output = (
+                names.HAPROXY_SECURITY_GROUP_ID if proxied else names.BALANCER_SECURITY_GROUP_ID
+            )
             group = self._groups["haproxy" if proxied else "balancer"]
             self._output(output, group.security_group_id)
             if self._behind:
-                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
-        if failover_plan.checks(self._environment).get(self.name) == "alarm":
+                self._output(names.ALB_SECURITY_GROUP_ID, self._groups["alb"].security_group_id)
+        if failover_plan.health_checks(self._environment).get(self.name) == "alarm":
             self._watch(balancer)
         return host
 
@@ -284,9 +288,9 @@ class ClusterStack(EnvironmentStack):
             groups=self._groups,
             program=self._proxy_program,
         )
-        self._output(naming.HAPROXY_DOCUMENT, made.document)
-        self._output(naming.HAPROXY_ROTATION, made.rotation)
-        self._output(naming.HAPROXY_FLEET, made.fleet)
+        self._output(names.HAPROXY_DOCUMENT, made.document)
+        self._output(names.HAPROXY_ROTATION_DOCUMENT, made.rotation)
+        self._output(names.HAPROXY_FLEET, made.fleet)
         return made.balancer
 
     def _bare(self, *, public: bool) -> str:
@@ -295,7 +299,7 @@ class ClusterStack(EnvironmentStack):
         address = node.private_address
         if public:
             address = FixedAddress(self, "Address", instance_id=node.instance_id).address
-        self._output(naming.NODE_ADDRESS, address)
+        self._output(names.NODE_ADDRESS, address)
         return address
 
     def _watch(self, balancer: Balancer | ProxiedBalancer) -> None:
@@ -316,31 +320,35 @@ class ClusterStack(EnvironmentStack):
             balancer_replaced_with=self.replaced_with,
             replaced_with=[*self.replaced_with, *group],
         )
-        self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
-        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
+        self._output(names.HEALTH_CHECK_ID, watch.check.health_check_id)
+        self._output(names.ALIVE_CHECK_ID, watch.alive.health_check_id)
 
     def _say_where(self, host: str) -> None:
         """What people need to know."""
         services = self._environment.services
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
-            self._output(naming.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
+            self._output(names.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
         if "odbc" in services:
-            self._output(naming.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
+            self._output(names.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
         if "web" in services:
             scheme = "https" if self._speaks_https("web") else "http"
-            self._output(naming.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
+            self._output(names.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
         for name in sorted(self.cluster.nodes):
-            self._output(naming.node_output(name), self._instance_id(name))
-        for name in node_names.named(self._environment, self.name):
-            host = node_names.host(self._environment, self.name, name)
-            self._output(naming.node_name_output(name), host)
+            self._output(names.node_id_output(name), self._instance_id(name))
+        for name in node_names.nodes_with_record(self._environment, self.name):
+            host = node_names.host_name(self._environment, self.name, name)
+            self._output(names.node_name_output(name), host)
         # Outputs have letters and digits only, and names of nodes may have more.
-        told = {"Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}}
+        told = {
+            names.NODES_METADATA: {
+                names.node_id_output(name): name for name in sorted(self.cluster.nodes)
+            }
+        }
         zones = zones_of_existing(self.cluster)
         if zones:
-            told["Zones"] = zones
-        self.template_options.metadata = {"Denodo": told}
+            told[names.ZONES_METADATA] = zones
+        self.template_options.metadata = {names.METADATA: told}
 
     def _speaks_https(self, name: str) -> bool:
         """Whether clients reach a service by HTTPS."""

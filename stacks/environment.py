@@ -3,7 +3,7 @@
 from aws_cdk import Annotations, App, Stack
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.catalog import CatalogStack
@@ -36,8 +36,8 @@ def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tu
     }
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
-        if shared_metadata.has_stack(cluster.cluster):
-            stacks[f"{name}{shared_metadata.STACK_ENDING}"] = CatalogStack(
+        if node_metadata.has_stack(cluster.cluster):
+            stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = CatalogStack(
                 app,
                 names.catalog_stack(environment.name, name),
                 environment=environment,
@@ -62,9 +62,9 @@ def _concerned(problem: Problem, stacks: dict[str, Stack]) -> Stack:
     """The stack that a finding is about: its cluster's, the failover's, else the first."""
     match problem.path:
         case ("clusters", str(name), "catalog" | "exports", *_) if (
-            f"{name}{shared_metadata.STACK_ENDING}" in stacks
+            f"{name}{names.CATALOG_STACK_SUFFIX}" in stacks
         ):
-            return stacks[f"{name}{shared_metadata.STACK_ENDING}"]
+            return stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"]
         case ("clusters", str(name), *_) if name in stacks:
             return stacks[name]
         case ("failover", *_) if "failover" in stacks:

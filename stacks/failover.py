@@ -46,8 +46,8 @@ class FailoverStack(EnvironmentStack):
             scope,
             id_,
             environment=environment,
-            account=failover_plan.account(environment, failover),
-            region=failover_plan.region(environment, failover),
+            account=failover_plan.stack_account(environment, failover),
+            region=failover_plan.stack_region(environment, failover),
             description=f"Denodo failover, {failover.primary} to {failover.secondary}",
         )
         self._environment, self._failover = environment, failover
@@ -56,7 +56,7 @@ class FailoverStack(EnvironmentStack):
         )
         self._switch = Switch(self, "Switch", environment=environment.name, region=self.region)
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
-        for role, (name, _) in zip(_ROLES, failover_plan.pair(environment), strict=True):
+        for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
             self.add_stack_dependency(clusters[name], "the records need its outputs")
             self._record(role, clusters[name])
         self._say_where()
@@ -64,23 +64,23 @@ class FailoverStack(EnvironmentStack):
 
     def _say_where(self) -> None:
         """What clients need, and what the day-2 commands start from."""
-        services, endpoint = self._environment.services, failover_plan.endpoint(self._failover)
+        services, endpoint = self._environment.services, failover_plan.dns_name(self._failover)
         CfnOutput(self, names.ENDPOINT, value=endpoint)
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
             value = url.format(host=endpoint, port=services["jdbc"].port)
             CfnOutput(self, names.JDBC_URL, value=value)
         for role, (name, cluster) in zip(
-            _ROLES, failover_plan.pair(self._environment), strict=True
+            _ROLES, failover_plan.cluster_pair(self._environment), strict=True
         ):
             label = role.name.capitalize()
             CfnOutput(self, names.CLUSTER_OF_ROLE[label], value=name)
             CfnOutput(self, names.REGION_OF_ROLE[label], value=cluster.region)
-        CfnOutput(self, names.ZONE_ID, value=self._failover.zone.id)
+        CfnOutput(self, names.HOSTED_ZONE_ID, value=self._failover.zone.id)
 
     def _permit(self) -> None:
         """The policy of who moves the site."""
-        members = failover_plan.pair(self._environment)
+        members = failover_plan.cluster_pair(self._environment)
         policy = OperatorPolicy(
             self,
             "Operators",
@@ -100,18 +100,18 @@ class FailoverStack(EnvironmentStack):
 
     def _record(self, role: route53.Failover, cluster: ClusterStack) -> None:
         """One of the two records. Its identity is its role, so that clusters can swap roles."""
-        method = failover_plan.method(self._environment, self._failover, cluster.cluster)
+        method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         settings: dict[str, Any] = {
             "zone": self._zone,
-            "record_name": f"{failover_plan.endpoint(self._failover)}.",
+            "record_name": f"{failover_plan.dns_name(self._failover)}.",
             "failover": role,
             "set_identifier": label.lower(),
             "comment": f"{cluster.name} {fingerprint(method, cluster.replaced_with)}",
         }
         if method == "target-health":
             host = self._taken(cluster, names.BALANCER_DNS_NAME)
-            alias = BalancerAlias(host, self._taken(cluster, names.BALANCER_ZONE_ID))
+            alias = BalancerAlias(host, self._taken(cluster, names.BALANCER_HOSTED_ZONE_ID))
             target = route53.RecordTarget.from_alias(alias)
             # What the alias sees and the switch must both be healthy (AWS, How Amazon Route 53
             # chooses records when health checking is configured).
@@ -151,10 +151,10 @@ class FailoverStack(EnvironmentStack):
         return whole
 
     def _seen_by(
-        self, label: str, method: failover_plan.Method, cluster: ClusterStack
+        self, label: str, method: failover_plan.CheckMethod, cluster: ClusterStack
     ) -> list[route53.IHealthCheck]:
         """The checks that see a cluster, its stack's or one of its endpoint; none where none do."""
-        if method == "none" or not failover_plan.checked(self._failover, cluster.name):
+        if method == "none" or not failover_plan.has_health_check(self._failover, cluster.name):
             return []
         checks: list[route53.IHealthCheck] = (
             [

@@ -11,8 +11,12 @@ from aws_cdk import Acknowledgment, Validations
 from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from denodo_ha.environment import names as naming
-from denodo_ha.environment.derived import cookie_balancer, failover_plan, shared_metadata
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import (
+    cookie_balancer,
+    failover_plan,
+    node_metadata,
+)
 from denodo_ha.environment.model.environment import Environment
 
 _BUILT_IN = "CloudFormation-Validate"
@@ -140,9 +144,9 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
-    behind = any(cookie_balancer.services(environment, cluster) for cluster in clusters)
+    behind = any(cookie_balancer.alb_services(environment, cluster) for cluster in clusters)
     yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
-    if any(one.network.vpc is not None or shared_metadata.makes_database(one) for one in clusters):
+    if any(one.network.vpc is not None or node_metadata.creates_database(one) for one in clusters):
         yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
         yield from _CREATED_VPC
@@ -152,7 +156,7 @@ def reasons(environment: Environment) -> Iterator[Reason]:
         yield from _PUBLIC
     if any(cluster.catalog is not None for cluster in clusters):
         yield from _SHARED
-    if any(shared_metadata.makes_database(cluster) for cluster in clusters):
+    if any(node_metadata.creates_database(cluster) for cluster in clusters):
         yield from _DATABASE
     if any(cluster.exports is not None for cluster in clusters):
         yield from _EXPORTED
@@ -179,12 +183,14 @@ def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
     failover = environment.failover
     if failover is None:
         return
-    account = failover_plan.account(environment, failover)
-    names = {naming.failover_stack(environment.name): failover_plan.region(environment, failover)}
-    for name, cluster in failover_plan.pair(environment):
+    account = failover_plan.stack_account(environment, failover)
+    regions = {
+        names.failover_stack(environment.name): failover_plan.stack_region(environment, failover)
+    }
+    for name, cluster in failover_plan.cluster_pair(environment):
         if cluster.account == account:
-            names[naming.cluster_stack(environment.name, name)] = cluster.region
-    for stack, region in sorted(names.items()):
+            regions[names.cluster_stack(environment.name, name)] = cluster.region
+    for stack, region in sorted(regions.items()):
         partition = RegionInfo.get(region).partition
         arn = f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"
         yield Reason(
@@ -199,8 +205,8 @@ def _nodes_by_tag(environment: Environment) -> Iterator[Reason]:
     for name, cluster in sorted(environment.clusters.items()):
         partition = RegionInfo.get(cluster.region).partition
         where = f"{cluster.region}:{cluster.account}"
-        stack = naming.cluster_stack(environment.name, name)
-        states = f"parameter/denodo/{environment.name}/{name}/*"
+        stack = names.cluster_stack(environment.name, name)
+        states = f"parameter{names.node_parameter(environment.name, name, '*')}"
         for resource, reason in (
             (f"ec2:{where}:instance/*", "Instances with the tags of this cluster only"),
             (

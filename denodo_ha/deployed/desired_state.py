@@ -8,7 +8,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import told
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.environment.derived import node_names
+from denodo_ha.environment import names
 
 State = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ def read(aws: Aws, environment: str, place: Place, node: str) -> State | None:
         Failed: it is no JSON object.
         AwsError: AWS does not answer, or does not permit.
     """
-    name = node_names.parameter(environment, place.name, node)
+    name = names.node_parameter(environment, place.name, node)
     try:
         with told():
             shown = aws.client("ssm", place.region).get_parameter(Name=name)

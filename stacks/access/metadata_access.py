@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from aws_cdk import aws_iam as iam
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.model.environment import Environment
 
 _ENDING = "-??????"
@@ -19,7 +19,7 @@ def metadata_access(
     secrets: list[str] = []
     if of.catalog is not None:
         secrets += [
-            shared_metadata.secret_arn(environment, cluster, one) + _ENDING
+            node_metadata.secret_arn(environment, cluster, one) + _ENDING
             for one in sorted(of.catalog.components)
         ]
         if of.catalog.kms_key:
@@ -32,11 +32,11 @@ def metadata_access(
             )
     if of.exports is not None:
         secrets.append(of.exports.login)
-        bucket = f"arn:{shared_metadata.partition(of.region)}:s3:::"
-        bucket += shared_metadata.bucket_name(environment, cluster)
+        bucket = f"arn:{node_metadata.partition(of.region)}:s3:::"
+        bucket += node_metadata.export_bucket_name(environment, cluster)
         yield iam.PolicyStatement(
             actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
-            resources=[f"{bucket}/{key}" for key in shared_metadata.export_keys(node)],
+            resources=[f"{bucket}/{key}" for key in node_metadata.export_keys(node)],
         )
         # Without it S3 answers "denied" for what is not there (AWS, Amazon S3 API, GetObject).
         yield iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket])

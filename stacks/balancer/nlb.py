@@ -70,7 +70,7 @@ class Balancer(Construct):
                 self,
                 "Cookies",
                 cluster=name,
-                listeners=[one for one in listeners if one.alb],
+                listeners=[one for one in listeners if one.alb_health],
                 idle_timeout=alb_idle_timeout,
                 deregistration_delay=balancer.deregistration_delay,
                 deletion_protection=balancer.deletion_protection,
@@ -82,7 +82,7 @@ class Balancer(Construct):
             # Its addresses are any that are free: the fixed ones are taken first.
             behind.alb.node.add_dependency(self.nlb)
         for listener in listeners:
-            if listener.alb is not None and behind is not None:
+            if listener.alb_health is not None and behind is not None:
                 self._pass_on(listener, behind.listeners[listener.key])
             elif listener.service is None:
                 self._auxiliary(listener)
@@ -120,7 +120,7 @@ class Balancer(Construct):
         Its group has no settings: they are AWS's, and the client's address is kept (AWS, Use an
         Application Load Balancer as a target of a Network Load Balancer).
         """
-        service, check = listener.service, listener.alb
+        service, check = listener.service, listener.alb_health
         assert service is not None
         assert check is not None
         scope = Construct(self, f"service-{listener.key}")
@@ -132,7 +132,7 @@ class Balancer(Construct):
             protocol=elbv2.Protocol.TCP,
             target_type=elbv2.TargetType.ALB,
             targets=[targets.AlbListenerTarget(to)],
-            health_check=health_check(check, answers=cookie_balancer.ANSWERED),
+            health_check=health_check(check, answers=cookie_balancer.ALB_HEALTHY_CODES),
         )
         # Not the service's tag: the nodes are in another group.
         Tags.of(group).add(ALB_TAG, listener.key)

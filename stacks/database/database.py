@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
+from denodo_ha.environment import names
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 
@@ -103,7 +104,7 @@ class Database(Construct):
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)  # so the library makes it
         # Nothing else in the templates tells the drill whose metadata is here (docs/drill.md).
-        resource.add_metadata("Denodo", {"Keeps": keeps})
+        resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: keeps})
         self.admin_secret = resource.attr_master_user_secret_secret_arn
 
 

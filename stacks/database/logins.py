@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.model.catalog import Component
 
 _LENGTH = 32
@@ -42,11 +42,11 @@ class Logins(Construct):
             component: secretsmanager.Secret(
                 self,
                 component,
-                secret_name=shared_metadata.secret_name(environment, cluster, component),
+                secret_name=node_metadata.secret_name(environment, cluster, component),
                 description=f"Login of {component} at the metadata database of {cluster}",
                 generate_secret_string=secretsmanager.SecretStringGenerator(
                     secret_string_template=json.dumps(
-                        {"dbname": database, "username": shared_metadata.logins(database)[0]}
+                        {"dbname": database, "username": node_metadata.database_users(database)[0]}
                     ),
                     generate_string_key="password",
                     exclude_punctuation=True,

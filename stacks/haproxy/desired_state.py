@@ -7,10 +7,9 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.config_file import Host, text
-from denodo_ha.environment.haproxy.systemd_unit import drop_in
-from denodo_ha.environment.haproxy.temporary_file import written
+from denodo_ha.environment import names
+from denodo_ha.environment.haproxy.config_file import Host, render_config, temporary_file
+from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
 from stacks.haproxy.instances import Proxies
 from stacks.nodes.program import Program
@@ -40,7 +39,7 @@ class ProxyState(Construct):
         super().__init__(scope, id_)
         stack = Stack.of(self)
         settings = environment.clusters[cluster].balancer.proxy
-        file = self._file(text(environment, cluster, HOST))
+        file = self._file(render_config(environment, cluster, HOST))
         resource = proxies.fleet.node.default_child
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # so the library makes it
         # Passed through, the nodes end TLS, and HAProxy needs no certificate.
@@ -48,7 +47,7 @@ class ProxyState(Construct):
         state = {
             "program": program.address,
             "file": file.s3_object_url,
-            "drop_in": drop_in(settings, HOST),
+            "drop_in": render_drop_in(settings, HOST),
             "certificate": tls.certificate if tls else None,
             "authority": tls.authority if tls and tls.mode == "reencrypt" else None,
             "health_port": settings.health_port,
@@ -57,7 +56,7 @@ class ProxyState(Construct):
         parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=node_names.haproxy_parameter(environment.name, cluster),
+            parameter_name=names.haproxy_parameter(environment.name, cluster),
             description=f"What the HAProxies of {cluster} shall be",
             string_value=stack.to_json_string(state),
         )
@@ -72,7 +71,7 @@ class ProxyState(Construct):
         proxies.fleet.node.add_dependency(parameter)
 
     def _file(self, content: str) -> assets.Asset:
-        with written(content) as path:
+        with temporary_file(content) as path:
             # Copied into the assembly at once.
             return assets.Asset(self, "File", path=path)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from aws_cdk import Stack
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.front_balancer import front
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.model.environment import Environment
 from stacks.haproxy.desired_state import ProxyState
 from stacks.haproxy.document import ROTATION, ProxyDocument
@@ -56,12 +56,12 @@ def behind_haproxy(
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
     assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws has refused it
-    parameter = node_names.haproxy_parameter(environment.name, name)
+    parameter = names.haproxy_parameter(environment.name, name)
     balancer = ProxiedBalancer(
         stack,
         "Balancer",
         balancer=cluster.balancer,
-        listeners=front(environment, cluster),
+        listeners=haproxy_front_listeners(environment, cluster),
         vpc=network.vpc,
         subnets=network.balancer_subnets,
         security_group=groups["balancer"],

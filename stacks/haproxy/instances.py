@@ -12,7 +12,7 @@ from constructs import Construct
 
 from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
-from denodo_ha.environment.names import BALANCER_TAG
+from denodo_ha.environment.names import BALANCER_TAG, METADATA
 from stacks.access.machine_role import machine_role
 from stacks.nodes.first_boot import PROXY, user_data
 
@@ -101,7 +101,7 @@ class Proxies(Construct):
         # L1: the L2 would open the instances' group by rules of its own.
         resource = self.fleet.node.default_child
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # so the library makes it
-        resource.add_metadata("Denodo", dict(serves))
+        resource.add_metadata(METADATA, dict(serves))
         resource.target_group_arns = [group.target_group_arn for group in groups]
         # First boot needs its rights and the way out, and CloudFormation knows of no such need.
         self.fleet.node.add_dependency(self.role)

@@ -1,7 +1,8 @@
 """What is behind a cluster's HAProxies, said in the template: it can't be read off any target."""
 
-from denodo_ha.environment.haproxy.routes import plan
+from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import HEALTH_PORT_METADATA, SERVES_METADATA
 
 
 def serves(environment: Environment, name: str) -> dict[str, object]:
@@ -10,7 +11,7 @@ def serves(environment: Environment, name: str) -> dict[str, object]:
     Health is where HAProxy itself is asked, and by which path for which port.
     """
     behind: dict[str, object] = {}
-    for route in plan(environment, name):
+    for route in haproxy_routes(environment, name):
         one: dict[str, object] = {
             "Nodes": [server.name for server in route.servers],
             "Port": route.servers[0].port,
@@ -19,4 +20,4 @@ def serves(environment: Environment, name: str) -> dict[str, object]:
             one["Path"] = route.check.ready
         behind[str(route.port)] = one
     health = environment.clusters[name].balancer.proxy.health_port
-    return {"Serves": behind, "HealthPort": health}
+    return {SERVES_METADATA: behind, HEALTH_PORT_METADATA: health}

@@ -26,8 +26,8 @@ def places(environment: Environment) -> list[Where]:
     if failover is not None:
         found.add(
             (
-                failover_plan.account(environment, failover),
-                failover_plan.region(environment, failover),
+                failover_plan.stack_account(environment, failover),
+                failover_plan.stack_region(environment, failover),
             )
         )
     return sorted(found)
@@ -37,7 +37,7 @@ def home(environment: Environment) -> Where:
     """The account and region that commands start from: the failover's, or the only cluster's."""
     failover = environment.failover
     if failover is not None:
-        return failover_plan.account(environment, failover), failover_plan.region(
+        return failover_plan.stack_account(environment, failover), failover_plan.stack_region(
             environment, failover
         )
     return places(environment)[0]

@@ -46,8 +46,8 @@ def given(loaded: Loaded) -> list[Given]:
             found.setdefault((one.account, one.region, one.kind, one.id), one)
     failover = environment.failover
     if failover is not None:
-        account = failover_plan.account(environment, failover)
-        region = failover_plan.region(environment, failover)
+        account = failover_plan.stack_account(environment, failover)
+        region = failover_plan.stack_region(environment, failover)
         told = (("name", failover.zone.name),)
         zone = Given(account, region, "hosted-zone", failover.zone.id, told)
         found.setdefault((account, region, "hosted-zone", failover.zone.id), zone)

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from denodo_ha.environment import names as naming
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
 from tools.local_aws.credentials import Access
@@ -56,7 +56,7 @@ class Group:
     @property
     def key(self) -> str:
         """The service or node that it is for."""
-        return self.tags.get(naming.SERVICE_TAG) or self.tags.get(naming.NODE_TAG, "?")
+        return self.tags.get(names.SERVICE_TAG) or self.tags.get(names.NODE_TAG, "?")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Cluster:
     def __init__(self, endpoint: str, environment: Environment, name: str) -> None:
         self.name = name
         self.settings = environment.clusters[name]
-        self.stack = naming.cluster_stack(environment.name, name)
+        self.stack = names.cluster_stack(environment.name, name)
         self.access = Access(endpoint, self.settings.account, self.settings.region)
 
     @cached_property
@@ -119,9 +119,9 @@ class Cluster:
     def nodes(self) -> dict[str, Node]:
         """The nodes by name: the outputs name their instances."""
         ids = {
-            self.outputs[naming.node_output(name)]: name
+            self.outputs[names.node_id_output(name)]: name
             for name in self.settings.nodes
-            if naming.node_output(name) in self.outputs
+            if names.node_id_output(name) in self.outputs
         }
         if not ids:
             return {}
@@ -188,10 +188,10 @@ class Cluster:
         (tagged,) = client.describe_tags(ResourceArns=[arn])["TagDescriptions"]
         health = client.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
         known = (*self.nodes.values(), *self.proxies.values())
-        names = {node.instance_id: node.name for node in known}
+        node_names = {node.instance_id: node.name for node in known}
         targets = [
             Target(
-                names.get(one["Target"]["Id"], one["Target"]["Id"]),
+                node_names.get(one["Target"]["Id"], one["Target"]["Id"]),
                 one["Target"]["Id"],
                 one["Target"]["Port"],
                 one["TargetHealth"]["State"],
@@ -220,8 +220,8 @@ class Topology:
         self._access: Access | None = None
         if failover is not None:
             account, region = (
-                failover_plan.account(environment, failover),
-                failover_plan.region(environment, failover),
+                failover_plan.stack_account(environment, failover),
+                failover_plan.stack_region(environment, failover),
             )
             self._access = Access(endpoint, account, region)
 
@@ -230,8 +230,8 @@ class Topology:
         """The name that clients use, empty without failover."""
         if self._access is None:
             return ""
-        stack = naming.failover_stack(self.environment.name)
-        return _outputs(self._access, stack).get(naming.ENDPOINT, "")
+        stack = names.failover_stack(self.environment.name)
+        return _outputs(self._access, stack).get(names.ENDPOINT, "")
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -239,7 +239,7 @@ class Topology:
         failover = self.environment.failover
         if self._access is None or failover is None:
             return ()
-        name = f"{failover_plan.endpoint(failover)}."
+        name = f"{failover_plan.dns_name(failover)}."
         answer = self._access.client("route53").list_resource_record_sets(
             HostedZoneId=failover.zone.id
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
@@ -77,7 +77,7 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                     at_key=True,
                     lacks=(*path, "network", "zones" if given else "vpc"),
                 )
-        if len(zones(cluster)) < limits.DATABASE_ZONES.value:
+        if len(node_metadata.database_subnets(cluster)) < limits.DATABASE_ZONES.value:
             yield Problem(
                 (*path, "catalog"),
                 "has subnets in one zone only",
@@ -87,16 +87,6 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                 since=((*path, "network", "zones"), (*path, "network", "vpc")),
                 lacks=(*path, "network", "zones", ANY),
             )
-
-
-def zones(cluster: Cluster) -> dict[str, str | None]:
-    """The zones that the database may be in, with its subnet there in an existing VPC."""
-    given, network = cluster.catalog, cluster.network
-    own = given.subnets if given else {}
-    if network.vpc is None:
-        return dict.fromkeys(network.zones)
-    found = {zone: own.get(zone, of.nodes) for zone, of in network.zones.items()}
-    return {zone: subnet for zone, subnet in found.items() if subnet is not None}
 
 
 def private_subnets(environment: Environment) -> Iterator[Problem]:
@@ -220,7 +210,7 @@ def where_secrets_are(environment: Environment) -> Iterator[Problem]:
 def loosened(environment: Environment) -> Iterator[Problem]:
     """What makes the data easier to lose is said at every synth."""
     for name, cluster, catalog in _catalogs(environment):
-        if not shared_metadata.makes_database(cluster):
+        if not node_metadata.creates_database(cluster):
             continue
         for key, consequence, remedy in _LOOSENED:
             if not getattr(catalog, key):
