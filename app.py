@@ -10,7 +10,7 @@ from denodo_ha.environment.loading.configuration_file import chosen, find
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from hosts import archive
-from stacks.environment import compose
+from stacks.composition import compose
 
 ROOT = Path(__file__).parent
 
@@ -27,7 +27,7 @@ def main() -> None:
         # The CDK copies an asset into the cloud assembly when its construct is made.
         node = archive.write("denodo", Path(folder) / "node.zip")
         haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
-        compose(app, loaded=loaded, program=str(node), proxy_program=str(haproxy))
+        compose(app, loaded=loaded, node_program=str(node), haproxy_program=str(haproxy))
     app.synth()
 
 

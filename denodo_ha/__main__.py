@@ -7,7 +7,7 @@ import sys
 import typer
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build, give_up
+from denodo_ha.cli.main import COMMANDS, build_program, exit_with_error
 
 
 def main() -> None:
@@ -28,10 +28,10 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        build(COMMANDS)(prog_name="denodo-ha")
+        build_program(COMMANDS)(prog_name="denodo-ha")
     except Exception as error:  # noqa: BLE001 - nobody at 3 a.m. reads a traceback
         try:
-            give_up(error)
+            exit_with_error(error)
         except typer.Exit as end:
             sys.exit(end.exit_code)
 

@@ -180,7 +180,9 @@ def _aliases(tree: ast.Module) -> set[str]:
 
 def test_the_checks_find_what_they_look_for() -> None:
     """The sources are there, and the app does read the context, as only it may."""
-    assert {"denodo_ha.environment.model.environment", "stacks.cluster", "app"} <= set(PRODUCT)
+    assert {"denodo_ha.environment.model.environment", "stacks.cluster_stack", "app"} <= set(
+        PRODUCT
+    )
     names = {node.attr for node in ast.walk(PRODUCT["app"]) if isinstance(node, ast.Attribute)}
     assert "get_all_context" in names & ASKING
     assert "ec2" in _aliases(PRODUCT["stacks.network.network"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from denodo_ha.aws.clock import Clock, RealClock
+from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli.configuration_choice import ROOT
 from denodo_ha.cli.errors import Failed
 

@@ -1,34 +1,123 @@
-"""The templates in a folder that `cdk synth` has written, such as cdk.out."""
+"""The stacks in cloud assemblies, which are folders that `cdk synth` has written (`cdk.out`)."""
 
 import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.aws.template_document import Template
+from denodo_ha.aws.template_document import Template, read_template_file
 from denodo_ha.cli.errors import UsageError
 
-_STACK = "aws:cloudformation:stack"
+_MANIFEST = "manifest.json"
+_STACK_TYPE = "aws:cloudformation:stack"
+_ASSEMBLY_TYPE = "cdk:cloud-assembly"
+_ENVIRONMENT = re.compile(r"aws://([^/]+)/(.+)")
+_ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 
 
-def templates(folder: Path) -> dict[str, Template]:
-    """The templates of a cloud assembly by their stack's name.
+@dataclass(frozen=True)
+class SynthesisedStack:
+    """A template with the environment of its stack.
+
+    Attributes:
+        name: the stack's name; for a single template file, the file's name.
+        region: the region, or the stack's name where the region is not known.
+        account: the account, empty where it is not known.
+        template: the template's data.
+    """
+
+    name: str
+    region: str
+    account: str
+    template: Template = field(repr=False)
+
+    @cached_property
+    def resources(self) -> Mapping[str, Any]:
+        """The resources by logical id, without entries that are not resources."""
+        return {
+            id_: resource
+            for id_, resource in self.template["Resources"].items()
+            if isinstance(resource, dict) and "Type" in resource
+        }
+
+
+def read_templates(folder: Path) -> dict[str, Template]:
+    """Return the templates of a cloud assembly by stack name.
 
     Raises:
-        UsageError: the folder is none.
+        UsageError: The folder is not a cloud assembly.
     """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-        found = {
-            str(one.get("properties", {}).get("stackName", id_)): json.loads(
-                (folder / one["properties"]["templateFile"]).read_text("utf-8")
-            )
-            for id_, one in manifest["artifacts"].items()
-            if one["type"] == _STACK
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    return {stack.name: stack.template for stack in _read_assembly(folder)}
+
+
+def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
+    """Return the stacks of cloud assemblies and of single template files, in their order.
+
+    Raises:
+        UsageError: A path is neither, two stacks have the same name, or there is no stack.
+    """
+    stacks = [
+        stack
+        for path in paths
+        for stack in (_read_assembly(path) if path.is_dir() else [_read_file(path)])
+    ]
+    names = [stack.name for stack in stacks]
+    for name in names:
+        if names.count(name) > 1:
+            message = f"{name}: two of the stacks have this name; give one of them"
+            raise UsageError(message)
+    if not stacks:
+        raise UsageError("there is no stack in these paths; run `make synth` first")
+    return tuple(stacks)
+
+
+def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
+    manifest = folder / _MANIFEST
+    if not manifest.is_file():
         message = (
-            f"{folder} is no folder of `cdk synth`: {error}; make one with `npx cdk synth -c "
-            f"config=CONFIG --output {folder}`"
+            f"{folder}: has no {_MANIFEST}, so it is not a cdk.out folder; write one with "
+            f"`npx cdk synth -c config=CONFIG --output {folder}`"
         )
+        raise UsageError(message)
+    try:
+        artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+        for name, artifact in artifacts.items():
+            settings = artifact.get("properties", {})
+            if artifact["type"] == _ASSEMBLY_TYPE:
+                yield from _read_assembly(folder / settings["directoryName"])
+            if artifact["type"] == _STACK_TYPE:
+                template = read_template_file(folder / settings["templateFile"])
+                environment = artifact.get("environment", "")
+                yield _stack(settings.get("stackName", name), environment, template)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{manifest}: is not the manifest of a cloud assembly ({error!r})"
         raise UsageError(message) from None
-    return found
+
+
+def _read_file(file: Path) -> SynthesisedStack:
+    name = file.name.removesuffix(file.suffix).removesuffix(".template")
+    return _stack(name, "", read_template_file(file))
+
+
+def _stack(name: str, environment: str, template: Template) -> SynthesisedStack:
+    match = _ENVIRONMENT.fullmatch(environment)
+    account, region = match.groups() if match else ("", "")
+    if not region or region.startswith("unknown-"):
+        region = _region_of_zones(template) or name
+    return SynthesisedStack(
+        name, region, "" if account.startswith("unknown-") else account, template
+    )
+
+
+def _region_of_zones(template: Template) -> str | None:
+    """Return the region of the Availability Zones that a template names."""
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties") if isinstance(resource, dict) else None
+        zone = properties.get("AvailabilityZone") if isinstance(properties, dict) else None
+        match = _ZONE.fullmatch(zone) if isinstance(zone, str) else None
+        if match:
+            return match.group(1)
+    return None

@@ -1,71 +1,140 @@
-"""A deployed template as plain data, whichever way CloudFormation gives it back.
+"""CloudFormation templates as plain data, from a file or from a deployed stack.
 
-The CDK CLI sends small templates as YAML, so that is what comes back, as text. The short forms
-(`!Ref x`) become the long ones (`{"Ref": "x"}`), as JSON has them.
+A template is JSON, or YAML with short tags; the CDK CLI sends small templates as YAML. A short tag
+(`!Ref x`) becomes its long form (`{"Ref": "x"}`), which is how JSON has it.
 """
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.errors import Failed, UsageError
 
 Template = Mapping[str, Any]
 
-_BARE = {"Ref", "Condition"}
+_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
+"""The short tags whose long form has no `Fn::` (AWS, CloudFormation intrinsic functions)."""
 
 
-def parse(body: str | Mapping[str, Any]) -> Template:
-    """The template of `get_template`: text of JSON or YAML, or a dict already.
+def parse_template(body: str | Template) -> Template:
+    """Return a deployed template as data.
+
+    Args:
+        body: the template of CloudFormation's `GetTemplate`: a mapping for JSON, else text.
 
     Raises:
-        Failed: it is neither.
+        Failed: The body is not a template.
     """
     if not isinstance(body, str):
         return body
     try:
-        parsed = json.loads(body) if body.lstrip().startswith("{") else _yaml().load(body)
-    except (ValueError, YAMLError) as error:
-        message = f"the deployed template cannot be read: {' '.join(str(error).split())}"
+        template = _parse(body, json_only=False)
+    except _TemplateSyntaxError as problem:
+        message = f"the deployed template cannot be read: {problem.text}{problem.position}"
         raise Failed(message) from None
-    if not isinstance(parsed, dict):
-        raise Failed("the deployed template cannot be read: it is no map")
-    return parsed
+    if not isinstance(template, dict):
+        raise Failed("the deployed template cannot be read: it is not a mapping")
+    return template
 
 
-class _Constructor(SafeConstructor):
-    """Plain data, where a date stays the text that it is."""
+def read_template_file(file: Path) -> dict[str, Any]:
+    """Return the template in a file as data.
+
+    Raises:
+        UsageError: The file cannot be read, or is not a template.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = f"{file}: {error.strerror or error}; give a cdk.out folder or template files"
+        raise UsageError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        raise UsageError(message) from None
+    json_only = file.suffix == ".json"
+    try:
+        template = _parse(text, json_only=json_only)
+    except _TemplateSyntaxError as problem:
+        expected = "JSON" if json_only and text.lstrip().startswith("{") else "JSON or YAML"
+        message = f"{file}{problem.position}: {problem.text}; the file must be {expected}"
+        raise UsageError(message) from None
+    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+        message = (
+            f"{file}: has no Resources, so it is not a template; "
+            "give a cdk.out folder or CloudFormation templates"
+        )
+        raise UsageError(message)
+    return template
 
 
-def _intrinsic(constructor: SafeConstructor, tag: str, node: Node) -> dict[str, Any]:
-    """`!Name value` in the long form."""
+class _TemplateSyntaxError(Exception):
+    """Text that is neither JSON nor YAML.
+
+    Attributes:
+        text: the parser's message, on one line.
+        position: `:LINE:COLUMN`, empty where the parser does not tell it.
+    """
+
+    def __init__(self, text: object, line: int | None, column: int | None) -> None:
+        super().__init__(text)
+        self.text = " ".join(str(text).split())
+        self.position = "" if line is None else f":{line}:{column}"
+
+
+def _parse(text: str, *, json_only: bool) -> Any:
+    """Parse JSON or YAML.
+
+    Args:
+        text: the text.
+        json_only: whether text that begins as a JSON object must be JSON. Else it may be YAML,
+            which also begins so in its flow style.
+
+    Raises:
+        _TemplateSyntaxError: The text is neither.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            if json_only:
+                raise _TemplateSyntaxError(error.msg, error.lineno, error.colno) from None
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _TemplateConstructor
+    try:
+        return yaml.load(text)
+    except (YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        raise _TemplateSyntaxError(getattr(error, "problem", None) or error, line, column) from None
+
+
+class _TemplateConstructor(SafeConstructor):
+    """Constructor of plain data: short tags become their long form, dates remain text."""
+
+
+def _long_form(constructor: SafeConstructor, tag: str, node: Node) -> dict[str, Any]:
+    """Return the long form of `!Tag value`."""
     value: Any
-    if isinstance(node, ScalarNode):
-        value = constructor.construct_scalar(node)
+    if isinstance(node, SequenceNode):
+        value = constructor.construct_sequence(node, deep=True)
     elif isinstance(node, MappingNode):
         value = constructor.construct_mapping(node, deep=True)
     else:
-        value = constructor.construct_sequence(node, deep=True)
-    name = tag.removeprefix("!")
-    if name == "GetAtt" and isinstance(value, str):
+        value = constructor.construct_scalar(node)
+    if tag == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
-    return {name if name in _BARE else f"Fn::{name}": value}
+    return {tag if tag in _WITHOUT_PREFIX else f"Fn::{tag}": value}
 
 
-def _text(constructor: SafeConstructor, node: ScalarNode) -> Any:
-    return constructor.construct_scalar(node)
+def _text(constructor: SafeConstructor, node: Node) -> str:
+    return str(constructor.construct_scalar(node))
 
 
-_Constructor.add_multi_constructor("!", _intrinsic)
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    return yaml
+_TemplateConstructor.add_multi_constructor("!", _long_form)
+_TemplateConstructor.add_constructor("tag:yaml.org,2002:timestamp", _text)

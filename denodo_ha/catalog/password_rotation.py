@@ -47,7 +47,7 @@ def rotate(aws: Aws, metadata: Metadata, reach: Reach, component: Component) -> 
             raise Refused(message)
         password = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         _set(found, roles, login, other, password)
-        logins.put(aws, metadata.place.region, login, username=other, password=password)
+        logins.put(aws, metadata.location.region, login, username=other, password=password)
     return other
 
 
@@ -94,7 +94,7 @@ def _login(aws: Aws, metadata: Metadata, component: Component) -> Login:
         listed = ", ".join(metadata.secrets) or "none"
         message = f"{component} has no database in {metadata.stack.name}; there is {listed}"
         raise UsageError(message)
-    return logins.read(aws, metadata.place.region, metadata.secrets[component])
+    return logins.read(aws, metadata.location.region, metadata.secrets[component])
 
 
 def _other(login: Login) -> str:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 _PREFIX = f"{configuration_file.KEY}="
 
 
-def chosen(choice: str, *, deploying: bool = True) -> Loaded:
+def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
     """The configuration of a path or a name; `config=NAME`, as cdk has it, is understood too.
 
     Args:
@@ -19,10 +19,10 @@ def chosen(choice: str, *, deploying: bool = True) -> Loaded:
     Raises:
         ConfigError: there is no such file, or it cannot be used.
     """
-    return load(file(choice), deploying=deploying)
+    return load(configuration_path(choice), deploying=deploying)
 
 
-def file(choice: str) -> Path:
+def configuration_path(choice: str) -> Path:
     """The file of a path or a name.
 
     Raises:
@@ -31,12 +31,12 @@ def file(choice: str) -> Path:
     return configuration_file.find(choice.removeprefix(_PREFIX), ROOT)
 
 
-def complete(begun: str) -> list[str]:
+def complete_configuration(begun: str) -> list[str]:
     """The names that begin so, for the shell."""
     names = {
-        file.stem
+        path.stem
         for folder in ("config", "config/examples")
-        for file in (ROOT / folder).glob("*.yaml")
-        if not file.stem.endswith(".pins")
+        for path in (ROOT / folder).glob("*.yaml")
+        if not path.stem.endswith(".pins")
     }
     return sorted(name for name in names if name.startswith(begun))

@@ -13,10 +13,10 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from denodo_ha.aws.error_translation import translated
+from denodo_ha.aws.error_translation import translate_error
 from denodo_ha.cli import exit_codes, logging_setup
 from denodo_ha.cli.configuration_choice import ROOT
-from denodo_ha.cli.errors import Interrupted, OpsError
+from denodo_ha.cli.errors import CommandError, Interrupted
 from denodo_ha.environment.loading.problem import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ class Commands(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (OpsError, ConfigError, BotoCoreError, ClientError, KeyboardInterrupt) as error:
-            give_up(error)
+        except (CommandError, ConfigError, BotoCoreError, ClientError, KeyboardInterrupt) as error:
+            exit_with_error(error)
 
 
-def give_up(error: BaseException) -> NoReturn:
+def exit_with_error(error: BaseException) -> NoReturn:
     """Say what went wrong on stderr, and end with its exit code."""
     message, code = _said(error)
     _log.debug("this is where it went wrong", exc_info=error)
@@ -72,10 +72,10 @@ def _said(error: BaseException) -> tuple[str, int]:
     match error:
         case ConfigError():
             return str(error), exit_codes.USAGE
-        case OpsError():
+        case CommandError():
             return f"denodo-ha: {error}", error.exit
         case BotoCoreError() | ClientError():
-            return _said(translated(error))
+            return _said(translate_error(error))
         case KeyboardInterrupt():
             return _said(Interrupted("interrupted"))
         case _:
@@ -130,7 +130,7 @@ def _begin(
     logging_setup.set_up(log_format, verbose)
 
 
-def build(commands: dict[str, tuple[str, ...]]) -> typer.Typer:
+def build_program(commands: dict[str, tuple[str, ...]]) -> typer.Typer:
     """The program with these commands."""
     program = typer.Typer(
         name="denodo-ha",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import ClusterState, Situation
@@ -12,7 +13,6 @@ from denodo_ha.drill.model import Key, Model
 from denodo_ha.drill.notes import notes
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.reading.stacks import stacks
 from denodo_ha.drill.scenarios import scenarios
 
 
@@ -56,7 +56,7 @@ def drill_paths(paths: Iterable[Path], drained: Iterable[str] = ()) -> Drilled:
     Raises:
         UsageError: a path is no template, there is no cluster, or no such node.
     """
-    model = build(stacks(paths))
+    model = build(read_stacks(paths))
     if not model.clusters:
         raise UsageError(
             "none of these templates has a balancer or an instance, so there is nothing to lose"

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from denodo_ha.cli import exit_codes, options
-from denodo_ha.cli.configuration_choice import chosen as loaded
-from denodo_ha.cli.errors import Failed, Interrupted, OpsError, Refused, UsageError
+from denodo_ha.cli.configuration_choice import load_configuration as loaded
+from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.haproxy import remote_hosts
@@ -235,7 +235,7 @@ def _hosts(host: str | None, user: str | None, place: Place) -> remote_hosts.Hos
     return None
 
 
-_KINDS: dict[int, type[OpsError]] = {
+_KINDS: dict[int, type[CommandError]] = {
     exit_codes.USAGE: UsageError,
     exit_codes.REFUSED: Refused,
     exit_codes.FAILED: Failed,

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from denodo_ha.aws.concurrency import together
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
-from denodo_ha.deployed.node_agent import Ended
-from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, DRAIN_S, ENABLE_S, Haproxies
+from denodo_ha.deployed.node_agent import CommandResult
+from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
 from denodo_ha.haproxy.ssh import Shells
 from hosts.haproxy.sockets import Place
 
@@ -33,7 +33,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
-class Hosts(Haproxies):
+class Hosts(HaproxyFleet):
     """HAProxies by their hosts' names.
 
     Attributes:
@@ -127,8 +127,8 @@ class Hosts(Haproxies):
         *,
         wait: bool = True,
         force: bool = False,
-    ) -> dict[str, Ended]:
-        """Run the program on hosts; see `Haproxies`.
+    ) -> dict[str, CommandResult]:
+        """Run the program on hosts; see `HaproxyFleet`.
 
         Raises:
             UsageError: the node's name is none.
@@ -139,7 +139,7 @@ class Hosts(Haproxies):
         command = self._command(action, node, seconds, wait=wait, force=force)
         ids, shells = list(ids), Shells()
 
-        def one(host: str) -> Ended:
+        def one(host: str) -> CommandResult:
             target = f"{self.user}@{host}" if self.user else host
             return shells.run(
                 target,
@@ -149,7 +149,7 @@ class Hosts(Haproxies):
             )
 
         with shells:
-            return dict(zip(ids, together(one, ids, workers=len(ids)), strict=True))
+            return dict(zip(ids, map_concurrently(one, ids, workers=len(ids)), strict=True))
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
         """What a host's shell is given."""

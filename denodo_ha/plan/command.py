@@ -48,7 +48,7 @@ def plan(
         denodo-ha plan -c prod
     """
     if base is not None and new is not None:
-        before, after = cloud_assembly.templates(base), cloud_assembly.templates(new)
+        before, after = cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
     elif config is not None:
         before, after = _deployed(config, base, region, profile)
     else:
@@ -71,7 +71,9 @@ def _deployed(
 ) -> tuple[dict[str, Template], dict[str, Template]]:
     """The templates of clusters and their metadata as deployed, and as they would be."""
     aws = Aws(profile=profile)
-    site = environment_locator.find(aws, config=config, environment=None, regions=regions)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=None, regions=regions
+    )
     kept = [
         replace(place, stack=names.catalog_stack(site.environment, place.name))
         for place in site.reachable
@@ -80,17 +82,17 @@ def _deployed(
     before: dict[str, Template] = {}
     for place in wanted:
         try:
-            before[place.stack] = stack.read(aws, place).template
+            before[place.stack] = stack.read_stack(aws, place).template
         except NotFound:
             # All that is in it is new.
             continue
     if folder is not None:
-        after = cloud_assembly.templates(folder)
+        after = cloud_assembly.read_templates(folder)
     else:
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as made:
             out = Path(made) / "cdk.out"
-            Cdk(profile).synth(configuration_choice.file(config), out)
-            after = cloud_assembly.templates(out)
+            Cdk(profile).synth(configuration_choice.configuration_path(config), out)
+            after = cloud_assembly.read_templates(out)
     here = {place.stack for place in wanted}
     return before, {name: template for name, template in after.items() if name in here}
 

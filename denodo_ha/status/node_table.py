@@ -28,7 +28,7 @@ def nodes(
     """
     if config is None:
         raise UsageError("which environment? Give -c CONFIG (a path, or a name of config/)")
-    rows = rows_of(configuration_choice.chosen(config, deploying=False).environment)
+    rows = rows_of(configuration_choice.load_configuration(config, deploying=False).environment)
     if form is options.DocumentFormat.json:
         keys = [column.lower() for column in _COLUMNS]
         print_json([dict(zip(keys, row, strict=True)) for row in rows])

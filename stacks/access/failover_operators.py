@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from denodo_ha.environment.derived import failover_plan
-from stacks.access.grants import STACK_READS
+from stacks.access.cluster_grants import STACK_READS
 
 _CHECK_READS = (
     "route53:GetHealthCheck",
@@ -19,7 +19,7 @@ _HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTarg
 Reference): bounded by region."""
 
 
-class OperatorPolicy(Construct):
+class FailoverOperatorPolicy(Construct):
     """A managed policy for the people who run `denodo-ha failover`; it is attached to nobody.
 
     It changes nothing but the switch: metrics are bounded by namespace and region, as CloudWatch

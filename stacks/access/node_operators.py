@@ -6,7 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.access.grants import Grants
+from stacks.access.cluster_grants import ClusterGrants
 
 _READS = (
     "ec2:DescribeInstances",
@@ -50,7 +50,7 @@ class NodeOperatorPolicy(Construct):
             existing: ids of instances that existed before, which do not have our tags.
         """
         super().__init__(scope, id_)
-        grants = Grants(Stack.of(self), environment, cluster)
+        grants = ClusterGrants(Stack.of(self), environment, cluster)
         statements = []
         if document is not None:
             statements += [grants.send("RunTheDocument", [document]), grants.send_to("OnTheNodes")]
@@ -82,7 +82,7 @@ class NodeOperatorPolicy(Construct):
         self.arn = policy.managed_policy_arn
 
 
-def _take_out_and_bring_back(grants: Grants) -> iam.PolicyStatement:
+def _take_out_and_bring_back(grants: ClusterGrants) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="TakeOutAndBringBack",
         actions=[

@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from denodo_ha.environment.names import SERVICE_TAG
-from stacks.access.grants import Grants
+from stacks.access.cluster_grants import ClusterGrants
 
 _READS = ("ec2:DescribeInstances", "elasticloadbalancing:DescribeTargetHealth")
 _HAPROXY_READS = ("ec2:DescribeInstances", "ssm:GetCommandInvocation")
@@ -47,7 +47,7 @@ class SolutionManagerPolicy(Construct):
             existing: ids of instances that existed before, which do not have our tags.
         """
         super().__init__(scope, id_)
-        grants = Grants(Stack.of(self), environment, cluster)
+        grants = ClusterGrants(Stack.of(self), environment, cluster)
         balance = grants.send_to_haproxies(haproxy) if haproxy else _groups(grants)
         policy = iam.ManagedPolicy(
             self,
@@ -65,7 +65,7 @@ class SolutionManagerPolicy(Construct):
         self.arn = policy.managed_policy_arn
 
 
-def _groups(grants: Grants) -> list[iam.PolicyStatement]:
+def _groups(grants: ClusterGrants) -> list[iam.PolicyStatement]:
     """Deregister from the groups of services, and register in all."""
     groups = [grants.arn("elasticloadbalancing", "targetgroup", "*/*")]
     tagged = grants.tagged("aws:ResourceTag")

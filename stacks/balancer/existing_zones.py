@@ -3,7 +3,7 @@
 from denodo_ha.environment.model.cluster import Cluster
 
 
-def zones_of_existing(cluster: Cluster) -> dict[str, str]:
+def zones_of_existing_resources(cluster: Cluster) -> dict[str, str]:
     """The zones of a cluster's existing subnets and instances, by id.
 
     They stand in the template's metadata, where `denodo-ha drill` learns what a lost zone takes.

@@ -10,7 +10,7 @@ from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from stacks.balancer.fingerprint import fingerprint
 
 
-class Switch(Construct):
+class FailoverSwitch(Construct):
     """Healthy until a datapoint of 1 says that the secondary shall answer, and from a 0 on again.
 
     One datapoint holds: without new ones the last known status counts, and before the first one

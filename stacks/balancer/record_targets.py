@@ -5,7 +5,7 @@ from aws_cdk import aws_route53 as route53
 
 
 @jsii.implements(route53.IAliasRecordTarget)
-class BalancerAlias:
+class LoadBalancerAlias:
     """An alias to a balancer of another stack, healthy as long as the balancer's targets are.
 
     The library's own target takes a construct of the same stack only.

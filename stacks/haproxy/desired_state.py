@@ -11,14 +11,14 @@ from denodo_ha.environment import names
 from denodo_ha.environment.haproxy.config_file import Host, render_config, temporary_file
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
-from stacks.haproxy.instances import Proxies
-from stacks.nodes.program import Program
+from stacks.haproxy.instances import HaproxyInstances
+from stacks.nodes.program_asset import ProgramAsset
 
 HOST = Host(behind_proxy=True)
 """HAProxy's host as our stacks make it."""
 
 
-class ProxyState(Construct):
+class HaproxyState(Construct):
     """The parameter that the HAProxies read, and what their role needs to follow it.
 
     The file is an object of the bucket that the CDK publishes to, named by its content: it may be
@@ -33,8 +33,8 @@ class ProxyState(Construct):
         *,
         environment: Environment,
         cluster: str,
-        proxies: Proxies,
-        program: Program,
+        proxies: HaproxyInstances,
+        program: ProgramAsset,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)

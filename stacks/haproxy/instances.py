@@ -13,8 +13,8 @@ from constructs import Construct
 from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
 from denodo_ha.environment.names import BALANCER_TAG, METADATA
-from stacks.access.machine_role import machine_role
-from stacks.nodes.first_boot import PROXY, user_data
+from stacks.access.machine_permissions import make_machine_role
+from stacks.nodes.first_boot import HAPROXY, first_boot_user_data
 
 _QUIET = (
     autoscaling.ScalingProcess.HEALTH_CHECK,
@@ -26,7 +26,7 @@ _QUIET = (
 """What must not come in between while instances are replaced (AWS, UpdatePolicy attribute)."""
 
 
-class Proxies(Construct):
+class HaproxyInstances(Construct):
     """An Auto Scaling group of HAProxies over the cluster's zones.
 
     Another image or type replaces them one at a time: a new one comes first, and says that it
@@ -71,7 +71,7 @@ class Proxies(Construct):
             serves: what is behind them, for whoever reads the template.
         """
         super().__init__(scope, id_)
-        self.role = machine_role(self, machine.role_policies)
+        self.role = make_machine_role(self, machine.role_policies)
         subnets = [*subnets]
         self.fleet = autoscaling.AutoScalingGroup(
             self,
@@ -138,5 +138,5 @@ class Proxies(Construct):
                     ),
                 )
             ],
-            user_data=user_data(parameter=parameter, region=region, kind=PROXY),
+            user_data=first_boot_user_data(parameter=parameter, region=region, kind=HAPROXY),
         )

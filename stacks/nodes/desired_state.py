@@ -11,7 +11,7 @@ from denodo_ha.environment.derived.node_state import Deployed, desired_state, no
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import NODE_TAG
 from stacks.nodes.node import Node
-from stacks.nodes.program import Program
+from stacks.nodes.program_asset import ProgramAsset
 
 
 class NodeState(Construct):
@@ -31,7 +31,7 @@ class NodeState(Construct):
         node: Node,
         instance_type: str,
         rmi_host: str,
-        program: Program,
+        program: ProgramAsset,
     ) -> None:
         """Make the parameter.
 
@@ -73,7 +73,7 @@ class NodeState(Construct):
         self._wait(resource, environment.denodo.start_limit)
 
     def _permit(
-        self, role: iam.Role, stack: Stack, program: Program, arns: tuple[str, ...]
+        self, role: iam.Role, stack: Stack, program: ProgramAsset, arns: tuple[str, ...]
     ) -> None:
         role.add_to_policy(
             iam.PolicyStatement(

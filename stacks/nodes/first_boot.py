@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_ec2 as ec2
 
-PROGRAM_FOLDER = "/opt/denodo-node"
+NODE_PROGRAM_FOLDER = "/opt/denodo-node"
 """Where the nodes have their program; `hosts/denodo/update.py` says the same."""
-PROXY_FOLDER = "/opt/denodo-haproxy"
+HAPROXY_PROGRAM_FOLDER = "/opt/denodo-haproxy"
 """Where HAProxy's hosts have theirs; `hosts/haproxy/program_update.py` says the same."""
 INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
 """Where cloud-init, which runs the user data, writes the instance's id."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class MachineKind:
     """What differs between kinds of machines.
 
     Attributes:
@@ -41,12 +41,12 @@ class Kind:
     begin: str
 
 
-NODE = Kind(
+NODE = MachineKind(
     title="a Denodo node",
     word="node",
     name="denodo-node",
     package="node",
-    folder=PROGRAM_FOLDER,
+    folder=NODE_PROGRAM_FOLDER,
     document="docs/node.md",
     signal=r"""
         # CloudFormation shows the id of a signal in the events of the stack.
@@ -58,12 +58,12 @@ lacks=$(python3 -m node install --parameter "$parameter" --region "$region" 2>&1
 systemctl start --no-block denodo-node denodo-node-ready
 """,
 )
-PROXY = Kind(
+HAPROXY = MachineKind(
     title="a HAProxy host",
     word="host",
     name="denodo-haproxy",
     package="haproxy",
-    folder=PROXY_FOLDER,
+    folder=HAPROXY_PROGRAM_FOLDER,
     document="docs/haproxy-aws.md",
     signal=r"""
         # The signals of an Auto Scaling group carry the ids of its instances.
@@ -143,7 +143,7 @@ cd "$folder/current" || fail "$folder/current cannot be entered"
 @BEGIN@"""
 
 
-def user_data(*, parameter: str, region: str, kind: Kind = NODE) -> ec2.UserData:
+def first_boot_user_data(*, parameter: str, region: str, kind: MachineKind = NODE) -> ec2.UserData:
     """The user data of a machine.
 
     Args:
@@ -151,14 +151,14 @@ def user_data(*, parameter: str, region: str, kind: Kind = NODE) -> ec2.UserData
         region: the parameter's region.
         kind: what it is.
     """
-    return ec2.UserData.custom(script(parameter=parameter, region=region, kind=kind))
+    return ec2.UserData.custom(first_boot_script(parameter=parameter, region=region, kind=kind))
 
 
-def script(
+def first_boot_script(
     *,
     parameter: str,
     region: str,
-    kind: Kind = NODE,
+    kind: MachineKind = NODE,
     folder: str = "",
     pause: str = "15",
     instance: str = INSTANCE_FILE,

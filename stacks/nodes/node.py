@@ -7,8 +7,8 @@ from constructs import Construct
 
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.names import NODE_TAG
-from stacks.access.machine_role import machine_role
-from stacks.nodes.first_boot import user_data
+from stacks.access.machine_permissions import make_machine_role
+from stacks.nodes.first_boot import first_boot_user_data
 
 DATA_DEVICE = "/dev/sdf"
 
@@ -56,7 +56,7 @@ class Node(Construct):
             parameter: name of the parameter with its desired state; None: the image is all.
         """
         super().__init__(scope, id_)
-        self.role = machine_role(self, machine.role_policies)
+        self.role = make_machine_role(self, machine.role_policies)
         instance = ec2.Instance(
             self,
             "Instance",
@@ -77,7 +77,9 @@ class Node(Construct):
                 if machine.key
                 else None
             ),
-            user_data=user_data(parameter=parameter, region=region) if parameter else None,
+            user_data=first_boot_user_data(parameter=parameter, region=region)
+            if parameter
+            else None,
         )
         # First boot may need the way out, and CloudFormation knows of no such need.
         instance.node.add_dependency(subnet.internet_connectivity_established)

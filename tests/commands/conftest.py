@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account import catalog_cloud
 from tests.commands.account.catalog_cloud import STACK, Catalog
@@ -98,7 +98,7 @@ def denodo_ha() -> Run:
     """Runs a command in this process, as `denodo-ha …` would; not its `main`."""
 
     def run(*arguments: str, commands: dict[str, tuple[str, ...]] | None = None) -> Result:
-        return CliRunner().invoke(build(commands or COMMANDS), [*arguments])
+        return CliRunner().invoke(build_program(commands or COMMANDS), [*arguments])
 
     return run
 

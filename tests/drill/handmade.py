@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.reading.stacks import Stack
-from denodo_ha.drill.reading.template_file import read
 
 Data = dict[str, Any]
 Kind = Literal["alias", "alarm", "endpoint", "ip"]
@@ -252,7 +252,7 @@ def model(templates: Mapping[str, Data]) -> Model:
     regions = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGIONS["b"]}
     return build(
         tuple(
-            Stack(name, regions.get(name, name), "", template)
+            SynthesisedStack(name, regions.get(name, name), "", template)
             for name, template in templates.items()
         )
     )
@@ -260,4 +260,7 @@ def model(templates: Mapping[str, Data]) -> Model:
 
 def written() -> dict[str, Data]:
     """The site that is written in YAML in `templates/`."""
-    return {name: read(TEMPLATES / f"{name}.yaml") for name in ("site-a", "site-b", "names")}
+    return {
+        name: read_template_file(TEMPLATES / f"{name}.yaml")
+        for name in ("site-a", "site-b", "names")
+    }

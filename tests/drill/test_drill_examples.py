@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.drill_run import Drilled, drill_paths, play
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.policies import judge
 from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.reading.stacks import Stack
 from denodo_ha.environment.loading.loader import load
 from tests.support.assembly import ROOT, Assembly, synthesise
 
@@ -18,7 +18,7 @@ AssemblyOf = Callable[[str], Assembly]
 
 
 def drilled(assembly: Assembly, *drained: tuple[str, str]) -> Drilled:
-    stacks = (Stack(name, name, "", found) for name, found in assembly.templates.items())
+    stacks = (SynthesisedStack(name, name, "", found) for name, found in assembly.templates.items())
     model = build(tuple(stacks))
     keys = [key for key, one in model.nodes.items() if (one.cluster, one.name) in drained]
     assert len(keys) == len(drained)

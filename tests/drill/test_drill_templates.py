@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
+from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.drill_run import drill_paths
 from denodo_ha.drill.reading.expressions import Resolver, marks
 from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.reading.stacks import Stack, stacks
-from denodo_ha.drill.reading.template_file import read
 from tests.drill.handmade import TEMPLATES, bare, cluster, got, ref, resource, site
 
 FILES = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
@@ -19,8 +19,8 @@ FILES = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
 
 def value(expression: Any, **more: Any) -> Any:
     template = {"Resources": {"Box": {"Type": "AWS::EC2::Instance"}}, **more}
-    stack = Stack("main", "eu-west-1", "111122223333", template)
-    other = Stack(
+    stack = SynthesisedStack("main", "eu-west-1", "111122223333", template)
+    other = SynthesisedStack(
         "other",
         "eu-west-1",
         "",
@@ -100,7 +100,7 @@ def test_expressions_that_lead_to_themselves_end() -> None:
 
 def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
     for file in FILES:
-        (tmp_path / f"{file.stem}.json").write_text(json.dumps(read(file)))
+        (tmp_path / f"{file.stem}.json").write_text(json.dumps(read_template_file(file)))
     as_json = [tmp_path / f"{file.stem}.json" for file in FILES]
     assert drill_paths(as_json).outcomes == drill_paths(FILES).outcomes
 
@@ -122,7 +122,7 @@ def test_an_assembly_within_an_assembly_is_read(tmp_path: Path) -> None:
     _manifest(inner, {"Stage-a": artifact})
     nested = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Stage"}}
     _manifest(tmp_path, {"assembly-Stage": nested})
-    (stack,) = stacks([tmp_path])
+    (stack,) = read_stacks([tmp_path])
     assert (stack.name, stack.region, stack.account) == ("prod-a", "eu-west-1", "111122223333")
 
 
@@ -135,11 +135,11 @@ def _manifest(folder: Path, artifacts: dict[str, Any]) -> None:
     [
         ("a.json", "{", "Expecting property name"),
         ("a.json", "[]", "has no Resources"),
-        ("a.yaml", "Resources: [", "it must be JSON or YAML"),
-        ("a.yaml", "a: b", "has no Resources, so it is no template"),
+        ("a.yaml", "Resources: [", "the file must be JSON or YAML"),
+        ("a.yaml", "a: b", "has no Resources, so it is not a template"),
         ("a.yaml", "", "has no Resources"),
         ("a.yaml", "Resources: {}", "nothing to lose"),
-        ("a.yaml", "\x00", "it must be JSON or YAML"),
+        ("a.yaml", "\x00", "the file must be JSON or YAML"),
     ],
 )
 def test_what_is_no_template_is_said_with_its_place(
@@ -152,7 +152,7 @@ def test_what_is_no_template_is_said_with_its_place(
 
 
 def test_paths_that_are_not_what_they_should_be(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="so it is no cdk"):
+    with pytest.raises(UsageError, match="so it is not a cdk"):
         drill_paths([tmp_path])
     with pytest.raises(UsageError, match="No such file"):
         drill_paths([tmp_path / "gone.json"])
@@ -162,7 +162,7 @@ def test_paths_that_are_not_what_they_should_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no stack"):
         drill_paths([tmp_path])
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(UsageError, match="no cloud assembly's manifest"):
+    with pytest.raises(UsageError, match="not the manifest of a cloud assembly"):
         drill_paths([tmp_path])
 
 
@@ -173,7 +173,7 @@ def test_two_clusters_in_one_stack_are_told_apart() -> None:
     for id_ in second["Resources"]:
         text = text.replace(f'"{id_}"', f'"Other{id_}"')
     both = {"Resources": first["Resources"] | json.loads(text)["Resources"]}
-    found = build((Stack("all", "eu-west-1", "", both),))
+    found = build((SynthesisedStack("all", "eu-west-1", "", both),))
     assert {name: len(one.nodes) for name, one in found.clusters.items()} == {
         "all-Front": 2,
         "all-OtherFront": 2,
@@ -181,7 +181,7 @@ def test_two_clusters_in_one_stack_are_told_apart() -> None:
 
 
 def test_nodes_without_a_balancer_are_a_cluster() -> None:
-    (found,) = build((Stack("solo", "eu-west-1", "", bare("a")),)).clusters.values()
+    (found,) = build((SynthesisedStack("solo", "eu-west-1", "", bare("a")),)).clusters.values()
     assert (found.name, len(found.nodes), found.balancers) == ("solo", 1, ())
 
 
@@ -190,13 +190,13 @@ def test_a_record_set_group_is_read() -> None:
     of_names = templates["names"]["Resources"]
     records = [of_names.pop(id_)["Properties"] for id_ in ("First", "Second")]
     of_names["Records"] = resource("AWS::Route53::RecordSetGroup", RecordSets=records)
-    found = build(tuple(Stack(name, name, "", one) for name, one in templates.items()))
+    found = build(tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items()))
     assert [one.name for one in found.sites] == ["sql.example.org"]
 
 
 def test_what_no_template_has_is_unknown() -> None:
     templates = site("alarm")
     del templates["site-b"]
-    found = build(tuple(Stack(name, name, "", one) for name, one in templates.items()))
+    found = build(tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items()))
     assert found.sites[0].secondary.cluster is None
     assert any("which none of these templates has" in note for note in found.notes)

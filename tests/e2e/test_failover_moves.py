@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.failover import move
 from tests.e2e.deployment import Deployment
@@ -49,7 +49,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(*arguments: str, config: bool = True) -> Result:
         which = ("-c", _file(deployment)) if config else ()
-        return CliRunner().invoke(build(COMMANDS), ["failover", *arguments, *which])
+        return CliRunner().invoke(build_program(COMMANDS), ["failover", *arguments, *which])
 
     return run
 

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import haproxy_instances, node_agent
-from denodo_ha.deployed.rotation import target_rotation
+from denodo_ha.deployed.rotation import target_group_rotation
 from denodo_ha.drain import draining
 from denodo_ha.rollout import rollout_command
 from hosts.denodo import readiness_endpoint
@@ -40,7 +40,8 @@ SERVICES = ("jdbc", "odbc", "web")
 Run = Callable[..., Result]
 
 HURRY = [
-    (module, "EVERY_S") for module in (node_agent, draining, haproxy_instances, target_rotation)
+    (module, "EVERY_S")
+    for module in (node_agent, draining, haproxy_instances, target_group_rotation)
 ]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
 """What waits for AWS's seconds, which are short here."""
@@ -166,7 +167,7 @@ def run(
         monkeypatch.setattr(module, name, 0.1)
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(COMMANDS), [*arguments, "-c", file(deployment)])
+        return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", file(deployment)])
 
     return run
 

@@ -9,7 +9,7 @@ from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.loading.loader import load
 from hosts.haproxy.cloud import Wanted
 from hosts.haproxy.program_update import FOLDER
-from stacks.nodes.first_boot import PROXY, PROXY_FOLDER, script
+from stacks.nodes.first_boot import HAPROXY, HAPROXY_PROGRAM_FOLDER, first_boot_script
 from tests.environment.rule_cases.haproxy_on_aws import deployed
 from tests.support.assembly import ROOT, Assembly, synthesise
 from tests.support.configurations import Data, changed, loaded
@@ -73,8 +73,10 @@ NLB = {"kind": "nlb", "clients": ["10.0.0.0/8"], "deletion_protection": True}
 
 
 def test_first_boot_hands_over_to_the_program() -> None:
-    assert Path(PROXY_FOLDER) == FOLDER
-    text = script(parameter="/denodo/a/b/haproxy/state", region="eu-west-1", kind=PROXY)
+    assert Path(HAPROXY_PROGRAM_FOLDER) == FOLDER
+    text = first_boot_script(
+        parameter="/denodo/a/b/haproxy/state", region="eu-west-1", kind=HAPROXY
+    )
     done = subprocess.run(
         ["sh", "-n"], input=text, text=True, timeout=10, check=False, capture_output=True
     )
@@ -106,7 +108,7 @@ def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
         for name, value in {**given, **more}.items():
             assert name in content["parameters"]
             text = text.replace(f"{{{{ {name} }}}}", value)
-        text = text.replace(f"{PROXY_FOLDER}/current", str(tmp_path))
+        text = text.replace(f"{HAPROXY_PROGRAM_FOLDER}/current", str(tmp_path))
         text = text.replace("export PATH", 'python3() { shift 2; echo "$@"; }')
         done = subprocess.run(
             ["sh"],

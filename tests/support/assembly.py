@@ -11,7 +11,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from denodo_ha.environment.loading.loader import Loaded
 from hosts import archive
-from stacks.environment import compose
+from stacks.composition import compose
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
@@ -53,7 +53,7 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
     with TemporaryDirectory() as folder:
         node = archive.write("denodo", Path(folder) / "node.zip")
         haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
-        compose(app, loaded=loaded, program=str(node), proxy_program=str(haproxy))
+        compose(app, loaded=loaded, node_program=str(node), haproxy_program=str(haproxy))
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     assembly = app.synth()

@@ -15,48 +15,54 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.drill.drill_run import play
 from denodo_ha.drill.policies import judge
 from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.reading.stacks import Stack, stacks
 from denodo_ha.drill.report.json_report import report
 from tools.bench.process import ROOT, BenchError, run
 
 CDK = str(ROOT / "tools" / "cdk-offline")
 
 
-def cluster_of(config: str) -> Stack:
+def cluster_of(config: str) -> SynthesisedStack:
     """The first cluster's stack of an example."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         run([CDK, "synth", "--quiet", "-c", f"config={config}", "--output", str(out)], {})
-        return stacks([out])[0]
+        return read_stacks([out])[0]
 
 
-def copies(one: Stack, count: int) -> tuple[Stack, ...]:
+def copies(one: SynthesisedStack, count: int) -> tuple[SynthesisedStack, ...]:
     """A cluster so many times, with a failover name for every two."""
-    made = [Stack(f"copy{place}", f"region{place % 4}", "", one.template) for place in range(count)]
+    made = [
+        SynthesisedStack(f"copy{place}", f"region{place % 4}", "", one.template)
+        for place in range(count)
+    ]
     pairs = zip(made[::2], made[1::2], strict=False)
     return (
         *made,
-        *(Stack(f"name{place}", "", "", _name(place, pair)) for place, pair in enumerate(pairs)),
+        *(
+            SynthesisedStack(f"name{place}", "", "", _name(place, pair))
+            for place, pair in enumerate(pairs)
+        ),
     )
 
 
-def _name(place: int, pair: Sequence[Stack]) -> dict[str, Any]:
+def _name(place: int, pair: Sequence[SynthesisedStack]) -> dict[str, Any]:
     """Alias records, which leave a point open, so that everything is played twice."""
     roles = zip(("PRIMARY", "SECONDARY"), pair, strict=True)
     return {"Resources": {role: _record(place, role, stack) for role, stack in roles}}
 
 
-def _record(place: int, role: str, stack: Stack) -> dict[str, Any]:
+def _record(place: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
     output = {"StackName": stack.name, "OutputName": "BalancerDnsName"}
     target = {"DNSName": {"Fn::GetStackOutput": output}, "EvaluateTargetHealth": True}
     named = {"Name": f"site{place}.example.com", "Type": "A", "Failover": role}
     return {"Type": "AWS::Route53::RecordSet", "Properties": {**named, "AliasTarget": target}}
 
 
-def rows(one: Stack, most: int) -> Iterator[str]:
+def rows(one: SynthesisedStack, most: int) -> Iterator[str]:
     """A line for each number of clusters, doubled until the most."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):

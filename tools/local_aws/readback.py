@@ -132,7 +132,7 @@ class Cluster:
     @cached_property
     def proxies(self) -> dict[str, Node]:
         """The HAProxies by name, which is ours here: they have none."""
-        wanted = {"denodo:balancer": "haproxy", "denodo:cluster": self.name}
+        wanted = {names.BALANCER_TAG: "haproxy", names.CLUSTER_TAG: self.name}
         filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
         answer = self.access.client("ec2").describe_instances(
             Filters=[*filters, {"Name": "instance-state-name", "Values": ["running"]}]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.reading.conditions import as_map, holds
-from denodo_ha.drill.reading.stacks import Stack
 
 _MARK: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
 _PLACE: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
@@ -35,27 +35,27 @@ def marks(value: object) -> list[Found]:
 class Resolver:
     """Resolves expressions of some stacks, which may refer to each other."""
 
-    def __init__(self, stacks: Iterable[Stack]) -> None:
+    def __init__(self, stacks: Iterable[SynthesisedStack]) -> None:
         self._stacks = {stack.name: stack for stack in stacks}
         self._outputs: dict[tuple[str, str], Any] = {}
-        self._exports: dict[str, tuple[Stack, Any]] | None = None
+        self._exports: dict[str, tuple[SynthesisedStack, Any]] | None = None
 
     def resource(self, found: Found) -> Mapping[str, Any] | None:
         """The resource of a mark."""
         stack = self._stacks.get(found[0])
         return stack.resources.get(found[1]) if stack else None
 
-    def properties(self, stack: Stack, id_: str) -> dict[str, Any]:
+    def properties(self, stack: SynthesisedStack, id_: str) -> dict[str, Any]:
         """A resource's properties, resolved."""
         resolved = self.value(stack, stack.resources[id_].get("Properties", {}))
         return resolved if isinstance(resolved, dict) else {}
 
-    def exists(self, stack: Stack, resource: Mapping[str, Any]) -> bool:
+    def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
         """Whether the resource's condition lets it be; one that can't be known does."""
         condition = resource.get("Condition")
         return not isinstance(condition, str) or self._holds(stack, condition, 0) is not False
 
-    def value(self, stack: Stack, expression: Any, depth: int = 0) -> Any:
+    def value(self, stack: SynthesisedStack, expression: Any, depth: int = 0) -> Any:
         """What an expression of a stack comes to."""
         if depth > _DEEPEST:
             return "${?/?}"
@@ -73,7 +73,7 @@ class Resolver:
         items_ = {key: self.value(stack, one, depth + 1) for key, one in expression.items()}
         return {key: one for key, one in items_.items() if one is not _ABSENT}
 
-    def _ref(self, stack: Stack, name: str) -> Any:
+    def _ref(self, stack: SynthesisedStack, name: str) -> Any:
         pseudo = {
             "AWS::Region": stack.region,
             "AWS::AccountId": stack.account or mark(stack.name, "AWS::AccountId"),
@@ -93,7 +93,7 @@ class Resolver:
             return str(default).split(",") if many else default
         return mark(stack.name, name)
 
-    def _call(self, stack: Stack, function: str, argument: Any, depth: int) -> Any:
+    def _call(self, stack: SynthesisedStack, function: str, argument: Any, depth: int) -> Any:
         """What a function comes to; one that is not known here comes to a mark of nothing."""
         if function == "If":
             return self._if(stack, argument, depth)
@@ -111,22 +111,22 @@ class Resolver:
         }
         return own[function](stack, given, depth) if function in own else f"${{?/{function}}}"
 
-    def _attribute(self, stack: Stack, given: Any, _depth: int) -> str:
+    def _attribute(self, stack: SynthesisedStack, given: Any, _depth: int) -> str:
         id_, attribute = (*given, "")[:2] if isinstance(given, list) else (given, "")
         if not attribute:
             id_, _, attribute = str(id_).partition(".")
         return mark(stack.name, str(id_), str(attribute))
 
-    def _zones(self, stack: Stack, given: Any, _depth: int) -> list[str]:
+    def _zones(self, stack: SynthesisedStack, given: Any, _depth: int) -> list[str]:
         # Which they are only the account knows; that they differ is what matters.
         return [f"{given or stack.region}#{number}" for number in range(6)]
 
-    def _looked_up(self, stack: Stack, given: Any, depth: int) -> Any:
+    def _looked_up(self, stack: SynthesisedStack, given: Any, depth: int) -> Any:
         table, first, second = (*given, "", "", "")[:3] if isinstance(given, list) else ("",) * 3
         rows = as_map(as_map(stack.template.get("Mappings")).get(table))
         return self.value(stack, as_map(rows.get(first)).get(second), depth)
 
-    def _sub(self, stack: Stack, argument: Any, depth: int) -> str:
+    def _sub(self, stack: SynthesisedStack, argument: Any, depth: int) -> str:
         text, own = argument if isinstance(argument, list) else (argument, {})
         values = {key: self.value(stack, one, depth) for key, one in as_map(own).items()}
 
@@ -139,7 +139,7 @@ class Resolver:
 
         return _PLACE.sub(placed, str(text)).replace("${!", "${")
 
-    def _if(self, stack: Stack, argument: Any, depth: int) -> Any:
+    def _if(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
         if not (isinstance(argument, list) and len(argument) == 3):
             return "${?/If}"
         name, yes, no = argument
@@ -147,14 +147,14 @@ class Resolver:
         chosen = no if self._holds(stack, str(name), depth) is False else yes
         return self.value(stack, chosen, depth)
 
-    def _holds(self, stack: Stack, name: str, depth: int) -> bool | None:
+    def _holds(self, stack: SynthesisedStack, name: str, depth: int) -> bool | None:
         def known(expression: Any) -> str | None:
             value = self.value(stack, expression, depth + 1)
             return None if marks(value) else str(value)
 
         return holds(as_map(stack.template.get("Conditions")), name, known)
 
-    def _import(self, _stack: Stack, given: Any, depth: int) -> Any:
+    def _import(self, _stack: SynthesisedStack, given: Any, depth: int) -> Any:
         name = str(given)
         if self._exports is None:
             self._exports = {}
@@ -169,7 +169,7 @@ class Resolver:
         stack, value = self._exports[name]
         return self.value(stack, value, depth)
 
-    def _output(self, _stack: Stack, given: Any, depth: int) -> Any:
+    def _output(self, _stack: SynthesisedStack, given: Any, depth: int) -> Any:
         said = as_map(given)
         key = name, output = str(said.get("StackName")), str(said.get("OutputName"))
         if key not in self._outputs:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Balancer, Cluster, Key, Model, Node
 from denodo_ha.drill.reading.balancers import JDBC, FindBalancers
 from denodo_ha.drill.reading.checks import FindChecks
@@ -10,12 +11,11 @@ from denodo_ha.drill.reading.databases import find_databases
 from denodo_ha.drill.reading.nodes import FindNodes
 from denodo_ha.drill.reading.records import find_sites
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, Reader
-from denodo_ha.drill.reading.stacks import Stack
 from denodo_ha.environment.facts.denodo_ports import PORTS
 from denodo_ha.environment.names import CLUSTER_TAG
 
 
-def build(stacks: tuple[Stack, ...]) -> Model:
+def build(stacks: tuple[SynthesisedStack, ...]) -> Model:
     """Read stacks as a model."""
     reader = Reader(stacks)
     nodes = FindNodes(reader)
@@ -63,7 +63,7 @@ Parts = tuple[list[Key], list[Key], str]
 
 
 def _parts(
-    stack: Stack,
+    stack: SynthesisedStack,
     nodes: Mapping[Key, Node],
     balancers: FindBalancers,
     targets: Mapping[Key, frozenset[Key]],

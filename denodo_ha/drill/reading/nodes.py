@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Key, Node, Serving
 from denodo_ha.drill.reading.expressions import marks
 from denodo_ha.drill.reading.probes import probe
@@ -19,7 +20,6 @@ from denodo_ha.drill.reading.resource_reader import (
     mapping,
     number,
 )
-from denodo_ha.drill.reading.stacks import Stack
 from denodo_ha.environment.names import (
     HEALTH_PORT_METADATA,
     NODE_TAG,
@@ -62,7 +62,7 @@ class FindNodes:
         """The zone of a subnet that a resource names, where the templates say it."""
         return self.zone_of_subnet_in(of.stack, subnet)
 
-    def zone_of_subnet_in(self, stack: Stack, subnet: object) -> str | None:
+    def zone_of_subnet_in(self, stack: SynthesisedStack, subnet: object) -> str | None:
         """The zone of a subnet that a stack knows."""
         return self._zones.get((stack.name, str(subnet)))
 
@@ -98,7 +98,7 @@ class FindNodes:
             self._rename(key, group.tags[NODE_TAG])
         return [key]
 
-    def _made_up(self, stack: Stack, id_: object, name: str | None) -> Key:
+    def _made_up(self, stack: SynthesisedStack, id_: object, name: str | None) -> Key:
         """A machine that no template has, with the zone that our metadata says."""
         found = marks(id_)
         # Two regions may well have the same id.
@@ -109,7 +109,7 @@ class FindNodes:
             self.found.nodes[key] = Node(key, name or shown, stack.name, zone)
         return key
 
-    def _given(self, stack: Stack) -> dict[str, object]:
+    def _given(self, stack: SynthesisedStack) -> dict[str, object]:
         """The ids of nodes by name, by the outputs that give them."""
         outputs = mapping(stack.template.get("Outputs"))
         return {

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Key
 from denodo_ha.drill.reading.expressions import Resolver, marks
-from denodo_ha.drill.reading.stacks import Stack
 from denodo_ha.environment.names import METADATA
 
 
@@ -15,7 +15,7 @@ from denodo_ha.environment.names import METADATA
 class Resource:
     """A resource with its properties resolved."""
 
-    stack: Stack
+    stack: SynthesisedStack
     id: str
     kind: str
     properties: Mapping[str, Any]
@@ -59,7 +59,7 @@ class Resource:
 class Reader:
     """The resources of some stacks, resolved once."""
 
-    def __init__(self, stacks: tuple[Stack, ...]) -> None:
+    def __init__(self, stacks: tuple[SynthesisedStack, ...]) -> None:
         self.stacks = stacks
         self.resolver = Resolver(stacks)
         self.notes: list[str] = []
@@ -94,7 +94,7 @@ class Reader:
         if text not in self.notes:
             self.notes.append(text)
 
-    def ours(self, stack: Stack) -> Mapping[str, Any]:
+    def ours(self, stack: SynthesisedStack) -> Mapping[str, Any]:
         """Our own metadata of a template."""
         metadata = mapping(stack.template.get("Metadata"))
         return mapping(mapping(self.resolver.value(stack, metadata)).get(METADATA))

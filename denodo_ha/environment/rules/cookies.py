@@ -8,7 +8,7 @@ from denodo_ha.environment.derived.subnets import ZONE_LETTERS, fits_created_vpc
 from denodo_ha.environment.derived.topology import health_check, version_ports
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import Service
@@ -31,8 +31,6 @@ def cookies_are_for_http(environment: Environment) -> Iterator[Problem]:
             f"nodes speak no HTTP on {port} ({server or name}), and a cookie is part of HTTP",
             _NO_HTTP,
             value="cookie",
-            lacks=("services", name, "port"),
-            since=(("services", name, "node_port"),),
         )
 
 
@@ -48,8 +46,6 @@ def cookies_inside_tls(environment: Environment) -> Iterator[Problem]:
                 "add tls: with the ARN of an ACM certificate, or write sticky: true, with which "
                 "TLS goes on to the nodes",
                 value="cookie",
-                lacks=("services", name, "tls"),
-                since=(("services", name, "port"), ("services", name, "node_port")),
             )
 
 
@@ -71,8 +67,6 @@ def cookies_and_checks(environment: Environment) -> Iterator[Problem]:
                 if said
                 else f"add health: {{protocol: http, path: /…}} to {name}, or remove it here",
                 value="tcp",
-                lacks=own,
-                since=(("services", name, "sticky"),),
             )
 
 
@@ -88,7 +82,6 @@ def cookies_and_client_ip(environment: Environment) -> Iterator[Problem]:
                 "balancer's, and the client's in the header X-Forwarded-For",
                 "remove it",
                 value="false",
-                lacks=("services", name, "sticky"),
             )
 
 
@@ -104,7 +97,6 @@ def cookies_and_idle_timeout(environment: Environment) -> Iterator[Problem]:
                 f"({limits.ALB_IDLE_TIMEOUT_S.source})",
                 f"write {longest} or less",
                 value=str(service.idle_timeout),
-                lacks=("services", name, "sticky"),
             )
 
 
@@ -118,8 +110,6 @@ def cookies_and_zones(environment: Environment) -> Iterator[Problem]:
                 f"an Application Load Balancer needs {limits.ALB_ZONES} zones "
                 f"({limits.ALB_SUBNET_PREFIX.source})",
                 "add a zone; it needs no nodes",
-                lacks=("clusters", name, "network", "zones", ANY),
-                since=(("services", ANY),),
             )
 
 
@@ -139,7 +129,6 @@ def cookies_and_subnets(environment: Environment) -> Iterator[Problem]:
                 f"Balancer needs /{least} ({limits.ALB_SUBNET_PREFIX.source})",
                 f"write a network of /{IPv4Network(network.cidr).prefixlen - 1} or larger",
                 value=network.cidr,
-                since=(("services", ANY),),
             )
 
 
@@ -154,7 +143,6 @@ def cookies_and_cross_zone(environment: Environment) -> Iterator[Problem]:
                 "(AWS, Edit target group attributes for your Application Load Balancer)",
                 "remove cross_zone: false, or write sticky: true",
                 value="false",
-                since=(("services", ANY),),
             )
 
 
@@ -173,7 +161,6 @@ def cookies_of_one_host(environment: Environment) -> Iterator[Problem]:
                 value="cookie",
                 severity=Severity.WARNING,
                 rule="one-cookie-a-host",
-                since=(("services", first),),
             )
 
 
@@ -188,7 +175,6 @@ def cookies_without_a_balancer(environment: Environment) -> Iterator[Problem]:
                 f"clients of {bare[0]} connect to the node itself, and it is the only one",
                 f"remove it, or give {bare[0]} a balancer",
                 value="cookie",
-                lacks=("clusters", bare[0], "balancer", "kind"),
             )
 
 

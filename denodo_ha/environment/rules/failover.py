@@ -5,20 +5,12 @@ from collections.abc import Iterator
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.derived.topology import single_node_listeners
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 
 _PATH = ("failover",)
 _ROLES = ("primary", "secondary")
-_DECIDES: tuple[Path, ...] = (
-    ("denodo", "version"),
-    ("clusters", ANY, "nodes"),
-    ("clusters", ANY, "balancer", "kind"),
-    ("clusters", ANY, "balancer", "scheme"),
-    *((*_PATH, key) for key in ("health", "control", "secondary_health")),
-)
-"""What decides on how each cluster is checked."""
 _UNREACHABLE = (
     "Route 53's health checkers are on the internet and reach no private address (AWS, How Amazon "
     "Route 53 checks the health of your resources)"
@@ -40,7 +32,6 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
                 "DNS answers with a cluster's balancer",
                 f"write one of {known}",
                 value=name,
-                lacks=("clusters", ANY),
             )
     if failover.primary == failover.secondary:
         yield Problem(
@@ -85,7 +76,6 @@ def record_name(environment: Environment) -> Iterator[Problem]:
             "are (AWS, Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
-            since=_DECIDES,
         )
 
 
@@ -103,7 +93,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 _UNREACHABLE,
                 "write health: alarm, or auto",
                 value=failover.health,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
         if (
             how == "endpoint"
@@ -121,7 +110,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 f"describe-managed-prefix-lists --region {cluster.region} --filters Name="
                 f"prefix-list-name,Values=com.amazonaws.{cluster.region}.route53-healthchecks "
                 "--query PrefixLists[0].PrefixListId --output text",
-                lacks=path,
             )
         if how in ("endpoint", "alarm") and "jdbc" not in environment.services:
             yield Problem(
@@ -129,7 +117,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 "has no jdbc",
                 f"health: {how} watches the jdbc service",
                 "add jdbc: 9999, or write health: target-health",
-                lacks=("services", "jdbc"),
             )
         if how == "alarm" and cluster.balancer.kind == "none":
             yield Problem(
@@ -156,7 +143,6 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write control: operator, or give the cluster a balancer",
                 value=failover.control,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
         elif failover.health != "auto":
             yield Problem(
@@ -165,7 +151,6 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write health: auto",
                 value=failover.health,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
 
 
@@ -183,7 +168,6 @@ def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
             "one record would hold an IP address and the other a name, and failover records have "
             "one type (AWS, Values specific for failover records)",
             "give both a balancer, or none",
-            lacks=("clusters", ANY, "balancer", "kind"),
         )
     if bare and failover.health == "target-health":
         yield Problem(
@@ -217,7 +201,6 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 "a CloudWatch alarm)",
                 "write health: target-health or endpoint, or put both into one account",
                 value=failover.health,
-                lacks=("clusters", name, "account"),
             )
     for name, cluster in failover_plan.cluster_pair(environment):
         if failover.control == "operator" and cluster.account != account:
@@ -229,7 +212,6 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 "both sides with the permissions of one account",
                 "write control: automatic, or put both into one account",
                 value=failover.control,
-                lacks=("clusters", name, "account"),
             )
 
 
@@ -282,7 +264,6 @@ def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
         why,
         instead,
         value=str(value).lower(),
-        since=_DECIDES,
     )
 
 

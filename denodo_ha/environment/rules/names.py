@@ -91,7 +91,6 @@ def zone_of_another(environment: Environment) -> Iterator[Problem]:
                 "that zone exists, and who resolves it is its owner's decision",
                 "remove one of the two, and associate the VPCs with the zone yourself",
                 at_key=True,
-                lacks=("clusters", name, "network", "node_zone"),
             )
 
 
@@ -160,7 +159,6 @@ def names_in_a_shared_zone(environment: Environment) -> Iterator[Problem]:
                     "rename one of them, or give the clusters zones of their own",
                     value=node,
                     at_key=True,
-                    since=(("clusters", name, "network", "node_zone"),),
                 )
 
 
@@ -176,7 +174,6 @@ def addresses_of_nodes(environment: Environment) -> Iterator[Problem]:
                     "it gets an address of its subnet, and its record follows",
                     "remove it",
                     value=node.address,
-                    lacks=(*path, "instance_id"),
                 )
             elif node.address is not None:
                 yield from _impossible(name, cluster, node_name, node.address)
@@ -188,7 +185,6 @@ def addresses_of_nodes(environment: Environment) -> Iterator[Problem]:
                     "add address: with the instance's private address",
                     severity=Severity.NOTE,
                     rule="node-without-name",
-                    lacks=(*path, "address"),
                 )
 
 
@@ -203,7 +199,6 @@ def _impossible(name: str, cluster: Cluster, node_name: str, address: str) -> It
             "the balancer reaches the node in the cluster's network",
             "write the instance's private address",
             value=address,
-            since=(("clusters", name, "network", "cidr"),),
         )
     first = next(other for other, node in cluster.nodes.items() if node.address == address)
     if first != node_name:
@@ -213,7 +208,6 @@ def _impossible(name: str, cluster: Cluster, node_name: str, address: str) -> It
             "a node is one server",
             "write the instance's own private address",
             value=address,
-            since=(("clusters", name, "nodes", first),),
         )
 
 

@@ -44,13 +44,11 @@ def _machine_known(name: str, cluster: Cluster, node_name: str) -> Iterator[Prob
     own = cluster.nodes[node_name].instance
     for key in ("type", "image"):
         if cluster.instance is None and getattr(own, key, None) is None:
-            path: Path = ("clusters", name, "instance", key)
             yield Problem(
                 ("clusters", name, "nodes", node_name),
                 f"has no {key}",
                 "the node is created, and the cluster has no instance to take it from",
                 f"add instance with {key} to the cluster, or instance_id to the node",
-                lacks=path,
             )
 
 
@@ -61,14 +59,12 @@ def adopted(environment: Environment) -> Iterator[Problem]:
         if not nodes:
             continue
         network: Path = ("clusters", name, "network")
-        since: tuple[Path, ...] = (("clusters", name, "nodes", nodes[0], "instance_id"),)
         if cluster.network.vpc is None:
             yield Problem(
                 (*network, "vpc"),
                 "is missing",
                 f"{nodes[0]} exists already, and so does its VPC",
                 "add vpc: vpc-… of the instance",
-                since=since,
             )
         if cluster.network.cidr is None:
             yield Problem(
@@ -77,7 +73,6 @@ def adopted(environment: Environment) -> Iterator[Problem]:
                 f"{nodes[0]} is in security groups of its owner's, so the balancer's group can let "
                 "traffic out to its network's addresses only",
                 "add cidr with the network that the instance's address is in",
-                since=since,
             )
         if cluster.balancer.kind == "none":
             yield Problem(
@@ -86,7 +81,6 @@ def adopted(environment: Environment) -> Iterator[Problem]:
                 "the instance is left alone, and there is nothing else to make",
                 "write kind: nlb, or let the node be created",
                 value=str(cluster.nodes[nodes[0]].instance_id),
-                lacks=("clusters", name, "balancer", "kind"),
             )
 
 
@@ -146,7 +140,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                     "a disk is encrypted with a key of its region (AWS, Amazon EBS encryption)",
                     f"write a key of {cluster.region}",
                     value=key,
-                    lacks=("clusters", name, "region"),
                 )
             for index, arn in enumerate(machine.role_policies or ()):
                 if _foreign(arn, cluster.account):
@@ -156,7 +149,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                         _FOREIGN,
                         "write a policy of the cluster's account, or one of AWS",
                         value=arn,
-                        lacks=("clusters", name, "account"),
                     )
         boundary = environment.permissions_boundary
         if boundary is not None and _foreign(boundary, cluster.account):
@@ -166,7 +158,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                 _FOREIGN,
                 "write a policy of AWS, or make one environment an account",
                 value=boundary,
-                lacks=("clusters", name, "account"),
             )
 
 

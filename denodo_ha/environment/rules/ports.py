@@ -54,7 +54,6 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
                     f"a Denodo {version} client goes on to the auxiliary port of the node that "
                     "answered, so each node needs its own on the balancer",
                     "add auxiliary_port with a port that no other node of the cluster has",
-                    lacks=("denodo", "version"),
                 )
             elif not auxiliary and node.auxiliary_port is not None:
                 yield Problem(
@@ -65,7 +64,6 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
                     "remove it",
                     value=str(node.auxiliary_port),
                     at_key=True,
-                    lacks=("denodo", "version"),
                 )
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import options
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.deployed import environment_locator
@@ -40,7 +40,9 @@ def where(
 ) -> None:
     """Show where the environment is."""
     aws = Aws(profile=profile, attempts=1)
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     typer.echo(" ".join(place.stack for place in site.clusters))
 
 
@@ -75,7 +77,7 @@ def killed() -> None:
 def hangs() -> None:
     """Be interrupted while a call waits for its answer."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    together(time.sleep, [600, 600])
+    map_concurrently(time.sleep, [600, 600])
 
 
 def broken() -> NoReturn:

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.template_document import parse
+from denodo_ha.aws.template_document import parse_template
 from denodo_ha.cli.errors import AwsError, Failed, NotFound, UsageError
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator, stack
@@ -20,11 +20,11 @@ from tests.commands.conftest import Clouds
 
 def read(config: str, cluster: str) -> Cluster:
     aws = Aws()
-    return found.read(
+    return found.read_cluster(
         aws,
-        environment_locator.find(aws, config=config, environment=None, regions=None).cluster(
-            cluster
-        ),
+        environment_locator.locate_environment(
+            aws, config=config, environment=None, regions=None
+        ).cluster(cluster),
     )
 
 
@@ -113,10 +113,10 @@ def test_a_node_and_its_groups() -> None:
 @pytest.mark.usefixtures("cloud")
 def test_pages_are_read_to_the_end() -> None:
     aws = Aws()
-    place = environment_locator.find(
+    place = environment_locator.locate_environment(
         aws, config="active-passive", environment=None, regions=None
     ).clusters[0]
-    deployed = stack.read(aws, place)
+    deployed = stack.read_stack(aws, place)
     assert deployed.physical_ids.keys() == deployed.template["Resources"].keys()
 
 
@@ -178,17 +178,17 @@ class TestNotThere:
     def test_a_lost_region_hides_no_other(self, cloud: Cloud) -> None:
         cloud.faults.lose("eu-west-1")
         aws = Aws(attempts=1)
-        site = environment_locator.find(
+        site = environment_locator.locate_environment(
             aws, config="active-passive", environment=None, regions=None
         )
-        active, passive = found.read_each(aws, site.clusters)
+        active, passive = found.read_clusters(aws, site.clusters)
         assert isinstance(active, AwsError)
         assert isinstance(passive, Cluster)
 
     @pytest.mark.parametrize("body", ["just text", "{", "a: [", ""])
     def test_a_template_that_is_none(self, body: str) -> None:
         with pytest.raises(Failed, match="cannot be read"):
-            parse(body)
+            parse_template(body)
 
 
 class TestTemplate:
@@ -215,7 +215,7 @@ class TestTemplate:
                   List: !Join [",", [a, !Ref B]]
                   Map: !Transform {Name: x}
         """
-        parsed = parse(body)
+        parsed = parse_template(body)
         assert parsed["AWSTemplateFormatVersion"] == "2010-09-09"
         assert parsed["Resources"]["Group"] == {
             "Condition": {"Condition": "Wanted"},

@@ -17,7 +17,7 @@ from hosts.denodo import aws, update
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.state import parse
 from hosts.denodo.system import System
-from stacks.nodes.first_boot import script
+from stacks.nodes.first_boot import first_boot_script
 from tests.hosts.denodo.home import Home
 
 _PARAMETER = "/denodo/denodo/active/node1"
@@ -83,7 +83,7 @@ class Machine:
 
     def boot(self) -> subprocess.CompletedProcess[str]:
         """Run the user data."""
-        text = script(
+        text = first_boot_script(
             parameter=_PARAMETER, region="eu-west-1", folder=f"{self.here}/opt", pause="0"
         )
         text = text.replace("PATH=/usr/local/sbin:", f"PATH={self.bin}:/none:", 1)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from hosts.haproxy import commands, errors
 from tests.hosts.haproxy.running import BALANCER, PROGRAM, Running
 from tests.support.assembly import ROOT
@@ -24,7 +24,7 @@ SECURE = {
 
 def _ran(*arguments: str | Path) -> Result:
     """The command's end; its whole output in order."""
-    return CliRunner().invoke(build(COMMANDS), ["haproxy", *map(str, arguments)])
+    return CliRunner().invoke(build_program(COMMANDS), ["haproxy", *map(str, arguments)])
 
 
 def _render(folder: Path, data: Data, *more: str) -> Result:

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
-from denodo_ha.deployed.rotation.haproxy_group import why
+from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.deployed.rotation.haproxy_fleet import why
 from denodo_ha.haproxy.ssh import Shells
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running
@@ -105,7 +105,7 @@ def states(proxy: Running, node: str = "node1") -> set[str]:
 
 
 def ran(*arguments: str) -> Result:
-    return CliRunner().invoke(build(COMMANDS), ["haproxy", *arguments])
+    return CliRunner().invoke(build_program(COMMANDS), ["haproxy", *arguments])
 
 
 class Manager:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.stacks.topology import catalog
+from tests.stacks.topology import metadata
 from tests.stacks.topology.cluster_view import (
     GROUP,
     INSTANCE,
@@ -82,12 +82,12 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         for verb in ("Create", "Open")
         for what in ("Control", "Data")
     }
-    named = by_action.keys() - sessions - catalog.actions_of_a_node(view.cluster)
+    named = by_action.keys() - sessions - metadata.actions_of_a_node(view.cluster)
     if not view.environment.denodo.program:
         assert named == set()
         return
     may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
-    may -= catalog.actions_of_a_node(view.cluster)
+    may -= metadata.actions_of_a_node(view.cluster)
     assert may <= named <= may | {"secretsmanager:GetSecretValue"}
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]

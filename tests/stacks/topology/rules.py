@@ -7,11 +7,11 @@ configuration's plain values and the templates, so that the two can disagree.
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
-from tests.stacks.topology import balancer, catalog, failover, firewall, haproxy, nodes
+from tests.stacks.topology import failover, firewall, haproxy, metadata, node_balancer, nodes
 from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
 from tests.support.assembly import Assembly
 
-NAMED = {RECORD, PARAMETER, ZONE, catalog.SECRET}
+NAMED = {RECORD, PARAMETER, ZONE, metadata.SECRET}
 """What others know by a name of ours."""
 
 
@@ -20,13 +20,13 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
-    names |= catalog.stacks(environment)
+    names |= metadata.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
         _cluster_holds(ClusterView(environment, name, cluster, assembly))
     if environment.failover:
         failover.holds(environment, assembly)
-    catalog.holds(environment, assembly)
+    metadata.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 
@@ -34,7 +34,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _cluster_holds(view: ClusterView) -> None:
     nodes.holds(view)
     if view.cluster.balancer.kind != "none":
-        balancer.holds(view)
+        node_balancer.holds(view)
     if view.cluster.balancer.kind == "haproxy":
         haproxy.holds(view)
     firewall.holds(view)

@@ -12,11 +12,11 @@ from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
-from stacks.access.failover_operators import OperatorPolicy
-from stacks.balancer.failover_switch import Switch
+from stacks.access.failover_operators import FailoverOperatorPolicy
+from stacks.balancer.failover_switch import FailoverSwitch
 from stacks.balancer.fingerprint import fingerprint
-from stacks.balancer.record_targets import BalancerAlias
-from stacks.cluster import ClusterStack
+from stacks.balancer.record_targets import LoadBalancerAlias
+from stacks.cluster_stack import ClusterStack
 from stacks.environment_stack import EnvironmentStack
 
 _ROLES = (route53.Failover.PRIMARY, route53.Failover.SECONDARY)
@@ -54,7 +54,9 @@ class FailoverStack(EnvironmentStack):
         self._zone = route53.HostedZone.from_hosted_zone_attributes(
             self, "Zone", hosted_zone_id=failover.zone.id, zone_name=failover.zone.name
         )
-        self._switch = Switch(self, "Switch", environment=environment.name, region=self.region)
+        self._switch = FailoverSwitch(
+            self, "Switch", environment=environment.name, region=self.region
+        )
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
         for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
             self.add_stack_dependency(clusters[name], "the records need its outputs")
@@ -81,7 +83,7 @@ class FailoverStack(EnvironmentStack):
     def _permit(self) -> None:
         """The policy of who moves the site."""
         members = failover_plan.cluster_pair(self._environment)
-        policy = OperatorPolicy(
+        policy = FailoverOperatorPolicy(
             self,
             "Operators",
             zone_id=self._failover.zone.id,
@@ -111,7 +113,7 @@ class FailoverStack(EnvironmentStack):
         }
         if method == "target-health":
             host = self._taken(cluster, names.BALANCER_DNS_NAME)
-            alias = BalancerAlias(host, self._taken(cluster, names.BALANCER_HOSTED_ZONE_ID))
+            alias = LoadBalancerAlias(host, self._taken(cluster, names.BALANCER_HOSTED_ZONE_ID))
             target = route53.RecordTarget.from_alias(alias)
             # What the alias sees and the switch must both be healthy (AWS, How Amazon Route 53
             # chooses records when health checking is configured).

@@ -11,7 +11,7 @@ _ENDING = "-??????"
 """What Secrets Manager adds to a secret's name in its ARN."""
 
 
-def metadata_access(
+def metadata_statements(
     environment: Environment, cluster: str, node: str
 ) -> Iterator[iam.PolicyStatement]:
     """The statements for a node's role: its components' logins, and its own exports."""

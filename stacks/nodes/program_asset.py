@@ -5,7 +5,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 
-class Program(Construct):
+class ProgramAsset(Construct):
     """A program's archive (`hosts.archive`), published under a name derived from its content.
 
     A changed program is a new object: machines run it once they are told to update.

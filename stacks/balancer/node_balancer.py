@@ -13,14 +13,14 @@ from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
-from stacks.balancer.alb import CookieBalancer
-from stacks.balancer.target_check import health_check
+from stacks.balancer.cookie_balancer import CookieBalancer
+from stacks.balancer.network_load_balancer import health_check
 
 _OFF = 0
 """The L2's way to say `off` for a number of healthy targets."""
 
 
-class Balancer(Construct):
+class NodeBalancer(Construct):
     """A Network Load Balancer in front of a cluster's nodes.
 
     Attributes:

@@ -10,11 +10,11 @@ from constructs import Construct, IDependable
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import NODE_TAG, SERVICE_TAG
-from stacks.balancer.nlb import network_load_balancer
-from stacks.balancer.target_check import health_check
+from stacks.balancer.network_load_balancer import health_check
+from stacks.balancer.node_balancer import network_load_balancer
 
 
-class ProxiedBalancer(Construct):
+class HaproxyBalancer(Construct):
     """A Network Load Balancer whose groups are filled by the Auto Scaling group of the HAProxies.
 
     The balancer and its listeners have the ids that they have without HAProxy, and the groups have

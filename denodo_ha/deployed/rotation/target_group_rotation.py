@@ -1,7 +1,7 @@
 """Taking a node out of its shared groups, and bringing it back.
 
     rotation = Rotation(aws, cluster, clock=clock, progress=progress)
-    rotation.out("node1", mark=Mark.now(clock, why="promotion"))
+    rotation.out("node1", mark=DrainTag.now(clock, why="promotion"))
     rotation.back("node1", ready=lambda: "")
 
 The auxiliary group keeps the node, because sessions that began there still need it, and an empty
@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told
-from denodo_ha.aws.polling import TooLong, until
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed import target_health
-from denodo_ha.deployed.cluster import Cluster, Group
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.rotation import capacity_check, drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 EVERY_S: Final = 5
@@ -53,7 +52,7 @@ class Rotation:
     clock: Clock
     progress: Progress
 
-    def shared(self, node: str) -> tuple[Group, ...]:
+    def shared(self, node: str) -> tuple[TargetGroup, ...]:
         """The groups that a node leaves when it is taken out."""
         return tuple(group for group in self.cluster.of(node) if group.node is None)
 
@@ -62,7 +61,7 @@ class Rotation:
         return not self.registered(node, self.look(self.shared(node)))
 
     def out(
-        self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
+        self, node: str, *, mark: DrainTag, minimum: int | None = None, timeout: float | None = None
     ) -> None:
         """Take a node out, and wait until its connections are gone.
 
@@ -84,7 +83,7 @@ class Rotation:
         if inside or not groups:
             capacity_check.demand(self.cluster, node, seen, minimum)
         # First, so that whoever finds it out knows why.
-        drain_tag.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        drain_tag.write(self.aws, self.cluster.location.region, found.instance_id, mark)
         for group in inside:
             self.deregister(node, group)
         self.wait_until_gone(node, timeout)
@@ -115,7 +114,7 @@ class Rotation:
         for group in self.cluster.of(node):
             self.register(node, group)
         self.wait_until_healthy(node, timeout)
-        drain_tag.remove(self.aws, self.cluster.place.region, found.instance_id)
+        drain_tag.remove(self.aws, self.cluster.location.region, found.instance_id)
 
     def standing(self, node: str) -> str:
         """Where a node is now, in words."""
@@ -130,11 +129,11 @@ class Rotation:
             return f"{node} is in every shared group"
         return f"{node} is in {', '.join(sorted(inside))} and out of {', '.join(missing)}"
 
-    def look(self, groups: Iterable[Group]) -> list[GroupHealth]:
+    def look(self, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
         """How groups are now."""
-        return target_health.look_at_all(self.aws, groups)
+        return target_health.read_groups_health(self.aws, groups)
 
-    def registered(self, node: str, seen: Iterable[GroupHealth]) -> list[Group]:
+    def registered(self, node: str, seen: Iterable[GroupHealth]) -> list[TargetGroup]:
         """The groups that have a node and do not let it go."""
         id_ = self.cluster.node(node).instance_id
         return [
@@ -143,20 +142,20 @@ class Rotation:
             if any(target.id == id_ and _is_in(target) for target in one.targets)
         ]
 
-    def register(self, node: str, group: Group) -> None:
+    def register(self, node: str, group: TargetGroup) -> None:
         """Put a node into a group, as the deployed template has it; one that is there stays."""
         target = group.target(node)
         assert target is not None  # so the template has it there
-        with told():
+        with translated_errors():
             self.aws.client("elbv2", group.region).register_targets(
                 TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
             )
 
-    def deregister(self, node: str, group: Group) -> None:
+    def deregister(self, node: str, group: TargetGroup) -> None:
         """Take a node out of a group; its connections stay for the deregistration delay."""
         id_ = self.cluster.node(node).instance_id
         try:
-            with told():
+            with translated_errors():
                 self.aws.client("elbv2", group.region).deregister_targets(
                     TargetGroupArn=group.arn, Targets=[{"Id": id_}]
                 )
@@ -211,7 +210,7 @@ class Rotation:
                     raise Failed(message)
             return _listed(
                 {
-                    one.group.key: target_health.said(one, id_)
+                    one.group.key: target_health.describe_target(one, id_)
                     for one in seen
                     if id_ not in one.healthy
                 }
@@ -257,7 +256,7 @@ class Rotation:
         """
         with self.progress.step(title) as step:
             try:
-                until(
+                poll_until(
                     look,
                     done=lambda left: not left,
                     clock=self.clock,
@@ -265,8 +264,8 @@ class Rotation:
                     every=EVERY_S,
                     progress=lambda left, passed: step.update(f"{left or done}{lasted(passed)}"),
                 )
-            except TooLong as late:
-                message = failed(f"after {late.seconds:.0f} s: {late.seen or 'not known'}")
+            except PollTimeout as late:
+                message = failed(f"after {late.seconds:.0f} s: {late.last or 'not known'}")
                 raise Failed(message) from None
 
 

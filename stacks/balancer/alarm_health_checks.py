@@ -10,7 +10,7 @@ from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from stacks.balancer.fingerprint import fingerprint
 
 
-class MetricHealthCheck(Construct):
+class AlarmHealthChecks(Construct):
     """Healthy while some node of the group is healthy.
 
     Route 53's checkers reach no private address, so it watches a CloudWatch alarm: a plain one

@@ -8,7 +8,7 @@ from tests.stacks.topology.cluster_view import (
     forwarded,
     tags_of,
 )
-from tests.stacks.topology.targets import TLS_ON_NODES, check_is_right, targets_are_right
+from tests.stacks.topology.target_groups import TLS_ON_NODES, check_is_right, targets_are_right
 
 
 def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:

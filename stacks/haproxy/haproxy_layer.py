@@ -7,18 +7,18 @@ from aws_cdk import Stack
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.model.environment import Environment
-from stacks.haproxy.desired_state import ProxyState
-from stacks.haproxy.document import ROTATION, ProxyDocument
-from stacks.haproxy.front_balancer import ProxiedBalancer
-from stacks.haproxy.instances import Proxies
+from stacks.haproxy.desired_state import HaproxyState
+from stacks.haproxy.haproxy_balancer import HaproxyBalancer
+from stacks.haproxy.instances import HaproxyInstances
 from stacks.haproxy.served_nodes import serves
+from stacks.haproxy.ssm_document import ROTATION, HaproxyDocument
 from stacks.network.network import Network
 from stacks.network.security_groups import SecurityGroups
-from stacks.nodes.program import Program
+from stacks.nodes.program_asset import ProgramAsset
 
 
 @dataclass(frozen=True)
-class Haproxy:
+class HaproxyLayer:
     """What was made.
 
     Attributes:
@@ -28,13 +28,13 @@ class Haproxy:
         fleet: name of the HAProxies' Auto Scaling group.
     """
 
-    balancer: ProxiedBalancer
+    balancer: HaproxyBalancer
     document: str
     rotation: str
     fleet: str
 
 
-def behind_haproxy(
+def make_haproxy_layer(
     stack: Stack,
     *,
     environment: Environment,
@@ -42,7 +42,7 @@ def behind_haproxy(
     network: Network,
     groups: SecurityGroups,
     program: str,
-) -> Haproxy:
+) -> HaproxyLayer:
     """Put HAProxies behind a balancer.
 
     Args:
@@ -57,7 +57,7 @@ def behind_haproxy(
     machine = cluster.balancer.proxy.instance
     assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws has refused it
     parameter = names.haproxy_parameter(environment.name, name)
-    balancer = ProxiedBalancer(
+    balancer = HaproxyBalancer(
         stack,
         "Balancer",
         balancer=cluster.balancer,
@@ -66,7 +66,7 @@ def behind_haproxy(
         subnets=network.balancer_subnets,
         security_group=groups["balancer"],
     )
-    proxies = Proxies(
+    proxies = HaproxyInstances(
         stack,
         "Haproxy",
         machine=machine,
@@ -80,16 +80,20 @@ def behind_haproxy(
         serves=serves(environment, name),
     )
     balancer.wait_for(proxies.fleet)
-    ProxyState(
+    HaproxyState(
         stack,
         "HaproxyState",
         environment=environment,
         cluster=name,
         proxies=proxies,
-        program=Program(stack, "HaproxyProgram", archive=program),
+        program=ProgramAsset(stack, "HaproxyProgram", archive=program),
     )
-    document = ProxyDocument(stack, "HaproxyOperations", parameter=parameter, region=cluster.region)
-    rotation = ProxyDocument(
+    document = HaproxyDocument(
+        stack, "HaproxyOperations", parameter=parameter, region=cluster.region
+    )
+    rotation = HaproxyDocument(
         stack, "HaproxyRotation", parameter=parameter, region=cluster.region, actions=ROTATION
     )
-    return Haproxy(balancer, document.name, rotation.name, proxies.fleet.auto_scaling_group_name)
+    return HaproxyLayer(
+        balancer, document.name, rotation.name, proxies.fleet.auto_scaling_group_name
+    )

@@ -17,22 +17,22 @@ from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins, pinned, wanted
-from stacks.access.metadata_access import metadata_access
+from stacks.access.metadata_statements import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.balancer.existing_zones import zones_of_existing
-from stacks.balancer.metric_health_check import MetricHealthCheck
-from stacks.balancer.nlb import Balancer
+from stacks.balancer.alarm_health_checks import AlarmHealthChecks
+from stacks.balancer.existing_zones import zones_of_existing_resources
+from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
-from stacks.haproxy.front_balancer import ProxiedBalancer
-from stacks.haproxy.haproxy import Haproxy, behind_haproxy
+from stacks.haproxy.haproxy_balancer import HaproxyBalancer
+from stacks.haproxy.haproxy_layer import HaproxyLayer, make_haproxy_layer
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups
 from stacks.nodes.desired_state import NodeState
-from stacks.nodes.document import NodeDocument
 from stacks.nodes.node import FixedAddress, Node
-from stacks.nodes.program import Program
+from stacks.nodes.program_asset import ProgramAsset
+from stacks.nodes.ssm_document import NodeDocument
 
 
 class ClusterStack(EnvironmentStack):
@@ -52,8 +52,8 @@ class ClusterStack(EnvironmentStack):
         environment: Environment,
         name: str,
         pins: Pins,
-        program: str,
-        proxy_program: str,
+        node_program: str,
+        haproxy_program: str,
     ) -> None:
         self.name = name
         self.cluster = environment.clusters[name]
@@ -66,7 +66,7 @@ class ClusterStack(EnvironmentStack):
             description=f"Denodo {environment.denodo.version}, cluster {name}",
             cluster=name,
         )
-        self._environment, self._proxy_program = environment, proxy_program
+        self._environment, self._proxy_program = environment, haproxy_program
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -93,13 +93,13 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._make_nodes(pins)
-        self._haproxy: Haproxy | None = None
+        self._haproxy: HaproxyLayer | None = None
         host = self._balanced() if balanced else self._bare(public=public)
         self._let_keep_metadata()
         self._name_nodes()
         document = None
         if environment.denodo.program and self._nodes:
-            document = self._set_up_nodes(pins, program, balancer=host if balanced else "")
+            document = self._set_up_nodes(pins, node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._let_operators_in(document)
         if balanced and environment.solution_manager is not None:
@@ -142,7 +142,7 @@ class ClusterStack(EnvironmentStack):
         """What nodes and the stack of their metadata need of each other."""
         set_up = self._nodes if self._environment.denodo.program else {}
         for name, node in set_up.items():
-            for statement in metadata_access(self._environment, self.name, name):
+            for statement in metadata_statements(self._environment, self.name, name):
                 node.role.add_to_policy(statement)
         if not node_metadata.creates_database(self.cluster):
             return
@@ -182,7 +182,7 @@ class ClusterStack(EnvironmentStack):
 
         Gives the name of their document.
         """
-        program = Program(self, "Program", archive=archive)
+        program = ProgramAsset(self, "Program", archive=archive)
         # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
         rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():
@@ -258,9 +258,9 @@ class ClusterStack(EnvironmentStack):
             self._watch(balancer)
         return host
 
-    def _direct(self) -> Balancer:
+    def _direct(self) -> NodeBalancer:
         """A balancer whose targets are the nodes."""
-        return Balancer(
+        return NodeBalancer(
             self,
             "Balancer",
             name=self.name,
@@ -278,9 +278,9 @@ class ClusterStack(EnvironmentStack):
             ),
         )
 
-    def _proxied(self) -> ProxiedBalancer:
+    def _proxied(self) -> HaproxyBalancer:
         """A balancer whose targets are HAProxies, which go on to the nodes."""
-        made = self._haproxy = behind_haproxy(
+        made = self._haproxy = make_haproxy_layer(
             self,
             environment=self._environment,
             name=self.name,
@@ -302,7 +302,7 @@ class ClusterStack(EnvironmentStack):
         self._output(names.NODE_ADDRESS, address)
         return address
 
-    def _watch(self, balancer: Balancer | ProxiedBalancer) -> None:
+    def _watch(self, balancer: NodeBalancer | HaproxyBalancer) -> None:
         """Alarms and their checks, which hang on the balancer and so are in its stack."""
         failover = self._environment.failover
         assert failover is not None  # there is a check
@@ -310,7 +310,7 @@ class ClusterStack(EnvironmentStack):
         group: list[object] = [jdbc.target_port, jdbc.tls is not None]
         if self.cluster.balancer.kind == "haproxy":
             group = ["haproxy", jdbc.port]
-        watch = MetricHealthCheck(
+        watch = AlarmHealthChecks(
             self,
             "Health",
             nlb=balancer.nlb,
@@ -345,7 +345,7 @@ class ClusterStack(EnvironmentStack):
                 names.node_id_output(name): name for name in sorted(self.cluster.nodes)
             }
         }
-        zones = zones_of_existing(self.cluster)
+        zones = zones_of_existing_resources(self.cluster)
         if zones:
             told[names.ZONES_METADATA] = zones
         self.template_options.metadata = {names.METADATA: told}

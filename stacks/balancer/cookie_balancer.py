@@ -12,7 +12,7 @@ from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
 from denodo_ha.environment.names import SERVICE_TAG
-from stacks.balancer.target_check import health_check
+from stacks.balancer.network_load_balancer import health_check
 
 
 class CookieBalancer(Construct):

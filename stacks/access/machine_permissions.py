@@ -16,7 +16,7 @@ _SESSION_MANAGER = (
 of the account (AWS, Create a custom IAM role for Session Manager)."""
 
 
-def machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
+def make_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
     """A role for Session Manager and what the configuration adds.
 
     Args:

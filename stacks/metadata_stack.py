@@ -13,15 +13,15 @@ from denodo_ha.environment.derived.node_metadata import database_subnets, servic
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
-from stacks.cluster import ClusterStack
-from stacks.database.alarms import DatabaseAlarms
+from stacks.cluster_stack import ClusterStack
 from stacks.database.database import Database
+from stacks.database.database_alarms import DatabaseAlarms
 from stacks.database.export_bucket import ExportBucket
 from stacks.database.logins import Logins
 from stacks.environment_stack import EnvironmentStack
 
 
-class CatalogStack(EnvironmentStack):
+class MetadataStack(EnvironmentStack):
     """What must outlive the nodes of a cluster, apart from its stack.
 
     What it takes of the cluster's stack (VPC and subnets where they are made there, the nodes'

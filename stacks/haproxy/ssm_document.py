@@ -6,7 +6,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
-from stacks.nodes.first_boot import PROXY_FOLDER
+from stacks.nodes.first_boot import HAPROXY_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
 """What the document runs, each a command of HAProxy's program (docs/haproxy-aws.md)."""
@@ -17,11 +17,11 @@ ROTATION = ("drain", "enable", "status")
 _NODE = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
 """A node's name, or none: nothing that a shell reads."""
 
-_HERE = f"cd {PROXY_FOLDER}/current"
+_HERE = f"cd {HAPROXY_PROGRAM_FOLDER}/current"
 _RUN = "python3 -m haproxy"
 
 
-class ProxyDocument(Construct):
+class HaproxyDocument(Construct):
     """A Systems Manager document that runs HAProxy's program, and nothing else.
 
     With fewer actions it is for those who may do less. `apply` takes the program that the parameter

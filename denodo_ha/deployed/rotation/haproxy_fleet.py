@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.errors import Failed, OpsError, Refused, UsageError
-from denodo_ha.deployed.node_agent import Ended
+from denodo_ha.cli.errors import CommandError, Failed, Refused, UsageError
+from denodo_ha.deployed.node_agent import CommandResult
 
 DRAIN_S: Final = 1800
 """Ours: how long sessions may take to end."""
@@ -19,7 +19,7 @@ ENABLE_S: Final = 600
 APPLY_S: Final = 300
 """Ours: how long HAProxy may take to load another file."""
 
-_KINDS: Final[Mapping[frozenset[int], type[OpsError]]] = {
+_KINDS: Final[Mapping[frozenset[int], type[CommandError]]] = {
     frozenset({exit_codes.USAGE}): UsageError,
     frozenset({exit_codes.REFUSED}): Refused,
     frozenset({exit_codes.USAGE, exit_codes.REFUSED}): Refused,
@@ -27,7 +27,7 @@ _KINDS: Final[Mapping[frozenset[int], type[OpsError]]] = {
 """What it is if a drain ended with these codes and no others; otherwise it failed."""
 
 
-class Haproxies(ABC):
+class HaproxyFleet(ABC):
     """HAProxies that serve the same nodes; each runs the program of `ops/haproxy`."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Haproxies(ABC):
         *,
         wait: bool = True,
         force: bool = False,
-    ) -> dict[str, Ended]:
+    ) -> dict[str, CommandResult]:
         """Run an action on some at the same time; gives how it ended on each.
 
         Args:
@@ -118,7 +118,7 @@ class Haproxies(ABC):
         _demand(ended, f"{node} is not back on every HAProxy")
 
 
-def why(ended: Ended) -> str:
+def why(ended: CommandResult) -> str:
     """The last thing that it said."""
     if ended.code == -1:
         return f"the command did not run ({ended.status})"
@@ -126,13 +126,13 @@ def why(ended: Ended) -> str:
     return said or f"exit code {ended.code}"
 
 
-def _demand(ended: Mapping[str, Ended], stands: str) -> None:
+def _demand(ended: Mapping[str, CommandResult], stands: str) -> None:
     wrong = {id_: one for id_, one in ended.items() if one.code != exit_codes.DONE}
     if wrong:
         message = f"{stands}. {each(wrong)}"
         raise Failed(message)
 
 
-def each(ended: Mapping[str, Ended]) -> str:
+def each(ended: Mapping[str, CommandResult]) -> str:
     """Why commands on HAProxies ended as they did."""
     return "; ".join(f"HAProxy on {id_}: {why(one)}" for id_, one in sorted(ended.items()))

@@ -4,8 +4,8 @@ from typing import Any
 
 from denodo_ha.environment.model.service import Service
 from tests.stacks.topology.cluster_view import LB, ClusterView, attributes_of, forwarded, tags_of
-from tests.stacks.topology.cookies import cookies_are_set_behind_it, leads_to_the_alb
-from tests.stacks.topology.targets import check_is_right, idle_is_right, targets_are_right
+from tests.stacks.topology.cookie_balancer import cookies_are_set_behind_it, leads_to_the_alb
+from tests.stacks.topology.target_groups import check_is_right, idle_is_right, targets_are_right
 
 
 def holds(view: ClusterView) -> None:

@@ -21,7 +21,7 @@ _ONLY_THE_MARK = {"ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]}}
 
 
 @dataclass(frozen=True)
-class Grants:
+class ClusterGrants:
     """Statements about one cluster and no other.
 
     Attributes:

@@ -6,20 +6,22 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
-from stacks.catalog import CatalogStack
-from stacks.cluster import ClusterStack
-from stacks.failover import FailoverStack
-from stacks.findings import acknowledge
+from stacks.accepted_findings import acknowledge
+from stacks.cluster_stack import ClusterStack
+from stacks.failover_stack import FailoverStack
+from stacks.metadata_stack import MetadataStack
 
 
-def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tuple[Stack, ...]:
+def compose(
+    app: App, *, loaded: Loaded, node_program: str, haproxy_program: str
+) -> tuple[Stack, ...]:
     """Make the stacks of an environment: for each cluster and its metadata, and the failover.
 
     Args:
         app: the app.
         loaded: the configuration.
-        program: the archive with the nodes' program.
-        proxy_program: the archive with the program of the HAProxy hosts.
+        node_program: the archive with the nodes' program.
+        haproxy_program: the archive with the program of the HAProxy hosts.
     """
     environment = loaded.environment
     clusters = {
@@ -29,15 +31,15 @@ def compose(app: App, *, loaded: Loaded, program: str, proxy_program: str) -> tu
             environment=environment,
             name=name,
             pins=loaded.pins,
-            program=program,
-            proxy_program=proxy_program,
+            node_program=node_program,
+            haproxy_program=haproxy_program,
         )
         for name in sorted(environment.clusters)
     }
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
         if node_metadata.has_stack(cluster.cluster):
-            stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = CatalogStack(
+            stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = MetadataStack(
                 app,
                 names.catalog_stack(environment.name, name),
                 environment=environment,

@@ -25,7 +25,7 @@ _NAG = "AwsSolutions"
 
 
 @dataclass(frozen=True)
-class Reason:
+class AcceptedFinding:
     """A finding and why it is meant."""
 
     source: str
@@ -39,29 +39,29 @@ class Reason:
 
 
 _ALWAYS = (
-    Reason(
+    AcceptedFinding(
         _BUILT_IN,
         "W3010",
         "Zones are named on purpose: a node belongs to one zone, and one that CloudFormation "
         "chooses would put all nodes into the first",
     ),
-    Reason(
+    AcceptedFinding(
         _BUILT_IN,
         "W9010",
         "Images are pinned on purpose: one that is looked up replaces every node at once",
     ),
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-EC28",
         "Target health decides on a node every few seconds; metrics by the minute decide nothing",
     ),
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-EC29",
         "Termination protection would block the replacement of a node by CloudFormation; what a "
         "node knows is in its image, its configuration and its metadata's backup",
     ),
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-IAM5[Resource::*]",
         "Session Manager's actions take no resource, nor do those that describe health or put a "
@@ -77,32 +77,32 @@ _NO_WEB_LOGS = (
     "who keeps them how long is the account's decision: who wants them turns them on"
 )
 _GIVEN_SUBNETS = (
-    Reason(
+    AcceptedFinding(
         _CDK,
         "@aws-cdk/aws-ec2:noSubnetRouteTableId",
         "The routes of a subnet that another stack or somebody else made are not read here",
     ),
 )
 _CREATED_VPC = (
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-VPC7",
         "Flow logs are the account's decision: who wants them turns them on for all VPCs",
     ),
 )
 _HAPROXY = (
-    Reason(
+    AcceptedFinding(
         _CDK,
         "@aws-cdk/aws-autoscaling:desiredCapacitySet",
         "The number of HAProxies is the configuration's, and nothing else changes it",
     ),
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-AS3",
         "The group's size never changes by itself; that HAProxies are lost is seen in the health "
         "of their targets, within seconds",
     ),
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-EC26",
         "The rule fails by itself: where a stack has a launch template, it looks for that of every "
@@ -110,14 +110,14 @@ _HAPROXY = (
     ),
 )
 _PUBLIC = (
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-EC23",
         "The configuration opens the balancer to the world, and synth warns of it",
     ),
 )
 _SHARED = (
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-SMG4",
         "The nodes read their login when they start, so a new password needs a rolling restart: "
@@ -125,14 +125,14 @@ _SHARED = (
     ),
 )
 _DATABASE = (
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-RDS11",
         "Another port hides nothing: the database is private, and its group admits the nodes alone",
     ),
 )
 _EXPORTED = (
-    Reason(
+    AcceptedFinding(
         _NAG,
         "AwsSolutions-S1",
         "Access logs need a second bucket; who wants to know turns on CloudTrail's data events",
@@ -140,12 +140,12 @@ _EXPORTED = (
 )
 
 
-def reasons(environment: Environment) -> Iterator[Reason]:
+def accepted_findings(environment: Environment) -> Iterator[AcceptedFinding]:
     """The findings that a configuration brings, with their reasons."""
     yield from _ALWAYS
     clusters = environment.clusters.values()
     behind = any(cookie_balancer.alb_services(environment, cluster) for cluster in clusters)
-    yield Reason(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
+    yield AcceptedFinding(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
     if any(one.network.vpc is not None or node_metadata.creates_database(one) for one in clusters):
         yield from _GIVEN_SUBNETS
     if any(cluster.network.vpc is None for cluster in clusters):
@@ -171,14 +171,14 @@ def reasons(environment: Environment) -> Iterator[Reason]:
     proxies = [one.balancer.proxy.instance for one in clusters]
     given = [*machines, *(one for one in proxies if one is not None)]
     for arn in sorted({arn for one in given for arn in one.role_policies or ()}):
-        yield Reason(
+        yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
             "The configuration names this policy for the machines",
         )
 
 
-def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
+def _stacks_by_name(environment: Environment) -> Iterator[AcceptedFinding]:
     """The stacks that the failover's operators may look at."""
     failover = environment.failover
     if failover is None:
@@ -193,14 +193,14 @@ def _stacks_by_name(environment: Environment) -> Iterator[Reason]:
     for stack, region in sorted(regions.items()):
         partition = RegionInfo.get(region).partition
         arn = f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"
-        yield Reason(
+        yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM5[Resource::{arn}]",
             "One stack, by its name: what follows is an id that is new with every stack",
         )
 
 
-def _nodes_by_tag(environment: Environment) -> Iterator[Reason]:
+def _nodes_by_tag(environment: Environment) -> Iterator[AcceptedFinding]:
     """What the operators of nodes may change."""
     for name, cluster in sorted(environment.clusters.items()):
         partition = RegionInfo.get(cluster.region).partition
@@ -220,11 +220,11 @@ def _nodes_by_tag(environment: Environment) -> Iterator[Reason]:
             ),
         ):
             arn = f"arn:{partition}:{resource}"
-            yield Reason(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
+            yield AcceptedFinding(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
 
 
 def acknowledge(scope: IConstruct, environment: Environment) -> None:
     """Acknowledge, below a construct, what a configuration brings."""
     Validations.of(scope).acknowledge(
-        *(Acknowledgment(id=one.id, reason=one.reason) for one in reasons(environment))
+        *(Acknowledgment(id=one.id, reason=one.reason) for one in accepted_findings(environment))
     )

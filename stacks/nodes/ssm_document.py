@@ -4,7 +4,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
-from stacks.nodes.first_boot import PROGRAM_FOLDER
+from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata")
 """What the document runs, each a command of the node's program (docs/node.md)."""
@@ -13,7 +13,7 @@ _WORDS = "^[A-Za-z0-9 .,:;@/_+=-]{0,200}$"
 """What a reason or a name may hold: nothing that a shell reads."""
 
 _UPDATE = "python3 -m node update"
-_HERE = f"cd {PROGRAM_FOLDER}/current"
+_HERE = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
 class NodeDocument(Construct):
