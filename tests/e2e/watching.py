@@ -69,7 +69,7 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,
-        env=deployment.access.environment(local_aws_server.place()),
+        env=deployment.access.environment(local_aws_server.paths()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

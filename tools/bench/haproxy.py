@@ -74,9 +74,9 @@ def _change(make: Make) -> Callable[[Running], None]:
 
     def restart(proxy: Running) -> None:
         proxy.stop()
-        proxy.start(proxy.place.config.read_text(encoding="utf-8"))
+        proxy.start(proxy.haproxy.config.read_text(encoding="utf-8"))
 
-    return restart if make is article else lambda proxy: reload(proxy.place, None, lambda _: None)
+    return restart if make is article else lambda proxy: reload(proxy.haproxy, None, lambda _: None)
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
