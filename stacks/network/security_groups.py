@@ -1,4 +1,4 @@
-"""The security groups of a cluster, with the rules that `derived.firewall` works out."""
+"""The security groups of a cluster, with the rules of `environment.derived.firewall`."""
 
 from collections.abc import Iterable
 
@@ -16,13 +16,14 @@ _DESCRIPTIONS: dict[SecurityGroup, str] = {
 
 
 class SecurityGroups(Construct):
-    """The balancers' groups, HAProxy's and the nodes', as needed. Every rule is a resource.
+    """Security groups of the load balancers, of HAProxy instances and of nodes.
 
-    With rules inside the groups, every new service would be a change of the groups.
+    Each rule is a resource of its own: with inline rules, each new service would change the
+    security groups themselves.
 
-    The Network Load Balancer's must be there from the beginning: one that was created without can
-    never get any (AWS, Update the security groups for your Network Load Balancer). The nodes may
-    connect to anywhere, as Denodo's data sources are.
+    A Network Load Balancer created without a security group can never get one (AWS, Update the
+    security groups for your Network Load Balancer), so it always has one. Nodes may connect to any
+    address, since Denodo's data sources can be anywhere.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class SecurityGroups(Construct):
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
-                return next(one for name, one in self._groups.items() if name == peer.name)
+                return next(group for name, group in self._groups.items() if name == peer.name)
 
 
 def _ports(rule: FirewallRule) -> ec2.Port:

@@ -60,9 +60,9 @@ def test_whatever_changes_something_is_bounded(statements: dict[str, dict[str, A
 
 def test_existing_instances_are_named() -> None:
     stack = Stack(App(), "one", env=Environment(account="111122223333", region="eu-west-1"))
-    given = {"environment": "denodo80", "cluster": "main", "document": "run"}
-    NodeOperatorPolicy(stack, "Some", existing=["i-0123456789abcdef0"], **given)
-    NodeOperatorPolicy(stack, "None", existing=[], **given)
+    given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
+    NodeOperatorPolicy(stack, "Some", existing_instance_ids=["i-0123456789abcdef0"], **given)
+    NodeOperatorPolicy(stack, "None", existing_instance_ids=[], **given)
     texts = [json.dumps(one) for one in Found.from_stack(stack).to_json()["Resources"].values()]
     assert sorted("MarkExistingNodes" in text for text in texts) == [False, True]
     assert sorted("instance/i-0123456789abcdef0" in text for text in texts) == [False, True]
