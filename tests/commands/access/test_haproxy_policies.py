@@ -88,8 +88,12 @@ class Agents:
 @pytest.fixture
 def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Cloud:
     made = clouds("haproxy", "active")
-    for clock in ("drain.real_clock", "haproxy_apply.RealClock", "roll.RealClock"):
-        monkeypatch.setattr(f"ops.{clock}", lambda: made.clock)
+    for clock in (
+        "drain.command.real_clock",
+        "haproxy.apply.RealClock",
+        "rollout.roll_command.RealClock",
+    ):
+        monkeypatch.setattr(f"denodo_ha.{clock}", lambda: made.clock)
     return made
 
 
