@@ -20,10 +20,10 @@ from denodo_ha.deployed import instances
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation import capacity_check, drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_group import DRAIN_S
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_fleet import DRAIN_S
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.drain.node_operation import OneNode
 
@@ -58,8 +58,8 @@ class Plan:
     shared: tuple[TargetGroup, ...]
     inside: tuple[TargetGroup, ...]
     keeps: TargetGroup | None
-    old: Mark | None
-    mark: Mark
+    old: DrainTag | None
+    mark: DrainTag
     delay: int
     proxied: bool = False
     serving: bool = False
@@ -145,7 +145,7 @@ class Draining(OneNode):
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> Plan:
         instance_id = cluster.node(node).instance_id
         shared = rotation.shared(node)
-        proxied = isinstance(rotation, ProxiedRotation)
+        proxied = isinstance(rotation, HaproxyRotation)
         if not shared and not proxied:
             message = (
                 f"{cluster.name} has no AWS balancer with {node} behind it: there is no group to "
@@ -166,10 +166,10 @@ class Draining(OneNode):
         inside = tuple(rotation.registered(node, seen))
         if inside:
             self._demand(cluster, node, seen, inside)
-        if isinstance(rotation, ProxiedRotation) and not self._force:
+        if isinstance(rotation, HaproxyRotation) and not self._force:
             rotation.demand(node, 1, accept="--force")
         serving = proxied and not rotation.is_out(node)
-        old = Mark.of(shown[instance_id].tags)
+        old = DrainTag.from_tags(shown[instance_id].tags)
         return Plan(
             node=node,
             instance_id=instance_id,
@@ -202,11 +202,11 @@ class Draining(OneNode):
             )
             raise UsageError(message)
 
-    def _mark(self, old: Mark | None, why: str | None, *, out: bool) -> Mark:
+    def _mark(self, old: DrainTag | None, why: str | None, *, out: bool) -> DrainTag:
         """The mark of before where the node is out already, so that its time stays true."""
         if out and old is not None and why is None and not old.why.startswith(_OWN):
             return old
-        return Mark.now(self._clock, why=why or WHY)
+        return DrainTag.now(self._clock, why=why or WHY)
 
     def _take_out(self, rotation: Rotation, plan: Plan, lock: Lock) -> None:
         """Out of every group, or as before."""
@@ -215,9 +215,9 @@ class Draining(OneNode):
             if plan.mark != plan.old:
                 # First, so that whoever finds it out knows why.
                 region = self._place.region
-                drain_tag.put(self._aws, region, plan.instance_id, plan.mark)
+                drain_tag.write(self._aws, region, plan.instance_id, plan.mark)
             lock.prove()
-            if isinstance(rotation, ProxiedRotation):
+            if isinstance(rotation, HaproxyRotation):
                 rotation.take_out(plan.node, force=self._force)
             for group in plan.inside:
                 begun.append(group)
@@ -252,7 +252,7 @@ class Draining(OneNode):
             if plan.old is None:
                 drain_tag.remove(self._aws, self._place.region, plan.instance_id)
             elif plan.mark != plan.old:
-                drain_tag.put(self._aws, self._place.region, plan.instance_id, plan.old)
+                drain_tag.write(self._aws, self._place.region, plan.instance_id, plan.old)
         except (CommandError, KeyboardInterrupt) as second:
             groups = ", ".join(group.key for group in begun) or "no group"
             groups = "some HAProxy" if plan.proxied else groups

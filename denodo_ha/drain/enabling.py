@@ -19,9 +19,9 @@ from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation
-from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, Rotation
 from denodo_ha.drain.node_operation import OneNode
 
 CONFIRM: Final = "confirm-metadata"
@@ -47,7 +47,7 @@ class Plan:
     instance_id: str
     groups: tuple[TargetGroup, ...]
     missing: tuple[TargetGroup, ...]
-    mark: Mark | None
+    mark: DrainTag | None
     proxied: bool = False
 
     @property
@@ -145,8 +145,8 @@ class Enabling(OneNode):
         groups = cluster.of(node)
         inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
         missing = tuple(group for group in groups if group.arn not in inside)
-        mark = Mark.of(shown[instance_id].tags)
-        proxied = isinstance(rotation, ProxiedRotation)
+        mark = DrainTag.from_tags(shown[instance_id].tags)
+        proxied = isinstance(rotation, HaproxyRotation)
         # The balancer's groups hold the HAProxies.
         return Plan(node, instance_id, groups, missing, mark, proxied)
 
@@ -196,7 +196,9 @@ class Enabling(OneNode):
     def _unmark(self, plan: Plan, *, only_look: bool = False) -> None:
         """Take the mark away, unless it is another one than before."""
         shown = instances.read_instances(self._aws, self._place.region, [plan.instance_id])
-        now = Mark.of(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+        now = (
+            DrainTag.from_tags(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+        )
         if now is not None and now != plan.mark:
             message = f"somebody has taken {plan.node} out meanwhile, {now}; their mark stays"
             raise Failed(message)

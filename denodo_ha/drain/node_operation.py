@@ -15,7 +15,7 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation.haproxy_rotation import rotation_of
 from denodo_ha.deployed.rotation.lock_wait import PATIENCE_S, turn
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 
 
 class OneNode:

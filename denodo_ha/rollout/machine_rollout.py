@@ -23,7 +23,7 @@ from denodo_ha.deployed import node_pins
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import Pin, pins_file
@@ -47,7 +47,7 @@ class Deploys(Protocol):
         """Deploy a stack of a folder, and no other; Failed if it does not come up."""
 
 
-class RollingOut(Nodewise):
+class MachineRollout(Nodewise):
     """Rolls one cluster out.
 
     Args:
@@ -120,7 +120,7 @@ class RollingOut(Nodewise):
         if not move.due:
             return
         self._progress.say(f"{node}: {move}")
-        mark = move.mark or Mark.now(self._clock, why=WHY)
+        mark = move.mark or DrainTag.now(self._clock, why=WHY)
         if move.differs:
             with self._staged(move) as out:
                 self._harmless(loaded, cluster, move, out)
@@ -220,14 +220,14 @@ class RollingOut(Nodewise):
         )
         raise Failed(message) from error
 
-    def _keep_out(self, move: Move, mark: Mark) -> Cluster:
+    def _keep_out(self, move: Move, mark: DrainTag) -> Cluster:
         """A new machine is registered by its deploy: out again, unless its metadata is confirmed.
 
         Until then the readiness check keeps it from being sent to.
         """
         cluster = found.read_cluster(self._aws, self._place)
         id_ = cluster.node(move.node).instance_id
-        drain_tag.put(self._aws, self._place.region, id_, mark)
+        drain_tag.write(self._aws, self._place.region, id_, mark)
         self._standing = f"{move.node} is deployed and marked; it is not ready or healthy yet"
         try:
             confirmed = self._agent(cluster).status(move.node).confirmed

@@ -16,9 +16,9 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.node_agent import NodeAgent
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.haproxy_rotation import rotation_of
-from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, READY_S, Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, READY_S, Rotation
 from denodo_ha.environment import names
 from denodo_ha.rollout.node_readiness import NodeReady
 
@@ -64,7 +64,7 @@ class Nodewise:
             what: what is done, for whoever waits.
             take_over: take the lock from whoever holds it.
         """
-        name = names.lock(environment, self._place.name)
+        name = names.lock_parameter(environment, self._place.name)
         lock = Lock(self._aws, self._place.region, name, clock=self._clock, what=what)
         own = self._clock
         try:
@@ -88,7 +88,7 @@ class Nodewise:
             )
             raise Failed(message)
 
-    def _demand_ours(self, node: str, mark: Mark | None, *, unfinished: bool) -> None:
+    def _demand_ours(self, node: str, mark: DrainTag | None, *, unfinished: bool) -> None:
         """Go on only if nobody else has taken a node out; what we left unfinished is ours."""
         if mark is not None and not unfinished:
             message = (

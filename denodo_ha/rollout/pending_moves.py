@@ -7,7 +7,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed import instances, node_pins, target_health
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.pins import Pin, wanted
 
@@ -31,7 +31,7 @@ class Move:
     target: Pin
     pin: Pin
     runs: Pin
-    mark: Mark | None
+    mark: DrainTag | None
     sick: bool
 
     @property
@@ -93,7 +93,7 @@ def look(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[Move]:
                 target=Pin.model_validate({key: getattr(machine, key) for key in Pin.model_fields}),
                 pin=pin,
                 runs=runs,
-                mark=Mark.of(shown[id_].tags) if id_ in shown else None,
+                mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
                 sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
             )
         )

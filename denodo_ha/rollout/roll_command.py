@@ -11,7 +11,7 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.rollout.cluster_order import ordered
-from denodo_ha.rollout.state_roll import Rolling
+from denodo_ha.rollout.state_roll import StateRoll
 
 Node = Annotated[
     str | None,
@@ -69,7 +69,7 @@ def roll(
     for place in chosen:
         place.require_reachable()
     for place in chosen:
-        rolling = Rolling(
+        rolling = StateRoll(
             aws,
             site.environment,
             place,

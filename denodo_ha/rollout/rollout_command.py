@@ -12,7 +12,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import ordered
-from denodo_ha.rollout.machine_rollout import RollingOut
+from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 
 
@@ -57,7 +57,7 @@ def rollout(
     for place in wanted:
         place.require_reachable()
     for place in wanted:
-        rolling = RollingOut(
+        rolling = MachineRollout(
             aws,
             place,
             file=file,

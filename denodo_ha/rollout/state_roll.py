@@ -19,7 +19,7 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.desired_state import NodeState
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.node_agent import CommandResult, NodeAgent
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.rollout.node_by_node import Nodewise
 
 WHY: Final = "denodo-ha roll"
@@ -46,7 +46,7 @@ class Wish:
     node: str
     state: NodeState
     differs: bool
-    mark: Mark | None
+    mark: DrainTag | None
     sick: bool
 
     @property
@@ -64,7 +64,7 @@ class Wish:
         return f"{what}, out {self.mark}" if self.mark else what
 
 
-class Rolling(Nodewise):
+class StateRoll(Nodewise):
     """Rolls one cluster.
 
     Args:
@@ -149,7 +149,7 @@ class Rolling(Nodewise):
                 node=name,
                 state=state,
                 differs=asked.status(name).applied != state,
-                mark=Mark.of(shown[id_].tags) if id_ in shown else None,
+                mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
                 sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
             )
 
@@ -167,7 +167,7 @@ class Rolling(Nodewise):
             return
         self._demand_ours(node, wish.mark, unfinished=wish.unfinished)
         self._progress.say(f"{node}: {wish}")
-        mark = wish.mark or Mark.now(self._clock, why=WHY)
+        mark = wish.mark or DrainTag.now(self._clock, why=WHY)
         self._standing = f"{node} is marked, and leaves the shared groups or has left them"
         self._rotation(cluster).out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)
         self._standing = f"{node} is out of the shared groups, and marked"

@@ -13,12 +13,11 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation, rotation_of
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.status.model import Group, Target
 from denodo_ha.status.verdict import problems
 from tests.commands.account.virtual_clock import VirtualClock
@@ -105,7 +104,7 @@ class Hosts:
 
 def cluster(*, proxied: bool = True) -> Cluster:
     told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
-    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
+    outputs = {**told, names.HAPROXY_ROTATION_DOCUMENT: "rotation"} if proxied else {}
     place = StackLocation("main", "test-main", "111122223333", "eu-west-1")
     stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
     nodes = tuple(
@@ -130,14 +129,8 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> Mark:
-    return Mark.now(VirtualClock(), why="test")
-
-
-def test_names_are_those_of_the_stacks() -> None:
-    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
-    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
-    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
+def mark() -> DrainTag:
+    return DrainTag.now(VirtualClock(), why="test")
 
 
 def test_each_action_is_asked_of_the_document_that_can_least(
@@ -150,7 +143,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
     # As it was deployed before there were two.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
-    del outputs[names.HAPROXY_ROTATION]
+    del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
     assert hosts.documents[-1] == "document"
 
@@ -240,7 +233,7 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [ProxiedRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
@@ -263,9 +256,9 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
-    monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.one_node.turn", _turn)
+    monkeypatch.setattr("denodo_ha.deployed.cluster.read", lambda _aws, _place: cluster())
+    monkeypatch.setattr("denodo_ha.deployed.instances.look", look)
+    monkeypatch.setattr("denodo_ha.drain.node_operation.turn", _turn)
     return Draining(
         cast("Aws", hosts), "test", cluster().location, clock=VirtualClock(), progress=Progress()
     )

@@ -9,8 +9,8 @@ from denodo_ha.cli.errors import Failed, Refused, Throttled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Clouds
@@ -27,8 +27,8 @@ def rotation(cloud: Cloud) -> Rotation:
     return Rotation(aws, cluster, cloud.clock, Progress())
 
 
-def mark(cloud: Cloud) -> Mark:
-    return Mark.now(cloud.clock, why="a promotion", who="ann")
+def mark(cloud: Cloud) -> DrainTag:
+    return DrainTag.now(cloud.clock, why="a promotion", who="ann")
 
 
 def inside(cloud: Cloud, node: str) -> list[bool]:
@@ -168,9 +168,9 @@ def test_throttled_before_anything(cloud: Cloud) -> None:
 
 
 def test_a_mark_survives_its_tag(cloud: Cloud) -> None:
-    original = Mark.now(cloud.clock, why="new licence; $(x)", who="Ann Onymous")
-    assert Mark.of({"denodo:drained": original.text}) == original
+    original = DrainTag.now(cloud.clock, why="new licence; $(x)", who="Ann Onymous")
+    assert DrainTag.from_tags({"denodo:drained": original.text}) == original
     assert (original.who, original.why) == ("Ann-Onymous", "new licence; --x-")
-    by_hand = Mark.of({"denodo:drained": "on holiday"})
+    by_hand = DrainTag.from_tags({"denodo:drained": "on holiday"})
     assert by_hand is not None
     assert by_hand.why == "on holiday"
