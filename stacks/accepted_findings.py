@@ -14,7 +14,11 @@ from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import cookie_balancer, failover_plan, shared_metadata
+from denodo_ha.environment.derived import (
+    cookie_balancer,
+    failover_plan,
+    node_metadata,
+)
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
@@ -136,7 +140,7 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
     cluster = environment.clusters[name]
     yield from _CLUSTER
     if cluster.balancer.kind != "none":
-        has_cookies = bool(cookie_balancer.services(environment, cluster))
+        has_cookies = bool(cookie_balancer.alb_services(environment, cluster))
         reason = _NO_ACCESS_LOGS + _NO_APPLICATION_ACCESS_LOGS * has_cookies
         yield AcceptedFinding(_NAG, "AwsSolutions-ELB2", reason)
     yield _CREATED_VPC if cluster.network.vpc is None else _IMPORTED_SUBNETS
@@ -156,7 +160,7 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
 def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
     """Yield the accepted findings of the stack with a cluster's metadata."""
     cluster = environment.clusters[name]
-    if shared_metadata.makes_database(cluster):
+    if node_metadata.creates_database(cluster):
         yield from (_IMPORTED_SUBNETS, _DATABASE)
     if cluster.catalog is not None:
         yield _LOGINS
@@ -170,9 +174,11 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
     if failover is None:
         return
     yield _WILDCARD_RESOURCE
-    account = failover_plan.account(environment, failover)
-    regions = {names.failover_stack(environment.name): failover_plan.region(environment, failover)}
-    for name, cluster in failover_plan.pair(environment):
+    account = failover_plan.stack_account(environment, failover)
+    regions = {
+        names.failover_stack(environment.name): failover_plan.stack_region(environment, failover)
+    }
+    for name, cluster in failover_plan.cluster_pair(environment):
         if cluster.account == account:
             regions[names.cluster_stack(environment.name, name)] = cluster.region
     for stack, region in sorted(regions.items()):
@@ -183,7 +189,7 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
     """Yield the wildcards in the policies of a cluster's operators and Solution Manager."""
     cluster = environment.clusters[name]
     stack = names.cluster_stack(environment.name, name)
-    parameters = f"ssm:parameter/denodo/{environment.name}/{name}/*"
+    parameters = f"ssm:parameter{names.node_parameter(environment.name, name, '*')}"
     for resource, reason in (
         ("ec2:instance/*", "Only instances with the tags of this cluster"),
         (
@@ -199,7 +205,7 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
 def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:
     """Return the accepted finding of a resource `SERVICE:NAME` with a wildcard."""
     service, _, resource_name = resource.partition(":")
-    partition = shared_metadata.partition(region)
+    partition = node_metadata.partition(region)
     arn = f"arn:{partition}:{service}:{region}:{account}:{resource_name}"
     return AcceptedFinding(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
 

@@ -7,11 +7,11 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
     cookie_balancer,
     failover_plan,
+    node_metadata,
     node_names,
-    shared_metadata,
 )
-from denodo_ha.environment.derived.firewall import Group, firewall, has_own_nodes
-from denodo_ha.environment.derived.topology import listeners, ports_of
+from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
+from denodo_ha.environment.derived.topology import listeners, version_ports
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Cluster, Instance
@@ -79,7 +79,7 @@ class ClusterStack(EnvironmentStack):
             public_nodes=public and not balanced,
             public_balancer=public and balanced,
         )
-        self._has_cookies = bool(cookie_balancer.services(environment, self.cluster))
+        self._has_cookies = bool(cookie_balancer.alb_services(environment, self.cluster))
         self._security_groups = SecurityGroups(
             self,
             "Groups",
@@ -108,13 +108,13 @@ class ClusterStack(EnvironmentStack):
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
 
-    def _group_names(self) -> list[Group]:
+    def _group_names(self) -> list[SecurityGroup]:
         """Return the security groups that the cluster needs."""
         kind = self.cluster.balancer.kind
-        groups: list[Group] = [] if kind == "none" else ["balancer"]
+        groups: list[SecurityGroup] = [] if kind == "none" else ["balancer"]
         if kind == "haproxy":
             groups.append("haproxy")
-        if has_own_nodes(self.cluster):
+        if creates_nodes(self.cluster):
             groups.append("nodes")
         if self._has_cookies:
             groups.append("alb")
@@ -139,7 +139,7 @@ class ClusterStack(EnvironmentStack):
                 region=self.cluster.region,
                 security_group=self._security_groups["nodes"],
                 parameter=(
-                    node_names.parameter(self._environment.name, self.name, name)
+                    names.node_parameter(self._environment.name, self.name, name)
                     if self._environment.denodo.program
                     else None
                 ),
@@ -168,15 +168,21 @@ class ClusterStack(EnvironmentStack):
         balancer = self._create_haproxy_layer() if has_haproxy else self._create_node_balancer()
         host = balancer.nlb.load_balancer_dns_name
         self._output(names.BALANCER_DNS_NAME, host)
-        self._output(names.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
+        self._output(
+            names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
+        )
         if len(self._nodes) < len(self.cluster.nodes):
             # The owner of existing instances must admit these security groups.
-            output = names.HAPROXY_GROUP_ID if has_haproxy else names.BALANCER_GROUP_ID
+            output = (
+                names.HAPROXY_SECURITY_GROUP_ID if has_haproxy else names.BALANCER_SECURITY_GROUP_ID
+            )
             group = self._security_groups["haproxy" if has_haproxy else "balancer"]
             self._output(output, group.security_group_id)
             if self._has_cookies:
-                self._output(names.ALB_GROUP_ID, self._security_groups["alb"].security_group_id)
-        if failover_plan.checks(self._environment).get(self.name) == "alarm":
+                self._output(
+                    names.ALB_SECURITY_GROUP_ID, self._security_groups["alb"].security_group_id
+                )
+        if failover_plan.health_checks(self._environment).get(self.name) == "alarm":
             self._create_health_checks(balancer)
         return host
 
@@ -211,7 +217,7 @@ class ClusterStack(EnvironmentStack):
             program=self._haproxy_program,
         )
         self._output(names.HAPROXY_DOCUMENT, layer.document)
-        self._output(names.HAPROXY_ROTATION, layer.rotation_document)
+        self._output(names.HAPROXY_ROTATION_DOCUMENT, layer.rotation_document)
         self._output(names.HAPROXY_FLEET, layer.fleet)
         return layer.balancer
 
@@ -254,10 +260,12 @@ class ClusterStack(EnvironmentStack):
             for name, node in self._nodes.items():
                 for statement in metadata_statements(self._environment, self.name, name):
                     node.role.add_to_policy(statement)
-        if not shared_metadata.makes_database(self.cluster):
+        if not node_metadata.creates_database(self.cluster):
             return
         if self._nodes:
-            self._output(names.NODES_GROUP_ID, self._security_groups["nodes"].security_group_id)
+            self._output(
+                names.NODES_SECURITY_GROUP_ID, self._security_groups["nodes"].security_group_id
+            )
         if self.cluster.network.vpc is None:
             self._output(names.VPC_ID, self._network.vpc.vpc_id)
             for zone, subnet in self._network.node_subnets.items():
@@ -267,7 +275,7 @@ class ClusterStack(EnvironmentStack):
         """Create DNS names that outlive the instances."""
         addresses = {
             name: self.cluster.nodes[name].address or self._nodes[name].private_address
-            for name in node_names.named(self._environment, self.name)
+            for name in node_names.nodes_with_record(self._environment, self.name)
         }
         if addresses:
             NodeNames(
@@ -287,7 +295,7 @@ class ClusterStack(EnvironmentStack):
         """
         program = ProgramAsset(self, "Program", archive=archive)
         # From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
-        rmi_host = balancer if ports_of(self._environment).auxiliary else ""
+        rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -316,7 +324,7 @@ class ClusterStack(EnvironmentStack):
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
         )
-        self._output(names.NODE_OPERATOR_POLICY, policy.arn)
+        self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
     def _create_solution_manager_policy(self) -> None:
         """Create the policy of the Solution Manager's scripts."""
@@ -328,7 +336,7 @@ class ClusterStack(EnvironmentStack):
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
         )
-        self._output(names.SOLUTION_MANAGER_POLICY, policy.arn)
+        self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 
     def _output_endpoints(self, host: str) -> None:
         """Output the URLs of the services on a host."""
@@ -353,17 +361,17 @@ class ClusterStack(EnvironmentStack):
         """Output ids and DNS names of nodes. Write metadata for commands and the drill."""
         node_outputs: dict[str, str] = {}
         for name in sorted(self.cluster.nodes):
-            self._output(names.node_output(name), self._instance_id(name))
-            node_outputs[names.node_output(name)] = name
-        for name in node_names.named(self._environment, self.name):
-            host = node_names.host(self._environment, self.name, name)
+            self._output(names.node_id_output(name), self._instance_id(name))
+            node_outputs[names.node_id_output(name)] = name
+        for name in node_names.nodes_with_record(self._environment, self.name):
+            host = node_names.host_name(self._environment, self.name, name)
             self._output(names.node_name_output(name), host)
         # Names of outputs have letters and digits only, names of nodes may have others.
-        metadata = {"Nodes": node_outputs}
+        metadata = {names.NODES_METADATA: node_outputs}
         zones = _zones_of_existing_resources(self.cluster)
         if zones:
-            metadata["Zones"] = zones
-        self.template_options.metadata = {"Denodo": metadata}
+            metadata[names.ZONES_METADATA] = zones
+        self.template_options.metadata = {names.METADATA: metadata}
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)

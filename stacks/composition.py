@@ -3,7 +3,7 @@
 from aws_cdk import Annotations, App, Stack
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.cluster_stack import ClusterStack
@@ -37,8 +37,8 @@ def compose(
     }
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
-        if shared_metadata.has_stack(cluster.cluster):
-            stacks[f"{name}{shared_metadata.STACK_ENDING}"] = MetadataStack(
+        if node_metadata.has_stack(cluster.cluster):
+            stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = MetadataStack(
                 app,
                 names.catalog_stack(environment.name, name),
                 environment=environment,
@@ -61,9 +61,9 @@ def _stack_of(finding: Problem, stacks: dict[str, Stack]) -> Stack:
     """Return the stack that a finding belongs to; the first stack if it belongs to none."""
     match finding.path:
         case ("clusters", str(name), "catalog" | "exports", *_) if (
-            f"{name}{shared_metadata.STACK_ENDING}" in stacks
+            f"{name}{names.CATALOG_STACK_SUFFIX}" in stacks
         ):
-            return stacks[f"{name}{shared_metadata.STACK_ENDING}"]
+            return stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"]
         case ("clusters", str(name), *_) if name in stacks:
             return stacks[name]
         case (names.FAILOVER, *_) if names.FAILOVER in stacks:

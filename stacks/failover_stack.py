@@ -47,8 +47,8 @@ class FailoverStack(EnvironmentStack):
             scope,
             id_,
             environment=environment,
-            account=failover_plan.account(environment, failover),
-            region=failover_plan.region(environment, failover),
+            account=failover_plan.stack_account(environment, failover),
+            region=failover_plan.stack_region(environment, failover),
             description=f"Denodo failover, {failover.primary} to {failover.secondary}",
             accepted_findings=accepted_findings.of_failover_stack(environment),
         )
@@ -60,7 +60,7 @@ class FailoverStack(EnvironmentStack):
             self, "Switch", environment=environment.name, region=self.region
         )
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
-        for role, (name, _) in zip(_ROLES, failover_plan.pair(environment), strict=True):
+        for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
             self.add_stack_dependency(clusters[name], "the records need its outputs")
             self._create_record(role, clusters[name])
         self._create_outputs()
@@ -68,18 +68,18 @@ class FailoverStack(EnvironmentStack):
 
     def _create_record(self, role: route53.Failover, cluster: ClusterStack) -> None:
         """Create the record of a role. Its id is the role, so that clusters can swap roles."""
-        method = failover_plan.method(self._environment, self._failover, cluster.cluster)
+        method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         settings: dict[str, Any] = {
             "zone": self._zone,
-            "record_name": f"{failover_plan.endpoint(self._failover)}.",
+            "record_name": f"{failover_plan.dns_name(self._failover)}.",
             "failover": role,
             "set_identifier": label.lower(),
             "comment": f"{cluster.name} {fingerprint(method, cluster.replacement_settings)}",
         }
         if method == "target-health":
             host = self._cluster_output(cluster, names.BALANCER_DNS_NAME)
-            zone_id = self._cluster_output(cluster, names.BALANCER_ZONE_ID)
+            zone_id = self._cluster_output(cluster, names.BALANCER_HOSTED_ZONE_ID)
             target = route53.RecordTarget.from_alias(LoadBalancerAlias(host, zone_id))
             # Both the targets of the alias and the switch must be healthy (AWS, How Amazon Route
             # 53 chooses records when health checking is configured).
@@ -104,10 +104,10 @@ class FailoverStack(EnvironmentStack):
             route53.CnameRecord(self, label, domain_name=host, **settings)
 
     def _cluster_checks(
-        self, label: str, method: failover_plan.Method, cluster: ClusterStack
+        self, label: str, method: failover_plan.CheckMethod, cluster: ClusterStack
     ) -> list[route53.IHealthCheck]:
         """Return the health checks of a cluster; an empty list if it has none."""
-        if method == "none" or not failover_plan.checked(self._failover, cluster.name):
+        if method == "none" or not failover_plan.has_health_check(self._failover, cluster.name):
             return []
         checks: list[route53.IHealthCheck] = (
             [
@@ -161,18 +161,18 @@ class FailoverStack(EnvironmentStack):
 
     def _create_outputs(self) -> None:
         """Output the endpoint for clients and the locations for commands."""
-        services, endpoint = self._environment.services, failover_plan.endpoint(self._failover)
+        services, endpoint = self._environment.services, failover_plan.dns_name(self._failover)
         CfnOutput(self, names.ENDPOINT, value=endpoint)
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
             value = url.format(host=endpoint, port=services["jdbc"].port)
             CfnOutput(self, names.JDBC_URL, value=value)
-        pair = failover_plan.pair(self._environment)
+        pair = failover_plan.cluster_pair(self._environment)
         for role, (name, cluster) in zip(_ROLES, pair, strict=True):
             label = role.name.capitalize()
             CfnOutput(self, names.CLUSTER_OF_ROLE[label], value=name)
             CfnOutput(self, names.REGION_OF_ROLE[label], value=cluster.region)
-        CfnOutput(self, names.ZONE_ID, value=self._failover.zone.id)
+        CfnOutput(self, names.HOSTED_ZONE_ID, value=self._failover.zone.id)
 
     def _create_operator_policy(self) -> None:
         """Create the policy of operators who trigger a failover."""
@@ -186,7 +186,7 @@ class FailoverStack(EnvironmentStack):
                 self.stack_name: self.region,
                 **{
                     names.cluster_stack(self._environment.name, name): cluster.region
-                    for name, cluster in failover_plan.pair(self._environment)
+                    for name, cluster in failover_plan.cluster_pair(self._environment)
                     if cluster.account == self.account
                 },
             },

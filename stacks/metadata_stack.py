@@ -9,12 +9,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.derived.node_metadata import database_subnets, services_using_database
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.rules.database import zones
 from stacks import accepted_findings
 from stacks.cluster_stack import ClusterStack
 from stacks.database.database import ComponentLogins, Database
@@ -52,7 +51,7 @@ class MetadataStack(EnvironmentStack):
             bucket = ExportBucket(
                 self,
                 "Exports",
-                name=shared_metadata.bucket_name(environment, cluster.name),
+                name=node_metadata.export_bucket_name(environment, cluster.name),
                 retention_days=settings.exports.retention_days,
             )
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
@@ -72,7 +71,7 @@ class MetadataStack(EnvironmentStack):
             environment=self._environment.name,
             cluster=self._cluster.name,
             databases={
-                component: shared_metadata.database(self._cluster.cluster, component)
+                component: node_metadata.database_name(self._cluster.cluster, component)
                 for component in catalog.components
             },
             key=key,
@@ -96,7 +95,7 @@ class MetadataStack(EnvironmentStack):
             dependents={
                 "Stack": self._cluster.stack_name,
                 "Components": list(catalog.components),
-                "Services": dependents(self._environment, self._cluster.cluster),
+                "Services": services_using_database(self._environment, self._cluster.cluster),
             },
         )
         alarms = DatabaseAlarms(
@@ -122,7 +121,7 @@ class MetadataStack(EnvironmentStack):
                 subnet_id=subnet_id or self._cluster_output(names.subnet_output(zone)),
                 availability_zone=zone,
             )
-            for zone, subnet_id in sorted(zones(self._cluster.cluster).items())
+            for zone, subnet_id in sorted(database_subnets(self._cluster.cluster).items())
         }
 
     def _clients(self) -> Mapping[str, ec2.IPeer]:
@@ -134,7 +133,7 @@ class MetadataStack(EnvironmentStack):
         peers: dict[str, ec2.IPeer] = {}
         nodes = self._cluster.cluster.nodes.values()
         if any(node.instance_id is None for node in nodes):
-            group_id = self._cluster_output(names.NODES_GROUP_ID)
+            group_id = self._cluster_output(names.NODES_SECURITY_GROUP_ID)
             peers["Denodo nodes"] = ec2.Peer.security_group_id(group_id)
         cidr = self._cluster.cluster.network.cidr
         if cidr and any(node.instance_id is not None for node in nodes):

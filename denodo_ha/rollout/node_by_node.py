@@ -64,7 +64,7 @@ class Nodewise:
             what: what is done, for whoever waits.
             take_over: take the lock from whoever holds it.
         """
-        name = names.lock(environment, self._place.name)
+        name = names.lock_parameter(environment, self._place.name)
         lock = Lock(self._aws, self._place.region, name, clock=self._clock, what=what)
         own = self._clock
         try:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.model.environment import Environment
 
 _SESSION_MANAGER = (
@@ -55,7 +55,7 @@ def metadata_statements(
     secrets: list[str] = []
     if settings.catalog is not None:
         secrets += [
-            shared_metadata.secret_arn(environment, cluster, component) + _SECRET_SUFFIX
+            node_metadata.secret_arn(environment, cluster, component) + _SECRET_SUFFIX
             for component in sorted(settings.catalog.components)
         ]
         if settings.catalog.kms_key:
@@ -67,11 +67,11 @@ def metadata_statements(
             )
     if settings.exports is not None:
         secrets.append(settings.exports.login)
-        bucket = f"arn:{shared_metadata.partition(settings.region)}:s3:::"
-        bucket += shared_metadata.bucket_name(environment, cluster)
+        bucket = f"arn:{node_metadata.partition(settings.region)}:s3:::"
+        bucket += node_metadata.export_bucket_name(environment, cluster)
         yield iam.PolicyStatement(
             actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
-            resources=[f"{bucket}/{key}" for key in shared_metadata.export_keys(node)],
+            resources=[f"{bucket}/{key}" for key in node_metadata.export_keys(node)],
         )
         # Without it S3 answers "denied" for missing objects (AWS, Amazon S3 API, GetObject).
         yield allow("s3:ListBucket", bucket)

@@ -76,7 +76,7 @@ class CookieBalancer(Construct):
         service = listener.service
         assert service is not None  # auxiliary ports use no cookies
         scope = Construct(self, f"service-{listener.key}")
-        encrypted = cookie_balancer.to_nodes(listener.target_port) == "https"
+        encrypted = cookie_balancer.node_protocol(listener.target_port) == "https"
         group = elbv2.ApplicationTargetGroup(
             scope,
             "Group",
@@ -92,7 +92,9 @@ class CookieBalancer(Construct):
             ],
             stickiness_cookie_duration=Duration.seconds(COOKIE_DURATION_S),
             deregistration_delay=self._delay,
-            health_check=target_health_check(listener.health, http_codes=cookie_balancer.READY),
+            health_check=target_health_check(
+                listener.health, http_codes=cookie_balancer.NODE_HEALTHY_CODES
+            ),
         )
         # Commands find the target groups with nodes by this tag.
         Tags.of(group).add(SERVICE_TAG, listener.key)

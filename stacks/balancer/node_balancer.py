@@ -73,7 +73,7 @@ class NodeBalancer(Construct):
                 self,
                 "Cookies",
                 cluster=name,
-                listeners=[listener for listener in listeners if listener.alb],
+                listeners=[listener for listener in listeners if listener.alb_health],
                 idle_timeout=alb_idle_timeout,
                 deregistration_delay=balancer.deregistration_delay,
                 deletion_protection=balancer.deletion_protection,
@@ -85,7 +85,7 @@ class NodeBalancer(Construct):
             # It takes any free addresses; so the Network Load Balancer takes its fixed ones first.
             cookies.alb.node.add_dependency(self.nlb)
         for listener in listeners:
-            if listener.alb is not None and cookies is not None:
+            if listener.alb_health is not None and cookies is not None:
                 self._add_cookie_service(listener, cookies.listeners[listener.key])
             elif listener.service is None:
                 self._add_auxiliary_port(listener)
@@ -125,7 +125,7 @@ class NodeBalancer(Construct):
         Its target group takes no attributes; the client's address is preserved (AWS, Use an
         Application Load Balancer as a target of a Network Load Balancer).
         """
-        service, check = listener.service, listener.alb
+        service, check = listener.service, listener.alb_health
         assert service is not None
         assert check is not None
         scope = Construct(self, f"service-{listener.key}")
@@ -137,7 +137,7 @@ class NodeBalancer(Construct):
             protocol=elbv2.Protocol.TCP,
             target_type=elbv2.TargetType.ALB,
             targets=[targets.AlbListenerTarget(alb_listener)],
-            health_check=target_health_check(check, http_codes=cookie_balancer.ANSWERED),
+            health_check=target_health_check(check, http_codes=cookie_balancer.ALB_HEALTHY_CODES),
         )
         # Not the service tag: commands find nodes by it, and this group has none.
         Tags.of(group).add(ALB_TAG, listener.key)

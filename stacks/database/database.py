@@ -10,7 +10,8 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog, Component
 
@@ -123,7 +124,7 @@ class Database(Construct):
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)  # created by the L2
         # The drill reads here which cluster depends on the database (docs/drill.md).
-        resource.add_metadata("Denodo", {"Keeps": dependents})
+        resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         self.admin_secret = resource.attr_master_user_secret_secret_arn
 
 
@@ -154,11 +155,11 @@ class ComponentLogins(Construct):
             component: secretsmanager.Secret(
                 self,
                 component,
-                secret_name=shared_metadata.secret_name(environment, cluster, component),
+                secret_name=node_metadata.secret_name(environment, cluster, component),
                 description=f"Login of {component} at the metadata database of {cluster}",
                 generate_secret_string=secretsmanager.SecretStringGenerator(
                     secret_string_template=json.dumps(
-                        {"dbname": database, "username": shared_metadata.logins(database)[0]}
+                        {"dbname": database, "username": node_metadata.database_users(database)[0]}
                     ),
                     generate_string_key="password",
                     exclude_punctuation=True,

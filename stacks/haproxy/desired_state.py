@@ -6,10 +6,9 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.config_file import Host, text
-from denodo_ha.environment.haproxy.systemd_unit import drop_in
-from denodo_ha.environment.haproxy.temporary_file import written
+from denodo_ha.environment import names
+from denodo_ha.environment.haproxy.config_file import Host, render_config, temporary_file
+from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
 from stacks.haproxy.instances import HaproxyInstances
@@ -40,7 +39,7 @@ class HaproxyState(Construct):
         super().__init__(scope, id_)
         stack = Stack.of(self)
         settings = environment.clusters[cluster].balancer.proxy
-        file = self._publish(text(environment, cluster, HOST))
+        file = self._publish(render_config(environment, cluster, HOST))
         resource = instances.fleet.node.default_child
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
         # With passthrough the nodes terminate TLS, and HAProxy needs no certificate.
@@ -50,7 +49,7 @@ class HaproxyState(Construct):
         state = {
             "program": program.address,
             "file": file.s3_object_url,
-            "drop_in": drop_in(settings, HOST),
+            "drop_in": render_drop_in(settings, HOST),
             "certificate": certificate,
             "authority": authority,
             "health_port": settings.health_port,
@@ -59,7 +58,7 @@ class HaproxyState(Construct):
         parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=node_names.haproxy_parameter(environment.name, cluster),
+            parameter_name=names.haproxy_parameter(environment.name, cluster),
             description=f"What the HAProxies of {cluster} shall be",
             string_value=stack.to_json_string(state),
         )
@@ -76,5 +75,5 @@ class HaproxyState(Construct):
 
     def _publish(self, content: str) -> assets.Asset:
         """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
-        with written(content) as path:
+        with temporary_file(content) as path:
             return assets.Asset(self, "File", path=path)

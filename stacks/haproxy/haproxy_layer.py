@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from aws_cdk import Stack
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.front_balancer import front
-from denodo_ha.environment.haproxy.routes import plan
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.topology import haproxy_front_listeners
+from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
 from stacks.haproxy.desired_state import HaproxyState
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
@@ -56,12 +56,12 @@ def create_haproxy_layer(
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
     assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws refuses such a file
-    parameter = node_names.haproxy_parameter(environment.name, name)
+    parameter = names.haproxy_parameter(environment.name, name)
     balancer = HaproxyBalancer(
         stack,
         "Balancer",
         balancer=cluster.balancer,
-        listeners=front(environment, cluster),
+        listeners=haproxy_front_listeners(environment, cluster),
         vpc=network.vpc,
         subnets=network.balancer_subnets,
         security_group=security_groups["balancer"],
@@ -110,7 +110,7 @@ def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
     check. `HealthPort` is the port of HAProxy's own health check.
     """
     routes: dict[str, object] = {}
-    for route in plan(environment, name):
+    for route in haproxy_routes(environment, name):
         metadata: dict[str, object] = {
             "Nodes": [server.name for server in route.servers],
             "Port": route.servers[0].port,
@@ -119,4 +119,4 @@ def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
             metadata["Path"] = route.check.ready
         routes[str(route.port)] = metadata
     health_port = environment.clusters[name].balancer.proxy.health_port
-    return {"Serves": routes, "HealthPort": health_port}
+    return {names.SERVES_METADATA: routes, names.HEALTH_PORT_METADATA: health_port}

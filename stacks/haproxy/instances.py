@@ -12,7 +12,7 @@ from constructs import Construct
 
 from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
-from denodo_ha.environment.names import BALANCER_TAG
+from denodo_ha.environment.names import BALANCER_TAG, METADATA
 from stacks.access.machine_permissions import create_machine_role
 from stacks.nodes.first_boot import HAPROXY, first_boot_user_data
 
@@ -102,7 +102,7 @@ class HaproxyInstances(Construct):
         # L1: the L2 would add its own rules to the security group of the instances.
         resource = self.fleet.node.default_child
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
-        resource.add_metadata("Denodo", dict(routes))
+        resource.add_metadata(METADATA, dict(routes))
         resource.target_group_arns = [group.target_group_arn for group in target_groups]
         # First boot needs the permissions and a route to AWS; CloudFormation cannot infer that.
         self.fleet.node.add_dependency(self.role)

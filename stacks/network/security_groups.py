@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from denodo_ha.environment.derived.firewall import Group, Peer, Rule, Side
+from denodo_ha.environment.derived.firewall import FirewallRule, Peer, RuleSet, SecurityGroup
 
-_DESCRIPTIONS: dict[Group, str] = {
+_DESCRIPTIONS: dict[SecurityGroup, str] = {
     "alb": "Denodo balancer of services with cookies",
     "balancer": "Denodo balancer",
     "haproxy": "HAProxy in front of Denodo",
@@ -32,8 +32,8 @@ class SecurityGroups(Construct):
         id_: str,
         *,
         vpc: ec2.IVpc,
-        groups: Iterable[Group],
-        sides: Iterable[Side],
+        groups: Iterable[SecurityGroup],
+        sides: Iterable[RuleSet],
     ) -> None:
         super().__init__(scope, id_)
         self._groups = {
@@ -53,7 +53,7 @@ class SecurityGroups(Construct):
             for rule in side.rules:
                 add(self._peer(rule.peer), _ports(rule))
 
-    def __getitem__(self, group: Group) -> ec2.SecurityGroup:
+    def __getitem__(self, group: SecurityGroup) -> ec2.SecurityGroup:
         return self._groups[group]
 
     def _peer(self, peer: Peer) -> ec2.IPeer:
@@ -66,7 +66,7 @@ class SecurityGroups(Construct):
                 return next(group for name, group in self._groups.items() if name == peer.name)
 
 
-def _ports(rule: Rule) -> ec2.Port:
+def _ports(rule: FirewallRule) -> ec2.Port:
     if rule.first == rule.last:
         return ec2.Port.tcp(rule.first)
     return ec2.Port.tcp_range(rule.first, rule.last)

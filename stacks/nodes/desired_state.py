@@ -6,8 +6,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.derived.node_state import Deployed, desired, secrets
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import NODE_TAG
 from stacks.access.machine_permissions import allow
@@ -58,17 +58,22 @@ class NodeState(Construct):
             resource=stack.get_logical_id(resource),
             program=program.address,
         )
-        state = desired(environment, cluster, name, instance_type=instance_type, deployed=deployed)
+        state = desired_state(
+            environment, cluster, name, instance_type=instance_type, deployed=deployed
+        )
         parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=node_names.parameter(environment.name, cluster, name),
+            parameter_name=names.node_parameter(environment.name, cluster, name),
             description=f"Desired state of the Denodo node {name} of {cluster}",
             string_value=stack.to_json_string(state),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
         )
         Tags.of(self).add(NODE_TAG, name)
-        secret_arns, metadata_uri = secrets(environment, cluster), environment.denodo.metadata.uri
+        secret_arns, metadata_uri = (
+            node_secrets(environment, cluster),
+            environment.denodo.metadata.uri,
+        )
         for statement in (
             allow("ssm:GetParameter", parameter.parameter_arn),
             program.statement,

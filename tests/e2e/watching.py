@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.e2e.balancing import Balancing
 from tests.e2e.deployment import Deployment
 from tests.hosts.haproxy.ports import NODES

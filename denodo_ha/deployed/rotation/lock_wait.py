@@ -47,7 +47,7 @@ def turn(
         Refused: somebody else still holds it; nothing was changed.
         AwsError: AWS does not answer, or does not permit.
     """
-    name = names.lock(environment, place.name)
+    name = names.lock_parameter(environment, place.name)
     begin, said = clock.monotonic(), ""
     with ExitStack() as held:
         while True:

@@ -10,8 +10,7 @@ import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.environment import names as naming
-from denodo_ha.environment.derived import node_names
+from denodo_ha.environment import names
 from tests.commands.account.calls import Answer, Call, Fault, answer
 from tests.commands.account.cloud import Cloud
 from tests.environment.rule_cases.haproxy_on_aws import adopted
@@ -19,7 +18,7 @@ from tests.support.assembly import ROOT, Template, synthesise
 from tests.support.configurations import Data, changed, loaded
 
 EXAMPLE = ROOT / "config/examples/haproxy.yaml"
-OPERATOR, MANAGER = naming.NODE_OPERATOR_POLICY, naming.SOLUTION_MANAGER_POLICY
+OPERATOR, MANAGER = names.NODE_OPERATOR_POLICY_ARN, names.SOLUTION_MANAGER_POLICY_ARN
 MANAGED = {"solution_manager": {"cidrs": ["10.0.9.0/24"], "host": "sm.example.com"}}
 IAM = {"elbv2": "elasticloadbalancing"}
 UNASKED = "sts:GetCallerIdentity"
@@ -60,7 +59,7 @@ class Agents:
             return answer({"Reservations": [{"Instances": found}]})
         if call.operation == "SendCommand":
             command = f"{len(self._sent):036d}"
-            proxied = told["DocumentName"] != self.stack.outputs[naming.NODE_DOCUMENT]
+            proxied = told["DocumentName"] != self.stack.outputs[names.NODE_DOCUMENT]
             say = self._haproxy if proxied else self._node
             self._sent[command] = say(told["Parameters"]["Action"][0], told["InstanceIds"][0])
             return answer({"Command": {"CommandId": command}})
@@ -79,7 +78,7 @@ class Agents:
         (node,) = (name for name, one in self.cloud.nodes(self.cluster).items() if one == id_)
         if action == "apply":
             self._applied.add(node)
-        name = node_names.parameter(self.cloud.environment.name, self.cluster, node)
+        name = names.node_parameter(self.cloud.environment.name, self.cluster, node)
         found = self.cloud.client("ssm", self.stack.region).get_parameter(Name=name)
         state = {"state": json.loads(found["Parameter"]["Value"])}
         applied = state if node in self._applied else None

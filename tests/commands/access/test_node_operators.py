@@ -10,7 +10,6 @@ from aws_cdk import App, Environment, Stack
 from aws_cdk.assertions import Template as Found
 
 from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from stacks.access.node_operators import NodeOperatorPolicy
 from tests.support.assembly import ROOT, Template
 
@@ -31,11 +30,6 @@ def statements(
     return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
 
 
-def test_names_are_the_same_on_both_sides() -> None:
-    assert naming.DRAINED_TAG == names.DRAINED_TAG
-    assert naming.NODE_DOCUMENT == names.NODE_DOCUMENT
-
-
 def test_a_command_is_the_document_on_the_clusters_nodes(
     statements: dict[str, dict[str, Any]],
 ) -> None:
@@ -53,7 +47,7 @@ def test_only_the_mark_and_the_lock_are_written(statements: dict[str, dict[str, 
     condition = statements["MarkNodes"]["Condition"]
     assert condition["ForAllValues:StringEquals"] == {"aws:TagKeys": ["denodo:drained"]}
     assert condition["StringEquals"]["aws:ResourceTag/denodo:cluster"] == "main"
-    lock = names.lock("denodo80", "main")
+    lock = names.lock_parameter("denodo80", "main")
     assert str(statements["HoldTheLock"]["Resource"]).endswith(f"parameter{lock}")
 
 

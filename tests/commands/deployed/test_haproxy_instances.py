@@ -18,7 +18,6 @@ from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotati
 from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.status.model import Group, Target
 from denodo_ha.status.verdict import problems
 from tests.commands.account.virtual_clock import VirtualClock
@@ -105,7 +104,7 @@ class Hosts:
 
 def cluster(*, proxied: bool = True) -> Cluster:
     told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
-    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
+    outputs = {**told, names.HAPROXY_ROTATION_DOCUMENT: "rotation"} if proxied else {}
     place = StackLocation("main", "test-main", "111122223333", "eu-west-1")
     stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
     nodes = tuple(
@@ -134,12 +133,6 @@ def mark() -> DrainTag:
     return DrainTag.now(VirtualClock(), why="test")
 
 
-def test_names_are_those_of_the_stacks() -> None:
-    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
-    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
-    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
-
-
 def test_each_action_is_asked_of_the_document_that_can_least(
     proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
@@ -150,7 +143,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
     # As it was deployed before there were two.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
-    del outputs[names.HAPROXY_ROTATION]
+    del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
     assert hosts.documents[-1] == "document"
 
