@@ -20,7 +20,7 @@ from denodo_ha.cli.errors import Interrupted, UsageError
 from denodo_ha.deployed.node_agent import CommandResult
 from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
 from denodo_ha.haproxy.ssh import Shells
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 
 FOLDER: Final = "/opt/denodo-ha"
 """Where the program is on a host (docs/haproxy.md)."""
@@ -46,11 +46,11 @@ class Hosts(HaproxyFleet):
     names: tuple[str, ...]
     user: str | None
     tell: Callable[[str], None]
-    place: Place = field(default_factory=Place)
+    place: LocalHaproxy = field(default_factory=LocalHaproxy)
 
     @classmethod
     def named(
-        cls, names: str, *, user: str | None, tell: Callable[[str], None], place: Place
+        cls, names: str, *, user: str | None, tell: Callable[[str], None], place: LocalHaproxy
     ) -> "Hosts":
         """The hosts of a list with commas.
 
@@ -153,7 +153,7 @@ class Hosts(HaproxyFleet):
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
         """What a host's shell is given."""
-        usual, program = Place(), ["python3", "-m", "haproxy"]
+        usual, program = LocalHaproxy(), ["python3", "-m", "haproxy"]
         if self.place.run != usual.run:
             program += ["--run", str(self.place.run)]
         if self.place.state != usual.state:

@@ -49,7 +49,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in this process, as an operator of the deployment would."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     # AWS's seconds are short here.
@@ -125,7 +125,7 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
 
 
 def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) -> tuple[int, str]:
-    environment = deployment.access.environment(local_aws_server.place())
+    environment = deployment.access.environment(local_aws_server.paths())
     environment |= {"DENODO_HA_LOG": str(folder / "log")}
     done = subprocess.run(
         [ROOT / "solution-manager" / name, _file(deployment), *arguments],

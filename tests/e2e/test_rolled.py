@@ -81,7 +81,7 @@ def machines(
 
 @pytest.fixture(autouse=True)
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
 
 

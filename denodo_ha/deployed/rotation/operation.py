@@ -114,7 +114,7 @@ class ClusterOperation:
 
     def _acquire(self, purpose: str, held: ExitStack) -> tuple[Lock, Clock]:
         clock, location = self._context.clock, self._location
-        name = names.lock(self._context.environment, location.name)
+        name = names.lock_parameter(self._context.environment, location.name)
         patience = min(self._timeout or LOCK_WAIT_S, LOCK_WAIT_S)
         begin, reported = clock.monotonic(), ""
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from denodo_ha.drill.model import Balancer, Group, Key, Listener, Minimum, Node, Target
-from denodo_ha.drill.reading.nodes import NODE_TAG, FindNodes, forwarded
+from denodo_ha.drill.reading.nodes import FindNodes, forwarded
 from denodo_ha.drill.reading.probes import probe
 from denodo_ha.drill.reading.resource_reader import (
     FLEET,
@@ -19,9 +19,8 @@ from denodo_ha.drill.reading.resource_reader import (
     number,
 )
 from denodo_ha.environment.facts.denodo_ports import PORTS
+from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 
-SERVICE_TAG = "denodo:service"
-ALB_TAG = "denodo:alb"
 """The service, on a group of the balancer that leads to the one that keeps its clients."""
 JDBC = "jdbc"
 _JDBC_PORT = PORTS["7.0"].services[JDBC]

@@ -15,8 +15,7 @@ from denodo_ha.drill.reading.resource_reader import (
     mapping,
     number,
 )
-
-_CLUSTER_TAG = "denodo:cluster"
+from denodo_ha.environment.names import CLUSTER_TAG, DATABASE_METADATA
 
 
 def find_databases(
@@ -42,7 +41,7 @@ def find_databases(
                 "Denodo.Keeps), so its failure is left out"
             )
             continue
-        keeps = mapping(one.ours.get("Keeps"))
+        keeps = mapping(one.ours.get(DATABASE_METADATA))
         services = keeps.get("Services")
         if not isinstance(services, dict):
             reader.note(
@@ -71,8 +70,8 @@ def find_databases(
 
 def _cluster(database: Resource, clusters: Mapping[str, str]) -> str | None:
     """The cluster that it is for: what our metadata say, else our tag where that is a name."""
-    stack = mapping(database.ours.get("Keeps")).get("Stack")
-    tag = database.tags.get(_CLUSTER_TAG)
+    stack = mapping(database.ours.get(DATABASE_METADATA)).get("Stack")
+    tag = database.tags.get(CLUSTER_TAG)
     named = clusters.get(str(stack))
     return named or next((one for one in clusters.values() if one == tag), None)
 
@@ -84,7 +83,7 @@ def _zones(reader: Reader, nodes: FindNodes, database: Resource) -> tuple[str, .
         return (str(own),)
     group = reader.named(database.properties.get("DBSubnetGroupName"), DATABASE_SUBNETS)
     subnets = listed(group.properties.get("SubnetIds")) if group else []
-    cluster = mapping(database.ours.get("Keeps")).get("Stack")
+    cluster = mapping(database.ours.get(DATABASE_METADATA)).get("Stack")
     stacks = [one for one in reader.stacks if one.name in (database.stack.name, cluster)]
     zones = []
     for subnet in subnets:

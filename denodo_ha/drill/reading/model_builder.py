@@ -12,8 +12,7 @@ from denodo_ha.drill.reading.nodes import FindNodes
 from denodo_ha.drill.reading.records import find_sites
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, Reader
 from denodo_ha.environment.facts.denodo_ports import PORTS
-
-_CLUSTER_TAG = "denodo:cluster"
+from denodo_ha.environment.names import CLUSTER_TAG
 
 
 def build(stacks: tuple[SynthesisedStack, ...]) -> Model:
@@ -113,7 +112,7 @@ def _names(reader: Reader) -> Mapping[str, str]:
     # A cluster's database and its alarms have the cluster's tag, too, in a stack that is none.
     clusters = {one.stack.name for one in reader.of(LOAD_BALANCER, INSTANCE)}
     for resource in reader.resources.values():
-        name = resource.tags.get(_CLUSTER_TAG)
+        name = resource.tags.get(CLUSTER_TAG)
         if name and resource.stack.name in clusters:
             tagged.setdefault(resource.stack.name, name)
     return {

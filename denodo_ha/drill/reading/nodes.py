@@ -20,8 +20,13 @@ from denodo_ha.drill.reading.resource_reader import (
     mapping,
     number,
 )
-
-NODE_TAG = "denodo:node"
+from denodo_ha.environment.names import (
+    HEALTH_PORT_METADATA,
+    NODE_TAG,
+    NODES_METADATA,
+    SERVES_METADATA,
+    ZONES_METADATA,
+)
 
 
 @dataclass
@@ -109,7 +114,7 @@ class FindNodes:
         outputs = mapping(stack.template.get("Outputs"))
         return {
             str(name): self._reader.resolver.value(stack, mapping(outputs[output]).get("Value"))
-            for output, name in mapping(self._reader.ours(stack).get("Nodes")).items()
+            for output, name in mapping(self._reader.ours(stack).get(NODES_METADATA)).items()
             if output in outputs
         }
 
@@ -127,7 +132,7 @@ class FindNodes:
         least = fleet.number("MinSize", 1)
         wanted = fleet.number("DesiredCapacity", least)
         serves = self._serves(fleet)
-        health_port = number(fleet.ours.get("HealthPort"), 0) or None
+        health_port = number(fleet.ours.get(HEALTH_PORT_METADATA), 0) or None
         if serves is None:
             self._reader.note(
                 f"{fleet.key}: nothing says which nodes its instances serve (metadata "
@@ -177,7 +182,7 @@ class FindNodes:
 
     def _serves(self, resource: Resource) -> Mapping[int, Serving] | None:
         """What our metadata says of a machine that passes connections on."""
-        said = resource.ours.get("Serves")
+        said = resource.ours.get(SERVES_METADATA)
         if not isinstance(said, dict):
             return None
         found = {}
@@ -219,7 +224,7 @@ def _zones_of_subnets(reader: Reader) -> Mapping[tuple[str, str], str]:
     found = {
         (stack.name, str(id_)): str(zone)
         for stack in reader.stacks
-        for id_, zone in mapping(reader.ours(stack).get("Zones")).items()
+        for id_, zone in mapping(reader.ours(stack).get(ZONES_METADATA)).items()
     }
     for subnet in reader.of(SUBNET):
         zone = subnet.properties.get("AvailabilityZone")

@@ -8,9 +8,7 @@ from typing import Any
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Key
 from denodo_ha.drill.reading.expressions import Resolver, marks
-
-OURS = "Denodo"
-"""The key of our own metadata, of templates and of resources."""
+from denodo_ha.environment.names import METADATA
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Resource:
     @property
     def ours(self) -> Mapping[str, Any]:
         """Our own metadata."""
-        return mapping(self.metadata.get(OURS))
+        return mapping(self.metadata.get(METADATA))
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -99,7 +97,7 @@ class Reader:
     def ours(self, stack: SynthesisedStack) -> Mapping[str, Any]:
         """Our own metadata of a template."""
         metadata = mapping(stack.template.get("Metadata"))
-        return mapping(mapping(self.resolver.value(stack, metadata)).get(OURS))
+        return mapping(mapping(self.resolver.value(stack, metadata)).get(METADATA))
 
 
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"

@@ -173,7 +173,9 @@ def test_two_at_once(cloud: Cloud, agents: Agents) -> None:
     aws, region = Aws(), cloud.stack(CLUSTER).region
     name = f"/denodo/{cloud.environment.name}/{CLUSTER}/.lock"
     other = Lock(aws, region, name, clock=cloud.clock, what="rollout")
-    with other.held():
+    with other.held() as renewing:
+        for at in range(50, 400, 50):
+            cloud.clock.at(at, lambda: renewing.sleep(0))
         with pytest.raises(Refused, match=r"rollout.*--take-over"):
             rolling(cloud).roll()
         assert agents.most_out == 0
