@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 
-from denodo_ha.aws.error_translation import WHERE, told, translated
+from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
 from denodo_ha.cli.errors import Unreachable, UsageError
 
 ATTEMPTS: Final = 10
@@ -42,7 +42,7 @@ class Aws:
             NoCredentials: there is no such profile.
         """
         self.profile = profile
-        with told():
+        with translated_errors():
             self._session: Any = boto3.Session(profile_name=profile)
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
@@ -91,7 +91,7 @@ class Aws:
         for region in dict.fromkeys(regions):
             if self._account is None:
                 try:
-                    with told():
+                    with translated_errors():
                         caller = self.client("sts", region).get_caller_identity()
                     self._account = str(caller["Account"])
                 except Unreachable as error:
@@ -107,12 +107,12 @@ class Aws:
             message = f"{region!r} is no region; name one such as eu-west-1 with --region"
             raise UsageError(message) from None
         except BotoCoreError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def note(parsed: dict[str, Any], **_: object) -> None:
             # An error does not say by itself which service and region it is of.
-            parsed.setdefault("ResponseMetadata", {})[WHERE] = (prefix, region)
+            parsed.setdefault("ResponseMetadata", {})[CALLED] = (prefix, region)
 
         client.meta.events.register("after-call", note)
         return client

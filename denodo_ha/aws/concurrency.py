@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def together(
+def map_concurrently(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int = WORKERS
 ) -> list[Result]:
     """What a function gives for each item, in the items' order.

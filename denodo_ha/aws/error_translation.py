@@ -15,17 +15,17 @@ from typing import Any
 from botocore import exceptions as boto
 
 from denodo_ha.cli.errors import (
+    AccessDenied,
     AwsError,
-    Denied,
-    Expired,
+    ExpiredCredentials,
     NoCredentials,
     NotFound,
-    Rejected,
+    RequestRejected,
     Throttled,
     Unreachable,
 )
 
-WHERE = "DenodoHaWhere"
+CALLED = "DenodoHaWhere"
 """Key of an answer's metadata under which `denodo_ha.aws.clients` notes service and region."""
 
 _EXPIRED = {
@@ -77,7 +77,7 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str],
             boto.TokenRetrievalError,
             boto.CredentialRetrievalError,
         ),
-        Expired,
+        ExpiredCredentials,
         "the AWS credentials cannot be used",
         _NEW_CREDENTIALS,
     ),
@@ -101,15 +101,15 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str],
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Translate what the block raises of botocore into `AwsError`; works as a decorator too."""
     try:
         yield
     except (boto.BotoCoreError, boto.ClientError) as error:
-        raise translated(error) from error
+        raise translate_error(error) from error
 
 
-def translated(error: Exception) -> AwsError:
+def translate_error(error: Exception) -> AwsError:
     """The error that says the same as one of botocore, and what to do."""
     if isinstance(error, boto.ClientError):
         return _answered(error)
@@ -125,15 +125,17 @@ def _answered(error: boto.ClientError) -> AwsError:
     code = str(answer.get("Error", {}).get("Code", ""))
     said = _line(str(answer.get("Error", {}).get("Message", ""))) or "no reason given"
     metadata = answer.get("ResponseMetadata", {})
-    service, region = metadata.get(WHERE, ("", ""))
+    service, region = metadata.get(CALLED, ("", ""))
     call = f"{service}:{error.operation_name}" if service else error.operation_name
     asked = f"{call} in {region}" if region else call
     if code in _EXPIRED:
-        return Expired(f"AWS does not accept the credentials: {said} ({code}); {_NEW_CREDENTIALS}")
+        return ExpiredCredentials(
+            f"AWS does not accept the credentials: {said} ({code}); {_NEW_CREDENTIALS}"
+        )
     if code in _DENIED:
         found = _ACTION.search(said)
         action = found[1] if found else call
-        return Denied(
+        return AccessDenied(
             f"the credentials may not call {asked}: {said} ({code}); allow {action}, or name "
             "another profile with --profile"
         )
@@ -152,7 +154,7 @@ def _answered(error: boto.ClientError) -> AwsError:
             f"AWS cannot answer {asked}: {said} ({code}); see the region's state at "
             "https://health.aws.amazon.com, and run it again"
         )
-    return Rejected(f"AWS does not accept {asked}: {said} ({code})")
+    return RequestRejected(f"AWS does not accept {asked}: {said} ({code})")
 
 
 def _line(text: str) -> str:

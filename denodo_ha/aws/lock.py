@@ -18,8 +18,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told, translated
+from denodo_ha.aws.error_translation import translate_error, translated_errors
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Failed, NotFound, Refused, Throttled, Unreachable
 from denodo_ha.cli.operator_text import operator_name
 
@@ -106,7 +106,7 @@ class Lock:
                 self._put(overwrite=False)
             except ClientError as error:
                 if error.response["Error"]["Code"] != _THERE:
-                    raise translated(error) from error
+                    raise translate_error(error) from error
             else:
                 return
             try:
@@ -130,7 +130,7 @@ class Lock:
         try:
             known, _ = self._read()
             if known.get("token") == self._token:
-                with told():
+                with translated_errors():
                     self._client.delete_parameter(Name=self._name)
         except AwsError:
             # It ends by itself.
@@ -153,12 +153,12 @@ class Lock:
             "Overwrite": overwrite,
         }
         if overwrite:
-            with told():
+            with translated_errors():
                 return int(self._client.put_parameter(**arguments)["Version"])
         return int(self._client.put_parameter(**arguments)["Version"])
 
     def _read(self) -> tuple[dict[str, Any], int]:
-        with told():
+        with translated_errors():
             found = self._client.get_parameter(Name=self._name)["Parameter"]
         try:
             known = json.loads(found["Value"])

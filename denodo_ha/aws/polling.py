@@ -1,69 +1,99 @@
-"""Wait until something is so, or too long.
+"""Polling, and the clock that polling waits by.
 
-state = until(look, done=lambda seen: not seen.draining, clock=clock, timeout=330, every=5)
+state = poll_until(read, done=lambda state: not state.draining, clock=clock, timeout=330, every=5)
 """
 
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
-from denodo_ha.aws.clock import Clock
 from denodo_ha.cli.errors import Failed, Throttled, Unreachable
 
-Seen = TypeVar("Seen")
+Observation = TypeVar("Observation")
 
 
-class TooLong(Failed):
-    """It was not so in time; commands say what stands instead.
+class Clock(Protocol):
+    """The time and a way to wait; tests use a clock that does not wait."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+
+    def monotonic(self) -> float:
+        """Return the seconds since an arbitrary moment, to measure durations."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class RealClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the seconds since an arbitrary moment, to measure durations."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Every wait of a command ends in this call."""
+        time.sleep(seconds)
+
+
+class PollTimeout(Failed):
+    """The condition did not hold before the timeout; commands replace this message by theirs.
 
     Attributes:
-        seen: what was seen last, None if it was never seen.
-        seconds: how long it was waited for.
+        last: the last observation, None if there was none.
+        seconds: the duration of the polling.
     """
 
-    def __init__(self, seen: object, seconds: float) -> None:
-        self.seen, self.seconds = seen, seconds
-        super().__init__(f"it was waited for {seconds:.0f} s, and is not so yet")
+    def __init__(self, last: object, seconds: float) -> None:
+        self.last, self.seconds = last, seconds
+        super().__init__(f"the condition did not hold within {seconds:.0f} s")
 
 
-def until(
-    look: Callable[[], Seen],
+def poll_until(
+    observe: Callable[[], Observation],
     *,
-    done: Callable[[Seen], bool],
+    done: Callable[[Observation], bool],
     clock: Clock,
     timeout: float,
     every: float,
-    progress: Callable[[Seen, float], None] | None = None,
-) -> Seen:
-    """Look again and again until what is seen is as wanted; gives what was seen then.
+    progress: Callable[[Observation, float], None] | None = None,
+) -> Observation:
+    """Poll until a condition holds or a timeout expires, and return the last observation.
 
-    AWS that throttles or does not answer for a while is not the end: it is asked again until the
-    time is up. It is looked at once at least, and once more when the time is up.
+    Throttling and unanswered calls do not end the polling: they are retried until the timeout
+    expires. There is at least one observation, and one more when the timeout expires.
 
     Args:
-        look: what to look at.
-        done: whether that is as wanted.
-        clock: the time.
-        timeout: seconds after which to give up.
-        every: seconds between two looks.
-        progress: told of every look, with the seconds that have passed.
+        observe: returns the current state.
+        done: returns True if the state is the expected one.
+        clock: the clock to wait by.
+        timeout: seconds after which to stop.
+        every: seconds between two observations.
+        progress: called after each observation, with the seconds that have passed.
 
     Raises:
-        TooLong: it was not so in time.
-        AwsError: AWS does not permit, or did not answer when the time was up.
+        PollTimeout: The condition did not hold before the timeout.
+        AwsError: AWS denied a call, or did not answer the last one.
     """
     begin, last = clock.monotonic(), None
     while True:
         failure = None
         try:
-            last = seen = look()
+            last = observation = observe()
         except (Throttled, Unreachable) as error:
             failure = error
         else:
             if progress is not None:
-                progress(seen, clock.monotonic() - begin)
-            if done(seen):
-                return seen
+                progress(observation, clock.monotonic() - begin)
+            if done(observation):
+                return observation
         left = timeout - (clock.monotonic() - begin)
         if left <= 0:
-            raise failure or TooLong(last, clock.monotonic() - begin)
+            raise failure or PollTimeout(last, clock.monotonic() - begin)
         clock.sleep(min(every, left))

@@ -18,7 +18,7 @@ from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_json, print_line, print_table, styled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import Places
+from denodo_ha.deployed.environment_locator import EnvironmentLocation
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -210,9 +210,11 @@ def _found(
     region: list[str] | None,
     profile: str | None,
     cluster: str | None,
-) -> tuple[Aws, Places, Metadata]:
+) -> tuple[Aws, EnvironmentLocation, Metadata]:
     aws = Aws(profile=profile)
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     return aws, site, find(aws, site, cluster)
 
 

@@ -63,7 +63,7 @@ def database(aws: Aws, metadata: Metadata, reach: Reach) -> Database:
     """
     host = metadata.output(names.CATALOG_HOST)
     port = int(metadata.output(names.CATALOG_PORT))
-    region = metadata.place.region
+    region = metadata.location.region
     admin = logins.read(aws, region, reach.admin or metadata.output(names.CATALOG_ADMIN_SECRET))
     ca = reach.ca
     for arn in metadata.secrets.values():
@@ -120,7 +120,7 @@ class _One:
         *,
         dry_run: bool,
     ) -> None:
-        self._aws, self._region = aws, metadata.place.region
+        self._aws, self._region = aws, metadata.location.region
         self._server, self._component, self._dry_run = server, component, dry_run
         # Under the lock: another run may have changed it until then.
         self._login = logins.read(aws, self._region, metadata.secrets[component])

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
-from denodo_ha.environment.derived.shared_metadata import EXPORT_MANIFEST
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 
 
 @dataclass(frozen=True, order=True)
@@ -55,7 +55,7 @@ class Difference:
 def read(aws: Aws, region: str, bucket: str) -> list[Export]:
     """Every export that is kept, the oldest first."""
     client = aws.client("s3", region)
-    with told():
+    with translated_errors():
         pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
         versions = [one for page in pages for one in page.get("Versions", [])]
     ending = f"/{EXPORT_MANIFEST}"
@@ -63,14 +63,14 @@ def read(aws: Aws, region: str, bucket: str) -> list[Export]:
 
     def one(version: Mapping[str, Any]) -> Export:
         node = str(version["Key"]).removesuffix(ending)
-        with told():
+        with translated_errors():
             answer = client.get_object(
                 Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"]
             )
             text = answer["Body"].read()
         return parse(node, text, version["LastModified"])
 
-    return sorted(together(one, found))
+    return sorted(map_concurrently(one, found))
 
 
 def parse(node: str, text: bytes, written: datetime) -> Export:

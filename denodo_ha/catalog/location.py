@@ -7,7 +7,7 @@ from typing import get_args
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import NotFound, Refused
 from denodo_ha.deployed import stack
-from denodo_ha.deployed.environment_locator import Place, Places
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.stack import Stack
 from denodo_ha.environment import names
 from denodo_ha.environment.model.catalog import Component
@@ -20,19 +20,19 @@ class Metadata:
     """What a cluster's stack of metadata says.
 
     Attributes:
-        place: where the stack is; its name is the cluster's.
+        location: where the stack is; its name is the cluster's.
         environment: the environment's name.
         stack: the stack.
     """
 
-    place: Place
+    location: StackLocation
     environment: str
     stack: Stack
 
     @property
     def owner(self) -> str:
         """What marks roles of this cluster at a server that others use, too."""
-        return f"denodo-ha {self.environment}/{self.place.name}"
+        return f"denodo-ha {self.environment}/{self.location.name}"
 
     @property
     def secrets(self) -> Mapping[Component, str]:
@@ -61,7 +61,7 @@ class Metadata:
         return self.stack.outputs[name]
 
 
-def find(aws: Aws, places: Places, cluster: str | None) -> Metadata:
+def find(aws: Aws, places: EnvironmentLocation, cluster: str | None) -> Metadata:
     """The stack of a cluster's metadata.
 
     Raises:
@@ -69,10 +69,10 @@ def find(aws: Aws, places: Places, cluster: str | None) -> Metadata:
         UsageError: there is no such cluster.
     """
     of = places.cluster(cluster)
-    of.demand()
+    of.require_reachable()
     place = replace(of, stack=names.catalog_stack(places.environment, of.name))
     try:
-        return Metadata(place, places.environment, stack.read(aws, place))
+        return Metadata(place, places.environment, stack.read_stack(aws, place))
     except NotFound:
         message = (
             f"{place.stack} is not deployed in {place.region}; give the cluster catalog or exports "

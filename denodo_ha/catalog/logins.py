@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.facts.limits import SECRET_BYTES
 
@@ -46,7 +46,7 @@ def read(aws: Aws, region: str, arn: str) -> Login:
         Refused: the secret is not what it should be.
         AwsError: it cannot be read.
     """
-    with told():
+    with translated_errors():
         answer = aws.client("secretsmanager", region).get_secret_value(SecretId=arn)
     try:
         value = json.loads(answer["SecretString"])
@@ -73,6 +73,6 @@ def put(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
             f"{region} alone with --ca"
         )
         raise Refused(message)
-    with told():
+    with translated_errors():
         aws.client("secretsmanager", region).put_secret_value(SecretId=login.arn, SecretString=text)
     return True

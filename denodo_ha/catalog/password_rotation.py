@@ -18,7 +18,7 @@ from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused, UsageError
-from denodo_ha.environment.derived.shared_metadata import logins as both
+from denodo_ha.environment.derived.node_metadata import database_users as both
 from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
@@ -47,7 +47,7 @@ def rotate(aws: Aws, metadata: Metadata, reach: Reach, component: Component) -> 
             raise Refused(message)
         password = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         _set(found, roles, login, other, password)
-        logins.put(aws, metadata.place.region, login, username=other, password=password)
+        logins.put(aws, metadata.location.region, login, username=other, password=password)
     return other
 
 
@@ -94,7 +94,7 @@ def _login(aws: Aws, metadata: Metadata, component: Component) -> Login:
         listed = ", ".join(metadata.secrets) or "none"
         message = f"{component} has no database in {metadata.stack.name}; there is {listed}"
         raise UsageError(message)
-    return logins.read(aws, metadata.place.region, metadata.secrets[component])
+    return logins.read(aws, metadata.location.region, metadata.secrets[component])
 
 
 def _other(login: Login) -> str:

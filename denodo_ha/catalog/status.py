@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.catalog import exports, logins
 from denodo_ha.catalog.exports import Difference, Export
 from denodo_ha.catalog.location import Metadata
@@ -81,7 +81,7 @@ def status(
         environment: the configuration, where it is at hand: it knows nodes that never exported.
         now: the time.
     """
-    region = metadata.place.region
+    region = metadata.location.region
     empty = [
         component
         for component, arn in metadata.secrets.items()
@@ -91,13 +91,13 @@ def status(
     difference = None
     if metadata.bucket is not None:
         found = exports.read(aws, region, metadata.bucket)
-        cluster = environment.clusters[metadata.place.name] if environment else None
+        cluster = environment.clusters[metadata.location.name] if environment else None
         known = sorted(cluster.nodes) if cluster else sorted({one.node for one in found})
         every = cluster.exports.every if cluster and cluster.exports else None
         nodes = tuple(_nodes(found, known, every, now or datetime.now(UTC)))
         difference = exports.compare(found, known)
     return Status(
-        cluster=metadata.place.name,
+        cluster=metadata.location.name,
         host=metadata.stack.outputs.get(names.CATALOG_HOST, ""),
         database=_database(aws, metadata),
         uninitialised=tuple(empty),
@@ -127,8 +127,8 @@ def _database(aws: Aws, metadata: Metadata) -> Database | None:
     if not found:
         return None
     name = metadata.stack.physical_ids[found[0]]
-    with told():
-        answer = aws.client("rds", metadata.place.region).describe_db_instances(
+    with translated_errors():
+        answer = aws.client("rds", metadata.location.region).describe_db_instances(
             DBInstanceIdentifier=name
         )
     shown: dict[str, Any] = answer["DBInstances"][0]

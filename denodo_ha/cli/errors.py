@@ -1,18 +1,18 @@
 """Why a command could not do its work, in words for the person who ran it.
 
-OpsError
+CommandError
 ├── UsageError        2    options that do not fit together, or name nothing
 ├── Refused           3    it would do harm; nothing was changed
 ├── Failed            4    it did not come out; the message says what stands
-│   └── TooLong            it was not so in time (`denodo_ha.aws.polling`)
+│   └── PollTimeout        the condition did not hold in time (`denodo_ha.aws.polling`)
 ├── AwsError          6    AWS does not answer, or does not permit
 │   ├── NoCredentials      none were found
-│   ├── Expired            they were valid once, or never
-│   ├── Denied             the policy lacks the action
+│   ├── ExpiredCredentials         they were valid once, or never
+│   ├── AccessDenied       the policy lacks the action
 │   ├── Throttled          too many calls, and the retries were not enough
 │   ├── Unreachable        the endpoint does not answer
 │   ├── NotFound           what was asked for is not there, or not any more
-│   └── Rejected           AWS does not accept the call
+│   └── RequestRejected     AWS does not accept the call
 └── Interrupted     130    Ctrl-C or a signal; the message says what stands
 
 A configuration that cannot be used is `config.problem.ConfigError`, with exit code 2.
@@ -26,7 +26,7 @@ from typing import ClassVar
 from denodo_ha.cli import exit_codes
 
 
-class OpsError(Exception):
+class CommandError(Exception):
     """What went wrong and what to do about it.
 
     Attributes:
@@ -36,31 +36,31 @@ class OpsError(Exception):
     exit: ClassVar[int] = exit_codes.FAILED
 
 
-class UsageError(OpsError):
+class UsageError(CommandError):
     """Options that do not fit together, or name what does not exist; nothing was changed."""
 
     exit = exit_codes.USAGE
 
 
-class Refused(OpsError):
+class Refused(CommandError):
     """What was asked for would do harm; nothing was changed."""
 
     exit = exit_codes.REFUSED
 
 
-class Failed(OpsError):
+class Failed(CommandError):
     """It did not come out; the message says what stands and how to go on."""
 
     exit = exit_codes.FAILED
 
 
-class Interrupted(OpsError):
+class Interrupted(CommandError):
     """Ctrl-C or a signal came while something was being changed; the message says what stands."""
 
     exit = exit_codes.INTERRUPTED
 
 
-class AwsError(OpsError):
+class AwsError(CommandError):
     """AWS does not answer, or does not permit."""
 
     exit = exit_codes.AWS
@@ -70,11 +70,11 @@ class NoCredentials(AwsError):
     """No credentials were found."""
 
 
-class Expired(AwsError):
+class ExpiredCredentials(AwsError):
     """The credentials are no longer valid, or never were."""
 
 
-class Denied(AwsError):
+class AccessDenied(AwsError):
     """The credentials lack a permission, which the message names."""
 
 
@@ -90,5 +90,5 @@ class NotFound(AwsError):
     """What was asked for does not exist, or not any more."""
 
 
-class Rejected(AwsError):
+class RequestRejected(AwsError):
     """AWS does not accept the call, for its own reason."""

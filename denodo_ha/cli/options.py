@@ -45,7 +45,7 @@ Config = Annotated[
         metavar="CONFIG",
         help="The configuration: a path, or a name of config/ or config/examples/, "
         "as for cdk -c config=CONFIG.",
-        autocompletion=configuration_choice.complete,
+        autocompletion=configuration_choice.complete_configuration,
         rich_help_panel=_WHICH,
     ),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.deployed.nodes import Node, tag_of
+from denodo_ha.deployed.nodes import Node, resource_tag
 from denodo_ha.deployed.stack import Stack
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.topology import HealthCheck
@@ -31,7 +31,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Group:
+class TargetGroup:
     """A target group as it is deployed.
 
     Attributes:
@@ -109,7 +109,7 @@ class Balancer:
     listeners: tuple[Listener, ...]
 
 
-def balancer(stack: Stack) -> Balancer | None:
+def balancer_of_stack(stack: Stack) -> Balancer | None:
     """The balancer that the stack's output names, None where there is none yet."""
     told = stack.template.get("Outputs", {}).get(names.BALANCER_DNS_NAME, {}).get("Value", {})
     # There may be others behind it.
@@ -143,14 +143,14 @@ def _forwards_to(stack: Stack, listener: Mapping[str, Any]) -> str | None:
     return None
 
 
-def groups(stack: Stack, nodes: tuple[Node, ...]) -> tuple[Group, ...]:
+def target_groups_of_stack(stack: Stack, nodes: tuple[Node, ...]) -> tuple[TargetGroup, ...]:
     """The groups of a stack: shared ones by service, then the others."""
     return tuple(
         sorted(_groups(stack, nodes), key=lambda group: (group.service is None, group.key))
     )
 
 
-def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[Group]:
+def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[TargetGroup]:
     names_of = {node.instance_id: node.name for node in nodes if node.instance_id}
     for id_, properties in stack.resources(_GROUP):
         if id_ not in stack.physical_ids:
@@ -159,18 +159,18 @@ def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[Group]:
         attributes = {
             one["Key"]: one["Value"] for one in properties.get("TargetGroupAttributes", [])
         }
-        yield Group(
+        yield TargetGroup(
             logical_id=id_,
             arn=stack.physical_ids[id_],
             port=port,
             protocol=str(properties.get("Protocol", "TCP")),
             type=str(properties.get("TargetType", "instance")),
-            service=tag_of(properties, names.SERVICE_TAG),
-            node=tag_of(properties, names.NODE_TAG),
+            service=resource_tag(properties, names.SERVICE_TAG),
+            node=resource_tag(properties, names.NODE_TAG),
             health=_health(properties, port),
             deregistration_delay=int(attributes.get(_DELAY, limits.DEREGISTRATION_DELAY_DEFAULT_S)),
             targets=tuple(_targets(stack, properties, port, names_of)),
-            alb=tag_of(properties, names.ALB_TAG),
+            alb=resource_tag(properties, names.ALB_TAG),
         )
 
 

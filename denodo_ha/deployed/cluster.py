@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli.errors import AwsError, UsageError
 from denodo_ha.deployed import balancer as found_groups
 from denodo_ha.deployed import nodes as found_nodes
 from denodo_ha.deployed import stack
-from denodo_ha.deployed.balancer import Balancer, Group, Listener, Target
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.balancer import Balancer, Listener, Target, TargetGroup
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.nodes import Node
 from denodo_ha.deployed.stack import Stack
 from denodo_ha.environment.derived.topology import HealthCheck
 
-__all__ = ["Balancer", "Cluster", "Group", "HealthCheck", "Listener", "Node", "Target"]
+__all__ = ["Balancer", "Cluster", "HealthCheck", "Listener", "Node", "Target", "TargetGroup"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Cluster:
     """A cluster as it is deployed.
 
     Attributes:
-        place: where it is.
+        location: where it is.
         stack: its stack.
         nodes: its nodes by name.
         balancer: its balancer, None for a single node without one.
@@ -40,33 +40,33 @@ class Cluster:
             of an Application Load Balancer in between.
     """
 
-    place: Place
+    location: StackLocation
     stack: Stack
     nodes: tuple[Node, ...]
     balancer: Balancer | None
-    groups: tuple[Group, ...]
+    groups: tuple[TargetGroup, ...]
 
     @property
     def name(self) -> str:
         """The cluster's name."""
-        return self.place.name
+        return self.location.name
 
     @property
-    def shared(self) -> tuple[Group, ...]:
+    def shared(self) -> tuple[TargetGroup, ...]:
         """The groups of services, which hold every node."""
         return tuple(group for group in self.groups if group.service is not None)
 
-    def auxiliary(self, node: str) -> Group | None:
+    def auxiliary(self, node: str) -> TargetGroup | None:
         """The group of a node's auxiliary port, None from Denodo 8.0 on."""
         return next((group for group in self.groups if group.node == node), None)
 
-    def of(self, node: str) -> tuple[Group, ...]:
+    def of(self, node: str) -> tuple[TargetGroup, ...]:
         """The groups in which the deployed template has a node."""
         return tuple(
             group for group in self.groups if any(target.node == node for target in group.targets)
         )
 
-    def behind(self, listener: Listener) -> Group | None:
+    def behind(self, listener: Listener) -> TargetGroup | None:
         """The group whose targets serve a listener's clients, None if that is not known.
 
         With an Application Load Balancer in between it is that one's, which holds the nodes.
@@ -91,35 +91,35 @@ class Cluster:
         return known[name]
 
 
-def read(aws: Aws, place: Place) -> Cluster:
+def read_cluster(aws: Aws, place: StackLocation) -> Cluster:
     """What is deployed at a place.
 
     Raises:
         NotFound: nothing is.
         AwsError: AWS does not answer, or does not permit.
     """
-    return of(place, stack.read(aws, place))
+    return cluster_of_stack(place, stack.read_stack(aws, place))
 
 
-def read_each(aws: Aws, places: Iterable[Place]) -> list[Cluster | AwsError]:
+def read_clusters(aws: Aws, places: Iterable[StackLocation]) -> list[Cluster | AwsError]:
     """What is deployed at each place, or why that is not known: a lost region hides no other."""
 
-    def attempt(place: Place) -> Cluster | AwsError:
+    def attempt(place: StackLocation) -> Cluster | AwsError:
         try:
-            return read(aws, place)
+            return read_cluster(aws, place)
         except AwsError as error:
             return error
 
-    return together(attempt, places)
+    return map_concurrently(attempt, places)
 
 
-def of(place: Place, deployed: Stack) -> Cluster:
+def cluster_of_stack(place: StackLocation, deployed: Stack) -> Cluster:
     """What a stack holds."""
-    nodes = found_nodes.nodes(deployed)
+    nodes = found_nodes.nodes_of_stack(deployed)
     return Cluster(
         place,
         deployed,
         nodes,
-        found_groups.balancer(deployed),
-        found_groups.groups(deployed, nodes),
+        found_groups.balancer_of_stack(deployed),
+        found_groups.target_groups_of_stack(deployed, nodes),
     )

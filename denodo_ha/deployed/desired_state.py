@@ -5,24 +5,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Failed, NotFound
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.environment.derived import node_names
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.environment import names
 
-State = Mapping[str, Any]
+NodeState = Mapping[str, Any]
 
 
-def read(aws: Aws, environment: str, place: Place, node: str) -> State | None:
+def read_desired_state(
+    aws: Aws, environment: str, place: StackLocation, node: str
+) -> NodeState | None:
     """A node's desired state; None where it has none, such as one that existed before.
 
     Raises:
         Failed: it is no JSON object.
         AwsError: AWS does not answer, or does not permit.
     """
-    name = node_names.parameter(environment, place.name, node)
+    name = names.node_parameter(environment, place.name, node)
     try:
-        with told():
+        with translated_errors():
             shown = aws.client("ssm", place.region).get_parameter(Name=name)
     except NotFound:
         return None

@@ -15,9 +15,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.configuration_choice import chosen
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
@@ -25,7 +25,7 @@ from denodo_ha.environment.loading.loader import Loaded
 
 
 @dataclass(frozen=True)
-class Place:
+class StackLocation:
     """Where a stack is.
 
     Attributes:
@@ -42,7 +42,7 @@ class Place:
     region: str
     unreachable: str = ""
 
-    def demand(self) -> None:
+    def require_reachable(self) -> None:
         """Go on only if it can be reached.
 
         Raises:
@@ -54,7 +54,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Places:
+class EnvironmentLocation:
     """An environment's stacks.
 
     Attributes:
@@ -65,16 +65,16 @@ class Places:
     """
 
     environment: str
-    clusters: tuple[Place, ...]
-    failover: Place | None
+    clusters: tuple[StackLocation, ...]
+    failover: StackLocation | None
     loaded: Loaded | None = None
 
     @property
-    def reachable(self) -> tuple[Place, ...]:
+    def reachable(self) -> tuple[StackLocation, ...]:
         """The clusters that the credentials reach."""
         return tuple(place for place in self.clusters if not place.unreachable)
 
-    def cluster(self, name: str | None) -> Place:
+    def cluster(self, name: str | None) -> StackLocation:
         """A cluster by its name, or the only one.
 
         Raises:
@@ -95,9 +95,9 @@ class Places:
         return self.clusters[known.index(name)]
 
 
-def find(
+def locate_environment(
     aws: Aws, *, config: str | None, environment: str | None, regions: Sequence[str] | None
-) -> Places:
+) -> EnvironmentLocation:
     """The environment that the options name.
 
     Args:
@@ -115,7 +115,7 @@ def find(
         message = "--config and --environment both name an environment; give one of them"
         raise UsageError(message)
     if config is not None:
-        return _configured(aws, chosen(config), regions)
+        return _configured(aws, load_configuration(config), regions)
     if environment is not None:
         return _discovered(aws, environment, regions)
     message = (
@@ -125,19 +125,21 @@ def find(
     raise UsageError(message)
 
 
-def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> Places:
+def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> EnvironmentLocation:
     environment = loaded.environment
     clusters = [
-        Place(name, names.cluster_stack(environment.name, name), cluster.account, cluster.region)
+        StackLocation(
+            name, names.cluster_stack(environment.name, name), cluster.account, cluster.region
+        )
         for name, cluster in sorted(environment.clusters.items())
     ]
     failover = None
     if environment.failover is not None:
-        failover = Place(
+        failover = StackLocation(
             names.FAILOVER,
             names.failover_stack(environment.name),
-            failover_plan.account(environment, environment.failover),
-            failover_plan.region(environment, environment.failover),
+            failover_plan.stack_account(environment, environment.failover),
+            failover_plan.stack_region(environment, environment.failover),
         )
     there = [place for place in clusters if not regions or place.region in regions]
     if not there:
@@ -146,7 +148,7 @@ def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> Plac
         raise UsageError(message)
     every = [*there, *([failover] if failover else [])]
     account = aws.account(place.region for place in every)
-    return Places(
+    return EnvironmentLocation(
         environment.name,
         tuple(_seen_from(account, place) for place in there),
         _seen_from(account, failover) if failover else None,
@@ -154,7 +156,7 @@ def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> Plac
     )
 
 
-def _seen_from(account: str, place: Place) -> Place:
+def _seen_from(account: str, place: StackLocation) -> StackLocation:
     """A place, with why the credentials of an account do not reach it."""
     if place.account == account:
         return place
@@ -162,10 +164,10 @@ def _seen_from(account: str, place: Place) -> Place:
         f"it is in account {place.account}, and these credentials are of {account}: name a "
         f"profile of {place.account} with --profile"
     )
-    return Place(place.name, place.stack, place.account, place.region, why)
+    return StackLocation(place.name, place.stack, place.account, place.region, why)
 
 
-def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Places:
+def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> EnvironmentLocation:
     asked = tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
     if not asked:
         message = f"where is {environment}? Name every region that it uses with --region"
@@ -173,7 +175,7 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Pl
     stacks = [
         (region, stack)
         for region, found in zip(
-            asked, together(lambda region: _stacks(aws, region), asked), strict=True
+            asked, map_concurrently(lambda region: _stacks(aws, region), asked), strict=True
         )
         for stack in found
     ]
@@ -186,12 +188,14 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Pl
         cluster = tags.get(names.CLUSTER_TAG, "")
         # Other stacks of a cluster have its tags, too.
         if cluster and stack["StackName"] == names.cluster_stack(environment, cluster):
-            clusters.append(Place(cluster, stack["StackName"], account, region))
+            clusters.append(StackLocation(cluster, stack["StackName"], account, region))
         elif stack["StackName"] == names.failover_stack(environment):
-            failover = Place(names.FAILOVER, stack["StackName"], account, region)
+            failover = StackLocation(names.FAILOVER, stack["StackName"], account, region)
     if not clusters:
         raise UsageError(_nothing(environment, asked, stacks))
-    return Places(environment, tuple(sorted(clusters, key=lambda one: one.name)), failover)
+    return EnvironmentLocation(
+        environment, tuple(sorted(clusters, key=lambda one: one.name)), failover
+    )
 
 
 def _nothing(environment: str, regions: Iterable[str], stacks: list[tuple[str, Any]]) -> str:
@@ -205,7 +209,7 @@ def _nothing(environment: str, regions: Iterable[str], stacks: list[tuple[str, A
 
 def _stacks(aws: Aws, region: str) -> list[Any]:
     """Every stack of a region."""
-    with told():
+    with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
         return [stack for page in pages for stack in page["Stacks"]]
 

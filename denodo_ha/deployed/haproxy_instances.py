@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told
-from denodo_ha.aws.polling import TooLong, until
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.node_agent import DELIVERY_S, EVERY_S, HASTE_S, Ended
-from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, Haproxies, each, why
+from denodo_ha.deployed.node_agent import DELIVERY_S, EVERY_S, HASTE_S, CommandResult
+from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, HaproxyFleet, each, why
 from denodo_ha.environment import names
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
@@ -29,13 +28,13 @@ _ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 
 
-def has_proxies(cluster: Cluster) -> bool:
+def has_haproxy(cluster: Cluster) -> bool:
     """Whether a cluster's nodes are behind HAProxy."""
     return names.HAPROXY_DOCUMENT in cluster.stack.outputs
 
 
 @dataclass(frozen=True)
-class Proxies(Haproxies):
+class HaproxyInstances(HaproxyFleet):
     """The HAProxies of a cluster."""
 
     aws: Aws
@@ -54,8 +53,8 @@ class Proxies(Haproxies):
             {"Name": _GROUP, "Values": [fleet]},
             {"Name": "instance-state-name", "Values": ["running"]},
         ]
-        with told():
-            pages = self.aws.client("ec2", self.cluster.place.region).get_paginator(
+        with translated_errors():
+            pages = self.aws.client("ec2", self.cluster.location.region).get_paginator(
                 "describe_instances"
             )
             found = [
@@ -92,7 +91,7 @@ class Proxies(Haproxies):
             Failed: one does not answer.
         """
         said: dict[str, Mapping[str, Any]] = {}
-        silent: dict[str, Ended] = {}
+        silent: dict[str, CommandResult] = {}
         for id_, one in self.run(self.ids(), "status").items():
             try:
                 said[id_] = json.loads(one.output)
@@ -113,8 +112,8 @@ class Proxies(Haproxies):
         wait: bool = True,
         force: bool = False,
         patience: float | None = None,
-    ) -> dict[str, Ended]:
-        """Run an action of the document's; see `Haproxies`.
+    ) -> dict[str, CommandResult]:
+        """Run an action of the document's; see `HaproxyFleet`.
 
         Args:
             ids: on which.
@@ -126,7 +125,7 @@ class Proxies(Haproxies):
             patience: seconds to wait for its end; None: as long as it may take.
         """
         ids = list(ids)
-        client = self.aws.client("ssm", self.cluster.place.region)
+        client = self.aws.client("ssm", self.cluster.location.region)
         parameters = {
             "Action": action,
             "Node": node,
@@ -135,7 +134,7 @@ class Proxies(Haproxies):
             "Force": "yes" if force else "no",
         }
         try:
-            with told():
+            with translated_errors():
                 sent = client.send_command(
                     DocumentName=self._document(action),
                     InstanceIds=ids,
@@ -156,14 +155,14 @@ class Proxies(Haproxies):
             return {id_: _invocation(client, command, id_) for id_ in ids}
 
         try:
-            seen = until(
+            seen = poll_until(
                 look,
                 done=lambda every: all(one["Status"] in _ENDED for one in every.values()),
                 clock=self.clock,
                 timeout=seconds + 2 * DELIVERY_S if patience is None else patience,
                 every=EVERY_S if patience is None else HASTE_S,
             )
-        except TooLong as late:
+        except PollTimeout as late:
             message = f"the end of {action} was not seen after {late.seconds:.0f} s ({command})"
             raise Failed(message) from None
         return {id_: _ended(one) for id_, one in seen.items()}
@@ -172,12 +171,12 @@ class Proxies(Haproxies):
         """The one with the fewest actions; what was deployed before there were two has one."""
         outputs = self.cluster.stack.outputs
         usual = outputs[names.HAPROXY_DOCUMENT]
-        return outputs.get(names.HAPROXY_ROTATION, usual) if action in _ROTATION else usual
+        return outputs.get(names.HAPROXY_ROTATION_DOCUMENT, usual) if action in _ROTATION else usual
 
 
 def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:
     try:
-        with told():
+        with translated_errors():
             shown: dict[str, Any] = client.get_command_invocation(CommandId=command, InstanceId=id_)
     except NotFound:
         # It is known a moment after it was sent.
@@ -185,8 +184,8 @@ def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:
     return shown
 
 
-def _ended(shown: Mapping[str, Any]) -> Ended:
-    return Ended(
+def _ended(shown: Mapping[str, Any]) -> CommandResult:
+    return CommandResult(
         int(shown.get("ResponseCode", -1)),
         str(shown.get("StatusDetails") or shown["Status"]),
         str(shown.get("StandardOutputContent", "")),

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
 
 BATCH: Final = 100
 """Ours: how many ids a call asks for; a filter takes 200 values (AWS, DescribeInstances)."""
@@ -35,7 +35,7 @@ class Instance:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def look(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
+def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
     """Instances by id; those that EC2 does not know any more are missing.
 
     Raises:
@@ -46,12 +46,14 @@ def look(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
     def ask(batch: list[str]) -> list[Instance]:
         # By a filter: asked for by id, one that is gone would fail the call.
         filters = [{"Name": "instance-id", "Values": batch}]
-        with told():
+        with translated_errors():
             pages = client.get_paginator("describe_instances").paginate(Filters=filters)
             return [_instance(one) for one in _each(pages)]
 
     wanted = sorted({id_ for id_ in ids if id_})
-    answers = together(ask, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)])
+    answers = map_concurrently(
+        ask, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
+    )
     return {instance.id: instance for answer in answers for instance in answer}
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told
-from denodo_ha.aws.polling import TooLong, until
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
@@ -59,7 +58,7 @@ _ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command on a node ended.
 
     Attributes:
@@ -106,7 +105,7 @@ class NodeStatus:
 
 
 @dataclass(frozen=True)
-class Agent:
+class NodeAgent:
     """The program on the nodes of a cluster."""
 
     aws: Aws
@@ -152,7 +151,7 @@ class Agent:
         why: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
-    ) -> Ended:
+    ) -> CommandResult:
         """Run an action on a node, and wait until it has ended.
 
         Args:
@@ -168,7 +167,7 @@ class Agent:
             Failed: the node cannot be reached, or its end was not seen in time.
         """
         found = self.cluster.node(node)
-        client = self.aws.client("ssm", self.cluster.place.region)
+        client = self.aws.client("ssm", self.cluster.location.region)
         parameters = {
             "Action": [action],
             "Who": [accepted_text(operator_name())],
@@ -177,7 +176,7 @@ class Agent:
         if why:
             parameters["Why"] = [accepted_text(why)]
         try:
-            with told():
+            with translated_errors():
                 sent = client.send_command(
                     DocumentName=self._document,
                     InstanceIds=[found.instance_id],
@@ -196,7 +195,7 @@ class Agent:
 
         def look() -> dict[str, Any]:
             try:
-                with told():
+                with translated_errors():
                     shown: dict[str, Any] = client.get_command_invocation(
                         CommandId=command, InstanceId=found.instance_id
                     )
@@ -210,7 +209,7 @@ class Agent:
                 progress(str(seen["Status"]), passed)
 
         try:
-            seen = until(
+            seen = poll_until(
                 look,
                 done=lambda one: one["Status"] in _ENDED,
                 clock=self.clock,
@@ -218,13 +217,13 @@ class Agent:
                 every=EVERY_S if patience is None else HASTE_S,
                 progress=say,
             )
-        except TooLong as late:
+        except PollTimeout as late:
             message = (
                 f"{node}: the end of {action} was not seen after {late.seconds:.0f} s "
                 f"(command {command})"
             )
             raise Failed(message) from None
-        return Ended(
+        return CommandResult(
             int(seen.get("ResponseCode", -1)),
             str(seen.get("StatusDetails") or seen["Status"]),
             str(seen.get("StandardOutputContent", "")),

@@ -12,7 +12,7 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.environment.model.pins import Pin
 
 
-def read(cluster: Cluster) -> dict[str, Pin]:
+def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
     """The pins of the nodes that the stack has made, by node.
 
     Raises:

@@ -23,14 +23,14 @@ class Node:
     logical_id: str | None
 
 
-def nodes(stack: Stack) -> tuple[Node, ...]:
+def nodes_of_stack(stack: Stack) -> tuple[Node, ...]:
     """The nodes of a stack by name: one for every output with an instance's id."""
     return tuple(sorted(_nodes(stack), key=lambda node: node.name))
 
 
 def _nodes(stack: Stack) -> Iterator[Node]:
     for output, told in stack.template.get("Outputs", {}).items():
-        if not output.startswith(names.NODE_OUTPUT):
+        if not output.startswith(names.NODE_ID_PREFIX):
             continue
         value = told["Value"]
         logical_id = str(value["Ref"]) if isinstance(value, Mapping) and "Ref" in value else None
@@ -41,24 +41,28 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 def _name(stack: Stack, output: str, logical_id: str | None) -> str:
     """A node's exact name, of which the output's has only letters and digits."""
-    written = stack.template.get("Metadata", {}).get("Denodo", {}).get("Nodes", {})
+    written = (
+        stack.template.get("Metadata", {}).get(names.METADATA, {}).get(names.NODES_METADATA, {})
+    )
     if output in written:
         return str(written[output])
-    if logical_id is not None and (tag := tag_of(stack.properties(logical_id), names.NODE_TAG)):
+    if logical_id is not None and (
+        tag := resource_tag(stack.properties(logical_id), names.NODE_TAG)
+    ):
         return tag
-    suffix = output.removeprefix(names.NODE_OUTPUT)
+    suffix = output.removeprefix(names.NODE_ID_PREFIX)
     # An instance that existed before is not in the template, but its auxiliary group is.
-    return next((name for name in _tagged(stack) if names.letters(name) == suffix), suffix)
+    return next((name for name in _tagged(stack) if names.alphanumeric(name) == suffix), suffix)
 
 
 def _tagged(stack: Stack) -> Iterator[str]:
     """Every name of a node that some resource is tagged with."""
     for resource in stack.template.get("Resources", {}).values():
-        if name := tag_of(resource.get("Properties", {}), names.NODE_TAG):
+        if name := resource_tag(resource.get("Properties", {}), names.NODE_TAG):
             yield name
 
 
-def tag_of(properties: Mapping[str, Any], key: str) -> str | None:
+def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
     """A tag of a resource in a template."""
     tags = properties.get("Tags", [])
     if isinstance(tags, Mapping):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.template_document import Template, parse_template
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 
 _GONE = "DELETE_COMPLETE"
 
@@ -74,7 +74,7 @@ class Stack:
         return None
 
 
-def read(aws: Aws, place: Place) -> Stack:
+def read_stack(aws: Aws, place: StackLocation) -> Stack:
     """The stack of a place: three calls, and one more for each hundred resources.
 
     Raises:
@@ -82,7 +82,7 @@ def read(aws: Aws, place: Place) -> Stack:
         AwsError: AWS does not answer, or does not permit.
     """
     client = aws.client("cloudformation", place.region)
-    with told():
+    with translated_errors():
         (shown,) = client.describe_stacks(StackName=place.stack)["Stacks"]
         # By its id, as a stack may be deleted and made anew meanwhile.
         arn = str(shown["StackId"])

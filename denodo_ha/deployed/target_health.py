@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import NotFound
-from denodo_ha.deployed.balancer import Group
+from denodo_ha.deployed.balancer import TargetGroup
 
 HEALTHY: Final = "healthy"
 DRAINING: Final = "draining"
@@ -43,7 +43,7 @@ class GroupHealth:
         gone: why there is no answer if the group was deleted meanwhile; or empty.
     """
 
-    group: Group
+    group: TargetGroup
     targets: tuple[TargetHealth, ...]
     gone: str = ""
 
@@ -57,7 +57,7 @@ class GroupHealth:
         return tuple(target.id for target in self.targets if target.state == HEALTHY)
 
 
-def look(aws: Aws, group: Group) -> GroupHealth:
+def read_group_health(aws: Aws, group: TargetGroup) -> GroupHealth:
     """How the targets of a group are: one call.
 
     Raises:
@@ -65,7 +65,7 @@ def look(aws: Aws, group: Group) -> GroupHealth:
     """
     client = aws.client("elbv2", group.region)
     try:
-        with told():
+        with translated_errors():
             answer = client.describe_target_health(TargetGroupArn=group.arn)
     except NotFound as error:
         return GroupHealth(group, (), gone=str(error))
@@ -73,12 +73,12 @@ def look(aws: Aws, group: Group) -> GroupHealth:
     return GroupHealth(group, tuple(sorted(targets, key=lambda one: (one.id, one.port))))
 
 
-def look_at_all(aws: Aws, groups: Iterable[Group]) -> list[GroupHealth]:
+def read_groups_health(aws: Aws, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
     """How the targets of groups are: one call for each, several at once."""
-    return together(lambda group: look(aws, group), groups)
+    return map_concurrently(lambda group: read_group_health(aws, group), groups)
 
 
-def said(seen: GroupHealth, id_: str) -> str:
+def describe_target(seen: GroupHealth, id_: str) -> str:
     """How an instance is in a group, in words."""
     target = seen.of(id_)
     if target is None:

@@ -25,6 +25,6 @@ _WORDS: Final = {
 }
 
 
-def words(target: TargetHealth) -> str:
+def explain_unhealthy(target: TargetHealth) -> str:
     """Why a target is not healthy; empty where it is."""
     return _WORDS.get(target.reason) or target.description or target.reason

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock, RealClock
+from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.drain.draining import WHY, Draining
 from denodo_ha.drain.enabling import Enabling
 
@@ -36,10 +36,12 @@ def _place(
     environment: str | None,
     region: list[str] | None,
     cluster: str | None,
-) -> tuple[str, Place]:
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+) -> tuple[str, StackLocation]:
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     place = site.cluster(cluster)
-    place.demand()
+    place.require_reachable()
     return site.environment, place
 
 

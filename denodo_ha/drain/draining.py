@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
 from denodo_ha.aws.lock import Lock
-from denodo_ha.aws.polling import until
-from denodo_ha.cli.errors import AwsError, Failed, Interrupted, OpsError, Refused, UsageError
+from denodo_ha.aws.polling import Clock, poll_until
+from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Refused, UsageError
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import instances
-from denodo_ha.deployed.cluster import Cluster, Group
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation import capacity_check, drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_group import DRAIN_S
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_fleet import DRAIN_S
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.drain.node_operation import OneNode
 
@@ -56,11 +55,11 @@ class Plan:
 
     node: str
     instance_id: str
-    shared: tuple[Group, ...]
-    inside: tuple[Group, ...]
-    keeps: Group | None
-    old: Mark | None
-    mark: Mark
+    shared: tuple[TargetGroup, ...]
+    inside: tuple[TargetGroup, ...]
+    keeps: TargetGroup | None
+    old: DrainTag | None
+    mark: DrainTag
     delay: int
     proxied: bool = False
     serving: bool = False
@@ -91,7 +90,7 @@ class Draining(OneNode):
         self,
         aws: Aws,
         environment: str,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,
@@ -117,7 +116,7 @@ class Draining(OneNode):
             UsageError: there is no such node, or no group to take it out of.
             Refused: nobody would be left, or its instance is gone.
         """
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         return self._plan(cluster, self._rotation(cluster), node, why)
 
     def drain(self, node: str, *, why: str | None = None) -> Plan:
@@ -137,7 +136,7 @@ class Draining(OneNode):
 
     def _taken_out(self, node: str, why: str | None) -> tuple[Rotation, Plan]:
         with self._turn(f"drain {node}") as lock:
-            cluster = found.read(self._aws, self._place)
+            cluster = found.read_cluster(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node, why)
             self._take_out(rotation, plan, lock)
@@ -146,7 +145,7 @@ class Draining(OneNode):
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> Plan:
         instance_id = cluster.node(node).instance_id
         shared = rotation.shared(node)
-        proxied = isinstance(rotation, ProxiedRotation)
+        proxied = isinstance(rotation, HaproxyRotation)
         if not shared and not proxied:
             message = (
                 f"{cluster.name} has no AWS balancer with {node} behind it: there is no group to "
@@ -154,7 +153,7 @@ class Draining(OneNode):
                 "drain` on its host"
             )
             raise UsageError(message)
-        shown = instances.look(self._aws, self._place.region, [instance_id])
+        shown = instances.read_instances(self._aws, self._place.region, [instance_id])
         state = shown[instance_id].state if instance_id in shown else "gone"
         if state == "gone" or state in _GONE:
             message = (
@@ -167,10 +166,10 @@ class Draining(OneNode):
         inside = tuple(rotation.registered(node, seen))
         if inside:
             self._demand(cluster, node, seen, inside)
-        if isinstance(rotation, ProxiedRotation) and not self._force:
+        if isinstance(rotation, HaproxyRotation) and not self._force:
             rotation.demand(node, 1, accept="--force")
         serving = proxied and not rotation.is_out(node)
-        old = Mark.of(shown[instance_id].tags)
+        old = DrainTag.from_tags(shown[instance_id].tags)
         return Plan(
             node=node,
             instance_id=instance_id,
@@ -185,7 +184,11 @@ class Draining(OneNode):
         )
 
     def _demand(
-        self, cluster: Cluster, node: str, seen: Sequence[GroupHealth], inside: Sequence[Group]
+        self,
+        cluster: Cluster,
+        node: str,
+        seen: Sequence[GroupHealth],
+        inside: Sequence[TargetGroup],
     ) -> None:
         """Go on only if others serve, and if the time can be enough."""
         if not self._force:
@@ -199,34 +202,34 @@ class Draining(OneNode):
             )
             raise UsageError(message)
 
-    def _mark(self, old: Mark | None, why: str | None, *, out: bool) -> Mark:
+    def _mark(self, old: DrainTag | None, why: str | None, *, out: bool) -> DrainTag:
         """The mark of before where the node is out already, so that its time stays true."""
         if out and old is not None and why is None and not old.why.startswith(_OWN):
             return old
-        return Mark.now(self._clock, why=why or WHY)
+        return DrainTag.now(self._clock, why=why or WHY)
 
     def _take_out(self, rotation: Rotation, plan: Plan, lock: Lock) -> None:
         """Out of every group, or as before."""
-        begun: list[Group] = []
+        begun: list[TargetGroup] = []
         try:
             if plan.mark != plan.old:
                 # First, so that whoever finds it out knows why.
                 region = self._place.region
-                drain_tag.put(self._aws, region, plan.instance_id, plan.mark)
+                drain_tag.write(self._aws, region, plan.instance_id, plan.mark)
             lock.prove()
-            if isinstance(rotation, ProxiedRotation):
+            if isinstance(rotation, HaproxyRotation):
                 rotation.take_out(plan.node, force=self._force)
             for group in plan.inside:
                 begun.append(group)
                 rotation.deregister(plan.node, group)
-            until(
+            poll_until(
                 lambda: rotation.registered(plan.node, rotation.look(plan.shared)),
                 done=lambda inside: not inside,
                 clock=self._clock,
                 timeout=SEEN_S,
                 every=EVERY_S,
             )
-        except (OpsError, KeyboardInterrupt) as error:
+        except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
         self._standing = (
             f"{plan.node} is out of {plan.where}, and marked; {_leaving(plan)}. Run this again to "
@@ -234,7 +237,7 @@ class Draining(OneNode):
         )
 
     def _undo(
-        self, rotation: Rotation, plan: Plan, begun: Sequence[Group], error: BaseException
+        self, rotation: Rotation, plan: Plan, begun: Sequence[TargetGroup], error: BaseException
     ) -> None:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         kind = Interrupted if isinstance(error, KeyboardInterrupt) else _kind(error)
@@ -249,8 +252,8 @@ class Draining(OneNode):
             if plan.old is None:
                 drain_tag.remove(self._aws, self._place.region, plan.instance_id)
             elif plan.mark != plan.old:
-                drain_tag.put(self._aws, self._place.region, plan.instance_id, plan.old)
-        except (OpsError, KeyboardInterrupt) as second:
+                drain_tag.write(self._aws, self._place.region, plan.instance_id, plan.old)
+        except (CommandError, KeyboardInterrupt) as second:
             groups = ", ".join(group.key for group in begun) or "no group"
             groups = "some HAProxy" if plan.proxied else groups
             why = "interrupted" if isinstance(second, KeyboardInterrupt) else str(second)
@@ -265,7 +268,7 @@ class Draining(OneNode):
         raise kind(message) from error
 
 
-def _kind(error: BaseException) -> type[OpsError]:
+def _kind(error: BaseException) -> type[CommandError]:
     """The error's own kind; that of an error which counts as without consequence is another."""
     if isinstance(error, AwsError):
         return type(error)

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.cli.errors import Failed, OpsError, Refused
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import CommandError, Failed, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import instances, node_agent
-from denodo_ha.deployed.cluster import Cluster, Group
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.deployed.node_agent import Agent
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation
-from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, Rotation
 from denodo_ha.drain.node_operation import OneNode
 
 CONFIRM: Final = "confirm-metadata"
@@ -45,9 +45,9 @@ class Plan:
 
     node: str
     instance_id: str
-    groups: tuple[Group, ...]
-    missing: tuple[Group, ...]
-    mark: Mark | None
+    groups: tuple[TargetGroup, ...]
+    missing: tuple[TargetGroup, ...]
+    mark: DrainTag | None
     proxied: bool = False
 
     @property
@@ -75,7 +75,7 @@ class Enabling(OneNode):
         self,
         aws: Aws,
         environment: str,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,
@@ -100,7 +100,7 @@ class Enabling(OneNode):
             UsageError: there is no such node.
             Refused: its instance does not run.
         """
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         return self._plan(cluster, self._rotation(cluster), node)
 
     def enable(self, node: str, *, metadata_ok: bool = False) -> Plan:
@@ -126,7 +126,7 @@ class Enabling(OneNode):
 
     def _put_back(self, node: str) -> tuple[Rotation, Plan]:
         with self._turn(f"enable {node}"):
-            cluster = found.read(self._aws, self._place)
+            cluster = found.read_cluster(self._aws, self._place)
             rotation = self._rotation(cluster)
             plan = self._plan(cluster, rotation, node)
             self._put_in(rotation, plan)
@@ -134,7 +134,7 @@ class Enabling(OneNode):
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> Plan:
         instance_id = cluster.node(node).instance_id
-        shown = instances.look(self._aws, self._place.region, [instance_id])
+        shown = instances.read_instances(self._aws, self._place.region, [instance_id])
         state = shown[instance_id].state if instance_id in shown else "gone"
         if state != _RUNNING:
             message = (
@@ -145,18 +145,18 @@ class Enabling(OneNode):
         groups = cluster.of(node)
         inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
         missing = tuple(group for group in groups if group.arn not in inside)
-        mark = Mark.of(shown[instance_id].tags)
-        proxied = isinstance(rotation, ProxiedRotation)
+        mark = DrainTag.from_tags(shown[instance_id].tags)
+        proxied = isinstance(rotation, HaproxyRotation)
         # The balancer's groups hold the HAProxies.
         return Plan(node, instance_id, groups, missing, mark, proxied)
 
     def _confirm(self, node: str) -> None:
         """Let a node write down that its metadata is right."""
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         self._plan(cluster, self._rotation(cluster), node)
         self._standing = f"the metadata of {node} may be confirmed; its groups are as they were"
         with self._progress.step(f"{node}: confirming its metadata") as step:
-            ended = Agent(self._aws, cluster, self._clock).run(
+            ended = NodeAgent(self._aws, cluster, self._clock).run(
                 node,
                 CONFIRM,
                 timeout=CONFIRM_S,
@@ -195,8 +195,10 @@ class Enabling(OneNode):
 
     def _unmark(self, plan: Plan, *, only_look: bool = False) -> None:
         """Take the mark away, unless it is another one than before."""
-        shown = instances.look(self._aws, self._place.region, [plan.instance_id])
-        now = Mark.of(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+        shown = instances.read_instances(self._aws, self._place.region, [plan.instance_id])
+        now = (
+            DrainTag.from_tags(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+        )
         if now is not None and now != plan.mark:
             message = f"somebody has taken {plan.node} out meanwhile, {now}; their mark stays"
             raise Failed(message)
@@ -207,8 +209,8 @@ class Enabling(OneNode):
     def _own_words(self, cluster: Cluster, node: str) -> str:
         """What the node itself says is wrong, where it can be asked."""
         try:
-            status = Agent(self._aws, cluster, self._clock).status(node)
-        except OpsError:
+            status = NodeAgent(self._aws, cluster, self._clock).status(node)
+        except CommandError:
             return ""
         if not status.confirmed:
             return (

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
 from denodo_ha.aws.lock import Lock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Interrupted
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation.haproxy_rotation import rotation_of
 from denodo_ha.deployed.rotation.lock_wait import PATIENCE_S, turn
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 
 
 class OneNode:
@@ -35,7 +35,7 @@ class OneNode:
         self,
         aws: Aws,
         environment: str,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,

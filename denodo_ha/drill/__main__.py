@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from denodo_ha.cli.errors import OpsError
+from denodo_ha.cli.errors import CommandError
 from denodo_ha.drill.command import drill
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     program.command()(drill)
     try:
         program(prog_name="python -m denodo_ha.drill")
-    except OpsError as error:
+    except CommandError as error:
         typer.echo(f"drill: {error}", err=True)
         sys.exit(error.exit)
 

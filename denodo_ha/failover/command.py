@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock, RealClock
+from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_line
@@ -14,7 +14,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover import dns_answer, location
 from denodo_ha.deployed.failover import sides as failover_sides
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN
-from denodo_ha.deployed.failover.location import PRIMARY, Role, Site
+from denodo_ha.deployed.failover.location import PRIMARY, FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 from denodo_ha.failover import report
 from denodo_ha.failover.move import TIMEOUT_S, carry_out, demand_possible, plan, unknown
@@ -60,8 +60,8 @@ def status(
     denodo-ha failover status -c prod --format json
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    site = location.find(aws, config=config, environment=environment, regions=region)
-    sides = failover_sides.read(aws, site)
+    site = location.locate_failover(aws, config=config, environment=environment, regions=region)
+    sides = failover_sides.read_sides(aws, site)
     answers = [
         dns_answer.by_resolver(site, sides, dns_answer.lookup),
         dns_answer.by_route53(aws, site, sides, dns_answer.lookup),
@@ -120,15 +120,17 @@ def back(
 
 def _found(
     config: str | None, environment: str | None, region: list[str] | None, profile: str | None
-) -> tuple[Aws, Site]:
+) -> tuple[Aws, FailoverLocation]:
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    return aws, location.find(aws, config=config, environment=environment, regions=region)
+    return aws, location.locate_failover(
+        aws, config=config, environment=environment, regions=region
+    )
 
 
 def _move(
-    found: tuple[Aws, Site],
+    found: tuple[Aws, FailoverLocation],
     profile: str | None,
-    role: Callable[[Site], Role],
+    role: Callable[[FailoverLocation], Role],
     *,
     dry_run: bool,
     timeout: int | None,

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.error_translation import told
-from denodo_ha.aws.polling import TooLong, until
-from denodo_ha.cli.errors import Failed, Interrupted, OpsError, Refused
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
+from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover import dns_answer, health_checks
 from denodo_ha.deployed.failover import sides as failover_sides
-from denodo_ha.deployed.failover.dns_answer import RULES, Answer, Lookup
+from denodo_ha.deployed.failover.dns_answer import RULES, DnsAnswer, Lookup
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, Role, Site
+from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 from denodo_ha.environment.derived import failover_plan
 
@@ -63,10 +62,10 @@ class Plan:
         answer: which side is answered, and who says so.
     """
 
-    site: Site
+    site: FailoverLocation
     role: Role
     sides: Sides
-    answer: Answer
+    answer: DnsAnswer
 
     @property
     def cluster(self) -> str:
@@ -93,9 +92,9 @@ class Plan:
         )
 
 
-def plan(aws: Aws, site: Site, role: Role, look: Lookup = dns_answer.lookup) -> Plan:
+def plan(aws: Aws, site: FailoverLocation, role: Role, look: Lookup = dns_answer.lookup) -> Plan:
     """Look before a move."""
-    sides = failover_sides.read(aws, site)
+    sides = failover_sides.read_sides(aws, site)
     return Plan(site, role, sides, dns_answer.best(aws, site, sides, look))
 
 
@@ -151,10 +150,10 @@ def carry_out(
     stands = f"the switch is at {plan.cluster} and stays there"
     try:
         answer = _follow(aws, plan, clock=clock, progress=progress, timeout=timeout, look=look)
-    except TooLong as error:
+    except PollTimeout as error:
         message = (
             f"after {error.seconds:.0f} s DNS does not answer {plan.cluster} yet "
-            f"({_seen(error.seen)}); {stands}, as far as is known. `denodo-ha failover status` "
+            f"({_seen(error.last)}); {stands}, as far as is known. `denodo-ha failover status` "
             "shows what hinders it; the same command again throws the switch again if it is not "
             "where it should be"
         )
@@ -162,7 +161,7 @@ def carry_out(
     except KeyboardInterrupt:
         message = f"interrupted; {stands}, so the site moves on: see `denodo-ha failover status`"
         raise Interrupted(message) from None
-    except OpsError as error:
+    except CommandError as error:
         message = f"the move cannot be watched: {error}; {stands}, so the site moves on"
         raise Failed(message) from error
     return Move(plan.cluster, not plan.thrown, clock.monotonic() - begin, answer.by)
@@ -176,7 +175,7 @@ def _throw(aws: Aws, plan: Plan) -> None:
         "Value": VALUES[plan.role],
     }
     try:
-        with told():
+        with translated_errors():
             aws.client("cloudwatch", plan.site.region).put_metric_data(
                 Namespace=failover_plan.SWITCH_NAMESPACE, MetricData=[datum]
             )
@@ -191,14 +190,14 @@ def _throw(aws: Aws, plan: Plan) -> None:
 
 def _follow(
     aws: Aws, plan: Plan, *, clock: Clock, progress: Progress, timeout: float, look: Lookup
-) -> Answer:
+) -> DnsAnswer:
     ask = _asker(aws, plan, look)
     with progress.step(f"waiting until DNS answers {plan.cluster}") as step:
 
-        def show(answer: Answer, seconds: float) -> None:
+        def show(answer: DnsAnswer, seconds: float) -> None:
             step.update(f"{_named(plan.site, answer)} ({answer.by}), {seconds:.0f} s")
 
-        return until(
+        return poll_until(
             ask,
             done=lambda answer: answer.role == plan.role,
             clock=clock,
@@ -208,7 +207,7 @@ def _follow(
         )
 
 
-def _asker(aws: Aws, plan: Plan, look: Lookup) -> Callable[[], Answer]:
+def _asker(aws: Aws, plan: Plan, look: Lookup) -> Callable[[], DnsAnswer]:
     """Whoever knew the answer before the move is asked until it is another."""
     site, sides, switch = plan.site, plan.sides, plan.sides.switch
     if plan.answer.role == plan.role:
@@ -220,22 +219,22 @@ def _asker(aws: Aws, plan: Plan, look: Lookup) -> Callable[[], Answer]:
         case dns_answer.ROUTE53:
             return lambda: dns_answer.by_route53(aws, site, sides, look)
         case _:
-            return lambda: dns_answer.best(aws, site, failover_sides.read(aws, site), look)
+            return lambda: dns_answer.best(aws, site, failover_sides.read_sides(aws, site), look)
 
 
-def _switched(aws: Aws, plan: Plan, check_id: str) -> Answer:
+def _switched(aws: Aws, plan: Plan, check_id: str) -> DnsAnswer:
     """Whether the switch's check has followed."""
-    check = health_checks.read(aws, check_id, plan.site.region)
+    check = health_checks.read_check(aws, check_id, plan.site.region)
     there = check.state == AT[plan.role]
-    return Answer(plan.role if there else None, dns_answer.SWITCH, check.reason)
+    return DnsAnswer(plan.role if there else None, dns_answer.SWITCH, check.reason)
 
 
-def _named(site: Site, answer: Answer) -> str:
+def _named(site: FailoverLocation, answer: DnsAnswer) -> str:
     return f"{site.clusters[answer.role].name} is answered" if answer.role else answer.said
 
 
 def _seen(seen: object) -> str:
-    if not isinstance(seen, Answer):
+    if not isinstance(seen, DnsAnswer):
         return "nobody could say what it answers"
     hint = ", as DNS cannot be asked from here" if seen.by == RULES else ""
     return f"{seen.by}: {seen.said}{hint}"

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from denodo_ha.cli.output import Cell, print_json, print_line, print_table, styled
-from denodo_ha.deployed.failover.dns_answer import Answer
-from denodo_ha.deployed.failover.health_checks import UNHEALTHY, UNKNOWN, Check
-from denodo_ha.deployed.failover.location import Role, Site
+from denodo_ha.deployed.failover.dns_answer import DnsAnswer
+from denodo_ha.deployed.failover.health_checks import UNHEALTHY, UNKNOWN, Route53Check
+from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Side, Sides
 
 
-def as_table(site: Site, sides: Sides, answers: Sequence[Answer]) -> None:
+def as_table(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
     """Print which side is answered, and why."""
     asked = [(one.by, _name(site, one.role) or UNKNOWN, one.said) for one in answers]
     print_table(["Asked", "Answers with", "Said"], asked, title=site.endpoint)
@@ -24,7 +24,7 @@ def as_table(site: Site, sides: Sides, answers: Sequence[Answer]) -> None:
     print_table(["What", "State", "Why"], rows)
 
 
-def _name(site: Site, role: Role | None) -> str:
+def _name(site: FailoverLocation, role: Role | None) -> str:
     if role is None:
         return ""
     return f"{site.clusters[role].name} ({role.lower()})"
@@ -46,7 +46,7 @@ def _rows(side: Side) -> Iterator[Sequence[Cell]]:
         yield "  ", styled(UNKNOWN), problem
 
 
-def _of_check(check: Check, indent: str) -> Iterator[Sequence[Cell]]:
+def _of_check(check: Route53Check, indent: str) -> Iterator[Sequence[Cell]]:
     title = "the switch" if check.kind == "switch" else f"{check.kind} check"
     state = check.state
     if check.kind == "switch":
@@ -56,7 +56,7 @@ def _of_check(check: Check, indent: str) -> Iterator[Sequence[Cell]]:
         yield from _of_check(child, f"{indent}  ")
 
 
-def as_json(site: Site, sides: Sides, answers: Sequence[Answer]) -> None:
+def as_json(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
     """Print the same for machines."""
     print_json(
         {
@@ -72,7 +72,7 @@ def as_json(site: Site, sides: Sides, answers: Sequence[Answer]) -> None:
     )
 
 
-def _cluster(site: Site, role: Role | None) -> str | None:
+def _cluster(site: FailoverLocation, role: Role | None) -> str | None:
     return site.clusters[role].name if role else None
 
 
@@ -90,7 +90,7 @@ def _side(side: Side) -> dict[str, Any]:
     }
 
 
-def _check(check: Check) -> dict[str, Any]:
+def _check(check: Route53Check) -> dict[str, Any]:
     return {
         "id": check.id,
         "kind": check.kind,

@@ -1,13 +1,13 @@
 """`denodo-ha haproxy apply`: a deployed change of HAProxy's file, on the machines of our stacks."""
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import RealClock
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.haproxy_instances import Proxies, has_proxies
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 
 
 def apply(
@@ -26,15 +26,17 @@ def apply(
         denodo-ha haproxy apply -c prod
     """
     aws = Aws(profile=profile)
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     chosen = [site.cluster(cluster)] if cluster else list(site.clusters)
     done = False
     for place in chosen:
-        place.demand()
-        deployed = found.read(aws, place)
-        if has_proxies(deployed):
+        place.require_reachable()
+        deployed = found.read_cluster(aws, place)
+        if has_haproxy(deployed):
             done = True
-            for id_, said in Proxies(aws, deployed, RealClock()).apply().items():
+            for id_, said in HaproxyInstances(aws, deployed, RealClock()).apply().items():
                 print_line(f"{place.name} {id_}: {'; '.join(said.splitlines())}")
     if not done:
         raise UsageError("no cluster here is behind HAProxy")

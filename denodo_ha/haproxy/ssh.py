@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.node_agent import Ended
+from denodo_ha.deployed.node_agent import CommandResult
 
 _SSH: Final = (
     *("ssh", "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
@@ -41,7 +41,7 @@ class Shells:
 
     def run(
         self, target: str, command: str, *, seconds: float, tell: Callable[[str], None]
-    ) -> Ended:
+    ) -> CommandResult:
         """Run a command, and tell what it says line by line.
 
         Args:
@@ -82,4 +82,4 @@ class Shells:
         if over.is_set():
             error = f"its end was not seen within {seconds:g} s"
         code = exit_codes.FAILED if process.returncode < 0 else process.returncode
-        return Ended(code, "ended", "".join(said), error)
+        return CommandResult(code, "ended", "".join(said), error)

@@ -71,7 +71,9 @@ def _deployed(
 ) -> tuple[dict[str, Template], dict[str, Template]]:
     """The templates of clusters and their metadata as deployed, and as they would be."""
     aws = Aws(profile=profile)
-    site = environment_locator.find(aws, config=config, environment=None, regions=regions)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=None, regions=regions
+    )
     kept = [
         replace(place, stack=names.catalog_stack(site.environment, place.name))
         for place in site.reachable
@@ -80,7 +82,7 @@ def _deployed(
     before: dict[str, Template] = {}
     for place in wanted:
         try:
-            before[place.stack] = stack.read(aws, place).template
+            before[place.stack] = stack.read_stack(aws, place).template
         except NotFound:
             # All that is in it is new.
             continue
@@ -89,7 +91,7 @@ def _deployed(
     else:
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as made:
             out = Path(made) / "cdk.out"
-            Cdk(profile).synth(configuration_choice.file(config), out)
+            Cdk(profile).synth(configuration_choice.configuration_path(config), out)
             after = cloud_assembly.read_templates(out)
     here = {place.stack for place in wanted}
     return before, {name: template for name, template in after.items() if name in here}

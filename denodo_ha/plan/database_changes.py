@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.nodes import tag_of
+from denodo_ha.deployed.nodes import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import DATABASE, PARAMETERS, SUBNETS, Effect
 from denodo_ha.plan.node_changes import told
@@ -81,7 +81,7 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any], id_: str) -> Databas
     before, after = _databases(old).get(id_), _databases(new).get(id_)
     properties = after if after is not None else before
     assert properties is not None  # it is in one of them
-    cluster = tag_of(properties, names.CLUSTER_TAG) or ""
+    cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return DatabaseChange(cluster, id_, Effect.NEW)
     if after is None:

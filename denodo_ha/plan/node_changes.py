@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.nodes import tag_of
+from denodo_ha.deployed.nodes import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import INSTANCE, RESTARTING_STATE, WHERE, Effect
 
@@ -74,7 +74,7 @@ class _Stack:
     def _instances(self) -> Iterator[tuple[str, Properties]]:
         for resource in self._resources.values():
             properties = resource.get("Properties", {})
-            if resource["Type"] == _INSTANCE and (node := tag_of(properties, names.NODE_TAG)):
+            if resource["Type"] == _INSTANCE and (node := resource_tag(properties, names.NODE_TAG)):
                 yield node, properties
 
     def _states(self) -> Iterator[tuple[str, str]]:
@@ -104,7 +104,7 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     before, after = old.instances.get(node), new.instances.get(node)
     properties = after if after is not None else before
     assert properties is not None  # it is in one of them
-    cluster = tag_of(properties, names.CLUSTER_TAG) or ""
+    cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return Change(cluster, node, Effect.NEW)
     if after is None:

@@ -1,9 +1,9 @@
 """In which order clusters are changed."""
 
-from denodo_ha.deployed.environment_locator import Place, Places
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 
 
-def ordered(site: Places, cluster: str | None) -> list[Place]:
+def ordered(site: EnvironmentLocation, cluster: str | None) -> list[StackLocation]:
     """The clusters to change: the one that is named, or all, the primary last.
 
     What goes wrong then goes wrong first where nobody is served from.

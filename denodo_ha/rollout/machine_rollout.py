@@ -15,15 +15,15 @@ from typing import Protocol
 
 from denodo_ha.aws import cloud_assembly
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.cli.errors import Failed, OpsError, Refused
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import CommandError, Failed, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import node_pins
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import Pin, pins_file
@@ -47,7 +47,7 @@ class Deploys(Protocol):
         """Deploy a stack of a folder, and no other; Failed if it does not come up."""
 
 
-class RollingOut(Nodewise):
+class MachineRollout(Nodewise):
     """Rolls one cluster out.
 
     Args:
@@ -64,7 +64,7 @@ class RollingOut(Nodewise):
     def __init__(
         self,
         aws: Aws,
-        place: Place,
+        place: StackLocation,
         *,
         file: Path,
         cdk: Deploys,
@@ -84,7 +84,9 @@ class RollingOut(Nodewise):
         Raises:
             Refused: nodes have no pin.
         """
-        return pending_moves.look(self._aws, load(self._file), found.read(self._aws, self._place))
+        return pending_moves.look(
+            self._aws, load(self._file), found.read_cluster(self._aws, self._place)
+        )
 
     def roll_out(self, *, take_over: bool = False) -> list[str]:
         """Do it; gives the nodes that were moved.
@@ -109,7 +111,7 @@ class RollingOut(Nodewise):
         return moved
 
     def _one(self, node: str) -> None:
-        loaded, cluster = load(self._file), found.read(self._aws, self._place)
+        loaded, cluster = load(self._file), found.read_cluster(self._aws, self._place)
         self._demand_rest(cluster)
         move = next(
             one for one in pending_moves.look(self._aws, loaded, cluster) if one.node == node
@@ -118,7 +120,7 @@ class RollingOut(Nodewise):
         if not move.due:
             return
         self._progress.say(f"{node}: {move}")
-        mark = move.mark or Mark.now(self._clock, why=WHY)
+        mark = move.mark or DrainTag.now(self._clock, why=WHY)
         if move.differs:
             with self._staged(move) as out:
                 self._harmless(loaded, cluster, move, out)
@@ -196,8 +198,8 @@ class RollingOut(Nodewise):
 
     def _undo(self, move: Move, error: Failed) -> None:
         """After a deploy that failed: pin and node as they were, if CloudFormation went back."""
-        cluster = found.read(self._aws, self._place)
-        runs = node_pins.read(cluster).get(move.node)
+        cluster = found.read_cluster(self._aws, self._place)
+        runs = node_pins.deployed_pins(cluster).get(move.node)
         if cluster.stack.changing or cluster.stack.status.endswith("_FAILED") or runs is None:
             message = (
                 f"{error}. {cluster.stack.name} is {cluster.stack.status}: {move.node} stays out "
@@ -209,7 +211,7 @@ class RollingOut(Nodewise):
         message = f"{error}. The pin of {move.node} is again what it runs"
         try:
             self._bring_back(cluster, move.node)
-        except OpsError as again:
+        except CommandError as again:
             message = f"{message}; it does not come back: {again}"
             raise Failed(message) from again
         message += (
@@ -218,14 +220,14 @@ class RollingOut(Nodewise):
         )
         raise Failed(message) from error
 
-    def _keep_out(self, move: Move, mark: Mark) -> Cluster:
+    def _keep_out(self, move: Move, mark: DrainTag) -> Cluster:
         """A new machine is registered by its deploy: out again, unless its metadata is confirmed.
 
         Until then the readiness check keeps it from being sent to.
         """
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         id_ = cluster.node(move.node).instance_id
-        drain_tag.put(self._aws, self._place.region, id_, mark)
+        drain_tag.write(self._aws, self._place.region, id_, mark)
         self._standing = f"{move.node} is deployed and marked; it is not ready or healthy yet"
         try:
             confirmed = self._agent(cluster).status(move.node).confirmed

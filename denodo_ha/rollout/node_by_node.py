@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
 from denodo_ha.aws.lock import Lock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Failed, Interrupted, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.deployed.node_agent import Agent
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.haproxy_rotation import rotation_of
-from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, READY_S, Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, READY_S, Rotation
 from denodo_ha.environment import names
 from denodo_ha.rollout.node_readiness import NodeReady
 
@@ -40,7 +40,7 @@ class Nodewise:
     def __init__(
         self,
         aws: Aws,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,
@@ -64,7 +64,7 @@ class Nodewise:
             what: what is done, for whoever waits.
             take_over: take the lock from whoever holds it.
         """
-        name = names.lock(environment, self._place.name)
+        name = names.lock_parameter(environment, self._place.name)
         lock = Lock(self._aws, self._place.region, name, clock=self._clock, what=what)
         own = self._clock
         try:
@@ -88,7 +88,7 @@ class Nodewise:
             )
             raise Failed(message)
 
-    def _demand_ours(self, node: str, mark: Mark | None, *, unfinished: bool) -> None:
+    def _demand_ours(self, node: str, mark: DrainTag | None, *, unfinished: bool) -> None:
         """Go on only if nobody else has taken a node out; what we left unfinished is ours."""
         if mark is not None and not unfinished:
             message = (
@@ -100,8 +100,8 @@ class Nodewise:
     def _rotation(self, cluster: Cluster) -> Rotation:
         return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
-    def _agent(self, cluster: Cluster) -> Agent:
-        return Agent(self._aws, cluster, self._clock)
+    def _agent(self, cluster: Cluster) -> NodeAgent:
+        return NodeAgent(self._aws, cluster, self._clock)
 
     def _bring_back(self, cluster: Cluster, node: str) -> None:
         self._rotation(cluster).back(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from denodo_ha.cli.errors import Failed
-from denodo_ha.deployed.node_agent import Agent
+from denodo_ha.deployed.node_agent import NodeAgent
 
 _MANUAL = "manual"
 
@@ -17,7 +17,7 @@ class NodeReady:
         node: the node.
     """
 
-    agent: Agent
+    agent: NodeAgent
     node: str
 
     def __call__(self) -> str:

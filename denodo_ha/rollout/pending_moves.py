@@ -7,7 +7,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed import instances, node_pins, target_health
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.pins import Pin, wanted
 
@@ -31,7 +31,7 @@ class Move:
     target: Pin
     pin: Pin
     runs: Pin
-    mark: Mark | None
+    mark: DrainTag | None
     sick: bool
 
     @property
@@ -71,10 +71,12 @@ def look(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[Move]:
         Refused: nodes have no pin.
     """
     settings = loaded.environment.clusters[cluster.name]
-    shown = instances.look(aws, cluster.place.region, [node.instance_id for node in cluster.nodes])
-    groups = {one.group.arn: one for one in target_health.look_at_all(aws, cluster.groups)}
+    shown = instances.read_instances(
+        aws, cluster.location.region, [node.instance_id for node in cluster.nodes]
+    )
+    groups = {one.group.arn: one for one in target_health.read_groups_health(aws, cluster.groups)}
     moves, unpinned = [], []
-    for name, runs in node_pins.read(cluster).items():
+    for name, runs in node_pins.deployed_pins(cluster).items():
         node = settings.nodes.get(name)
         machine = wanted(settings.instance, node) if node else None
         if machine is None:
@@ -91,7 +93,7 @@ def look(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[Move]:
                 target=Pin.model_validate({key: getattr(machine, key) for key in Pin.model_fields}),
                 pin=pin,
                 runs=runs,
-                mark=Mark.of(shown[id_].tags) if id_ in shown else None,
+                mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
                 sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
             )
         )

@@ -31,13 +31,15 @@ def pin(
     """
     if config is None:
         raise UsageError("pins lie beside a configuration's file: name it with -c CONFIG")
-    file, aws = pins_file(configuration_choice.file(config)), Aws(profile=profile)
-    site = environment_locator.find(aws, config=config, environment=None, regions=region)
+    file, aws = pins_file(configuration_choice.configuration_path(config)), Aws(profile=profile)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=None, regions=region
+    )
     wanted: dict[str, dict[str, Pin]] = {}
     for place in [site.cluster(cluster)] if cluster else site.clusters:
-        place.demand()
-        deployed = found.read(aws, place)
-        wanted[place.name] = node_pins.read(deployed)
+        place.require_reachable()
+        deployed = found.read_cluster(aws, place)
+        wanted[place.name] = node_pins.deployed_pins(deployed)
         for difference in _drifted(aws, deployed, wanted[place.name]):
             typer.echo(f"denodo-ha: {difference}", err=True)
     before = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -56,7 +58,7 @@ def pin(
 def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
     """Where an instance is not what was deployed."""
     ids = {name: cluster.node(name).instance_id for name in pins}
-    shown = instances.look(aws, cluster.place.region, ids.values())
+    shown = instances.read_instances(aws, cluster.location.region, ids.values())
     told = []
     for name, id_ in ids.items():
         instance = shown.get(id_)

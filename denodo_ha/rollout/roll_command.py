@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import RealClock
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.rollout.cluster_order import ordered
-from denodo_ha.rollout.state_roll import Rolling
+from denodo_ha.rollout.state_roll import StateRoll
 
 Node = Annotated[
     str | None,
@@ -62,12 +62,14 @@ def roll(
         denodo-ha roll -c prod --cluster active --node node1
     """
     aws, progress = Aws(profile=profile), Progress()
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     chosen = ordered(site, cluster if node is None else site.cluster(cluster).name)
     for place in chosen:
-        place.demand()
+        place.require_reachable()
     for place in chosen:
-        rolling = Rolling(
+        rolling = StateRoll(
             aws,
             site.environment,
             place,

@@ -4,7 +4,7 @@ import typer
 
 from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import RealClock
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.cli.output import print_line
@@ -12,7 +12,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import ordered
-from denodo_ha.rollout.machine_rollout import RollingOut
+from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 
 
@@ -39,8 +39,14 @@ def rollout(
     """
     if config is None:
         raise UsageError("rollout moves pins beside a configuration's file: name it with -c CONFIG")
-    file, aws, progress = configuration_choice.file(config), Aws(profile=profile), Progress()
-    site = environment_locator.find(aws, config=config, environment=None, regions=region)
+    file, aws, progress = (
+        configuration_choice.configuration_path(config),
+        Aws(profile=profile),
+        Progress(),
+    )
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=None, regions=region
+    )
     if not pins_file(file).exists():
         message = (
             f"there is no {pins_file(file)}; nothing was changed. Write what the nodes run with "
@@ -49,9 +55,9 @@ def rollout(
         raise Refused(message)
     wanted = ordered(site, cluster)
     for place in wanted:
-        place.demand()
+        place.require_reachable()
     for place in wanted:
-        rolling = RollingOut(
+        rolling = MachineRollout(
             aws,
             place,
             file=file,

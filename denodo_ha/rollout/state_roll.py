@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.concurrency import together
-from denodo_ha.cli.errors import Failed, OpsError
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import CommandError, Failed
 from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import desired_state, instances, node_agent, target_health
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.desired_state import State
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.deployed.node_agent import Agent, Ended
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.desired_state import NodeState
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.node_agent import CommandResult, NodeAgent
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.rollout.node_by_node import Nodewise
 
 WHY: Final = "denodo-ha roll"
@@ -44,9 +44,9 @@ class Wish:
     """
 
     node: str
-    state: State
+    state: NodeState
     differs: bool
-    mark: Mark | None
+    mark: DrainTag | None
     sick: bool
 
     @property
@@ -64,7 +64,7 @@ class Wish:
         return f"{what}, out {self.mark}" if self.mark else what
 
 
-class Rolling(Nodewise):
+class StateRoll(Nodewise):
     """Rolls one cluster.
 
     Args:
@@ -81,7 +81,7 @@ class Rolling(Nodewise):
         self,
         aws: Aws,
         environment: str,
-        place: Place,
+        place: StackLocation,
         *,
         clock: Clock,
         progress: Progress,
@@ -100,7 +100,7 @@ class Rolling(Nodewise):
             Failed: a node does not say how it is.
             UsageError: there is no such node.
         """
-        return self._look(found.read(self._aws, self._place), node)
+        return self._look(found.read_cluster(self._aws, self._place), node)
 
     def roll(self, node: str | None = None, *, take_over: bool = False) -> list[str]:
         """Do it; gives the nodes that were changed.
@@ -131,14 +131,17 @@ class Rolling(Nodewise):
         if only is not None:
             cluster.node(only)
         ids = [node.instance_id for node in cluster.nodes]
-        shown = instances.look(self._aws, self._place.region, ids)
+        shown = instances.read_instances(self._aws, self._place.region, ids)
         groups = {
-            one.group.arn: one for one in target_health.look_at_all(self._aws, cluster.groups)
+            one.group.arn: one
+            for one in target_health.read_groups_health(self._aws, cluster.groups)
         }
         asked = self._agent(cluster)
 
         def wish(name: str) -> Wish | None:
-            state = desired_state.read(self._aws, self._environment, self._place, name)
+            state = desired_state.read_desired_state(
+                self._aws, self._environment, self._place, name
+            )
             if state is None:
                 return None
             id_ = cluster.node(name).instance_id
@@ -146,25 +149,25 @@ class Rolling(Nodewise):
                 node=name,
                 state=state,
                 differs=asked.status(name).applied != state,
-                mark=Mark.of(shown[id_].tags) if id_ in shown else None,
+                mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
                 sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
             )
 
         wanted = [node.name for node in cluster.nodes if only in {None, node.name}]
-        wishes = [one for one in together(wish, wanted) if one is not None]
+        wishes = [one for one in map_concurrently(wish, wanted) if one is not None]
         # What is out or sick already is mended first: nobody loses anything by it.
         return sorted(wishes, key=lambda one: (not one.unfinished, not one.sick, one.node))
 
     def _one(self, node: str) -> None:
         """Bring one node to its state, as it is now: something may have been deployed."""
-        cluster = found.read(self._aws, self._place)
+        cluster = found.read_cluster(self._aws, self._place)
         self._demand_rest(cluster)
         (wish,) = self._look(cluster, node)
         if not wish.due:
             return
         self._demand_ours(node, wish.mark, unfinished=wish.unfinished)
         self._progress.say(f"{node}: {wish}")
-        mark = wish.mark or Mark.now(self._clock, why=WHY)
+        mark = wish.mark or DrainTag.now(self._clock, why=WHY)
         self._standing = f"{node} is marked, and leaves the shared groups or has left them"
         self._rotation(cluster).out(node, mark=mark, minimum=self._minimum, timeout=self._timeout)
         self._standing = f"{node} is out of the shared groups, and marked"
@@ -191,7 +194,7 @@ class Rolling(Nodewise):
             raise Failed(message)
         try:
             self._back(cluster, wish.node)
-        except OpsError as again:
+        except CommandError as again:
             message = f"{message}. Nor does it come back as it was: {again}"
             raise Failed(message) from again
         message += (
@@ -200,7 +203,7 @@ class Rolling(Nodewise):
         )
         raise Failed(message)
 
-    def _ended(self, asked: Agent, node: str, seconds: int) -> Ended:
+    def _ended(self, asked: NodeAgent, node: str, seconds: int) -> CommandResult:
         """How applying ended; a run of ours that was killed may still be at work on the node."""
         begin = self._clock.monotonic()
         with self._progress.step(f"{node}: applying its state") as step:

@@ -7,13 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock, RealClock
+from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import Throttled, Unreachable
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import Places
+from denodo_ha.deployed.environment_locator import EnvironmentLocation
 from denodo_ha.status import dns as status_dns
 from denodo_ha.status import haproxy_query, node_query, reader, verdict
 from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Environment
@@ -55,7 +55,7 @@ class Looking:
     """
 
     def __init__(
-        self, aws: Aws, site: Places, config: str | None, *, clock: Clock, ask: bool
+        self, aws: Aws, site: EnvironmentLocation, config: str | None, *, clock: Clock, ask: bool
     ) -> None:
         self._aws, self._site, self._config = aws, site, config
         self._clock, self._ask = clock, ask
@@ -132,7 +132,9 @@ def status(
         denodo-ha status -c prod --watch
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    site = environment_locator.find(aws, config=config, environment=environment, regions=region)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=environment, regions=region
+    )
     clock = real_clock()
     looking = Looking(aws, site, config, clock=clock, ask=ask)
     show = as_json if form is TableFormat.json else as_table

@@ -1,18 +1,18 @@
 """The DNS side of `denodo-ha status`: where the failover's name leads."""
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.cli.errors import Expired, NoCredentials, OpsError
-from denodo_ha.deployed.environment_locator import Place, Places
+from denodo_ha.cli.errors import CommandError, ExpiredCredentials, NoCredentials
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.failover import dns_answer, location
 from denodo_ha.deployed.failover import sides as failover_sides
-from denodo_ha.deployed.failover.location import Role, Site
-from denodo_ha.deployed.failover.sides import Known
+from denodo_ha.deployed.failover.location import FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import ClusterTargets
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.status.model import Dns, Side
 from denodo_ha.status.reader import Raw
 
 
-def read(aws: Aws, site: Places, config: str | None, known: Raw) -> Dns | None:
+def read(aws: Aws, site: EnvironmentLocation, config: str | None, known: Raw) -> Dns | None:
     """Where the name leads; None where there is no failover.
 
     Args:
@@ -32,26 +32,28 @@ def read(aws: Aws, site: Places, config: str | None, known: Raw) -> Dns | None:
     environment = site.environment if config is None else None
     regions = [site.failover.region] if config is None else None
     try:
-        found = location.find(aws, config=config, environment=environment, regions=regions)
+        found = location.locate_failover(
+            aws, config=config, environment=environment, regions=regions
+        )
         return _read(aws, found, known)
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
-    except OpsError as error:
+    except CommandError as error:
         return Dns("", "", "", "", (), str(error))
 
 
-def _read(aws: Aws, site: Site, known: Raw) -> Dns:
-    there = {cluster.place.stack: cluster for cluster in known.read}
+def _read(aws: Aws, site: FailoverLocation, known: Raw) -> Dns:
+    there = {cluster.location.stack: cluster for cluster in known.read}
 
-    def targets_of(place: Place) -> Known:
+    def targets_of(place: StackLocation) -> ClusterTargets:
         cluster = there.get(place.stack)
         if cluster is None:
             return (), "", f"the targets of {place.name} are unknown"
         seen = [known.groups[group.arn] for group in cluster.groups]
-        counted = failover_sides.counted(one for one in seen if isinstance(one, GroupHealth))
-        return counted, failover_sides.address_of(cluster), ""
+        counted = failover_sides.count_targets(one for one in seen if isinstance(one, GroupHealth))
+        return counted, failover_sides.record_target(cluster), ""
 
-    sides = failover_sides.read(aws, site, targets_of)
+    sides = failover_sides.read_sides(aws, site, targets_of)
     answer = dns_answer.best(aws, site, sides, dns_answer.lookup)
     return Dns(
         endpoint=site.endpoint,
@@ -64,5 +66,5 @@ def _read(aws: Aws, site: Site, known: Raw) -> Dns:
     )
 
 
-def _name(site: Site, role: Role | None) -> str:
+def _name(site: FailoverLocation, role: Role | None) -> str:
     return site.clusters[role].name if role else ""

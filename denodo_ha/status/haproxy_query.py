@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.concurrency import together
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.errors import AwsError, Expired, Failed, NoCredentials
+from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredentials
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.haproxy_instances import Proxies, has_proxies
-from denodo_ha.deployed.node_agent import Ended
-from denodo_ha.deployed.rotation.haproxy_group import why
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
+from denodo_ha.deployed.node_agent import CommandResult
+from denodo_ha.deployed.rotation.haproxy_fleet import why
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
 from hosts.haproxy.servers import AUXILIARY
@@ -55,36 +55,36 @@ def ask(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Answers:
         Expired: they are no longer valid.
     """
     fleets: dict[str, Fleet] = {}
-    pairs: list[tuple[Proxies, str]] = []
+    pairs: list[tuple[HaproxyInstances, str]] = []
     for cluster in clusters:
-        if has_proxies(cluster):
-            proxies = Proxies(aws, cluster, clock)
+        if has_haproxy(cluster):
+            proxies = HaproxyInstances(aws, cluster, clock)
             try:
                 pairs += [(proxies, id_) for id_ in proxies.ids()]
-            except (NoCredentials, Expired):
+            except (NoCredentials, ExpiredCredentials):
                 raise
             except Failed as error:
                 fleets[cluster.name] = Fleet(problem=str(error))
             except AwsError as error:
                 fleets[cluster.name] = Fleet(unasked=str(error))
-    answers = together(lambda pair: _ask(*pair), pairs)
+    answers = map_concurrently(lambda pair: _ask(*pair), pairs)
     for (proxies, _), one in zip(pairs, answers, strict=True):
         name = proxies.cluster.name
         fleets[name] = Fleet((*fleets.get(name, NOBODY).proxies, one))
     return fleets
 
 
-def _ask(proxies: Proxies, id_: str) -> Proxy:
+def _ask(proxies: HaproxyInstances, id_: str) -> Proxy:
     try:
         ended = proxies.run([id_], "status", patience=PATIENCE_S)[id_]
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
     except (Failed, AwsError) as error:
         return Proxy(id_, unasked=str(error))
     return of(id_, ended)
 
 
-def of(id_: str, ended: Ended) -> Proxy:
+def of(id_: str, ended: CommandResult) -> Proxy:
     """What a HAProxy said of itself (`hosts.haproxy.inspection`)."""
     if ended.code == -1:
         return Proxy(id_, unasked=why(ended))

@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
-from denodo_ha.aws.concurrency import together
-from denodo_ha.cli.errors import AwsError, Expired, Failed, NoCredentials, OpsError, UsageError
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    ExpiredCredentials,
+    Failed,
+    NoCredentials,
+    UsageError,
+)
 from denodo_ha.deployed import desired_state
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.node_agent import Agent, NodeStatus
+from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 
 PATIENCE_S: Final = 20
 """Ours: how long `status` waits for a node; one that is well answers in a few seconds."""
@@ -65,7 +72,7 @@ def ask(
             return Said(None, "its instance does not run")
         return _ask(aws, environment, cluster, node.name, clock)
 
-    answers = together(one, pairs)
+    answers = map_concurrently(one, pairs)
     return {
         (cluster.name, node.name): said
         for (cluster, node), said in zip(pairs, answers, strict=True)
@@ -74,17 +81,17 @@ def ask(
 
 def _ask(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock) -> Said:
     try:
-        status = Agent(aws, cluster, clock).status(node, patience=PATIENCE_S)
-    except (NoCredentials, Expired):
+        status = NodeAgent(aws, cluster, clock).status(node, patience=PATIENCE_S)
+    except (NoCredentials, ExpiredCredentials):
         raise
     except UsageError:
         return Said(None, "no program of ours is on it")
     except (Failed, AwsError) as error:
         return Said(None, str(error))
     try:
-        wanted = desired_state.read(aws, environment, cluster.place, node)
-    except (NoCredentials, Expired):
+        wanted = desired_state.read_desired_state(aws, environment, cluster.location, node)
+    except (NoCredentials, ExpiredCredentials):
         raise
-    except OpsError:
+    except CommandError:
         wanted = None
     return Said(status, "", None if wanted is None else status.applied != wanted)

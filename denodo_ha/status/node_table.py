@@ -28,7 +28,7 @@ def nodes(
     """
     if config is None:
         raise UsageError("which environment? Give -c CONFIG (a path, or a name of config/)")
-    rows = rows_of(configuration_choice.chosen(config, deploying=False).environment)
+    rows = rows_of(configuration_choice.load_configuration(config, deploying=False).environment)
     if form is options.DocumentFormat.json:
         keys = [column.lower() for column in _COLUMNS]
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
@@ -43,14 +43,14 @@ def rows_of(environment: Environment) -> list[list[str]]:
     """Cluster, name, type, host and port of every server that is registered."""
     found = []
     for cluster, settings in sorted(environment.clusters.items()):
-        named = node_names.named(environment, cluster)
+        named = node_names.nodes_with_record(environment, cluster)
         for name, node in sorted(settings.nodes.items()):
             host = (
-                node_names.host(environment, cluster, name)
+                node_names.host_name(environment, cluster, name)
                 if name in named
                 else f"(own host name of {node.instance_id})"
             )
-            ports = node_state.ports(environment, node)
+            ports = node_state.node_ports(environment, node)
             for kind, server, key in _SERVERS:
                 if server in environment.denodo.servers:
                     found.append([cluster, name, kind, host, str(ports[key])])

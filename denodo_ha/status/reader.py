@@ -4,21 +4,22 @@ What cannot be read is said, and hides nothing else. Each group costs one call, 
 `ops.aws.WORKERS` calls are made at once.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.errors import AwsError, Expired, NoCredentials, NotFound
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials, NotFound
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import instances, target_health, unhealthy_reasons
-from denodo_ha.deployed.cluster import Cluster, Group
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.deployed.haproxy_instances import has_proxies
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.status import haproxy_verdict, verdict
 from denodo_ha.status.haproxy_query import NOBODY, Fleet
@@ -46,7 +47,7 @@ class Raw:
         balancers: state of each balancer by ARN.
     """
 
-    clusters: Mapping[Place, Cluster | AwsError]
+    clusters: Mapping[StackLocation, Cluster | AwsError]
     groups: Mapping[str, GroupHealth | AwsError]
     instances: Mapping[str, Instance]
     lost: Mapping[str, AwsError]
@@ -58,24 +59,29 @@ class Raw:
         return [one for one in self.clusters.values() if isinstance(one, Cluster)]
 
 
-def raw(aws: Aws, places: Sequence[Place]) -> Raw:
+def raw(aws: Aws, places: Sequence[StackLocation]) -> Raw:
     """Ask AWS for everything.
 
     Raises:
         NoCredentials: there are none.
         Expired: they are no longer valid.
     """
-    clusters = dict(zip(places, map(_known, found.read_each(aws, places)), strict=True))
+    clusters = dict(zip(places, map(_known, found.read_clusters(aws, places)), strict=True))
     there = [one for one in clusters.values() if isinstance(one, Cluster)]
     groups = [group for cluster in there for group in cluster.groups]
-    seen = together(lambda group: _attempt(lambda: target_health.look(aws, group)), groups)
+    seen = map_concurrently(
+        lambda group: _attempt(lambda: target_health.read_group_health(aws, group)), groups
+    )
     ids: dict[str, list[str]] = {}
     for cluster in there:
-        region = cluster.place.region
+        region = cluster.location.region
         ids.setdefault(region, []).extend(node.instance_id for node in cluster.nodes)
-    machines = [_attempt(lambda r=region: instances.look(aws, r, ids[r])) for region in ids]  # type: ignore[misc]
+    machines = [
+        _attempt(functools.partial(instances.read_instances, aws, region, ids[region]))
+        for region in ids
+    ]
     balanced = [one for one in there if one.balancer is not None]
-    states = together(lambda cluster: _balancer_state(aws, cluster), balanced)
+    states = map_concurrently(lambda cluster: _balancer_state(aws, cluster), balanced)
     return Raw(
         clusters=clusters,
         groups={group.arn: one for group, one in zip(groups, seen, strict=True)},
@@ -97,7 +103,7 @@ def raw(aws: Aws, places: Sequence[Place]) -> Raw:
 
 def _known(answer: One | AwsError) -> One | AwsError:
     """An answer, or why there is none; raises what makes every answer impossible."""
-    if isinstance(answer, NoCredentials | Expired):
+    if isinstance(answer, NoCredentials | ExpiredCredentials):
         raise answer
     return answer
 
@@ -111,9 +117,9 @@ def _attempt(ask: Callable[[], One]) -> One | AwsError:
 
 def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     assert cluster.balancer is not None
-    client = aws.client("elbv2", cluster.place.region)
+    client = aws.client("elbv2", cluster.location.region)
     try:
-        with told():
+        with translated_errors():
             shown = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
     except NotFound:
         return _GONE
@@ -123,7 +129,9 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     return str(shown["LoadBalancers"][0]["State"]["Code"])
 
 
-def of_place(place: Place, known: Raw, answers: Answers, fleet: Fleet = NOBODY) -> ClusterStatus:
+def of_place(
+    place: StackLocation, known: Raw, answers: Answers, fleet: Fleet = NOBODY
+) -> ClusterStatus:
     """How the cluster at a place is."""
     cluster = known.clusters.get(place)
     if cluster is None:
@@ -134,7 +142,7 @@ def of_place(place: Place, known: Raw, answers: Answers, fleet: Fleet = NOBODY) 
         return _unread(place, problems=(str(cluster),))
     groups = tuple(_group(cluster, group, known) for group in cluster.groups)
     proxies = fleet.proxies
-    before = Before(groups, proxies, has_proxies(cluster))
+    before = Before(groups, proxies, has_haproxy(cluster))
     nodes = tuple(_node(cluster, node, known, answers, before) for node in cluster.nodes)
     balancer = None
     if cluster.balancer is not None:
@@ -163,7 +171,7 @@ def of_place(place: Place, known: Raw, answers: Answers, fleet: Fleet = NOBODY) 
 
 
 def _unread(
-    place: Place, *, problems: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    place: StackLocation, *, problems: tuple[str, ...] = (), notes: tuple[str, ...] = ()
 ) -> ClusterStatus:
     return ClusterStatus(
         name=place.name,
@@ -201,7 +209,7 @@ def _unasked_proxies(fleet: Fleet) -> Iterator[str]:
         yield f"its HAProxies could not be asked: {fleet.unasked}"
 
 
-def _group(cluster: Cluster, group: Group, known: Raw) -> GroupStatus:
+def _group(cluster: Cluster, group: TargetGroup, known: Raw) -> GroupStatus:
     seen = known.groups[group.arn]
     kind = "service" if group.service else "auxiliary" if group.node else "other"
     if isinstance(seen, AwsError):
@@ -212,7 +220,10 @@ def _group(cluster: Cluster, group: Group, known: Raw) -> GroupStatus:
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     found_ = {
         one.id: Target(
-            names.get(one.id, one.id), one.state, one.reason, unhealthy_reasons.words(one)
+            names.get(one.id, one.id),
+            one.state,
+            one.reason,
+            unhealthy_reasons.explain_unhealthy(one),
         )
         for one in seen.targets
     }
@@ -231,9 +242,9 @@ def _node(
     before: Before,
 ) -> Node:
     shown = known.instances.get(node.instance_id)
-    lost = cluster.place.region in known.lost
+    lost = cluster.location.region in known.lost
     said = answers.get((cluster.name, node.name), _UNASKED)
-    mark = Mark.of(shown.tags) if shown else None
+    mark = DrainTag.from_tags(shown.tags) if shown else None
     source, unready = before.ready(node.name, said)
     return Node(
         name=node.name,
@@ -247,5 +258,5 @@ def _node(
         source=source,
         unready=unready,
         unasked=said.unasked,
-        drained=Drained(mark.at, mark.who, mark.why, str(mark)) if mark else None,
+        drained=Drained(mark.since, mark.who, mark.why, str(mark)) if mark else None,
     )

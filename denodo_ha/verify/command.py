@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from denodo_ha.cli import exit_codes, options
-from denodo_ha.cli.configuration_choice import chosen
+from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.environment.model.environment import Environment
@@ -165,7 +165,7 @@ def verify(
     """
     if config is None:
         raise UsageError("which environment? Give -c CONFIG: it says what there is to verify")
-    loaded = chosen(config)
+    loaded = load_configuration(config)
     environment = loaded.environment
     _check_services(environment, [*(service or ()), *(tls or ())])
     _check_bundle(ca_bundle)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denodo_ha.environment.derived import readiness
-from denodo_ha.environment.derived.topology import ports_of
+from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import Service
@@ -42,10 +42,10 @@ class Subject:
 
 def kind(environment: Environment, name: str, service: Service) -> Kind:
     """What a service speaks: what its node asks it (`derived.readiness`), and Flight."""
-    asked = readiness.probe(environment, name, service).kind
+    asked = readiness.service_probe(environment, name, service).kind
     if asked == "vdp":
         # From 8.0 on one connection carries everything, in a protocol that is not published.
-        return "rmi" if ports_of(environment).auxiliary else "tcp"
+        return "rmi" if version_ports(environment).auxiliary else "tcp"
     if asked == "tcp":
         return "flight" if service.target_port == _FLIGHT_PORT else _BY_NAME.get(name, "tcp")
     return asked
@@ -112,7 +112,7 @@ def _service(
 
 def _auxiliaries(environment: Environment, clusters: Iterable[str], node: str) -> Iterator[Subject]:
     asked = tuple(clusters)
-    if not ports_of(environment).auxiliary:
+    if not version_ports(environment).auxiliary:
         return
     for port, nodes in sorted(auxiliary_nodes(environment, asked).items()):
         names = dict.fromkeys(one.partition("/")[2] for one in nodes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, NotFound, UsageError
 from denodo_ha.deployed import environment_locator, instances
 from denodo_ha.environment import names
@@ -48,7 +48,7 @@ def read(environment: Environment, through: str | None, host: str | None) -> Goa
         UsageError: it means nothing here.
     """
     clusters = tuple(sorted(environment.clusters))
-    pair = tuple(name for name, _ in failover_plan.pair(environment))
+    pair = tuple(name for name, _ in failover_plan.cluster_pair(environment))
     if through is None:
         if pair:
             return Goal(pair, by_failover=host is None)
@@ -95,7 +95,7 @@ def locate(
     """
     environment, balancers = loaded.environment, dict(given)
     failover = environment.failover
-    endpoint = failover_plan.endpoint(failover) if failover is not None else ""
+    endpoint = failover_plan.dns_name(failover) if failover is not None else ""
     asked: str | None = host
     lacking = [one for one in goal.clusters if one not in balancers]
     if host is None and goal.by_failover:
@@ -134,7 +134,7 @@ class Asked:
         self.config, self.profile = config, profile
         self._outputs: dict[str, dict[str, str]] = {}
         self._aws: Aws | None = None
-        self._places: environment_locator.Places | None = None
+        self._places: environment_locator.EnvironmentLocation | None = None
 
     def balancers(self, clusters: Iterable[str]) -> dict[str, str]:
         """The balancers' names; of a node without a balancer, its address.
@@ -158,18 +158,18 @@ class Asked:
         Raises:
             AwsError: AWS does not answer, or there is no such instance.
         """
-        id_ = self._of(cluster).get(names.node_output(node), "")
+        id_ = self._of(cluster).get(names.node_id_output(node), "")
         aws, place = self._place(cluster)
-        instance = instances.look(aws, place.region, [id_]).get(id_)
+        instance = instances.read_instances(aws, place.region, [id_]).get(id_)
         if instance is None or instance.state != "running":
             seen = f"{id_} is {instance.state if instance else 'gone'}" if id_ else "none deployed"
             message = f"{cluster}/{node} has no running instance ({seen})"
             raise NotFound(message)
         return instance.address
 
-    def _place(self, cluster: str) -> tuple[Aws, environment_locator.Place]:
+    def _place(self, cluster: str) -> tuple[Aws, environment_locator.StackLocation]:
         self._aws = self._aws or Aws(profile=self.profile, attempts=_ATTEMPTS)
-        self._places = self._places or environment_locator.find(
+        self._places = self._places or environment_locator.locate_environment(
             self._aws, config=self.config, environment=None, regions=None
         )
         place = self._places.cluster(cluster)
@@ -181,7 +181,7 @@ class Asked:
     def _of(self, cluster: str) -> dict[str, str]:
         if cluster not in self._outputs:
             aws, place = self._place(cluster)
-            with told():
+            with translated_errors():
                 (shown,) = aws.client("cloudformation", place.region).describe_stacks(
                     StackName=place.stack
                 )["Stacks"]

@@ -11,7 +11,7 @@ from denodo_ha.drill.json_report import drill_report
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.text_report import outcome_rows
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.derived.node_metadata import services_using_database
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.catalog import Component
 from tests.drill.handmade import Data, model, ref, resource, site
@@ -203,5 +203,8 @@ def test_which_services_need_which_component(
     cluster = environment.clusters["main"]
     assert cluster.catalog is not None
     catalog = cluster.catalog.model_copy(update={"components": components})
-    assert dependents(environment, cluster.model_copy(update={"catalog": catalog})) == services
-    assert dependents(environment, cluster.model_copy(update={"catalog": None})) == {}
+    assert (
+        services_using_database(environment, cluster.model_copy(update={"catalog": catalog}))
+        == services
+    )
+    assert services_using_database(environment, cluster.model_copy(update={"catalog": None})) == {}

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from denodo_ha.drill.drill_run import drill_paths
 from denodo_ha.drill.policies import apply_policies
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.derived.node_metadata import services_using_database
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
 from tests.strategies import environments
@@ -28,7 +28,7 @@ _SYNTH = settings(
 def without_standby(environment: Environment) -> bool:
     """Whether services need a database that has none."""
     return any(
-        not cluster.catalog.multi_az and dependents(environment, cluster)
+        not cluster.catalog.multi_az and services_using_database(environment, cluster)
         for cluster in environment.clusters.values()
         if cluster.catalog is not None and cluster.catalog.existing is None
     )

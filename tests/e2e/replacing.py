@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from denodo_ha.aws.cdk_cli import Cdk
-from denodo_ha.aws.clock import Clock
+from denodo_ha.aws.polling import Clock
 from tests.e2e.deployment import Deployment
 from tests.e2e.nodes import Machine
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.e2e.balancing import Balancing
 from tests.e2e.deployment import Deployment
 from tests.hosts.haproxy.ports import NODES
@@ -69,7 +69,7 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,
-        env=deployment.access.environment(local_aws_server.place()),
+        env=deployment.access.environment(local_aws_server.paths()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

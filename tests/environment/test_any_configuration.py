@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from denodo_ha.environment.loading.loader import load
-from denodo_ha.environment.loading.problem import ConfigError, within
+from denodo_ha.environment.loading.problem import ConfigError
 from tests.environment.breakages.all_breakages import BREAKAGES
 from tests.environment.breakages.breakage import Breakage, name_of
 from tests.strategies import environments
 from tests.strategies.variations import OTHER, SAME, Variation
 from tests.support.assembly import EXAMPLES
-from tests.support.configurations import Data, errors, loaded, text, write
+from tests.support.configurations import Data, Key, errors, loaded, text, write
 
 FEW = settings(
     max_examples=3,
@@ -33,6 +33,11 @@ MESSAGE = re.compile(r"\S+\.yaml:[1-9]\d*:[1-9]\d*(: .+)?: .+; .+; .+")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("properties")
+
+
+def within(path: Key, outer: Key) -> bool:
+    """Return whether a path is the outer one or lies in it."""
+    return path[: len(outer)] == outer
 
 
 def assert_loads_or_says_why(folder: Path, content: Any, *, pins: Any = None) -> None:

@@ -52,7 +52,7 @@ RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]
 def told(rule: Rule, folder: Path, case: Wrong | Right) -> list[Problem]:
     """What a rule alone says of a case."""
     outcome = validate(yaml_document.read(write(folder, case.data)), Environment)
-    assert outcome.problems == []
+    assert not outcome.problems
     assert outcome.model is not None
     # Services are shared by the clusters, and may be found wrong in each.
     problems = {(one.path, one.what): one for one in rule(outcome.model)}

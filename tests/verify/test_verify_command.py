@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build
+from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.verify.name_lookup import Answer
 from tests.support.configurations import changed, minimal, twins, write
 from tests.support.servers.certificates import authority
@@ -25,7 +25,7 @@ def port() -> Iterator[int]:
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(
-        build(COMMANDS), ["verify", *map(str, arguments)], env={"COLUMNS": "200"}
+        build_program(COMMANDS), ["verify", *map(str, arguments)], env={"COLUMNS": "200"}
     )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.errors import AwsError, Expired, NoCredentials
-from denodo_ha.deployed.failover.location import Role, Site
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
+from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 
 PATIENCE_S: Final = 5.0
@@ -22,7 +22,7 @@ SWITCH: Final = "the switch's check"
 
 
 @dataclass(frozen=True)
-class Answer:
+class DnsAnswer:
     """Which side is answered.
 
     Attributes:
@@ -66,41 +66,41 @@ def lookup(name: str) -> Resolved | None:
     return found[0] if found else None
 
 
-def by_resolver(site: Site, sides: Sides, look: Lookup = lookup) -> Answer:
+def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
     """What this machine's resolver answers, which is what its clients get."""
     answered = look(site.endpoint)
     if answered is None:
-        return Answer(None, RESOLVER, f"{site.endpoint} is not resolved on this machine")
+        return DnsAnswer(None, RESOLVER, f"{site.endpoint} is not resolved on this machine")
     said = ", ".join(sorted(answered.addresses)) or "no address"
-    return Answer(_side(answered, sides, look), RESOLVER, said)
+    return DnsAnswer(_side(answered, sides, look), RESOLVER, said)
 
 
-def by_route53(aws: Aws, site: Site, sides: Sides, look: Lookup = lookup) -> Answer:
+def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
     """What Route 53 answers now, before any cache; of public zones only (AWS, TestDNSAnswer)."""
     kind = "A" if sides.primary.alias or _is_address(sides.primary.target) else "CNAME"
     try:
-        with told():
+        with translated_errors():
             shown = aws.client("route53", site.region).test_dns_answer(
                 HostedZoneId=site.zone_id, RecordName=site.endpoint, RecordType=kind
             )
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
-        return Answer(None, ROUTE53, str(error))
+        return DnsAnswer(None, ROUTE53, str(error))
     values = frozenset(one.rstrip(".").lower() for one in shown.get("RecordData", []))
     answered = Resolved(values, values)
     said = ", ".join(sorted(values)) or f"nothing ({shown.get('ResponseCode')})"
-    return Answer(_side(answered, sides, look), ROUTE53, said)
+    return DnsAnswer(_side(answered, sides, look), ROUTE53, said)
 
 
-def by_rules(sides: Sides) -> Answer:
+def by_rules(sides: Sides) -> DnsAnswer:
     """What Route 53 must answer by its rules, if nobody can be asked."""
     primary, secondary = sides.both
     said = f"{primary.cluster} counts as {primary.counts_as}, {secondary.cluster} as "
-    return Answer(sides.answered, RULES, said + secondary.counts_as)
+    return DnsAnswer(sides.answered, RULES, said + secondary.counts_as)
 
 
-def best(aws: Aws, site: Site, sides: Sides, look: Lookup = lookup) -> Answer:
+def best(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
     """The answer of the first who knows one: resolver, Route 53, rules."""
     answer = by_resolver(site, sides, look)
     if answer.role is None:

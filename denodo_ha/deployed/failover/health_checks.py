@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.errors import AwsError, Expired, NoCredentials
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
 from denodo_ha.environment.facts.limits import HEALTHY_CHECKERS_PERCENT
 from denodo_ha.environment.names import FAILOVER
 
@@ -26,7 +26,7 @@ _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
 
 
 @dataclass(frozen=True)
-class Check:
+class Route53Check:
     """A health check as Route 53 sees it now.
 
     Attributes:
@@ -42,16 +42,16 @@ class Check:
     kind: str
     state: str
     reason: str
-    children: tuple["Check", ...] = ()
+    children: tuple["Route53Check", ...] = ()
     disabled: bool = False
 
-    def find(self, kind: str) -> "Check | None":
+    def find(self, kind: str) -> "Route53Check | None":
         """The check of a kind, this one or one of its children."""
         if self.kind == kind:
             return self
         return next((found for one in self.children if (found := one.find(kind))), None)
 
-    def without(self, kind: str) -> "Check | None":
+    def without(self, kind: str) -> "Route53Check | None":
         """This check as if those of a kind did not matter; None if nothing is left."""
         if self.kind == kind:
             return None
@@ -59,14 +59,14 @@ class Check:
         if self.kind != "calculated" or self.disabled:
             return self
         all_there = len(rest) == len(self.children)
-        state = self.state if all_there else all_of(one.state for one in rest)
+        state = self.state if all_there else combined_state(one.state for one in rest)
         # What it is made of says more than how many of them are well.
-        told = dict.fromkeys(one.reason for one in rest if one.state == state)
-        reason = "; ".join(told) or self.reason
-        return Check(self.id, self.kind, state, reason, tuple(rest), self.disabled)
+        reasons = dict.fromkeys(one.reason for one in rest if one.state == state)
+        reason = "; ".join(reasons) or self.reason
+        return Route53Check(self.id, self.kind, state, reason, tuple(rest), self.disabled)
 
 
-def all_of(states: Iterable[str]) -> str:
+def combined_state(states: Iterable[str]) -> str:
     """Healthy if all are, unhealthy if one is not."""
     found = set(states)
     if UNHEALTHY in found:
@@ -74,7 +74,7 @@ def all_of(states: Iterable[str]) -> str:
     return UNKNOWN if UNKNOWN in found else HEALTHY
 
 
-def read(aws: Aws, check_id: str, region: str) -> Check:
+def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
     """A check with its children; what cannot be read is unknown, with the reason.
 
     Args:
@@ -87,17 +87,17 @@ def read(aws: Aws, check_id: str, region: str) -> Check:
         Expired: they are no longer valid.
     """
     try:
-        with told():
+        with translated_errors():
             shown = aws.client("route53", region).get_health_check(HealthCheckId=check_id)
         return _read(aws, check_id, shown["HealthCheck"]["HealthCheckConfig"], region)
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
-        return Check(check_id, "check", UNKNOWN, str(error))
+        return Route53Check(check_id, "check", UNKNOWN, str(error))
 
 
-def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Check:
-    children: tuple[Check, ...] = ()
+def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Route53Check:
+    children: tuple[Route53Check, ...] = ()
     if config["Type"] == "CALCULATED":
         kind, (state, reason, children) = "calculated", _calculated(aws, config, region)
     else:
@@ -112,15 +112,17 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ch
             place = config.get("FullyQualifiedDomainName") or config["IPAddress"]
             reason = f"port {config.get('Port')} of {place}: {reason}"
     if not config.get("Disabled"):
-        return Check(check_id, kind, state, reason, children)
+        return Route53Check(check_id, kind, state, reason, children)
     reason = "somebody has disabled it, and Route 53 takes it as healthy"
-    return Check(check_id, kind, HEALTHY, reason, children, disabled=True)
+    return Route53Check(check_id, kind, HEALTHY, reason, children, disabled=True)
 
 
 def _calculated(
     aws: Aws, config: Mapping[str, Any], region: str
-) -> tuple[str, str, tuple[Check, ...]]:
-    children = together(lambda one: read(aws, one, region), config.get("ChildHealthChecks", []))
+) -> tuple[str, str, tuple[Route53Check, ...]]:
+    children = map_concurrently(
+        lambda one: read_check(aws, one, region), config.get("ChildHealthChecks", [])
+    )
     count, needed = Counter(one.state for one in children), int(config.get("HealthThreshold", 0))
     if count[HEALTHY] >= needed:
         state = HEALTHY
@@ -133,7 +135,7 @@ def _calculated(
 def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     """What Route 53's checkers say, and why."""
     client = aws.client("route53", region)
-    with told():
+    with translated_errors():
         shown = client.get_health_check_status(HealthCheckId=check_id)
     said = _statuses(shown)
     if not said:
@@ -144,7 +146,7 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
         return HEALTHY, f"{passed} of {len(said)} checkers succeed"
     reason = _most_common(said)
     try:
-        with told():
+        with translated_errors():
             last = client.get_health_check_last_failure_reason(HealthCheckId=check_id)
         reason = _most_common(_statuses(last)) or reason
     except AwsError:
@@ -167,10 +169,10 @@ def _alarm(aws: Aws, named: Mapping[str, Any]) -> str:
         return ""
     where = f"its alarm in {named['Region']}"
     try:
-        with told():
+        with translated_errors():
             client = aws.client("cloudwatch", named["Region"])
             shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return f"{where} is unknown: {error}"

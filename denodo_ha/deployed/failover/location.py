@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.configuration_choice import chosen
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import (
     AwsError,
-    Expired,
+    ExpiredCredentials,
     NoCredentials,
     NotFound,
     Refused,
     Unreachable,
     UsageError,
 )
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
@@ -29,14 +29,9 @@ Role = Literal["PRIMARY", "SECONDARY"]
 PRIMARY: Final = "PRIMARY"
 SECONDARY: Final = "SECONDARY"
 
-ZONE_ID: Final = "HostedZoneId"
-CLUSTER_OF: Final[Mapping[Role, str]] = {PRIMARY: "PrimaryCluster", SECONDARY: "SecondaryCluster"}
-REGION_OF: Final[Mapping[Role, str]] = {PRIMARY: "PrimaryRegion", SECONDARY: "SecondaryRegion"}
-"""Outputs of the failover's stack, as `environment.names` has them; a test compares the two."""
-
 
 @dataclass(frozen=True)
-class Site:
+class FailoverLocation:
     """A name that one of two clusters answers for.
 
     Attributes:
@@ -53,7 +48,7 @@ class Site:
     zone_id: str
     account: str
     region: str
-    clusters: Mapping[Role, Place]
+    clusters: Mapping[Role, StackLocation]
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -78,9 +73,9 @@ class Site:
         raise UsageError(message)
 
 
-def find(
+def locate_failover(
     aws: Aws, *, config: str | None, environment: str | None, regions: Sequence[str] | None
-) -> Site:
+) -> FailoverLocation:
     """The failover that the options name.
 
     Args:
@@ -104,36 +99,36 @@ def find(
         return _discovered(aws, environment, regions)
     if regions:
         raise UsageError("--region is for --environment; the configuration says where all is")
-    found = _configured(chosen(str(config)))
+    found = _configured(load_configuration(str(config)))
     _same_account(aws, found)
     return found
 
 
-def _configured(loaded: Loaded) -> Site:
+def _configured(loaded: Loaded) -> FailoverLocation:
     environment = loaded.environment
     failover = environment.failover
     if failover is None:
         message = f"{environment.name} has no failover: its configuration has no such key"
         raise UsageError(message)
-    account = failover_plan.account(environment, failover)
+    account = failover_plan.stack_account(environment, failover)
 
-    def place(name: str) -> Place:
+    def place(name: str) -> StackLocation:
         cluster = environment.clusters[name]
         stack = names.cluster_stack(environment.name, name)
         why = "" if cluster.account == account else f"it is in account {cluster.account}"
-        return Place(name, stack, cluster.account, cluster.region, why)
+        return StackLocation(name, stack, cluster.account, cluster.region, why)
 
-    return Site(
+    return FailoverLocation(
         environment=environment.name,
-        endpoint=failover_plan.endpoint(failover),
+        endpoint=failover_plan.dns_name(failover),
         zone_id=failover.zone.id,
         account=account,
-        region=failover_plan.region(environment, failover),
+        region=failover_plan.stack_region(environment, failover),
         clusters={PRIMARY: place(failover.primary), SECONDARY: place(failover.secondary)},
     )
 
 
-def _same_account(aws: Aws, found: Site) -> None:
+def _same_account(aws: Aws, found: FailoverLocation) -> None:
     """A datapoint in another account would move nothing, and say nothing."""
     try:
         account = aws.account(found.regions)
@@ -148,7 +143,7 @@ def _same_account(aws: Aws, found: Site) -> None:
         raise Refused(message)
 
 
-def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Site:
+def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> FailoverLocation:
     asked = tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
     lost: AwsError | None = None
     for region in asked:
@@ -156,7 +151,7 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Si
             return _read(aws, environment, region)
         except NotFound:
             continue
-        except (NoCredentials, Expired):
+        except (NoCredentials, ExpiredCredentials):
             raise
         except AwsError as error:
             lost = error
@@ -170,28 +165,30 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Si
     raise UsageError(message)
 
 
-def _read(aws: Aws, environment: str, region: str) -> Site:
+def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     name = names.failover_stack(environment)
-    with told():
+    with translated_errors():
         shown = aws.client("cloudformation", region).describe_stacks(StackName=name)
     (stack,) = shown["Stacks"]
     account = str(stack["StackId"]).split(":")[4]
     outputs = {one["OutputKey"]: str(one["OutputValue"]) for one in stack.get("Outputs", [])}
-    return Site(
+    return FailoverLocation(
         environment=environment,
         endpoint=_output(outputs, names.ENDPOINT, name),
-        zone_id=_output(outputs, ZONE_ID, name),
+        zone_id=_output(outputs, names.HOSTED_ZONE_ID, name),
         account=account,
         region=region,
-        clusters={role: _place(environment, account, outputs, role) for role in CLUSTER_OF},
+        clusters={
+            role: _place(environment, account, outputs, role) for role in (PRIMARY, SECONDARY)
+        },
     )
 
 
-def _place(environment: str, account: str, outputs: Mapping[str, str], role: Role) -> Place:
+def _place(environment: str, account: str, outputs: Mapping[str, str], role: Role) -> StackLocation:
     stack = names.failover_stack(environment)
-    cluster = _output(outputs, CLUSTER_OF[role], stack)
-    region = _output(outputs, REGION_OF[role], stack)
-    return Place(cluster, names.cluster_stack(environment, cluster), account, region)
+    cluster = _output(outputs, names.CLUSTER_OF_ROLE[role.capitalize()], stack)
+    region = _output(outputs, names.REGION_OF_ROLE[role.capitalize()], stack)
+    return StackLocation(cluster, names.cluster_stack(environment, cluster), account, region)
 
 
 def _output(outputs: Mapping[str, Any], name: str, stack: str) -> str:

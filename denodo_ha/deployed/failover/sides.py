@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import together
-from denodo_ha.aws.error_translation import told
-from denodo_ha.cli.errors import AwsError, Expired, NoCredentials
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import target_health
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover import health_checks
-from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN, Check, all_of
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, Role, Site
+from denodo_ha.deployed.failover.health_checks import (
+    HEALTHY,
+    UNHEALTHY,
+    UNKNOWN,
+    Route53Check,
+    combined_state,
+)
+from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
 from denodo_ha.environment import names
 
 
 @dataclass(frozen=True)
-class Targets:
+class GroupCount:
     """What a cluster's balancer sees of a group.
 
     Attributes:
@@ -41,9 +47,9 @@ class Targets:
     attached: bool = True
 
 
-Known = tuple[tuple[Targets, ...], str, str]
+ClusterTargets = tuple[tuple[GroupCount, ...], str, str]
 """The groups of a cluster, its name or address, and what could not be read."""
-TargetsOf = Callable[[Place], Known]
+ReadTargets = Callable[[StackLocation], ClusterTargets]
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ class Side:
     cluster: str
     target: str
     alias: bool
-    check: Check | None
-    targets: tuple[Targets, ...]
+    check: Route53Check | None
+    targets: tuple[GroupCount, ...]
     read: bool
     problems: tuple[str, ...] = ()
 
@@ -83,7 +89,7 @@ class Side:
         own = [self._own.state] if self._own else []
         if self.alias or not own:
             own.append(self._targets_state())
-        return all_of(own)
+        return combined_state(own)
 
     @property
     def counts_as(self) -> str:
@@ -91,7 +97,7 @@ class Side:
         if not self.read:
             return UNKNOWN
         states = [self.check.state] if self.check else []
-        return all_of([*states, *([self._targets_state()] if self.alias else [])])
+        return combined_state([*states, *([self._targets_state()] if self.alias else [])])
 
     @property
     def reason(self) -> str:
@@ -108,10 +114,10 @@ class Side:
         return "; ".join(dict.fromkeys(parts))
 
     @property
-    def _own(self) -> Check | None:
+    def _own(self) -> Route53Check | None:
         return self.check.without("switch") if self.check else None
 
-    def _dead(self) -> list[Targets]:
+    def _dead(self) -> list[GroupCount]:
         """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service.
 
         The alias does not see behind a second balancer.
@@ -142,7 +148,7 @@ class Sides:
         return self.primary, self.secondary
 
     @property
-    def switch(self) -> Check | None:
+    def switch(self) -> Route53Check | None:
         """The switch's check; None if it could not be read."""
         return self.primary.check.find("switch") if self.primary.check else None
 
@@ -167,7 +173,7 @@ class Sides:
         return SECONDARY if (primary, secondary) == (UNHEALTHY, HEALTHY) else None
 
 
-def read(aws: Aws, site: Site, targets_of: TargetsOf | None = None) -> Sides:
+def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None = None) -> Sides:
     """Both sides as they are now.
 
     Args:
@@ -183,14 +189,14 @@ def read(aws: Aws, site: Site, targets_of: TargetsOf | None = None) -> Sides:
     records: Mapping[str, Any] = {}
     try:
         records = _records(aws, site)
-    except (NoCredentials, Expired):
+    except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         problem = f"the records are unknown: {error}"
     if not problem and not records:
         problem = f"there are no failover records {site.endpoint} in zone {site.zone_id}"
 
-    def look(place: Place) -> Known:
+    def look(place: StackLocation) -> ClusterTargets:
         return _targets(aws, place)
 
     def side(role: Role) -> Side:
@@ -198,13 +204,13 @@ def read(aws: Aws, site: Site, targets_of: TargetsOf | None = None) -> Sides:
         return _side(aws, site, role, (records.get(role), problem), known)
 
     roles: tuple[Role, Role] = (PRIMARY, SECONDARY)
-    primary, secondary = together(side, roles)
+    primary, secondary = map_concurrently(side, roles)
     return Sides(primary, secondary)
 
 
-def _records(aws: Aws, site: Site) -> dict[str, Any]:
+def _records(aws: Aws, site: FailoverLocation) -> dict[str, Any]:
     """The failover records by role."""
-    with told():
+    with translated_errors():
         shown = aws.client("route53", site.region).list_resource_record_sets(
             HostedZoneId=site.zone_id, StartRecordName=site.endpoint
         )["ResourceRecordSets"]
@@ -212,12 +218,14 @@ def _records(aws: Aws, site: Site) -> dict[str, Any]:
     return {one["Failover"]: one for one in shown if one["Name"] == name and "Failover" in one}
 
 
-def _side(aws: Aws, site: Site, role: Role, read: tuple[Any, str], known: Known) -> Side:
+def _side(
+    aws: Aws, site: FailoverLocation, role: Role, read: tuple[Any, str], known: ClusterTargets
+) -> Side:
     place, (record, problem) = site.clusters[role], read
     problems = [problem] if problem else []
     check = None
     if record and "HealthCheckId" in record:
-        check = health_checks.read(aws, record["HealthCheckId"], site.region)
+        check = health_checks.read_check(aws, record["HealthCheckId"], site.region)
     targets, address, unseen = known
     if unseen:
         problems.append(unseen)
@@ -243,35 +251,35 @@ def _target(record: Any) -> str:
     return name.rstrip(".").lower().removeprefix("dualstack.")
 
 
-def _targets(aws: Aws, place: Place) -> Known:
+def _targets(aws: Aws, place: StackLocation) -> ClusterTargets:
     """What is known of a cluster; asks AWS."""
     if place.unreachable:
         return (), "", f"the targets of {place.name} are unknown: {place.unreachable}"
     address = ""
     try:
-        cluster = found.read(aws, place)
-        address = address_of(cluster)
-        seen = counted(target_health.look_at_all(aws, cluster.groups))
-    except (NoCredentials, Expired):
+        cluster = found.read_cluster(aws, place)
+        address = record_target(cluster)
+        seen = count_targets(target_health.read_groups_health(aws, cluster.groups))
+    except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return (), address, f"the targets of {place.name} are unknown: {error}"
     return seen, address, ""
 
 
-def address_of(cluster: found.Cluster) -> str:
+def record_target(cluster: found.Cluster) -> str:
     """What a record of a cluster answers with: its balancer's name, or its node's address."""
     outputs = cluster.stack.outputs
     found_ = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
     return found_.lower()
 
 
-def counted(groups: Iterable[target_health.GroupHealth]) -> tuple[Targets, ...]:
+def count_targets(groups: Iterable[target_health.GroupHealth]) -> tuple[GroupCount, ...]:
     """How many targets of each group are healthy; some services are served by a second balancer."""
     groups = tuple(groups)
     behind = {one.group.alb for one in groups} - {None}
     return tuple(
-        Targets(
+        GroupCount(
             one.group.key,
             one.group.service is not None,
             len(one.healthy),

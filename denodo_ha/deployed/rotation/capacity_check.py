@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.target_health import GroupHealth, said
+from denodo_ha.deployed.target_health import GroupHealth, describe_target
 
 
 def demand(
@@ -39,7 +39,7 @@ def demand(
         well = [id_ for id_ in others if id_ in one.healthy]
         if len(well) < wanted:
             sick = sorted(
-                f"{name or id_} ({said(one, id_)})"
+                f"{name or id_} ({describe_target(one, id_)})"
                 for id_, name in others.items()
                 if id_ not in well
             )

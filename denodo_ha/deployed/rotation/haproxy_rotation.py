@@ -1,4 +1,4 @@
-"""Taking a node out of a cluster behind HAProxy, with the words of `rotation.target_rotation`.
+"""Take nodes behind HAProxy out of service, and bring them back.
 
     rotation_of(aws, cluster, clock=clock, progress=progress).out("node1", mark=mark)
 
@@ -9,36 +9,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.haproxy_instances import Proxies, has_proxies
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.target_rotation import HEALTHY_S, Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, Rotation
 
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
     """The rotation of a cluster, by what is deployed in front of its nodes."""
-    kind = ProxiedRotation if has_proxies(cluster) else Rotation
+    kind = HaproxyRotation if has_haproxy(cluster) else Rotation
     return kind(aws, cluster, clock, progress)
 
 
-class ProxiedRotation(Rotation):
+class HaproxyRotation(Rotation):
     """The nodes of a cluster behind HAProxy."""
 
     @property
-    def proxies(self) -> Proxies:
+    def proxies(self) -> HaproxyInstances:
         """The HAProxies."""
-        return Proxies(self.aws, self.cluster, self.clock)
+        return HaproxyInstances(self.aws, self.cluster, self.clock)
 
     def is_out(self, node: str) -> bool:
         """Whether no HAProxy sends anything new to a node."""
         return all(not _serving(said, node) for said in self.proxies.status().values())
 
     def out(
-        self, node: str, *, mark: Mark, minimum: int | None = None, timeout: float | None = None
+        self, node: str, *, mark: DrainTag, minimum: int | None = None, timeout: float | None = None
     ) -> None:
         """Take a node out on every HAProxy, and wait until its sessions are gone.
 
@@ -57,7 +57,7 @@ class ProxiedRotation(Rotation):
         found = self.cluster.node(node)
         self.demand(node, max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum)
         # First, so that whoever finds it out knows why.
-        drain_tag.put(self.aws, self.cluster.place.region, found.instance_id, mark)
+        drain_tag.write(self.aws, self.cluster.location.region, found.instance_id, mark)
         self.take_out(node, force=minimum == 0)
         self.wait_until_gone(node, timeout)
 

@@ -5,11 +5,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.clock import Clock
 from denodo_ha.aws.lock import LIFE_S, Lock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Refused
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment import names
 
 EVERY_S: Final = 5
@@ -21,7 +21,7 @@ PATIENCE_S: Final = LIFE_S + 15
 def turn(
     aws: Aws,
     environment: str,
-    place: Place,
+    place: StackLocation,
     *,
     what: str,
     clock: Clock,
@@ -47,7 +47,7 @@ def turn(
         Refused: somebody else still holds it; nothing was changed.
         AwsError: AWS does not answer, or does not permit.
     """
-    name = names.lock(environment, place.name)
+    name = names.lock_parameter(environment, place.name)
     begin, said = clock.monotonic(), ""
     with ExitStack() as held:
         while True:

@@ -17,7 +17,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
-from denodo_ha.environment.names import CLUSTER_TAG
+from denodo_ha.environment.names import CLUSTER_TAG, DATABASE_METADATA
 
 
 def read_databases(
@@ -40,7 +40,7 @@ def read_databases(
         if cluster is None:
             reader.notes.database_of_unknown_cluster(resource.key)
             continue
-        services = as_mapping(resource.own_metadata.get("Keeps")).get("Services")
+        services = as_mapping(resource.own_metadata.get(DATABASE_METADATA)).get("Services")
         if not isinstance(services, dict):
             reader.notes.database_of_unknown_services(resource.key, cluster)
         zones = _zones(reader, machines, resource)
@@ -62,7 +62,7 @@ def read_databases(
 
 def _cluster(database: Resource, clusters: Mapping[str, str]) -> str | None:
     """Return the cluster of a database, by this project's metadata or else by its tag."""
-    stack = as_mapping(database.own_metadata.get("Keeps")).get("Stack")
+    stack = as_mapping(database.own_metadata.get(DATABASE_METADATA)).get("Stack")
     tag = database.tags.get(CLUSTER_TAG)
     by_tag = tag if tag in clusters.values() else None
     return clusters.get(str(stack)) or by_tag
@@ -77,7 +77,7 @@ def _zones(
         return (str(zone),)
     group = reader.referenced(database.properties.get("DBSubnetGroupName"), DATABASE_SUBNETS)
     subnets = as_list(group.properties.get("SubnetIds")) if group else []
-    cluster = as_mapping(database.own_metadata.get("Keeps")).get("Stack")
+    cluster = as_mapping(database.own_metadata.get(DATABASE_METADATA)).get("Stack")
     stacks = [stack for stack in reader.stacks if stack.name in (database.stack.name, cluster)]
     zones: list[str] = []
     for subnet in subnets:

@@ -21,7 +21,13 @@ from denodo_ha.environment.facts.limits import (
     AWS_HEALTHY_THRESHOLD,
     AWS_UNHEALTHY_THRESHOLD,
 )
-from denodo_ha.environment.names import NODE_TAG
+from denodo_ha.environment.names import (
+    HEALTH_PORT_METADATA,
+    NODE_TAG,
+    NODES_METADATA,
+    SERVES_METADATA,
+    ZONES_METADATA,
+)
 
 
 class MachineReader:
@@ -72,7 +78,7 @@ class MachineReader:
         upstreams = self._upstreams(group)
         if upstreams is None:
             self._reader.notes.upstreams_unknown(group.key)
-        health_port = as_integer(group.own_metadata.get("HealthPort"), 0) or None
+        health_port = as_integer(group.own_metadata.get(HEALTH_PORT_METADATA), 0) or None
         keys = [f"{group.key}#{number}" for number in range(1, count + 1)]
         for index, key in enumerate(keys):
             name = f"{group.id}-{index + 1}"
@@ -113,7 +119,7 @@ class MachineReader:
     def _ids_by_name(self, stack: SynthesisedStack) -> dict[str, object]:
         """Return the ids of nodes by name, from the outputs that this project's metadata name."""
         outputs = as_mapping(stack.template.get("Outputs"))
-        nodes = as_mapping(self._reader.own_metadata(stack).get("Nodes"))
+        nodes = as_mapping(self._reader.own_metadata(stack).get(NODES_METADATA))
         return {
             str(name): self._reader.resolver.value(stack, as_mapping(outputs[output]).get("Value"))
             for output, name in nodes.items()
@@ -157,7 +163,7 @@ class MachineReader:
 
     def _upstreams(self, resource: Resource) -> Mapping[int, Upstream] | None:
         """Return the upstreams that this project's metadata give a proxy, None without them."""
-        metadata = resource.own_metadata.get("Serves")
+        metadata = resource.own_metadata.get(SERVES_METADATA)
         if not isinstance(metadata, dict):
             return None
         upstreams = {}
@@ -218,7 +224,7 @@ def _zones_of_subnets(reader: ResourceReader) -> Mapping[tuple[str, str], str]:
     zones = {
         (stack.name, str(id_)): str(zone)
         for stack in reader.stacks
-        for id_, zone in as_mapping(reader.own_metadata(stack).get("Zones")).items()
+        for id_, zone in as_mapping(reader.own_metadata(stack).get(ZONES_METADATA)).items()
     }
     for subnet in reader.of_type(SUBNET):
         zone = subnet.properties.get("AvailabilityZone")

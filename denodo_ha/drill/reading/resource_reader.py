@@ -15,9 +15,7 @@ from denodo_ha.drill.reading.expressions import (
     as_mapping,
     references,
 )
-
-OWN_METADATA = "Denodo"
-"""The key of this project's metadata, of templates and of resources."""
+from denodo_ha.environment.names import METADATA
 
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
@@ -68,7 +66,7 @@ class Resource:
     @property
     def own_metadata(self) -> Mapping[str, Any]:
         """This project's metadata of the resource."""
-        return as_mapping(self.metadata.get(OWN_METADATA))
+        return as_mapping(self.metadata.get(METADATA))
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -124,7 +122,7 @@ class ResourceReader:
     def own_metadata(self, stack: SynthesisedStack) -> Mapping[str, Any]:
         """Return this project's metadata of a template."""
         metadata = as_mapping(stack.template.get("Metadata"))
-        return as_mapping(as_mapping(self.resolver.value(stack, metadata)).get(OWN_METADATA))
+        return as_mapping(as_mapping(self.resolver.value(stack, metadata)).get(METADATA))
 
 
 def _attribute_text(value: object) -> str:

@@ -1,18 +1,16 @@
-"""Read a configuration file, with every error at once.
+"""Read a configuration file and report all its errors at once.
 
     loaded = load(Path("config/prod.yaml"))
 
-raises `ConfigError`, which carries every problem of the file and of its pins.
+raises `ConfigError`, which carries every problem of the file and of its pins file.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as File
 
 from denodo_ha.environment.loading import yaml_document
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
-from denodo_ha.environment.loading.validation import Outcome, validate
-from denodo_ha.environment.loading.yaml_document import Document
+from denodo_ha.environment.loading.validation import validate
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import NO_PINS, Pins, pins_file
 from denodo_ha.environment.rules import registry
@@ -20,10 +18,10 @@ from denodo_ha.environment.rules import registry
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration that can be used.
+    """A configuration without errors.
 
     Attributes:
-        environment: what the file says, checked.
+        environment: the validated content of the file.
         pins: what the nodes run, as far as it is known.
         findings: warnings and notes.
     """
@@ -34,42 +32,31 @@ class Loaded:
 
 
 def load(file: File, *, deploying: bool = True) -> Loaded:
-    """Read and check a configuration file and the pins beside it.
+    """Read and check a configuration file and the pins file beside it.
 
     Args:
         file: the configuration.
-        deploying: whether stacks are to be made of it; without, what no stack exists for yet, or
-            what only AWS needs, is no error.
+        deploying: if false, the rules that matter only for stacks on AWS are left out.
 
     Raises:
-        ConfigError: with every error of both files.
+        ConfigError: At least one of the files has an error. Carries every error of both.
     """
     document = yaml_document.read(file)
-    outcome = validate(document, Environment)
-    pins, pin_problems = _pins(file, outcome.model)
-    found = [
-        *outcome.problems,
-        *pin_problems,
-        *_judged(document, outcome, pins, deploying=deploying),
-    ]
-    errors = [problem for problem in found if problem.severity is Severity.ERROR]
-    if errors or outcome.model is None:
+    validated = validate(document, Environment)
+    environment = validated.model
+    pins, problems = _load_pins(file, environment)
+    problems += validated.problems
+    if environment is not None:
+        findings = registry.check(environment, pins, deploying=deploying)
+        problems += [document.located(problem) for problem in findings]
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors or environment is None:
         raise ConfigError(errors)
-    return Loaded(outcome.model, pins or NO_PINS, tuple(found))
+    return Loaded(environment, pins or NO_PINS, tuple(problems))
 
 
-def _judged(
-    document: Document, outcome: Outcome[Environment], pins: Pins | None, *, deploying: bool
-) -> Iterator[Problem]:
-    """What the rules say of what is right by itself."""
-    if outcome.model is not None:
-        for problem in registry.check(outcome.model, pins, deploying=deploying):
-            if outcome.bears(problem):
-                yield document.located(problem)
-
-
-def _pins(config: File, environment: Environment | None) -> tuple[Pins | None, list[Problem]]:
-    """The pins beside a configuration, None where there is no such file, and their problems."""
+def _load_pins(config: File, environment: Environment | None) -> tuple[Pins | None, list[Problem]]:
+    """Return the pins beside a configuration, None without such a file, and their problems."""
     file = pins_file(config)
     if not file.exists():
         return None, []
@@ -79,7 +66,7 @@ def _pins(config: File, environment: Environment | None) -> tuple[Pins | None, l
         return NO_PINS, list(error.problems)
     if document.data is None:
         document.data = {}
-    outcome = validate(document, Pins)
-    pins = outcome.model or NO_PINS
-    told = registry.check_pins_file(environment, pins) if environment else ()
-    return pins, [*outcome.problems, *(document.located(problem) for problem in told)]
+    validated = validate(document, Pins)
+    pins = validated.model or NO_PINS
+    findings = registry.check_pins_file(environment, pins) if environment else ()
+    return pins, [*validated.problems, *(document.located(problem) for problem in findings)]

@@ -1,9 +1,8 @@
 """Pydantic's findings in this project's words."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
@@ -11,8 +10,7 @@ from pydantic_core import ErrorDetails
 
 from denodo_ha.environment.loading.problem import Path, Problem
 from denodo_ha.environment.loading.yaml_document import Document
-from denodo_ha.environment.model.field_types import Example, Form
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 
 _KEY = "[key]"
 
@@ -39,7 +37,6 @@ def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> P
         why,
         instead,
         value=value,
-        lacks=path if kind in ("missing", "too_short") else None,
         at_key=bad_key or kind == "extra_forbidden",
     )
 
@@ -78,40 +75,10 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
 )
 
 
-def example(error: ErrorDetails, root: type[BaseModel]) -> Any:
-    """A value that would be right where this error is, None if the model knows none."""
-    if error["type"] == "form":
-        return error["ctx"]["example"]
-    found: Any = root
-    for part in error["loc"]:
-        found = _below(found, part)
-    return _example(found)
-
-
-def _example(annotation: Any) -> Any:
-    """A right value of a type; a map has in it what is compulsory."""
-    if _is_model(annotation):
-        fields = annotation.model_fields.items()
-        return {name: _example(_typed(info)) for name, info in fields if info.is_required()}
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        known = (one.example for one in inner[1:] if isinstance(one, Form | Example))
-        return next(known, None) or _example(inner[0])
-    if origin in (dict, Mapping):
-        key = _example(inner[0])
-        return {} if key is None else {key: _example(inner[1])}
-    if origin is tuple:
-        return [_example(inner[0])]
-    if origin in (Union, UnionType):
-        return _example(inner[0])
-    return inner[0] if origin is Literal else None
-
-
 def nearest_key(root: type[BaseModel], path: Path) -> str | None:
-    """The known key that an unknown one resembles."""
+    """Return the known key that the unknown key at a path resembles."""
     owner = _model(root, path[:-1])
-    known = sorted(owner.model_fields) if owner else []
-    return next(iter(get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)), None)
+    return owner.nearest_key(str(path[-1])) if owner else None
 
 
 def _choices(context: Mapping[str, Any]) -> str:
@@ -160,7 +127,7 @@ def _lower(text: str) -> str:
     return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
 
 
-def _model(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+def _model(root: type[BaseModel], path: Path) -> type[Section] | None:
     """The model that a path leads to."""
     found: Any = root
     for part in path:
@@ -201,4 +168,4 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Part)
+    return isinstance(kind, type) and issubclass(kind, Section)

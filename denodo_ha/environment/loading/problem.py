@@ -39,9 +39,6 @@ class Problem:
         value: the value as the file has it, empty where there is none.
         severity: whether it stops the synth.
         rule: the rule's name, by which a warning can be acknowledged.
-        lacks: another place that the problem hangs on, such as where a missing thing would stand,
-            with `ANY` for every key: it is no news about a file with an error there.
-        since: more such places, whose values made it a problem.
         at_key: point at the key and not at its value.
         at: line and column, both from 1, once they are known, or `NOWHERE`.
         file: the file's name, once it is known.
@@ -54,8 +51,6 @@ class Problem:
     value: str = ""
     severity: Severity = Severity.ERROR
     rule: str = ""
-    lacks: Path | None = None
-    since: tuple[Path, ...] = ()
     at_key: bool = False
     at: tuple[int, int] = field(default=(1, 1), compare=False)
     file: str = field(default="", compare=False)
@@ -89,17 +84,6 @@ def printable(text: str) -> str:
     """A text on one line, whatever is in the file that it is about."""
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
-
-
-ANY = "*"
-"""A part of a path that stands for every key."""
-
-
-def within(path: Path, outer: Path) -> bool:
-    """Whether a path is the outer one or lies in it."""
-    return len(path) >= len(outer) and all(
-        one in (other, ANY) for one, other in zip(path, outer, strict=False)
     )
 
 

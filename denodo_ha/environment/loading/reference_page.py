@@ -37,12 +37,12 @@ from denodo_ha.environment.model.haproxy import (
     HaproxyTls,
 )
 from denodo_ha.environment.model.pins import Pin
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 from denodo_ha.environment.model.service import HealthSettings, Service
 
 FILE = Path(__file__).parents[3] / "docs/configuration.md"
 
-_PLACES: tuple[tuple[str, type[Part]], ...] = (
+_PLACES: tuple[tuple[str, type[Section]], ...] = (
     ("NAME.yaml", Environment),
     ("denodo", Denodo),
     ("denodo.jvm", Jvm),
@@ -126,15 +126,15 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "compulsory"
     value = info.default
-    if value is None or (isinstance(value, Part | Mapping | tuple) and not _content(value)):
+    if value is None or (isinstance(value, Section | Mapping | tuple) and not _content(value)):
         return _NOTHING
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def _content(value: Part | Mapping[str, Any] | tuple[Any, ...]) -> object:
-    return value.model_dump(exclude_none=True) if isinstance(value, Part) else value
+def _content(value: Section | Mapping[str, Any] | tuple[Any, ...]) -> object:
+    return value.model_dump(exclude_none=True) if isinstance(value, Section) else value
 
 
 def _allowed(info: FieldInfo) -> str:
@@ -154,7 +154,7 @@ def _said(one: Any) -> str:
         return one
     if one is bool:
         return "true, false"
-    if isinstance(one, type) and issubclass(one, Part):
+    if isinstance(one, type) and issubclass(one, Section):
         return "a map, see below"
     if isinstance(one, tuple):
         return ", ".join(f"`{str(item).lower()}`" for item in one)

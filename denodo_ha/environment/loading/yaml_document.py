@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from denodo_ha.environment.loading.problem import ConfigError, Path, Problem
+from denodo_ha.environment.model.section import INVALID
 
 Place = tuple[int, int]
 _MERGE = "tag:yaml.org,2002:merge"
@@ -37,7 +38,7 @@ class Document:
         values: place of every value by path.
         texts: every scalar as it is written, by path, but for those that are left out.
         problems: what is wrong with the YAML itself.
-        unread: values that could not be read and are None in the data.
+        unread: values that could not be read and are `INVALID` in the data.
     """
 
     file: str
@@ -143,7 +144,7 @@ class _Reader:
                 path, place, "an alias that contains itself", "it has no end", "write it out"
             )
             self.document.unread.append(path)
-            return None
+            return INVALID
         if isinstance(node, MappingNode):
             return self.mapping(node, path, (*open_, id(node)))
         if isinstance(node, SequenceNode):
@@ -168,7 +169,7 @@ class _Reader:
                 value=str(node.value),
             )
             self.document.unread.append(path)
-            return None
+            return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, open_: tuple[int, ...]) -> list[Any]:
         """A list. A string in it is also known by its text, as a key of a map would be."""

@@ -31,7 +31,7 @@ from denodo_ha.environment.model.aws_field_types import (
     ZoneName,
 )
 from denodo_ha.environment.model.field_types import DomainName, Flag, HomePath, Port, Whole
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 
 Component = Literal["vdp", "scheduler", "data-catalog"]
 
@@ -53,7 +53,7 @@ SettingText = Annotated[str, Field(max_length=1000)]
 Kept = Annotated[Whole, Field(ge=EXPORT_RETENTION_DAYS[0], le=EXPORT_RETENTION_DAYS[1])]
 
 
-class ExistingServer(Part):
+class ExistingServer(Section):
     """A PostgreSQL server that exists already, of version 15 or later, with TLS."""
 
     host: DomainName
@@ -66,7 +66,7 @@ class ExistingServer(Part):
     """What the names of our databases and roles begin with, where others have such names."""
 
 
-class ComponentSettings(Part):
+class ComponentSettings(Section):
     """How a component's settings are written, where its version has other keys than expected."""
 
     file: HomePath | None = None
@@ -76,7 +76,7 @@ class ComponentSettings(Part):
 {url}, {user}, {password}, {host}, {port}, {database}, {node} are filled in."""
 
 
-class Catalog(Part):
+class Catalog(Section):
     """The database that the nodes of a cluster share, Amazon RDS for PostgreSQL or an own one."""
 
     components: Annotated[tuple[Component, ...], Field(min_length=1)] = (
@@ -118,7 +118,7 @@ class Catalog(Part):
     """How a component's settings are written, where its version differs."""
 
 
-class Exports(Part):
+class Exports(Section):
     """Scheduled exports of every node's Virtual DataPort metadata, to a bucket of the cluster."""
 
     login: SecretArn

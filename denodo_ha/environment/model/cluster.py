@@ -39,7 +39,7 @@ from denodo_ha.environment.model.field_types import (
     Whole,
 )
 from denodo_ha.environment.model.haproxy import Haproxy
-from denodo_ha.environment.model.section import Part, short_form
+from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import HealthSettings
 
 Disk = Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB]
@@ -50,7 +50,7 @@ Delay = Annotated[
 ]
 
 
-class Zone(Part):
+class Zone(Section):
     """An availability zone of the cluster, with its subnets where the VPC is given."""
 
     nodes: SubnetId | None = None
@@ -59,7 +59,7 @@ class Zone(Part):
     """Subnet of the balancer's address in the zone."""
 
 
-class HostedZone(Part):
+class HostedZone(Section):
     """An existing hosted zone."""
 
     id: HostedZoneId
@@ -68,7 +68,7 @@ class HostedZone(Part):
     """Domain name of the hosted zone."""
 
 
-class PeerVpc(Part):
+class PeerVpc(Section):
     """Another VPC that resolves the names of the nodes."""
 
     vpc: VpcId
@@ -98,7 +98,7 @@ PeerVpcEntry = Annotated[
 ]
 
 
-class Network(Part):
+class Network(Section):
     """The network of a cluster: an existing VPC, or one that is created."""
 
     vpc: VpcId | None = None
@@ -116,7 +116,7 @@ get in."""
     """Other VPCs that resolve the nodes' names, such as the Solution Manager's."""
 
 
-class Instance(Part):
+class Instance(Section):
     """The machine that a node is."""
 
     type: InstanceType
@@ -138,7 +138,7 @@ a wrong name the disk is an extra one, and the root disk stays as the image has 
     """Managed policies to attach to the nodes' roles, beside what the node itself needs."""
 
 
-class InstanceOverride(Part):
+class InstanceOverride(Section):
     """What of the cluster's `instance` is different for one node."""
 
     type: InstanceType | None = None
@@ -159,7 +159,7 @@ class InstanceOverride(Part):
     """Managed policies of this node's role, instead of the cluster's."""
 
 
-class Node(Part):
+class Node(Section):
     """One Denodo server."""
 
     zone: ZoneName
@@ -174,7 +174,7 @@ class Node(Part):
     """What of the cluster's `instance` is different for this node."""
 
 
-class Balancer(Part):
+class Balancer(Section):
     """The balancer of a cluster, or the lack of one."""
 
     kind: Literal["nlb", "haproxy", "none"]
@@ -202,7 +202,7 @@ class Balancer(Part):
         return self.haproxy or Haproxy()
 
 
-class Cluster(Part):
+class Cluster(Section):
     """Nodes in one account and region, and their balancer."""
 
     account: AccountId

@@ -15,7 +15,6 @@ from denodo_ha.environment.facts.limits import (
 from denodo_ha.environment.model.aws_field_types import ObjectUri, SecretArn, SecretVersion
 from denodo_ha.environment.model.field_types import (
     ClusterName,
-    Example,
     Flag,
     FolderPath,
     Form,
@@ -24,7 +23,7 @@ from denodo_ha.environment.model.field_types import (
     Whole,
     wrong,
 )
-from denodo_ha.environment.model.section import Part, short_form
+from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import EVERY
 
 Server = Literal[
@@ -40,12 +39,7 @@ def _unlike(values: tuple[Server, ...]) -> tuple[Server, ...]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         what = f"names {' and '.join(twice)} twice"
-        raise wrong(
-            what,
-            "a server is started once",
-            "write each name once",
-            "vdp",
-        )
+        raise wrong(what, "a server is started once", "write each name once")
     return values
 
 
@@ -81,7 +75,7 @@ def secret(of: Mapping[str, str] | None, cluster: str) -> str | None:
     return (of or {}).get(cluster, (of or {}).get(EVERY))
 
 
-class Jvm(Part):
+class Jvm(Section):
     """Options of the servers' Java machines; what is left out stays as the image has it."""
 
     vdp: JvmOptions | None = None
@@ -92,7 +86,7 @@ class Jvm(Part):
     """Options of the Scheduler."""
 
 
-class Tls(Part):
+class Tls(Section):
     """TLS of Denodo's own servers, from 8.0 on."""
 
     secret: Secrets
@@ -102,7 +96,7 @@ cluster to ARN where clusters are in different regions or accounts."""
     """Id of the secret's version: with another one the nodes take a renewed certificate."""
 
 
-class Metadata(Part):
+class Metadata(Section):
     """Where the metadata of a new node comes from; until it is there, the node serves nobody."""
 
     source: Literal["manual", "catalog", "export"]
@@ -123,7 +117,7 @@ MetadataEntry = Annotated[
 ]
 
 
-class Denodo(Part):
+class Denodo(Section):
     """The Denodo Platform on the nodes."""
 
     version: Version
@@ -139,7 +133,6 @@ as their image has them, and are checked by connecting only."""
         tuple[Server, ...],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),
         AfterValidator(_unlike),
-        Example("vdp"),
     ] = SERVERS_DEFAULT
     """Servers that every node starts, in this order; default: vdp and data-catalog."""
     heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None

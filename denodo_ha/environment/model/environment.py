@@ -30,13 +30,13 @@ from denodo_ha.environment.model.field_types import (
     TagKey,
     TagText,
 )
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import INVALID, Section
 from denodo_ha.environment.model.service import Service, ServiceEntry
 
 __all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Service"]
 
 
-class SolutionManager(Part):
+class SolutionManager(Section):
     """The Denodo Solution Manager, which manages the nodes."""
 
     cidrs: tuple[Cidr, ...] = ()
@@ -47,7 +47,7 @@ class SolutionManager(Part):
     """Its port."""
 
 
-class LicenseManager(Part):
+class LicenseManager(Section):
     """The Denodo License Manager, which nodes ask for their licence."""
 
     host: HostName
@@ -58,7 +58,7 @@ class LicenseManager(Part):
     """Whether it speaks TLS."""
 
 
-class Environment(Part):
+class Environment(Section):
     """One environment of Denodo clusters on AWS."""
 
     name: EnvironmentName
@@ -85,11 +85,12 @@ class Environment(Part):
     @model_validator(mode="before")
     @classmethod
     def _services(cls, data: Any) -> Any:
-        """Without services, the version's own."""
+        """Add the default services of the version where the file has none."""
         if not isinstance(data, dict) or data.get("services") is not None:
             return data
         denodo = data.get("denodo")
         version = denodo.get("version") if isinstance(denodo, dict) else None
-        # An unknown version is reported by itself.
-        ports = next((PORTS[one] for one in VERSIONS if one == version), PORTS[VERSIONS[-1]])
-        return {**data, "services": {name: {"port": port} for name, port in ports.services.items()}}
+        if version not in VERSIONS:
+            return {**data, "services": INVALID}
+        ports = PORTS[version].services
+        return {**data, "services": {name: {"port": port} for name, port in ports.items()}}

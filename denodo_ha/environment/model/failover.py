@@ -8,7 +8,7 @@ from denodo_ha.environment.facts.limits import FAILURE_THRESHOLD, RECORD_TTL_S
 from denodo_ha.environment.model.aws_field_types import AccountId, Region
 from denodo_ha.environment.model.cluster import HostedZone
 from denodo_ha.environment.model.field_types import ClusterName, Flag, RecordName, Whole
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 
 Ttl = Annotated[Whole, Field(ge=RECORD_TTL_S.low, le=RECORD_TTL_S.high), RECORD_TTL_S]
 Failures = Annotated[
@@ -16,7 +16,7 @@ Failures = Annotated[
 ]
 
 
-class Failover(Part):
+class Failover(Section):
     """One name for two clusters: the primary answers, and the secondary when it cannot."""
 
     primary: ClusterName

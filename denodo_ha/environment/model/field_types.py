@@ -14,15 +14,13 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-def wrong(what: str, why: str, instead: str, example: str) -> PydanticCustomError:
-    """An error of one value, in the three parts that every message has, and a right value.
+def wrong(what: str, why: str, instead: str) -> PydanticCustomError:
+    """Return the error of one value, in the three parts that every message has.
 
     The parts travel in the error's context, because Pydantic would read braces
     in the message itself as placeholders.
     """
-    return PydanticCustomError(
-        "form", "{what}", {"what": what, "why": why, "instead": instead, "example": example}
-    )
+    return PydanticCustomError("form", "{what}", {"what": what, "why": why, "instead": instead})
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Form:
         """Return the value, or raise the three-part error."""
         if re.fullmatch(self.pattern, value) is None:
             instead = self.hint.format(example=self.example)
-            raise wrong(self.what, self.why, instead, self.example)
+            raise wrong(self.what, self.why, instead)
         return value
 
     def __get_pydantic_core_schema__(
@@ -53,13 +51,6 @@ class Form:
     ) -> dict[str, Any]:
         """Give editors the same expression."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
-
-
-@dataclass(frozen=True)
-class Example:
-    """A right value of a type that is no form."""
-
-    example: str
 
 
 Whole = Annotated[int, Strict()]
@@ -183,7 +174,6 @@ def _network(value: str) -> str:
             "has no prefix length",
             "a CIDR is an address and how many of its bits count",
             f"write {value}/32 for this one address",
-            _EXAMPLE_CIDR,
         )
     try:
         IPv4Network(value)
@@ -192,7 +182,6 @@ def _network(value: str) -> str:
             "is not an IPv4 CIDR",
             "clusters here speak IPv4 only",
             f"write a network like {_EXAMPLE_CIDR}",
-            _EXAMPLE_CIDR,
         ) from None
     except ValueError:
         network = IPv4Network(value, strict=False)
@@ -200,14 +189,12 @@ def _network(value: str) -> str:
             "has host bits set",
             "CloudFormation would store the network and report a change for ever",
             f"write {network}",
-            str(network),
         ) from None
     if str(IPv4Network(value)) != value:
         raise wrong(
             "is not in network form",
             "AWS stores a length and not a mask, and would report a change for ever",
             f"write {IPv4Network(value)}",
-            str(IPv4Network(value)),
         )
     return value
 
@@ -215,7 +202,6 @@ def _network(value: str) -> str:
 Cidr = Annotated[
     str,
     AfterValidator(_network),
-    Example(_EXAMPLE_CIDR),
     Field(json_schema_extra={"pattern": r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$"}),
 ]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]

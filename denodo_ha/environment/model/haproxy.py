@@ -23,7 +23,7 @@ from denodo_ha.environment.model.field_types import (
     ServiceName,
     Whole,
 )
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 
 COUNT: Final = Range(
     2, 10, "ours: with one, its replacement is an outage; ten are more than a balancer needs"
@@ -32,7 +32,7 @@ DISK_DEFAULT_GIB: Final = 20
 """Ours: HAProxy keeps nothing but its files and the journal."""
 
 
-class HaproxyInstance(Part):
+class HaproxyInstance(Section):
     """A machine that HAProxy runs on."""
 
     type: InstanceType
@@ -84,7 +84,7 @@ SecretArn = Annotated[
 ]
 
 
-class HaproxyTimeouts(Part):
+class HaproxyTimeouts(Section):
     """How long HAProxy waits, in seconds."""
 
     connect: Seconds = 1
@@ -102,7 +102,7 @@ pools and long queries are silent."""
     """Seconds after a reload when sessions from before it are cut; longer than `tcp`."""
 
 
-class HaproxyChecks(Part):
+class HaproxyChecks(Section):
     """How HAProxy checks the nodes, for services that do not say otherwise in `health`."""
 
     interval: CheckSeconds = 1
@@ -121,7 +121,7 @@ node has it, for services that do not say in `health` what is asked."""
     """Whether the nodes speak TLS on their RMI ports (JDBC, Scheduler)."""
 
 
-class HaproxyTls(Part):
+class HaproxyTls(Section):
     """TLS of the web services that clients reach by HTTPS."""
 
     mode: Literal["terminate", "reencrypt", "passthrough"]
@@ -139,7 +139,7 @@ reencrypt, a file elsewhere."""
 gives an address."""
 
 
-class Haproxy(Part):
+class Haproxy(Section):
     """Settings of HAProxy."""
 
     instance: HaproxyInstance | None = None

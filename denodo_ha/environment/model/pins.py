@@ -5,7 +5,9 @@ file. A node is synthesised from its pin, and from the configuration only if it 
 none, so that a change of `instance` replaces nobody by itself.
 """
 
+from collections.abc import Iterator
 from pathlib import Path as File
+from typing import Any
 
 from pydantic import RootModel
 
@@ -18,10 +20,10 @@ from denodo_ha.environment.model.aws_field_types import (
 )
 from denodo_ha.environment.model.cluster import Disk, Instance, Node
 from denodo_ha.environment.model.field_types import ClusterName, NodeName
-from denodo_ha.environment.model.section import Part
+from denodo_ha.environment.model.section import Section
 
 
-class Pin(Part):
+class Pin(Section):
     """What one node runs: whatever replaces or restarts it when it changes."""
 
     image: ImageId
@@ -61,12 +63,18 @@ def wanted(instance: Instance | None, node: Node) -> Instance | None:
 
     None where neither names type and image, which `rules.registry` reports as an error.
     """
-    base = instance.model_dump() if instance else {}
-    own = node.instance.model_dump(exclude_none=True) if node.instance else {}
-    machine = {**base, **own}
+    base = dict(_fields(instance)) if instance else {}
+    own = dict(_fields(node.instance)) if node.instance else {}
+    machine = {**base, **{key: value for key, value in own.items() if value is not None}}
     return Instance.model_validate(machine) if {"type", "image"} <= machine.keys() else None
 
 
 def pinned(machine: Instance, pin: Pin | None) -> Instance:
     """The machine to synthesise: what the pin says, for what it says."""
-    return machine.model_copy(update=pin.model_dump()) if pin else machine
+    return machine.model_copy(update=dict(_fields(pin))) if pin else machine
+
+
+def _fields(section: Section) -> Iterator[tuple[str, Any]]:
+    """Yield the fields by attribute, which also works for a section that is valid in part."""
+    for name in type(section).model_fields:
+        yield name, getattr(section, name)

@@ -13,7 +13,7 @@ from denodo_ha.environment.facts.limits import (
 )
 from denodo_ha.environment.model.aws_field_types import CertificateArn
 from denodo_ha.environment.model.field_types import ClusterName, Flag, Form, HealthPath, Port, Whole
-from denodo_ha.environment.model.section import Part, short_form
+from denodo_ha.environment.model.section import Section, short_form
 
 Interval = Annotated[
     Whole, Field(ge=HEALTH_INTERVAL_S.low, le=HEALTH_INTERVAL_S.high), HEALTH_INTERVAL_S
@@ -53,7 +53,7 @@ Certificates = Annotated[
 ]
 
 
-class HealthSettings(Part):
+class HealthSettings(Section):
     """How the balancer checks a node. What is left out is the balancer's, then the default."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
@@ -73,7 +73,7 @@ port and path the node is asked whether the service is ready, on port 9191 (docs
     """Failed checks in a row that take a node out, 2 to 10; default 2."""
 
 
-class Service(Part):
+class Service(Section):
     """One listener and one target group with every node of the cluster."""
 
     port: Port

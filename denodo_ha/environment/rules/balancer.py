@@ -6,12 +6,12 @@ from ipaddress import IPv4Address, IPv4Network
 from denodo_ha.environment.derived.subnets import (
     RESERVED_FIRST,
     ZONE_LETTERS,
-    addressable,
+    fits_created_vpc,
     zone_blocks,
 )
-from denodo_ha.environment.derived.topology import listeners, single_node_groups
+from denodo_ha.environment.derived.topology import listeners, single_node_listeners
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Path, Problem
+from denodo_ha.environment.loading.problem import Path, Problem
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import EVERY, HealthSettings
 
@@ -54,7 +54,6 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     f"write one of {', '.join(sorted(environment.clusters))}",
                     value=key,
                     at_key=True,
-                    lacks=("clusters", ANY),
                 )
         if service.tls is None:
             continue
@@ -68,8 +67,6 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     f"names no certificate for {cluster_name}",
                     "the service has a listener in every cluster",
                     f"add {cluster_name}: arn:aws:acm:{cluster.region}:{cluster.account}:…",
-                    lacks=("services", name, "tls", cluster_name),
-                    since=(("clusters", cluster_name, "balancer", "kind"),),
                 )
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
@@ -79,18 +76,13 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                     "Listener certificates for your Network Load Balancer)",
                     "write a map: cluster to the ARN of its certificate",
                     value=arn,
-                    since=(
-                        ("clusters", cluster_name, "region"),
-                        ("clusters", cluster_name, "account"),
-                        ("clusters", cluster_name, "balancer", "kind"),
-                    ),
                 )
 
 
 def cross_zone_off(environment: Environment) -> Iterator[Problem]:
     """Single-node groups need cross-zone load balancing (trap: zones leave DNS)."""
     for name, cluster in environment.clusters.items():
-        single = single_node_groups(environment, cluster)
+        single = single_node_listeners(environment, cluster)
         if not cluster.balancer.cross_zone and single:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
@@ -100,7 +92,6 @@ def cross_zone_off(environment: Environment) -> Iterator[Problem]:
                 "for target groups)",
                 "remove cross_zone: false",
                 value="false",
-                since=(("clusters", name, "nodes"), ("denodo", "version")),
             )
 
 
@@ -131,7 +122,6 @@ def health_timing(environment: Environment) -> Iterator[Problem]:
                     "a tcp check connects and asks for nothing",
                     "add protocol: http, or remove the path",
                     value=own.path,
-                    lacks=("services", one.key, "health", "protocol"),
                 )
 
 
@@ -145,7 +135,6 @@ def no_balancer(environment: Environment) -> Iterator[Problem]:
                 "nothing would share clients among them",
                 "write kind: nlb, or keep one node",
                 value="none",
-                lacks=("clusters", name, "nodes", ANY),
             )
 
 
@@ -165,7 +154,6 @@ def nothing_in_between(environment: Environment) -> Iterator[Problem]:
                 "the other",
                 f"write node_port: {service.port}, or give {bare[0]} a balancer",
                 value=str(service.target_port),
-                lacks=("clusters", bare[0], "balancer", "kind"),
             )
         if service.tls is not None:
             yield Problem(
@@ -174,7 +162,6 @@ def nothing_in_between(environment: Environment) -> Iterator[Problem]:
                 f"clients of {bare[0]} connect to the node itself, and an ACM certificate is for "
                 "balancers",
                 f"remove it, or give {bare[0]} a balancer; Denodo ends TLS itself on its own port",
-                lacks=("clusters", bare[0], "balancer", "kind"),
             )
 
 
@@ -182,7 +169,7 @@ def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
     """In a VPC that is created, the balancer's subnets are known, and so what is free in them."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
-        if network.vpc or not network.cidr or not addressable(network.cidr):
+        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
             continue
         for zone, address in cluster.balancer.addresses.items():
             if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):
@@ -196,7 +183,6 @@ def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
                     "AWS keeps a subnet's first four addresses and the last (AWS, Subnet sizing)",
                     f"write one from {first} to {last}",
                     value=address,
-                    lacks=("clusters", name, "network", "cidr"),
                 )
 
 
@@ -232,7 +218,6 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                     f"write one of {', '.join(sorted(zones))}",
                     value=zone,
                     at_key=True,
-                    lacks=("clusters", name, "network", "zones", ANY),
                 )
         missing = sorted(set(zones) - set(given))
         if given and missing:
@@ -241,8 +226,6 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                 f"has none for {', '.join(missing)}",
                 "a balancer's addresses are fixed in every zone or in none",
                 "add the zone, or remove addresses",
-                lacks=(*path, missing[0]),
-                since=(("clusters", name, "network", "zones", ANY),),
             )
         public = cluster.balancer.scheme == "internet-facing"
         for zone, address in given.items():
@@ -254,7 +237,6 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                     "(AWS, SubnetMapping)",
                     "write eipalloc-…" if public else "write a free address of the zone's subnet",
                     value=address,
-                    since=(("clusters", name, "balancer", "scheme"),),
                 )
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
 
-_SERVERS: Path = ("denodo", "servers")
 _BREAKS = {
     "scheduler": "each would have jobs of its own and fire them on its own: a job that is made on "
     "one node is lost with it, and one that is on all runs as often as there are nodes (Denodo, "
@@ -31,13 +30,12 @@ def oldest_cannot_share(environment: Environment) -> Iterator[Problem]:
                 "Database)",
                 "take vdp out, and add exports to the cluster to keep a copy of each node's",
                 value="vdp",
-                lacks=("denodo", "version"),
             )
 
 
 def unshared(environment: Environment) -> Iterator[Problem]:
     """Scheduler and Data Catalog share their metadata where there are several nodes."""
-    for server, component in shared_metadata.must_share(environment):
+    for server, component in node_metadata.servers_sharing_metadata(environment):
         for name, cluster in environment.clusters.items():
             catalog = cluster.catalog
             if len(cluster.nodes) < 2 or (catalog and component in catalog.components):
@@ -49,14 +47,12 @@ def unshared(environment: Environment) -> Iterator[Problem]:
                 f"{server} runs on {len(cluster.nodes)} nodes without a common database; "
                 f"{_BREAKS[component]}",
                 f"add {component} to components" if catalog else "add catalog: {} for one on RDS",
-                lacks=path,
-                since=(_SERVERS, ("clusters", name, "nodes")),
             )
 
 
 def unused(environment: Environment) -> Iterator[Problem]:
     """A component that runs on no node needs no database."""
-    servers = shared_metadata.chosen_servers(environment)
+    servers = node_metadata.configured_servers(environment)
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
             if servers and component not in servers:
@@ -68,7 +64,6 @@ def unused(environment: Environment) -> Iterator[Problem]:
                     value=component,
                     severity=Severity.WARNING,
                     rule="catalog-unused",
-                    since=(_SERVERS,),
                 )
 
 
@@ -98,7 +93,6 @@ def settings_of_others(environment: Environment) -> Iterator[Problem]:
                     f"add {component} to components, or remove its settings",
                     value=component,
                     at_key=True,
-                    lacks=("clusters", name, "catalog", "components"),
                 )
 
 
@@ -108,7 +102,7 @@ def wandering_sessions(environment: Environment) -> Iterator[Problem]:
     if (
         web is None
         or web.sticky
-        or "data-catalog" not in shared_metadata.chosen_servers(environment)
+        or "data-catalog" not in node_metadata.configured_servers(environment)
     ):
         return
     if any(len(cluster.nodes) > 1 for cluster in environment.clusters.values()):
@@ -120,7 +114,6 @@ def wandering_sessions(environment: Environment) -> Iterator[Problem]:
             "write sticky: true",
             severity=Severity.WARNING,
             rule="data-catalog-sticky",
-            since=(_SERVERS, ("clusters",)),
         )
 
 
@@ -135,7 +128,6 @@ def exports_of_shared(environment: Environment) -> Iterator[Problem]:
                 "a new node that imported an old export would undo the others' changes",
                 "write restore: false",
                 value="true",
-                lacks=("clusters", name, "catalog", "components"),
             )
 
 
@@ -151,7 +143,6 @@ def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
                 "program: false leaves the nodes as their image has them",
                 "remove exports, or program: false",
                 at_key=True,
-                lacks=("denodo", "program"),
             )
         elif cluster.exports is not None and "vdp" not in denodo.servers:
             yield Problem(
@@ -162,7 +153,6 @@ def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
                 at_key=True,
                 severity=Severity.WARNING,
                 rule="exports-unused",
-                since=(_SERVERS,),
             )
 
 
@@ -179,7 +169,6 @@ def told_otherwise(environment: Environment) -> Iterator[Problem]:
                 "what is shared is right by itself",
                 "write catalog, or remove denodo.metadata",
                 value=denodo.metadata.source,
-                lacks=("clusters", name, "catalog", "components"),
             )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from denodo_ha.environment.derived import cookie_balancer, readiness
-from denodo_ha.environment.derived.subnets import ZONE_LETTERS, addressable, zone_blocks
-from denodo_ha.environment.derived.topology import health_check, ports_of
+from denodo_ha.environment.derived.subnets import ZONE_LETTERS, fits_created_vpc, zone_blocks
+from denodo_ha.environment.derived.topology import health_check, version_ports
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import Service
@@ -20,8 +20,8 @@ def cookies_are_for_http(environment: Environment) -> Iterator[Problem]:
     """What speaks no HTTP carries no cookie."""
     for name, service in _services(environment):
         port = service.target_port
-        kind = readiness.probe(environment, name, service).kind
-        server = ports_of(environment).occupied.get(port)
+        kind = readiness.service_probe(environment, name, service).kind
+        server = version_ports(environment).occupied.get(port)
         # A port of no server of Denodo's is what its owner says that it is.
         if kind == "web" or (kind == "tcp" and server is None):
             continue
@@ -31,8 +31,6 @@ def cookies_are_for_http(environment: Environment) -> Iterator[Problem]:
             f"nodes speak no HTTP on {port} ({server or name}), and a cookie is part of HTTP",
             _NO_HTTP,
             value="cookie",
-            lacks=("services", name, "port"),
-            since=(("services", name, "node_port"),),
         )
 
 
@@ -48,15 +46,13 @@ def cookies_inside_tls(environment: Environment) -> Iterator[Problem]:
                 "add tls: with the ARN of an ACM certificate, or write sticky: true, with which "
                 "TLS goes on to the nodes",
                 value="cookie",
-                lacks=("services", name, "tls"),
-                since=(("services", name, "port"), ("services", name, "node_port")),
             )
 
 
 def cookies_and_checks(environment: Environment) -> Iterator[Problem]:
     """Targets of an Application Load Balancer are checked by HTTP."""
     for cluster_name, cluster in _clusters(environment):
-        for name, service in cookie_balancer.services(environment, cluster).items():
+        for name, service in cookie_balancer.alb_services(environment, cluster).items():
             if health_check(environment, cluster, name).protocol != "tcp":
                 continue
             own: Path = ("services", name, "health", "protocol")
@@ -71,8 +67,6 @@ def cookies_and_checks(environment: Environment) -> Iterator[Problem]:
                 if said
                 else f"add health: {{protocol: http, path: /…}} to {name}, or remove it here",
                 value="tcp",
-                lacks=own,
-                since=(("services", name, "sticky"),),
             )
 
 
@@ -88,7 +82,6 @@ def cookies_and_client_ip(environment: Environment) -> Iterator[Problem]:
                 "balancer's, and the client's in the header X-Forwarded-For",
                 "remove it",
                 value="false",
-                lacks=("services", name, "sticky"),
             )
 
 
@@ -104,7 +97,6 @@ def cookies_and_idle_timeout(environment: Environment) -> Iterator[Problem]:
                 f"({limits.ALB_IDLE_TIMEOUT_S.source})",
                 f"write {longest} or less",
                 value=str(service.idle_timeout),
-                lacks=("services", name, "sticky"),
             )
 
 
@@ -118,8 +110,6 @@ def cookies_and_zones(environment: Environment) -> Iterator[Problem]:
                 f"an Application Load Balancer needs {limits.ALB_ZONES} zones "
                 f"({limits.ALB_SUBNET_PREFIX.source})",
                 "add a zone; it needs no nodes",
-                lacks=("clusters", name, "network", "zones", ANY),
-                since=(("services", ANY),),
             )
 
 
@@ -128,7 +118,7 @@ def cookies_and_subnets(environment: Environment) -> Iterator[Problem]:
     least = limits.ALB_SUBNET_PREFIX.high
     for name, cluster in _clusters(environment):
         network = cluster.network
-        if network.vpc or not network.cidr or not addressable(network.cidr):
+        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
             continue
         block, _ = zone_blocks(IPv4Network(network.cidr), ZONE_LETTERS[0])
         if block.prefixlen > least:
@@ -139,7 +129,6 @@ def cookies_and_subnets(environment: Environment) -> Iterator[Problem]:
                 f"Balancer needs /{least} ({limits.ALB_SUBNET_PREFIX.source})",
                 f"write a network of /{IPv4Network(network.cidr).prefixlen - 1} or larger",
                 value=network.cidr,
-                since=(("services", ANY),),
             )
 
 
@@ -154,14 +143,13 @@ def cookies_and_cross_zone(environment: Environment) -> Iterator[Problem]:
                 "(AWS, Edit target group attributes for your Application Load Balancer)",
                 "remove cross_zone: false, or write sticky: true",
                 value="false",
-                since=(("services", ANY),),
             )
 
 
 def cookies_of_one_host(environment: Environment) -> Iterator[Problem]:
     """A browser has one such cookie for a host, whatever the port."""
     for _, cluster in _clusters(environment):
-        first, *others = cookie_balancer.services(environment, cluster)
+        first, *others = cookie_balancer.alb_services(environment, cluster)
         for name in others:
             yield Problem(
                 ("services", name, "sticky"),
@@ -173,7 +161,6 @@ def cookies_of_one_host(environment: Environment) -> Iterator[Problem]:
                 value="cookie",
                 severity=Severity.WARNING,
                 rule="one-cookie-a-host",
-                since=(("services", first),),
             )
 
 
@@ -188,14 +175,13 @@ def cookies_without_a_balancer(environment: Environment) -> Iterator[Problem]:
                 f"clients of {bare[0]} connect to the node itself, and it is the only one",
                 f"remove it, or give {bare[0]} a balancer",
                 value="cookie",
-                lacks=("clusters", bare[0], "balancer", "kind"),
             )
 
 
 def _clusters(environment: Environment) -> Iterator[tuple[str, Cluster]]:
     """The clusters with an Application Load Balancer."""
     for name, cluster in environment.clusters.items():
-        if cookie_balancer.services(environment, cluster):
+        if cookie_balancer.alb_services(environment, cluster):
             yield name, cluster
 
 
@@ -203,13 +189,13 @@ def _services(environment: Environment) -> Iterator[tuple[str, Service]]:
     """The services that are behind one in some cluster."""
     for name, service in environment.services.items():
         if any(
-            cookie_balancer.by_alb(cluster, service) for cluster in environment.clusters.values()
+            cookie_balancer.uses_alb(cluster, service) for cluster in environment.clusters.values()
         ):
             yield name, service
 
 
 def _named(environment: Environment, cluster: Cluster) -> str:
-    return next(iter(cookie_balancer.services(environment, cluster)))
+    return next(iter(cookie_balancer.alb_services(environment, cluster)))
 
 
 RULES = (

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -33,7 +33,6 @@ def existing_is_left_alone(environment: Environment) -> Iterator[Problem]:
                 "it is not changed from here",
                 f"remove {key}, or existing",
                 at_key=True,
-                lacks=("clusters", name, "catalog", "existing"),
             )
 
 
@@ -52,7 +51,6 @@ def one_cluster_a_database(environment: Environment) -> Iterator[Problem]:
                 "both clusters' Schedulers would fire each other's jobs, from two regions or not",
                 "add a prefix of its own to each, such as "
                 f"prefix: {environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
-                lacks=("clusters", seen[where], "catalog", "existing"),
             )
         seen.setdefault(where, name)
 
@@ -75,28 +73,15 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                     "write one of the network's zones" if given else "remove subnets",
                     value=zone,
                     at_key=True,
-                    lacks=(*path, "network", "zones" if given else "vpc"),
                 )
-        if len(zones(cluster)) < limits.DATABASE_ZONES.value:
+        if len(node_metadata.database_subnets(cluster)) < limits.DATABASE_ZONES.value:
             yield Problem(
                 (*path, "catalog"),
                 "has subnets in one zone only",
                 f"RDS wants {limits.DATABASE_ZONES}",
                 "add a second zone to network.zones, in an existing VPC with nodes or with a "
                 "subnet in catalog.subnets",
-                since=((*path, "network", "zones"), (*path, "network", "vpc")),
-                lacks=(*path, "network", "zones", ANY),
             )
-
-
-def zones(cluster: Cluster) -> dict[str, str | None]:
-    """The zones that the database may be in, with its subnet there in an existing VPC."""
-    given, network = cluster.catalog, cluster.network
-    own = given.subnets if given else {}
-    if network.vpc is None:
-        return dict.fromkeys(network.zones)
-    found = {zone: own.get(zone, of.nodes) for zone, of in network.zones.items()}
-    return {zone: subnet for zone, subnet in found.items() if subnet is not None}
 
 
 def private_subnets(environment: Environment) -> Iterator[Problem]:
@@ -110,11 +95,6 @@ def private_subnets(environment: Environment) -> Iterator[Problem]:
                 "has no private subnet",
                 "the VPC that is created for a public node has public subnets only",
                 "give an existing VPC with catalog.subnets, or catalog.existing",
-                since=(
-                    ("clusters", name, "balancer", "kind"),
-                    ("clusters", name, "network", "vpc"),
-                ),
-                lacks=("clusters", name, "balancer", "scheme"),
             )
 
 
@@ -130,7 +110,6 @@ def growth(environment: Environment) -> Iterator[Problem]:
                 "autoscaling)",
                 f"write {least} or more",
                 value=str(catalog.max_storage_gib),
-                lacks=("clusters", name, "catalog", "storage_gib"),
             )
 
 
@@ -160,7 +139,6 @@ def windows(environment: Environment) -> Iterator[Problem]:
                 f"RDS refuses windows that overlap ({allowed.source})",
                 "write another hour",
                 value=str(catalog.maintenance_window),
-                lacks=(*path, "backup_window"),
             )
 
 
@@ -213,14 +191,13 @@ def where_secrets_are(environment: Environment) -> Iterator[Problem]:
                         "the nodes read secrets of their own region and account",
                         f"write one of {should}",
                         value=arn,
-                        lacks=("clusters", name, what),
                     )
 
 
 def loosened(environment: Environment) -> Iterator[Problem]:
     """What makes the data easier to lose is said at every synth."""
     for name, cluster, catalog in _catalogs(environment):
-        if not shared_metadata.makes_database(cluster):
+        if not node_metadata.creates_database(cluster):
             continue
         for key, consequence, remedy in _LOOSENED:
             if not getattr(catalog, key):

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from denodo_ha.environment.derived import readiness
-from denodo_ha.environment.derived.node_state import NO_WEB, parameter_bytes, ports
+from denodo_ha.environment.derived.node_state import NO_WEB, max_parameter_bytes, node_ports
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.denodo import Denodo, secret
 from denodo_ha.environment.model.environment import Environment
@@ -17,7 +17,6 @@ from denodo_ha.environment.model.service import EVERY
 from denodo_ha.environment.rules.nodes import described
 
 _OLDEST = VERSIONS[0]
-_PROGRAM: Path = ("denodo", "program")
 
 
 def of_later_versions(environment: Environment) -> Iterator[Problem]:
@@ -43,7 +42,6 @@ def of_later_versions(environment: Environment) -> Iterator[Problem]:
             "write manual or export" if is_source else "remove it",
             value=_shown(environment, path),
             at_key=path[-1] in ("tls", "security_token"),
-            lacks=("denodo", "version"),
         )
 
 
@@ -72,7 +70,6 @@ def set_up_by_nobody(environment: Environment) -> Iterator[Problem]:
             "program: false leaves the nodes as their image has them",
             "remove it, or program: false",
             at_key=True,
-            lacks=("denodo", "program"),
         )
 
 
@@ -92,7 +89,6 @@ def import_known(environment: Environment) -> Iterator[Problem]:
             else "only an export is imported",
             f"add {key}" if exported else "remove it, or write source: export",
             at_key=given,
-            lacks=("denodo", "metadata", key if exported else "source"),
         )
 
 
@@ -115,7 +111,6 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
                 f"write one of {', '.join(sorted(environment.clusters))}",
                 value=key,
                 at_key=True,
-                lacks=("clusters", ANY),
             )
         for name, cluster in environment.clusters.items():
             if not _created(cluster):
@@ -128,8 +123,6 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
                     f"names no secret for {name}",
                     "the nodes of every cluster need it",
                     f"add {name}: arn:aws:secretsmanager:{place[0]}:{place[1]}:secret:…",
-                    lacks=(*path, name),
-                    since=(("clusters", name),),
                 )
             elif arn.split(":")[3:5] != place:
                 yield Problem(
@@ -140,7 +133,6 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
                     if own
                     else "write a map: cluster to the ARN of its secret, which may be a replica",
                     value=arn,
-                    since=(("clusters", name, "region"), ("clusters", name, "account")),
                 )
 
 
@@ -155,7 +147,7 @@ def node_ports_differ(environment: Environment) -> Iterator[Problem]:
     if node is None or not environment.denodo.program:
         return
     # All nodes are alike but for their auxiliary ports, which have rules of their own.
-    listening = {**ports(environment, node), "auxiliary": None, "ready": READY_PORT}
+    listening = {**node_ports(environment, node), "auxiliary": None, "ready": READY_PORT}
     taken = Counter(port for port in listening.values() if port)
     for port in sorted(port for port, times in taken.items() if times > 1):
         moved = [name for name in ("web", "odbc", "jdbc") if _puts(environment, name, port)]
@@ -170,7 +162,6 @@ def node_ports_differ(environment: Environment) -> Iterator[Problem]:
             "this one",
             "choose a free node_port, or leave it out",
             value=str(port),
-            since=(_PROGRAM,),
         )
 
 
@@ -194,10 +185,10 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
             cluster_name
             for cluster_name, cluster in environment.clusters.items()
             if cluster.balancer.kind != "none"
-            and readiness.is_asked(environment, cluster)
-            and not readiness.is_overruled(service.health, cluster.balancer.health)
+            and readiness.nodes_report_readiness(environment, cluster)
+            and not readiness.overrides_check_target(service.health, cluster.balancer.health)
         ]
-        kind = readiness.probe(environment, name, service).kind
+        kind = readiness.service_probe(environment, name, service).kind
         if asked and not _served(denodo, kind):
             yield Problem(
                 ("services", name),
@@ -206,12 +197,10 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
                 f"in {asked[0]}",
                 "add the server to denodo.servers, leave the service out of services, or check it "
                 "another way, as with health: {protocol: tcp}",
-                lacks=("denodo", "servers", ANY),
-                since=(("services", name, "health"), ("clusters", asked[0]), _PROGRAM),
             )
 
 
-def _served(denodo: Denodo, kind: readiness.Kind) -> bool:
+def _served(denodo: Denodo, kind: readiness.ProbeKind) -> bool:
     match kind:
         case "vdp" | "odbc":
             return "vdp" in denodo.servers
@@ -251,7 +240,6 @@ def heap_fits(environment: Environment) -> Iterator[Problem]:
                     "Installation Guide, sizing)",
                     f"write {memory // 2}, or choose a larger type",
                     value=str(denodo.heap_gib),
-                    since=((*path, "type"),),
                 )
 
 
@@ -266,7 +254,6 @@ def heap_given_once(environment: Environment) -> Iterator[Problem]:
             f"remove it, and write -Xmx{denodo.heap_gib * MIB_A_GIB}m into jvm.vdp",
             value=str(denodo.heap_gib),
             at_key=True,
-            lacks=("denodo", "jvm", "vdp"),
         )
 
 
@@ -280,7 +267,7 @@ def parameter_quota(environment: Environment) -> Iterator[Problem]:
             machine = wanted(cluster.instance, cluster.nodes[node_name])
             if machine is None:
                 continue
-            size = parameter_bytes(environment, name, node_name, machine.type)
+            size = max_parameter_bytes(environment, name, node_name, machine.type)
             if size > limit.value:
                 yield Problem(
                     ("clusters", name, "nodes", node_name),

@@ -3,22 +3,14 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived import failover_plan
-from denodo_ha.environment.derived.topology import single_node_groups
+from denodo_ha.environment.derived.topology import single_node_listeners
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 
 _PATH = ("failover",)
 _ROLES = ("primary", "secondary")
-_DECIDES: tuple[Path, ...] = (
-    ("denodo", "version"),
-    ("clusters", ANY, "nodes"),
-    ("clusters", ANY, "balancer", "kind"),
-    ("clusters", ANY, "balancer", "scheme"),
-    *((*_PATH, key) for key in ("health", "control", "secondary_health")),
-)
-"""What decides on how each cluster is checked."""
 _UNREACHABLE = (
     "Route 53's health checkers are on the internet and reach no private address (AWS, How Amazon "
     "Route 53 checks the health of your resources)"
@@ -40,7 +32,6 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
                 "DNS answers with a cluster's balancer",
                 f"write one of {known}",
                 value=name,
-                lacks=("clusters", ANY),
             )
     if failover.primary == failover.secondary:
         yield Problem(
@@ -73,11 +64,11 @@ def record_name(environment: Environment) -> Iterator[Problem]:
         at_apex = failover.record == failover_plan.APEX
     cnames = sorted(
         name
-        for name, how in failover_plan.methods(environment).items()
+        for name, how in failover_plan.check_methods(environment).items()
         if how in ("endpoint", "alarm") and environment.clusters[name].balancer.kind != "none"
     )
     if at_apex and cnames:
-        how = failover_plan.methods(environment)[cnames[0]]
+        how = failover_plan.check_methods(environment)[cnames[0]]
         yield Problem(
             (*_PATH, "record"),
             f"is the zone's apex, and health is {how}",
@@ -85,7 +76,6 @@ def record_name(environment: Environment) -> Iterator[Problem]:
             "are (AWS, Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
-            since=_DECIDES,
         )
 
 
@@ -94,7 +84,7 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.checks(environment).items():
+    for name, how in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
         if how == "endpoint" and cluster.balancer.scheme == "internal":
             yield Problem(
@@ -103,7 +93,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 _UNREACHABLE,
                 "write health: alarm, or auto",
                 value=failover.health,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
         if (
             how == "endpoint"
@@ -121,7 +110,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 f"describe-managed-prefix-lists --region {cluster.region} --filters Name="
                 f"prefix-list-name,Values=com.amazonaws.{cluster.region}.route53-healthchecks "
                 "--query PrefixLists[0].PrefixListId --output text",
-                lacks=path,
             )
         if how in ("endpoint", "alarm") and "jdbc" not in environment.services:
             yield Problem(
@@ -129,7 +117,6 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 "has no jdbc",
                 f"health: {how} watches the jdbc service",
                 "add jdbc: 9999, or write health: target-health",
-                lacks=("services", "jdbc"),
             )
         if how == "alarm" and cluster.balancer.kind == "none":
             yield Problem(
@@ -146,7 +133,7 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.methods(environment).items():
+    for name, how in failover_plan.check_methods(environment).items():
         if how != "none":
             continue
         if failover.control != "operator":
@@ -156,7 +143,6 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write control: operator, or give the cluster a balancer",
                 value=failover.control,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
         elif failover.health != "auto":
             yield Problem(
@@ -165,14 +151,13 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write health: auto",
                 value=failover.health,
-                lacks=("clusters", name, "balancer", "scheme"),
             )
 
 
 def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
     """Both records have one type, or Route 53 refuses the second."""
     failover = environment.failover
-    members = failover_plan.pair(environment)
+    members = failover_plan.cluster_pair(environment)
     if failover is None or len(members) < 2:
         return
     bare = [name for name, cluster in members if cluster.balancer.kind == "none"]
@@ -183,7 +168,6 @@ def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
             "one record would hold an IP address and the other a name, and failover records have "
             "one type (AWS, Values specific for failover records)",
             "give both a balancer, or none",
-            lacks=("clusters", ANY, "balancer", "kind"),
         )
     if bare and failover.health == "target-health":
         yield Problem(
@@ -205,8 +189,8 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None or failover.primary not in environment.clusters:
         return
-    account = failover_plan.account(environment, failover)
-    for name, how in failover_plan.checks(environment).items():
+    account = failover_plan.stack_account(environment, failover)
+    for name, how in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
         if how == "alarm" and cluster.account != account:
             yield Problem(
@@ -217,9 +201,8 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 "a CloudWatch alarm)",
                 "write health: target-health or endpoint, or put both into one account",
                 value=failover.health,
-                lacks=("clusters", name, "account"),
             )
-    for name, cluster in failover_plan.pair(environment):
+    for name, cluster in failover_plan.cluster_pair(environment):
         if failover.control == "operator" and cluster.account != account:
             yield Problem(
                 (*_PATH, "control"),
@@ -229,19 +212,18 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 "both sides with the permissions of one account",
                 "write control: automatic, or put both into one account",
                 value=failover.control,
-                lacks=("clusters", name, "account"),
             )
 
 
 def settings_without_use(environment: Environment) -> Iterator[Problem]:
     """A setting that nothing would read is a misunderstanding."""
     failover = environment.failover
-    methods = failover_plan.methods(environment)
+    methods = failover_plan.check_methods(environment)
     # Without both clusters it is not known what has a use.
     if failover is None or len(methods) < len(_ROLES):
         return
     alias = set(methods.values()) == {"target-health"}
-    checks = set(failover_plan.checks(environment).values())
+    checks = set(failover_plan.health_checks(environment).values())
     if alias and failover.control == "operator":
         yield _unused(
             failover,
@@ -282,7 +264,6 @@ def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
         why,
         instead,
         value=str(value).lower(),
-        since=_DECIDES,
     )
 
 
@@ -291,8 +272,8 @@ def one_node_moves_the_site(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None or failover.health != "target-health":
         return
-    for name, cluster in failover_plan.pair(environment):
-        single = single_node_groups(environment, cluster)
+    for name, cluster in failover_plan.cluster_pair(environment):
+        single = single_node_listeners(environment, cluster)
         if single and len(cluster.nodes) > 1:
             yield Problem(
                 (*_PATH, "health"),

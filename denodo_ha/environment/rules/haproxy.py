@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
-from denodo_ha.environment.haproxy.routes import asks_ready, is_web, speaks_https, tls_of
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.haproxy.routes import (
+    checks_readiness,
+    reads_http,
+    speaks_https,
+    tls_settings,
+)
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings
@@ -23,7 +28,6 @@ def haproxy_only(environment: Environment) -> Iterator[Problem]:
                 "only HAProxy reads it, so what it says would not happen",
                 "remove it, or write kind: haproxy",
                 at_key=True,
-                lacks=(*path, "kind"),
             )
         if balancer.kind == "haproxy" and balancer.health != HealthSettings():
             yield Problem(
@@ -32,7 +36,6 @@ def haproxy_only(environment: Environment) -> Iterator[Problem]:
                 "HAProxy checks the nodes by their own protocols, in its own intervals",
                 "write haproxy: {checks: …} with what should be different, or health in a service",
                 at_key=True,
-                lacks=(*path, "kind"),
             )
 
 
@@ -48,7 +51,6 @@ def haproxy_nodes(environment: Environment) -> Iterator[Problem]:
                     f"write one of {', '.join(sorted(cluster.nodes))}",
                     value=node,
                     at_key=True,
-                    lacks=("clusters", name, "nodes", ANY),
                 )
 
 
@@ -71,7 +73,6 @@ def haproxy_ports(environment: Environment) -> Iterator[Problem]:
                     "HAProxy listens on both",
                     "choose a free one",
                     value=str(port),
-                    since=(("services", ANY), ("clusters", name, "nodes", ANY)),
                 )
             taken.setdefault(port, key)
 
@@ -89,7 +90,6 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                     "TLS is for services that exist",
                     f"write one of {', '.join(sorted(environment.services))}",
                     value=service,
-                    lacks=("services", ANY),
                 )
         if tls and not any(
             speaks_https(cluster, key, one) for key, one in environment.services.items()
@@ -99,11 +99,9 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 "is for no service",
                 "no service has port 9443, on the balancer or on the nodes",
                 "add such a service, name some in services, or remove it",
-                lacks=("services", ANY),
-                since=((*path, "services"),),
             )
         for key, one in environment.services.items():
-            how = tls_of(cluster, key, one)
+            how = tls_settings(cluster, key, one)
             if how and how.mode == "terminate" and one.target_port in NODE_TLS_PORTS:
                 yield Problem(
                     (*path, "mode"),
@@ -112,7 +110,6 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                     "HTTP",
                     f"write reencrypt, or node_port: 9090 in service {key}",
                     value=how.mode,
-                    since=(("services", key),),
                 )
             if one.certificate(name) is not None:
                 yield Problem(
@@ -121,7 +118,6 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                     "an ACM certificate is for AWS's own balancers, its key can't be read",
                     f"write clusters.{name}.balancer.haproxy.tls, and here a map of the other "
                     "clusters or nothing",
-                    lacks=("clusters", name, "balancer", "kind"),
                 )
 
 
@@ -129,14 +125,13 @@ def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
     """Cookies are for web services that HAProxy can read."""
     for name, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.sticky == "cookie" and not is_web(environment, cluster, key):
+            if service.sticky == "cookie" and not reads_http(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
                     "can't be cookie here",
                     f"{name}'s HAProxy passes {key}'s TLS through and reads no request",
                     "write sticky: true for stickiness by source address, or let HAProxy end TLS",
                     value="cookie",
-                    since=(("clusters", name, "balancer", "haproxy"),),
                 )
 
 
@@ -151,7 +146,6 @@ def haproxy_sessions(environment: Environment) -> Iterator[Problem]:
                 "a session from before a reload would be cut, which a silent one outlives",
                 f"write {times.tcp + 1} or more, or a shorter tcp",
                 value=str(times.old_worker),
-                since=(("clusters", name, "balancer", "haproxy", "timeouts", "tcp"),),
             )
 
 
@@ -159,7 +153,9 @@ def haproxy_blind(environment: Environment) -> Iterator[Problem]:
     """A check that only connects does not see a node that hangs."""
     for _, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.health.protocol == "tcp" and not asks_ready(environment, cluster, service):
+            if service.health.protocol == "tcp" and not checks_readiness(
+                environment, cluster, service
+            ):
                 yield Problem(
                     ("services", key, "health", "protocol"),
                     "sees no node that hangs",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.rules.haproxy import haproxies
 
@@ -20,7 +20,6 @@ def haproxy_machines(environment: Environment) -> Iterator[Problem]:
                 "HAProxy runs on machines of its own, with an image that has it",
                 "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md says what the "
                 "image holds)",
-                lacks=path,
             )
         elif machine.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
             yield Problem(
@@ -50,7 +49,6 @@ def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
                     "is missing",
                     "HAProxy on AWS has no other place to get it from",
                     "add the ARN of a secret",
-                    lacks=(*path, key),
                 )
             elif arn.split(":")[3:5] != place:
                 yield Problem(
@@ -59,7 +57,6 @@ def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
                     "HAProxy asks the Secrets Manager of its own account and region",
                     f"write the ARN of {name}'s own secret, which may be a replica",
                     value=arn,
-                    since=(("clusters", name, "region"), ("clusters", name, "account")),
                 )
 
 
@@ -76,8 +73,6 @@ def haproxy_finds_nodes(environment: Environment) -> Iterator[Problem]:
                     "HAProxy connects to the node, and nothing tells where an instance is that "
                     "exists already",
                     "add its private address, or a name in balancer.haproxy.hosts",
-                    lacks=(*path, "address"),
-                    since=((*path, "instance_id"), ("clusters", name, "balancer")),
                 )
 
 
@@ -92,7 +87,6 @@ def haproxy_cross_zone(environment: Environment) -> Iterator[Problem]:
                 "Cross-zone load balancing for target groups)",
                 "remove cross_zone: false",
                 value="false",
-                lacks=("clusters", name, "balancer", "kind"),
             )
 
 
@@ -107,7 +101,6 @@ def haproxy_zones(environment: Environment) -> Iterator[Problem]:
                 "add a zone",
                 severity=Severity.WARNING,
                 rule="haproxy-one-zone",
-                lacks=("clusters", name, "network", "zones", ANY),
             )
 
 

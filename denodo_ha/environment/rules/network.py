@@ -8,9 +8,9 @@ from denodo_ha.environment.derived.subnets import (
     LONGEST_PREFIX,
     SHORTEST_PREFIX,
     ZONE_LETTERS,
-    addressable,
+    fits_created_vpc,
 )
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
@@ -27,7 +27,6 @@ def zones_of_region(environment: Environment) -> Iterator[Problem]:
                     f"write a zone like {cluster.region}a, or change the region",
                     value=zone,
                     at_key=True,
-                    lacks=("clusters", name, "region"),
                 )
 
 
@@ -54,8 +53,6 @@ def given_network(environment: Environment) -> Iterator[Problem]:
                         "is missing",
                         "in an existing VPC the subnets are given, as there may be many",
                         f"add {key}: subnet-… of {zone}",
-                        lacks=(*path, key),
-                        since=(("clusters", name, "balancer", "kind"),),
                     )
         yield from _shared_subnets(name, cluster)
 
@@ -90,9 +87,8 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                 "is missing",
                 "the VPC is created, as network.vpc names none",
                 "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one",
-                lacks=(*path, "cidr"),
             )
-        elif not addressable(network.cidr):
+        elif not fits_created_vpc(network.cidr):
             yield Problem(
                 (*path, "cidr"),
                 "has the wrong size for a VPC that is created",
@@ -110,7 +106,6 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                         "subnets belong to an existing VPC, and this one would be created",
                         "add network.vpc, or list the zones' names only",
                         value=getattr(subnets, key),
-                        lacks=(*path, "vpc"),
                     )
             if zone[-1] not in ZONE_LETTERS:
                 yield Problem(
@@ -136,7 +131,6 @@ def node_zones(environment: Environment) -> Iterator[Problem]:
                     "the node needs a subnet there",
                     f"write one of {', '.join(sorted(zones))}, or add the zone to network.zones",
                     value=node.zone,
-                    lacks=("clusters", name, "network", "zones", ANY),
                 )
 
 
@@ -156,7 +150,6 @@ def single_zone(environment: Environment) -> Iterator[Problem]:
                 "spread them over two zones",
                 severity=Severity.WARNING,
                 rule="single-zone",
-                lacks=(*path, ANY, "zone"),
             )
         else:
             yield Problem(
@@ -165,7 +158,6 @@ def single_zone(environment: Environment) -> Iterator[Problem]:
                 "losing that zone would take the cluster down",
                 "spread them over two zones, or accept it with allow_single_zone: true",
                 value=zone,
-                lacks=(*path, ANY, "zone"),
             )
 
 
@@ -186,7 +178,6 @@ def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
                     "a security group takes a rule once",
                     "remove one of the two",
                     value=cidr,
-                    since=((*path, cidrs.index(cidr)),),
                 )
 
 
@@ -194,7 +185,7 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
     """Created VPCs that fail over to each other should be ones that can be connected."""
     members = [
         (name, cluster.network.cidr)
-        for name, cluster in failover_plan.pair(environment)
+        for name, cluster in failover_plan.cluster_pair(environment)
         if cluster.network.vpc is None and cluster.network.cidr
     ]
     if len(members) == 2:
@@ -209,7 +200,6 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
                 value=two,
                 severity=Severity.WARNING,
                 rule="overlapping-vpcs",
-                lacks=("clusters", first, "network", "cidr"),
             )
 
 

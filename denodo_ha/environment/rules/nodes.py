@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived.firewall import proxied_ports
+from denodo_ha.environment.derived.firewall import haproxy_target_ports
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
 
 def machines(environment: Environment) -> Iterator[Problem]:
@@ -43,13 +44,11 @@ def _machine_known(name: str, cluster: Cluster, node_name: str) -> Iterator[Prob
     own = cluster.nodes[node_name].instance
     for key in ("type", "image"):
         if cluster.instance is None and getattr(own, key, None) is None:
-            path: Path = ("clusters", name, "instance", key)
             yield Problem(
                 ("clusters", name, "nodes", node_name),
                 f"has no {key}",
                 "the node is created, and the cluster has no instance to take it from",
                 f"add instance with {key} to the cluster, or instance_id to the node",
-                lacks=path,
             )
 
 
@@ -60,14 +59,12 @@ def adopted(environment: Environment) -> Iterator[Problem]:
         if not nodes:
             continue
         network: Path = ("clusters", name, "network")
-        since: tuple[Path, ...] = (("clusters", name, "nodes", nodes[0], "instance_id"),)
         if cluster.network.vpc is None:
             yield Problem(
                 (*network, "vpc"),
                 "is missing",
                 f"{nodes[0]} exists already, and so does its VPC",
                 "add vpc: vpc-… of the instance",
-                since=since,
             )
         if cluster.network.cidr is None:
             yield Problem(
@@ -76,7 +73,6 @@ def adopted(environment: Environment) -> Iterator[Problem]:
                 f"{nodes[0]} is in security groups of its owner's, so the balancer's group can let "
                 "traffic out to its network's addresses only",
                 "add cidr with the network that the instance's address is in",
-                since=since,
             )
         if cluster.balancer.kind == "none":
             yield Problem(
@@ -85,7 +81,6 @@ def adopted(environment: Environment) -> Iterator[Problem]:
                 "the instance is left alone, and there is nothing else to make",
                 "write kind: nlb, or let the node be created",
                 value=str(cluster.nodes[nodes[0]].instance_id),
-                lacks=("clusters", name, "balancer", "kind"),
             )
 
 
@@ -96,10 +91,10 @@ def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
         if not nodes or cluster.balancer.kind == "none":
             continue
         if cluster.balancer.kind == "haproxy":
-            output, ports = "HaproxySecurityGroupId", proxied_ports(environment, name)
+            output, ports = HAPROXY_SECURITY_GROUP_ID, haproxy_target_ports(environment, name)
         else:
             served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
-            output = "BalancerSecurityGroupId"
+            output = BALANCER_SECURITY_GROUP_ID
             ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
         yield Problem(
             ("clusters", name, "nodes"),
@@ -145,7 +140,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                     "a disk is encrypted with a key of its region (AWS, Amazon EBS encryption)",
                     f"write a key of {cluster.region}",
                     value=key,
-                    lacks=("clusters", name, "region"),
                 )
             for index, arn in enumerate(machine.role_policies or ()):
                 if _foreign(arn, cluster.account):
@@ -155,7 +149,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                         _FOREIGN,
                         "write a policy of the cluster's account, or one of AWS",
                         value=arn,
-                        lacks=("clusters", name, "account"),
                     )
         boundary = environment.permissions_boundary
         if boundary is not None and _foreign(boundary, cluster.account):
@@ -165,7 +158,6 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                 _FOREIGN,
                 "write a policy of AWS, or make one environment an account",
                 value=boundary,
-                lacks=("clusters", name, "account"),
             )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.loading.problem import ANY, Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins, pinned, wanted
 
@@ -79,5 +79,4 @@ def _stale(path: Path, what: str, value: str) -> Problem:
         severity=Severity.WARNING,
         rule="stale-pin",
         at_key=True,
-        lacks=("clusters", ANY, "nodes", ANY),
     )

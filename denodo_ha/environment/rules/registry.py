@@ -5,10 +5,12 @@ module each; a rule's docstring says what holds, its messages say why and who sa
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from denodo_ha.environment.loading.problem import Problem
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins
+from denodo_ha.environment.model.section import NotValidated
 from denodo_ha.environment.rules import (
     balancer,
     catalog,
@@ -58,14 +60,21 @@ def check(
     for rule in RULES:
         if not deploying and rule in DEPLOYING:
             continue
-        for problem in rule(environment):
+        for problem in _judged(rule(environment)):
             # Services are shared by the clusters, and may be found wrong in each.
             if (problem.path, problem.what) not in seen:
                 seen.add((problem.path, problem.what))
                 yield problem
-    yield from (pins.unpinned(environment) if pinned is None else pins.waiting(environment, pinned))
+    found = pins.unpinned(environment) if pinned is None else pins.waiting(environment, pinned)
+    yield from _judged(found)
+
+
+def _judged(problems: Iterator[Problem]) -> Iterator[Problem]:
+    """Yield the problems of a rule until it reads a value that did not validate."""
+    with suppress(NotValidated):
+        yield from problems
 
 
 def check_pins_file(environment: Environment, pinned: Pins) -> Iterator[Problem]:
     """What is wrong in the pins file, seen from the configuration."""
-    yield from pins.stale(environment, pinned)
+    yield from _judged(pins.stale(environment, pinned))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.failover_plan import ANYWHERE
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import ANY, Problem, Severity
+from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import wanted
 
@@ -38,7 +38,6 @@ def unprotected(environment: Environment) -> Iterator[Problem]:
                 "after the first deploy, write deletion_protection: true and deploy again",
                 severity=Severity.WARNING,
                 rule="no-deletion-protection",
-                lacks=("clusters", name, "balancer", "deletion_protection"),
             )
 
 
@@ -53,7 +52,6 @@ def one_node(environment: Environment) -> Iterator[Problem]:
                 "add a node in another zone, or be sure that failover or waiting will do",
                 severity=Severity.WARNING,
                 rule="one-node",
-                lacks=("clusters", name, "nodes", ANY),
             )
 
 
@@ -65,7 +63,7 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
             name
             for name, one in environment.services.items()
             # With cookies there is no way to turn it off, so no advice either.
-            if one.client_ip and not cookie_balancer.by_alb(cluster, one)
+            if one.client_ip and not cookie_balancer.uses_alb(cluster, one)
         )
         # HAProxy is told the client's address by the PROXY protocol, and keeps none.
         if not services or balancer.kind != "nlb" or not balancer.cross_zone:

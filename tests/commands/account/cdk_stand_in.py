@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.aws.clock import Clock
+from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Failed
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account.agents import Agents

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from denodo_ha.aws.clock import Clock
+from denodo_ha.aws.polling import Clock
 
 State = tuple[str, str, str]
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from denodo_ha.aws.clients import ATTEMPTS, Aws
-from denodo_ha.aws.concurrency import together
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli.errors import NoCredentials, UsageError
 from tests.commands.account.cloud import Cloud
 
@@ -56,7 +56,7 @@ class TestTogether:
     """Several at once, and not too many."""
 
     def test_keeps_the_order(self) -> None:
-        assert together(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
+        assert map_concurrently(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
 
     def test_never_more_than_allowed(self) -> None:
         busy, most, lock = 0, 0, threading.Lock()
@@ -70,7 +70,7 @@ class TestTogether:
             with lock:
                 busy -= 1
 
-        together(work, range(20), workers=3)
+        map_concurrently(work, range(20), workers=3)
         assert most == 3
 
     def test_an_error_stops_what_has_not_begun(self) -> None:
@@ -83,7 +83,7 @@ class TestTogether:
             time.sleep(0.05)
 
         with pytest.raises(ValueError):  # noqa: PT011 - it has no message
-            together(work, range(50), workers=2)
+            map_concurrently(work, range(50), workers=2)
         assert len(begun) < 50
 
 

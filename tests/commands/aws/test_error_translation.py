@@ -4,21 +4,21 @@ import pytest
 from botocore import exceptions as boto
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import WHERE, told, translated
+from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
 from denodo_ha.cli.errors import (
+    AccessDenied,
     AwsError,
-    Denied,
-    Expired,
+    ExpiredCredentials,
     NoCredentials,
     NotFound,
-    Rejected,
+    RequestRejected,
     Throttled,
     Unreachable,
 )
 
 
 def answered(code: str, message: str = "said AWS", *, status: int = 400) -> boto.ClientError:
-    where = {WHERE: ("elasticloadbalancing", "eu-west-1"), "HTTPStatusCode": status}
+    where = {CALLED: ("elasticloadbalancing", "eu-west-1"), "HTTPStatusCode": status}
     return boto.ClientError(
         {"Error": {"Code": code, "Message": message}, "ResponseMetadata": where},
         "DescribeTargetHealth",
@@ -35,17 +35,21 @@ CALL = "elasticloadbalancing:DescribeTargetHealth"
         (boto.PartialCredentialsError(provider="env", cred_var="x"), NoCredentials, "--profile"),
         (boto.ProfileNotFound(profile="nix"), NoCredentials, "aws configure list-profiles"),
         (boto.NoRegionError(), AwsError, "--region"),
-        (boto.SSOTokenLoadError(error_msg="old", profile_name="x"), Expired, "aws sso login"),
-        (boto.UnauthorizedSSOTokenError(), Expired, "aws sso login"),
+        (
+            boto.SSOTokenLoadError(error_msg="old", profile_name="x"),
+            ExpiredCredentials,
+            "aws sso login",
+        ),
+        (boto.UnauthorizedSSOTokenError(), ExpiredCredentials, "aws sso login"),
         (boto.EndpointConnectionError(endpoint_url="https://x"), Unreachable, "AWS_ENDPOINT_URL"),
         (boto.ConnectTimeoutError(endpoint_url="https://x"), Unreachable, "health.aws.amazon.com"),
         (boto.ReadTimeoutError(endpoint_url="https://x"), Unreachable, "health.aws.amazon.com"),
         (boto.ParamValidationError(report="x"), AwsError, "x"),
-        (answered("ExpiredToken", status=403), Expired, "aws sso login"),
-        (answered("RequestExpired"), Expired, "aws sso login"),
-        (answered("InvalidClientTokenId", status=403), Expired, "aws sso login"),
-        (answered("AccessDenied", status=403), Denied, f"allow {CALL}"),
-        (answered("UnauthorizedOperation", status=403), Denied, f"allow {CALL}"),
+        (answered("ExpiredToken", status=403), ExpiredCredentials, "aws sso login"),
+        (answered("RequestExpired"), ExpiredCredentials, "aws sso login"),
+        (answered("InvalidClientTokenId", status=403), ExpiredCredentials, "aws sso login"),
+        (answered("AccessDenied", status=403), AccessDenied, f"allow {CALL}"),
+        (answered("UnauthorizedOperation", status=403), AccessDenied, f"allow {CALL}"),
         (answered("Throttling"), Throttled, "wait a minute"),
         (answered("RequestLimitExceeded", status=503), Throttled, "wait a minute"),
         (answered("TargetGroupNotFound"), NotFound, "--region"),
@@ -54,38 +58,38 @@ CALL = "elasticloadbalancing:DescribeTargetHealth"
         (answered("ValidationError", "Stack with id x does not exist"), NotFound, "--region"),
         (answered("InternalFailure", status=500), Unreachable, "health.aws.amazon.com"),
         (answered("Odd", status=503), Unreachable, "health.aws.amazon.com"),
-        (answered("ValidationError"), Rejected, "said AWS"),
-        (answered("DuplicateListener"), Rejected, CALL),
+        (answered("ValidationError"), RequestRejected, "said AWS"),
+        (answered("DuplicateListener"), RequestRejected, CALL),
     ],
 )
 def test_each_kind_has_its_error_and_remedy(
     error: Exception, kind: type[AwsError], remedy: str
 ) -> None:
-    ours = translated(error)
+    ours = translate_error(error)
     assert type(ours) is kind
     assert remedy in str(ours)
     assert "\n" not in str(ours)
 
 
 def test_answers_name_call_and_region() -> None:
-    assert f"{CALL} in eu-west-1" in str(translated(answered("Throttling")))
+    assert f"{CALL} in eu-west-1" in str(translate_error(answered("Throttling")))
 
 
 def test_the_action_is_the_one_that_aws_names() -> None:
     said = "User: x is not authorized to perform: iam:PassRole on resource: y"
-    assert "allow iam:PassRole," in str(translated(answered("AccessDenied", said)))
+    assert "allow iam:PassRole," in str(translate_error(answered("AccessDenied", said)))
 
 
 def test_a_long_message_is_one_line() -> None:
-    assert "one two" in str(translated(answered("Odd", "one\n  two")))
+    assert "one two" in str(translate_error(answered("Odd", "one\n  two")))
 
 
 def test_what_is_no_error_of_aws_passes() -> None:
-    with pytest.raises(KeyError), told():
+    with pytest.raises(KeyError), translated_errors():
         raise KeyError
 
 
-@told()
+@translated_errors()
 def _decorated() -> None:
     raise boto.NoRegionError
 
@@ -99,5 +103,5 @@ def test_a_real_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at the port: it is the client that says what it wanted."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     aws = Aws(attempts=1)
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), told():
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), translated_errors():
         aws.client("elbv2", "eu-west-1").describe_load_balancers()

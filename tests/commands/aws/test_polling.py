@@ -4,9 +4,8 @@ from functools import partial
 
 import pytest
 
-from denodo_ha.aws.clock import RealClock
-from denodo_ha.aws.polling import TooLong, until
-from denodo_ha.cli.errors import Denied, Throttled
+from denodo_ha.aws.polling import PollTimeout, RealClock, poll_until
+from denodo_ha.cli.errors import AccessDenied, Throttled
 from tests.commands.account.virtual_clock import VirtualClock
 
 
@@ -24,7 +23,9 @@ class Looks:
 
 
 def wait(looks: Looks, clock: VirtualClock, timeout: float = 60, every: float = 5) -> object:
-    return until(looks, done=lambda seen: seen == "so", clock=clock, timeout=timeout, every=every)
+    return poll_until(
+        looks, done=lambda seen: seen == "so", clock=clock, timeout=timeout, every=every
+    )
 
 
 def test_done_at_once_waits_for_nothing() -> None:
@@ -41,10 +42,10 @@ def test_looks_again_until_it_is_so() -> None:
 
 def test_gives_up_in_time_and_says_what_was_seen() -> None:
     clock = VirtualClock()
-    with pytest.raises(TooLong) as caught:
+    with pytest.raises(PollTimeout) as caught:
         wait(Looks("not"), clock, timeout=12)
     assert clock.monotonic() == 12
-    assert (caught.value.seen, caught.value.seconds) == ("not", 12)
+    assert (caught.value.last, caught.value.seconds) == ("not", 12)
 
 
 def test_looks_once_more_when_the_time_is_up() -> None:
@@ -65,15 +66,15 @@ def test_throttling_to_the_end_is_the_error() -> None:
 
 def test_other_errors_end_it() -> None:
     clock = VirtualClock()
-    with pytest.raises(Denied):
-        wait(Looks(Denied("no"), "so"), clock)
+    with pytest.raises(AccessDenied):
+        wait(Looks(AccessDenied("no"), "so"), clock)
     assert clock.slept == []
 
 
 def test_progress_hears_every_look() -> None:
     heard: list[tuple[object, float]] = []
     clock, looks = VirtualClock(), Looks("not", "so")
-    until(
+    poll_until(
         looks,
         done=lambda seen: seen == "so",
         clock=clock,

@@ -12,7 +12,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.catalog import database_setup, location
 from denodo_ha.catalog.database_setup import Reach
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.environment_locator import find
+from denodo_ha.deployed.environment_locator import locate_environment
 from tests.commands.account import postgres
 from tests.commands.account.catalog_cloud import Catalog
 from tests.commands.account.postgres import HOST
@@ -69,7 +69,7 @@ def test_the_certificates_are_known_from_then_on(catalog: Catalog, denodo_ha: Ru
 
 def test_two_at_once_do_the_work_of_one(catalog: Catalog, init: Init) -> None:
     aws = Aws()
-    site = find(aws, config=str(catalog.config), environment=None, regions=None)
+    site = locate_environment(aws, config=str(catalog.config), environment=None, regions=None)
     found = location.find(aws, site, None)
     reach = Reach(catalog.server.ca.read_text(), "127.0.0.1", catalog.server.port)
     begin = threading.Barrier(2)

@@ -13,7 +13,7 @@ from denodo_ha.catalog import exports, status
 from denodo_ha.catalog.exports import Export, compare
 from denodo_ha.catalog.location import Metadata
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.stack import Stack
 from tests.commands.account import catalog_cloud
 from tests.commands.account.catalog_cloud import REGION, STACK, Catalog
@@ -199,7 +199,7 @@ def test_the_database_on_rds(catalog: Catalog, tmp_path: Path) -> None:
     stack = Stack(
         STACK, "arn", REGION, ACCOUNT, "CREATE_COMPLETE", {}, {}, {}, template, {"Db": "it"}
     )
-    metadata = Metadata(Place("main", STACK, ACCOUNT, REGION), "test", stack)
+    metadata = Metadata(StackLocation("main", STACK, ACCOUNT, REGION), "test", stack)
     environment = loaded(tmp_path, catalog_cloud.configuration()).environment
     found = status.status(Aws(), metadata, environment)
     assert found.database

@@ -20,11 +20,11 @@ from tests.commands.conftest import Clouds
 
 def read(config: str, cluster: str) -> Cluster:
     aws = Aws()
-    return found.read(
+    return found.read_cluster(
         aws,
-        environment_locator.find(aws, config=config, environment=None, regions=None).cluster(
-            cluster
-        ),
+        environment_locator.locate_environment(
+            aws, config=config, environment=None, regions=None
+        ).cluster(cluster),
     )
 
 
@@ -113,10 +113,10 @@ def test_a_node_and_its_groups() -> None:
 @pytest.mark.usefixtures("cloud")
 def test_pages_are_read_to_the_end() -> None:
     aws = Aws()
-    place = environment_locator.find(
+    place = environment_locator.locate_environment(
         aws, config="active-passive", environment=None, regions=None
     ).clusters[0]
-    deployed = stack.read(aws, place)
+    deployed = stack.read_stack(aws, place)
     assert deployed.physical_ids.keys() == deployed.template["Resources"].keys()
 
 
@@ -178,10 +178,10 @@ class TestNotThere:
     def test_a_lost_region_hides_no_other(self, cloud: Cloud) -> None:
         cloud.faults.lose("eu-west-1")
         aws = Aws(attempts=1)
-        site = environment_locator.find(
+        site = environment_locator.locate_environment(
             aws, config="active-passive", environment=None, regions=None
         )
-        active, passive = found.read_each(aws, site.clusters)
+        active, passive = found.read_clusters(aws, site.clusters)
         assert isinstance(active, AwsError)
         assert isinstance(passive, Cluster)
 

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.cli.errors import Denied, Refused, Unreachable, UsageError
+from denodo_ha.cli.errors import AccessDenied, Refused, Unreachable, UsageError
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import Places
-from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
+from denodo_ha.deployed.environment_locator import EnvironmentLocation
 from denodo_ha.environment.loading.problem import ConfigError
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds
@@ -19,28 +17,16 @@ from tests.support.configurations import OTHER_ACCOUNT, changed, twins, write
 HOME, AWAY = "eu-west-1", "eu-central-1"
 
 
-def by_file(config: str, *regions: str) -> Places:
-    return environment_locator.find(
+def by_file(config: str, *regions: str) -> EnvironmentLocation:
+    return environment_locator.locate_environment(
         Aws(attempts=1), config=config, environment=None, regions=regions
     )
 
 
-def by_tags(environment: str, *regions: str) -> Places:
-    return environment_locator.find(
+def by_tags(environment: str, *regions: str) -> EnvironmentLocation:
+    return environment_locator.locate_environment(
         Aws(attempts=1), config=None, environment=environment, regions=regions
     )
-
-
-def test_names_are_those_that_the_stacks_write() -> None:
-    constants = {name: value for name, value in vars(names).items() if name.isupper()}
-    del constants["NODE_OUTPUT"], constants["FAILOVER"]
-    assert {name: getattr(naming, name) for name in constants} == constants
-    assert names.cluster_stack("a", "b") == naming.cluster_stack("a", "b")
-    assert names.failover_stack("a") == naming.failover_stack("a")
-    assert names.catalog_stack("a", "b") == naming.catalog_stack("a", "b")
-    for one in ("vdp", "data-catalog"):
-        assert names.catalog_secret_output(one) == naming.catalog_secret_output(one)
-    assert names.node_output("vdp.node-01") == naming.node_output("vdp.node-01")
 
 
 class TestFile:
@@ -77,9 +63,9 @@ class TestFile:
         assert cloud.caller == configurations.ACCOUNT
         assert [one.name for one in site.clusters] == ["main", "spare"]
         assert [one.name for one in site.reachable] == ["main"]
-        site.cluster("main").demand()
+        site.cluster("main").require_reachable()
         with pytest.raises(Refused, match=rf"account {OTHER_ACCOUNT}.*--profile.*nothing was"):
-            site.cluster("spare").demand()
+            site.cluster("spare").require_reachable()
 
     def test_one_lost_region_stops_nobody(self, cloud: Cloud) -> None:
         cloud.faults.lose(HOME)
@@ -93,7 +79,7 @@ class TestFile:
 
     def test_credentials_that_cannot_be_used(self, cloud: Cloud) -> None:
         cloud.faults.deny("GetCallerIdentity")
-        with pytest.raises(Denied, match="sts:GetCallerIdentity"):
+        with pytest.raises(AccessDenied, match="sts:GetCallerIdentity"):
             by_file("active-passive")
 
 
@@ -154,11 +140,15 @@ class TestNeither:
 
     def test_nothing_given(self) -> None:
         with pytest.raises(UsageError, match=r"-c CONFIG.*--environment NAME with --region"):
-            environment_locator.find(Aws(), config=None, environment=None, regions=[HOME])
+            environment_locator.locate_environment(
+                Aws(), config=None, environment=None, regions=[HOME]
+            )
 
     def test_both_given(self) -> None:
         with pytest.raises(UsageError, match="give one of them"):
-            environment_locator.find(Aws(), config="large", environment="x", regions=[HOME])
+            environment_locator.locate_environment(
+                Aws(), config="large", environment="x", regions=[HOME]
+            )
 
 
 class TestCluster:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.errors import Failed, OpsError, Refused, UsageError
+from denodo_ha.cli.errors import CommandError, Failed, Refused, UsageError
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.environment_locator import Place
-from denodo_ha.deployed.haproxy_instances import Proxies
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.haproxy_rotation import ProxiedRotation, rotation_of
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.status.model import Group, Target
 from denodo_ha.status.verdict import problems
 from tests.commands.account.virtual_clock import VirtualClock
@@ -105,8 +104,8 @@ class Hosts:
 
 def cluster(*, proxied: bool = True) -> Cluster:
     told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
-    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
-    place = Place("main", "test-main", "111122223333", "eu-west-1")
+    outputs = {**told, names.HAPROXY_ROTATION_DOCUMENT: "rotation"} if proxied else {}
+    place = StackLocation("main", "test-main", "111122223333", "eu-west-1")
     stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
     nodes = tuple(
         cast("Node", type("Found", (), {"name": name, "instance_id": f"i-{name}"})())
@@ -121,8 +120,8 @@ def hosts() -> Hosts:
 
 
 @pytest.fixture
-def proxies(hosts: Hosts) -> Proxies:
-    return Proxies(cast("Aws", hosts), cluster(), VirtualClock())
+def proxies(hosts: Hosts) -> HaproxyInstances:
+    return HaproxyInstances(cast("Aws", hosts), cluster(), VirtualClock())
 
 
 @pytest.fixture
@@ -130,18 +129,12 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> Mark:
-    return Mark.now(VirtualClock(), why="test")
-
-
-def test_names_are_those_of_the_stacks() -> None:
-    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
-    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
-    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
+def mark() -> DrainTag:
+    return DrainTag.now(VirtualClock(), why="test")
 
 
 def test_each_action_is_asked_of_the_document_that_can_least(
-    proxies: Proxies, hosts: Hosts
+    proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
     proxies.drain("node1")
     proxies.status()
@@ -150,18 +143,18 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
     # As it was deployed before there were two.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
-    del outputs[names.HAPROXY_ROTATION]
+    del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
     assert hosts.documents[-1] == "document"
 
 
-def test_a_file_is_applied_one_host_at_a_time(proxies: Proxies, hosts: Hosts) -> None:
+def test_a_file_is_applied_one_host_at_a_time(proxies: HaproxyInstances, hosts: Hosts) -> None:
     assert list(proxies.apply()) == [FIRST, SECOND]
     assert hosts.asked == [("apply", "-", (FIRST,)), ("apply", "-", (SECOND,))]
 
 
 def test_the_first_host_that_refuses_a_file_is_the_last_asked(
-    proxies: Proxies, hosts: Hosts
+    proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
     hosts.ends["apply", FIRST] = (exit_codes.REFUSED, "HAProxy does not accept it")
     with pytest.raises(Failed, match=r"on i-a did not take its file: HAProxy does not accept it"):
@@ -169,14 +162,16 @@ def test_the_first_host_that_refuses_a_file_is_the_last_asked(
     assert len(hosts.asked) == 1
 
 
-def test_a_node_is_drained_on_all_before_any_is_waited_for(proxies: Proxies, hosts: Hosts) -> None:
+def test_a_node_is_drained_on_all_before_any_is_waited_for(
+    proxies: HaproxyInstances, hosts: Hosts
+) -> None:
     proxies.drain("node1")
     both = (FIRST, SECOND)
     assert hosts.asked == [("drain at once", "node1", both), ("drain", "node1", both)]
 
 
 def test_where_one_host_refuses_the_other_takes_the_node_back(
-    proxies: Proxies, hosts: Hosts
+    proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
     with pytest.raises(Refused, match=r"i-b: nobody else would serve jdbc"):
@@ -184,7 +179,7 @@ def test_where_one_host_refuses_the_other_takes_the_node_back(
     assert hosts.asked[-1] == ("enable", "node1", (FIRST,))
 
 
-def test_what_was_out_before_stays_out(proxies: Proxies, hosts: Hosts) -> None:
+def test_what_was_out_before_stays_out(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
     hosts.out.add(FIRST)
     with pytest.raises(Failed, match=r"may still get new sessions\. HAProxy on i-b: no HAProxy"):
@@ -192,7 +187,7 @@ def test_what_was_out_before_stays_out(proxies: Proxies, hosts: Hosts) -> None:
     assert hosts.asked[-1][0] == "drain at once"
 
 
-def test_what_cannot_be_called_off_is_said(proxies: Proxies, hosts: Hosts) -> None:
+def test_what_cannot_be_called_off_is_said(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
     hosts.ends["enable", FIRST] = (exit_codes.FAILED, "no passed check")
     with pytest.raises(Failed, match=r"called off on the others and was not: .* i-a: no passed"):
@@ -208,23 +203,23 @@ def test_what_cannot_be_called_off_is_said(proxies: Proxies, hosts: Hosts) -> No
     ],
 )
 def test_what_it_is_if_none_takes_it(
-    proxies: Proxies, hosts: Hosts, codes: tuple[int, int], kind: type[OpsError]
+    proxies: HaproxyInstances, hosts: Hosts, codes: tuple[int, int], kind: type[CommandError]
 ) -> None:
     for host, code in zip((FIRST, SECOND), codes, strict=True):
         hosts.ends["drain at once", host] = (code, "no")
-    with pytest.raises(OpsError) as raised:
+    with pytest.raises(CommandError) as raised:
         proxies.drain("node1")
     assert type(raised.value) is kind
     assert len(hosts.asked) == 1
 
 
-def test_sessions_that_stay_are_told(proxies: Proxies, hosts: Hosts) -> None:
+def test_sessions_that_stay_are_told(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ends["drain", FIRST] = (exit_codes.FAILED, "still has 2 sessions")
     with pytest.raises(Failed, match=r"gets no new sessions\. HAProxy on i-a: still has 2"):
         proxies.drain("node1")
 
 
-def test_without_a_host_nothing_is_asked(proxies: Proxies, hosts: Hosts) -> None:
+def test_without_a_host_nothing_is_asked(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ids = []
     with pytest.raises(Failed, match="has no HAProxy that runs"):
         proxies.enable("node1")
@@ -238,7 +233,7 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [ProxiedRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
@@ -261,11 +256,11 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("ops.found.read", lambda _aws, _place: cluster())
-    monkeypatch.setattr("ops.instances.look", look)
-    monkeypatch.setattr("ops.one_node.turn", _turn)
+    monkeypatch.setattr("denodo_ha.deployed.cluster.read", lambda _aws, _place: cluster())
+    monkeypatch.setattr("denodo_ha.deployed.instances.look", look)
+    monkeypatch.setattr("denodo_ha.drain.node_operation.turn", _turn)
     return Draining(
-        cast("Aws", hosts), "test", cluster().place, clock=VirtualClock(), progress=Progress()
+        cast("Aws", hosts), "test", cluster().location, clock=VirtualClock(), progress=Progress()
     )
 
 

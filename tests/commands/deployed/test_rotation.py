@@ -9,8 +9,8 @@ from denodo_ha.cli.errors import Failed, Refused, Throttled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.deployed.rotation.target_rotation import Rotation
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.target_group_rotation import Rotation
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Clouds
@@ -20,13 +20,15 @@ SHARED = ("jdbc", "odbc", "web")
 
 def rotation(cloud: Cloud) -> Rotation:
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="active-passive", environment=None, regions=None)
-    cluster = found.read(aws, site.cluster("active"))
+    site = environment_locator.locate_environment(
+        aws, config="active-passive", environment=None, regions=None
+    )
+    cluster = found.read_cluster(aws, site.cluster("active"))
     return Rotation(aws, cluster, cloud.clock, Progress())
 
 
-def mark(cloud: Cloud) -> Mark:
-    return Mark.now(cloud.clock, why="a promotion", who="ann")
+def mark(cloud: Cloud) -> DrainTag:
+    return DrainTag.now(cloud.clock, why="a promotion", who="ann")
 
 
 def inside(cloud: Cloud, node: str) -> list[bool]:
@@ -50,8 +52,10 @@ def test_out_leaves_the_auxiliary_group_and_waits_until_drained(cloud: Cloud) ->
 def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) -> None:
     cloud = clouds("web-cookies")
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="web-cookies", environment=None, regions=None)
-    cluster = found.read(aws, site.cluster("main"))
+    site = environment_locator.locate_environment(
+        aws, config="web-cookies", environment=None, regions=None
+    )
+    cluster = found.read_cluster(aws, site.cluster("main"))
     nodes = Rotation(aws, cluster, cloud.clock, Progress())
     assert [group.key for group in nodes.shared("node1")] == [*SHARED]
     (front,) = [group for group in cluster.groups if group.alb]
@@ -164,9 +168,9 @@ def test_throttled_before_anything(cloud: Cloud) -> None:
 
 
 def test_a_mark_survives_its_tag(cloud: Cloud) -> None:
-    original = Mark.now(cloud.clock, why="new licence; $(x)", who="Ann Onymous")
-    assert Mark.of({"denodo:drained": original.text}) == original
+    original = DrainTag.now(cloud.clock, why="new licence; $(x)", who="Ann Onymous")
+    assert DrainTag.from_tags({"denodo:drained": original.text}) == original
     assert (original.who, original.why) == ("Ann-Onymous", "new licence; --x-")
-    by_hand = Mark.of({"denodo:drained": "on holiday"})
+    by_hand = DrainTag.from_tags({"denodo:drained": "on holiday"})
     assert by_hand is not None
     assert by_hand.why == "on holiday"

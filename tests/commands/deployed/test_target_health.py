@@ -3,7 +3,7 @@
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.cli.errors import Denied, Expired, Throttled
+from denodo_ha.cli.errors import AccessDenied, ExpiredCredentials, Throttled
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator, instances, target_health
 from denodo_ha.deployed.cluster import Cluster
@@ -20,8 +20,10 @@ def aws() -> Aws:
 
 @pytest.fixture
 def active(cloud: Cloud, aws: Aws) -> Cluster:
-    site = environment_locator.find(aws, config="active-passive", environment=None, regions=None)
-    cluster = found.read(aws, site.cluster("active"))
+    site = environment_locator.locate_environment(
+        aws, config="active-passive", environment=None, regions=None
+    )
+    cluster = found.read_cluster(aws, site.cluster("active"))
     cloud.calls.forget()
     return cluster
 
@@ -30,7 +32,7 @@ class TestHealth:
     """One call for each group."""
 
     def test_of_every_group_in_order(self, cloud: Cloud, aws: Aws, active: Cluster) -> None:
-        seen = target_health.look_at_all(aws, active.groups)
+        seen = target_health.read_groups_health(aws, active.groups)
         assert [one.group for one in seen] == list(active.groups)
         assert [len(one.healthy) for one in seen] == [2, 2, 2, 1, 1]
         assert len(cloud.calls.made) == len(active.groups)
@@ -39,7 +41,7 @@ class TestHealth:
         self, cloud: Cloud, aws: Aws, active: Cluster
     ) -> None:
         cloud.become("active", "node1", UNHEALTHY, "odbc")
-        jdbc, odbc, *_ = target_health.look_at_all(aws, active.groups)
+        jdbc, odbc, *_ = target_health.read_groups_health(aws, active.groups)
         bad = odbc.of(active.node("node1").instance_id)
         assert bad is not None
         assert (bad.state, bad.reason) == ("unhealthy", "Target.FailedHealthChecks")
@@ -49,13 +51,14 @@ class TestHealth:
 
     def test_a_group_that_is_gone(self, cloud: Cloud, aws: Aws, active: Cluster) -> None:
         cloud.delete_group("active", "odbc")
-        jdbc, odbc, *_ = target_health.look_at_all(aws, active.groups)
+        jdbc, odbc, *_ = target_health.read_groups_health(aws, active.groups)
         assert "elasticloadbalancing:DescribeTargetHealth in eu-west-1" in odbc.gone
         assert odbc.targets == ()
         assert (jdbc.gone, len(jdbc.healthy)) == ("", 2)
 
     @pytest.mark.parametrize(
-        ("fault", "kind"), [("throttle", Throttled), ("expire", Expired), ("deny", Denied)]
+        ("fault", "kind"),
+        [("throttle", Throttled), ("expire", ExpiredCredentials), ("deny", AccessDenied)],
     )
     def test_other_errors_are_raised(
         self,
@@ -67,7 +70,7 @@ class TestHealth:
     ) -> None:
         getattr(cloud.faults, fault)("DescribeTargetHealth", on=3)
         with pytest.raises(kind):
-            target_health.look_at_all(aws, active.groups)
+            target_health.read_groups_health(aws, active.groups)
 
 
 class TestInstances:
@@ -76,7 +79,7 @@ class TestInstances:
     def test_state_zone_and_tags(self, cloud: Cloud, aws: Aws) -> None:
         cloud.stop("active", "node2")
         nodes = cloud.nodes("active")
-        seen = instances.look(aws, REGION, nodes.values())
+        seen = instances.read_instances(aws, REGION, nodes.values())
         assert seen[nodes["node1"]].state == "running"
         assert seen[nodes["node2"]].state == "stopped"
         assert [seen[id_].zone for id_ in nodes.values()] == ["eu-west-1a", "eu-west-1b"]
@@ -84,14 +87,14 @@ class TestInstances:
 
     def test_what_is_gone_is_missing(self, cloud: Cloud, aws: Aws) -> None:
         one = cloud.nodes("active")["node1"]
-        assert set(instances.look(aws, REGION, [one, "i-0123456789abcdef0", ""])) == {one}
+        assert set(instances.read_instances(aws, REGION, [one, "i-0123456789abcdef0", ""])) == {one}
 
     def test_batches(self, cloud: Cloud, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(instances, "BATCH", 1)
         wanted = cloud.nodes("active").values()
-        assert set(instances.look(aws, REGION, wanted)) == set(wanted)
+        assert set(instances.read_instances(aws, REGION, wanted)) == set(wanted)
         assert len(cloud.calls.of("DescribeInstances")) == 2
 
     def test_nothing_asked_calls_nobody(self, cloud: Cloud, aws: Aws) -> None:
-        assert instances.look(aws, REGION, []) == {}
+        assert instances.read_instances(aws, REGION, []) == {}
         assert cloud.calls.made == []

@@ -7,31 +7,37 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.dns_answer import Resolved, by_resolver
-from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN, Check, all_of
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, Role, Site
-from denodo_ha.deployed.failover.sides import Side, Sides, Targets
+from denodo_ha.deployed.failover.health_checks import (
+    HEALTHY,
+    UNHEALTHY,
+    UNKNOWN,
+    Route53Check,
+    combined_state,
+)
+from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import GroupCount, Side, Sides
 
-SITE = Site(
+SITE = FailoverLocation(
     environment="prod",
     endpoint="denodo.example.com",
     zone_id="Z1",
     account="111122223333",
     region="eu-central-1",
     clusters={
-        PRIMARY: Place("one", "prod-one", "111122223333", "eu-west-1"),
-        SECONDARY: Place("two", "prod-two", "111122223333", "eu-central-1"),
+        PRIMARY: StackLocation("one", "prod-one", "111122223333", "eu-west-1"),
+        SECONDARY: StackLocation("two", "prod-two", "111122223333", "eu-central-1"),
     },
 )
 
 
-def check(kind: str, state: str, *children: Check) -> Check:
-    return Check(f"{kind}-id", kind, state, f"{kind} says so", children)
+def check(kind: str, state: str, *children: Route53Check) -> Route53Check:
+    return Route53Check(f"{kind}-id", kind, state, f"{kind} says so", children)
 
 
-def side(role: Role, check: Check | None = None, **changes: Any) -> Side:
+def side(role: Role, check: Route53Check | None = None, **changes: Any) -> Side:
     plain: dict[str, Any] = {
         "role": role,
         "cluster": SITE.clusters[role].name,
@@ -73,9 +79,9 @@ def test_the_primary_counts_with_the_switch_and_is_well_without(
     automatic: str, switch: str
 ) -> None:
     children = check("alarm", automatic), check("switch", switch)
-    both = check("calculated", all_of((automatic, switch)), *children)
+    both = check("calculated", combined_state((automatic, switch)), *children)
     found = side(PRIMARY, both)
-    assert found.counts_as == all_of((automatic, switch))
+    assert found.counts_as == combined_state((automatic, switch))
     assert found.state == automatic
     sides = Sides(found, side(SECONDARY))
     assert sides.switched_to == {HEALTHY: PRIMARY, UNHEALTHY: SECONDARY}.get(switch)
@@ -83,8 +89,8 @@ def test_the_primary_counts_with_the_switch_and_is_well_without(
 
 def test_an_alias_is_as_well_as_each_of_its_groups() -> None:
     jdbc, auxiliary = (
-        Targets("jdbc", shared=True, healthy=1, all=2),
-        Targets("node1", shared=False, healthy=0, all=1),
+        GroupCount("jdbc", shared=True, healthy=1, all=2),
+        GroupCount("node1", shared=False, healthy=0, all=1),
     )
     switch = check("switch", HEALTHY)
     assert side(PRIMARY, switch, alias=True, targets=(jdbc,)).counts_as == HEALTHY
@@ -95,8 +101,8 @@ def test_an_alias_is_as_well_as_each_of_its_groups() -> None:
 
 
 def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
-    front = Targets("web's balancer", shared=False, healthy=1, all=1, alb="web")
-    nodes = Targets("web", shared=True, healthy=0, all=2, attached=False)
+    front = GroupCount("web's balancer", shared=False, healthy=1, all=1, alb="web")
+    nodes = GroupCount("web", shared=True, healthy=0, all=2, attached=False)
     switch = check("switch", HEALTHY)
     found = side(PRIMARY, switch, alias=True, targets=(front, nodes))
     assert (found.counts_as, found.state) == (HEALTHY, HEALTHY)
@@ -108,7 +114,7 @@ def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
 
 
 def test_where_nothing_looks_the_targets_tell_people() -> None:
-    dead = (Targets("jdbc", shared=True, healthy=0, all=2),)
+    dead = (GroupCount("jdbc", shared=True, healthy=0, all=2),)
     found = side(PRIMARY, check("switch", HEALTHY), targets=dead)
     assert (found.checked, found.state, found.counts_as) == (False, UNHEALTHY, HEALTHY)
     assert side(SECONDARY).state == UNKNOWN

@@ -9,11 +9,11 @@ import pytest
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import Lock
-from denodo_ha.cli.errors import Expired, Failed, Interrupted, Refused, Throttled
+from denodo_ha.cli.errors import ExpiredCredentials, Failed, Interrupted, Refused, Throttled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator, node_agent
-from denodo_ha.deployed.rotation.drain_tag import Mark
-from denodo_ha.rollout.state_roll import Rolling
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.rollout.state_roll import StateRoll
 from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
@@ -35,10 +35,12 @@ def agents(cloud: Cloud) -> Agents:
     return Agents(cloud, CLUSTER)
 
 
-def rolling(cloud: Cloud, **arguments: int) -> Rolling:
+def rolling(cloud: Cloud, **arguments: int) -> StateRoll:
     aws = Aws(attempts=1)
-    site = environment_locator.find(aws, config="active-active", environment=None, regions=None)
-    return Rolling(
+    site = environment_locator.locate_environment(
+        aws, config="active-active", environment=None, regions=None
+    )
+    return StateRoll(
         aws,
         site.environment,
         site.cluster(CLUSTER),
@@ -135,7 +137,7 @@ def test_an_operators_drain_is_left_alone(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.take_out(CLUSTER, "node2")
     region, id_ = cloud.stack(CLUSTER).region, cloud.nodes(CLUSTER)["node2"]
-    text = Mark.now(cloud.clock, why="promotion", who="ann").text
+    text = DrainTag.now(cloud.clock, why="promotion", who="ann").text
     cloud.client("ec2", region).create_tags(
         Resources=[id_], Tags=[{"Key": "denodo:drained", "Value": text}]
     )
@@ -220,7 +222,7 @@ def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> No
 def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.expire("RegisterTargets", on=1)
-    with pytest.raises(Expired, match=r"node1 is marked, and not back.*run it again"):
+    with pytest.raises(ExpiredCredentials, match=r"node1 is marked, and not back.*run it again"):
         rolling(cloud).roll()
     rolling(cloud).roll()
     all_is_well(cloud, agents)

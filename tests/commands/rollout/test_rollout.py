@@ -12,7 +12,7 @@ from denodo_ha.cli.errors import Failed, Interrupted, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.environment.loading.loader import load
-from denodo_ha.rollout.machine_rollout import RollingOut
+from denodo_ha.rollout.machine_rollout import MachineRollout
 from tests.commands.account.agents import Agents
 from tests.commands.account.cdk_stand_in import FakeCdk
 from tests.commands.account.cloud import Cloud
@@ -41,10 +41,12 @@ class Site:
     def ask_for(self, old: str, new: str) -> None:
         self.file.write_text(self.file.read_text().replace(old, new))
 
-    def rolling(self, minimum: int | None = None) -> RollingOut:
+    def rolling(self, minimum: int | None = None) -> MachineRollout:
         aws = Aws(attempts=1)
-        site = environment_locator.find(aws, config=str(self.file), environment=None, regions=None)
-        return RollingOut(
+        site = environment_locator.locate_environment(
+            aws, config=str(self.file), environment=None, regions=None
+        )
+        return MachineRollout(
             aws,
             site.cluster(CLUSTER),
             file=self.file,

@@ -9,7 +9,7 @@ from typer.testing import Result
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.environment_locator import Place
+from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.status import command, dns, reader
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
@@ -59,7 +59,9 @@ def test_a_group_that_was_deleted_meanwhile(cloud: Cloud, denodo_ha: Run) -> Non
 def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     cloud = clouds("active-passive", "active")
     stack = cloud.stack("active")
-    places = [Place(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)]
+    places = [
+        StackLocation(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)
+    ]
     known = reader.raw(Aws(attempts=1), places)
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.read) == 50

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.errors import Expired
-from denodo_ha.deployed.node_agent import Ended
+from denodo_ha.cli.errors import ExpiredCredentials
+from denodo_ha.deployed.node_agent import CommandResult
 from denodo_ha.status import haproxy_query, verdict
 from denodo_ha.status.haproxy_query import Fleet
 from denodo_ha.status.haproxy_verdict import notes
@@ -255,7 +255,7 @@ SAID = {
 
 @pytest.mark.parametrize("code", [exit_codes.DONE, exit_codes.NO, exit_codes.DOWN])
 def test_an_answer_is_read_whatever_it_says(code: int) -> None:
-    found = haproxy_query.of(FIRST, Ended(code, "", json.dumps(SAID), ""))
+    found = haproxy_query.of(FIRST, CommandResult(code, "", json.dumps(SAID), ""))
     assert found == Proxy(
         FIRST,
         (
@@ -270,7 +270,7 @@ def test_an_answer_is_read_whatever_it_says(code: int) -> None:
 
 def test_an_answer_that_is_none() -> None:
     def of(code: int, output: str = "", error: str = "") -> Proxy:
-        return haproxy_query.of(FIRST, Ended(code, "DeliveryTimedOut", output, error))
+        return haproxy_query.of(FIRST, CommandResult(code, "DeliveryTimedOut", output, error))
 
     assert of(-1).unasked == "the command did not run (DeliveryTimedOut)"
     assert of(4, error="haproxy: no HAProxy answers").problem == "no HAProxy answers"
@@ -306,8 +306,8 @@ def test_each_is_asked_by_itself_and_hides_no_other() -> None:
     hosts.ends["status", SECOND] = (4, "no HAProxy answers")
     one, two = asked(hosts)["main"].proxies
     assert (one.answered, two.problem) == (True, "no HAProxy answers")
-    hosts.fault = Expired("they are over")
-    with pytest.raises(Expired):
+    hosts.fault = ExpiredCredentials("they are over")
+    with pytest.raises(ExpiredCredentials):
         asked(hosts)
 
 

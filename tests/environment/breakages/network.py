@@ -98,7 +98,7 @@ def region_without_its_zones(data: Data) -> Paths:
 
 BREAKAGES: tuple[Breakage, ...] = (
     Put((*NETWORK, "node_zone"), {"id": "1", "name": "example.com"}, (*NETWORK, "node_zone_vpcs")),
-    Put((*NETWORK, "node_zone"), "example.com"),
+    Put((*NETWORK, "node_zone"), "example.com", (*NETWORK, "node_zone_vpcs")),
     Put((*NETWORK, "node_zone_vpcs"), ["vpc"]),
     Put(NETWORK, "10.0.0.0/16"),
     Put((*NETWORK, "zones"), {}),
