@@ -1,5 +1,6 @@
 """Hypothesis strategies: configurations of every shape that deploys, valid by construction."""
 
+import json
 from ipaddress import IPv4Network
 
 from hypothesis import strategies as st
