@@ -1,34 +1,42 @@
-# One verb a job; `make` lists them. Every verb sets up first what it needs.
+# The jobs of this clone; `make` lists them. Each sets up first what it needs.
 
-# What `make synth`, `make drill`, `make diff` and `make bench` work on: a path, or a bare name for
-# config/NAME.yaml, else config/examples/NAME.yaml.
+# The configuration of `make synth`, `make drill`, `make diff`, `make bench` and `make local`:
+# a path, or a bare name for config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
-# The port of the local AWS; 0 is a free one.
+# The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0
 # The git revision that `make diff` compares the working tree with.
 BASE ?= main
 # More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
 
-# How many tests run at once; 0 runs them in one process, for a debugger.
+# The number of tests that run at the same time; 0 runs them in one process, for a debugger.
 JOBS ?= auto
 
 python := .venv/bin/python
 typed := app.py denodo_ha hosts stacks tools tests
+pytest = $(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile --no-loadscope-reorder
+# The fast tests: those without servers, Java, or a local AWS.
+quick := tests/environment tests/stacks/test_examples.py tests/drill tests/test_imports.py \
+	tests/commands/cli tests/commands/aws tests/commands/deployed
 
-# For what runs beside tools/app, which sets the same: see there.
+# For programs that run without tools/app, which sets the same variables.
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup local local-down local-env test snapshots reference lint format synth drill diff bench lock clean
+.PHONY: help setup dev local local-down local-env test test-long quick snapshots reference lint \
+	format synth drill diff bench lock clean
 
 help: ## list these verbs
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 
-setup: ## make .venv and node_modules from the lock files; nothing to do when they are current
+setup: ## make .venv and node_modules from the lock files; does nothing when they are current
 	@tools/setup
 
-local: setup ## deploy CONFIG to an AWS of this machine, and show what came of it (LOCAL_PORT=…)
+dev: ## setup, and what the tests and linters need
+	@tools/setup dev
+
+local: setup ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws up --config '$(CONFIG)' --port '$(LOCAL_PORT)'
 
@@ -38,51 +46,62 @@ local-down: setup ## destroy what `make local` deployed, and stop its server
 local-env: setup ## print the lines that send a shell to the local AWS
 	@$(python) -m tools.local_aws env --config '$(CONFIG)'
 
-test: setup ## run every test (ARGS='-k NAME' for some)
+test: dev ## run the tests (ARGS='-k NAME' for some)
 	@tools/local_aws/setup
-	@$(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(pytest) -m 'not long' $(ARGS)
 
-snapshots: setup ## accept the templates as they are now, after reading `make diff`
+test-long: dev ## run the long tests
+	@tools/local_aws/setup
+	@$(pytest) -m long $(ARGS)
+
+quick: dev ## check format, rules, types, and run the fast tests (under a minute)
+	@$(python) -m ruff format --check --quiet .
+	@$(python) -m ruff check --quiet .
+	@$(python) -m mypy --no-error-summary $(typed)
+	@$(pytest) -q $(quick) $(ARGS)
+
+snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
 reference: setup ## write config/schema.json and docs/configuration.md from the model
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
 
-lint: setup ## check form, rules and types
+lint: dev ## check format, rules and types
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy $(typed)
 
-format: setup ## rewrite the code in its form, and mend what ruff can
+format: dev ## format the code, and fix what ruff can fix
 	@$(python) -m ruff check --fix-only --quiet .
 	@$(python) -m ruff format .
 
 synth: setup ## write the templates of CONFIG to cdk.out, without any AWS account
 	@tools/cdk-offline synth --quiet -c config='$(CONFIG)'
 
-drill: setup ## show what every single failure of CONFIG would do (ARGS='--format json', …)
+drill: setup ## show the effect of every single failure of CONFIG (ARGS='--format json', …)
 	@tools/cdk-offline synth --quiet -c config='$(CONFIG)'
 	@$(python) -m denodo_ha drill cdk.out $(ARGS)
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) tools/diff.py --base '$(BASE)' --config '$(CONFIG)'
 
-bench: setup ## measure the synth of CONFIG beside a minimal CDK app, and HAProxy's file beside the article's
+bench: dev ## measure the synth of CONFIG beside a minimal CDK app, and our HAProxy file beside the article's
 	@$(python) -m tools.bench.synth --config '$(CONFIG)' $(ARGS)
 	@echo
 	@$(python) -m tools.bench.haproxy
 
-lock: setup ## bring the lock files up to pyproject.toml and package.json (ARGS=--upgrade: to the newest)
-	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev \
-		--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS) \
+compile = $(python) -m uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS)
+lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--upgrade: to the newest)
+	@$(compile) --extra cdk --extra dev --output-file requirements-dev.lock pyproject.toml
+	@$(compile) --extra cdk --constraint requirements-dev.lock \
 		--output-file requirements.lock pyproject.toml
-	@$(python) -m uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-emit-index-url --no-cache $(ARGS) \
-		--output-file tools/local_aws/requirements.lock tools/local_aws/requirements.in
+	@$(compile) --output-file tools/local_aws/requirements.lock tools/local_aws/requirements.in
 	@.venv/node .venv/npm-cli.js install --package-lock-only --silent --cache .venv/npm-cache
 
-clean: ## remove all that these verbs made
+clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
-	@rm -rf .local .local.lock tools/local_aws/.venv .venv node_modules cdk.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .local .local.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.node_agent import DELIVERY_S, EVERY_S, HASTE_S, CommandResult
-from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, Haproxies, each, why
+from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, HaproxyFleet, each, why
 from denodo_ha.environment import names
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
@@ -34,7 +34,7 @@ def has_haproxy(cluster: Cluster) -> bool:
 
 
 @dataclass(frozen=True)
-class HaproxyInstances(Haproxies):
+class HaproxyInstances(HaproxyFleet):
     """The HAProxies of a cluster."""
 
     aws: Aws
@@ -113,7 +113,7 @@ class HaproxyInstances(Haproxies):
         force: bool = False,
         patience: float | None = None,
     ) -> dict[str, CommandResult]:
-        """Run an action of the document's; see `Haproxies`.
+        """Run an action of the document's; see `HaproxyFleet`.
 
         Args:
             ids: on which.
@@ -171,7 +171,7 @@ class HaproxyInstances(Haproxies):
         """The one with the fewest actions; what was deployed before there were two has one."""
         outputs = self.cluster.stack.outputs
         usual = outputs[names.HAPROXY_DOCUMENT]
-        return outputs.get(names.HAPROXY_ROTATION, usual) if action in _ROTATION else usual
+        return outputs.get(names.HAPROXY_ROTATION_DOCUMENT, usual) if action in _ROTATION else usual
 
 
 def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:

@@ -10,17 +10,17 @@ import typer
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration as loaded
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.environment.haproxy.config_file import Host, text
-from denodo_ha.environment.haproxy.systemd_unit import drop_in
+from denodo_ha.environment.haproxy.config_file import Host, render_config
+from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.haproxy import remote_hosts
 from denodo_ha.haproxy import render as haproxy_render
 from denodo_ha.haproxy.apply import apply
 from hosts.haproxy import commands, server_state_file
 from hosts.haproxy.draining import drain as take_out
 from hosts.haproxy.enabling import enable as bring_back
-from hosts.haproxy.errors import ProxyError
+from hosts.haproxy.errors import HaproxyError
 from hosts.haproxy.reloading import reload as load_anew
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 
 haproxy = typer.Typer(
     help="""HAProxy's file, and the HAProxy that runs on this machine.
@@ -35,7 +35,7 @@ haproxy = typer.Typer(
     no_args_is_help=True,
 )
 
-_USUAL = Place()
+_USUAL = LocalHaproxy()
 _WHERE = "Where HAProxy is"
 
 Run = Annotated[Path, typer.Option("--run", help="Folder of the sockets.", rich_help_panel=_WHERE)]
@@ -106,12 +106,17 @@ def render(
             raise typer.Exit(exit_codes.NO)
         typer.echo(f"{found} accepts the file", err=True)
         missing = [
-            one for one in haproxy_render.lacking(host) if one in text(environment, name, host)
+            one
+            for one in haproxy_render.lacking(host)
+            if one in render_config(environment, name, host)
         ]
         if missing:
             typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
     settings = environment.clusters[name].balancer.proxy
-    typer.echo(drop_in(settings, host) if systemd else text(environment, name, host), nl=False)
+    typer.echo(
+        render_drop_in(settings, host) if systemd else render_config(environment, name, host),
+        nl=False,
+    )
 
 
 @haproxy.command()
@@ -134,7 +139,7 @@ def drain(
 
     denodo-ha haproxy drain node1 --host lb1,lb2
     """
-    hosts = _hosts(host, user, Place(run, state))
+    hosts = _hosts(host, user, LocalHaproxy(run, state))
     if hosts is not None:
         if wait:
             hosts.drain(node, timeout=timeout, force=force)
@@ -143,7 +148,7 @@ def drain(
         return
     with _told():
         seconds = (timeout or commands.DRAIN_S) if wait else None
-        take_out(Place(run, state), node, typer.echo, seconds=seconds, force=force)
+        take_out(LocalHaproxy(run, state), node, typer.echo, seconds=seconds, force=force)
 
 
 @haproxy.command()
@@ -157,12 +162,12 @@ def enable(
     state: State = _USUAL.state,
 ) -> None:
     """Bring a node back, once it has passed its checks."""
-    hosts = _hosts(host, user, Place(run, state))
+    hosts = _hosts(host, user, LocalHaproxy(run, state))
     if hosts is not None:
         hosts.enable(node, timeout=timeout)
         return
     with _told():
-        bring_back(Place(run, state), node, typer.echo, seconds=timeout or commands.ENABLE_S)
+        bring_back(LocalHaproxy(run, state), node, typer.echo, seconds=timeout or commands.ENABLE_S)
 
 
 @haproxy.command()
@@ -176,15 +181,15 @@ def reload(
 ) -> None:
     """Validate a file, load it without a lost connection, and see that it serves."""
     with _told():
-        load_anew(Place(run, state, file, haproxy), new, typer.echo)
+        load_anew(LocalHaproxy(run, state, file, haproxy), new, typer.echo)
 
 
 @haproxy.command()
 def save(*, run: Run = _USUAL.run, state: State = _USUAL.state) -> None:
     """Keep who is drained over the next reload; every other command here does so itself."""
     with _told():
-        place = Place(run, state)
-        with place.alone():
+        place = LocalHaproxy(run, state)
+        with place.locked():
             server_state_file.save(place)
 
 
@@ -198,7 +203,7 @@ def status(
     """Show nodes, sessions and processes; the exit code says how it is."""
     with _told():
         as_json = form is options.TableFormat.json
-        code = commands.show_status(Place(run, state), as_json=as_json)
+        code = commands.show_status(LocalHaproxy(run, state), as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -213,7 +218,7 @@ def verify(
 ) -> None:
     """See whether HAProxy serves as it is configured, and would after a reload."""
     with _told():
-        place = Place(run, state, file, haproxy)
+        place = LocalHaproxy(run, state, file, haproxy)
         code = commands.show_findings(place, as_json=form is options.TableFormat.json)
     raise typer.Exit(code)
 
@@ -221,7 +226,7 @@ def verify(
 haproxy.command()(apply)
 
 
-def _hosts(host: str | None, user: str | None, place: Place) -> remote_hosts.Hosts | None:
+def _hosts(host: str | None, user: str | None, place: LocalHaproxy) -> remote_hosts.Hosts | None:
     """Other hosts than this, where some are named."""
     if host is not None:
         return remote_hosts.Hosts.named(host, user=user, tell=typer.echo, place=place)
@@ -242,7 +247,7 @@ def _told() -> Iterator[None]:
     """HAProxy's errors as this program's, with the same exit codes."""
     try:
         yield
-    except ProxyError as error:
+    except HaproxyError as error:
         raise _KINDS[error.code](str(error)) from error
     except KeyboardInterrupt:
         raise Interrupted("interrupted: `denodo-ha haproxy status` shows what stands") from None

@@ -18,9 +18,9 @@ from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
 from denodo_ha.deployed.node_agent import CommandResult
-from denodo_ha.deployed.rotation.haproxy_group import APPLY_S, DRAIN_S, ENABLE_S, Haproxies
+from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
 from denodo_ha.haproxy.ssh import Shells
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 
 FOLDER: Final = "/opt/denodo-ha"
 """Where the program is on a host (docs/haproxy.md)."""
@@ -33,7 +33,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
-class Hosts(Haproxies):
+class Hosts(HaproxyFleet):
     """HAProxies by their hosts' names.
 
     Attributes:
@@ -46,11 +46,11 @@ class Hosts(Haproxies):
     names: tuple[str, ...]
     user: str | None
     tell: Callable[[str], None]
-    place: Place = field(default_factory=Place)
+    place: LocalHaproxy = field(default_factory=LocalHaproxy)
 
     @classmethod
     def named(
-        cls, names: str, *, user: str | None, tell: Callable[[str], None], place: Place
+        cls, names: str, *, user: str | None, tell: Callable[[str], None], place: LocalHaproxy
     ) -> "Hosts":
         """The hosts of a list with commas.
 
@@ -128,7 +128,7 @@ class Hosts(Haproxies):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run the program on hosts; see `Haproxies`.
+        """Run the program on hosts; see `HaproxyFleet`.
 
         Raises:
             UsageError: the node's name is none.
@@ -153,7 +153,7 @@ class Hosts(Haproxies):
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
         """What a host's shell is given."""
-        usual, program = Place(), ["python3", "-m", "haproxy"]
+        usual, program = LocalHaproxy(), ["python3", "-m", "haproxy"]
         if self.place.run != usual.run:
             program += ["--run", str(self.place.run)]
         if self.place.state != usual.state:

@@ -13,7 +13,7 @@ from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredent
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.node_agent import CommandResult
-from denodo_ha.deployed.rotation.haproxy_group import why
+from denodo_ha.deployed.rotation.haproxy_fleet import why
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
 from hosts.haproxy.servers import AUXILIARY

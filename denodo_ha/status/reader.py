@@ -19,7 +19,7 @@ from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.status import haproxy_verdict, verdict
 from denodo_ha.status.haproxy_query import NOBODY, Fleet
@@ -244,7 +244,7 @@ def _node(
     shown = known.instances.get(node.instance_id)
     lost = cluster.location.region in known.lost
     said = answers.get((cluster.name, node.name), _UNASKED)
-    mark = Mark.of(shown.tags) if shown else None
+    mark = DrainTag.from_tags(shown.tags) if shown else None
     source, unready = before.ready(node.name, said)
     return Node(
         name=node.name,
@@ -258,5 +258,5 @@ def _node(
         source=source,
         unready=unready,
         unasked=said.unasked,
-        drained=Drained(mark.at, mark.who, mark.why, str(mark)) if mark else None,
+        drained=Drained(mark.since, mark.who, mark.why, str(mark)) if mark else None,
     )

@@ -47,7 +47,7 @@ def read(environment: Environment, through: str | None, host: str | None) -> Goa
         UsageError: it means nothing here.
     """
     clusters = tuple(sorted(environment.clusters))
-    pair = tuple(name for name, _ in failover_plan.pair(environment))
+    pair = tuple(name for name, _ in failover_plan.cluster_pair(environment))
     if through is None:
         if pair:
             return Goal(pair, by_failover=host is None)
@@ -94,7 +94,7 @@ def locate(
     """
     environment, balancers = loaded.environment, dict(given)
     failover = environment.failover
-    endpoint = failover_plan.endpoint(failover) if failover is not None else ""
+    endpoint = failover_plan.dns_name(failover) if failover is not None else ""
     asked: str | None = host
     lacking = [one for one in goal.clusters if one not in balancers]
     if host is None and goal.by_failover:
@@ -155,7 +155,7 @@ class Asked:
         Raises:
             AwsError: AWS does not answer, or there is no such instance.
         """
-        id_ = self._of(cluster).get(names.node_output(node), "")
+        id_ = self._of(cluster).get(names.node_id_output(node), "")
         aws, place = self._place(cluster)
         instance = instances.read_instances(aws, place.region, [id_]).get(id_)
         if instance is None or instance.state != "running":

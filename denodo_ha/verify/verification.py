@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denodo_ha.environment.derived import readiness
-from denodo_ha.environment.derived.topology import ports_of
+from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import Service
@@ -49,10 +49,10 @@ class VerifiedPort:
 
 def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
     """Return a service's protocol: the one of its readiness probe, or Flight."""
-    probe = readiness.probe(environment, name, service).kind
+    probe = readiness.service_probe(environment, name, service).kind
     if probe == "vdp":
         # From 8.0 on one connection carries everything, in a protocol that is not published.
-        return "rmi" if ports_of(environment).auxiliary else "tcp"
+        return "rmi" if version_ports(environment).auxiliary else "tcp"
     if probe == "tcp":
         is_flight = service.target_port == _FLIGHT_PORT
         return "flight" if is_flight else _PROTOCOL_BY_NAME.get(name, "tcp")
@@ -130,7 +130,7 @@ def _service_port(
 def _auxiliary_ports(
     environment: Environment, clusters: tuple[str, ...], node: str
 ) -> Iterator[VerifiedPort]:
-    if not ports_of(environment).auxiliary:
+    if not version_ports(environment).auxiliary:
         return
     for port, nodes in sorted(auxiliary_nodes(environment, clusters).items()):
         names = dict.fromkeys(path.partition("/")[2] for path in nodes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosts.denodo import files, lock, log, metadata_confirmation, secret_settings, shared_catalog
+from hosts.denodo import files, lock, log, metadata_confirmation, metadata_database, secret_settings
 from hosts.denodo.apply_plan import Plan, plan
 from hosts.denodo.change_journal import Journal
 from hosts.denodo.errors import DownError, NodeError, RolledBackError
@@ -28,7 +28,7 @@ def check(system: System, state: State) -> Plan:
     """What an apply would do, without doing anything."""
     if Journal(system).open:
         log.warning("an apply was interrupted; the next one undoes it first and starts over")
-    return plan(system, shared_catalog.startable(system, state), Record(system))
+    return plan(system, metadata_database.startable(system, state), Record(system))
 
 
 def apply(system: System, state: State, *, start: bool = True) -> None:
@@ -43,7 +43,7 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
         NodeError: of the kind that says what stands now.
     """
     with lock.held(system):
-        _Change(system, shared_catalog.startable(system, state), start=start).make()
+        _Change(system, metadata_database.startable(system, state), start=start).make()
 
 
 class _Change:
@@ -104,7 +104,7 @@ class _Change:
         except (NodeError, OSError) as reason:
             self._roll_back(reason, start=running)
         # Last: a change that is undone must put the catalog on the database again.
-        self._record.know_logins(shared_catalog.fingerprints(self._system, self._state))
+        self._record.know_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
 
     def _stop(self) -> None:
@@ -121,7 +121,7 @@ class _Change:
         tls = self._state.certificate and self._state.tls != (self._before and self._before.tls)
         if tls:
             touched.update(dict.fromkeys(secret_settings.touched_by_tls(self._state)))
-        if any(shared_catalog.reasons(self._system, self._state, self._record)):
+        if any(metadata_database.reasons(self._system, self._state, self._record)):
             touched.update(dict.fromkeys(secret_settings.touched_by_tls(self._state)))
         self._journal.keep(change, touched)
         if tls:
@@ -129,7 +129,7 @@ class _Change:
         todo = self._plan()
         for path, data in todo.files.items():
             files.replace(path, data, private=path in todo.private)
-        shared_catalog.regenerate(self._system, self._state, self._record)
+        metadata_database.regenerate(self._system, self._state, self._record)
 
     def _plan(self) -> Plan:
         return plan(self._system, self._state, self._record)

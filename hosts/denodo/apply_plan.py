@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.denodo import properties_file, secret_settings, shared_catalog
+from hosts.denodo import metadata_database, properties_file, secret_settings
 from hosts.denodo import settings as wanted
 from hosts.denodo.errors import ImageError
 
@@ -69,7 +69,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
     asked = (
         *wanted.settings(state),
         *secret_settings.token(system, state),
-        *shared_catalog.settings(system, state, record),
+        *metadata_database.settings(system, state, record),
     )
     for path, entries in _by_file(state, asked):
         before = _read(path)
@@ -89,7 +89,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
                 changes.append(f"{path}: {key}: {old} becomes {shown}")
         if edits:
             contents[path] = properties_file.edited(before, edits).encode(properties_file.ENCODING)
-    for path, data in shared_catalog.certificates(system, state):
+    for path, data in metadata_database.certificates(system, state):
         if not path.exists() or path.read_bytes() != data:
             contents[path] = data
             changes.append(f"{path}: other certificates of the shared database")
@@ -97,7 +97,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
     return Plan(
         files=contents,
         changes=tuple(changes),
-        reasons=(*_reasons(state, applied), *shared_catalog.reasons(system, state, record)),
+        reasons=(*_reasons(state, applied), *metadata_database.reasons(system, state, record)),
         private=frozenset(private),
         recorded=applied is not None and applied.hash == state.hash,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosts.denodo import aws, lock, log, metadata_confirmation, shared_catalog
+from hosts.denodo import aws, lock, log, metadata_confirmation, metadata_database
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import NodeError, SystemRefusedError
 from hosts.denodo.record import Record
@@ -52,7 +52,7 @@ def start(system: System, state: State) -> None:
         NodeError: they are not.
     """
     with lock.held(system):
-        state = shared_catalog.startable(system, state)
+        state = metadata_database.startable(system, state)
         deadline = time.monotonic() + state.start_seconds
         servers = Servers(system, state)
         servers.check()

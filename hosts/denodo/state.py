@@ -25,7 +25,7 @@ OLDEST = "7.0"
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """What no server reads."""
 
-_NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager")
+NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class State:
     @property
     def restart_hash(self) -> str:
         """Tells apart the states between which the servers must be restarted."""
-        return _hash({key: self.raw[key] for key in self.raw if key not in _NOT_RESTARTING})
+        return _hash({key: self.raw[key] for key in self.raw if key not in NOT_RESTARTING})
 
     @property
     def tls(self) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from hosts.haproxy import host, program_update, server_state_file
 from hosts.haproxy.cloud import Cloud
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
-from hosts.haproxy.errors import DONE, INTERRUPTED, NO, ProxyError
+from hosts.haproxy.errors import DONE, INTERRUPTED, NO, HaproxyError
 from hosts.haproxy.inspection import status, verify
 from hosts.haproxy.reloading import reload
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +36,10 @@ def start() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     options = _parser().parse_args(arguments)
-    place = Place(options.run, options.state, options.config, options.haproxy)
+    haproxy = LocalHaproxy(options.run, options.state, options.config, options.haproxy)
     try:
-        return _run(place, options)
-    except ProxyError as wrong:
+        return _run(haproxy, options)
+    except HaproxyError as wrong:
         sys.stderr.write(f"haproxy: {wrong}\n")
         return wrong.code
     except KeyboardInterrupt:
@@ -47,48 +47,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(place: Place, options: argparse.Namespace) -> int:
+def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
     if options.command == "drain":
         seconds = None if options.no_wait else options.timeout
-        drain(place, options.node, say, seconds=seconds, force=options.force)
+        drain(haproxy, options.node, say, seconds=seconds, force=options.force)
     elif options.command == "enable":
-        enable(place, options.node, say, seconds=options.timeout)
+        enable(haproxy, options.node, say, seconds=options.timeout)
     elif options.command == "reload":
-        reload(place, options.new, say)
+        reload(haproxy, options.new, say)
     elif options.command == "save":
-        with place.alone():
-            server_state_file.save(place)
+        with haproxy.locked():
+            server_state_file.save(haproxy)
     elif options.command == "status":
-        return show_status(place, as_json=options.format == "json")
+        return show_status(haproxy, as_json=options.format == "json")
     elif options.command == "verify":
-        return show_findings(place, as_json=options.format == "json")
+        return show_findings(haproxy, as_json=options.format == "json")
     else:
-        _by_parameter(place, options)
+        _by_parameter(haproxy, options)
     return DONE
 
 
-def _by_parameter(place: Place, options: argparse.Namespace) -> None:
+def _by_parameter(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
     """What a host does that our stacks made."""
     cloud = Cloud(options.parameter, options.region)
     if options.command == "take":
         if program_update.take(cloud, program_update.FOLDER):
             say("took another program")
     elif options.command == "apply":
-        host.apply(host.Host(place), cloud, say)
+        host.apply(host.Host(haproxy), cloud, say)
     else:
-        host.boot(host.Host(place), cloud, say)
+        host.boot(host.Host(haproxy), cloud, say)
 
 
-def show_status(place: Place, *, as_json: bool) -> int:
+def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
     """Print what there is; gives the exit code."""
-    found = status(place)
+    found = status(haproxy)
     say(json.dumps(found.data()) if as_json else "\n".join(found.lines()))
     return found.code
 
 
-def show_findings(place: Place, *, as_json: bool) -> int:
+def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
     """Print whether it is right; gives the exit code."""
-    found = list(verify(place))
+    found = list(verify(haproxy))
     if as_json:
         say(json.dumps([vars(one) for one in found]))
     else:
@@ -107,7 +107,7 @@ def _interrupted(_number: int, _frame: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = Place()
+    usual = LocalHaproxy()
     parser = argparse.ArgumentParser(prog="haproxy", description="Operate the HAProxy here.")
     parser.add_argument("--run", type=Path, default=usual.run, help="folder of the sockets")
     parser.add_argument("--state", type=Path, default=usual.state, help="the servers' state file")

@@ -19,8 +19,8 @@ from hosts.haproxy.workers import node_sessions, workers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hosts.haproxy.runtime_api import LocalHaproxy
     from hosts.haproxy.servers import Server
-    from hosts.haproxy.sockets import Place
 
 Tell = Callable[[str], None]
 
@@ -30,36 +30,38 @@ _QUIET_POLLS = 3
 _TOLD_S = 15.0
 
 
-def drain(place: Place, node: str, tell: Tell, *, seconds: float | None, force: bool) -> None:
+def drain(
+    haproxy: LocalHaproxy, node: str, tell: Tell, *, seconds: float | None, force: bool
+) -> None:
     """Take a node out; a node that is out already stays so.
 
     Args:
-        place: HAProxy.
+        haproxy: HAProxy.
         node: the node's name.
         tell: is told what is done.
         seconds: how long to wait for its sessions, None not to wait.
         force: also if nobody else serves.
 
     Raises:
-        Unusable: there is no such node.
+        UsageError: there is no such node.
         Refused: nobody else could serve; nothing was changed.
         Failed: it did not work, or sessions are left when the time is over.
     """
-    workers(place)  # who can't count the old workers' sessions must not begin
-    with place.alone():
-        every = servers(place)
+    workers(haproxy)  # who can't count the old workers' sessions must not begin
+    with haproxy.locked():
+        every = servers(haproxy)
         mine = [one for one in of_node(every, node) if not one.auxiliary]
         if not force:
             _refuse_the_last(every, mine)
         for one in mine:
             if not one.maint and not (one.draining and not one.http):
-                place.order(f"set server {one.id} state {'maint' if one.http else 'drain'}")
+                haproxy.execute(f"set server {one.id} state {'maint' if one.http else 'drain'}")
                 tell(f"{one.id}: {'maintenance' if one.http else 'no new sessions'}")
-        _expect(place, node, lambda one: one.maint if one.http else one.maint or one.draining)
-        server_state_file.save(place)
+        _expect(haproxy, node, lambda one: one.maint if one.http else one.maint or one.draining)
+        server_state_file.save(haproxy)
     if seconds is not None:
-        _wait(place, node, tell, seconds)
-        _finish(place, node, tell)
+        _wait(haproxy, node, tell, seconds)
+        _finish(haproxy, node, tell)
 
 
 def _refuse_the_last(every: Iterable[Server], mine: Iterable[Server]) -> None:
@@ -78,11 +80,11 @@ def _refuse_the_last(every: Iterable[Server], mine: Iterable[Server]) -> None:
         raise Refused(message)
 
 
-def _wait(place: Place, node: str, tell: Tell, seconds: float) -> None:
+def _wait(haproxy: LocalHaproxy, node: str, tell: Tell, seconds: float) -> None:
     """Wait until a node has had no session for some time."""
     end, quiet, told = time.monotonic() + seconds, 0, float("-inf")
     while True:
-        left = node_sessions(place, node)
+        left = node_sessions(haproxy, node)
         quiet = 0 if left else quiet + 1
         if quiet >= _QUIET_POLLS:
             return
@@ -99,24 +101,24 @@ def _wait(place: Place, node: str, tell: Tell, seconds: float) -> None:
         time.sleep(POLL_S)  # sessions end by themselves, and HAProxy tells nobody
 
 
-def _finish(place: Place, node: str, tell: Tell) -> None:
-    with place.alone():
-        mine = [one for one in of_node(servers(place), node) if not one.auxiliary]
+def _finish(haproxy: LocalHaproxy, node: str, tell: Tell) -> None:
+    with haproxy.locked():
+        mine = [one for one in of_node(servers(haproxy), node) if not one.auxiliary]
         back = [one.id for one in mine if not (one.maint or one.draining)]
         if back:
             message = f"somebody brought {', '.join(back)} back meanwhile: the node is not drained"
             raise Failed(message)
         for one in mine:
             if not one.maint:
-                place.order(f"set server {one.id} state maint")
-        _expect(place, node, lambda one: one.maint)
-        server_state_file.save(place)
+                haproxy.execute(f"set server {one.id} state maint")
+        _expect(haproxy, node, lambda one: one.maint)
+        server_state_file.save(haproxy)
     tell(f"{node}: drained, no session is left")
 
 
-def _expect(place: Place, node: str, right: Callable[[Server], bool]) -> None:
+def _expect(haproxy: LocalHaproxy, node: str, right: Callable[[Server], bool]) -> None:
     """See whether HAProxy did what it was told."""
-    mine = [one for one in of_node(servers(place), node) if not one.auxiliary]
+    mine = [one for one in of_node(servers(haproxy), node) if not one.auxiliary]
     wrong = [f"{one.id} is {one.state}" for one in mine if not right(one)]
     if wrong:
         message = f"HAProxy took the command and did not follow it: {', '.join(wrong)}"

@@ -17,25 +17,25 @@ from hosts.haproxy.servers import of_node, servers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hosts.haproxy.runtime_api import LocalHaproxy
     from hosts.haproxy.servers import Server
-    from hosts.haproxy.sockets import Place
 
 
-def enable(place: Place, node: str, tell: Tell, *, seconds: float) -> None:
+def enable(haproxy: LocalHaproxy, node: str, tell: Tell, *, seconds: float) -> None:
     """Bring a node back; services that serve already are left alone.
 
     Args:
-        place: HAProxy.
+        haproxy: HAProxy.
         node: the node's name.
         tell: is told what is done.
         seconds: how long to wait for the checks.
 
     Raises:
-        Unusable: there is no such node.
+        UsageError: there is no such node.
         Failed: a service did not pass its checks in time: it is out as before, the others serve.
     """
-    with place.alone():
-        mine = of_node(servers(place), node)
+    with haproxy.locked():
+        mine = of_node(servers(haproxy), node)
         out = {one.id: one for one in mine if (one.maint or one.draining) and not one.auxiliary}
         try:
             for one in out.values():
@@ -43,32 +43,34 @@ def enable(place: Place, node: str, tell: Tell, *, seconds: float) -> None:
                 if one.maint:
                     # In one go: what leaves maintenance is up until it is set down.
                     down = [f"set server {one.id} health down"] if one.checked else []
-                    place.order(f"set server {one.id} state drain", *down)
-            left = _ready(place, node, tell, seconds, set(out))
+                    haproxy.execute(f"set server {one.id} state drain", *down)
+            left = _ready(haproxy, node, tell, seconds, set(out))
         except BaseException:  # Ctrl-C too: no node stays halfway between out and in
-            _as_before(place, out.values())
+            _as_before(haproxy, out.values())
             raise
         if left:
-            failed = [one for one in of_node(servers(place), node) if one.id in left]
-            _as_before(place, [out[one.id] for one in failed])
-            server_state_file.save(place)
+            failed = [one for one in of_node(servers(haproxy), node) if one.id in left]
+            _as_before(haproxy, [out[one.id] for one in failed])
+            server_state_file.save(haproxy)
             listed = ", ".join(f"{one.id} ({one.told})" for one in failed)
             message = (
                 f"no passed check within {seconds:g} s: {listed}; "
                 f"{'it is' if len(failed) == 1 else 'they are'} out as before"
             )
             raise Failed(message)
-        server_state_file.save(place)
+        server_state_file.save(haproxy)
     tell(f"{node}: serves")
 
 
-def _ready(place: Place, node: str, tell: Tell, seconds: float, waiting: set[str]) -> set[str]:
+def _ready(
+    haproxy: LocalHaproxy, node: str, tell: Tell, seconds: float, waiting: set[str]
+) -> set[str]:
     """Make each server ready when it has passed a check; gives those that did not."""
     end = time.monotonic() + seconds
     while True:
-        for one in of_node(servers(place), node):
+        for one in of_node(servers(haproxy), node):
             if one.id in waiting and one.running and (one.passed or not one.checked):
-                place.order(f"set server {one.id} state ready")
+                haproxy.execute(f"set server {one.id} state ready")
                 tell(f"{one.id}: {'passed its checks, ' if one.checked else ''}ready")
                 waiting.discard(one.id)
         if not waiting or time.monotonic() > end:
@@ -76,9 +78,9 @@ def _ready(place: Place, node: str, tell: Tell, seconds: float, waiting: set[str
         time.sleep(POLL_S / 2)  # HAProxy tells nobody of a check: it is asked
 
 
-def _as_before(place: Place, before: Iterable[Server]) -> None:
+def _as_before(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
     """Put back what is not ready, as an operator had ordered it."""
-    ready = {one.id for one in servers(place) if not (one.maint or one.draining)}
+    ready = {one.id for one in servers(haproxy) if not (one.maint or one.draining)}
     for one in before:
         if one.id not in ready:
-            place.order(f"set server {one.id} state {'maint' if one.maint else 'drain'}")
+            haproxy.execute(f"set server {one.id} state {'maint' if one.maint else 'drain'}")

@@ -1,7 +1,7 @@
 """What can go wrong, each kind with the exit code that `denodo_ha.cli.exit_codes` has for it.
 
-ProxyError
-├── Unusable  2  the arguments name nothing that exists; nothing was changed
+HaproxyError
+├── UsageError  2  the arguments name nothing that exists; nothing was changed
 ├── Refused   3  it would do harm; nothing was changed
 └── Failed    4  it did not come out; the message says what stands
     └── NoAnswer  HAProxy is not there, or does not let this user in
@@ -17,7 +17,7 @@ DOWN = 5
 INTERRUPTED = 130
 
 
-class ProxyError(Exception):
+class HaproxyError(Exception):
     """An end with a reason for people.
 
     Attributes:
@@ -27,19 +27,19 @@ class ProxyError(Exception):
     code = 4
 
 
-class Unusable(ProxyError):
+class UsageError(HaproxyError):
     """The arguments name nothing that exists; nothing was changed."""
 
     code = 2
 
 
-class Refused(ProxyError):
+class Refused(HaproxyError):
     """It would do harm; nothing was changed."""
 
     code = 3
 
 
-class Failed(ProxyError):
+class Failed(HaproxyError):
     """It did not come out; the message says what stands."""
 
     code = 4

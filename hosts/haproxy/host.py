@@ -18,7 +18,7 @@ from hosts.haproxy import server_state_file
 from hosts.haproxy.draining import POLL_S, Tell
 from hosts.haproxy.errors import Failed, NoAnswer, Refused
 from hosts.haproxy.reloading import reload, validate
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Host:
     """Where things are; only tests have them elsewhere.
 
     Attributes:
-        place: HAProxy's own files.
+        haproxy: HAProxy's own files.
         tls: folder of the certificates, as the file names them.
         drop_in: the systemd drop-in.
         systemctl: the command, None where there is no systemd.
         settle: seconds from being usable until the host counts as up.
     """
 
-    place: Place = field(default_factory=Place)
+    haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
     tls: Path = Path("/etc/haproxy/tls")
     drop_in: Path = Path("/etc/systemd/system/haproxy.service.d/denodo.conf")
     systemctl: str | None = "systemctl"
@@ -92,13 +92,13 @@ def apply(host: Host, cloud: Cloud, tell: Tell) -> None:
         secrets = _secrets(host, cloud, wanted)
         _service(host, wanted)
         old = {path: _text(path) for path in secrets}
-        same = old == secrets and _text(host.place.config) == new.read_text(encoding="utf-8")
-        if same and workers(host.place).failed == 0:
+        same = old == secrets and _text(host.haproxy.config) == new.read_text(encoding="utf-8")
+        if same and workers(host.haproxy).failed == 0:
             tell("nothing has changed")
             return
         _put(secrets)
         try:
-            reload(host.place, new, tell)
+            reload(host.haproxy, new, tell)
         except BaseException:  # Ctrl-C too: the old file goes on to serve, with its secrets
             _put(old)
             raise
@@ -116,13 +116,13 @@ def boot(host: Host, cloud: Cloud, tell: Tell) -> None:
         new = Path(folder) / "haproxy.cfg"
         cloud.fetch(wanted.file, new)
         _put(_secrets(host, cloud, wanted))
-        wrong = validate(host.place.program, new)
+        wrong = validate(host.haproxy.program, new)
         if wrong:
             message = f"HAProxy does not accept its file:\n{wrong}"
             raise Refused(message)
-        host.place.state.parent.mkdir(parents=True, exist_ok=True)
-        host.place.config.parent.mkdir(parents=True, exist_ok=True)
-        server_state_file.write(host.place.config, new.read_text(encoding="utf-8"), _MODE)
+        host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
+        host.haproxy.config.parent.mkdir(parents=True, exist_ok=True)
+        server_state_file.write(host.haproxy.config, new.read_text(encoding="utf-8"), _MODE)
     _service(host, wanted)
     host.system("enable", "haproxy")
     host.system("restart", "haproxy")
@@ -163,7 +163,7 @@ def _service(host: Host, wanted: Wanted) -> None:
 def _wait_until_serving(host: Host, port: int, tell: Tell) -> None:
     """Wait for HAProxy, and a while for a node that it can use: there may be none yet."""
     end = time.monotonic() + _COME_UP_S
-    while _health(port) is None or not _has_worker(host.place):
+    while _health(port) is None or not _has_worker(host.haproxy):
         if time.monotonic() > end:
             message = f"HAProxy does not answer on port {port}: see `journalctl -u haproxy`"
             raise Failed(message)
@@ -178,9 +178,9 @@ def _wait_until_serving(host: Host, port: int, tell: Tell) -> None:
     tell("HAProxy serves")
 
 
-def _has_worker(place: Place) -> bool:
+def _has_worker(haproxy: LocalHaproxy) -> bool:
     try:
-        return workers(place).serving is not None
+        return workers(haproxy).serving is not None
     except NoAnswer:
         return False
 

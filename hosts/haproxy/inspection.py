@@ -15,8 +15,8 @@ from hosts.haproxy.workers import node_sessions, workers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from hosts.haproxy.runtime_api import LocalHaproxy
     from hosts.haproxy.servers import Server
-    from hosts.haproxy.sockets import Place
     from hosts.haproxy.workers import Workers
 
 
@@ -78,11 +78,11 @@ class Status:
             yield "The last reload did not come up: what runs is the file of before"
 
 
-def status(place: Place) -> Status:
+def status(haproxy: LocalHaproxy) -> Status:
     """What there is now."""
-    found = servers(place)
+    found = servers(haproxy)
     nodes = sorted({one.node for one in found})
-    return Status(found, {node: node_sessions(place, node) for node in nodes}, workers(place))
+    return Status(found, {node: node_sessions(haproxy, node) for node in nodes}, workers(haproxy))
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ class Finding:
     what: str
 
 
-def verify(place: Place) -> Iterator[Finding]:
+def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
     """Whether HAProxy serves as it is configured, and would after a reload."""
-    found = servers(place)
+    found = servers(haproxy)
     yield from _nodes([one for one in found if not one.auxiliary])
-    yield from _orders_kept(place, found)
-    yield from _processes(place)
-    yield from _file(place)
-    yield from _descriptors(place)
+    yield from _orders_kept(haproxy, found)
+    yield from _processes(haproxy)
+    yield from _file(haproxy)
+    yield from _descriptors(haproxy)
 
 
 def unserved(services: Iterable[Server]) -> list[str]:
@@ -125,8 +125,8 @@ def _nodes(services: list[Server]) -> Iterator[Finding]:
             yield Finding(right=False, what=f"{one.id} is {one.state}: {one.told or 'as ordered'}")
 
 
-def _orders_kept(place: Place, found: Iterable[Server]) -> Iterator[Finding]:
-    kept = server_state_file.kept(place)
+def _orders_kept(haproxy: LocalHaproxy, found: Iterable[Server]) -> Iterator[Finding]:
+    kept = server_state_file.kept(haproxy)
     lost = [
         one.id
         for one in found
@@ -140,8 +140,8 @@ def _orders_kept(place: Place, found: Iterable[Server]) -> Iterator[Finding]:
     )
 
 
-def _processes(place: Place) -> Iterator[Finding]:
-    now = workers(place)
+def _processes(haproxy: LocalHaproxy) -> Iterator[Finding]:
+    now = workers(haproxy)
     yield Finding(
         not now.failed,
         "the last reload did not come up: see `journalctl -u haproxy`, then `reload`"
@@ -149,28 +149,30 @@ def _processes(place: Place) -> Iterator[Finding]:
         else f"worker {now.serving} serves since the last reload",
     )
     # Whole seconds, and the file is written a moment before the worker starts.
-    stale = place.config.exists() and place.config.stat().st_mtime > time.time() - now.seconds + 2
+    stale = (
+        haproxy.config.exists() and haproxy.config.stat().st_mtime > time.time() - now.seconds + 2
+    )
     yield Finding(
         not stale,
-        f"{place.config} is newer than what runs: run `reload`"
+        f"{haproxy.config} is newer than what runs: run `reload`"
         if stale
-        else f"{place.config} is what runs",
+        else f"{haproxy.config} is what runs",
     )
 
 
-def _file(place: Place) -> Iterator[Finding]:
-    wrong = validate(place.program, place.config)
+def _file(haproxy: LocalHaproxy) -> Iterator[Finding]:
+    wrong = validate(haproxy.program, haproxy.config)
     yield Finding(
         not wrong,
-        f"HAProxy would not start with {place.config}:\n{wrong}"
+        f"HAProxy would not start with {haproxy.config}:\n{wrong}"
         if wrong
-        else f"{place.config} is valid",
+        else f"{haproxy.config} is valid",
     )
 
 
-def _descriptors(place: Place) -> Iterator[Finding]:
+def _descriptors(haproxy: LocalHaproxy) -> Iterator[Finding]:
     known = dict(
-        line.split(": ", 1) for line in place.ask("show info").splitlines() if ": " in line
+        line.split(": ", 1) for line in haproxy.query("show info").splitlines() if ": " in line
     )
     limit, wanted = int(known["Ulimit-n"]), 2 * int(known["Maxconn"])
     yield Finding(

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from hosts.haproxy import server_state_file
 from hosts.haproxy.draining import POLL_S, Tell
-from hosts.haproxy.errors import Failed, NoAnswer, Refused, Unusable
+from hosts.haproxy.errors import Failed, NoAnswer, Refused, UsageError
 from hosts.haproxy.servers import servers
 from hosts.haproxy.workers import Workers, workers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hosts.haproxy.sockets import Place
+    from hosts.haproxy.runtime_api import LocalHaproxy
 
 _VALIDATE_S = 60
 _COME_UP_S = 60
@@ -42,11 +42,11 @@ def validate(program: str, file: Path) -> str:
     """What HAProxy says against a file, warnings included; empty when it is right.
 
     Raises:
-        Unusable: there is no such program.
+        UsageError: there is no such program.
     """
     if shutil.which(program) is None:
         message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
-        raise Unusable(message)
+        raise UsageError(message)
     with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as copy:
         content = _STATE.sub("# \\g<0>", file.read_text(encoding="utf-8"))
         copy.write(_LOOKED_UP.sub("init-addr none", content))
@@ -66,42 +66,42 @@ def validate(program: str, file: Path) -> str:
     return "" if done.returncode == 0 else said[-_SHOWN:] or f"it ended with {done.returncode}"
 
 
-def reload(place: Place, new: Path | None, tell: Tell) -> None:
+def reload(haproxy: LocalHaproxy, new: Path | None, tell: Tell) -> None:
     """Have a new worker serve, with a new file or the one that is there.
 
     Args:
-        place: HAProxy.
+        haproxy: HAProxy.
         new: the file to put in place of the configuration, None to load that again.
         tell: is told what is done.
 
     Raises:
-        Unusable: there is no such file.
+        UsageError: there is no such file.
         Refused: HAProxy does not accept the file; nothing was changed.
         Failed: it did not come up; the old worker serves, and the old file is back.
     """
     if new is not None and not new.is_file():
         message = f"there is no file {new}"
-        raise Unusable(message)
-    wrong = validate(place.program, new or place.config)
+        raise UsageError(message)
+    wrong = validate(haproxy.program, new or haproxy.config)
     if wrong:
-        message = f"HAProxy does not accept {new or place.config}; nothing was changed:\n{wrong}"
+        message = f"HAProxy does not accept {new or haproxy.config}; nothing was changed:\n{wrong}"
         raise Refused(message)
-    with place.alone():
+    with haproxy.locked():
         if new is not None:
-            _free(place.config, new)
-        before, orders = workers(place), _orders(place)
-        server_state_file.save(place)
-        old = _put(place, new) if new is not None else None
-        said = _told_to_reload(place)
-        now = _come_up(place, before)
+            _free(haproxy.config, new)
+        before, orders = workers(haproxy), _orders(haproxy)
+        server_state_file.save(haproxy)
+        old = _put(haproxy, new) if new is not None else None
+        said = _told_to_reload(haproxy)
+        now = _come_up(haproxy, before)
         if now is None:
             if old is not None:
-                server_state_file.write(place.config, old, _MODE)
-            raise Failed(_why_not(place, before, said, restored=old is not None))
+                server_state_file.write(haproxy.config, old, _MODE)
+            raise Failed(_why_not(haproxy, before, said, restored=old is not None))
         tell(f"worker {now.serving} serves, in place of {before.serving}")
         if now.old:
             tell(f"sessions from before go on in {', '.join(map(str, now.old))}")
-        forgotten = _forgotten(orders, _orders(place))
+        forgotten = _forgotten(orders, _orders(haproxy))
         if forgotten:
             message = f"the new worker serves, and forgot what was ordered of {forgotten}"
             raise Failed(message)
@@ -127,36 +127,36 @@ def _free(old: Path, new: Path) -> None:
                 raise Refused(message) from None
 
 
-def _put(place: Place, new: Path) -> str:
+def _put(haproxy: LocalHaproxy, new: Path) -> str:
     """Replace the configuration; gives the old one."""
     try:
-        old = place.config.read_text(encoding="utf-8")
-        server_state_file.write(place.config, new.read_text(encoding="utf-8"), _MODE)
+        old = haproxy.config.read_text(encoding="utf-8")
+        server_state_file.write(haproxy.config, new.read_text(encoding="utf-8"), _MODE)
     except OSError as wrong:
-        message = f"{place.config} cannot be replaced ({wrong.strerror}); nothing was changed"
+        message = f"{haproxy.config} cannot be replaced ({wrong.strerror}); nothing was changed"
         raise Refused(message) from wrong
     return old
 
 
-def _told_to_reload(place: Place) -> str:
+def _told_to_reload(haproxy: LocalHaproxy) -> str:
     """Order the reload; what the master says of it, where its version says anything."""
     try:
-        return place.ask_master("reload").strip()
+        return haproxy.query_master("reload").strip()
     except NoAnswer:
         # Before 2.7 the master starts itself anew and answers nothing.
         return ""
 
 
-def _come_up(place: Place, before: Workers) -> Workers | None:
+def _come_up(haproxy: LocalHaproxy, before: Workers) -> Workers | None:
     """The processes once a new worker serves, None if it does not."""
     end = time.monotonic() + _COME_UP_S
     while time.monotonic() < end:
         try:
-            now = workers(place)
+            now = workers(haproxy)
             if now.failed > 0:
                 return None
             if now.serving not in (None, before.serving):
-                place.ask("show info")
+                haproxy.query("show info")
                 return now
         except NoAnswer:
             pass
@@ -164,22 +164,23 @@ def _come_up(place: Place, before: Workers) -> Workers | None:
     return None
 
 
-def _why_not(place: Place, before: Workers, said: str, *, restored: bool) -> str:
-    still = workers(place).serving == before.serving
+def _why_not(haproxy: LocalHaproxy, before: Workers, said: str, *, restored: bool) -> str:
+    still = workers(haproxy).serving == before.serving
     stands = (
         f"worker {before.serving} goes on to serve"
         if still
         else f"and worker {before.serving} is gone: see `systemctl status haproxy` at once"
     )
-    file = f"; {place.config} is again what it was" if restored else ""
+    file = f"; {haproxy.config} is again what it was" if restored else ""
     told = "\n".join(line for line in said.splitlines() if "ALERT" in line or "WARN" in line)
     return f"the new worker did not come up, {stands}{file}\n{told[-_SHOWN:]}".rstrip()
 
 
-def _orders(place: Place) -> dict[str, str]:
+def _orders(haproxy: LocalHaproxy) -> dict[str, str]:
     """What is ordered of each server."""
     return {
-        one.id: "maint" if one.maint else "drain" if one.draining else "" for one in servers(place)
+        one.id: "maint" if one.maint else "drain" if one.draining else ""
+        for one in servers(haproxy)
     }
 
 

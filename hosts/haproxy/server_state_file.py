@@ -11,37 +11,37 @@ from hosts.haproxy.errors import Failed
 from hosts.haproxy.servers import states
 
 if TYPE_CHECKING:
-    from hosts.haproxy.sockets import Place
+    from hosts.haproxy.runtime_api import LocalHaproxy
 
 _MODE = 0o644
 
 
-def save(place: Place) -> None:
+def save(haproxy: LocalHaproxy) -> None:
     """Write every server's state as it is now.
 
     Raises:
         Failed: it cannot be written.
     """
-    answer = place.ask("show servers state")
+    answer = haproxy.query("show servers state")
     states(answer)  # nothing else is written over what is there
     try:
-        write(place.state, answer, _MODE)
+        write(haproxy.state, answer, _MODE)
     except OSError as wrong:
         message = (
-            f"{place.state} cannot be written ({wrong.strerror}): the next reload would forget who "
-            "is drained; be root, and see whether the disk is full"
+            f"{haproxy.state} cannot be written ({wrong.strerror}): the next reload would forget "
+            "which nodes are drained; run this as root, and check that the disk is not full"
         )
         raise Failed(message) from wrong
 
 
-def kept(place: Place) -> dict[str, int]:
+def kept(haproxy: LocalHaproxy) -> dict[str, int]:
     """What a reload would restore: the operators' orders by `backend/node`."""
     try:
-        text = place.state.read_text(encoding="utf-8")
+        text = haproxy.state.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except OSError as wrong:
-        message = f"{place.state} cannot be read: {wrong.strerror}"
+        message = f"{haproxy.state} cannot be read: {wrong.strerror}"
         raise Failed(message) from wrong
     return {
         f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"]) for row in states(text)

@@ -6,12 +6,12 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.haproxy.errors import Failed, Unusable
+from hosts.haproxy.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hosts.haproxy.sockets import Place
+    from hosts.haproxy.runtime_api import LocalHaproxy
 
 AUXILIARY = "auxiliary."
 """Begins the name of a backend for one node's auxiliary port (`haproxy.routes`)."""
@@ -83,11 +83,11 @@ class Server:
         return "up" if self.running else "down"
 
 
-def servers(place: Place) -> tuple[Server, ...]:
+def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     """Every server, by backend and node."""
-    statistics = {(row["pxname"], row["svname"]): row for row in rows(place.ask("show stat"))}
+    statistics = {(row["pxname"], row["svname"]): row for row in rows(haproxy.query("show stat"))}
     found = []
-    for state in states(place.ask("show servers state")):
+    for state in states(haproxy.query("show servers state")):
         known = statistics.get((state["be_name"], state["srv_name"]), {})
         found.append(_server(state, known))
     return tuple(sorted(found, key=lambda one: (one.auxiliary, one.backend, one.node)))
@@ -97,14 +97,14 @@ def of_node(every: Iterable[Server], node: str) -> tuple[Server, ...]:
     """A node's servers.
 
     Raises:
-        Unusable: there is no such node.
+        UsageError: there is no such node.
     """
     every = tuple(every)
     found = tuple(one for one in every if one.node == node)
     if not found:
         known = ", ".join(sorted({one.node for one in every}))
         message = f"HAProxy has no node {node}; it has {known}"
-        raise Unusable(message)
+        raise UsageError(message)
     return found
 
 

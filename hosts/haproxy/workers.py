@@ -15,7 +15,7 @@ from hosts.haproxy.errors import Failed, NoAnswer
 from hosts.haproxy.servers import rows, sessions
 
 if TYPE_CHECKING:
-    from hosts.haproxy.sockets import Place
+    from hosts.haproxy.runtime_api import LocalHaproxy
 
 _ROW = re.compile(
     r"^(\d+)\s+(master|worker)\s+(\d+)(?: \[failed: (\d+)\])?\s+(\d+)d(\d+)h(\d+)m(\d+)s"
@@ -39,13 +39,13 @@ class Workers:
     seconds: int
 
 
-def workers(place: Place) -> Workers:
+def workers(haproxy: LocalHaproxy) -> Workers:
     """The processes, by the master.
 
     Raises:
         NoAnswer: there is no master to ask.
     """
-    answer = place.ask_master("show proc")
+    answer = haproxy.query_master("show proc")
     serving: int | None = None
     old, failed, seconds, section = [], 0, 0, ""
     for line in answer.splitlines():
@@ -66,19 +66,19 @@ def workers(place: Place) -> Workers:
     return Workers(serving, tuple(old), failed, seconds)
 
 
-def node_sessions(place: Place, node: str) -> dict[str, int]:
+def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
     """Sessions of a node by backend, those of old workers included."""
-    counted = Counter(sessions(rows(place.ask("show stat")), node))
-    for process in workers(place).old:
-        counted.update(_of_old(place, process, node))
+    counted = Counter(sessions(rows(haproxy.query("show stat")), node))
+    for process in workers(haproxy).old:
+        counted.update(_of_old(haproxy, process, node))
     return dict(counted)
 
 
-def _of_old(place: Place, process: int, node: str) -> dict[str, int]:
+def _of_old(haproxy: LocalHaproxy, process: int, node: str) -> dict[str, int]:
     try:
-        return sessions(rows(place.ask_master(f"@!{process} show stat")), node)
+        return sessions(rows(haproxy.query_master(f"@!{process} show stat")), node)
     except (NoAnswer, Failed):
-        if process in workers(place).old:
+        if process in workers(haproxy).old:
             raise
         # Its last session ended meanwhile.
         return {}

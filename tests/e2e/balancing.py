@@ -109,7 +109,7 @@ class Balancing:
     @property
     def servers(self) -> tuple[Server, ...]:
         """Its nodes in its services, as it says now; auxiliary ports left out."""
-        return tuple(one for one in servers(self.proxy.place) if not one.auxiliary)
+        return tuple(one for one in servers(self.proxy.haproxy) if not one.auxiliary)
 
     def states(self, node: str) -> set[str]:
         """The states of a node in its services."""

@@ -16,8 +16,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import haproxy_instances, node_agent
-from denodo_ha.deployed.rotation import target_rotation
-from denodo_ha.drain import draining
+from denodo_ha.deployed.rotation import rotation
 from denodo_ha.rollout import rollout_command
 from hosts.denodo import readiness_endpoint
 from hosts.haproxy import draining as host_draining
@@ -39,9 +38,7 @@ SERVICES = ("jdbc", "odbc", "web")
 
 Run = Callable[..., Result]
 
-HURRY = [
-    (module, "EVERY_S") for module in (node_agent, draining, haproxy_instances, target_rotation)
-]
+HURRY = [(module, "EVERY_S") for module in (node_agent, haproxy_instances, rotation)]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
 """What waits for AWS's seconds, which are short here."""
 
@@ -160,7 +157,7 @@ def run(
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     for module, name in HURRY:
         monkeypatch.setattr(module, name, 0.1)
@@ -225,7 +222,7 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
 
 def test_haproxies_that_disagree_are_told(run: Run, fronts: tuple[Balancing, ...]) -> None:
     first, second = fronts
-    place = second.proxy.place
+    place = second.proxy.haproxy
     host_draining.drain(place, "node1", lambda _line: None, seconds=None, force=False)
     _, active = status(run)
     (problem,) = active["problems"]
@@ -253,7 +250,7 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
         one.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
         for one in active["problems"]
     )
-    second.proxy.start(second.proxy.place.config.read_text())
+    second.proxy.start(second.proxy.haproxy.config.read_text())
     assert status(run)[0] == exit_codes.DONE
 
 
@@ -316,12 +313,12 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert run("drain", "node2").exit_code == exit_codes.DONE
     deployment.change(idle(777))
     deployment.deploy()
-    assert not any("777s" in one.proxy.place.config.read_text() for one in fronts)
+    assert not any("777s" in one.proxy.haproxy.config.read_text() for one in fronts)
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("haproxy", "apply")
     assert done.exit_code == exit_codes.DONE, done.output
     assert [one.instance_id in done.stdout for one in fronts] == [True, True]
-    assert all("777s" in one.proxy.place.config.read_text() for one in fronts)
+    assert all("777s" in one.proxy.haproxy.config.read_text() for one in fronts)
     assert watch.refused == []
     # A reload forgets nobody who is out.
     assert [one.states("node2") for one in fronts] == [{"maint"}, {"maint"}]

@@ -15,10 +15,11 @@ from denodo_ha.cli.errors import Failed
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator, node_pins
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.rollout import pins_file
-from denodo_ha.rollout.machine_rollout import RollingOut
-from denodo_ha.rollout.state_roll import Rolling
+from denodo_ha.rollout.machine_rollout import MachineRollout
+from denodo_ha.rollout.state_roll import StateRoll
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.e2e.replacing import Replacing
@@ -80,23 +81,24 @@ def machines(
 
 @pytest.fixture(autouse=True)
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
 
 
 @pytest.fixture
-def rolling(deployment: Deployment) -> Rolling:
+def rolling(deployment: Deployment) -> StateRoll:
     aws = Aws()
     site = environment_locator.locate_environment(
         aws, config=None, environment="denodo80", regions=[deployment.access.region]
     )
-    return Rolling(
-        aws, site.environment, site.cluster(CLUSTER), clock=Hurry(), progress=Progress(), timeout=90
+    location = site.cluster(CLUSTER)
+    return StateRoll(
+        OperationContext(aws, site.environment, location, Hurry(), Progress(), timeout=90)
     )
 
 
 def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
-    deployment: Deployment, machines: dict[str, Machine], rolling: Rolling
+    deployment: Deployment, machines: dict[str, Machine], rolling: StateRoll
 ) -> None:
     assert rolling.roll() == []
     before = {name: machine.instance_id for name, machine in machines.items()}
@@ -113,7 +115,7 @@ def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
 
 
 def test_a_new_heap_is_rolled_to_the_end(
-    deployment: Deployment, machines: dict[str, Machine], rolling: Rolling
+    deployment: Deployment, machines: dict[str, Machine], rolling: StateRoll
 ) -> None:
     machines["node2"].home.behave("regenerateFiles.sh")
     assert rolling.roll() == ["node2", "node3"]
@@ -140,14 +142,10 @@ def test_a_new_image_is_rolled_out(
     pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()
-    rolling = RollingOut(
-        aws,
-        cluster,
+    rolling = MachineRollout(
+        OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=90),
         file=file,
         cdk=Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
-        clock=Hurry(),
-        progress=Progress(),
-        timeout=90,
     )
     for name in ("node1", "node2", "node3"):
         with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):

@@ -15,7 +15,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.quotas import resources
-from stacks.accepted_findings import accepted_findings
+from stacks import accepted_findings
 from tests.stacks.topology import cluster_view, rules
 from tests.support.assembly import EXAMPLES, ROOT, Assembly
 
@@ -56,7 +56,11 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
     for example in EXAMPLES:
         for report in assembly_of(example.stem).report["pluginReports"]:
             found |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
-        given |= {one.id for one in accepted_findings(load(example).environment)}
+        environment = load(example).environment
+        for cluster in environment.clusters:
+            given |= {one.id for one in accepted_findings.of_cluster_stack(environment, cluster)}
+            given |= {one.id for one in accepted_findings.of_metadata_stack(environment, cluster)}
+        given |= {one.id for one in accepted_findings.of_failover_stack(environment)}
     # Acknowledged annotations leave no trace in the report, unlike rules.
     assert {one for one in given if not one.startswith("Annotation::")} - found == set()
 

@@ -12,7 +12,11 @@ import aws_cdk
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = (ROOT / "requirements.lock").read_text()
+LOCKS = {
+    name: (ROOT / name).read_text()
+    for name in ("requirements.lock", "requirements-dev.lock", "tools/local_aws/requirements.lock")
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CDK_JSON = json.loads((ROOT / "cdk.json").read_text())
 
 
@@ -35,24 +39,44 @@ def executable(file: Path, content: str) -> Path:
     return file
 
 
+def pins(lock: str) -> set[str]:
+    """Return the pins of a lock file, as name==version."""
+    return set(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE))
+
+
 class TestLocks:
     """What is installed is fixed, and comes from whatever registry the user has."""
 
     def test_name_no_registry(self) -> None:
-        assert "://" not in REQUIREMENTS
-        assert "--index" not in REQUIREMENTS
+        for lock in LOCKS.values():
+            assert "://" not in lock
+            assert "--index" not in lock
         assert "resolved" not in (ROOT / "package-lock.json").read_text()
 
     def test_every_requirement_has_a_hash(self) -> None:
-        entries = re.split(r"\n(?=\S)", REQUIREMENTS)
-        assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+        for lock in LOCKS.values():
+            entries = re.split(r"\n(?=\S)", lock)
+            assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
 
-    def test_python_lock_follows_pyproject(self) -> None:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-        locked = set(re.findall(r"^[a-z0-9-]+==\S+", REQUIREMENTS, re.MULTILINE))
-        plain = {re.sub(r"\[.*\]", "", pin).replace("ruamel.yaml", "ruamel-yaml") for pin in wanted}
-        assert plain <= locked
+    @pytest.mark.parametrize(
+        ("lock", "extras"),
+        [("requirements.lock", ("cdk",)), ("requirements-dev.lock", ("cdk", "dev"))],
+    )
+    def test_python_locks_follow_pyproject(self, lock: str, extras: tuple[str, ...]) -> None:
+        required = list(PROJECT["dependencies"])
+        for extra in extras:
+            required += PROJECT["optional-dependencies"][extra]
+        plain = {
+            re.sub(r"\[.*\]", "", pin).replace("ruamel.yaml", "ruamel-yaml") for pin in required
+        }
+        assert plain <= pins(LOCKS[lock])
+
+    def test_a_user_installs_what_the_tests_run_with_and_no_test_package(self) -> None:
+        """Runtime pins are the same in both locks; test packages are in the second only."""
+        assert pins(LOCKS["requirements.lock"]) <= pins(LOCKS["requirements-dev.lock"])
+        only_tests = {pin.split("==")[0] for pin in PROJECT["optional-dependencies"]["dev"]}
+        runtime = {pin.split("==")[0] for pin in pins(LOCKS["requirements.lock"])}
+        assert only_tests & runtime == set()
 
     def test_node_lock_follows_package_json(self) -> None:
         wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
@@ -111,16 +135,23 @@ class Clone:
         self.place = place
         executable(place / "tools/setup", (ROOT / "tools/setup").read_text())
         (place / "requirements.lock").write_text("one")
+        (place / "requirements-dev.lock").write_text("one")
         (place / "package-lock.json").write_text("one")
         self.python = executable(place / "python", PYTHON)
 
     def setup(
-        self, *, old: int = 0, without_venv: int = 0, pip_fails: int = 0, python: str = ""
+        self,
+        *parts: str,
+        old: int = 0,
+        without_venv: int = 0,
+        pip_fails: int = 0,
+        python: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run the set-up with a Python that has these faults."""
         (self.place / "asked").write_text("")
         return run(
             "tools/setup",
+            *parts,
             cwd=self.place,
             PYTHON=python or str(self.python),
             OLD=str(old),
@@ -166,6 +197,20 @@ class TestSetup:
         (clone.place / lock).write_text("two")
         clone.setup()
         assert clone.asked == asked
+
+    def test_development_packages_come_on_demand(self, clone: Clone) -> None:
+        clone.setup()
+        clone.setup("dev")
+        assert clone.asked == ["pip"]
+        clone.setup("dev")
+        clone.setup()
+        assert clone.asked == []
+
+    def test_changed_development_lock_makes_a_new_tree(self, clone: Clone) -> None:
+        clone.setup("dev")
+        (clone.place / "requirements-dev.lock").write_text("two")
+        clone.setup("dev")
+        assert clone.asked == ["venv", "pip", "pip"]
 
     def test_broken_off_run_is_finished_by_the_next(self, clone: Clone) -> None:
         failed = clone.setup(pip_fails=1)

@@ -1,10 +1,10 @@
-"""The mark of a node that is taken out: a tag on its instance that says when, who and why.
+"""Drain tag: the tag on an instance that says since when, by whom and why its node is out.
 
-    put(aws, region, instance_id, Mark.now(clock, why="promotion"))
-    Mark.of(instance.tags).why
+    write(aws, region, instance_id, DrainTag.now(clock, why="promotion"))
+    DrainTag.from_tags(instance.tags).why
 
-It is the only record of a node that is out. A tag's value has 256 characters at most (AWS, Tag
-naming limits and requirements).
+The tag is the only record of a node that is out of service. A tag value has at most 256 characters
+(AWS, Tag naming limits and requirements).
 """
 
 from collections.abc import Mapping
@@ -18,64 +18,64 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.operator_text import accepted_name, accepted_text, operator_name
 from denodo_ha.environment import names
 
-_LONGEST: Final = 256
+_VALUE_LENGTH: Final = 256
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Since when a node is out, by whom, and why.
+class DrainTag:
+    """Content of a drain tag; `status --format json` prints these fields.
 
     Attributes:
-        at: since when, in UTC.
+        since: the time at which the node was taken out, in UTC.
         who: user and machine, without spaces.
-        why: a short text; of a command of ours its name.
+        why: a short text; the command's name where a command takes the node out temporarily.
     """
 
-    at: datetime
+    since: datetime
     who: str
     why: str
 
     @classmethod
-    def now(cls, clock: Clock, *, why: str, who: str = "") -> "Mark":
-        """A mark of this moment."""
+    def now(cls, clock: Clock, *, why: str, who: str = "") -> "DrainTag":
+        """Return a drain tag of the current time and operator."""
         return cls(clock.now(), accepted_name(who or operator_name()), accepted_text(why))
 
     @classmethod
-    def of(cls, tags: Mapping[str, str]) -> "Mark | None":
-        """The mark in an instance's tags, None where it has none."""
+    def from_tags(cls, tags: Mapping[str, str]) -> "DrainTag | None":
+        """Return the drain tag among an instance's tags, or None if there is none."""
         if names.DRAINED_TAG not in tags:
             return None
         text = tags[names.DRAINED_TAG]
-        at, _, rest = text.partition(" ")
+        time, _, rest = text.partition(" ")
         who, _, why = rest.partition(" ")
         try:
-            since = datetime.fromisoformat(at)
+            since = datetime.fromisoformat(time)
         except ValueError:
-            # Somebody has written it by hand: all that counts is that it is there.
+            # Written by hand in another format: the node is out all the same.
             return cls(datetime.fromtimestamp(0, UTC), "somebody", text)
         return cls(since if since.tzinfo else since.replace(tzinfo=UTC), who, why)
 
     @property
     def text(self) -> str:
-        """As the tag has it."""
-        at = self.at.astimezone(UTC).isoformat(timespec="seconds")
-        return f"{at} {self.who} {self.why}"[:_LONGEST]
+        """The tag's value."""
+        since = self.since.astimezone(UTC).isoformat(timespec="seconds")
+        return f"{since} {self.who} {self.why}"[:_VALUE_LENGTH]
 
     def __str__(self) -> str:
-        since = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        since = self.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
         return f"since {since} by {self.who}: {self.why}"
 
 
-def put(aws: Aws, region: str, instance_id: str, mark: Mark) -> None:
-    """Mark an instance."""
+def write(aws: Aws, region: str, instance_id: str, tag: DrainTag) -> None:
+    """Write a drain tag on an instance."""
     with translated_errors():
         aws.client("ec2", region).create_tags(
-            Resources=[instance_id], Tags=[{"Key": names.DRAINED_TAG, "Value": mark.text}]
+            Resources=[instance_id], Tags=[{"Key": names.DRAINED_TAG, "Value": tag.text}]
         )
 
 
 def remove(aws: Aws, region: str, instance_id: str) -> None:
-    """Take the mark away; nothing happens where there is none."""
+    """Remove the drain tag of an instance; no effect if there is none."""
     with translated_errors():
         aws.client("ec2", region).delete_tags(
             Resources=[instance_id], Tags=[{"Key": names.DRAINED_TAG}]

@@ -29,7 +29,7 @@ import botocore.handlers
 import pytest
 from botocore.config import Config
 
-from denodo_ha.deployed.rotation.drain_tag import Mark
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.model.environment import Environment
 from tests.commands.account.calls import OURS, Answer, Call, Calls, Faults, answer
 from tests.commands.account.cloudformation import Deployed, Stacks
@@ -127,12 +127,12 @@ class Cloud:
         ids = self.targets.registered(self.groups(cluster)[group])
         return {names.get(id_, id_) for id_ in ids}
 
-    def mark(self, cluster: str, node: str) -> Mark | None:
+    def mark(self, cluster: str, node: str) -> DrainTag | None:
         """Why a node is out, as its instance says."""
         client = self.client("ec2", self.stack(cluster).region)
         id_ = self.nodes(cluster)[node]
         shown = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
-        return Mark.of({tag["Key"]: tag["Value"] for tag in shown})
+        return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in shown})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
         """What the checks of a node find, in all groups or in some."""

@@ -11,7 +11,7 @@ import pytest
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment.facts.update_effects import RESTARTING_STATE, Effect
 from denodo_ha.plan.node_changes import changes
-from hosts.denodo.state import _NOT_RESTARTING
+from hosts.denodo.state import NOT_RESTARTING
 from tests.commands.conftest import Run
 from tests.support.assembly import ROOT, Template
 
@@ -128,7 +128,7 @@ def test_wrong_usage(tmp_path: Path, denodo_ha: Run) -> None:
 
 def test_what_restarts_is_what_the_node_says() -> None:
     schema = json.loads((ROOT / "hosts/denodo/state.schema.json").read_text())
-    assert set(schema["properties"]) - set(_NOT_RESTARTING) == RESTARTING_STATE
+    assert set(schema["properties"]) - set(NOT_RESTARTING) == RESTARTING_STATE
 
 
 def test_nodes_to_register(denodo_ha: Run) -> None:

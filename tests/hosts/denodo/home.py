@@ -101,9 +101,9 @@ class Home:
         self.ports = self.ports or dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         later = self.version != "7.0"
         for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
-            (self.place / folder).mkdir(parents=True, exist_ok=True)
-        (self.place / "VERSION").write_text(self.version)
-        (self.place / "SCHEDULER_PORT").write_text(str(self.ports["scheduler"]))
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        (self.path / "VERSION").write_text(self.version)
+        (self.path / "SCHEDULER_PORT").write_text(str(self.ports["scheduler"]))
         for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
             self.write_script(name)
         keys = (
@@ -123,14 +123,14 @@ class Home:
 
     def with_data_catalog(self) -> None:
         """Have the Data Catalog's own file."""
-        (self.place / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
         self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
 
     def _some(self, *names: str) -> dict[str, int]:
         return {name: self.ports[name] for name in names}
 
     @property
-    def place(self) -> Path:
+    def path(self) -> Path:
         """DENODO_HOME."""
         return self.folder / "denodo"
 
@@ -156,18 +156,18 @@ class Home:
 
     def write(self, file: str, text: str) -> None:
         """Put a file of Denodo's."""
-        (self.place / file).write_bytes(text.encode("latin-1"))
+        (self.path / file).write_bytes(text.encode("latin-1"))
 
     def write_script(self, name: str) -> None:
         """Put a script that runs the stand-in."""
-        script = self.place / "bin" / name
-        command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.place}" {name}'
+        script = self.path / "bin" / name
+        command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.path}" {name}'
         script.write_text(f'#!/bin/sh\n{command} "$@"\n')
         script.chmod(0o755)
 
     def behave(self, name: str, how: str = "") -> None:
         """Tell a script, or a server, how to behave; as it should again without `how`."""
-        (self.place / "behave" / name).write_text(how)
+        (self.path / "behave" / name).write_text(how)
 
     def data(self, **changes: Any) -> dict[str, Any]:
         """A state for this home. `a__b` changes `b` of `a`."""
@@ -182,7 +182,7 @@ class Home:
             "node": "node1",
             "denodo": {
                 "version": self.version,
-                "home": str(self.place),
+                "home": str(self.path),
                 "user": getpass.getuser(),
             },
             "host": "node1.active.denodo.internal",
@@ -215,23 +215,23 @@ class Home:
 
     def properties(self, file: str) -> dict[str, str]:
         """What Java reads in a file."""
-        return java_properties.properties((self.place / file).read_bytes())
+        return java_properties.properties((self.path / file).read_bytes())
 
     def contents(self) -> dict[str, bytes]:
         """All of Denodo's files."""
-        return {file: (self.place / file).read_bytes() for file in FILES}
+        return {file: (self.path / file).read_bytes() for file in FILES}
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
         """What a server runs with; None if it does not run."""
-        file = self.place / "run" / f"{server}.json"
+        file = self.path / "run" / f"{server}.json"
         if not file.exists():
             return None
         started: dict[str, Any] = json.loads(file.read_text())
-        return started if _alive(started["pid"], self.place) else None
+        return started if _alive(started["pid"], self.path) else None
 
     def calls(self) -> list[str]:
         """The scripts that were run since the last look, with their arguments."""
-        file = self.place / "calls"
+        file = self.path / "calls"
         found = file.read_text().splitlines() if file.exists() else []
         file.write_text("")
         return found
@@ -239,7 +239,7 @@ class Home:
     def end(self) -> None:
         """End every process of this home, by its own pid."""
         for folder in Path("/proc").glob("[0-9]*"):
-            if _alive(int(folder.name), self.place):
+            if _alive(int(folder.name), self.path):
                 os.kill(int(folder.name), 9)
 
 

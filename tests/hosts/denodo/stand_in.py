@@ -35,14 +35,14 @@ Settings = dict[str, str]
 class Home:
     """A Denodo home."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.version = (place / "VERSION").read_text()
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.version = (path / "VERSION").read_text()
 
     def settings(self, file: str) -> Settings:
         """A file's values; the stand-in's files have no continued lines."""
         found = {}
-        for line in (self.place / file).read_text("latin-1").splitlines():
+        for line in (self.path / file).read_text("latin-1").splitlines():
             key, separator, value = line.partition("=")
             if separator and not line.startswith("#"):
                 found[key.strip()] = re.sub(r"\\(.)", r"\1", value.strip())
@@ -50,13 +50,13 @@ class Home:
 
     def behaves(self, script: str) -> list[str]:
         """How a script is told to behave."""
-        file = self.place / "behave" / script
+        file = self.path / "behave" / script
         return file.read_text().split() if file.exists() else []
 
     def port(self, server: str) -> int:
         """Where a server listens that starts now."""
         if server == "scheduler":
-            return int((self.place / "SCHEDULER_PORT").read_text())
+            return int((self.path / "SCHEDULER_PORT").read_text())
         if server == "web":
             return int(self.settings(_WEB)["com.denodo.tomcat.http.port"])
         key = "registryPort" if self.version == "7.0" else "port"
@@ -64,7 +64,7 @@ class Home:
 
     def running(self, server: str) -> dict[str, object]:
         """What a server was started with."""
-        file = self.place / "run" / f"{server}.json"
+        file = self.path / "run" / f"{server}.json"
         found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return found
 
@@ -99,13 +99,13 @@ def start(home: Home, name: str, *_: str) -> int:
     server = "web" if name in _WEB_STARTERS else {"vqlserver": "vdp"}.get(name, name)
     if _connected(home.port(server)):
         return 0
-    if not (home.place / "run/generated.json").exists() and server == "vdp":
+    if not (home.path / "run/generated.json").exists() and server == "vdp":
         sys.stderr.write("regenerateFiles.sh was never run\n")
         return 1
     # Its own name first: a process is known by it.
     os.posix_spawn(
         sys.executable,
-        ["java", "-S", __file__, str(home.place), "serve", server, f"{home.place}/lib/denodo.jar"],
+        ["java", "-S", __file__, str(home.path), "serve", server, f"{home.path}/lib/denodo.jar"],
         {**os.environ, "PYTHONHOME": sys.base_prefix},
         setsid=True,
     )
@@ -120,7 +120,7 @@ def stop(home: Home, name: str, *how: str) -> int:
         return 0
     pid = home.running(server).get("pid")
     if server == "vdp" and "rewrites" in home.behaves("vqlserver_shutdown.sh"):
-        with (home.place / _VDP).open("a") as file:
+        with (home.path / _VDP).open("a") as file:
             file.write("written.at.shutdown=yes\n")
     if isinstance(pid, int) and Path(f"/proc/{pid}").exists():
         os.kill(pid, 15)
@@ -150,7 +150,7 @@ def regenerate(home: Home, _arguments: list[str]) -> int:
         "rmi": settings.get(f"{_MANAGER}.registryURL"),
         "jvm": settings.get("java.env.DENODO_OPTS_START", ""),
     }
-    (home.place / "run/generated.json").write_text(json.dumps(made))
+    (home.path / "run/generated.json").write_text(json.dumps(made))
     return 0
 
 
@@ -161,15 +161,15 @@ def tls(home: Home, arguments: list[str]) -> int:
         key: Path(path).read_text("latin-1") for key, path in given.items() if "home" not in key
     }
     modes = {key: oct(Path(path).stat().st_mode & 0o777) for key, path in given.items()}
-    (home.place / "tls.json").write_text(json.dumps({"files": files, "modes": modes}))
-    with (home.place / _VDP).open("a") as file:
+    (home.path / "tls.json").write_text(json.dumps({"files": files, "modes": modes}))
+    with (home.path / _VDP).open("a") as file:
         file.write("com.denodo.security.ssl.enabled=true\n")
     return 0
 
 
 def import_metadata(home: Home, arguments: list[str]) -> int:
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    (home.place / "imported.json").write_text(
+    (home.path / "imported.json").write_text(
         json.dumps({key: Path(path).read_text() for key, path in given.items()})
     )
     return 0
@@ -181,8 +181,8 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
     assert (flag, yes) == ("--file", "--yes"), arguments
     mode = oct(Path(file).stat().st_mode & 0o777)
     given = {"mode": mode, "text": Path(file).read_text()}
-    (home.place / "metadata.json").write_text(json.dumps(given))
-    with (home.place / _VDP).open("a") as written:
+    (home.path / "metadata.json").write_text(json.dumps(given))
+    with (home.path / _VDP).open("a") as written:
         written.write("com.denodo.vdb.catalog.storage.plugin=postgresql\n")
     return 0
 
@@ -205,8 +205,8 @@ def export_metadata(home: Home, arguments: list[str]) -> int:
         "mode": oct(login.stat().st_mode & 0o777),
         "user": given["--login"],
     }
-    (home.place / "exported.json").write_text(json.dumps(noted))
-    text = (home.place / "metadata").read_text()
+    (home.path / "exported.json").write_text(json.dumps(noted))
+    text = (home.path / "metadata").read_text()
     behaviour = home.behaves("export.sh")
     if "nothing" in behaviour:
         return 0
@@ -232,11 +232,11 @@ _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
 def serve(home: Home, server: str) -> int:
     """Be a server until killed."""
     settings = home.settings(_VDP)
-    made = home.place / "run/generated.json"
+    made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}
     port = home.port(server)
     started.update(port=port, pid=os.getpid(), config=settings if server == "vdp" else {})
-    (home.place / "run" / f"{server}.json").write_text(json.dumps(started))
+    (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
     options = started.get("jvm", "") if server == "vdp" else ""
     if "-Ddead" in options:
         time.sleep(0.2)

@@ -76,7 +76,7 @@ def test_every_file_says_what_the_state_says(each_home: Home) -> None:
     assert (running["port"], running["rmi"]) == (ports["vdp"], state.rmi_host)
     for file in FILES:
         kept = set(before[file].splitlines()) - set(
-            (each_home.place / file).read_bytes().splitlines()
+            (each_home.path / file).read_bytes().splitlines()
         )
         assert all(b"=" in line for line in kept), "only entries may differ"
 
@@ -124,7 +124,7 @@ def test_check_says_what_would_change_and_changes_nothing(home: Home) -> None:
 def test_drift_is_put_right(home: Home) -> None:
     state = home.state()
     apply(home.system, state)
-    text = (home.place / VDP).read_text("latin-1")
+    text = (home.path / VDP).read_text("latin-1")
     home.write(
         VDP, text.replace(f"{MANAGER}.odbcPort={home.ports['odbc']}", f"{MANAGER}.odbcPort=1")
     )
@@ -140,7 +140,7 @@ def test_what_denodo_writes_at_its_shutdown_is_kept(home: Home) -> None:
 
 
 def test_owner_and_mode_are_kept(home: Home) -> None:
-    file = home.place / VDP
+    file = home.path / VDP
     file.chmod(0o640)
     before = file.stat()
     apply(home.system, home.state())
@@ -248,15 +248,15 @@ def test_a_server_that_does_not_stop_is_left_as_it_is(home: Home) -> None:
 def test_a_missing_script_is_found_before_anything_stops(home: Home) -> None:
     apply(home.system, home.state())
     first = home.running()
-    (home.place / "bin/regenerateFiles.sh").unlink()
-    (home.place / "bin/datacatalog_startup.sh").unlink()
+    (home.path / "bin/regenerateFiles.sh").unlink()
+    (home.path / "bin/datacatalog_startup.sh").unlink()
     with pytest.raises(ImageError, match=r"lacks datacatalog_startup.sh, regenerateFiles.sh"):
         apply(home.system, home.state(servers=ALL_SERVERS))
     assert home.running() == first
 
 
 def test_a_missing_file_is_named(home: Home) -> None:
-    (home.place / LICENSE).unlink()
+    (home.path / LICENSE).unlink()
     with pytest.raises(ImageError, match=r"SolutionManager.properties cannot be read"):
         apply(home.system, home.state())
 
@@ -278,7 +278,7 @@ sys.exit(main(sys.argv[1:]))
 # What fits decides where the disk is full: at the journal, at the backup, at the edit.
 @pytest.mark.parametrize("size", [40, 400, 1200])
 def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
-    home.write(VDP, (home.place / VDP).read_text("latin-1") + "# more\n" * 50)
+    home.write(VDP, (home.path / VDP).read_text("latin-1") + "# more\n" * 50)
     apply(home.system, home.state())
     contents = home.contents()
     state = home.folder / "state.json"
@@ -345,6 +345,6 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
     for number in renames:
         folder = str(Path(done[number][1]).parent)
         assert done[number + 1] == ("fsync", folder)
-    backup = str(files.backup_of(home.place / VDP))
+    backup = str(files.backup_of(home.path / VDP))
     targets = [path for what, path in done if what == "rename"]
-    assert targets.index(backup) < targets.index(str(home.place / VDP))
+    assert targets.index(backup) < targets.index(str(home.path / VDP))

@@ -25,7 +25,7 @@ TEXT = "# Exported on a day\n\nCREATE VIEW a;\n CREATE VIEW b;\n"
 def cloud(home: Home) -> Cloud:
     cloud = Cloud(home.folder)
     cloud.secret(LOGIN, {"username": "exporter", "password": _SECRET})
-    (home.place / "metadata").write_text(TEXT)
+    (home.path / "metadata").write_text(TEXT)
     return cloud
 
 
@@ -56,8 +56,8 @@ def test_an_export_tells_of_itself(
     stored = cloud.object(METADATA) / told["version"]
     assert stored.read_text() == TEXT
     assert (told["node"], told["denodo"], told["size"]) == ("node1", "8.0", len(TEXT))
-    noted = json.loads((exporting.place / "exported.json").read_text())
-    (exporting.place / "exported.json").unlink()
+    noted = json.loads((exporting.path / "exported.json").read_text())
+    (exporting.path / "exported.json").unlink()
     assert noted == {
         "login": "password=hunter2\\: hunter2\n",
         "mode": "0o600",
@@ -76,14 +76,14 @@ def test_an_export_tells_of_itself(
 def test_only_what_differs_has_another_digest(exporting: Home, cloud: Cloud) -> None:
     metadata_export.export(exporting.system, if_due=False)
     first = manifest(cloud)
-    (exporting.place / "metadata").write_text(
+    (exporting.path / "metadata").write_text(
         "\ufeff# Another day\r\nCREATE VIEW a;\nCREATE VIEW b;"
     )
     metadata_export.export(exporting.system, if_due=False)
     second = manifest(cloud)
     assert second["digest"] == first["digest"]
     assert second["sha256"] != first["sha256"]
-    (exporting.place / "metadata").write_text("CREATE VIEW a;")
+    (exporting.path / "metadata").write_text("CREATE VIEW a;")
     metadata_export.export(exporting.system, if_due=False)
     assert manifest(cloud)["digest"] != first["digest"]
 
@@ -93,7 +93,7 @@ def test_there_and_back(exporting: Home) -> None:
     # A replaced node: the same state, another machine.
     (exporting.folder / "machine").write_text("i-0aaaaaaaaaaaaaaaa\n")
     apply(exporting.system, restoring(exporting))
-    imported = json.loads((exporting.place / "imported.json").read_text())
+    imported = json.loads((exporting.path / "imported.json").read_text())
     assert imported["--file"] == TEXT
     assert Record(exporting.system).metadata_confirmed
 
@@ -101,7 +101,7 @@ def test_there_and_back(exporting: Home) -> None:
 @pytest.mark.parametrize("how", ["half", "nothing", "fail"])
 def test_a_half_written_export_is_never_restored(exporting: Home, cloud: Cloud, how: str) -> None:
     metadata_export.export(exporting.system, if_due=False)
-    (exporting.place / "metadata").write_text("CREATE VIEW c; and more")
+    (exporting.path / "metadata").write_text("CREATE VIEW c; and more")
     exporting.behave("export.sh", how)
     with pytest.raises(ExportError, match=r"export\.sh"):
         metadata_export.export(exporting.system, if_due=False)
@@ -109,13 +109,13 @@ def test_a_half_written_export_is_never_restored(exporting: Home, cloud: Cloud, 
     assert "export.sh" in Record(exporting.system).exported["reason"]
     assert Record(exporting.system).exported["good"]
     apply(exporting.system, restoring(exporting))
-    assert json.loads((exporting.place / "imported.json").read_text())["--file"] == TEXT
+    assert json.loads((exporting.path / "imported.json").read_text())["--file"] == TEXT
 
 
 def test_an_export_that_is_broken_off_between_its_two_parts(exporting: Home, cloud: Cloud) -> None:
     """The metadata is there and nothing tells of it: the one before is restored."""
     metadata_export.export(exporting.system, if_due=False)
-    (exporting.place / "metadata").write_text("CREATE VIEW c;")
+    (exporting.path / "metadata").write_text("CREATE VIEW c;")
     cloud.fault(f"--key={MANIFEST}", "An error occurred (InternalError)")
     with pytest.raises(ExportError, match="InternalError"):
         metadata_export.export(exporting.system, if_due=False)
@@ -125,7 +125,7 @@ def test_an_export_that_is_broken_off_between_its_two_parts(exporting: Home, clo
     answers.write_text(json.dumps(kept))
     assert len(list(cloud.object(METADATA).iterdir())) == 2
     apply(exporting.system, restoring(exporting))
-    assert json.loads((exporting.place / "imported.json").read_text())["--file"] == TEXT
+    assert json.loads((exporting.path / "imported.json").read_text())["--file"] == TEXT
 
 
 @pytest.mark.parametrize("fault", ["cut", "other", "gone", "no manifest"])
@@ -145,7 +145,7 @@ def test_an_export_that_is_not_what_it_tells_is_not_imported(
             (cloud.object(MANIFEST) / "1").write_text("{}")
     with pytest.raises(MetadataError, match="cannot be imported"):
         apply(exporting.system, restoring(exporting))
-    assert not (exporting.place / "imported.json").exists()
+    assert not (exporting.path / "imported.json").exists()
     assert not Record(exporting.system).metadata_confirmed
     assert exporting.running()
 

@@ -171,7 +171,7 @@ def test_a_program_that_is_none_is_told(machine: Machine) -> None:
 
 
 def test_an_image_without_denodo_is_told(machine: Machine) -> None:
-    shutil.rmtree(machine.home.place)
+    shutil.rmtree(machine.home.path)
     done = machine.boot()
     assert done.returncode == 1
     ((status, message),) = machine.signals()

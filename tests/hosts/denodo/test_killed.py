@@ -39,7 +39,7 @@ def _mixture(home: Home, state: dict[str, Any]) -> str:
 
 
 def _values(home: Home, file: str) -> dict[str, str]:
-    lines = (home.place / file).read_text("latin-1").splitlines()
+    lines = (home.path / file).read_text("latin-1").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
 
 

@@ -141,11 +141,11 @@ def test_a_first_boot_that_fails_says_why(home: Home) -> None:
     cloud = Cloud(home.folder)
     cloud.parameter(json.dumps(home.data(signal=_SIGNAL)))
     cloud.answer("signal-resource", {})
-    (home.place / "bin/ping.sh").unlink()
+    (home.path / "bin/ping.sh").unlink()
     assert _run(home, "boot", f"--parameter={PARAMETER}") == 4
     ((status, message),) = cloud.signals()
     assert status == "FAILURE"
-    assert message == f"node1: {home.place}/bin lacks ping.sh; is there a Denodo"[:64]
+    assert message == f"node1: {home.path}/bin lacks ping.sh; is there a Denodo"[:64]
 
 
 def test_a_boot_without_its_user_says_so(home: Home) -> None:
@@ -197,14 +197,14 @@ def test_another_user(open_folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert "this must run as root or as nobody" in capsys.readouterr().out
         return
     unpacked("denodo", open_folder)
-    noted = home.place / "started-by"
+    noted = home.path / "started-by"
     for name, does in (
         ("regenerateFiles.sh", ""),
         ("vqlserver_startup.sh", f"id -u >{noted}\nfalse"),
     ):
-        (home.place / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (home.path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
     user = pwd.getpwnam("nobody")
-    for file in (home.place, *home.place.rglob("*")):
+    for file in (home.path, *home.path.rglob("*")):
         os.chown(file, user.pw_uid, user.pw_gid)
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
     done = subprocess.run(
@@ -267,7 +267,7 @@ def test_units(home: Home) -> None:
 
 
 def test_an_image_that_cannot_be_a_node(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(home.place)
+    shutil.rmtree(home.path)
     assert _run(home, "install", _state(home), f"--root={home.folder}") == 4
     assert "is missing; install Denodo 8.0 there" in capsys.readouterr().out
 

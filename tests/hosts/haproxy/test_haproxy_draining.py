@@ -7,7 +7,7 @@ import pytest
 
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
-from hosts.haproxy.errors import Failed, Refused, Unusable
+from hosts.haproxy.errors import Failed, Refused, UsageError
 from hosts.haproxy.server_state_file import kept
 from tests.hosts.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
 from tests.hosts.haproxy.running import Running
@@ -21,11 +21,11 @@ def _say(_line: str) -> None:
 
 
 def _out(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
-    drain(proxy.place, node, _say, seconds=seconds, force=False)
+    drain(proxy.haproxy, node, _say, seconds=seconds, force=False)
 
 
 def _back(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
-    enable(proxy.place, node, _say, seconds=seconds)
+    enable(proxy.haproxy, node, _say, seconds=seconds)
 
 
 def _of(proxy: Running, node: str = "node1") -> dict[str, str]:
@@ -98,7 +98,7 @@ def test_what_is_drained_twice_is_drained(proxy: Running) -> None:
     _back(proxy)
     _back(proxy)
     assert set(_of(proxy).values()) == {"up"}
-    assert set(kept(proxy.place).values()) == {0}
+    assert set(kept(proxy.haproxy).values()) == {0}
 
 
 def test_the_last_usable_node_stays(proxy: Running, site: Site) -> None:
@@ -108,7 +108,7 @@ def test_the_last_usable_node_stays(proxy: Running, site: Site) -> None:
     with pytest.raises(Refused, match="nobody else would serve jdbc"):
         _out(proxy)
     assert proxy.states() == before
-    drain(proxy.place, "node1", _say, seconds=None, force=True)
+    drain(proxy.haproxy, "node1", _say, seconds=None, force=True)
     assert _of(proxy)["jdbc"] == "drain"
 
 
@@ -131,7 +131,7 @@ def test_two_who_drain_at_once_leave_a_node(proxy: Running) -> None:
 
 
 def test_an_unknown_node_is_named(proxy: Running) -> None:
-    with pytest.raises(Unusable, match="no node node3; it has node1, node2"):
+    with pytest.raises(UsageError, match="no node node3; it has node1, node2"):
         _out(proxy, "node3")
 
 
@@ -164,7 +164,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: S
     with pytest.raises(Failed, match=r"no passed check within 1 s: .*jdbc/node1 \(L4CON"):
         _back(proxy, "node1", 1)
     assert set(_of(proxy).values()) == {"maint"}
-    assert kept(proxy.place)["jdbc/node1"] == 1
+    assert kept(proxy.haproxy)["jdbc/node1"] == 1
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
@@ -189,7 +189,7 @@ def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
 def test_what_cannot_be_kept_is_said(proxy: Running, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
-    object.__setattr__(proxy.place, "state", folder / "missing" / "server-state")
+    object.__setattr__(proxy.haproxy, "state", folder / "missing" / "server-state")
     with pytest.raises(Refused, match="cannot be written"):
         _out(proxy)
     assert set(_of(proxy).values()) == {"up"}

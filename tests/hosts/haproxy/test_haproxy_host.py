@@ -11,11 +11,10 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from denodo_ha.environment.facts.denodo_ports import READY_PORT
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO, render_config
 from hosts.haproxy.errors import NoAnswer
 from hosts.haproxy.inspection import verify
-from hosts.haproxy.sockets import Place
+from hosts.haproxy.runtime_api import LocalHaproxy
 from tests.hosts.haproxy.clients import handshake, rmi_once
 from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
@@ -59,17 +58,17 @@ def test_the_monitor_s_socket_changes_nothing(proxy: Running) -> None:
     link = proxy.folder / "monitor"
     link.mkdir()
     (link / "admin.sock").symlink_to(proxy.folder / "monitor.sock")
-    monitor = Place(link, proxy.place.state, proxy.place.config)
-    assert "jdbc,node1" in monitor.ask("show stat")
+    monitor = LocalHaproxy(link, proxy.haproxy.state, proxy.haproxy.config)
+    assert "jdbc,node1" in monitor.query("show stat")
     with pytest.raises(NoAnswer, match="Permission denied"):
-        monitor.order("set server jdbc/node1 state maint")
+        monitor.execute("set server jdbc/node1 state maint")
     assert proxy.states()["jdbc/node1"] == "up"
 
 
 def test_an_absent_haproxy_is_said(proxy: Running) -> None:
     proxy.stop()
     with pytest.raises(NoAnswer, match=r"no HAProxy answers at .*admin.sock: see `systemctl"):
-        proxy.place.ask("show info")
+        proxy.haproxy.query("show info")
 
 
 def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> None:
@@ -145,26 +144,26 @@ def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:
     names = {f"{name}.main.test.internal": address for name, address in NODES.items()}
     data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/hosts": {}})
     with dns(PROXY, names) as port, running(data, started=False) as proxy:
-        written = text(proxy.environment, "main", proxy.host)
+        written = render_config(proxy.environment, "main", proxy.host)
         assert written.count("    parse-resolv-conf\n") == 1
         asks = f"    nameserver here {PROXY}:{port}\n    hold valid 1s\n    timeout resolve 1s\n"
         ours = written.replace("    parse-resolv-conf\n    hold valid 10s\n", asks)
         # Not by this machine's DNS.
         proxy.start(ours.replace("init-addr last,libc,none", "init-addr none"))
         names["node2.main.test.internal"] = NODES["node1"]
-        proxy.until(lambda: proxy.place.ask("show servers conn").count(NODES["node2"]) == 0)
+        proxy.until(lambda: proxy.haproxy.query("show servers conn").count(NODES["node2"]) == 0)
         site["node2"].kill()
         for _ in range(4):
             handshake(proxy.port("jdbc"))
         # A name that DNS no longer knows takes no node out: the checks say who is dead.
         names.clear()
-        before = proxy.place.ask("show resolvers")
-        proxy.until(lambda: proxy.place.ask("show resolvers") != before)
+        before = proxy.haproxy.query("show resolvers")
+        proxy.until(lambda: proxy.haproxy.query("show resolvers") != before)
         handshake(proxy.port("jdbc"))
         assert set(proxy.states().values()) <= {"up"}
 
 
 def test_too_few_open_files_are_said(proxy: Running) -> None:
-    assert [one.what for one in verify(proxy.place) if not one.right] == []
-    told = [one.what for one in verify(proxy.place) if "open files" in one.what]
+    assert [one.what for one in verify(proxy.haproxy) if not one.right] == []
+    told = [one.what for one in verify(proxy.haproxy) if "open files" in one.what]
     assert told[0].endswith("open files are enough for 2000 connections")

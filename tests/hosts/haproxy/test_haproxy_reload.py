@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy.draining import drain
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.inspection import status, verify
@@ -20,7 +20,7 @@ def _say(_line: str) -> None:
 
 
 def _wrong(proxy: Running) -> list[str]:
-    return [one.what for one in verify(proxy.place) if not one.right]
+    return [one.what for one in verify(proxy.haproxy) if not one.right]
 
 
 def test_a_reload_under_load_fails_nobody(proxy: Running) -> None:
@@ -36,96 +36,96 @@ def test_a_reload_under_load_fails_nobody(proxy: Running) -> None:
         for _ in range(3):
             clients.wait_for(30, "jdbc")
             clients.wait_for(30, "web")
-            before = workers(proxy.place).serving
-            reload(proxy.place, None, _say)
-            assert workers(proxy.place).serving != before
+            before = workers(proxy.haproxy).serving
+            reload(proxy.haproxy, None, _say)
+            assert workers(proxy.haproxy).serving != before
         clients.wait_for(30, "web")
     assert clients.failed == []
     session.close()
 
 
 def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
-    drain(proxy.place, "node1", _say, seconds=30, force=False)
+    drain(proxy.haproxy, "node1", _say, seconds=30, force=False)
     before = proxy.states()
     new = tmp_path / "new.cfg"
     new.write_text(
-        text(proxy.environment, "main", proxy.host).replace("maxconn 2000", "maxconn 1999")
+        render_config(proxy.environment, "main", proxy.host).replace("maxconn 2000", "maxconn 1999")
     )
-    reload(proxy.place, new, _say)
+    reload(proxy.haproxy, new, _say)
     assert proxy.states() == before
     assert before["jdbc/node1"] == "maint"
-    assert proxy.place.config.read_text() == new.read_text()
-    assert "Maxconn: 1999" in proxy.place.ask("show info")
+    assert proxy.haproxy.config.read_text() == new.read_text()
+    assert "Maxconn: 1999" in proxy.haproxy.query("show info")
     assert {odbc(proxy.port("odbc")) for _ in range(4)} == {"node2"}
 
 
 def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
     """The worker that serves knows nothing of them."""
     connections = [handshaken(proxy.port("jdbc")) for _ in range(4)]
-    reload(proxy.place, None, _say)
-    assert len(workers(proxy.place).old) == 1
-    assert node_sessions(proxy.place, "node1") == {"jdbc": 2}
-    assert status(proxy.place).sessions["node2"] == {"jdbc": 2}
+    reload(proxy.haproxy, None, _say)
+    assert len(workers(proxy.haproxy).old) == 1
+    assert node_sessions(proxy.haproxy, "node1") == {"jdbc": 2}
+    assert status(proxy.haproxy).sessions["node2"] == {"jdbc": 2}
     with pytest.raises(Failed, match=r"still has 2 sessions \(jdbc 2\)"):
-        drain(proxy.place, "node1", _say, seconds=1, force=False)
+        drain(proxy.haproxy, "node1", _say, seconds=1, force=False)
     assert all(lives(connection) for connection in connections)
     for connection in connections:
         connection.close()
-    drain(proxy.place, "node1", _say, seconds=30, force=False)
-    proxy.until(lambda: not workers(proxy.place).old)
+    drain(proxy.haproxy, "node1", _say, seconds=30, force=False)
+    proxy.until(lambda: not workers(proxy.haproxy).old)
 
 
 def test_a_bad_file_is_refused(proxy: Running, tmp_path: Path) -> None:
-    before, content = workers(proxy.place), proxy.place.config.read_text()
+    before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     bad.write_text(f"{content}    bogus\n")
     with pytest.raises(Refused, match="unknown keyword 'bogus'"):
-        reload(proxy.place, bad, _say)
-    assert workers(proxy.place).serving == before.serving
-    assert proxy.place.config.read_text() == content
+        reload(proxy.haproxy, bad, _say)
+    assert workers(proxy.haproxy).serving == before.serving
+    assert proxy.haproxy.config.read_text() == content
     assert _wrong(proxy) == []
 
 
 def test_a_file_that_only_warns_is_refused(proxy: Running, tmp_path: Path) -> None:
     bad = tmp_path / "bad.cfg"
     bad.write_text(
-        f"{proxy.place.config.read_text()}\nbackend forgotten\n    mode tcp\n    cookie x\n"
+        f"{proxy.haproxy.config.read_text()}\nbackend forgotten\n    mode tcp\n    cookie x\n"
     )
     with pytest.raises(Refused, match="WARNING"):
-        reload(proxy.place, bad, _say)
+        reload(proxy.haproxy, bad, _say)
 
 
 def test_a_port_of_somebody_else_is_found_before(
     proxy: Running, site: Site, tmp_path: Path
 ) -> None:
     """Only a start finds out, and closes the old worker's ports for seconds."""
-    before, content = workers(proxy.place), proxy.place.config.read_text()
+    before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     taken = f"{site['node1'].address}:{site.ports.jdbc}"
     bad.write_text(f"{content}\nfrontend x from tcp\n    bind {taken}\n    default_backend jdbc\n")
     with load() as clients:
         clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
         with pytest.raises(Refused, match=rf"wants port {site.ports.jdbc} of .*in use"):
-            reload(proxy.place, bad, _say)
+            reload(proxy.haproxy, bad, _say)
         clients.wait_for(20, "jdbc")
     assert clients.failed == []
-    assert workers(proxy.place).serving == before.serving
+    assert workers(proxy.haproxy).serving == before.serving
 
 
 def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_path: Path) -> None:
     """It is valid; that a folder is missing is found at the start."""
-    before, content = workers(proxy.place), proxy.place.config.read_text()
+    before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))
     with load() as clients:
         clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
         with pytest.raises(Failed, match=f"worker {before.serving} goes on to serve") as failed:
-            reload(proxy.place, bad, _say)
+            reload(proxy.haproxy, bad, _say)
         clients.wait_for(20, "jdbc")
         assert "cannot bind" in str(failed.value)
-        assert proxy.place.config.read_text() == content
+        assert proxy.haproxy.config.read_text() == content
         assert any("the last reload did not come up" in one for one in _wrong(proxy))
-        reload(proxy.place, None, _say)
+        reload(proxy.haproxy, None, _say)
         clients.wait_for(20, "jdbc")
     assert clients.failed == []
     assert _wrong(proxy) == []
@@ -133,7 +133,7 @@ def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_
 
 def test_verify_sees_what_a_reload_would_forget(proxy: Running) -> None:
     assert _wrong(proxy) == []
-    proxy.place.order("set server jdbc/node1 state maint")
+    proxy.haproxy.execute("set server jdbc/node1 state maint")
     found = _wrong(proxy)
     assert "a reload would change jdbc/node1: run `save`" in found
     assert "jdbc/node1 is maint: as ordered" in " ".join(found)

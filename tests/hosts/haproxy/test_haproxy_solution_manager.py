@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
-from denodo_ha.deployed.rotation.haproxy_group import why
+from denodo_ha.deployed.rotation.haproxy_fleet import why
 from denodo_ha.haproxy.ssh import Shells
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running
@@ -143,7 +143,7 @@ def manager(network: Network) -> Manager:
 
 def test_the_haproxy_of_this_machine(manager: Manager, proxy: Running, network: Network) -> None:
     program = network.folder / "denodo-ha"
-    there = f"--run {proxy.place.run} --state {proxy.place.state}"
+    there = f"--run {proxy.haproxy.run} --state {proxy.haproxy.state}"
     program.write_text(f'#!/bin/sh\nexec {ROOT}/tools/denodo-ha "$@" {there}\n')
     program.chmod(0o755)
     manager.environment["DENODO_HA"] = str(program)
@@ -203,7 +203,7 @@ def test_a_signal_ends_what_waits_and_says_what_stands(
 def test_what_one_host_refuses_is_called_off_on_the_other(pair: tuple[Running, Running]) -> None:
     first, second = pair
     for service in SERVICES:
-        second.place.order(f"set server {service}/node2 state maint")
+        second.haproxy.execute(f"set server {service}/node2 state maint")
     done = ran("drain", "node1", "--host", "lb1,lb2")
     assert done.exit_code == exit_codes.REFUSED, done.output
     assert "HAProxy on lb2: nobody else would serve jdbc, odbc, web" in done.stderr

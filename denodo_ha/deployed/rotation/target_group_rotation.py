@@ -1,0 +1,256 @@
+"""Rotation of nodes whose load balancer has them in target groups.
+
+A node that is taken out leaves the target groups that all nodes share. Its auxiliary target group
+keeps it: sessions that began there still need the node, and an empty group would count as
+unhealthy.
+"""
+
+# ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import poll_until
+from denodo_ha.cli.errors import Failed, NotFound, UsageError
+from denodo_ha.deployed import target_health
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.rotation import capacity_check
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
+from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
+
+MARGIN_S: Final = 60
+"""Ours: how much longer than the deregistration delay a target may take to leave."""
+VISIBLE_S: Final = 60
+"""Ours: how long AWS may take to show a deregistration; its API is eventually consistent."""
+VISIBLE_EVERY_S: Final = 2
+
+_UNUSED: Final = "unused"
+
+
+def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
+    """Return the target groups that a node leaves when it is taken out."""
+    return tuple(group for group in cluster.of(node) if group.node is None)
+
+
+class TargetGroupRotation(Rotation):
+    """The nodes of a cluster as targets of target groups."""
+
+    def drain_scope(self, node: str) -> str:
+        """Return the shared target groups of a node."""
+        return labels(self._shared(node))
+
+    def service_scope(self, node: str) -> str:
+        """Return every target group of a node, with "in"."""
+        return f"in {labels(self.all_entrances(node)) or 'no target group'}"
+
+    def drain_seconds(self, node: str) -> int:
+        """Return the longest deregistration delay."""
+        delays = [group.deregistration_delay for group in shared_groups(self.cluster, node)]
+        return max(delays, default=0)
+
+    def drain_end(self, node: str) -> str:
+        """Return that connections end within the deregistration delay."""
+        return f"its connections end by themselves within {self.drain_seconds(node)} s"
+
+    def require_drain_time(self, node: str, timeout: float | None) -> None:
+        """Check that a timeout is not shorter than the deregistration delay.
+
+        Raises:
+            UsageError: The timeout is too short. Nothing was changed.
+        """
+        delay = self.drain_seconds(node)
+        if timeout is not None and timeout < delay:
+            message = (
+                f"--timeout {timeout:.0f} is less than the deregistration delay of {delay} s, for "
+                f"which {node} keeps its connections: it cannot be enough. Nothing was changed. "
+                "Give a longer timeout, or shorten balancer.deregistration_delay and deploy"
+            )
+            raise UsageError(message)
+
+    def open_entrances(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> tuple[Entrance, ...]:
+        """Return the shared target groups in which a node is registered, after a capacity check.
+
+        Raises:
+            Refused: Fewer than the minimum would remain. Nothing was changed.
+        """
+        groups = shared_groups(self.cluster, node)
+        health = self._read_health(groups)
+        registered = self._registered(node, health)
+        if registered or not groups:
+            capacity_check.require_healthy_targets(
+                self.cluster, node, health, minimum=minimum, accept=accept
+            )
+        return tuple(map(_entrance, registered))
+
+    def close(
+        self, node: str, entrances: Sequence[Entrance], *, force: bool = False
+    ) -> Iterator[Entrance]:
+        """Deregister a node from target groups; connections last for the deregistration delay."""
+        instance_id = self.cluster.node(node).instance_id
+        for entrance, group in self._groups(entrances):
+            yield entrance
+            try:
+                with translated_errors():
+                    self.aws.client("elbv2", group.region).deregister_targets(
+                        TargetGroupArn=group.arn, Targets=[{"Id": instance_id}]
+                    )
+            except NotFound:
+                # The group was deleted meanwhile, and sends nothing any more.
+                continue
+
+    def wait_until_closed(self, node: str) -> None:
+        """Wait until AWS shows a node in no shared target group.
+
+        Raises:
+            Failed: AWS does not show it in time.
+        """
+        groups = shared_groups(self.cluster, node)
+        poll_until(
+            lambda: self._registered(node, self._read_health(groups)),
+            done=lambda registered: not registered,
+            clock=self.clock,
+            timeout=VISIBLE_S,
+            every=VISIBLE_EVERY_S,
+        )
+
+    def wait_until_drained(self, node: str, timeout: float | None = None) -> None:
+        """Wait until a node has left its shared target groups.
+
+        Raises:
+            Failed: The node has not left in time.
+        """
+        instance_id = self.cluster.node(node).instance_id
+        groups = shared_groups(self.cluster, node)
+
+        def leaving() -> str:
+            states = {}
+            for health in self._read_health(groups):
+                target = health.of(instance_id)
+                if target is not None and (target.state != _UNUSED or _stays(target)):
+                    states[health.group.key] = target.state
+            return _listed(states)
+
+        self._poll(
+            f"{node}: draining",
+            leaving,
+            done="drained",
+            timeout=self.drain_seconds(node) + MARGIN_S if timeout is None else timeout,
+            failure=lambda last: (
+                f"{node} has not left its target groups {last}. It gets no new connections, and "
+                "keeps its drain tag. Run the command again to continue waiting"
+            ),
+        )
+
+    def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return the target groups in which the deployed template has a node that is not there."""
+        groups = self.cluster.of(node)
+        present = {group.arn for group in self._registered(node, self._read_health(groups))}
+        return tuple(_entrance(group) for group in groups if group.arn not in present)
+
+    def all_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return the target groups in which the deployed template has a node."""
+        return tuple(map(_entrance, self.cluster.of(node)))
+
+    def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
+        """Register a node in target groups as the deployed template has it."""
+        for entrance, group in self._groups(entrances):
+            yield entrance
+            target = group.target(node)
+            assert target is not None  # the entrances come from the template
+            with translated_errors():
+                self.aws.client("elbv2", group.region).register_targets(
+                    TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+                )
+
+    def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
+        """Wait until a node is healthy in every target group.
+
+        Raises:
+            Failed: The node is not healthy in time, or a target group was deleted.
+        """
+        instance_id, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
+
+        def unhealthy() -> str:
+            health = self._read_health(groups)
+            for group in health:
+                if group.gone:
+                    message = (
+                        f"target group {group.group.key} does not exist any more: the stack was "
+                        f"deployed meanwhile. {node} keeps its drain tag. Run the command again"
+                    )
+                    raise Failed(message)
+            return _listed(
+                {
+                    group.group.key: target_health.describe_target(group, instance_id)
+                    for group in health
+                    if instance_id not in group.healthy
+                }
+            )
+
+        self._poll(
+            f"{node}: waiting until it is healthy",
+            unhealthy,
+            done="healthy in every target group",
+            timeout=timeout,
+            failure=lambda last: (
+                f"{node} is not healthy {last}. It is registered in its target groups, keeps its "
+                "drain tag, and serves as soon as it is healthy. Examine the node, and run the "
+                "command again"
+            ),
+        )
+
+    def describe(self, node: str) -> str:
+        """Return in which shared target groups a node is, in words."""
+        shared = self._shared(node)
+        if not shared:
+            return f"{node} has no shared target group"
+        present = self.open_entrances(node, minimum=0)
+        missing = [entrance for entrance in shared if entrance not in present]
+        if not present:
+            return f"{node} is out of every shared target group"
+        if not missing:
+            return f"{node} is in every shared target group"
+        return f"{node} is in {labels(present)} and out of {labels(missing)}"
+
+    def _shared(self, node: str) -> tuple[Entrance, ...]:
+        return tuple(map(_entrance, shared_groups(self.cluster, node)))
+
+    def _groups(self, entrances: Sequence[Entrance]) -> Iterator[tuple[Entrance, TargetGroup]]:
+        groups = {group.arn: group for group in self.cluster.groups}
+        for entrance in entrances:
+            yield entrance, groups[entrance.id]
+
+    def _read_health(self, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
+        return target_health.read_groups_health(self.aws, groups)
+
+    def _registered(self, node: str, health: Iterable[GroupHealth]) -> list[TargetGroup]:
+        """Return the target groups in which a node is registered and not draining."""
+        instance_id = self.cluster.node(node).instance_id
+        return [
+            group.group
+            for group in health
+            if any(target.id == instance_id and _is_registered(target) for target in group.targets)
+        ]
+
+
+def _entrance(group: TargetGroup) -> Entrance:
+    return Entrance(group.arn, group.key)
+
+
+def _is_registered(target: TargetHealth) -> bool:
+    """Return whether a target is registered and not draining."""
+    if target.state == _UNUSED:
+        return _stays(target)
+    return target.state != target_health.DRAINING
+
+
+def _stays(target: TargetHealth) -> bool:
+    """Return whether an unused target is still registered, such as a stopped instance."""
+    return target.reason != "Target.NotRegistered"
+
+
+def _listed(states: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {state}" for key, state in sorted(states.items()))
