@@ -25,6 +25,7 @@ for text in json.load(sys.stdin):
 """
 _WRITE_RECORDS = """
 import sys
+from pathlib import Path
 from {package}.record import Record
 from {package}.state import parse
 from {package}.system import System
@@ -38,6 +39,7 @@ record.signalled()
 """
 _READ_RECORDS = """
 import json, sys
+from pathlib import Path
 from {package}.record import Record
 from {package}.system import System
 record = Record(System(folder=Path(sys.argv[1]), machine=Path(sys.argv[2])))
