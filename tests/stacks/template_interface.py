@@ -70,7 +70,10 @@ def _kept(kind: str, properties: dict[str, Any]) -> set[str]:
     """Return the names of the properties that belong to the interface."""
     further = FURTHER_PROPERTIES.get(kind, frozenset())
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-    paths = (*schema.get("createOnlyProperties", ()), *schema.get("conditionalCreateOnlyProperties", ()))
+    paths = (
+        *schema.get("createOnlyProperties", ()),
+        *schema.get("conditionalCreateOnlyProperties", ()),
+    )
     replacing = {path.split("/")[2] for path in paths}
     return {
         name
@@ -95,8 +98,10 @@ def _resolved(value: Any) -> Any:
     if isinstance(value, list):
         # The CDK sorts resources of a statement, and so by the hashes of programs in them.
         return sorted((_resolved(one) for one in value), key=_text)
-    if not isinstance(value, dict):
-        return value
+    return _reference(value) if isinstance(value, dict) else value
+
+
+def _reference(value: dict[str, Any]) -> Any:
     match value:
         case {"Ref": name}:
             return f"${{{name}}}"
@@ -106,5 +111,4 @@ def _resolved(value: Any) -> Any:
             return "".join(str(_resolved(part)) for part in parts)
         case {"Fn::Base64": script}:
             return f"script {hashlib.sha256(_text(script).encode()).hexdigest()[:16]}"
-        case _:
-            return {key: _resolved(one) for key, one in value.items()}
+    return {key: _resolved(one) for key, one in value.items()}
