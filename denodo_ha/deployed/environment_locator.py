@@ -138,8 +138,8 @@ def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> Envi
         failover = StackLocation(
             names.FAILOVER,
             names.failover_stack(environment.name),
-            failover_plan.account(environment, environment.failover),
-            failover_plan.region(environment, environment.failover),
+            failover_plan.stack_account(environment, environment.failover),
+            failover_plan.stack_region(environment, environment.failover),
         )
     there = [place for place in clusters if not regions or place.region in regions]
     if not there:

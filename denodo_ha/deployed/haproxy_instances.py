@@ -171,7 +171,7 @@ class HaproxyInstances(HaproxyFleet):
         """The one with the fewest actions; what was deployed before there were two has one."""
         outputs = self.cluster.stack.outputs
         usual = outputs[names.HAPROXY_DOCUMENT]
-        return outputs.get(names.HAPROXY_ROTATION, usual) if action in _ROTATION else usual
+        return outputs.get(names.HAPROXY_ROTATION_DOCUMENT, usual) if action in _ROTATION else usual
 
 
 def _invocation(client: Any, command: str, id_: str) -> dict[str, Any]:

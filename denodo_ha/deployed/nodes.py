@@ -30,7 +30,7 @@ def nodes_of_stack(stack: Stack) -> tuple[Node, ...]:
 
 def _nodes(stack: Stack) -> Iterator[Node]:
     for output, told in stack.template.get("Outputs", {}).items():
-        if not output.startswith(names.NODE_OUTPUT):
+        if not output.startswith(names.NODE_ID_PREFIX):
             continue
         value = told["Value"]
         logical_id = str(value["Ref"]) if isinstance(value, Mapping) and "Ref" in value else None
@@ -41,16 +41,18 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 def _name(stack: Stack, output: str, logical_id: str | None) -> str:
     """A node's exact name, of which the output's has only letters and digits."""
-    written = stack.template.get("Metadata", {}).get("Denodo", {}).get("Nodes", {})
+    written = (
+        stack.template.get("Metadata", {}).get(names.METADATA, {}).get(names.NODES_METADATA, {})
+    )
     if output in written:
         return str(written[output])
     if logical_id is not None and (
         tag := resource_tag(stack.properties(logical_id), names.NODE_TAG)
     ):
         return tag
-    suffix = output.removeprefix(names.NODE_OUTPUT)
+    suffix = output.removeprefix(names.NODE_ID_PREFIX)
     # An instance that existed before is not in the template, but its auxiliary group is.
-    return next((name for name in _tagged(stack) if names.letters(name) == suffix), suffix)
+    return next((name for name in _tagged(stack) if names.alphanumeric(name) == suffix), suffix)
 
 
 def _tagged(stack: Stack) -> Iterator[str]:

@@ -43,14 +43,14 @@ def rows_of(environment: Environment) -> list[list[str]]:
     """Cluster, name, type, host and port of every server that is registered."""
     found = []
     for cluster, settings in sorted(environment.clusters.items()):
-        named = node_names.named(environment, cluster)
+        named = node_names.nodes_with_record(environment, cluster)
         for name, node in sorted(settings.nodes.items()):
             host = (
-                node_names.host(environment, cluster, name)
+                node_names.host_name(environment, cluster, name)
                 if name in named
                 else f"(own host name of {node.instance_id})"
             )
-            ports = node_state.ports(environment, node)
+            ports = node_state.node_ports(environment, node)
             for kind, server, key in _SERVERS:
                 if server in environment.denodo.servers:
                     found.append([cluster, name, kind, host, str(ports[key])])

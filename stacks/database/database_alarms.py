@@ -1,4 +1,4 @@
-"""What tells people that the metadata database is in trouble."""
+"""Alarms and events of the metadata database, published to one SNS topic."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -13,19 +13,19 @@ from denodo_ha.environment.model.catalog import Catalog
 
 _GIB = 2**30
 _EVENTS = ("availability", "failover", "failure", "low storage", "recovery")
-"""Of RDS's categories, the ones that somebody should know of (AWS, Amazon RDS event categories)."""
+"""RDS event categories that operators must know of (AWS, Amazon RDS event categories)."""
 
 _SENDERS = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 
 
 class DatabaseAlarms(Construct):
-    """Alarms for storage and connections, and RDS's own events, such as a failover, to one topic.
+    """Alarms on storage and connections, and RDS events such as a failover, in one topic.
 
-    RDS has no metric of a failover: its events are what tells of it (AWS, Amazon RDS, Working
-    with Amazon RDS event notification).
+    RDS has no metric for a failover; it publishes events only (AWS, Amazon RDS, Working with
+    Amazon RDS event notification).
 
     Attributes:
-        topic: where they go; people subscribe to it.
+        topic: the topic; operators subscribe to it.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class DatabaseAlarms(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        # The policy takes the place of the one that a topic has by itself.
+        # This policy replaces the default policy of a topic.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal(one) for one in _SENDERS],
+                principals=[iam.ServicePrincipal(sender) for sender in _SENDERS],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": account}},
             )
@@ -66,7 +66,7 @@ class DatabaseAlarms(Construct):
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             description="The metadata database has few connections left: raise max_connections",
         )
-        # L1, as there is no L2.
+        # L1: the library has no L2.
         rds.CfnEventSubscription(
             self,
             "Events",
@@ -92,7 +92,7 @@ class DatabaseAlarms(Construct):
             threshold=threshold,
             comparison_operator=comparison,
             evaluation_periods=5,
-            # A database that reports nothing is in trouble, too; a restart is over by then.
+            # Missing data is a failure too: a restart takes less than five periods.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             alarm_description=description,
         )

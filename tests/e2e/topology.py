@@ -148,9 +148,9 @@ class Cluster:
     def nodes(self) -> dict[str, Node]:
         """The nodes by name, found by the instance ids of the stack's outputs."""
         name_of = {
-            self.outputs[names.node_output(name)]: name
+            self.outputs[names.node_id_output(name)]: name
             for name in self.settings.nodes
-            if names.node_output(name) in self.outputs
+            if names.node_id_output(name) in self.outputs
         }
         if not name_of:
             return {}
@@ -252,8 +252,8 @@ class Topology:
         failover = environment.failover
         self._access: Access | None = None
         if failover is not None:
-            account = failover_plan.account(environment, failover)
-            region = failover_plan.region(environment, failover)
+            account = failover_plan.stack_account(environment, failover)
+            region = failover_plan.stack_region(environment, failover)
             self._access = Access(endpoint, account, region)
 
     @cached_property
@@ -270,7 +270,7 @@ class Topology:
         failover = self.environment.failover
         if self._access is None or failover is None:
             return ()
-        name = f"{failover_plan.endpoint(failover)}."
+        name = f"{failover_plan.dns_name(failover)}."
         answer = self._access.client("route53").list_resource_record_sets(
             HostedZoneId=failover.zone.id
         )

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
-from denodo_ha.drill.drill_run import play
-from denodo_ha.drill.policies import judge
-from denodo_ha.drill.reading.model_builder import build
-from denodo_ha.drill.report.json_report import report
+from denodo_ha.drill.drill_run import drill_model
+from denodo_ha.drill.json_report import drill_report
+from denodo_ha.drill.policies import apply_policies
+from denodo_ha.drill.reading.model_builder import build_model
 from tools.bench.process import ROOT, BenchError, run
 
 CDK = str(ROOT / "tools" / "cdk-offline")
@@ -67,15 +67,15 @@ def rows(one: SynthesisedStack, most: int) -> Iterator[str]:
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         begun = time.perf_counter()
-        model = build(copies(one, number))
+        model = build_model(copies(one, number))
         read = time.perf_counter()
-        drilled = play(model)
+        drilled = drill_model(model)
         played = time.perf_counter()
-        verdicts = judge(drilled, max_recovery=None, min_secondary=1)
-        json.dumps(report(drilled, verdicts))
+        verdicts = apply_policies(drilled, max_recovery=None, min_secondary=1)
+        json.dumps(drill_report(drilled, verdicts))
         done = time.perf_counter()
         times = (read - begun, played - read, done - played)
-        nodes = len(model.nodes)
+        nodes = len(model.machines)
         shown = "".join(f"{seconds:9.2f}" for seconds in times)
         yield f"{number:8}{nodes:7}{len(drilled.outcomes):10}{shown}"
 

@@ -36,8 +36,8 @@ def _failover_location(environment: Environment) -> tuple[Location, ...]:
     failover = environment.failover
     if failover is None:
         return ()
-    account = failover_plan.account(environment, failover)
-    return ((account, failover_plan.region(environment, failover)),)
+    account = failover_plan.stack_account(environment, failover)
+    return ((account, failover_plan.stack_region(environment, failover)),)
 
 
 def not_bootstrapped(endpoint: str, environment: Environment) -> list[Location]:

@@ -63,8 +63,8 @@ def prerequisites_of(loaded: Loaded) -> list[Prerequisite]:
             first.setdefault((item.account, item.region, item.kind, item.id), item)
     failover = environment.failover
     if failover is not None:
-        account = failover_plan.account(environment, failover)
-        region = failover_plan.region(environment, failover)
+        account = failover_plan.stack_account(environment, failover)
+        region = failover_plan.stack_region(environment, failover)
         properties = (("name", failover.zone.name),)
         zone = Prerequisite(account, region, "hosted-zone", failover.zone.id, properties)
         first.setdefault((account, region, zone.kind, zone.id), zone)

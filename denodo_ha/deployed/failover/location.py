@@ -29,11 +29,6 @@ Role = Literal["PRIMARY", "SECONDARY"]
 PRIMARY: Final = "PRIMARY"
 SECONDARY: Final = "SECONDARY"
 
-ZONE_ID: Final = "HostedZoneId"
-CLUSTER_OF: Final[Mapping[Role, str]] = {PRIMARY: "PrimaryCluster", SECONDARY: "SecondaryCluster"}
-REGION_OF: Final[Mapping[Role, str]] = {PRIMARY: "PrimaryRegion", SECONDARY: "SecondaryRegion"}
-"""Outputs of the failover's stack, as `environment.names` has them; a test compares the two."""
-
 
 @dataclass(frozen=True)
 class FailoverLocation:
@@ -115,7 +110,7 @@ def _configured(loaded: Loaded) -> FailoverLocation:
     if failover is None:
         message = f"{environment.name} has no failover: its configuration has no such key"
         raise UsageError(message)
-    account = failover_plan.account(environment, failover)
+    account = failover_plan.stack_account(environment, failover)
 
     def place(name: str) -> StackLocation:
         cluster = environment.clusters[name]
@@ -125,10 +120,10 @@ def _configured(loaded: Loaded) -> FailoverLocation:
 
     return FailoverLocation(
         environment=environment.name,
-        endpoint=failover_plan.endpoint(failover),
+        endpoint=failover_plan.dns_name(failover),
         zone_id=failover.zone.id,
         account=account,
-        region=failover_plan.region(environment, failover),
+        region=failover_plan.stack_region(environment, failover),
         clusters={PRIMARY: place(failover.primary), SECONDARY: place(failover.secondary)},
     )
 
@@ -180,17 +175,19 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     return FailoverLocation(
         environment=environment,
         endpoint=_output(outputs, names.ENDPOINT, name),
-        zone_id=_output(outputs, ZONE_ID, name),
+        zone_id=_output(outputs, names.HOSTED_ZONE_ID, name),
         account=account,
         region=region,
-        clusters={role: _place(environment, account, outputs, role) for role in CLUSTER_OF},
+        clusters={
+            role: _place(environment, account, outputs, role) for role in (PRIMARY, SECONDARY)
+        },
     )
 
 
 def _place(environment: str, account: str, outputs: Mapping[str, str], role: Role) -> StackLocation:
     stack = names.failover_stack(environment)
-    cluster = _output(outputs, CLUSTER_OF[role], stack)
-    region = _output(outputs, REGION_OF[role], stack)
+    cluster = _output(outputs, names.CLUSTER_OF_ROLE[role.capitalize()], stack)
+    region = _output(outputs, names.REGION_OF_ROLE[role.capitalize()], stack)
     return StackLocation(cluster, names.cluster_stack(environment, cluster), account, region)
 
 

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address, IPv4Network
 from denodo_ha.environment.derived.subnets import (
     RESERVED_FIRST,
     ZONE_LETTERS,
-    addressable,
+    fits_created_vpc,
     zone_blocks,
 )
-from denodo_ha.environment.derived.topology import listeners, single_node_groups
+from denodo_ha.environment.derived.topology import listeners, single_node_listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem
 from denodo_ha.environment.model.environment import Environment
@@ -82,7 +82,7 @@ def certificates(environment: Environment) -> Iterator[Problem]:
 def cross_zone_off(environment: Environment) -> Iterator[Problem]:
     """Single-node groups need cross-zone load balancing (trap: zones leave DNS)."""
     for name, cluster in environment.clusters.items():
-        single = single_node_groups(environment, cluster)
+        single = single_node_listeners(environment, cluster)
         if not cluster.balancer.cross_zone and single:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
@@ -169,7 +169,7 @@ def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
     """In a VPC that is created, the balancer's subnets are known, and so what is free in them."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
-        if network.vpc or not network.cidr or not addressable(network.cidr):
+        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
             continue
         for zone, address in cluster.balancer.addresses.items():
             if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):

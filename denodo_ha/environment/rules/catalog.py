@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
@@ -35,7 +35,7 @@ def oldest_cannot_share(environment: Environment) -> Iterator[Problem]:
 
 def unshared(environment: Environment) -> Iterator[Problem]:
     """Scheduler and Data Catalog share their metadata where there are several nodes."""
-    for server, component in shared_metadata.must_share(environment):
+    for server, component in node_metadata.servers_sharing_metadata(environment):
         for name, cluster in environment.clusters.items():
             catalog = cluster.catalog
             if len(cluster.nodes) < 2 or (catalog and component in catalog.components):
@@ -52,7 +52,7 @@ def unshared(environment: Environment) -> Iterator[Problem]:
 
 def unused(environment: Environment) -> Iterator[Problem]:
     """A component that runs on no node needs no database."""
-    servers = shared_metadata.chosen_servers(environment)
+    servers = node_metadata.configured_servers(environment)
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
             if servers and component not in servers:
@@ -102,7 +102,7 @@ def wandering_sessions(environment: Environment) -> Iterator[Problem]:
     if (
         web is None
         or web.sticky
-        or "data-catalog" not in shared_metadata.chosen_servers(environment)
+        or "data-catalog" not in node_metadata.configured_servers(environment)
     ):
         return
     if any(len(cluster.nodes) > 1 for cluster in environment.clusters.values()):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from denodo_ha.environment.derived import cookie_balancer, readiness
-from denodo_ha.environment.derived.subnets import ZONE_LETTERS, addressable, zone_blocks
-from denodo_ha.environment.derived.topology import health_check, ports_of
+from denodo_ha.environment.derived.subnets import ZONE_LETTERS, fits_created_vpc, zone_blocks
+from denodo_ha.environment.derived.topology import health_check, version_ports
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
@@ -20,8 +20,8 @@ def cookies_are_for_http(environment: Environment) -> Iterator[Problem]:
     """What speaks no HTTP carries no cookie."""
     for name, service in _services(environment):
         port = service.target_port
-        kind = readiness.probe(environment, name, service).kind
-        server = ports_of(environment).occupied.get(port)
+        kind = readiness.service_probe(environment, name, service).kind
+        server = version_ports(environment).occupied.get(port)
         # A port of no server of Denodo's is what its owner says that it is.
         if kind == "web" or (kind == "tcp" and server is None):
             continue
@@ -52,7 +52,7 @@ def cookies_inside_tls(environment: Environment) -> Iterator[Problem]:
 def cookies_and_checks(environment: Environment) -> Iterator[Problem]:
     """Targets of an Application Load Balancer are checked by HTTP."""
     for cluster_name, cluster in _clusters(environment):
-        for name, service in cookie_balancer.services(environment, cluster).items():
+        for name, service in cookie_balancer.alb_services(environment, cluster).items():
             if health_check(environment, cluster, name).protocol != "tcp":
                 continue
             own: Path = ("services", name, "health", "protocol")
@@ -118,7 +118,7 @@ def cookies_and_subnets(environment: Environment) -> Iterator[Problem]:
     least = limits.ALB_SUBNET_PREFIX.high
     for name, cluster in _clusters(environment):
         network = cluster.network
-        if network.vpc or not network.cidr or not addressable(network.cidr):
+        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
             continue
         block, _ = zone_blocks(IPv4Network(network.cidr), ZONE_LETTERS[0])
         if block.prefixlen > least:
@@ -149,7 +149,7 @@ def cookies_and_cross_zone(environment: Environment) -> Iterator[Problem]:
 def cookies_of_one_host(environment: Environment) -> Iterator[Problem]:
     """A browser has one such cookie for a host, whatever the port."""
     for _, cluster in _clusters(environment):
-        first, *others = cookie_balancer.services(environment, cluster)
+        first, *others = cookie_balancer.alb_services(environment, cluster)
         for name in others:
             yield Problem(
                 ("services", name, "sticky"),
@@ -181,7 +181,7 @@ def cookies_without_a_balancer(environment: Environment) -> Iterator[Problem]:
 def _clusters(environment: Environment) -> Iterator[tuple[str, Cluster]]:
     """The clusters with an Application Load Balancer."""
     for name, cluster in environment.clusters.items():
-        if cookie_balancer.services(environment, cluster):
+        if cookie_balancer.alb_services(environment, cluster):
             yield name, cluster
 
 
@@ -189,13 +189,13 @@ def _services(environment: Environment) -> Iterator[tuple[str, Service]]:
     """The services that are behind one in some cluster."""
     for name, service in environment.services.items():
         if any(
-            cookie_balancer.by_alb(cluster, service) for cluster in environment.clusters.values()
+            cookie_balancer.uses_alb(cluster, service) for cluster in environment.clusters.values()
         ):
             yield name, service
 
 
 def _named(environment: Environment, cluster: Cluster) -> str:
-    return next(iter(cookie_balancer.services(environment, cluster)))
+    return next(iter(cookie_balancer.alb_services(environment, cluster)))
 
 
 RULES = (

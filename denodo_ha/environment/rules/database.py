@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
@@ -74,7 +74,7 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                     value=zone,
                     at_key=True,
                 )
-        if len(zones(cluster)) < limits.DATABASE_ZONES.value:
+        if len(node_metadata.database_subnets(cluster)) < limits.DATABASE_ZONES.value:
             yield Problem(
                 (*path, "catalog"),
                 "has subnets in one zone only",
@@ -82,16 +82,6 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                 "add a second zone to network.zones, in an existing VPC with nodes or with a "
                 "subnet in catalog.subnets",
             )
-
-
-def zones(cluster: Cluster) -> dict[str, str | None]:
-    """The zones that the database may be in, with its subnet there in an existing VPC."""
-    given, network = cluster.catalog, cluster.network
-    own = given.subnets if given else {}
-    if network.vpc is None:
-        return dict.fromkeys(network.zones)
-    found = {zone: own.get(zone, of.nodes) for zone, of in network.zones.items()}
-    return {zone: subnet for zone, subnet in found.items() if subnet is not None}
 
 
 def private_subnets(environment: Environment) -> Iterator[Problem]:
@@ -207,7 +197,7 @@ def where_secrets_are(environment: Environment) -> Iterator[Problem]:
 def loosened(environment: Environment) -> Iterator[Problem]:
     """What makes the data easier to lose is said at every synth."""
     for name, cluster, catalog in _catalogs(environment):
-        if not shared_metadata.makes_database(cluster):
+        if not node_metadata.creates_database(cluster):
             continue
         for key, consequence, remedy in _LOOSENED:
             if not getattr(catalog, key):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from denodo_ha.environment.derived import readiness
-from denodo_ha.environment.derived.node_state import NO_WEB, parameter_bytes, ports
+from denodo_ha.environment.derived.node_state import NO_WEB, max_parameter_bytes, node_ports
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
@@ -147,7 +147,7 @@ def node_ports_differ(environment: Environment) -> Iterator[Problem]:
     if node is None or not environment.denodo.program:
         return
     # All nodes are alike but for their auxiliary ports, which have rules of their own.
-    listening = {**ports(environment, node), "auxiliary": None, "ready": READY_PORT}
+    listening = {**node_ports(environment, node), "auxiliary": None, "ready": READY_PORT}
     taken = Counter(port for port in listening.values() if port)
     for port in sorted(port for port, times in taken.items() if times > 1):
         moved = [name for name in ("web", "odbc", "jdbc") if _puts(environment, name, port)]
@@ -185,10 +185,10 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
             cluster_name
             for cluster_name, cluster in environment.clusters.items()
             if cluster.balancer.kind != "none"
-            and readiness.is_asked(environment, cluster)
-            and not readiness.is_overruled(service.health, cluster.balancer.health)
+            and readiness.nodes_report_readiness(environment, cluster)
+            and not readiness.overrides_check_target(service.health, cluster.balancer.health)
         ]
-        kind = readiness.probe(environment, name, service).kind
+        kind = readiness.service_probe(environment, name, service).kind
         if asked and not _served(denodo, kind):
             yield Problem(
                 ("services", name),
@@ -200,7 +200,7 @@ def served_by_somebody(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def _served(denodo: Denodo, kind: readiness.Kind) -> bool:
+def _served(denodo: Denodo, kind: readiness.ProbeKind) -> bool:
     match kind:
         case "vdp" | "odbc":
             return "vdp" in denodo.servers
@@ -267,7 +267,7 @@ def parameter_quota(environment: Environment) -> Iterator[Problem]:
             machine = wanted(cluster.instance, cluster.nodes[node_name])
             if machine is None:
                 continue
-            size = parameter_bytes(environment, name, node_name, machine.type)
+            size = max_parameter_bytes(environment, name, node_name, machine.type)
             if size > limit.value:
                 yield Problem(
                     ("clusters", name, "nodes", node_name),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived import failover_plan
-from denodo_ha.environment.derived.topology import single_node_groups
+from denodo_ha.environment.derived.topology import single_node_listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
@@ -64,11 +64,11 @@ def record_name(environment: Environment) -> Iterator[Problem]:
         at_apex = failover.record == failover_plan.APEX
     cnames = sorted(
         name
-        for name, how in failover_plan.methods(environment).items()
+        for name, how in failover_plan.check_methods(environment).items()
         if how in ("endpoint", "alarm") and environment.clusters[name].balancer.kind != "none"
     )
     if at_apex and cnames:
-        how = failover_plan.methods(environment)[cnames[0]]
+        how = failover_plan.check_methods(environment)[cnames[0]]
         yield Problem(
             (*_PATH, "record"),
             f"is the zone's apex, and health is {how}",
@@ -84,7 +84,7 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.checks(environment).items():
+    for name, how in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
         if how == "endpoint" and cluster.balancer.scheme == "internal":
             yield Problem(
@@ -133,7 +133,7 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.methods(environment).items():
+    for name, how in failover_plan.check_methods(environment).items():
         if how != "none":
             continue
         if failover.control != "operator":
@@ -157,7 +157,7 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
 def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
     """Both records have one type, or Route 53 refuses the second."""
     failover = environment.failover
-    members = failover_plan.pair(environment)
+    members = failover_plan.cluster_pair(environment)
     if failover is None or len(members) < 2:
         return
     bare = [name for name, cluster in members if cluster.balancer.kind == "none"]
@@ -189,8 +189,8 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None or failover.primary not in environment.clusters:
         return
-    account = failover_plan.account(environment, failover)
-    for name, how in failover_plan.checks(environment).items():
+    account = failover_plan.stack_account(environment, failover)
+    for name, how in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
         if how == "alarm" and cluster.account != account:
             yield Problem(
@@ -202,7 +202,7 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
                 "write health: target-health or endpoint, or put both into one account",
                 value=failover.health,
             )
-    for name, cluster in failover_plan.pair(environment):
+    for name, cluster in failover_plan.cluster_pair(environment):
         if failover.control == "operator" and cluster.account != account:
             yield Problem(
                 (*_PATH, "control"),
@@ -218,12 +218,12 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
 def settings_without_use(environment: Environment) -> Iterator[Problem]:
     """A setting that nothing would read is a misunderstanding."""
     failover = environment.failover
-    methods = failover_plan.methods(environment)
+    methods = failover_plan.check_methods(environment)
     # Without both clusters it is not known what has a use.
     if failover is None or len(methods) < len(_ROLES):
         return
     alias = set(methods.values()) == {"target-health"}
-    checks = set(failover_plan.checks(environment).values())
+    checks = set(failover_plan.health_checks(environment).values())
     if alias and failover.control == "operator":
         yield _unused(
             failover,
@@ -272,8 +272,8 @@ def one_node_moves_the_site(environment: Environment) -> Iterator[Problem]:
     failover = environment.failover
     if failover is None or failover.health != "target-health":
         return
-    for name, cluster in failover_plan.pair(environment):
-        single = single_node_groups(environment, cluster)
+    for name, cluster in failover_plan.cluster_pair(environment):
+        single = single_node_listeners(environment, cluster)
         if single and len(cluster.nodes) > 1:
             yield Problem(
                 (*_PATH, "health"),

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
-from denodo_ha.environment.haproxy.routes import asks_ready, is_web, speaks_https, tls_of
+from denodo_ha.environment.haproxy.routes import (
+    checks_readiness,
+    reads_http,
+    speaks_https,
+    tls_settings,
+)
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -96,7 +101,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 "add such a service, name some in services, or remove it",
             )
         for key, one in environment.services.items():
-            how = tls_of(cluster, key, one)
+            how = tls_settings(cluster, key, one)
             if how and how.mode == "terminate" and one.target_port in NODE_TLS_PORTS:
                 yield Problem(
                     (*path, "mode"),
@@ -120,7 +125,7 @@ def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
     """Cookies are for web services that HAProxy can read."""
     for name, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.sticky == "cookie" and not is_web(environment, cluster, key):
+            if service.sticky == "cookie" and not reads_http(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
                     "can't be cookie here",
@@ -148,7 +153,9 @@ def haproxy_blind(environment: Environment) -> Iterator[Problem]:
     """A check that only connects does not see a node that hangs."""
     for _, cluster in haproxies(environment):
         for key, service in environment.services.items():
-            if service.health.protocol == "tcp" and not asks_ready(environment, cluster, service):
+            if service.health.protocol == "tcp" and not checks_readiness(
+                environment, cluster, service
+            ):
                 yield Problem(
                     ("services", key, "health", "protocol"),
                     "sees no node that hangs",

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from denodo_ha.environment.derived import node_names, shared_metadata
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_names
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
-RESERVED_ENDINGS = ("-failover", shared_metadata.STACK_ENDING)
+RESERVED_ENDINGS = ("-failover", names.CATALOG_STACK_SUFFIX)
 """What other stacks of an environment are called after its name or a cluster's."""
 
 
@@ -72,10 +73,10 @@ def tags(environment: Environment) -> Iterator[Problem]:
 
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,{node_names.MOST}}}$){_LABEL}(\.{_LABEL})*")
+_HOST = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}$){_LABEL}(\.{_LABEL})*")
 _RULE = (
-    f"a host name has at most {node_names.MOST} characters, and its labels letters, digits and "
-    "inner hyphens (RFC 1123, Requirements for Internet Hosts)"
+    f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
+    "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
 )
 
 
@@ -116,7 +117,9 @@ def names_are_host_names(environment: Environment) -> Iterator[Problem]:
     places: dict[Path, str] = {}
     for name, cluster in environment.clusters.items():
         zone = cluster.network.node_zone
-        host = max((node_names.host(environment, name, node) for node in cluster.nodes), key=len)
+        host = max(
+            (node_names.host_name(environment, name, node) for node in cluster.nodes), key=len
+        )
         if zone is None:
             ours: dict[Path, str] = {("name",): environment.name, ("clusters", name): name}
             places |= {path: value for path, value in ours.items() if value.endswith("-")}
@@ -146,7 +149,7 @@ def names_in_a_shared_zone(environment: Environment) -> Iterator[Problem]:
         zone = cluster.network.node_zone
         if zone is None:
             continue
-        for node in node_names.named(environment, name):
+        for node in node_names.nodes_with_record(environment, name):
             taken = seen.setdefault((zone.id, node.lower()), f"{node} of {name}")
             if taken != f"{node} of {name}":
                 yield Problem(

@@ -8,7 +8,7 @@ from denodo_ha.environment.derived.subnets import (
     LONGEST_PREFIX,
     SHORTEST_PREFIX,
     ZONE_LETTERS,
-    addressable,
+    fits_created_vpc,
 )
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
@@ -88,7 +88,7 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                 "the VPC is created, as network.vpc names none",
                 "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one",
             )
-        elif not addressable(network.cidr):
+        elif not fits_created_vpc(network.cidr):
             yield Problem(
                 (*path, "cidr"),
                 "has the wrong size for a VPC that is created",
@@ -185,7 +185,7 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
     """Created VPCs that fail over to each other should be ones that can be connected."""
     members = [
         (name, cluster.network.cidr)
-        for name, cluster in failover_plan.pair(environment)
+        for name, cluster in failover_plan.cluster_pair(environment)
         if cluster.network.vpc is None and cluster.network.cidr
     ]
     if len(members) == 2:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived.firewall import proxied_ports
+from denodo_ha.environment.derived.firewall import haproxy_target_ports
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
 
 def machines(environment: Environment) -> Iterator[Problem]:
@@ -90,10 +91,10 @@ def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
         if not nodes or cluster.balancer.kind == "none":
             continue
         if cluster.balancer.kind == "haproxy":
-            output, ports = "HaproxySecurityGroupId", proxied_ports(environment, name)
+            output, ports = HAPROXY_SECURITY_GROUP_ID, haproxy_target_ports(environment, name)
         else:
             served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
-            output = "BalancerSecurityGroupId"
+            output = BALANCER_SECURITY_GROUP_ID
             ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
         yield Problem(
             ("clusters", name, "nodes"),

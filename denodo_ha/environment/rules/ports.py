@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived.topology import ports_of
+from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -25,7 +25,7 @@ def services_share_a_port(environment: Environment) -> Iterator[Problem]:
 
 def private_ports(environment: Environment) -> Iterator[Problem]:
     """Some ports are for the node itself or for its managers (see `facts.denodo_ports`)."""
-    ports = ports_of(environment)
+    ports = version_ports(environment)
     for name, service in environment.services.items():
         if service.target_port in ports.private:
             yield Problem(
@@ -43,7 +43,7 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
 def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
     """7.0 needs an auxiliary port per node; from 8.0 on clients use none."""
     version = environment.denodo.version
-    auxiliary = ports_of(environment).auxiliary
+    auxiliary = version_ports(environment).auxiliary
     for path, cluster in _clusters(environment):
         for name, node in cluster.nodes.items():
             here: Path = (*path, "nodes", name, "auxiliary_port")
@@ -69,9 +69,9 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
 
 def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
     """An auxiliary port is unique in its cluster, and free on balancer and node."""
-    if not ports_of(environment).auxiliary:
+    if not version_ports(environment).auxiliary:
         return
-    occupied = ports_of(environment).occupied
+    occupied = version_ports(environment).occupied
     served = {service.port: name for name, service in environment.services.items()}
     on_nodes = {service.target_port: name for name, service in environment.services.items()}
     for path, cluster in _clusters(environment):

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived import cookie_balancer
-from denodo_ha.environment.derived.firewall import Direction, Group, Side, firewall
-from denodo_ha.environment.derived.topology import listeners
+from denodo_ha.environment.derived.firewall import Direction, RuleSet, SecurityGroup, firewall
+from denodo_ha.environment.derived.topology import listeners, max_haproxy_instances
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.limits import Limit
-from denodo_ha.environment.haproxy.front_balancer import most_proxies
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.rules.nodes import described
 
-_GROUPS: dict[Group, str] = {
+_GROUPS: dict[SecurityGroup, str] = {
     "alb": "the Application Load Balancer's",
     "balancer": "the balancer's",
     "haproxy": "HAProxy's",
@@ -43,10 +42,10 @@ def target_quota(environment: Environment) -> Iterator[Problem]:
         proxied = cluster.balancer.kind == "haproxy"
         yield from _over(
             limits.TARGETS_PER_NLB,
-            most_proxies(cluster) * len(served)
+            max_haproxy_instances(cluster) * len(served)
             if proxied
             else sum(
-                limits.TARGETS_PER_ALB_BEHIND_NLB.value if one.alb else len(one.nodes)
+                limits.TARGETS_PER_ALB_BEHIND_NLB.value if one.alb_health else len(one.nodes)
                 for one in served
             ),
             ("clusters", name),
@@ -58,7 +57,7 @@ def target_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def _with_cookies(environment: Environment, cluster: Cluster) -> str:
-    count = len(cookie_balancer.services(environment, cluster))
+    count = len(cookie_balancer.alb_services(environment, cluster))
     limit = limits.TARGETS_PER_ALB_BEHIND_NLB
     return f", and each of {count} services with cookies {limit.value} ({limit.source})" * bool(
         count
@@ -77,11 +76,11 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
                 f"{label}, with one range of ports a CIDR",
                 "join networks, for example neighbouring /24 into a /23",
             )
-            if side.ranged and side.weight <= limits.RULES_PER_SECURITY_GROUP.value:
+            if side.uses_ranges and side.weight <= limits.RULES_PER_SECURITY_GROUP.value:
                 yield Problem(
                     ("clusters", name),
                     f"{label}: one range of ports for each source instead of single ports",
-                    f"{len(side.single)} single rules, with room to change them, do not fit "
+                    f"{len(side.port_rules)} single rules, with room to change them, do not fit "
                     f"{limits.RULES_PER_SECURITY_GROUP}",
                     "join client networks to go back to single ports",
                     severity=Severity.NOTE,
@@ -89,7 +88,7 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def _culprit(environment: Environment, name: str, side: Side) -> Path:
+def _culprit(environment: Environment, name: str, side: RuleSet) -> Path:
     """Where the many CIDRs of a side stand. A node without a balancer meets the clients itself."""
     if side.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
@@ -113,7 +112,7 @@ def resource_quota(environment: Environment) -> Iterator[Problem]:
 def resources(environment: Environment, name: str) -> int:
     """An upper bound of the resources in a cluster's stack (a test holds it to the templates)."""
     cluster = environment.clusters[name]
-    behind = len(cookie_balancer.services(environment, cluster))
+    behind = len(cookie_balancer.alb_services(environment, cluster))
     # With cookies, a second listener and group; besides, the other balancer and its group.
     served = len(listeners(environment, cluster)) + behind + bool(behind)
     rules = sum(len(side.rules) for side in firewall(environment, name))

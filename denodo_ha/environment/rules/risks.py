@@ -63,7 +63,7 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
             name
             for name, one in environment.services.items()
             # With cookies there is no way to turn it off, so no advice either.
-            if one.client_ip and not cookie_balancer.by_alb(cluster, one)
+            if one.client_ip and not cookie_balancer.uses_alb(cluster, one)
         )
         # HAProxy is told the client's address by the PROXY protocol, and keeps none.
         if not services or balancer.kind != "nlb" or not balancer.cross_zone:

@@ -10,9 +10,6 @@ from moto import mock_aws
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.failover import location
-from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account.calls import Fault, error
 from tests.commands.account.cloud import Cloud
@@ -359,11 +356,3 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
     assert called == permitted
-
-
-def test_outputs_have_the_names_of_the_stacks() -> None:
-    assert location.ZONE_ID == naming.ZONE_ID
-    assert names.ENDPOINT == naming.ENDPOINT
-    for role in ("PRIMARY", "SECONDARY"):
-        assert location.CLUSTER_OF[role] == naming.CLUSTER_OF_ROLE[role.capitalize()]
-        assert location.REGION_OF[role] == naming.REGION_OF_ROLE[role.capitalize()]
