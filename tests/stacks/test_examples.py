@@ -14,7 +14,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import Severity
-from denodo_ha.environment.rules.quotas import resources
+from denodo_ha.environment.rules.quotas import max_resources
 from stacks import accepted_findings
 from tests.stacks.topology import cluster_view, rules
 from tests.support.assembly import EXAMPLES, ROOT, Assembly
@@ -91,7 +91,7 @@ def test_counts_resources_as_its_templates_do(
     environment = load(file).environment
     for name in environment.clusters:
         made = len(assembly_of(example).templates[f"{environment.name}-{name}"]["Resources"])
-        assert made <= resources(environment, name) <= made + 20
+        assert made <= max_resources(environment, name) <= made + 20
 
 
 def test_is_as_its_snapshot(
