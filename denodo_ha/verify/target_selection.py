@@ -12,9 +12,8 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify import name_lookup
-from denodo_ha.verify.site import Site
-from denodo_ha.verify.step import Log
+from denodo_ha.verify.findings import StepLog
+from denodo_ha.verify.site import Site, resolve
 
 _ATTEMPTS = 2
 """Ours: the site is what is asked for, and AWS only for names; a lost region must not keep us."""
@@ -77,7 +76,7 @@ def locate(
     host: str | None,
     given: Mapping[str, str],
     aws: "Asked",
-    log: Log,
+    log: StepLog,
 ) -> Site:
     """The goal's name or address and the balancers' names, as given, or else from AWS.
 
@@ -109,7 +108,7 @@ def locate(
                     # The site is there without AWS's API, and so is the verification.
                     unknown.append(f"{cluster}: {error}")
             known = [f"{one} is {name}" for one, name in sorted(balancers.items())]
-            step.said = ", ".join(known)
+            step.seen = ", ".join(known)
             if unknown:
                 step.note("balancers-unknown", "; ".join([*known, *unknown]))
     elif host is None:
@@ -117,9 +116,7 @@ def locate(
         (cluster,) = goal.clusters
         asked = aws.node(cluster, goal.node) if goal.node else balancers[cluster]
     assert asked is not None
-    return Site(
-        environment, asked, goal.clusters, goal.node, endpoint, balancers, name_lookup.resolve
-    )
+    return Site(environment, asked, goal.clusters, goal.node, endpoint, balancers, resolve)
 
 
 class Asked:

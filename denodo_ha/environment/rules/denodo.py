@@ -10,9 +10,9 @@ from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
-from denodo_ha.environment.model.denodo import Denodo, secret
+from denodo_ha.environment.model.denodo import Denodo, cluster_secret
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.model.service import EVERY
 from denodo_ha.environment.rules.nodes import instance_settings
 
@@ -111,7 +111,7 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
         for name, cluster in environment.clusters.items():
             if not _created_nodes(cluster):
                 continue  # Existing instances do not read secrets.
-            arn = secret(arns, name)
+            arn = cluster_secret(arns, name)
             if arn is None:
                 yield Problem(
                     path,
@@ -260,7 +260,7 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
         return
     for name, cluster in environment.clusters.items():
         for node_name in sorted(_created_nodes(cluster)):
-            instance = wanted(cluster.instance, cluster.nodes[node_name])
+            instance = configured_machine(cluster.instance, cluster.nodes[node_name])
             if instance is None:
                 continue
             size = max_parameter_bytes(environment, name, node_name, instance.type)

@@ -8,7 +8,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
 _FOREIGN_POLICY = (
@@ -125,7 +125,7 @@ def instance_types(environment: Environment) -> Iterator[Problem]:
     """A target's instance type can be registered by instance id, which some old types cannot."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
-            instance = wanted(cluster.instance, node)
+            instance = configured_machine(cluster.instance, node)
             if node.instance_id is not None or instance is None:
                 continue
             family = instance.type.split(".", 1)[0]
