@@ -19,7 +19,12 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.node_agent import DELIVERY_S, EVERY_S, HASTE_S, CommandResult
-from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, HaproxyFleet, each, why
+from denodo_ha.deployed.rotation.haproxy_fleet import (
+    APPLY_S,
+    HaproxyFleet,
+    failure_reason,
+    failure_reasons,
+)
 from denodo_ha.environment import names
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
@@ -79,7 +84,7 @@ class HaproxyInstances(HaproxyFleet):
             ended = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if ended.code != exit_codes.DONE:
                 done = f"; {', '.join(said)} took it" if said else ""
-                message = f"HAProxy on {id_} did not take its file{done}: {why(ended)}"
+                message = f"HAProxy on {id_} did not take its file{done}: {failure_reason(ended)}"
                 raise Failed(message)
             said[id_] = ended.output.strip()
         return said
@@ -98,7 +103,7 @@ class HaproxyInstances(HaproxyFleet):
             except ValueError:
                 silent[id_] = one
         if silent:
-            message = f"not every HAProxy says how it is: {each(silent)}"
+            message = f"not every HAProxy says how it is: {failure_reasons(silent)}"
             raise Failed(message)
         return said
 

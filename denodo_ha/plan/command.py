@@ -53,7 +53,7 @@ def plan(
         before, after = _deployed(config, base, region, profile)
     else:
         message = (
-            "nothing to compare: give two folders of cdk synth, or -c CONFIG for the deployed stacks"
+            "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
         )
         raise UsageError(message)
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]

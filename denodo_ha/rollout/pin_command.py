@@ -62,8 +62,7 @@ def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
         instance = shown.get(id_)
         if instance is None:
             differences.append(
-                f"{name}: its instance {id_} does not exist any more; "
-                "the pin has what was deployed"
+                f"{name}: its instance {id_} does not exist any more; the pin has what was deployed"
             )
         elif instance.type != pins[name].type:
             differences.append(
