@@ -175,7 +175,7 @@ class Draining(OneNode):
             instance_id=instance_id,
             shared=shared,
             inside=inside,
-            keeps=cluster.auxiliary(node),
+            keeps=cluster.auxiliary_group(node),
             old=old,
             mark=self._mark(old, why, out=not (inside or serving)),
             delay=max((group.deregistration_delay for group in shared), default=DRAIN_S),

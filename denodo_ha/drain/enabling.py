@@ -142,7 +142,7 @@ class Enabling(OneNode):
                 "or let a deploy make it, and run this again; nothing was changed"
             )
             raise Refused(message)
-        groups = cluster.of(node)
+        groups = cluster.groups_of(node)
         inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
         missing = tuple(group for group in groups if group.arn not in inside)
         mark = DrainTag.from_tags(shown[instance_id].tags)
@@ -163,9 +163,9 @@ class Enabling(OneNode):
                 progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
             )
         if ended.code != node_agent.DONE:
+            reason = node_agent.explain_result(ended)
             message = (
-                f"the metadata of {node} was not confirmed: {ended.meaning}. Its groups are as "
-                "they were"
+                f"the metadata of {node} was not confirmed: {reason}. Its groups are as they were"
             )
             raise Failed(message)
 

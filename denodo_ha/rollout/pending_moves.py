@@ -94,7 +94,7 @@ def look(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[Move]:
                 pin=pin,
                 runs=runs,
                 mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
-                sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
+                sick=any(id_ not in groups[group.arn].healthy for group in cluster.groups_of(name)),
             )
         )
     if unpinned:

@@ -11,6 +11,7 @@ from typing import Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.polling import Clock
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli.errors import CommandError, Failed
 from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed import cluster as found
@@ -18,7 +19,7 @@ from denodo_ha.deployed import desired_state, instances, node_agent, target_heal
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.desired_state import NodeState
 from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.node_agent import CommandResult, NodeAgent
+from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.rollout.node_by_node import Nodewise
 
@@ -150,7 +151,7 @@ class StateRoll(Nodewise):
                 state=state,
                 differs=asked.status(name).applied != state,
                 mark=DrainTag.from_tags(shown[id_].tags) if id_ in shown else None,
-                sick=any(id_ not in groups[group.arn].healthy for group in cluster.of(name)),
+                sick=any(id_ not in groups[group.arn].healthy for group in cluster.groups_of(name)),
             )
 
         wanted = [node.name for node in cluster.nodes if only in {None, node.name}]
@@ -185,7 +186,7 @@ class StateRoll(Nodewise):
         ended = self._ended(self._agent(cluster), wish.node, seconds)
         if ended.code == node_agent.DONE:
             return
-        message = f"{wish.node} did not take its new state: {ended.meaning}"
+        message = f"{wish.node} did not take its new state: {node_agent.explain_result(ended)}"
         if ended.code not in node_agent.AS_BEFORE:
             message += (
                 f". It stays out of the shared groups, the others are untouched; mend {wish.node} "
@@ -217,7 +218,7 @@ class StateRoll(Nodewise):
                 late = self._clock.monotonic() - begin >= seconds
                 if ended.code != node_agent.BUSY or late:
                     return ended
-                step.update(ended.meaning)
+                step.update(node_agent.explain_result(ended))
                 self._clock.sleep(BUSY_S)
 
     def _back(self, cluster: Cluster, node: str) -> None:

@@ -49,15 +49,12 @@ class Looking:
     Args:
         aws: the credentials.
         site: where it is.
-        config: its configuration, None where it was found by its tags.
         clock: the time.
         ask: whether nodes and HAProxies are asked, too.
     """
 
-    def __init__(
-        self, aws: Aws, site: EnvironmentLocation, config: str | None, *, clock: Clock, ask: bool
-    ) -> None:
-        self._aws, self._site, self._config = aws, site, config
+    def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:
+        self._aws, self._site = aws, site
         self._clock, self._ask = clock, ask
         self._answers: node_query.Answers = {}
         self._fleets: haproxy_query.Answers = {}
@@ -84,7 +81,7 @@ class Looking:
             )
             for place in self._site.clusters
         )
-        dns = status_dns.read(self._aws, self._site, self._config, known)
+        dns = status_dns.read(self._aws, self._site, known)
         return Environment(
             name=self._site.environment,
             at=self._clock.now(),
@@ -136,7 +133,7 @@ def status(
         aws, config=config, environment=environment, regions=region
     )
     clock = real_clock()
-    looking = Looking(aws, site, config, clock=clock, ask=ask)
+    looking = Looking(aws, site, clock=clock, ask=ask)
     show = as_json if form is TableFormat.json else as_table
     seen = looking.look()
     if watch:

@@ -14,7 +14,7 @@ from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials, NotFound
 from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import instances, target_health, unhealthy_reasons
+from denodo_ha.deployed import instances, target_health
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
@@ -214,8 +214,8 @@ def _group(cluster: Cluster, group: TargetGroup, known: Raw) -> GroupStatus:
     kind = "service" if group.service else "auxiliary" if group.node else "other"
     if isinstance(seen, AwsError):
         return GroupStatus(group.key, kind, group.port, (), f"its targets are not known: {seen}")
-    if seen.gone:
-        gone = f"its group does not exist any more: {seen.gone}"
+    if seen.deleted:
+        gone = f"its group does not exist any more: {seen.deleted}"
         return GroupStatus(group.key, kind, group.port, (), gone)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     found_ = {
@@ -223,12 +223,12 @@ def _group(cluster: Cluster, group: TargetGroup, known: Raw) -> GroupStatus:
             names.get(one.id, one.id),
             one.state,
             one.reason,
-            unhealthy_reasons.explain_unhealthy(one),
+            one.explanation,
         )
         for one in seen.targets
     }
     for wanted in group.targets:
-        out = Target(wanted.node or wanted.id, OUT, "", unhealthy_reasons.NOT_REGISTERED)
+        out = Target(wanted.node or wanted.id, OUT, "", target_health.NOT_REGISTERED)
         found_.setdefault(wanted.id, out)
     targets = tuple(sorted(found_.values(), key=lambda one: one.node))
     return GroupStatus(group.key, kind, group.port, targets)

@@ -169,14 +169,14 @@ def verify(
     environment = loaded.environment
     _check_services(environment, [*(service or ()), *(tls or ())])
     _check_bundle(ca_bundle)
-    goal = target_selection.read(environment, through, host)
+    selection = target_selection.select(environment, through, host)
     log = Log("names")
     site = target_selection.locate(
         loaded,
-        goal,
+        selection,
         host=host,
         given=_given(environment, balancer or ()),
-        aws=target_selection.Asked(config, profile),
+        deployed=target_selection.DeployedNames(loaded, profile),
         log=log,
     )
     settings = Settings(
@@ -189,7 +189,7 @@ def verify(
         mark=node_mark,
         connections=connections,
     )
-    _run(site, settings, log, what=f"{environment.name}, {goal}", form=form)
+    _run(site, settings, log, what=f"{environment.name}, {selection}", form=form)
 
 
 def _run(site: Site, settings: Settings, log: Log, *, what: str, form: TableFormat) -> None:

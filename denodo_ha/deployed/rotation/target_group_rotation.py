@@ -54,7 +54,7 @@ class Rotation:
 
     def shared(self, node: str) -> tuple[TargetGroup, ...]:
         """The groups that a node leaves when it is taken out."""
-        return tuple(group for group in self.cluster.of(node) if group.node is None)
+        return tuple(group for group in self.cluster.groups_of(node) if group.node is None)
 
     def is_out(self, node: str) -> bool:
         """Whether none of the shared groups sends anything new to a node."""
@@ -111,7 +111,7 @@ class Rotation:
         """
         found = self.cluster.node(node)
         self._ready(node, ready, ready_timeout)
-        for group in self.cluster.of(node):
+        for group in self.cluster.groups_of(node):
             self.register(node, group)
         self.wait_until_healthy(node, timeout)
         drain_tag.remove(self.aws, self.cluster.location.region, found.instance_id)
@@ -175,7 +175,7 @@ class Rotation:
         def inside() -> str:
             found = {}
             for one in self.look(groups):
-                target = one.of(id_)
+                target = one.target(id_)
                 if target is not None and (target.state != _UNUSED or _stays(target.reason)):
                     found[one.group.key] = target.state
             return _listed(found)
@@ -197,12 +197,12 @@ class Rotation:
         Raises:
             Failed: it is not in time.
         """
-        id_, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
+        id_, groups = self.cluster.node(node).instance_id, self.cluster.groups_of(node)
 
         def sick() -> str:
             seen = self.look(groups)
             for one in seen:
-                if one.gone:
+                if one.deleted:
                     message = (
                         f"group {one.group.key} is gone: something was deployed meanwhile. "
                         f"{node} keeps its mark; run it again"

@@ -17,7 +17,9 @@ CLUSTERS = ("active", "passive")
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name leads to an address of this machine where nobody listens."""
-    monkeypatch.setattr("ops.verify.names.resolve", lambda name: Answer(name, (NOBODY,)))
+    monkeypatch.setattr(
+        "denodo_ha.verify.name_lookup.resolve", lambda name: Answer(name, (NOBODY,))
+    )
 
 
 def dns_name(cloud: Cloud, cluster: str) -> str:
