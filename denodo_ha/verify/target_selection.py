@@ -17,9 +17,8 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify import name_lookup
-from denodo_ha.verify.site import Site
-from denodo_ha.verify.step import Log
+from denodo_ha.verify.findings import StepLog
+from denodo_ha.verify.site import Site, resolve
 
 _ATTEMPTS = 2
 """Ours: AWS is only asked for names, and a lost region must not delay the verification."""
@@ -82,7 +81,7 @@ def locate(
     host: str | None,
     given: Mapping[str, str],
     deployed: "DeployedNames",
-    log: Log,
+    log: StepLog,
 ) -> Site:
     """Return the selection's DNS name or address and the load balancers' names.
 
@@ -114,7 +113,7 @@ def locate(
                     # The site can be verified without AWS's API.
                     unknown.append(f"{cluster}: {error}")
             known = [f"{cluster} is {name}" for cluster, name in sorted(balancers.items())]
-            step.said = ", ".join(known)
+            step.seen = ", ".join(known)
             if unknown:
                 step.note("balancers-unknown", "; ".join([*known, *unknown]))
     elif host is None:
@@ -129,7 +128,7 @@ def locate(
         selection.node,
         endpoint,
         balancers,
-        name_lookup.resolve,
+        resolve,
     )
 
 

@@ -55,8 +55,9 @@ class Watch:
 
 _ROLL = """
 import sys
-from ops import agent, draining, proxies, rotation
-for module in (agent, draining, proxies, rotation):
+from denodo_ha.deployed import haproxy_instances, node_agent
+from denodo_ha.deployed.rotation import rotation
+for module in (haproxy_instances, node_agent, rotation):
     module.EVERY_S = 0.1
 from denodo_ha.__main__ import main
 sys.argv = ["denodo-ha", *sys.argv[1:]]

@@ -33,8 +33,8 @@ class TestForm:
     def test_of_a_key(self) -> None:
         (line,) = said(edited(("    region: eu", "    regoin: eu")))
         assert line == (
-            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); nothing reads it, so what "
-            "it says would not happen; did you mean region?"
+            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); it would be ignored; "
+            "did you mean region?"
         )
 
     def test_of_a_missing_key(self) -> None:
@@ -95,7 +95,7 @@ class TestAllAtOnce:
             "6:9: services.odbc.port: is the port of jdbc too (9999)",
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
-            "14:7: clusters.main.network.cidr: the key stands here a second time, after line 13",
+            "14:7: clusters.main.network.cidr: the key is repeated; it is already in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
             "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
         )

@@ -79,7 +79,7 @@ def test_message_arrives_with_its_place(case: Wrong, tmp_path: Path) -> None:
         if dotted(problem.path) == case.path and all(part in problem.sentence for part in case.says)
     ]
     assert len(found) == 1
-    assert found[0].at in text(case.data).places(found[0].path)
+    assert found[0].position in text(case.data).places(found[0].path)
     assert found[0].file == str(tmp_path / "environment.yaml")
     assert found[0].rule or case.severity is Severity.ERROR
 

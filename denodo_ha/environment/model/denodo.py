@@ -70,7 +70,7 @@ StartLimit = Annotated[
 StopLimit = Annotated[Whole, Field(ge=10, le=CREATION_TIMEOUT_S.high)]
 
 
-def secret(of: Mapping[str, str] | None, cluster: str) -> str | None:
+def cluster_secret(of: Mapping[str, str] | None, cluster: str) -> str | None:
     """The ARN of a cluster's secret."""
     return (of or {}).get(cluster, (of or {}).get(EVERY))
 

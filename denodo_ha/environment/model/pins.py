@@ -58,7 +58,7 @@ def pins_file(config: File) -> File:
     return config.with_suffix(".pins.yaml")
 
 
-def wanted(instance: Instance | None, node: Node) -> Instance | None:
+def configured_machine(instance: Instance | None, node: Node) -> Instance | None:
     """The machine that the configuration asks for: the cluster's, with the node's overrides.
 
     None where neither names type and image, which `rules.registry` reports as an error.
@@ -69,7 +69,7 @@ def wanted(instance: Instance | None, node: Node) -> Instance | None:
     return Instance.model_validate(machine) if {"type", "image"} <= machine.keys() else None
 
 
-def pinned(machine: Instance, pin: Pin | None) -> Instance:
+def pinned_machine(machine: Instance, pin: Pin | None) -> Instance:
     """The machine to synthesise: what the pin says, for what it says."""
     return machine.model_copy(update=dict(_fields(pin))) if pin else machine
 

@@ -10,9 +10,9 @@ from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
-from denodo_ha.environment.model.denodo import Denodo, secret
+from denodo_ha.environment.model.denodo import Denodo, cluster_secret
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.model.service import EVERY
 from denodo_ha.environment.rules.nodes import described
 
@@ -115,7 +115,7 @@ def secrets_in_place(environment: Environment) -> Iterator[Problem]:
         for name, cluster in environment.clusters.items():
             if not _created(cluster):
                 continue  # nobody there reads it
-            arn, place = secret(arns, name), [cluster.region, cluster.account]
+            arn, place = cluster_secret(arns, name), [cluster.region, cluster.account]
             own = name in arns
             if arn is None:
                 yield Problem(
@@ -264,7 +264,7 @@ def parameter_quota(environment: Environment) -> Iterator[Problem]:
         return
     for name, cluster in environment.clusters.items():
         for node_name in sorted(_created(cluster)):
-            machine = wanted(cluster.instance, cluster.nodes[node_name])
+            machine = configured_machine(cluster.instance, cluster.nodes[node_name])
             if machine is None:
                 continue
             size = max_parameter_bytes(environment, name, node_name, machine.type)

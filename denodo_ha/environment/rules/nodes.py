@@ -8,7 +8,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
 
@@ -199,7 +199,7 @@ def _machines(environment: Environment) -> Iterator[tuple[str, Cluster, str, Ins
     """The nodes that are created, with what the configuration asks for."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
-            machine = wanted(cluster.instance, node)
+            machine = configured_machine(cluster.instance, node)
             if node.instance_id is None and machine is not None:
                 yield name, cluster, node_name, machine
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import Pins, pinned, wanted
+from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_machine
 
 NO_PINS_RULE = "no-pins"
 
@@ -35,10 +35,10 @@ def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
             pin = pins.of(cluster_name, name)
             if pin is None or node.instance_id is not None:
                 continue
-            target = wanted(cluster.instance, node)
+            target = configured_machine(cluster.instance, node)
             if target is None:
                 continue
-            now = pinned(target, pin)
+            now = pinned_machine(target, pin)
             differences = [
                 f"{key} {getattr(now, key) or 'none'} -> {getattr(target, key) or 'none'}"
                 for key in type(pin).model_fields

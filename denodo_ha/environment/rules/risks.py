@@ -7,7 +7,7 @@ from denodo_ha.environment.derived.failover_plan import ANYWHERE
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 
 
 def open_to_the_world(environment: Environment) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
             if cluster.balancer.kind == "haproxy":
                 continue  # which sends keep-alives
             machines = (
-                wanted(cluster.instance, node)
+                configured_machine(cluster.instance, node)
                 for node in cluster.nodes.values()
                 if node.instance_id is None
             )

@@ -14,8 +14,14 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
-from denodo_ha.deployed.rotation.target_group_rotation import Rotation
+from denodo_ha.deployed.rotation.haproxy_rotation import EVERY_INSTANCE, HaproxyRotation
+from denodo_ha.deployed.rotation.operation import (
+    ClusterOperation,
+    OperationContext,
+    rotation_of,
+)
+from denodo_ha.deployed.rotation.rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
 from denodo_ha.status.model import Group, Target
@@ -129,7 +135,7 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> DrainTag:
+def drain_tag() -> DrainTag:
     return DrainTag.now(VirtualClock(), why="test")
 
 
@@ -235,11 +241,11 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, TargetGroupRotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
-    rotation.out("node1", mark=mark())
+    rotation.out("node1", tag=drain_tag())
     assert hosts.tags == ["i-node1"]
     rotation.back("node1", ready=lambda: "")
     assert hosts.tags == []
@@ -247,7 +253,7 @@ def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> Non
 
 
 @contextmanager
-def _turn(*_: object, **__: object) -> Iterator[Any]:
+def _locked(*_: object, **__: object) -> Iterator[Any]:
     yield type("Held", (), {"prove": lambda _: None})()
 
 
@@ -255,21 +261,24 @@ def _turn(*_: object, **__: object) -> Iterator[Any]:
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     """The command's own work, but for reading the stack and for the lock."""
 
-    def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
+    def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("denodo_ha.deployed.cluster.read_cluster", lambda _aws, _place: cluster())
-    monkeypatch.setattr("denodo_ha.deployed.instances.read_instances", look)
-    monkeypatch.setattr("denodo_ha.drain.node_operation.turn", _turn)
-    return Draining(
-        cast("Aws", hosts), "test", cluster().location, clock=VirtualClock(), progress=Progress()
-    )
+    monkeypatch.setattr("denodo_ha.drain.draining.read_cluster", lambda *_: cluster())
+    monkeypatch.setattr("denodo_ha.drain.draining.read_instances", running)
+    monkeypatch.setattr(ClusterOperation, "_locked", _locked)
+    aws, location = cast("Aws", hosts), cluster().location
+    return Draining(OperationContext(aws, "test", location, VirtualClock(), Progress()))
 
 
 def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Hosts) -> None:
     plan = draining.drain("node1", why="new disk")
-    assert (plan.where, plan.serving, plan.mark.why) == ("every HAProxy", True, "new disk")
-    assert [one[0] for one in hosts.asked] == ["status", "status", "drain at once", "drain"]
+    assert (plan.scope, plan.open, plan.tag.why) == (
+        "every HAProxy instance",
+        (EVERY_INSTANCE,),
+        "new disk",
+    )
+    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain"]
     assert hosts.tags == ["i-node1"]
 
 
@@ -291,10 +300,10 @@ def test_drain_refuses_the_last_usable_node(draining: Draining, hosts: Hosts) ->
 def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     hosts.sick.add("node2")
     with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
-        rotation.out("node1", mark=mark())
+        rotation.out("node1", tag=drain_tag())
     assert hosts.tags == []
     assert [one[0] for one in hosts.asked] == ["status"]
-    assert rotation.standing("node2") == "node2 is out"
+    assert rotation.describe("node2") == "node2 is out"
 
 
 def test_status_tells_of_a_haproxy_that_is_lost() -> None:
