@@ -104,7 +104,7 @@ def test_all_is_well(cloud: Cloud, go: Run) -> None:
     assert done.exit_code == exit_codes.DONE, done.output
     lines = done.stdout.splitlines()
     assert lines[0].startswith("denodo70 is healthy, ")
-    assert "denodo.example.com leads to active, says " in done.stdout
+    assert "denodo.example.com leads to active, according to " in done.stdout
     assert not [line for line in lines if line.startswith("!")]
     assert done.stdout.count(" is active") == 2
     calls = Counter(call.operation for call in cloud.calls.made)
