@@ -97,7 +97,7 @@ class TestAllAtOnce:
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
             "14:7: clusters.main.network.cidr: the key is repeated; it is already in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
-            "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
+            "22:29: clusters.main.balancer.clients.1: is listed twice (10.0.0.0/8)",
         )
 
     @pytest.mark.parametrize(
