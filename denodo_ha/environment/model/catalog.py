@@ -79,7 +79,7 @@ unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are 
 
 
 class Catalog(Section):
-    """The metadata database that the nodes of a cluster share: a new one on RDS, or an existing one."""
+    """The metadata database that the nodes of a cluster share: new on RDS, or an existing one."""
 
     components: Annotated[tuple[Component, ...], Field(min_length=1)] = (
         "scheduler",
