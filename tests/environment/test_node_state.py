@@ -22,7 +22,7 @@ from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import node_parameter
 from hosts.denodo.state import parse, schema_text
 from tests.environment.rule_cases.denodo import arn
-from tests.environment.rule_cases.node_names import named as with_addresses
+from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments
 from tests.support.assembly import EXAMPLES
 from tests.support.configurations import GONE, Data, changed, loaded, minimal, twins
