@@ -8,11 +8,11 @@ from typing import Any, Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.polling import Clock
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredentials
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
-from denodo_ha.deployed.node_agent import CommandResult
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
