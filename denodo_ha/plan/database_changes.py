@@ -14,7 +14,12 @@ from typing import Any, Final
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.nodes import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.facts.update_effects import DATABASE, PARAMETERS, SUBNETS, Effect
+from denodo_ha.environment.facts.update_effects import (
+    DATABASE_EFFECTS,
+    PARAMETER_GROUP_RESTARTS,
+    SUBNET_GROUP_IN_PLACE,
+    Effect,
+)
 from denodo_ha.plan.node_changes import told
 
 INSTANCE: Final = "AWS::RDS::DBInstance"
@@ -98,7 +103,7 @@ def _own(before: Properties, after: Properties) -> Iterator[tuple[Effect, str]]:
         one, two = before.get(key), after.get(key)
         if one == two:
             continue
-        effect = DATABASE.get(key, Effect.REPLACEMENT)
+        effect = DATABASE_EFFECTS.get(key, Effect.REPLACEMENT)
         if key == _RETENTION and "0" in (str(one), str(two)):
             effect = Effect.INTERRUPTION
         why = told(key, one, two)
@@ -112,8 +117,8 @@ def _referred(
 ) -> Iterator[tuple[Effect, str]]:
     """What changes in the groups that it refers to, before and after."""
     for key, inner, effect in (
-        ("DBParameterGroupName", PARAMETERS, Effect.INTERRUPTION),
-        ("DBSubnetGroupName", SUBNETS, Effect.IN_PLACE),
+        ("DBParameterGroupName", PARAMETER_GROUP_RESTARTS, Effect.INTERRUPTION),
+        ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),
     ):
         if before.get(key) != after.get(key):
             continue  # told already
