@@ -124,7 +124,7 @@ def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_
         clients.wait_for(20, "jdbc")
         assert "cannot bind" in str(failed.value)
         assert proxy.haproxy.config.read_text() == content
-        assert any("the last reload did not come up" in one for one in _wrong(proxy))
+        assert any("the last reload failed" in one for one in _wrong(proxy))
         reload(proxy.haproxy, None, _say)
         clients.wait_for(20, "jdbc")
     assert clients.failed == []
