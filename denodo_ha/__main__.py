@@ -1,4 +1,4 @@
-"""`denodo-ha`, which tools/denodo-ha starts."""
+"""The program `denodo-ha`, as tools/denodo-ha and the installed script start it."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from denodo_ha.cli.main import COMMANDS, build_program, exit_with_error
 
 
 def main() -> None:
-    """Run a command; ends the process with its exit code."""
+    """Run a command, and end the process with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Commands undo what they have begun, or say what stands, as they do at Ctrl-C.
+        # A command then undoes its steps, or reports the current state, as after Ctrl-C.
         signal.signal(number, _interrupt)
     try:
         _run()
@@ -21,7 +21,7 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         if end.code == exit_codes.INTERRUPTED:
-            # Calls that wait for AWS would keep the process for minutes.
+            # Threads that wait for an answer of AWS would keep the process for minutes.
             os._exit(exit_codes.INTERRUPTED)
         raise
 
@@ -29,7 +29,7 @@ def main() -> None:
 def _run() -> None:
     try:
         build_program(COMMANDS)(prog_name="denodo-ha")
-    except Exception as error:  # noqa: BLE001 - nobody at 3 a.m. reads a traceback
+    except Exception as error:  # noqa: BLE001 - an internal error is a message, not a traceback
         try:
             exit_with_error(error)
         except typer.Exit as end:

@@ -1,1 +1,1 @@
-"""CDK stacks and constructs. They read neither files, context nor environment variables."""
+"""CDK stacks and constructs. They read no file, no context and no environment variable."""

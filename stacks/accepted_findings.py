@@ -1,172 +1,155 @@
-"""What validators find in our templates on purpose, with the reason for each.
+"""Validation findings that are intended in the templates, each with its reason.
 
-One table for CDK's own validation, which runs at every synth, and for cdk-nag's AwsSolutions,
-which runs in the tests. What is acknowledged stays in the reports, with its reason.
+The table serves the CDK's own validation, which runs at every synth, and cdk-nag's AwsSolutions,
+which runs in the tests. Accepted findings stay in the validation reports, with their reasons.
+
+A stack acknowledges only its own findings: if every stack acknowledged those of all clusters, the
+number of acknowledgements would grow with the square of the number of clusters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, Validations
-from aws_cdk.region_info import RegionInfo
 from constructs import IConstruct
 
-from denodo_ha.environment import names as naming
-from denodo_ha.environment.derived import cookie_balancer, failover_plan, shared_metadata
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import (
+    cookie_balancer,
+    failover_plan,
+    node_metadata,
+)
+from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
 _BUILT_IN = "CloudFormation-Validate"
-_CDK = "Annotation"
+_ANNOTATION = "Annotation"
 _NAG = "AwsSolutions"
 
 
 @dataclass(frozen=True)
 class AcceptedFinding:
-    """A finding and why it is meant."""
+    """A finding of a validator and the reason why it is accepted."""
 
-    source: str
+    validator: str
     rule: str
     reason: str
 
     @property
     def id(self) -> str:
-        """The finding's qualified id."""
-        return f"{self.source}::{self.rule}"
+        """The qualified id of the finding."""
+        return f"{self.validator}::{self.rule}"
 
 
-_ALWAYS = (
+_WILDCARD_RESOURCE = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-IAM5[Resource::*]",
+    "The actions of Session Manager, those that describe health, and the one that puts a metric "
+    "accept no resource: health is limited by region, the metric by region and namespace",
+)
+_ONE_STACK = "One stack by its name: the wildcard stands for the id that each new stack gets"
+
+_CLUSTER = (
     AcceptedFinding(
         _BUILT_IN,
         "W3010",
-        "Zones are named on purpose: a node belongs to one zone, and one that CloudFormation "
-        "chooses would put all nodes into the first",
+        "Zones are fixed on purpose: each node belongs to one zone, and a zone chosen by "
+        "CloudFormation would put all nodes into the first",
     ),
     AcceptedFinding(
         _BUILT_IN,
         "W9010",
-        "Images are pinned on purpose: one that is looked up replaces every node at once",
+        "Images are pinned on purpose: an image that is looked up replaces all nodes at once",
     ),
     AcceptedFinding(
         _NAG,
         "AwsSolutions-EC28",
-        "Target health decides on a node every few seconds; metrics by the minute decide nothing",
+        "Target health decides about a node every few seconds; metrics per minute decide nothing",
     ),
     AcceptedFinding(
         _NAG,
         "AwsSolutions-EC29",
-        "Termination protection would block the replacement of a node by CloudFormation; what a "
-        "node knows is in its image, its configuration and its metadata's backup",
+        "Termination protection would prevent CloudFormation from replacing a node; the data of a "
+        "node is in its image, in the configuration and in the backup of its metadata",
     ),
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-IAM5[Resource::*]",
-        "Session Manager's actions take no resource, nor do those that describe health or put a "
-        "metric: these are bounded by region, and the metric by its namespace",
-    ),
+    _WILDCARD_RESOURCE,
 )
-_NO_LOGS = (
-    "A Network Load Balancer writes access logs for TLS listeners only, so they would leave "
-    "out most of what passes; flow logs and Denodo's own log have all of it"
+_NO_ACCESS_LOGS = (
+    "A Network Load Balancer writes access logs for TLS listeners only, so most connections would "
+    "be missing; flow logs and Denodo's own log contain all connections"
 )
-_NO_WEB_LOGS = (
-    "; those of the Application Load Balancer behind it hold addresses and queries of users, and "
-    "who keeps them how long is the account's decision: who wants them turns them on"
+_NO_APPLICATION_ACCESS_LOGS = (
+    "; access logs of the Application Load Balancer contain addresses and queries of users: the "
+    "owner of the account decides about their storage and retention, and enables them"
 )
-_GIVEN_SUBNETS = (
-    AcceptedFinding(
-        _CDK,
-        "@aws-cdk/aws-ec2:noSubnetRouteTableId",
-        "The routes of a subnet that another stack or somebody else made are not read here",
-    ),
+_IMPORTED_SUBNETS = AcceptedFinding(
+    _ANNOTATION,
+    "@aws-cdk/aws-ec2:noSubnetRouteTableId",
+    "The routes of subnets from outside this stack are not used here",
 )
-_CREATED_VPC = (
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-VPC7",
-        "Flow logs are the account's decision: who wants them turns them on for all VPCs",
-    ),
+_CREATED_VPC = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-VPC7",
+    "The owner of the account decides about flow logs, and enables them for all VPCs",
 )
 _HAPROXY = (
     AcceptedFinding(
-        _CDK,
+        _ANNOTATION,
         "@aws-cdk/aws-autoscaling:desiredCapacitySet",
-        "The number of HAProxies is the configuration's, and nothing else changes it",
+        "The configuration sets the number of HAProxy instances, and nothing else changes it",
     ),
     AcceptedFinding(
         _NAG,
         "AwsSolutions-AS3",
-        "The group's size never changes by itself; that HAProxies are lost is seen in the health "
-        "of their targets, within seconds",
+        "The group is never scaled automatically; the health of the targets shows the loss of an "
+        "HAProxy instance within seconds",
     ),
     AcceptedFinding(
         _NAG,
         "AwsSolutions-EC26",
-        "The rule fails by itself: where a stack has a launch template, it looks for that of every "
-        "instance, and the nodes have none; tests see that every disk is encrypted",
+        "False positive: in a stack with a launch template, the rule expects one for each "
+        "instance, and nodes have none; tests check that all disks are encrypted",
     ),
 )
-_PUBLIC = (
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-EC23",
-        "The configuration opens the balancer to the world, and synth warns of it",
-    ),
+_PUBLIC = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-EC23",
+    "The configuration opens the load balancer to the internet, and synth prints a warning",
 )
-_SHARED = (
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-SMG4",
-        "The nodes read their login when they start, so a new password needs a rolling restart: "
-        "an operator rotates it with `denodo-ha catalog rotate`, between two users",
-    ),
+_LOGINS = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-SMG4",
+    "Nodes read their login when they start, so a new password requires a rolling restart: "
+    "an operator rotates it with `denodo-ha catalog rotate`, which alternates between two users",
 )
-_DATABASE = (
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-RDS11",
-        "Another port hides nothing: the database is private, and its group admits the nodes alone",
-    ),
+_DATABASE = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-RDS11",
+    "Another port would hide nothing: the database is private, and its security group admits only "
+    "the nodes",
 )
-_EXPORTED = (
-    AcceptedFinding(
-        _NAG,
-        "AwsSolutions-S1",
-        "Access logs need a second bucket; who wants to know turns on CloudTrail's data events",
-    ),
+_EXPORTS = AcceptedFinding(
+    _NAG,
+    "AwsSolutions-S1",
+    "Access logs would require a second bucket; CloudTrail data events record access instead",
 )
 
 
-def accepted_findings(environment: Environment) -> Iterator[AcceptedFinding]:
-    """The findings that a configuration brings, with their reasons."""
-    yield from _ALWAYS
-    clusters = environment.clusters.values()
-    behind = any(cookie_balancer.services(environment, cluster) for cluster in clusters)
-    yield AcceptedFinding(_NAG, "AwsSolutions-ELB2", _NO_LOGS + _NO_WEB_LOGS * behind)
-    if any(one.network.vpc is not None or shared_metadata.makes_database(one) for one in clusters):
-        yield from _GIVEN_SUBNETS
-    if any(cluster.network.vpc is None for cluster in clusters):
-        yield from _CREATED_VPC
-    if any(cluster.balancer.kind == "haproxy" for cluster in clusters):
+def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield the accepted findings of a cluster's stack."""
+    cluster = environment.clusters[name]
+    yield from _CLUSTER
+    if cluster.balancer.kind != "none":
+        has_cookies = bool(cookie_balancer.alb_services(environment, cluster))
+        reason = _NO_ACCESS_LOGS + _NO_APPLICATION_ACCESS_LOGS * has_cookies
+        yield AcceptedFinding(_NAG, "AwsSolutions-ELB2", reason)
+    yield _CREATED_VPC if cluster.network.vpc is None else _IMPORTED_SUBNETS
+    if cluster.balancer.kind == "haproxy":
         yield from _HAPROXY
-    if any("0.0.0.0/0" in cluster.balancer.clients for cluster in clusters):
-        yield from _PUBLIC
-    if any(cluster.catalog is not None for cluster in clusters):
-        yield from _SHARED
-    if any(shared_metadata.makes_database(cluster) for cluster in clusters):
-        yield from _DATABASE
-    if any(cluster.exports is not None for cluster in clusters):
-        yield from _EXPORTED
-    machines = (
-        machine
-        for cluster in clusters
-        for machine in (cluster.instance, *(node.instance for node in cluster.nodes.values()))
-        if machine is not None
-    )
-    yield from _stacks_by_name(environment)
-    yield from _nodes_by_tag(environment)
-    proxies = [one.balancer.proxy.instance for one in clusters]
-    given = [*machines, *(one for one in proxies if one is not None)]
-    for arn in sorted({arn for one in given for arn in one.role_policies or ()}):
+    if failover_plan.ANYWHERE in cluster.balancer.clients:
+        yield _PUBLIC
+    yield from _operator_resources(environment, name)
+    for arn in sorted(_machine_policies(cluster)):
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
@@ -174,51 +157,70 @@ def accepted_findings(environment: Environment) -> Iterator[AcceptedFinding]:
         )
 
 
-def _stacks_by_name(environment: Environment) -> Iterator[AcceptedFinding]:
-    """The stacks that the failover's operators may look at."""
+def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield the accepted findings of the stack with a cluster's metadata."""
+    cluster = environment.clusters[name]
+    if node_metadata.creates_database(cluster):
+        yield from (_IMPORTED_SUBNETS, _DATABASE)
+    if cluster.catalog is not None:
+        yield _LOGINS
+    if cluster.exports is not None:
+        yield _EXPORTS
+
+
+def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
+    """Yield the accepted findings of the failover stack."""
     failover = environment.failover
     if failover is None:
         return
-    account = failover_plan.account(environment, failover)
-    names = {naming.failover_stack(environment.name): failover_plan.region(environment, failover)}
-    for name, cluster in failover_plan.pair(environment):
+    yield _WILDCARD_RESOURCE
+    account = failover_plan.stack_account(environment, failover)
+    regions = {
+        names.failover_stack(environment.name): failover_plan.stack_region(environment, failover)
+    }
+    for name, cluster in failover_plan.cluster_pair(environment):
         if cluster.account == account:
-            names[naming.cluster_stack(environment.name, name)] = cluster.region
-    for stack, region in sorted(names.items()):
-        partition = RegionInfo.get(region).partition
-        arn = f"arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"
-        yield AcceptedFinding(
-            _NAG,
-            f"AwsSolutions-IAM5[Resource::{arn}]",
-            "One stack, by its name: what follows is an id that is new with every stack",
-        )
+            regions[names.cluster_stack(environment.name, name)] = cluster.region
+    for stack, region in sorted(regions.items()):
+        yield _wildcard_in(region, account, f"cloudformation:stack/{stack}/*", _ONE_STACK)
 
 
-def _nodes_by_tag(environment: Environment) -> Iterator[AcceptedFinding]:
-    """What the operators of nodes may change."""
-    for name, cluster in sorted(environment.clusters.items()):
-        partition = RegionInfo.get(cluster.region).partition
-        where = f"{cluster.region}:{cluster.account}"
-        stack = naming.cluster_stack(environment.name, name)
-        states = f"parameter/denodo/{environment.name}/{name}/*"
-        for resource, reason in (
-            (f"ec2:{where}:instance/*", "Instances with the tags of this cluster only"),
-            (
-                f"elasticloadbalancing:{where}:targetgroup/*/*",
-                "Groups with the tags of this cluster only",
-            ),
-            (f"ssm:{where}:{states}", "The desired states of this cluster, which hold no secret"),
-            (
-                f"cloudformation:{where}:stack/{stack}/*",
-                "One stack, by its name: what follows is an id that is new with every stack",
-            ),
-        ):
-            arn = f"arn:{partition}:{resource}"
-            yield AcceptedFinding(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
+def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield the wildcards in the policies of a cluster's operators and Solution Manager."""
+    cluster = environment.clusters[name]
+    stack = names.cluster_stack(environment.name, name)
+    parameters = f"ssm:parameter{names.node_parameter(environment.name, name, '*')}"
+    for resource, reason in (
+        ("ec2:instance/*", "Only instances with the tags of this cluster"),
+        (
+            "elasticloadbalancing:targetgroup/*/*",
+            "Only target groups with the tags of this cluster",
+        ),
+        (parameters, "The desired states of this cluster, which contain no secret"),
+        (f"cloudformation:stack/{stack}/*", _ONE_STACK),
+    ):
+        yield _wildcard_in(cluster.region, cluster.account, resource, reason)
 
 
-def acknowledge(scope: IConstruct, environment: Environment) -> None:
-    """Acknowledge, below a construct, what a configuration brings."""
+def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:
+    """Return the accepted finding of a resource `SERVICE:NAME` with a wildcard."""
+    service, _, resource_name = resource.partition(":")
+    partition = node_metadata.partition(region)
+    arn = f"arn:{partition}:{service}:{region}:{account}:{resource_name}"
+    return AcceptedFinding(_NAG, f"AwsSolutions-IAM5[Resource::{arn}]", reason)
+
+
+def _machine_policies(cluster: Cluster) -> set[str]:
+    """Return the ARNs of the policies that the configuration names for a cluster's machines."""
+    nodes = (cluster.instance, *(node.instance for node in cluster.nodes.values()))
+    machines = (*nodes, cluster.balancer.proxy.instance)
+    return {
+        arn for machine in machines if machine is not None for arn in machine.role_policies or ()
+    }
+
+
+def acknowledge(scope: IConstruct, findings: Iterable[AcceptedFinding]) -> None:
+    """Acknowledge findings of a construct and everything below it."""
     Validations.of(scope).acknowledge(
-        *(Acknowledgment(id=one.id, reason=one.reason) for one in accepted_findings(environment))
+        *(Acknowledgment(id=finding.id, reason=finding.reason) for finding in findings)
     )

@@ -1,31 +1,31 @@
-"""The stack of one cluster: network, groups, nodes, and what clients connect to."""
+"""The stack of one cluster: network, security groups, nodes, and their load balancer if any."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
 
-from denodo_ha.environment import names as naming
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
     cookie_balancer,
     failover_plan,
+    node_metadata,
     node_names,
-    shared_metadata,
 )
-from denodo_ha.environment.derived.firewall import Group, firewall, has_own_nodes
-from denodo_ha.environment.derived.topology import listeners, ports_of
+from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
+from denodo_ha.environment.derived.topology import listeners, version_ports
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
-from denodo_ha.environment.model.cluster import Instance
+from denodo_ha.environment.model.cluster import Cluster, Instance
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import Pins, pinned, wanted
-from stacks.access.metadata_statements import metadata_statements
+from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_machine
+from stacks import accepted_findings
+from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.balancer.alarm_health_checks import AlarmHealthChecks
-from stacks.balancer.existing_zones import zones_of_existing_resources
+from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
-from stacks.haproxy.haproxy_layer import HaproxyLayer, make_haproxy_layer
+from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups
@@ -39,9 +39,9 @@ class ClusterStack(EnvironmentStack):
     """A cluster behind a Network Load Balancer, with or without HAProxy, or a single node alone.
 
     Attributes:
-        name: the cluster's name.
-        cluster: its configuration.
-        outputs: outputs by name, for the failover stack.
+        name: name of the cluster.
+        cluster: configuration of the cluster.
+        outputs: outputs of the stack by name, for the failover stack.
     """
 
     def __init__(
@@ -64,9 +64,11 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
             description=f"Denodo {environment.denodo.version}, cluster {name}",
+            accepted_findings=accepted_findings.of_cluster_stack(environment, name),
             cluster=name,
         )
-        self._environment, self._proxy_program = environment, haproxy_program
+        self._environment, self._pins = environment, pins
+        self._haproxy_program = haproxy_program
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -77,96 +79,206 @@ class ClusterStack(EnvironmentStack):
             public_nodes=public and not balanced,
             public_balancer=public and balanced,
         )
-        groups: list[Group] = ["balancer"] if balanced else []
-        if self.cluster.balancer.kind == "haproxy":
-            groups.append("haproxy")
-        if has_own_nodes(self.cluster):
-            groups.append("nodes")
-        self._behind = bool(cookie_balancer.services(environment, self.cluster))
-        if self._behind:
-            groups.append("alb")
-        self._groups = SecurityGroups(
+        self._has_cookies = bool(cookie_balancer.alb_services(environment, self.cluster))
+        self._security_groups = SecurityGroups(
             self,
             "Groups",
             vpc=self._network.vpc,
-            groups=groups,
+            groups=self._group_names(),
             sides=firewall(environment, name),
         )
-        self._nodes = self._make_nodes(pins)
+        self._nodes = self._create_nodes()
         self._haproxy: HaproxyLayer | None = None
-        host = self._balanced() if balanced else self._bare(public=public)
-        self._let_keep_metadata()
-        self._name_nodes()
+        host = self._create_balancer() if balanced else self._expose_single_node(public=public)
+        self._grant_metadata_access()
+        self._create_node_names()
         document = None
         if environment.denodo.program and self._nodes:
-            document = self._set_up_nodes(pins, node_program, balancer=host if balanced else "")
+            document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
-            self._let_operators_in(document)
+            self._create_operator_policy(document)
         if balanced and environment.solution_manager is not None:
-            self._let_solution_manager_in()
-        self._say_where(host)
+            self._create_solution_manager_policy()
+        self._output_endpoints(host)
+        self._output_nodes()
 
     @property
-    def replaced_with(self) -> list[object]:
-        """What replaces the balancer when it changes: its name and zone are then others."""
+    def replacement_settings(self) -> list[object]:
+        """Settings whose change replaces the load balancer, and so its name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
 
-    def _make_nodes(self, pins: Pins) -> dict[str, Node]:
-        """The nodes that are created here, by name."""
+    def _group_names(self) -> list[SecurityGroup]:
+        """Return the security groups that the cluster needs."""
+        kind = self.cluster.balancer.kind
+        groups: list[SecurityGroup] = [] if kind == "none" else ["balancer"]
+        if kind == "haproxy":
+            groups.append("haproxy")
+        if creates_nodes(self.cluster):
+            groups.append("nodes")
+        if self._has_cookies:
+            groups.append("alb")
+        return groups
+
+    def _create_nodes(self) -> dict[str, Node]:
+        """Create the nodes that do not exist already. Return them by name."""
         nodes: dict[str, Node] = {}
+        stack_name = names.cluster_stack(self._environment.name, self.name)
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
                 continue
             nodes[name] = Node(
                 self,
-                # With a prefix, as CDK reads meaning into the names Default and Resource.
+                # With a prefix, since the CDK treats the ids Default and Resource specially.
                 f"node-{name}",
                 name=name,
-                label=f"{self.stack_name}-{name}",
-                machine=self._machine(name, pins),
+                label=f"{stack_name}-{name}",
+                machine=self._machine(name),
                 vpc=self._network.vpc,
                 subnet=self._network.node_subnets[node.zone],
                 zone=node.zone,
                 region=self.cluster.region,
-                security_group=self._groups["nodes"],
+                security_group=self._security_groups["nodes"],
                 parameter=(
-                    node_names.parameter(self._environment.name, self.name, name)
+                    names.node_parameter(self._environment.name, self.name, name)
                     if self._environment.denodo.program
                     else None
                 ),
             )
         return nodes
 
-    def _let_keep_metadata(self) -> None:
-        """What nodes and the stack of their metadata need of each other."""
-        set_up = self._nodes if self._environment.denodo.program else {}
-        for name, node in set_up.items():
-            for statement in metadata_statements(self._environment, self.name, name):
-                node.role.add_to_policy(statement)
-        if not shared_metadata.makes_database(self.cluster):
+    def _machine(self, node: str) -> Instance:
+        """Return the machine of a node: the pinned one, else the configured one."""
+        machine = configured_machine(self.cluster.instance, self.cluster.nodes[node])
+        assert machine is not None  # denodo_ha.environment.rules.nodes refuses such a file
+        return pinned_machine(machine, self._pins.of(self.name, node))
+
+    def _instance_id(self, node: str) -> str:
+        """Return the instance id of a node, created or existing."""
+        existing = self.cluster.nodes[node].instance_id
+        return existing if existing is not None else self._nodes[node].instance_id
+
+    def _existing_instance_ids(self) -> list[str]:
+        """Return the ids of the instances that existed before."""
+        nodes = sorted(self.cluster.nodes.items())
+        return [node.instance_id for _, node in nodes if node.instance_id]
+
+    def _create_balancer(self) -> str:
+        """Create the load balancer, with HAProxy if configured. Return its DNS name."""
+        has_haproxy = self.cluster.balancer.kind == "haproxy"
+        balancer = self._create_haproxy_layer() if has_haproxy else self._create_node_balancer()
+        host = balancer.nlb.load_balancer_dns_name
+        self._output(names.BALANCER_DNS_NAME, host)
+        self._output(
+            names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
+        )
+        if len(self._nodes) < len(self.cluster.nodes):
+            # The owner of existing instances must admit these security groups.
+            output = (
+                names.HAPROXY_SECURITY_GROUP_ID if has_haproxy else names.BALANCER_SECURITY_GROUP_ID
+            )
+            group = self._security_groups["haproxy" if has_haproxy else "balancer"]
+            self._output(output, group.security_group_id)
+            if self._has_cookies:
+                self._output(
+                    names.ALB_SECURITY_GROUP_ID, self._security_groups["alb"].security_group_id
+                )
+        if failover_plan.health_checks(self._environment).get(self.name) == "alarm":
+            self._create_health_checks(balancer)
+        return host
+
+    def _create_node_balancer(self) -> NodeBalancer:
+        """Create a load balancer whose targets are the nodes."""
+        return NodeBalancer(
+            self,
+            "Balancer",
+            name=self.name,
+            balancer=self.cluster.balancer,
+            listeners=listeners(self._environment, self.cluster),
+            vpc=self._network.vpc,
+            subnets=self._network.balancer_subnets,
+            security_group=self._security_groups["balancer"],
+            instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            alb_group=self._security_groups["alb"] if self._has_cookies else None,
+            alb_idle_timeout=(
+                cookie_balancer.idle_timeout(self._environment, self.cluster)
+                if self._has_cookies
+                else None
+            ),
+        )
+
+    def _create_haproxy_layer(self) -> HaproxyBalancer:
+        """Create HAProxy instances and the load balancer in front of them."""
+        layer = self._haproxy = create_haproxy_layer(
+            self,
+            environment=self._environment,
+            name=self.name,
+            network=self._network,
+            security_groups=self._security_groups,
+            program=self._haproxy_program,
+        )
+        self._output(names.HAPROXY_DOCUMENT, layer.document)
+        self._output(names.HAPROXY_ROTATION_DOCUMENT, layer.rotation_document)
+        self._output(names.HAPROXY_FLEET, layer.fleet)
+        return layer.balancer
+
+    def _expose_single_node(self, *, public: bool) -> str:
+        """Return the address of the only node; an Elastic IP if it is public."""
+        (node,) = self._nodes.values()
+        address = node.private_address
+        if public:
+            address = FixedAddress(self, "Address", instance_id=node.instance_id).address
+        self._output(names.NODE_ADDRESS, address)
+        return address
+
+    def _create_health_checks(self, balancer: NodeBalancer | HaproxyBalancer) -> None:
+        """Create alarms and Route 53 health checks of the load balancer.
+
+        They depend on the load balancer and so are in its stack, not in the failover stack.
+        """
+        failover = self._environment.failover
+        assert failover is not None  # the failover plan has a check
+        jdbc = self._environment.services["jdbc"]
+        group_settings: list[object] = [jdbc.target_port, jdbc.tls is not None]
+        if self.cluster.balancer.kind == "haproxy":
+            group_settings = ["haproxy", jdbc.port]
+        checks = BalancerHealthChecks(
+            self,
+            "Health",
+            nlb=balancer.nlb,
+            target_group=balancer.groups["jdbc"],
+            region=self.cluster.region,
+            minutes=failover.threshold or failover_plan.ALARM_THRESHOLD_DEFAULT,
+            balancer_settings=self.replacement_settings,
+            target_group_settings=[*self.replacement_settings, *group_settings],
+        )
+        self._output(names.HEALTH_CHECK_ID, checks.healthy_nodes.health_check_id)
+        self._output(names.ALIVE_CHECK_ID, checks.alive.health_check_id)
+
+    def _grant_metadata_access(self) -> None:
+        """Let nodes use their metadata, and the metadata stack use the network."""
+        if self._environment.denodo.program:
+            for name, node in self._nodes.items():
+                for statement in metadata_statements(self._environment, self.name, name):
+                    node.role.add_to_policy(statement)
+        if not node_metadata.creates_database(self.cluster):
             return
         if self._nodes:
-            self._output(naming.NODES_GROUP_ID, self._groups["nodes"].security_group_id)
+            self._output(
+                names.NODES_SECURITY_GROUP_ID, self._security_groups["nodes"].security_group_id
+            )
         if self.cluster.network.vpc is None:
-            self._output(naming.VPC_ID, self._network.vpc.vpc_id)
+            self._output(names.VPC_ID, self._network.vpc.vpc_id)
             for zone, subnet in self._network.node_subnets.items():
-                self._output(naming.subnet_output(zone), subnet.subnet_id)
+                self._output(names.subnet_output(zone), subnet.subnet_id)
 
-    def _machine(self, node: str, pins: Pins) -> Instance:
-        """What a node runs."""
-        machine = wanted(self.cluster.instance, self.cluster.nodes[node])
-        assert machine is not None  # denodo_ha.environment.rules.nodes has refused it
-        return pinned(machine, pins.of(self.name, node))
-
-    def _name_nodes(self) -> None:
-        """Names that outlive the instances."""
-        names = node_names.named(self._environment, self.name)
+    def _create_node_names(self) -> None:
+        """Create DNS names that outlive the instances."""
         addresses = {
             name: self.cluster.nodes[name].address or self._nodes[name].private_address
-            for name in names
+            for name in node_names.nodes_with_record(self._environment, self.name)
         }
-        if names:
+        if addresses:
             NodeNames(
                 self,
                 "Names",
@@ -177,14 +289,14 @@ class ClusterStack(EnvironmentStack):
                 addresses=addresses,
             )
 
-    def _set_up_nodes(self, pins: Pins, archive: str, *, balancer: str) -> str:
-        """What the nodes shall be, and what brings them there at first boot and later.
+    def _create_node_states(self, archive: str, *, balancer: str) -> str:
+        """Create the program, the desired states and the SSM document of the nodes.
 
-        Gives the name of their document.
+        Return the name of the document.
         """
         program = ProgramAsset(self, "Program", archive=archive)
-        # From 8.0 on clients need no second connection, and JMX stubs carry the node's own name.
-        rmi_host = balancer if ports_of(self._environment).auxiliary else ""
+        # From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
+        rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -193,161 +305,92 @@ class ClusterStack(EnvironmentStack):
                 cluster=self.name,
                 name=name,
                 node=node,
-                instance_type=self._machine(name, pins).type,
+                instance_type=self._machine(name).type,
                 rmi_host=rmi_host,
                 program=program,
             )
         document = NodeDocument(self, "Operations").name
-        self._output(naming.NODE_DOCUMENT, document)
+        self._output(names.NODE_DOCUMENT, document)
         return document
 
-    def _let_operators_in(self, document: str | None) -> None:
-        """What people may do who change nodes and HAProxies."""
+    def _create_operator_policy(self, node_document: str | None) -> None:
+        """Create the policy of operators who change nodes and HAProxy instances."""
+        layer = self._haproxy
         policy = NodeOperatorPolicy(
             self,
             "NodeOperators",
             environment=self._environment.name,
             cluster=self.name,
-            document=document,
-            haproxy=[self._haproxy.document, self._haproxy.rotation] if self._haproxy else [],
-            existing=self._existing(),
+            node_document=node_document,
+            haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
+            existing_instance_ids=self._existing_instance_ids(),
         )
-        self._output(naming.NODE_OPERATOR_POLICY, policy.arn)
+        self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
-    def _let_solution_manager_in(self) -> None:
-        """What its scripts may do to the balancer, beside reaching the nodes."""
+    def _create_solution_manager_policy(self) -> None:
+        """Create the policy of the Solution Manager's scripts."""
         policy = SolutionManagerPolicy(
             self,
             "SolutionManager",
             environment=self._environment.name,
             cluster=self.name,
-            haproxy=[self._haproxy.rotation] if self._haproxy else [],
-            existing=self._existing(),
+            haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
+            existing_instance_ids=self._existing_instance_ids(),
         )
-        self._output(naming.SOLUTION_MANAGER_POLICY, policy.arn)
+        self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 
-    def _existing(self) -> list[str]:
-        """The instances that existed before."""
-        nodes = sorted(self.cluster.nodes.items())
-        return [node.instance_id for _, node in nodes if node.instance_id]
-
-    def _instance_id(self, node: str) -> str:
-        """Id of a node's instance, made here or existing already."""
-        given = self.cluster.nodes[node].instance_id
-        return given if given is not None else self._nodes[node].instance_id
-
-    def _balanced(self) -> str:
-        """Put a balancer in front of the nodes; gives its name."""
-        proxied = self.cluster.balancer.kind == "haproxy"
-        balancer = self._proxied() if proxied else self._direct()
-        host = balancer.nlb.load_balancer_dns_name
-        self._output(naming.BALANCER_DNS_NAME, host)
-        self._output(naming.BALANCER_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id)
-        if len(self._nodes) < len(self.cluster.nodes):
-            # Who owns the instances lets these groups in.
-            output = naming.HAPROXY_GROUP_ID if proxied else naming.BALANCER_GROUP_ID
-            group = self._groups["haproxy" if proxied else "balancer"]
-            self._output(output, group.security_group_id)
-            if self._behind:
-                self._output(naming.ALB_GROUP_ID, self._groups["alb"].security_group_id)
-        if failover_plan.checks(self._environment).get(self.name) == "alarm":
-            self._watch(balancer)
-        return host
-
-    def _direct(self) -> NodeBalancer:
-        """A balancer whose targets are the nodes."""
-        return NodeBalancer(
-            self,
-            "Balancer",
-            name=self.name,
-            balancer=self.cluster.balancer,
-            listeners=listeners(self._environment, self.cluster),
-            vpc=self._network.vpc,
-            subnets=self._network.balancer_subnets,
-            security_group=self._groups["balancer"],
-            instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
-            alb_group=self._groups["alb"] if self._behind else None,
-            alb_idle_timeout=(
-                cookie_balancer.idle_timeout(self._environment, self.cluster)
-                if self._behind
-                else None
-            ),
-        )
-
-    def _proxied(self) -> HaproxyBalancer:
-        """A balancer whose targets are HAProxies, which go on to the nodes."""
-        made = self._haproxy = make_haproxy_layer(
-            self,
-            environment=self._environment,
-            name=self.name,
-            network=self._network,
-            groups=self._groups,
-            program=self._proxy_program,
-        )
-        self._output(naming.HAPROXY_DOCUMENT, made.document)
-        self._output(naming.HAPROXY_ROTATION, made.rotation)
-        self._output(naming.HAPROXY_FLEET, made.fleet)
-        return made.balancer
-
-    def _bare(self, *, public: bool) -> str:
-        """Let clients connect to the only node; gives its address."""
-        (node,) = self._nodes.values()
-        address = node.private_address
-        if public:
-            address = FixedAddress(self, "Address", instance_id=node.instance_id).address
-        self._output(naming.NODE_ADDRESS, address)
-        return address
-
-    def _watch(self, balancer: NodeBalancer | HaproxyBalancer) -> None:
-        """Alarms and their checks, which hang on the balancer and so are in its stack."""
-        failover = self._environment.failover
-        assert failover is not None  # there is a check
-        jdbc = self._environment.services["jdbc"]
-        group: list[object] = [jdbc.target_port, jdbc.tls is not None]
-        if self.cluster.balancer.kind == "haproxy":
-            group = ["haproxy", jdbc.port]
-        watch = AlarmHealthChecks(
-            self,
-            "Health",
-            nlb=balancer.nlb,
-            group=balancer.groups["jdbc"],
-            region=self.cluster.region,
-            minutes=failover.threshold or failover_plan.ALARM_THRESHOLD_DEFAULT,
-            balancer_replaced_with=self.replaced_with,
-            replaced_with=[*self.replaced_with, *group],
-        )
-        self._output(naming.HEALTH_CHECK_ID, watch.check.health_check_id)
-        self._output(naming.ALIVE_CHECK_ID, watch.alive.health_check_id)
-
-    def _say_where(self, host: str) -> None:
-        """What people need to know."""
+    def _output_endpoints(self, host: str) -> None:
+        """Output the URLs of the services on a host."""
         services = self._environment.services
         if "jdbc" in services:
             url = JDBC_URLS[self._environment.denodo.version]
-            self._output(naming.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
+            self._output(names.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
         if "odbc" in services:
-            self._output(naming.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
+            self._output(names.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
         if "web" in services:
-            scheme = "https" if self._speaks_https("web") else "http"
-            self._output(naming.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
-        for name in sorted(self.cluster.nodes):
-            self._output(naming.node_output(name), self._instance_id(name))
-        for name in node_names.named(self._environment, self.name):
-            host = node_names.host(self._environment, self.name, name)
-            self._output(naming.node_name_output(name), host)
-        # Outputs have letters and digits only, and names of nodes may have more.
-        told = {"Nodes": {naming.node_output(name): name for name in sorted(self.cluster.nodes)}}
-        zones = zones_of_existing_resources(self.cluster)
-        if zones:
-            told["Zones"] = zones
-        self.template_options.metadata = {"Denodo": told}
+            scheme = "https" if self._uses_https("web") else "http"
+            self._output(names.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
 
-    def _speaks_https(self, name: str) -> bool:
-        """Whether clients reach a service by HTTPS."""
+    def _uses_https(self, name: str) -> bool:
+        """Return whether clients reach a service over HTTPS."""
         service = self._environment.services[name]
         if self.cluster.balancer.kind == "haproxy":
             return routes.speaks_https(self.cluster, name, service)
         return service.tls is not None
 
+    def _output_nodes(self) -> None:
+        """Output ids and DNS names of nodes. Write metadata for commands and the drill."""
+        node_outputs: dict[str, str] = {}
+        for name in sorted(self.cluster.nodes):
+            self._output(names.node_id_output(name), self._instance_id(name))
+            node_outputs[names.node_id_output(name)] = name
+        for name in node_names.nodes_with_record(self._environment, self.name):
+            host = node_names.host_name(self._environment, self.name, name)
+            self._output(names.node_name_output(name), host)
+        # Names of outputs have letters and digits only, names of nodes may have others.
+        metadata = {names.NODES_METADATA: node_outputs}
+        zones = _zones_of_existing_resources(self.cluster)
+        if zones:
+            metadata[names.ZONES_METADATA] = zones
+        self.template_options.metadata = {names.METADATA: metadata}
+
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)
+
+
+def _zones_of_existing_resources(cluster: Cluster) -> dict[str, str]:
+    """Return the zones of a cluster's existing subnets and instances by id.
+
+    An id alone does not tell the zone. `denodo-ha drill` reads in the template's metadata which
+    resources the loss of a zone takes away.
+    """
+    zones = {
+        subnet: zone
+        for zone, subnets in sorted(cluster.network.zones.items())
+        for subnet in (subnets.nodes, subnets.balancer)
+        if subnet is not None
+    }
+    for _, node in sorted(cluster.nodes.items()):
+        if node.instance_id is not None:
+            zones[node.instance_id] = node.zone
+    return zones

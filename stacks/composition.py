@@ -1,12 +1,11 @@
-"""All stacks of one environment."""
+"""Composition of all stacks of one environment."""
 
 from aws_cdk import Annotations, App, Stack
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
-from stacks.accepted_findings import acknowledge
 from stacks.cluster_stack import ClusterStack
 from stacks.failover_stack import FailoverStack
 from stacks.metadata_stack import MetadataStack
@@ -15,13 +14,13 @@ from stacks.metadata_stack import MetadataStack
 def compose(
     app: App, *, loaded: Loaded, node_program: str, haproxy_program: str
 ) -> tuple[Stack, ...]:
-    """Make the stacks of an environment: for each cluster and its metadata, and the failover.
+    """Create the stacks of an environment: clusters, metadata of clusters, and the failover.
 
     Args:
-        app: the app.
-        loaded: the configuration.
-        node_program: the archive with the nodes' program.
-        haproxy_program: the archive with the program of the HAProxy hosts.
+        app: the CDK app.
+        loaded: the validated configuration, its pins and its findings.
+        node_program: path of the archive with the program for nodes.
+        haproxy_program: path of the archive with the program for HAProxy instances.
     """
     environment = loaded.environment
     clusters = {
@@ -38,47 +37,45 @@ def compose(
     }
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
-        if shared_metadata.has_stack(cluster.cluster):
-            stacks[f"{name}{shared_metadata.STACK_ENDING}"] = MetadataStack(
+        if node_metadata.has_stack(cluster.cluster):
+            stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = MetadataStack(
                 app,
                 names.catalog_stack(environment.name, name),
                 environment=environment,
                 cluster=cluster,
             )
     if environment.failover is not None:
-        stacks["failover"] = FailoverStack(
+        stacks[names.FAILOVER] = FailoverStack(
             app,
             names.failover_stack(environment.name),
             environment=environment,
             failover=environment.failover,
             clusters=clusters,
         )
-    for stack in stacks.values():
-        acknowledge(stack, environment)
-    for problem in loaded.findings:
-        _say(_concerned(problem, stacks), problem)
+    for finding in loaded.findings:
+        _annotate(_stack_of(finding, stacks), finding)
     return tuple(stacks.values())
 
 
-def _concerned(problem: Problem, stacks: dict[str, Stack]) -> Stack:
-    """The stack that a finding is about: its cluster's, the failover's, else the first."""
-    match problem.path:
+def _stack_of(finding: Problem, stacks: dict[str, Stack]) -> Stack:
+    """Return the stack that a finding belongs to; the first stack if it belongs to none."""
+    match finding.path:
         case ("clusters", str(name), "catalog" | "exports", *_) if (
-            f"{name}{shared_metadata.STACK_ENDING}" in stacks
+            f"{name}{names.CATALOG_STACK_SUFFIX}" in stacks
         ):
-            return stacks[f"{name}{shared_metadata.STACK_ENDING}"]
+            return stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"]
         case ("clusters", str(name), *_) if name in stacks:
             return stacks[name]
-        case ("failover", *_) if "failover" in stacks:
-            return stacks["failover"]
+        case (names.FAILOVER, *_) if names.FAILOVER in stacks:
+            return stacks[names.FAILOVER]
         case _:
             return next(iter(stacks.values()))
 
 
-def _say(stack: Stack, problem: Problem) -> None:
-    """Show a finding as CDK shows its own."""
-    annotations, text = Annotations.of(stack), str(problem)
-    if problem.severity is Severity.WARNING:
-        annotations.add_warning_v2(f"denodo-ha:{problem.rule}", text)
+def _annotate(stack: Stack, finding: Problem) -> None:
+    """Add a finding to the annotations of a stack, which the CDK CLI prints."""
+    annotations, text = Annotations.of(stack), str(finding)
+    if finding.severity is Severity.WARNING:
+        annotations.add_warning_v2(f"denodo-ha:{finding.rule}", text)
     else:
-        annotations.add_info_v2(f"denodo-ha:{problem.rule}", text)
+        annotations.add_info_v2(f"denodo-ha:{finding.rule}", text)

@@ -1,16 +1,19 @@
-"""What every stack of an environment has in common: where it is, its tags, its bounds."""
+"""Base of all stacks of an environment: location, tags, permissions boundary, accepted findings."""
 
-from aws_cdk import Environment as Where
+from collections.abc import Iterable
+
+import aws_cdk
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import CLUSTER_TAG, ENVIRONMENT_TAG
+from stacks.accepted_findings import AcceptedFinding, acknowledge
 
 
 class EnvironmentStack(Stack):
-    """A stack with the environment's tags, on itself and on its resources."""
+    """A stack with the environment's tags on itself and on its resources."""
 
     def __init__(
         self,
@@ -21,6 +24,7 @@ class EnvironmentStack(Stack):
         account: str,
         region: str,
         description: str,
+        accepted_findings: Iterable[AcceptedFinding],
         cluster: str | None = None,
     ) -> None:
         tags = {**environment.tags, ENVIRONMENT_TAG: environment.name}
@@ -29,12 +33,15 @@ class EnvironmentStack(Stack):
         super().__init__(
             scope,
             id_,
-            env=Where(account=account, region=region),
+            env=aws_cdk.Environment(account=account, region=region),
             description=description,
             tags=tags,
         )
+        stack_tags = Tags.of(self)
         for key, value in tags.items():
-            Tags.of(self).add(key, value)
+            stack_tags.add(key, value)
+        # Before the constructs are made: each acknowledgement visits all constructs of the stack.
+        acknowledge(self, accepted_findings)
         if environment.permissions_boundary:
             iam.PermissionsBoundary.of(self).apply(
                 iam.ManagedPolicy.from_managed_policy_arn(

@@ -1,89 +1,90 @@
-"""The stack that keeps a cluster's metadata: the shared database, and exports of the rest."""
+"""The stack with the metadata of one cluster: the shared database and the export bucket."""
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnOutput, Fn
+from aws_cdk import CfnOutput, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import shared_metadata
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.derived.node_metadata import database_subnets, services_using_database
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.rules.database import zones
+from stacks import accepted_findings
 from stacks.cluster_stack import ClusterStack
-from stacks.database.database import Database
+from stacks.database.database import ComponentLogins, Database
 from stacks.database.database_alarms import DatabaseAlarms
-from stacks.database.export_bucket import ExportBucket
-from stacks.database.logins import Logins
 from stacks.environment_stack import EnvironmentStack
+from stacks.library_values import ipv4_peer
 
 
 class MetadataStack(EnvironmentStack):
-    """What must outlive the nodes of a cluster, apart from its stack.
+    """Resources that must outlive the nodes of a cluster, in a stack apart from the cluster's.
 
-    What it takes of the cluster's stack (VPC and subnets where they are made there, the nodes'
-    group) are weak references: whatever happens to the cluster, nothing here follows by itself.
-    The cluster takes nothing from here: names of secrets and of the bucket follow from the
-    configuration, and the address of the database is in the secrets.
+    References to the cluster's stack (to a created VPC and its subnets, to the nodes' security
+    group) are weak: a change of the cluster changes nothing in this stack. The cluster's stack
+    refers to nothing in this stack: the names of secrets and of the bucket are derived from the
+    configuration, and the secrets contain the address of the database.
     """
 
     def __init__(
         self, scope: Construct, id_: str, *, environment: Environment, cluster: ClusterStack
     ) -> None:
-        of = cluster.cluster
+        settings = cluster.cluster
         super().__init__(
             scope,
             id_,
             environment=environment,
-            account=of.account,
-            region=of.region,
+            account=settings.account,
+            region=settings.region,
             description=f"Denodo {environment.denodo.version}, metadata of cluster {cluster.name}",
+            accepted_findings=accepted_findings.of_metadata_stack(environment, cluster.name),
             cluster=cluster.name,
         )
         self._environment, self._cluster = environment, cluster
-        if of.catalog is not None:
-            self._share(of.catalog)
-        if of.exports is not None:
+        if settings.catalog is not None:
+            self._create_shared_metadata(settings.catalog)
+        if settings.exports is not None:
             bucket = ExportBucket(
                 self,
                 "Exports",
-                name=shared_metadata.bucket_name(environment, cluster.name),
-                retention_days=of.exports.retention_days,
+                name=node_metadata.export_bucket_name(environment, cluster.name),
+                retention_days=settings.exports.retention_days,
             )
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
 
-    def _share(self, catalog: Catalog) -> None:
-        """The database, or what is known of one that exists, and a login for each component."""
+    def _create_shared_metadata(self, catalog: Catalog) -> None:
+        """Create the database unless one exists, and a login for each component."""
         key = kms.Key.from_key_arn(self, "Key", catalog.kms_key) if catalog.kms_key else None
         if catalog.existing is None:
             self.add_stack_dependency(self._cluster, "the database is in its network")
-            host, port, admin = self._make_database(catalog, key)
+            host, port, admin_secret = self._create_database(catalog, key)
         else:
             server = catalog.existing
-            host, port, admin = server.host, str(server.port), server.secret
-        logins = Logins(
+            host, port, admin_secret = server.host, str(server.port), server.secret
+        logins = ComponentLogins(
             self,
             "Logins",
             environment=self._environment.name,
             cluster=self._cluster.name,
             databases={
-                one: shared_metadata.database(self._cluster.cluster, one)
-                for one in catalog.components
+                component: node_metadata.database_name(self._cluster.cluster, component)
+                for component in catalog.components
             },
             key=key,
         )
         CfnOutput(self, names.CATALOG_HOST, value=host)
         CfnOutput(self, names.CATALOG_PORT, value=port)
-        CfnOutput(self, names.CATALOG_ADMIN_SECRET, value=admin)
+        CfnOutput(self, names.CATALOG_ADMIN_SECRET, value=admin_secret)
         for component, secret in logins.secrets.items():
             CfnOutput(self, names.catalog_secret_output(component), value=secret.secret_arn)
 
-    def _make_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
-        """The database on RDS; gives its host, port and administrator's secret."""
+    def _create_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
+        """Create the RDS database. Return its host, its port and the administrator's secret."""
         database = Database(
             self,
             "Database",
@@ -92,10 +93,10 @@ class MetadataStack(EnvironmentStack):
             subnets=self._subnets(),
             clients=self._clients(),
             key=key,
-            keeps={
+            dependents={
                 "Stack": self._cluster.stack_name,
                 "Components": list(catalog.components),
-                "Services": dependents(self._environment, self._cluster.cluster),
+                "Services": services_using_database(self._environment, self._cluster.cluster),
             },
         )
         alarms = DatabaseAlarms(
@@ -109,7 +110,7 @@ class MetadataStack(EnvironmentStack):
         return ec2.Vpc.from_vpc_attributes(
             self,
             "Vpc",
-            vpc_id=network.vpc or self._taken(names.VPC_ID),
+            vpc_id=network.vpc or self._cluster_output(names.VPC_ID),
             availability_zones=sorted(network.zones),
         )
 
@@ -118,24 +119,60 @@ class MetadataStack(EnvironmentStack):
             zone: ec2.Subnet.from_subnet_attributes(
                 self,
                 f"subnet-{zone}",
-                subnet_id=given or self._taken(names.subnet_output(zone)),
+                subnet_id=subnet_id or self._cluster_output(names.subnet_output(zone)),
                 availability_zone=zone,
             )
-            for zone, given in sorted(zones(self._cluster.cluster).items())
+            for zone, subnet_id in sorted(database_subnets(self._cluster.cluster).items())
         }
 
     def _clients(self) -> Mapping[str, ec2.IPeer]:
-        """Who may connect: the nodes' group, or for nodes of somebody else's their network."""
+        """Return the peers that may connect to the database, by the description of their rule.
+
+        Created nodes have a security group. Existing nodes are in security groups that are not
+        known here, so the CIDR of their network stands for them.
+        """
         peers: dict[str, ec2.IPeer] = {}
         nodes = self._cluster.cluster.nodes.values()
         if any(node.instance_id is None for node in nodes):
-            group = self._taken(names.NODES_GROUP_ID)
-            peers["Denodo nodes"] = ec2.Peer.security_group_id(group)
+            group_id = self._cluster_output(names.NODES_SECURITY_GROUP_ID)
+            peers["Denodo nodes"] = ec2.Peer.security_group_id(group_id)
         cidr = self._cluster.cluster.network.cidr
         if cidr and any(node.instance_id is not None for node in nodes):
-            peers["Network of the Denodo nodes that existed already"] = ec2.Peer.ipv4(cidr)
+            peers["Network of the Denodo nodes that existed already"] = ipv4_peer(cidr)
         return peers
 
-    def _taken(self, output: str) -> str:
-        """An output of the cluster's stack."""
+    def _cluster_output(self, output: str) -> str:
+        """Return a weak reference to an output of the cluster's stack."""
         return Fn.get_stack_output(self._cluster.stack_name, output, self._cluster.region)
+
+
+class ExportBucket(Construct):
+    """Bucket of the metadata exports: encrypted, versioned, private, kept on stack deletion.
+
+    Each export replaces the previous one, which remains as a noncurrent version for some days. The
+    current version never expires.
+
+    Attributes:
+        name: the bucket's name, which nodes derive from the configuration.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, name: str, retention_days: int) -> None:
+        super().__init__(scope, id_)
+        s3.Bucket(
+            self,
+            "Bucket",
+            bucket_name=name,
+            versioned=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=Duration.days(retention_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.name = name

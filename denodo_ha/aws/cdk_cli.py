@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from denodo_ha.aws.polling import Clock, RealClock
-from denodo_ha.cli.configuration_choice import ROOT
-from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.configuration_choice import clone_folder
+from denodo_ha.cli.errors import Failed, UsageError
 
 POLL_S: Final = 1
 _GRACE_S: Final = 120
@@ -66,11 +66,16 @@ class Cdk:
 
     def _run(self, clock: Clock, *arguments: str) -> None:
         profile = ["--profile", self.profile] if self.profile else []
-        command = [*_program(), *arguments, *profile]
+        clone = _clone()
+        command = [*_program(clone), *arguments, *profile]
         sys.stdout.flush()
         # Its stdout is ours: both are for people here, and stdout is for results.
         with subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.__stderr__, env=dict(os.environ)
+            command,
+            cwd=clone,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.__stderr__,
+            env=dict(os.environ),
         ) as process:
             try:
                 while process.poll() is None:
@@ -83,8 +88,25 @@ class Cdk:
             raise Failed(message)
 
 
-def _program() -> Sequence[str]:
-    return [str(ROOT / ".venv/node"), str(ROOT / "node_modules/.bin/cdk")]
+def _clone() -> Path:
+    """Return the folder of the clone, which has the stacks and the CDK CLI.
+
+    Raises:
+        UsageError: The package was installed without a clone.
+    """
+    clone = clone_folder()
+    if clone is None:
+        message = (
+            "this command synthesises the stacks, so it needs a clone of the project and cannot "
+            "run from a package that pip installed; clone the project, run `make setup` there, "
+            "and run the same command as tools/denodo-ha"
+        )
+        raise UsageError(message)
+    return clone
+
+
+def _program(clone: Path) -> Sequence[str]:
+    return [str(clone / ".venv/node"), str(clone / "node_modules/.bin/cdk")]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,10 +1,10 @@
-"""One command at a time changes the nodes of a cluster: an SSM parameter is its lock.
+"""Lock of a cluster: an SSM parameter that lets one command at a time change the nodes.
 
-    with Lock(aws, region, name, clock=clock, what="roll").held() as beating:
-        until(look, done=..., clock=beating, ...)
+    with Lock(aws, region, name, clock=clock, what="roll").held() as renewing_clock:
+        poll_until(observe, done=..., clock=renewing_clock, ...)
 
-Making a parameter without overwriting is atomic. The holder renews it while it waits, so that the
-lock of a command that was killed ends by itself (docs/decisions/0024-one-change-at-a-time.md).
+Creating a parameter without overwriting is atomic. The holder renews the lock whenever it waits, so
+that the lock of a command that was killed expires (docs/decisions/0024-one-change-at-a-time.md).
 """
 
 import json
@@ -23,81 +23,87 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Failed, NotFound, Refused, Throttled, Unreachable
 from denodo_ha.cli.operator_text import operator_name
 
-LIFE_S: Final = 300
-"""Ours: how long a lock stands that nobody renews."""
-BEAT_S: Final = 60
-"""Ours: how often it is renewed."""
+LIFETIME_S: Final = 300
+"""Ours: seconds after which a lock expires that is not renewed."""
+RENEWAL_S: Final = 60
+"""Ours: seconds between two renewals."""
 
-_THERE = "ParameterAlreadyExists"
+_ALREADY_EXISTS: Final = "ParameterAlreadyExists"
 
 
 class Lock:
-    """A lock of a cluster.
+    """The lock of a cluster.
 
     Args:
         aws: the credentials.
         region: the cluster's region.
         name: name of the parameter.
-        clock: the time.
-        what: what the holder does, for whoever finds it.
+        clock: the clock.
+        what: what the holder does, for operators who find the lock.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, *, clock: Clock, what: str) -> None:
         self._aws, self._region, self._name = aws, region, name
         self._clock, self._what = clock, what
         self._token, self._since = uuid.uuid4().hex, clock.now()
-        self._until = self._since
-        self._beaten = clock.monotonic()
+        self._expires = self._since
+        self._renewed = clock.monotonic()
         # Several threads may wait at once.
-        self._one = threading.Lock()
+        self._renewal = threading.Lock()
 
     @contextmanager
     def held(self, *, take_over: bool = False) -> Iterator[Clock]:
-        """Hold it; gives a clock that renews it whenever somebody waits.
+        """Hold the lock; yields a clock that renews the lock in every wait.
 
         Args:
-            take_over: take it from whoever holds it.
+            take_over: take the lock from its holder.
 
         Raises:
-            Refused: somebody else holds it.
-            Failed: it was taken over meanwhile.
+            Refused: Another command holds the lock.
+            Failed: Another command took the lock over meanwhile.
         """
         self._acquire(take_over=take_over)
         try:
-            yield _Beating(self._clock, self)
+            yield _RenewingClock(self._clock, self)
         finally:
             self._release()
 
     def prove(self) -> None:
-        """Make sure that it is still ours, and renew it.
+        """Check that this command still holds the lock, and renew it.
 
         Raises:
-            Failed: it is not.
+            Failed: This command does not hold the lock any more.
         """
         try:
-            known, version = self._read()
+            content, version = self._read()
         except NotFound:
-            known, version = {}, 0
-        if known.get("token") != self._token:
+            content, version = {}, 0
+        if content.get("token") != self._token:
             message = (
-                f"{_holder(known)} has taken over the lock {self._name} meanwhile; this run stops, "
-                "and leaves everything as it is"
+                f"{_holder(content)} has taken over the lock {self._name} meanwhile; this run "
+                "stops, and leaves everything as it is"
             )
             raise Failed(message)
+        # Another command may have written between the two calls: then the versions have a gap.
         if self._put(overwrite=True) != version + 1:
             message = f"the lock {self._name} changed meanwhile; this run stops"
             raise Failed(message)
-        self._beaten = self._clock.monotonic()
+        self._renewed = self._clock.monotonic()
 
-    def beat(self) -> None:
-        """Renew it if it is time to."""
-        with self._one:
-            if self._clock.monotonic() - self._beaten < BEAT_S:
+    def renew_if_due(self) -> None:
+        """Renew the lock if the last renewal is old enough.
+
+        Raises:
+            Failed: This command does not hold the lock any more.
+            AwsError: AWS does not answer, and the lock has expired.
+        """
+        with self._renewal:
+            if self._clock.monotonic() - self._renewed < RENEWAL_S:
                 return
             try:
                 self.prove()
             except (Throttled, Unreachable):
-                if self._clock.now() >= self._until:
+                if self._clock.now() >= self._expires:
                     raise
 
     def _acquire(self, *, take_over: bool) -> None:
@@ -105,45 +111,48 @@ class Lock:
             try:
                 self._put(overwrite=False)
             except ClientError as error:
-                if error.response["Error"]["Code"] != _THERE:
+                if error.response["Error"]["Code"] != _ALREADY_EXISTS:
                     raise translate_error(error) from error
             else:
                 return
             try:
-                known, version = self._read()
+                content, version = self._read()
             except NotFound:
-                # Given back between the two calls.
+                # Released between the two calls.
                 continue
-            if not take_over and _until(known) > self._clock.now():
+            if not take_over and _expiry(content) > self._clock.now():
                 message = (
-                    f"{_holder(known)} changes this cluster; nothing was changed. Its lock ends "
-                    f"by itself at {known.get('until')} if it was killed; if you know that it "
-                    "was, --take-over does not wait"
+                    f"{_holder(content)} is changing this cluster; nothing was changed. If that "
+                    f"command was killed, its lock expires at {content.get('until')}; if you know "
+                    "that it was killed, add --take-over to continue at once"
                 )
                 raise Refused(message)
             if self._put(overwrite=True) == version + 1:
                 return
-        message = f"the lock {self._name} changes hands; nothing was changed: run it again"
+        message = (
+            f"other commands are taking the lock {self._name} at this moment; nothing was changed. "
+            "Run the command again"
+        )
         raise Refused(message)
 
     def _release(self) -> None:
         try:
-            known, _ = self._read()
-            if known.get("token") == self._token:
+            content, _ = self._read()
+            if content.get("token") == self._token:
                 with translated_errors():
                     self._client.delete_parameter(Name=self._name)
         except AwsError:
-            # It ends by itself.
+            # The lock expires.
             return
 
     def _put(self, *, overwrite: bool) -> int:
-        """Write it; gives its version."""
-        self._until = self._clock.now() + timedelta(seconds=LIFE_S)
+        """Write the lock, and return the parameter's version."""
+        self._expires = self._clock.now() + timedelta(seconds=LIFETIME_S)
         value = {
             "who": operator_name(),
             "what": self._what,
             "since": self._since.isoformat(timespec="seconds"),
-            "until": self._until.isoformat(timespec="seconds"),
+            "until": self._expires.isoformat(timespec="seconds"),
             "token": self._token,
         }
         arguments = {
@@ -159,45 +168,46 @@ class Lock:
 
     def _read(self) -> tuple[dict[str, Any], int]:
         with translated_errors():
-            found = self._client.get_parameter(Name=self._name)["Parameter"]
+            parameter = self._client.get_parameter(Name=self._name)["Parameter"]
         try:
-            known = json.loads(found["Value"])
+            content = json.loads(parameter["Value"])
         except ValueError:
-            known = {}
-        return known if isinstance(known, dict) else {}, int(found["Version"])
+            content = {}
+        return content if isinstance(content, dict) else {}, int(parameter["Version"])
 
     @property
     def _client(self) -> Any:
         return self._aws.client("ssm", self._region)
 
 
-class _Beating:
+class _RenewingClock:
     """A clock that renews a lock before every wait."""
 
     def __init__(self, clock: Clock, lock: Lock) -> None:
         self._clock, self._lock = clock, lock
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
         return self._clock.now()
 
     def monotonic(self) -> float:
-        """Seconds since some moment, for measuring."""
+        """Return seconds since an arbitrary moment, to measure durations."""
         return self._clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        self._lock.beat()
+        """Renew the lock if a renewal is due, and wait."""
+        self._lock.renew_if_due()
         self._clock.sleep(seconds)
 
 
-def _until(known: dict[str, Any]) -> datetime:
-    """When a lock ends; one that cannot be read has ended."""
+def _expiry(content: dict[str, Any]) -> datetime:
+    """Return when a lock expires; one that cannot be read has expired."""
     try:
-        return datetime.fromisoformat(str(known["until"]))
+        return datetime.fromisoformat(str(content["until"]))
     except (KeyError, ValueError):
         return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-def _holder(known: dict[str, Any]) -> str:
-    return f"{known.get('who', 'somebody')} ({known.get('what', '?')}, {known.get('since', '?')})"
+def _holder(content: dict[str, Any]) -> str:
+    who, what, since = (content.get(key, "?") for key in ("who", "what", "since"))
+    return f"{who} ({what}, since {since})"

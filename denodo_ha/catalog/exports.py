@@ -15,7 +15,7 @@ from typing import Any
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.environment.derived.shared_metadata import EXPORT_MANIFEST
+from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 
 
 @dataclass(frozen=True, order=True)

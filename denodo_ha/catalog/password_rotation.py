@@ -18,7 +18,7 @@ from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused, UsageError
-from denodo_ha.environment.derived.shared_metadata import logins as both
+from denodo_ha.environment.derived.node_metadata import database_users as both
 from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits

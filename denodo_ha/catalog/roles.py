@@ -15,7 +15,7 @@ from psycopg import sql
 
 from denodo_ha.catalog.postgres_server import Connection
 from denodo_ha.cli.errors import Refused
-from denodo_ha.environment.derived.shared_metadata import logins
+from denodo_ha.environment.derived.node_metadata import database_users
 
 _SET_OPTION = 160_000
 """From PostgreSQL 16 on, who makes a role may not act as it unless it says so."""
@@ -68,7 +68,7 @@ class Roles:
                 "GRANT {} TO CURRENT_USER" + self._with_set, sql.Identifier(self.database)
             ),
         )
-        for login in logins(self.database):
+        for login in database_users(self.database):
             yield from self._login(login)
         yield Step(
             f"database {self.database}",

@@ -1,66 +1,249 @@
-"""The console script `denodo-ha`.
+"""The program `denodo-ha`: its commands, its own options, and its errors.
 
-A command is a function in a module of its own, which a line of `COMMANDS` names. It returns, or
-raises `typer.Exit(code)` with a code of `cli.exit_codes`, or an error of `cli.errors`.
+A command is a function in the module `command` of its package. It returns, or raises
+`typer.Exit(code)` with a code of `cli.exit_codes`, or an error of `cli.errors`. `COMMANDS` names
+each command with a function that imports it, since importing all of them takes seconds of CPU.
 """
 
+# ruff: noqa: PLC0415 - commands, and what only some of them need, are imported when needed
+
 import logging
-import tomllib
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from denodo_ha.aws.error_translation import translate_error
-from denodo_ha.cli import exit_codes, logging_setup
-from denodo_ha.cli.configuration_choice import ROOT
+from denodo_ha.cli import configuration_choice, exit_codes, logging_setup
 from denodo_ha.cli.errors import CommandError, Interrupted
 from denodo_ha.environment.loading.problem import ConfigError
 
 _log = logging.getLogger(__name__)
 
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": ("denodo_ha.status.command:status", "denodo_ha.verify.command:verify"),
-    "Nodes": ("denodo_ha.drain.command:drain", "denodo_ha.drain.command:enable"),
-    "Changes": (
-        "denodo_ha.catalog.command:catalog",
-        "denodo_ha.rollout.pin_command:pin",
-        "denodo_ha.plan.command:plan",
-        "denodo_ha.rollout.roll_command:roll",
-        "denodo_ha.rollout.rollout_command:rollout",
+Imported = Callable[..., None] | typer.Typer
+"""A command's function, or the Typer of a command with subcommands."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """An entry of the program's help.
+
+    Attributes:
+        name: the name to type.
+        panel: the panel of the help.
+        help: the first sentence of the command's own help.
+        load: imports the command.
+    """
+
+    name: str
+    panel: str
+    help: str
+    load: Callable[[], Imported]
+
+
+def _status() -> Imported:
+    from denodo_ha.status.command import status
+
+    return status
+
+
+def _verify() -> Imported:
+    from denodo_ha.verify.command import verify
+
+    return verify
+
+
+def _drain() -> Imported:
+    from denodo_ha.drain.command import drain
+
+    return drain
+
+
+def _enable() -> Imported:
+    from denodo_ha.drain.command import enable
+
+    return enable
+
+
+def _pin() -> Imported:
+    from denodo_ha.rollout.pin_command import pin
+
+    return pin
+
+
+def _plan() -> Imported:
+    from denodo_ha.plan.command import plan
+
+    return plan
+
+
+def _roll() -> Imported:
+    from denodo_ha.rollout.roll_command import roll
+
+    return roll
+
+
+def _rollout() -> Imported:
+    from denodo_ha.rollout.rollout_command import rollout
+
+    return rollout
+
+
+def _catalog() -> Imported:
+    from denodo_ha.catalog.command import catalog
+
+    return catalog
+
+
+def _drill() -> Imported:
+    from denodo_ha.drill.command import drill
+
+    return drill
+
+
+def _nodes() -> Imported:
+    from denodo_ha.status.node_table import nodes
+
+    return nodes
+
+
+def _haproxy() -> Imported:
+    from denodo_ha.haproxy.command import haproxy
+
+    return haproxy
+
+
+def _failover() -> Imported:
+    from denodo_ha.failover.command import failover
+
+    return failover
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "status",
+        "Look",
+        "Show every cluster, node, service and target, balancer, HAProxies, and where DNS leads.",
+        _status,
     ),
-    "Failover": (
-        # where the site is
-        "denodo_ha.failover.command:failover",
+    Command(
+        "verify",
+        "Look",
+        "Verify what clients see: names, every service in its own protocol, where it leads.",
+        _verify,
     ),
-    "Files": (
-        # from the configuration, without AWS
-        "denodo_ha.drill.command:drill",
-        "denodo_ha.haproxy.command:haproxy",
-        "denodo_ha.status.node_table:nodes",
+    Command(
+        "drain",
+        "Nodes",
+        "Take a node out of service: nothing new reaches it, and its connections have time to end.",
+        _drain,
     ),
-}
-"""Every command as `module:name`, by the panel of the help that shows it; sorted by name. The name
-is a function's, which is the command's with `-` for `_`, or that of a Typer with commands below."""
+    Command(
+        "enable",
+        "Nodes",
+        "Bring a node back into every group that the deployed configuration says.",
+        _enable,
+    ),
+    Command(
+        "pin",
+        "Changes",
+        "Write what the nodes run into the pins file, so that a deploy changes none of them.",
+        _pin,
+    ),
+    Command(
+        "plan",
+        "Changes",
+        "Say what a deploy would do to each node: nothing, state only, in place, restart, "
+        "replacement.",
+        _plan,
+    ),
+    Command(
+        "roll",
+        "Changes",
+        "Bring nodes to the state that the last deploy wrote for them, one at a time.",
+        _roll,
+    ),
+    Command(
+        "rollout",
+        "Changes",
+        "Move nodes to the image, type and disks of the configuration, one at a time.",
+        _rollout,
+    ),
+    Command(
+        "catalog",
+        "Changes",
+        "The metadata that nodes share, and what they do not.",
+        _catalog,
+    ),
+    Command(
+        "drill",
+        "Files",
+        "Work out what every single failure would do, from templates alone.",
+        _drill,
+    ),
+    Command(
+        "nodes",
+        "Files",
+        "Print what to register in the Solution Manager: name, host, port and type of every node.",
+        _nodes,
+    ),
+    Command(
+        "haproxy",
+        "Files",
+        "HAProxy's file, and the HAProxy that runs on this machine.",
+        _haproxy,
+    ),
+    Command(
+        "failover",
+        "Failover",
+        "Where the failover's name leads, and moving it to the other side.",
+        _failover,
+    ),
+)
+"""Every command, in the order of the program's help."""
+
+
+class LazyCommand(TyperCommand):
+    """A command that is imported when its arguments are parsed: to run, complete or explain it.
+
+    Its callback is the `load` of its entry.
+    """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Import the command, and let it parse its arguments."""
+        assert self.callback is not None
+        program, name = _typer(), str(self.name)
+        imported: Imported = self.callback()
+        if isinstance(imported, typer.Typer):
+            program.add_typer(imported, name=name)
+        else:
+            program.command(name)(imported)
+        command = typer.main.get_group(program).commands[name]
+        return command.make_context(info_name, args, parent, **extra)
 
 
 class Commands(TyperGroup):
-    """Commands whose errors are a message and an exit code."""
+    """Commands whose errors end as a message on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the command that the arguments name."""
         try:
             return super().invoke(ctx)
-        except (CommandError, ConfigError, BotoCoreError, ClientError, KeyboardInterrupt) as error:
+        except (CommandError, ConfigError, KeyboardInterrupt) as error:
+            exit_with_error(error)
+        except Exception as error:
+            if not _is_sdk_error(error):
+                raise
             exit_with_error(error)
 
 
 def exit_with_error(error: BaseException) -> NoReturn:
-    """Say what went wrong on stderr, and end with its exit code."""
-    message, code = _said(error)
-    _log.debug("this is where it went wrong", exc_info=error)
+    """Write an error's message to stderr, and end with its exit code."""
+    message, code = _message_and_code(error)
+    _log.debug("the error was raised here:", exc_info=error)
     if logging_setup.is_json():
         _log.error(message, extra={"exit": code})
     else:
@@ -68,31 +251,45 @@ def exit_with_error(error: BaseException) -> NoReturn:
     raise typer.Exit(code) from None
 
 
-def _said(error: BaseException) -> tuple[str, int]:
+def _message_and_code(error: BaseException) -> tuple[str, int]:
     match error:
         case ConfigError():
             return str(error), exit_codes.USAGE
         case CommandError():
             return f"denodo-ha: {error}", error.exit
-        case BotoCoreError() | ClientError():
-            return _said(translate_error(error))
         case KeyboardInterrupt():
-            return _said(Interrupted("interrupted"))
+            return _message_and_code(Interrupted("interrupted"))
+        case Exception() if _is_sdk_error(error):
+            # Imported here: the SDK takes 0.2 s of CPU, and is there if it has raised an error.
+            from denodo_ha.aws.error_translation import translate_error
+
+            return _message_and_code(translate_error(error))
         case _:
-            told = f"{type(error).__name__}: {error}".rstrip(": ")
-            message = f"denodo-ha: this is a fault of denodo-ha itself: {told}; -vv shows where"
+            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            message = f"denodo-ha: internal error: {what}; run it again with -vv for the traceback"
             return message, exit_codes.FAILED
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it
-    if asked:
+def _is_sdk_error(error: Exception) -> bool:
+    """Return True for an error of botocore, without importing botocore."""
+    return type(error).__module__.startswith("botocore.")
+
+
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature that typer calls
+    if requested:
         typer.echo(f"denodo-ha {_own_version()}")
         raise typer.Exit
 
 
 def _own_version() -> str:
-    """From pyproject.toml, as the program is run from its clone."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    """Return the version of the clone's pyproject.toml, or of the installed package."""
+    # Imported here: no other command needs these.
+    import tomllib
+    from importlib import metadata
+
+    if (clone := configuration_choice.clone_folder()) is None:
+        return metadata.version("denodo-ha")
+    project = tomllib.loads((clone / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])
 
 
@@ -101,52 +298,49 @@ def _begin(
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, help="Log what is done; twice: and what was seen."
+            "--verbose",
+            "-v",
+            count=True,
+            help="Log each step to stderr; -vv logs what was read as well.",
         ),
     ] = 0,
     log_format: Annotated[
-        logging_setup.Format, typer.Option("--log-format", help="How lines on stderr look.")
+        logging_setup.Format, typer.Option("--log-format", help="Format of the lines on stderr.")
     ] = logging_setup.Format.text,
     _version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Operate highly available Denodo clusters on AWS.
 
-    Commands that talk to AWS take [bold]-c CONFIG[/bold] as cdk does, or
-    [bold]--environment NAME --region REGION[/bold] where no file is at hand.
+    Commands that call AWS take [bold]-c CONFIG[/bold] as cdk does, or, without the file,
+    [bold]--environment NAME --region REGION[/bold].
 
     [bold]Exit codes[/bold]
-    0 done, healthy, or it holds
-    1 no: a policy is broken, something differs, or it is degraded
-    2 wrong usage or configuration
+    0 done, healthy, or the policy holds
+    1 a policy is broken, a difference was found, or the environment is degraded
+    2 wrong usage or configuration; nothing was changed
     3 refused; nothing was changed
-    4 failed; the message says what stands
+    4 failed; the message says what was changed
     5 down
-    6 AWS does not answer, or does not permit
+    6 AWS did not answer, or denied a call
     130 interrupted
     """
     logging_setup.set_up(log_format, verbose)
 
 
-def build_program(commands: dict[str, tuple[str, ...]]) -> typer.Typer:
-    """The program with these commands."""
-    program = typer.Typer(
-        name="denodo-ha",
-        cls=Commands,
-        callback=_begin,
-        no_args_is_help=True,
-        rich_markup_mode="rich",
-        pretty_exceptions_enable=False,
-    )
-    for panel, listed in commands.items():
-        for one in listed:
-            module, _, name = one.partition(":")
-            command = getattr(import_module(module), name)
-            shown = name.rstrip("_").replace("_", "-")
-            if isinstance(command, typer.Typer):
-                program.add_typer(command, name=shown, rich_help_panel=panel)
-            else:
-                program.command(shown, rich_help_panel=panel)(command)
+def build_program(commands: Sequence[Command] = COMMANDS) -> typer.Typer:
+    """Return the program with some commands."""
+    program = _typer(name="denodo-ha", cls=Commands, callback=_begin, no_args_is_help=True)
+    for command in commands:
+        program.command(
+            command.name, cls=LazyCommand, help=command.help, rich_help_panel=command.panel
+        )(command.load)
     return program
+
+
+def _typer(**options: Any) -> typer.Typer:
+    return typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False, **options)

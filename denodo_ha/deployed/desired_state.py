@@ -8,7 +8,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.environment.derived import node_names
+from denodo_ha.environment import names
 
 NodeState = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ def read_desired_state(
         Failed: it is no JSON object.
         AwsError: AWS does not answer, or does not permit.
     """
-    name = node_names.parameter(environment, place.name, node)
+    name = names.node_parameter(environment, place.name, node)
     try:
         with translated_errors():
             shown = aws.client("ssm", place.region).get_parameter(Name=name)

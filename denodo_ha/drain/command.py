@@ -9,8 +9,9 @@ from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.deployed.rotation.rotation import labels
 from denodo_ha.drain.draining import WHY, Draining
 from denodo_ha.drain.enabling import Enabling
 
@@ -19,30 +20,40 @@ TakeOver = Annotated[
     bool,
     typer.Option(
         "--take-over",
-        help="Do not wait for the lock of a run that was killed.",
+        help="Do not wait for the lock of a command that was killed.",
         rich_help_panel="How",
     ),
 ]
 
 
 def real_clock() -> Clock:
-    """The clock of the commands; tests have another."""
+    """Return the clock of the commands; tests replace it."""
     return RealClock()
 
 
-def _place(
-    aws: Aws,
+def _context(
     config: str | None,
     environment: str | None,
     region: list[str] | None,
+    profile: str | None,
     cluster: str | None,
-) -> tuple[str, StackLocation]:
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=environment, regions=region
+    *,
+    timeout: float | None,
+    take_over: bool,
+) -> OperationContext:
+    aws = Aws(profile=profile)
+    site = locate_environment(aws, config=config, environment=environment, regions=region)
+    location = site.cluster(cluster)
+    location.require_reachable()
+    return OperationContext(
+        aws,
+        site.environment,
+        location,
+        clock=real_clock(),
+        progress=Progress(),
+        timeout=timeout,
+        take_over=take_over,
     )
-    place = site.cluster(cluster)
-    place.require_reachable()
-    return site.environment, place
 
 
 def drain(
@@ -67,48 +78,40 @@ def drain(
         bool,
         typer.Option(
             "--force",
-            help="Also if no healthy node is left: then nobody is served.",
+            help="Drain also if no other healthy node is left: then there is no service.",
             rich_help_panel="How",
         ),
     ] = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
-    """Take a node out of service: nothing new reaches it, and its connections have time to end.
+    """Take a node out of service: it gets no new connections, and existing ones have time to end.
 
-    It leaves every shared group of its cluster and keeps its auxiliary group. The command waits
-    for the deregistration delay, and marks the instance with who, when and why. Run it again to go
-    on after an interruption; `enable` brings the node back.
+    The node leaves every shared target group of its cluster and keeps its auxiliary target group.
+    The command waits for the deregistration delay. A drain tag on the instance records who drained
+    it, when and why. Run the command again to continue after an interruption; `enable` brings the
+    node back.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 
         denodo-ha drain node1 --cluster active -c prod --dry-run
     """
-    aws, progress = Aws(profile=profile), Progress()
-    name, place = _place(aws, config, environment, region, cluster)
-    draining = Draining(
-        aws,
-        name,
-        place,
-        clock=real_clock(),
-        progress=progress,
-        force=force,
-        timeout=timeout,
-        take_over=take_over,
+    context = _context(
+        config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
     )
+    draining, name = Draining(context, force=force), context.location.name
     if dry_run:
         plan = draining.plan(node, why=why)
-        groups = ", ".join(group.key for group in plan.inside)
-        groups = plan.where if plan.serving else groups
-        out_of = plan.where if plan.proxied else "every shared group"
-        does = f"would leave {groups}" if groups else f"is out of {out_of} already"
-        print_line(f"{place.name} {node}: {does}; its connections have {plan.delay} s to end")
-        print_line(f"{place.name} {node}: marked {plan.mark}")
+        change = (
+            f"would leave {labels(plan.open)}" if plan.open else f"is out of {plan.scope} already"
+        )
+        print_line(f"{name} {node}: {change}; its connections have {plan.seconds} s to end")
+        print_line(f"{name} {node}: drained {plan.tag}")
         return
     plan = draining.drain(node, why=why)
-    was = "is out" if plan.inside or plan.serving else "was out already"
+    change = "is out" if plan.open else "was out already"
     keeps = f"; its auxiliary port {plan.keeps.port} stays" if plan.keeps else ""
-    print_line(f"{place.name} {node} {was} of {plan.where}{keeps}; {plan.mark}")
+    print_line(f"{name} {node} {change} of {plan.scope}{keeps}; {plan.tag}")
 
 
 def enable(
@@ -123,7 +126,7 @@ def enable(
         bool,
         typer.Option(
             "--metadata-ok",
-            help="Tell the node that its metadata is right; until then it is not ready.",
+            help="Confirm that the node's metadata is correct; until then the node is not ready.",
             rich_help_panel="How",
         ),
     ] = False,
@@ -131,37 +134,31 @@ def enable(
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
-    """Bring a node back into every group that the deployed configuration says.
+    """Bring a node back into every target group that the deployed configuration gives it.
 
-    Waits until it is healthy in each, then takes the mark of the drain away. Run it again to go on
-    after an interruption.
+    The command waits until the node is healthy in each, then removes the drain tag. Run the command
+    again to continue after an interruption.
 
         denodo-ha enable node1 --cluster active -c prod
 
         denodo-ha enable node1 --cluster active --metadata-ok -c prod
     """
-    aws, progress = Aws(profile=profile), Progress()
-    name, place = _place(aws, config, environment, region, cluster)
-    enabling = Enabling(
-        aws,
-        name,
-        place,
-        clock=real_clock(),
-        progress=progress,
-        timeout=timeout,
-        take_over=take_over,
+    context = _context(
+        config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
     )
+    enabling, name = Enabling(context), context.location.name
     if dry_run:
         plan = enabling.plan(node)
         if metadata_ok:
-            print_line(f"{place.name} {node}: would be told that its metadata is right")
-        groups = ", ".join(group.key for group in plan.missing)
-        does = f"would come into {groups}" if groups else "is in every group"
-        does = f"would come back on {plan.where}" if plan.proxied else does
-        marked = f"; it is out {plan.mark}" if plan.mark else ""
-        print_line(f"{place.name} {node}: {does}{marked}")
+            print_line(f"{name} {node}: its metadata would be confirmed")
+        change = (
+            f"would come into {labels(plan.missing)}"
+            if plan.missing
+            else f"would be awaited until it is healthy {plan.scope}"
+        )
+        drained = f"; it is out {plan.tag}" if plan.tag else ""
+        print_line(f"{name} {node}: {change}{drained}")
         return
     plan = enabling.enable(node, metadata_ok=metadata_ok)
     confirmed = "; its metadata is confirmed" if metadata_ok else ""
-    back = "up on" if plan.proxied else "healthy in"
-    print_line(f"{place.name} {node} is {back} {plan.where}{confirmed}")
+    print_line(f"{name} {node} is healthy {plan.scope}{confirmed}")

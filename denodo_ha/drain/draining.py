@@ -1,282 +1,199 @@
-"""Draining a node: out of the shared groups, under the cluster's lock, and undone if it fails.
+"""Draining a node: out of service under the cluster's lock, and undone if that fails.
 
-    Draining(aws, "prod", place, clock=clock, progress=progress).drain("node1", why="promotion")
+    Draining(context).drain("node1", why="promotion")
 
-Only the check and the deregistration hold the lock; the wait for the connections does not. So two
-nodes drain side by side, and the second sees that the first is out.
+Only the check and the closing of the entrances hold the lock; the wait for the connections does
+not. So two nodes can drain side by side, and the second command sees that the first node is out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
-from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import Lock
-from denodo_ha.aws.polling import Clock, poll_until
 from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import instances
-from denodo_ha.deployed.cluster import Cluster, TargetGroup
-from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.rotation import capacity_check, drain_tag
+from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_cluster
+from denodo_ha.deployed.instances import read_instances
+from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.haproxy_fleet import DRAIN_S
-from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
-from denodo_ha.deployed.rotation.target_group_rotation import Rotation
-from denodo_ha.deployed.target_health import GroupHealth
-from denodo_ha.drain.node_operation import OneNode
+from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
+from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels
 
 WHY: Final = "maintenance"
-SEEN_S: Final = 60
-"""Ours: how long AWS may take to show what it was told; it is eventually consistent."""
-EVERY_S: Final = 2
-_OWN: Final = "denodo-ha "
-"""How the reason of a command of ours begins: it would bring the node back by itself."""
-_GONE: Final = frozenset({"shutting-down", "terminated"})
+_COMMAND: Final = "denodo-ha "
+"""Start of the reason in the tag of a command that brings the node back by itself."""
+_ENDED: Final = frozenset({"gone", "shutting-down", "terminated"})
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What draining a node would change.
+class DrainPlan:
+    """The changes that draining a node makes.
 
     Attributes:
         node: the node.
         instance_id: its instance.
-        shared: the groups that it must be out of.
-        inside: those of them that have it now.
-        keeps: the group that keeps it, None from Denodo 8.0 on.
-        old: its mark, None where it has none.
-        mark: the mark that it shall have.
-        delay: seconds that its connections stay.
-        proxied: whether it is HAProxies that it must be out of, and none of the groups.
-        serving: whether some HAProxy still sends it new sessions.
+        scope: the entrances of which a drained node is out, in words.
+        open: the entrances that send new sessions to the node now.
+        keeps: the auxiliary target group that keeps the node, None from Denodo 8.0 on.
+        old_tag: the node's drain tag, None if it has none.
+        tag: the drain tag that the node gets.
+        seconds: how long its connections have to end.
     """
 
     node: str
     instance_id: str
-    shared: tuple[TargetGroup, ...]
-    inside: tuple[TargetGroup, ...]
+    scope: str
+    open: tuple[Entrance, ...]
     keeps: TargetGroup | None
-    old: DrainTag | None
-    mark: DrainTag
-    delay: int
-    proxied: bool = False
-    serving: bool = False
-
-    @property
-    def where(self) -> str:
-        """What it must be out of, in words."""
-        if self.proxied:
-            return "every HAProxy"
-        return ", ".join(group.key for group in self.shared)
+    old_tag: DrainTag | None
+    tag: DrainTag
+    seconds: int
 
 
-class Draining(OneNode):
+class Draining(ClusterOperation):
     """Drains nodes of one cluster.
 
     Args:
-        aws: the credentials.
-        environment: the environment's name.
-        place: the cluster.
-        clock: the time.
-        progress: who is told.
-        force: whether the last healthy node may go.
-        timeout: seconds for each wait; None: what is waited for says.
-        take_over: take the cluster's lock from whoever holds it.
+        context: the cluster of the operation, and how the operation runs.
+        force: whether the last healthy node may be drained.
     """
 
-    def __init__(
-        self,
-        aws: Aws,
-        environment: str,
-        place: StackLocation,
-        *,
-        clock: Clock,
-        progress: Progress,
-        force: bool = False,
-        timeout: float | None = None,
-        take_over: bool = False,
-    ) -> None:
-        super().__init__(
-            aws,
-            environment,
-            place,
-            clock=clock,
-            progress=progress,
-            patience=timeout,
-            take_over=take_over,
-        )
-        self._force, self._timeout = force, timeout
+    def __init__(self, context: OperationContext, *, force: bool = False) -> None:
+        super().__init__(context)
+        self._force = force
 
-    def plan(self, node: str, *, why: str | None = None) -> Plan:
-        """What draining a node would change now.
+    def plan(self, node: str, *, why: str | None = None) -> DrainPlan:
+        """Return the changes that draining a node would make now.
 
         Raises:
-            UsageError: there is no such node, or no group to take it out of.
-            Refused: nobody would be left, or its instance is gone.
+            UsageError: There is no such node, nothing to take it out of, or the timeout is too
+                short.
+            Refused: No other node would serve, or the node's instance does not exist.
         """
-        cluster = found.read_cluster(self._aws, self._place)
+        cluster = read_cluster(self._aws, self._location)
         return self._plan(cluster, self._rotation(cluster), node, why)
 
-    def drain(self, node: str, *, why: str | None = None) -> Plan:
-        """Drain a node; gives what was changed.
+    def drain(self, node: str, *, why: str | None = None) -> DrainPlan:
+        """Drain a node, and return the changes that were made.
 
         Raises:
-            UsageError: there is no such node, or the time cannot be enough; nothing was changed.
-            Refused: nobody would be left, or somebody else is at work; nothing was changed.
-            Failed: the message says what stands.
-            AwsError: the same.
-            Interrupted: the same.
+            UsageError: There is no such node, nothing to take it out of, or the timeout is too
+                short. Nothing was changed.
+            Refused: No other node would serve, or another operation holds the lock. Nothing was
+                changed.
+            Failed: The message names the state that is left.
+            AwsError: The message names the state that is left.
+            Interrupted: The message names the state that is left.
         """
-        with self._told():
-            rotation, plan = self._taken_out(node, why)
-            rotation.wait_until_gone(node, self._timeout)
+        with self._reported():
+            with self._locked(f"drain {node}") as lock:
+                cluster = read_cluster(self._aws, self._location)
+                rotation = self._rotation(cluster)
+                plan = self._plan(cluster, rotation, node, why)
+                self._take_out(rotation, plan, lock)
+            self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
-    def _taken_out(self, node: str, why: str | None) -> tuple[Rotation, Plan]:
-        with self._turn(f"drain {node}") as lock:
-            cluster = found.read_cluster(self._aws, self._place)
-            rotation = self._rotation(cluster)
-            plan = self._plan(cluster, rotation, node, why)
-            self._take_out(rotation, plan, lock)
-        return rotation, plan
-
-    def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> Plan:
+    def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> DrainPlan:
         instance_id = cluster.node(node).instance_id
-        shared = rotation.shared(node)
-        proxied = isinstance(rotation, HaproxyRotation)
-        if not shared and not proxied:
+        scope = rotation.drain_scope(node)
+        if not scope:
             message = (
-                f"{cluster.name} has no AWS balancer with {node} behind it: there is no group to "
-                "take it out of; nothing was changed. Behind HAProxy, it is `denodo-ha haproxy "
-                "drain` on its host"
+                f"{cluster.name} has no AWS load balancer in front of {node}: there is no target "
+                "group to take it out of. Nothing was changed. Behind HAProxy hosts of your own, "
+                f"run `denodo-ha haproxy drain {node}` there"
             )
             raise UsageError(message)
-        shown = instances.read_instances(self._aws, self._place.region, [instance_id])
+        shown = read_instances(self._aws, self._location.region, [instance_id])
         state = shown[instance_id].state if instance_id in shown else "gone"
-        if state == "gone" or state in _GONE:
+        if state in _ENDED:
             message = (
-                f"the instance of {node}, {instance_id or 'not made yet'}, is {state}: the "
-                "balancer drops it by itself, and there is nothing to mark; nothing was changed. "
-                "A rollout or a deploy makes it anew"
+                f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
+                "balancer drops it by itself, and there is no instance to tag. Nothing was "
+                "changed. A rollout or a deploy creates a new instance"
             )
             raise Refused(message)
-        seen = rotation.look(shared)
-        inside = tuple(rotation.registered(node, seen))
-        if inside:
-            self._demand(cluster, node, seen, inside)
-        if isinstance(rotation, HaproxyRotation) and not self._force:
-            rotation.demand(node, 1, accept="--force")
-        serving = proxied and not rotation.is_out(node)
-        old = DrainTag.from_tags(shown[instance_id].tags)
-        return Plan(
+        entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")
+        if entrances:
+            rotation.require_drain_time(node, self._timeout)
+        old_tag = DrainTag.from_tags(shown[instance_id].tags)
+        return DrainPlan(
             node=node,
             instance_id=instance_id,
-            shared=shared,
-            inside=inside,
-            keeps=cluster.auxiliary(node),
-            old=old,
-            mark=self._mark(old, why, out=not (inside or serving)),
-            delay=max((group.deregistration_delay for group in shared), default=DRAIN_S),
-            proxied=proxied,
-            serving=serving,
+            scope=scope,
+            open=entrances,
+            keeps=cluster.auxiliary_group(node),
+            old_tag=old_tag,
+            tag=self._new_tag(old_tag, why, is_out=not entrances),
+            seconds=rotation.drain_seconds(node),
         )
 
-    def _demand(
-        self,
-        cluster: Cluster,
-        node: str,
-        seen: Sequence[GroupHealth],
-        inside: Sequence[TargetGroup],
-    ) -> None:
-        """Go on only if others serve, and if the time can be enough."""
-        if not self._force:
-            capacity_check.demand(cluster, node, seen, 1, accept="--force")
-        delay = max(group.deregistration_delay for group in inside)
-        if self._timeout is not None and self._timeout < delay:
-            message = (
-                f"--timeout {self._timeout:.0f} is less than the deregistration delay of {delay} "
-                f"s, for which {node} keeps its connections: it cannot be enough; nothing was "
-                "changed. Give more, or set balancer.deregistration_delay and deploy"
-            )
-            raise UsageError(message)
-
-    def _mark(self, old: DrainTag | None, why: str | None, *, out: bool) -> DrainTag:
-        """The mark of before where the node is out already, so that its time stays true."""
-        if out and old is not None and why is None and not old.why.startswith(_OWN):
-            return old
+    def _new_tag(self, old_tag: DrainTag | None, why: str | None, *, is_out: bool) -> DrainTag:
+        """Return the old tag if the node is out already, so that its time stays correct."""
+        keeps = is_out and why is None
+        if keeps and old_tag is not None and not old_tag.why.startswith(_COMMAND):
+            return old_tag
         return DrainTag.now(self._clock, why=why or WHY)
 
-    def _take_out(self, rotation: Rotation, plan: Plan, lock: Lock) -> None:
-        """Out of every group, or as before."""
-        begun: list[TargetGroup] = []
+    def _take_out(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
+        """Close every entrance, or restore the state before."""
+        begun: list[Entrance] = []
         try:
-            if plan.mark != plan.old:
-                # First, so that whoever finds it out knows why.
-                region = self._place.region
-                drain_tag.write(self._aws, region, plan.instance_id, plan.mark)
+            if plan.tag != plan.old_tag:
+                # The tag comes first, so that it explains a node that is found out of service.
+                drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.tag)
             lock.prove()
-            if isinstance(rotation, HaproxyRotation):
-                rotation.take_out(plan.node, force=self._force)
-            for group in plan.inside:
-                begun.append(group)
-                rotation.deregister(plan.node, group)
-            poll_until(
-                lambda: rotation.registered(plan.node, rotation.look(plan.shared)),
-                done=lambda inside: not inside,
-                clock=self._clock,
-                timeout=SEEN_S,
-                every=EVERY_S,
-            )
+            for entrance in rotation.close(plan.node, plan.open, force=self._force):
+                begun.append(entrance)  # noqa: PERF402 - needed also if closing fails
+            rotation.wait_until_closed(plan.node)
         except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
-        self._standing = (
-            f"{plan.node} is out of {plan.where}, and marked; {_leaving(plan)}. Run this again to "
-            f"wait for it, or `denodo-ha enable {plan.node}` to bring it back"
+        self._state_left = (
+            f"{plan.node} is out of {plan.scope}, and has a drain tag; "
+            f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
+            f"`denodo-ha enable {plan.node}` to bring it back"
         )
 
     def _undo(
-        self, rotation: Rotation, plan: Plan, begun: Sequence[TargetGroup], error: BaseException
-    ) -> None:
-        what = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        kind = Interrupted if isinstance(error, KeyboardInterrupt) else _kind(error)
+        self,
+        rotation: Rotation,
+        plan: DrainPlan,
+        begun: Sequence[Entrance],
+        error: CommandError | KeyboardInterrupt,
+    ) -> NoReturn:
         self._progress.say(f"{plan.node}: undoing")
-        # Each message of below says what stands.
-        self._standing = ""
+        # The messages below name the state themselves.
+        self._state_left = ""
+        kind = _error_class(error)
         try:
-            for group in begun:
-                rotation.register(plan.node, group)
-            if plan.serving:
-                rotation.wait_until_healthy(plan.node)
-            if plan.old is None:
-                drain_tag.remove(self._aws, self._place.region, plan.instance_id)
-            elif plan.mark != plan.old:
-                drain_tag.write(self._aws, self._place.region, plan.instance_id, plan.old)
+            closed = [entrance for entrance in begun if entrance in plan.open]
+            for _ in rotation.open(plan.node, closed):
+                pass
+            if plan.old_tag is None:
+                drain_tag.remove(self._aws, self._location.region, plan.instance_id)
+            elif plan.tag != plan.old_tag:
+                drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.old_tag)
         except (CommandError, KeyboardInterrupt) as second:
-            groups = ", ".join(group.key for group in begun) or "no group"
-            groups = "some HAProxy" if plan.proxied else groups
-            why = "interrupted" if isinstance(second, KeyboardInterrupt) else str(second)
             message = (
-                f"{what}. It could not be undone: {why}. {plan.node} may be out of {groups}, and "
-                f"marked as drained; see `denodo-ha status`, then run this again to go on, or "
-                f"`denodo-ha enable {plan.node}` to bring it back"
+                f"{_reason(error)}. It could not be undone: {_reason(second)}. {plan.node} may be "
+                f"out of {labels(begun) or 'nothing'}, and have a drain tag. See `denodo-ha "
+                f"status`, then run this again to continue, or `denodo-ha enable {plan.node}` to "
+                "bring it back"
             )
             raise kind(message) from error
-        stands = "is served" if plan.proxied else "is in its groups"
-        message = f"{what}. It was undone: {plan.node} {stands} as before"
+        message = f"{_reason(error)}. It was undone: {plan.node} is as before"
         raise kind(message) from error
 
 
-def _kind(error: BaseException) -> type[CommandError]:
-    """The error's own kind; that of an error which counts as without consequence is another."""
-    if isinstance(error, AwsError):
-        return type(error)
-    return Failed
+def _reason(error: CommandError | KeyboardInterrupt) -> str:
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
-def _leaving(plan: Plan) -> str:
-    """How its connections end; HAProxy waits for them, and cuts none."""
-    if plan.proxied:
-        return "its sessions end by themselves"
-    return f"its connections leave by themselves within {plan.delay} s"
+def _error_class(error: CommandError | KeyboardInterrupt) -> type[CommandError]:
+    """Return the class of the error to raise after undoing.
+
+    Usage errors and refusals promise that nothing was changed, so they become `Failed`.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted
+    return type(error) if isinstance(error, AwsError) else Failed

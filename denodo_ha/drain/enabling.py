@@ -1,221 +1,178 @@
-"""Bringing a node back into every group that the deployed template says.
+"""Enabling a node: back into every target group of the deployed template, or onto HAProxy.
 
-Enabling(aws, "prod", place, clock=clock, progress=progress).enable("node1", metadata_ok=True)
+    Enabling(context).enable("node1", metadata_ok=True)
 
-The mark stays until the node is healthy everywhere, so that whatever ends the command leaves it
-to be seen.
+The drain tag stays until the node is healthy everywhere, so that it is visible whatever ends the
+command.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import CommandError, Failed, Refused
-from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import instances, node_agent
-from denodo_ha.deployed.cluster import Cluster, TargetGroup
-from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed import node_agent
+from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.instances import read_instances
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
-from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, Rotation
-from denodo_ha.drain.node_operation import OneNode
+from denodo_ha.deployed.rotation.operation import ClusterOperation
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
 
 CONFIRM: Final = "confirm-metadata"
 CONFIRM_S: Final = 120
-"""Ours: how long a node may take to write down that its metadata is right."""
+"""Ours: how long a node may take to record that its metadata is confirmed."""
 _RUNNING: Final = "running"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What bringing a node back would change.
+class EnablePlan:
+    """The changes that enabling a node makes.
 
     Attributes:
         node: the node.
         instance_id: its instance.
-        groups: the groups that it belongs into.
-        missing: those of them that do not have it.
-        mark: its mark, None where it has none.
-        proxied: whether it is HAProxies that bring it back, and none of the groups.
+        scope: where the node will be healthy, in words with their preposition.
+        missing: the entrances to open.
+        tag: the node's drain tag, None if it has none.
     """
 
     node: str
     instance_id: str
-    groups: tuple[TargetGroup, ...]
-    missing: tuple[TargetGroup, ...]
-    mark: DrainTag | None
-    proxied: bool = False
-
-    @property
-    def where(self) -> str:
-        """Where it is brought back, in words."""
-        if self.proxied:
-            return "every HAProxy"
-        return ", ".join(group.key for group in self.groups) or "no group"
+    scope: str
+    missing: tuple[Entrance, ...]
+    tag: DrainTag | None
 
 
-class Enabling(OneNode):
-    """Brings nodes of one cluster back.
+class Enabling(ClusterOperation):
+    """Brings nodes of one cluster back into service.
 
     Args:
-        aws: the credentials.
-        environment: the environment's name.
-        place: the cluster.
-        clock: the time.
-        progress: who is told.
-        timeout: seconds that a node may take to be healthy.
-        take_over: take the cluster's lock from whoever holds it.
+        context: the cluster of the operation, and how the operation runs.
     """
 
-    def __init__(
-        self,
-        aws: Aws,
-        environment: str,
-        place: StackLocation,
-        *,
-        clock: Clock,
-        progress: Progress,
-        timeout: float | None = None,
-        take_over: bool = False,
-    ) -> None:
-        self._timeout = HEALTHY_S if timeout is None else timeout
-        super().__init__(
-            aws,
-            environment,
-            place,
-            clock=clock,
-            progress=progress,
-            patience=self._timeout,
-            take_over=take_over,
-        )
-
-    def plan(self, node: str) -> Plan:
-        """What bringing a node back would change now.
+    def plan(self, node: str) -> EnablePlan:
+        """Return the changes that enabling a node would make now.
 
         Raises:
-            UsageError: there is no such node.
-            Refused: its instance does not run.
+            UsageError: There is no such node.
+            Refused: The node's instance does not run.
         """
-        cluster = found.read_cluster(self._aws, self._place)
+        cluster = read_cluster(self._aws, self._location)
         return self._plan(cluster, self._rotation(cluster), node)
 
-    def enable(self, node: str, *, metadata_ok: bool = False) -> Plan:
-        """Bring a node back; gives what was changed.
+    def enable(self, node: str, *, metadata_ok: bool = False) -> EnablePlan:
+        """Bring a node back into service, and return the changes that were made.
 
         Args:
             node: the node.
-            metadata_ok: tell the node that its metadata is right, first.
+            metadata_ok: whether to confirm the node's metadata first.
 
         Raises:
-            UsageError: there is no such node, or nothing on it to tell; nothing was changed.
-            Refused: its instance does not run, or somebody is at work; nothing was changed.
-            Failed: the message says what stands.
-            AwsError: the same.
-            Interrupted: the same.
+            UsageError: There is no such node, or no node program on it. Nothing was changed.
+            Refused: The node's instance does not run, or another operation holds the lock. Nothing
+                was changed.
+            Failed: The message names the state that is left.
+            AwsError: The message names the state that is left.
+            Interrupted: The message names the state that is left.
         """
-        with self._told():
+        with self._reported():
             if metadata_ok:
-                self._confirm(node)
-            rotation, plan = self._put_back(node)
-            self._wait(rotation, plan)
+                self._confirm_metadata(node)
+            with self._locked(f"enable {node}"):
+                cluster = read_cluster(self._aws, self._location)
+                rotation = self._rotation(cluster)
+                plan = self._plan(cluster, rotation, node)
+                self._open(rotation, plan)
+            self._wait_until_healthy(self._rotation(cluster), plan)
         return plan
 
-    def _put_back(self, node: str) -> tuple[Rotation, Plan]:
-        with self._turn(f"enable {node}"):
-            cluster = found.read_cluster(self._aws, self._place)
-            rotation = self._rotation(cluster)
-            plan = self._plan(cluster, rotation, node)
-            self._put_in(rotation, plan)
-        return rotation, plan
-
-    def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> Plan:
+    def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> EnablePlan:
         instance_id = cluster.node(node).instance_id
-        shown = instances.read_instances(self._aws, self._place.region, [instance_id])
+        shown = read_instances(self._aws, self._location.region, [instance_id])
         state = shown[instance_id].state if instance_id in shown else "gone"
         if state != _RUNNING:
             message = (
-                f"the instance of {node}, {instance_id or 'not made yet'}, is {state}: start it, "
-                "or let a deploy make it, and run this again; nothing was changed"
+                f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: start "
+                "it, or let a deploy create it, and run this again. Nothing was changed"
             )
             raise Refused(message)
-        groups = cluster.of(node)
-        inside = {group.arn for group in rotation.registered(node, rotation.look(groups))}
-        missing = tuple(group for group in groups if group.arn not in inside)
-        mark = DrainTag.from_tags(shown[instance_id].tags)
-        proxied = isinstance(rotation, HaproxyRotation)
-        # The balancer's groups hold the HAProxies.
-        return Plan(node, instance_id, groups, missing, mark, proxied)
+        return EnablePlan(
+            node=node,
+            instance_id=instance_id,
+            scope=rotation.service_scope(node),
+            missing=rotation.missing_entrances(node),
+            tag=DrainTag.from_tags(shown[instance_id].tags),
+        )
 
-    def _confirm(self, node: str) -> None:
-        """Let a node write down that its metadata is right."""
-        cluster = found.read_cluster(self._aws, self._place)
+    def _confirm_metadata(self, node: str) -> None:
+        """Let a node record that its metadata is confirmed."""
+        cluster = read_cluster(self._aws, self._location)
         self._plan(cluster, self._rotation(cluster), node)
-        self._standing = f"the metadata of {node} may be confirmed; its groups are as they were"
+        self._state_left = (
+            f"the metadata of {node} may be confirmed; its target groups are unchanged"
+        )
         with self._progress.step(f"{node}: confirming its metadata") as step:
-            ended = NodeAgent(self._aws, cluster, self._clock).run(
+            result = self._agent(cluster).run(
                 node,
                 CONFIRM,
                 timeout=CONFIRM_S,
                 progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
             )
-        if ended.code != node_agent.DONE:
+        if result.code != node_agent.DONE:
+            reason = node_agent.explain_result(result)
             message = (
-                f"the metadata of {node} was not confirmed: {ended.meaning}. Its groups are as "
-                "they were"
+                f"the metadata of {node} was not confirmed: {reason}. Its target groups "
+                "are unchanged"
             )
             raise Failed(message)
 
-    def _put_in(self, rotation: Rotation, plan: Plan) -> None:
-        done: list[str] = []
-        marked = ", and keeps its mark" if plan.mark else ""
-        for group in plan.missing:
-            left = [one.key for one in plan.missing if one.key not in done]
-            self._standing = (
-                f"{plan.node} was put into {', '.join(done) or 'no group'}, and perhaps not into "
-                f"{', '.join(left)}{marked}. It serves where it is; run this again to go on"
+    def _open(self, rotation: Rotation, plan: EnablePlan) -> None:
+        keeps = ", and keeps its drain tag" if plan.tag else ""
+        for entrance in rotation.open(plan.node, plan.missing):
+            position = plan.missing.index(entrance)
+            self._state_left = (
+                f"{plan.node} was put into {labels(plan.missing[:position]) or 'no target group'}, "
+                f"and perhaps not into {labels(plan.missing[position:])}{keeps}. It serves where "
+                "it is registered; run this again to continue"
             )
-            rotation.register(plan.node, group)
-            done.append(group.key)
-        stands = "may not be back on every HAProxy" if plan.proxied else "is in its groups"
-        self._standing = f"{plan.node} {stands}{marked}; run this again to wait for it"
+        self._state_left = (
+            f"{plan.node} may not be healthy {plan.scope} yet{keeps}; run this again to wait for it"
+        )
 
-    def _wait(self, rotation: Rotation, plan: Plan) -> None:
-        """Wait until it is healthy, and take away the mark that it had."""
+    def _wait_until_healthy(self, rotation: Rotation, plan: EnablePlan) -> None:
+        """Wait until the node is healthy, and remove the drain tag that it had."""
         try:
-            rotation.wait_until_healthy(plan.node, self._timeout)
+            rotation.wait_until_healthy(plan.node, self._timeout or HEALTHY_S)
         except Failed as error:
-            self._unmark(plan, only_look=True)
-            message = f"{error}{self._own_words(rotation.cluster, plan.node)}"
+            self._require_same_tag(plan)
+            message = f"{error}{self._node_report(rotation.cluster, plan.node)}"
             raise Failed(message) from error
-        self._unmark(plan)
+        if self._require_same_tag(plan) is not None:
+            drain_tag.remove(self._aws, self._location.region, plan.instance_id)
 
-    def _unmark(self, plan: Plan, *, only_look: bool = False) -> None:
-        """Take the mark away, unless it is another one than before."""
-        shown = instances.read_instances(self._aws, self._place.region, [plan.instance_id])
-        now = (
+    def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:
+        """Return the current drain tag; fail if another command wrote it meanwhile."""
+        shown = read_instances(self._aws, self._location.region, [plan.instance_id])
+        current = (
             DrainTag.from_tags(shown[plan.instance_id].tags) if plan.instance_id in shown else None
         )
-        if now is not None and now != plan.mark:
-            message = f"somebody has taken {plan.node} out meanwhile, {now}; their mark stays"
+        if current is not None and current != plan.tag:
+            message = (
+                f"another command has drained {plan.node} meanwhile, {current}; its drain tag stays"
+            )
             raise Failed(message)
-        if now is None or only_look:
-            return
-        drain_tag.remove(self._aws, self._place.region, plan.instance_id)
+        return current
 
-    def _own_words(self, cluster: Cluster, node: str) -> str:
-        """What the node itself says is wrong, where it can be asked."""
+    def _node_report(self, cluster: Cluster, node: str) -> str:
+        """Return the node's own reasons, if it can be queried."""
         try:
-            status = NodeAgent(self._aws, cluster, self._clock).status(node)
+            status = self._agent(cluster).status(node)
         except CommandError:
             return ""
         if not status.confirmed:
             return (
-                ". The node says that its metadata is not confirmed: look at its catalog, import "
-                "what it lacks, and run this again with --metadata-ok"
+                ". The node reports that its metadata is not confirmed: check its catalog, import "
+                "what is missing, and run this again with --metadata-ok"
             )
-        said = ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))
-        return f". The node says: {said}" if said else ""
+        reasons = ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))
+        return f". The node reports: {reasons}" if reasons else ""

@@ -1,9 +1,10 @@
-"""The drill: what every single failure would do, read off templates before a deploy.
+"""The drill: the outcome of every single failure, worked out from templates before a deploy.
 
-A pure library: it reads CloudFormation templates and applies AWS's documented rules. It has no
-account, no network and no CDK.
+The drill reads CloudFormation templates and applies AWS's documented rules. It uses no account, no
+network and no CDK.
 
-    template  -> resolve -> build -> model        what stands there
-    scenarios -> engine (view, health, rules)     what each failure does to it
-    timing, policies, report, against             what to say about it
+    templates -> reading -> model             the clusters, balancers, checks and records
+    scenarios -> engine -> outcomes           the outcome of each failure
+    policies, comparison                      the verdicts, the difference to other templates
+    text_report, json_report                  the reports
 """

@@ -1,4 +1,4 @@
-"""`python -m denodo_ha.drill PATH…`: the drill without the rest of `denodo-ha`."""
+"""The program `python -m denodo_ha.drill PATH…`: the drill without the rest of `denodo-ha`."""
 
 import sys
 
@@ -9,7 +9,7 @@ from denodo_ha.drill.command import drill
 
 
 def main() -> None:
-    """Run the command, and end with its exit code."""
+    """Run the command, and exit with its exit code."""
     program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     program.command()(drill)
     try:

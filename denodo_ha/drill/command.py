@@ -1,8 +1,8 @@
-"""`denodo-ha drill`: what every single failure would do, before a deploy."""
+"""The command `denodo-ha drill`: the outcome of every single failure, before a deploy."""
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +12,15 @@ from rich.console import Console
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
-from denodo_ha.drill import comparison
-from denodo_ha.drill.drill_run import Drilled, drill_paths
-from denodo_ha.drill.outcome import Outcome
-from denodo_ha.drill.policies import IDS, Verdict, judge
-from denodo_ha.drill.report import table
-from denodo_ha.drill.report.json_report import report
-from denodo_ha.drill.report.markdown import markdown
-from denodo_ha.drill.report.rows import Row, rows
+from denodo_ha.drill.comparison import outcome_changes
+from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
+from denodo_ha.drill.json_report import comparison_report, drill_report
+from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
+from denodo_ha.drill.text_report import Report, markdown_report, outcome_rows, print_report
 
-_WIDEST = 160
+_MIN_WIDTH, _MAX_WIDTH = 100, 160
+"""The columns of a table: at least and at most, whatever the terminal has."""
+_MAX_CLUSTERS_IN_TITLE = 6
 
 
 def drill(
@@ -50,7 +49,10 @@ def drill(
     max_recovery: Annotated[
         int | None,
         typer.Option(
-            "--max-recovery", metavar="SECONDS", min=0, help="Break if a loss takes longer."
+            "--max-recovery",
+            metavar="SECONDS",
+            min=0,
+            help="Exit with 1 if the recovery from a loss takes longer.",
         ),
     ] = None,
     min_secondary: Annotated[
@@ -59,105 +61,105 @@ def drill(
             "--min-secondary",
             metavar="N",
             min=0,
-            help="Break if the secondary has fewer jdbc nodes.",
+            help="Exit with 1 if the secondary has fewer jdbc nodes.",
         ),
     ] = 1,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="POLICY", help="Leave this policy out; repeatable."),
+        typer.Option("--ignore", metavar="POLICY", help="Do not apply this policy; repeatable."),
     ] = None,
 ) -> None:
-    """Work out what every single failure would do, from templates alone.
+    """Work out the outcome of every single failure, from templates alone.
 
-    No account and no network: AWS's documented rules, applied to what the templates say. Exit code
-    1 when a policy is broken.
+    The drill applies AWS's documented rules to the templates. It needs no account and no network.
+    Exit code 1: a policy is broken.
 
         denodo-ha drill cdk.out
 
         denodo-ha drill cdk.out --against /tmp/base/cdk.out --format markdown
     """
     ignored = ignore or []
-    for one in ignored:
-        if one not in IDS:
-            message = f"--ignore {one}: there is no such policy; these are: {', '.join(IDS)}"
+    for policy in ignored:
+        if policy not in POLICY_IDS:
+            message = (
+                f"--ignore {policy}: there is no such policy; the policies are: "
+                f"{', '.join(POLICY_IDS)}"
+            )
             raise UsageError(message)
-    new = drill_paths(paths, drained or ())
 
-    def judged(found: Drilled) -> tuple[Verdict, ...]:
-        return judge(found, max_recovery=max_recovery, min_secondary=min_secondary, ignored=ignored)
+    def verdicts_on(result: DrillResult) -> tuple[Verdict, ...]:
+        return apply_policies(
+            result, max_recovery=max_recovery, min_secondary=min_secondary, ignored=ignored
+        )
 
-    verdicts = judged(new)
+    result = drill_paths(paths, drained or ())
+    verdicts = verdicts_on(result)
     if against is None:
-        _show(form, new, verdicts)
+        _print_drill(form, result, verdicts)
     else:
-        base = drill_paths([against], _still(drained or (), against))
-        _show_changes(form, (base, new), (judged(base), verdicts))
+        base = _drill_of_base(against, drained or ())
+        _print_comparison(form, (base, result), (verdicts_on(base), verdicts))
     if not all(verdict.holds for verdict in verdicts):
         raise typer.Exit(exit_codes.NO)
 
 
-def _still(drained: Iterable[str], base: Path) -> list[str]:
-    """The drained nodes that the base has, too: a new node can't have been drained there."""
-    found = drill_paths([base])
-    known = {f"{one.cluster}/{one.name}" for one in found.model.nodes.values()}
-    return [one for one in drained if one in known]
+def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
+    """Return the drill of the base, with those nodes drained that the base has."""
+    base = drill_paths([path])
+    names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
+    in_base = [name for name in drained if name in names]
+    return drill_paths([path], in_base) if in_base else base
 
 
-def _show(form: DocumentFormat, drilled: Drilled, verdicts: tuple[Verdict, ...]) -> None:
+def _print_drill(form: DocumentFormat, result: DrillResult, verdicts: tuple[Verdict, ...]) -> None:
     if form is DocumentFormat.json:
-        typer.echo(json.dumps(report(drilled, verdicts), indent=1))
+        typer.echo(json.dumps(drill_report(result, verdicts), indent=1))
         return
-    _tell(form, _title(drilled), rows(drilled.worst_first, drilled.model), verdicts, drilled)
+    rows = outcome_rows(result.worst_first, result.model)
+    _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
 
 
-def _show_changes(
-    form: DocumentFormat, both: tuple[Drilled, Drilled], verdicts: tuple[tuple[Verdict, ...], ...]
+def _print_comparison(
+    form: DocumentFormat,
+    results: tuple[DrillResult, DrillResult],
+    verdicts: tuple[tuple[Verdict, ...], tuple[Verdict, ...]],
 ) -> None:
-    base, new = both
-    found = comparison.changes(base, new)
+    """Print the difference between two drills, each given as (base, new)."""
+    base, new = results
+    changes = outcome_changes(base, new)
     if form is DocumentFormat.json:
-        typer.echo(json.dumps(comparison.report(found, verdicts[1], verdicts[0]), indent=1))
+        report = comparison_report(changes, verdicts[1], before=verdicts[0])
+        typer.echo(json.dumps(report, indent=1))
         return
-    before = [change.before for change in found if change.before]
-    after = [change.after for change in found if change.after]
-    if not found:
+    before = worst_first(change.before for change in changes if change.before)
+    after = worst_first(change.after for change in changes if change.after)
+    if not changes:
         typer.echo("Every failure does what it did before.")
     if before:
-        _tell(form, "Before", _worst_first(before, base), (), None)
-    _tell(form, "Now", _worst_first(after, new), verdicts[1], new)
+        _print_text(form, Report("Before", outcome_rows(before, base.model)))
+    rows = outcome_rows(after, new.model)
+    _print_text(form, Report("Now", rows, verdicts[1], new.model.notes))
 
 
-def _worst_first(outcomes: list[Outcome], drilled: Drilled) -> list[Row]:
-    ordered = sorted(outcomes, key=lambda one: one.severity, reverse=True)
-    return rows(ordered, drilled.model)
-
-
-def _tell(
-    form: DocumentFormat,
-    title: str,
-    found: list[Row],
-    verdicts: tuple[Verdict, ...],
-    drilled: Drilled | None,
-) -> None:
-    notes = drilled.model.notes if drilled else ()
+def _print_text(form: DocumentFormat, report: Report) -> None:
     if form is DocumentFormat.markdown:
-        typer.echo(markdown(title, found, verdicts, notes), nl=False)
+        typer.echo(markdown_report(report), nl=False)
         return
-    width = min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, 100), _WIDEST)
-    table.show(title, found, verdicts, notes, Console(width=width))
+    columns = shutil.get_terminal_size((_MAX_WIDTH, 24)).columns
+    print_report(report, Console(width=min(max(columns, _MIN_WIDTH), _MAX_WIDTH)))
 
 
-def _title(drilled: Drilled) -> str:
-    parts = []
-    for one in drilled.model.clusters.values():
-        zones = {drilled.model.nodes[key].zone for key in one.nodes}
-        nodes = f"{len(one.nodes)} node{'s' if len(one.nodes) != 1 else ''}"
-        where = f"{len(zones)} zone{'s' if len(zones) != 1 else ''}"
-        parts.append(f"{one.name}: {one.region}, {nodes} in {where}")
-    many = len(parts) > 6
-    shown = f"{len(parts)} clusters" if many else "; ".join(parts)
-    drained = sorted(
-        f"{drilled.model.nodes[key].cluster}/{drilled.model.nodes[key].name}"
-        for key in drilled.drained
-    )
-    return f"{shown}; drained: {', '.join(drained)}" if drained else shown
+def _title(result: DrillResult) -> str:
+    """Return a title with the clusters, or their number, and the drained nodes."""
+    model = result.model
+    clusters = []
+    for cluster in model.clusters.values():
+        zones = {model.machines[key].zone for key in cluster.nodes}
+        nodes = f"{len(cluster.nodes)} node{'s' if len(cluster.nodes) != 1 else ''}"
+        in_zones = f"{len(zones)} zone{'s' if len(zones) != 1 else ''}"
+        clusters.append(f"{cluster.name}: {cluster.region}, {nodes} in {in_zones}")
+    is_long = len(clusters) > _MAX_CLUSTERS_IN_TITLE
+    title = f"{len(clusters)} clusters" if is_long else "; ".join(clusters)
+    machines = (model.machines[key] for key in result.drained)
+    drained = sorted(f"{machine.cluster}/{machine.name}" for machine in machines)
+    return f"{title}; drained: {', '.join(drained)}" if drained else title

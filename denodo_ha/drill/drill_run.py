@@ -1,6 +1,6 @@
-"""A whole drill: every failure of some templates with what it does."""
+"""A whole drill: the outcome of every scenario for some templates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,21 +8,21 @@ from pathlib import Path
 from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.engine.engine import Engine
-from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.engine.situation import NO_FAILURE, ClusterState, Situation
 from denodo_ha.drill.model import Key, Model
-from denodo_ha.drill.notes import notes
+from denodo_ha.drill.notes import model_notes
 from denodo_ha.drill.outcome import Failure, Outcome
-from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.drill.scenarios import scenarios
 
 
 @dataclass(frozen=True)
-class Drilled:
-    """What came of a drill.
+class DrillResult:
+    """The result of a drill.
 
     Attributes:
-        model: what stands there.
-        outcomes: what each failure does, in the order of the failures.
+        model: the model of the templates, with all notes.
+        outcomes: the outcome of each failure, in the order of the scenarios.
         drained: keys of the nodes that were drained from the start.
     """
 
@@ -33,59 +33,69 @@ class Drilled:
     @cached_property
     def by_failure(self) -> Mapping[Failure, Outcome]:
         """The outcomes by their failure."""
-        return {one.failure: one for one in self.outcomes}
+        return {outcome.failure: outcome for outcome in self.outcomes}
 
     @cached_property
     def without_failure(self) -> Outcome:
-        """The outcome of nothing."""
-        return next(one for one in self.outcomes if one.failure.kind == "nothing")
+        """The outcome without a failure."""
+        return next(outcome for outcome in self.outcomes if outcome.failure.kind == "nothing")
 
     @property
     def worst_first(self) -> list[Outcome]:
-        """The outcomes, the worst first; equally bad ones stay in their order."""
-        return sorted(self.outcomes, key=lambda one: one.severity, reverse=True)
+        """The outcomes by severity, the worst first; equal ones remain in their order."""
+        return worst_first(self.outcomes)
 
 
-def drill_paths(paths: Iterable[Path], drained: Iterable[str] = ()) -> Drilled:
-    """Read templates and play every failure.
+def worst_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return outcomes by severity, the worst first; equal ones remain in their order."""
+    return sorted(outcomes, key=lambda outcome: outcome.severity, reverse=True)
+
+
+def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResult:
+    """Read templates and return their drill.
 
     Args:
         paths: `cdk.out` folders or template files.
         drained: nodes that are drained from the start, as CLUSTER/NODE.
 
     Raises:
-        UsageError: a path is no template, there is no cluster, or no such node.
+        UsageError: A path is not a template, the templates have no cluster, or a node to drain
+            does not exist.
     """
-    model = build(read_stacks(paths))
+    model = build_model(read_stacks(paths))
     if not model.clusters:
         raise UsageError(
             "none of these templates has a balancer or an instance, so there is nothing to lose"
         )
-    return play(model, _found(model, drained))
+    return drill_model(model, _keys_of_nodes(model, drained))
 
 
-def play(model: Model, drained: frozenset[Key] = frozenset()) -> Drilled:
-    """Play every failure of a model."""
+def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillResult:
+    """Return the drill of a model with some nodes drained from the start."""
     states: dict[str, ClusterState] = {}
     for key in sorted(drained):
-        one = ClusterState(drained=frozenset({key}))
-        cluster = model.nodes[key].cluster
-        states[cluster] = states.get(cluster, ClusterState()) | one
+        cluster = model.machines[key].cluster
+        state = ClusterState(drained_nodes=frozenset({key}))
+        states[cluster] = states.get(cluster, NO_FAILURE) | state
     engine = Engine(model, Situation(tuple(states.items())))
-    outcomes = tuple(engine.play(failure, what) for failure, what in scenarios(model))
-    said = (*model.notes, *notes(model, engine))
-    return Drilled(replace(model, notes=said), outcomes, drained)
+    outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
+    notes = model_notes(
+        model, lambda balancer: engine.view(balancer, engine.start).addresses, drained
+    )
+    return DrillResult(replace(model, notes=(*model.notes, *notes)), outcomes, drained)
 
 
-def _found(model: Model, drained: Iterable[str]) -> frozenset[Key]:
-    """The keys of nodes by their cluster and name."""
-    known = {
-        f"{one.cluster}/{one.name}": one.key for one in model.nodes.values() if one.kind == "node"
+def _keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:
+    """Return the keys of nodes that are named as CLUSTER/NODE."""
+    keys = {
+        f"{machine.cluster}/{machine.name}": machine.key
+        for machine in model.machines.values()
+        if machine.kind == "node"
     }
-    for name in drained:
-        if name not in known:
+    for name in names:
+        if name not in keys:
             message = (
-                f"--drained {name}: there is no such node; these are: {', '.join(sorted(known))}"
+                f"--drained {name}: there is no such node; the nodes are: {', '.join(sorted(keys))}"
             )
             raise UsageError(message)
-    return frozenset(known[name] for name in drained)
+    return frozenset(keys[name] for name in names)

@@ -1,22 +1,31 @@
-"""What stands there: clusters, nodes, balancers, checks and records, as templates say it.
+"""The drill's model of templates: clusters, machines, balancers, databases, checks and records.
 
-Everything is known by a key: the stack's name, a slash and the logical id, or for what is not in
-a template the text that it is named with.
+Each object has a key: `STACK/LogicalId`, or for an object that is in no template the text that
+names it there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 Key = str
-READY = "/ready/"
-"""Where a node's own program says whether a service is ready (docs/node.md)."""
+READINESS_PATH = "/ready/"
+"""The path at which a node's own program reports whether a service is ready (docs/node.md)."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """How a target group checks its targets; seconds; no port: the target's own."""
+class TargetHealthCheck:
+    """The health check of a target group; times in seconds.
+
+    Attributes:
+        protocol: TCP, HTTP or HTTPS.
+        port: the port that is checked, None for the target's own.
+        path: the path that is requested, empty for TCP.
+        interval: seconds between two checks.
+        healthy: passed checks in a row until a target is healthy.
+        unhealthy: failed checks in a row until a target is unhealthy.
+    """
 
     protocol: str
     port: int | None
@@ -26,51 +35,56 @@ class Probe:
     unhealthy: int
 
     @property
-    def down(self) -> int:
-        """Seconds until a target that fails is out, at worst."""
+    def seconds_to_unhealthy(self) -> int:
+        """The seconds until a target that fails gets no connections, at worst."""
         return self.interval * self.unhealthy
 
     @property
-    def up(self) -> int:
-        """Seconds until a target that works is back."""
+    def seconds_to_healthy(self) -> int:
+        """The seconds until a target that works again gets connections, at worst."""
         return self.interval * self.healthy
 
     @property
-    def asks_readiness(self) -> bool:
-        """Whether it asks the node's own program, and not only whether a port is open."""
-        return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READY)
+    def is_http(self) -> bool:
+        """Whether the check sends a request, and does not only connect."""
+        return self.protocol.startswith("HTTP")
+
+    @property
+    def requests_readiness(self) -> bool:
+        """Whether the check requests readiness from the node's own program."""
+        return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READINESS_PATH)
 
 
 @dataclass(frozen=True)
-class Serving:
-    """What a machine passes a port on to: nodes and their port, and how it checks them.
+class Upstream:
+    """The nodes to which a proxy passes the connections of one of its ports.
 
     Attributes:
-        nodes: the nodes.
-        port: their port.
-        path: what it asks them for; empty if it only connects.
-        probe: its check, None if no template says how often it asks.
+        nodes: keys of the nodes.
+        port: the port on the nodes.
+        path: the path that the proxy's check requests; empty if the check only connects.
+        health_check: the proxy's check, None if no template tells how often it runs.
     """
 
     nodes: tuple[Key, ...]
     port: int
     path: str = ""
-    probe: Probe | None = None
+    health_check: TargetHealthCheck | None = None
 
 
 @dataclass(frozen=True)
-class Node:
-    """A machine that targets may be: a Denodo node, or a proxy in front of nodes.
+class Machine:
+    """A machine that can be a target: a Denodo node, or a proxy in front of nodes.
 
     Attributes:
         key: its key.
         name: its name in its cluster.
-        cluster: its cluster's name.
-        zone: its Availability Zone, None where the templates don't say it.
-        kind: node, or proxy for what passes connections on.
-        serves: for a proxy, what each of its ports leads to; None if nothing says it.
-        health_port: where a proxy tells whether it has a usable node: `/health/SERVICE` for the
-            port of that service, `/health` for any.
+        cluster: the cluster's name.
+        zone: its Availability Zone, None where the templates do not tell it.
+        kind: "node", or "proxy" for a machine that passes connections on.
+        upstreams: for a proxy, the upstream of each of its ports; None if nothing tells them.
+        health_port: the port at which a proxy reports whether it has a usable node:
+            `/health/SERVICE` for the port of that service, `/health` for any.
     """
 
     key: Key
@@ -78,59 +92,63 @@ class Node:
     cluster: str
     zone: str | None
     kind: Literal["node", "proxy"] = "node"
-    serves: Mapping[int, Serving] | None = None
+    upstreams: Mapping[int, Upstream] | None = None
     health_port: int | None = None
+
+    def upstream(self, port: int) -> Upstream | None:
+        """Return the upstream of a port, None for a node or where nothing tells it."""
+        return self.upstreams.get(port) if self.upstreams else None
 
 
 @dataclass(frozen=True)
 class Target:
-    """A machine's port in a group."""
+    """A machine's port in a target group."""
 
     machine: Key
     port: int
 
 
 @dataclass(frozen=True)
-class Minimum:
-    """A threshold of healthy targets, by count and by percentage; None is `off`."""
+class HealthThreshold:
+    """A minimum of healthy targets, by count and by percentage; None is `off`."""
 
     count: int | None
     percentage: int | None = None
 
 
 @dataclass(frozen=True)
-class Group:
+class TargetGroup:
     """A target group.
 
     Attributes:
         key: its key.
         name: the service's name, else the port.
-        node: for a 7.0 node's auxiliary port, the node's key.
-        targets: its registered targets.
-        probe: its health check.
-        cross_zone: its own setting, None to use the balancer's.
-        dns: below it, a zone leaves the balancer's DNS.
-        routing: below it, all targets get connections.
-        counted: whether HealthyHostCount exists for it.
+        auxiliary_node: for the auxiliary port of a 7.0 node, the node's key.
+        targets: the registered targets.
+        health_check: its health check.
+        cross_zone: its own cross-zone setting, None if the balancer's applies.
+        dns_threshold: with fewer healthy targets in a zone, the zone leaves the balancer's DNS.
+        routing_threshold: with fewer healthy targets, all targets get connections.
+        reports_host_count: whether CloudWatch has the metric HealthyHostCount of it.
     """
 
     key: Key
     name: str
-    node: Key | None
+    auxiliary_node: Key | None
     targets: tuple[Target, ...]
-    probe: Probe
+    health_check: TargetHealthCheck
     cross_zone: bool | None = None
-    dns: Minimum = Minimum(1)
-    routing: Minimum = Minimum(1)
-    counted: bool = True
+    dns_threshold: HealthThreshold = HealthThreshold(1)
+    routing_threshold: HealthThreshold = HealthThreshold(1)
+    reports_host_count: bool = True
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A balancer's port, and the groups that it forwards to."""
+    """A balancer's port, and the keys of the target groups to which it forwards."""
 
     port: int
-    groups: tuple[Key, ...]
+    target_groups: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -139,12 +157,12 @@ class Balancer:
 
     Attributes:
         key: its key.
-        cluster: its cluster's name.
+        cluster: the cluster's name.
         zones: its zones, in each of which it has an address.
         cross_zone: whether an address passes connections to targets of all zones.
         internal: whether only private networks reach it.
-        listeners: by port.
-        jdbc: the port whose answer sends a 7.0 client on to the node's auxiliary port.
+        listeners: its listeners by port.
+        jdbc_port: the port whose answer sends a 7.0 client on to the node's auxiliary port.
     """
 
     key: Key
@@ -153,7 +171,13 @@ class Balancer:
     cross_zone: bool
     internal: bool
     listeners: tuple[Listener, ...]
-    jdbc: int | None = None
+    jdbc_port: int | None = None
+
+    @property
+    def target_groups(self) -> tuple[Key, ...]:
+        """The keys of the target groups of all listeners, each once."""
+        keys = (key for listener in self.listeners for key in listener.target_groups)
+        return tuple(dict.fromkeys(keys))
 
 
 @dataclass(frozen=True)
@@ -163,10 +187,10 @@ class Cluster:
     Attributes:
         name: its name.
         region: its region.
-        nodes: keys of its nodes, proxies not among them.
+        nodes: keys of its nodes, without proxies.
         proxies: keys of its proxies.
         balancers: keys of its balancers.
-        ports: what clients connect to where there is no balancer.
+        ports: the ports to which clients connect where there is no balancer.
     """
 
     name: str
@@ -183,11 +207,11 @@ class Database:
 
     Attributes:
         key: its key.
-        name: what it is called there.
-        cluster: its cluster's name.
+        name: its logical id.
+        cluster: the cluster's name.
         multi_az: whether a standby in another zone takes over.
-        zones: the zones that it may be in, None where the templates don't say it.
-        ports: what clients connect to of the services that need it, None if nothing says it.
+        zones: the zones that it may be in, None where the templates do not tell them.
+        ports: the clients' ports of the services that need it, None if nothing tells them.
     """
 
     key: Key
@@ -197,16 +221,20 @@ class Database:
     zones: tuple[str, ...] | None
     ports: tuple[int, ...] | None
 
+    def may_be_in(self, zone: str) -> bool:
+        """Return whether losing a zone may take the instance; True for unknown zones."""
+        return self.zones is None or zone in self.zones
+
 
 @dataclass(frozen=True)
 class Alarm:
     """A CloudWatch alarm on one metric; times in seconds.
 
     Attributes:
-        group: the target group that its metric is of, None if it is of none of these templates.
-        balancer: the balancer that its metric is of, likewise.
-        zone: the one zone that it looks at.
-        switch: whether people put the metric's datapoints.
+        target_group: key of the target group that the metric is of, None if no template has it.
+        balancer: key of the balancer that the metric is of, None if no template has it.
+        zone: the one zone that the alarm watches.
+        switch: whether operators put the metric's datapoints.
     """
 
     key: Key
@@ -219,7 +247,7 @@ class Alarm:
     period: int
     periods: int
     missing: str
-    group: Key | None
+    target_group: Key | None
     balancer: Key | None
     zone: str | None
     switch: bool
@@ -231,13 +259,12 @@ class HealthCheck:
 
     Attributes:
         kind: CALCULATED, CLOUDWATCH_METRIC, TCP, HTTP, …
-        children: keys of the checks that a calculated one counts.
-        needed: how many of them must be healthy.
+        children: keys of the checks that a calculated check counts.
+        needed: the number of children that must be healthy.
         alarm: key of the alarm, None if no template has it.
-        insufficient: status without enough data.
-        endpoint: key of the balancer or node that it connects to, None if no template has it.
+        insufficient: the status without enough data.
+        endpoint: key of the balancer or node to which it connects, None if no template has it.
         private: whether the endpoint has no public address.
-        declared: whether a template has the check itself.
     """
 
     key: Key
@@ -254,7 +281,6 @@ class HealthCheck:
     port: int = 0
     interval: int = 30
     failures: int = 3
-    declared: bool = True
 
 
 @dataclass(frozen=True)
@@ -262,12 +288,13 @@ class Record:
     """A failover record.
 
     Attributes:
-        target: key of the balancer or node that it answers with, None if no template has it.
-        cluster: that one's cluster.
+        target: key of the balancer or node that the record answers with, None if no template has
+            it.
+        cluster: the target's cluster.
         alias: whether it is an alias record.
         evaluates: whether it evaluates the target's health.
         check: key of its health check.
-        ttl: seconds that resolvers keep it.
+        ttl: the seconds for which resolvers keep it.
     """
 
     target: Key | None
@@ -279,8 +306,8 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Site:
-    """A name with a PRIMARY and a SECONDARY record."""
+class FailoverName:
+    """A DNS name with a PRIMARY and a SECONDARY record."""
 
     name: str
     primary: Record
@@ -294,14 +321,46 @@ class Site:
 
 @dataclass(frozen=True)
 class Model:
-    """Everything, by key; what was noticed while reading is in the notes."""
+    """All objects of the templates by key, and the notes on what was not understood."""
 
     clusters: Mapping[str, Cluster]
-    nodes: Mapping[Key, Node]
+    machines: Mapping[Key, Machine]
     balancers: Mapping[Key, Balancer]
-    groups: Mapping[Key, Group]
+    target_groups: Mapping[Key, TargetGroup]
     databases: Mapping[Key, Database] = field(default_factory=lambda: MappingProxyType({}))
     alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
-    sites: tuple[Site, ...] = ()
+    failover_names: tuple[FailoverName, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def databases_of(self, cluster: str) -> list[Database]:
+        """Return the databases that the nodes of a cluster share."""
+        return [database for database in self.databases.values() if database.cluster == cluster]
+
+    def checks_of(self, records: Iterable[Record]) -> list[HealthCheck]:
+        """Return the health checks of records with all that these count, by name."""
+        keys: set[Key] = set()
+        waiting = [record.check for record in records]
+        while waiting:
+            key = waiting.pop()
+            if key is not None and key in self.checks and key not in keys:
+                keys.add(key)
+                waiting += self.checks[key].children
+        return sorted((self.checks[key] for key in keys), key=lambda check: check.name)
+
+    def alarm_of(self, check: HealthCheck) -> Alarm | None:
+        """Return the alarm of a metric check, None if no template has it."""
+        return self.alarms.get(check.alarm or "")
+
+    def clusters_behind(self, name: FailoverName) -> frozenset[str]:
+        """Return the clusters whose failures may change the health of a failover name's records."""
+        keys: set[Key | None] = set()
+        for record in name.records.values():
+            keys.add(record.target)
+            for check in self.checks_of([record]):
+                alarm = self.alarm_of(check)
+                keys |= {check.endpoint, alarm.balancer if alarm else None}
+        owners = (
+            self.balancers.get(key or "") or self.machines.get(key or "") for key in keys - {None}
+        )
+        return frozenset(owner.cluster for owner in owners if owner is not None)

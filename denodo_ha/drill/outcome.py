@@ -1,19 +1,68 @@
-"""What a failure does, as plain values."""
+"""The outcome of a failure as plain values: reachability, DNS changes, steps of recovery."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
-from denodo_ha.drill.engine.duration_terms import Term
-from denodo_ha.drill.engine.reachability import Reach
+
+class Reach(Enum):
+    """The share of the new connections to a port that get through."""
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
+    """Return the reach over alternatives, of which a connection takes any; NONE without any."""
+    first, mixed, unknown = None, False, False
+    for part in parts:
+        first = first or part
+        mixed |= part is not first
+        unknown |= part is Reach.UNKNOWN
+    if unknown and mixed:
+        return Reach.UNKNOWN
+    return Reach.SOME if mixed else first or Reach.NONE
+
+
+def reach_of_chain(first: Reach, second: Reach) -> Reach:
+    """Return the reach of a connection that needs a second one."""
+    for worst in (Reach.NONE, Reach.UNKNOWN, Reach.SOME):
+        if worst in (first, second):
+            return worst
+    return Reach.ALL
+
+
+@dataclass(frozen=True)
+class RecoveryStep:
+    """One step of a recovery, with its longest duration in seconds."""
+
+    text: str
+    seconds: int
+
+
+RecoverySteps = tuple[RecoveryStep, ...]
+
+
+def total_seconds(steps: Sequence[RecoveryStep]) -> int:
+    """Return the sum of the seconds of steps."""
+    return sum(step.seconds for step in steps)
+
+
+def longest_steps(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:
+    """Return the steps with the largest sum; the first of equal ones."""
+    return max(alternatives, key=total_seconds, default=())
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What fails.
+    """A failure.
 
     Attributes:
-        kind: what sort of failure.
-        cluster: the cluster, or clusters joined by commas; empty where it is none's.
-        name: what fails there.
+        kind: its kind, a key of `scenarios.FAILURE_KINDS`.
+        cluster: the cluster, or clusters joined by commas; empty if it is of no cluster.
+        name: the part of the cluster that fails.
     """
 
     kind: str
@@ -21,19 +70,24 @@ class Failure:
     name: str
 
     def __str__(self) -> str:
-        """As policies name it."""
+        """Return the failure as policies name it."""
         return " ".join(part for part in (self.kind, self.cluster, self.name) if part)
+
+    @property
+    def clusters(self) -> list[str]:
+        """The names of the clusters."""
+        return [name for name in self.cluster.split(", ") if name]
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A port that not every new connection through a name reaches, at one address of it.
+class ReachGap:
+    """A port that not every new connection through a name reaches, at one address of the name.
 
     Attributes:
-        through: the name: a failover record's, or a cluster's for its balancer's.
+        through: a failover name, or a cluster's name for its own balancer.
         port: the service's port.
-        address: the zone of the balancer's address, empty where there is none in DNS.
-        reach: how many connections get through.
+        address: the zone of the balancer's address, empty where DNS has no address.
+        reach: the share of the connections that get through.
     """
 
     through: str
@@ -43,70 +97,83 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Move:
-    """The side that DNS answers, before and after.
+class DnsChange:
+    """The cluster that DNS answers for a failover name, before and after a failure.
 
     Attributes:
-        site: the failover name.
-        before: the cluster that was answered.
-        after: the cluster that is.
-        spare: whether the other side is healthy, so that DNS could move there.
+        name: the failover name.
+        before: the cluster that DNS answered.
+        after: the cluster that DNS answers.
+        standby: whether the other cluster is healthy, so that DNS could fail over to it.
     """
 
-    site: str
+    name: str
     before: str
     after: str
-    spare: bool = True
+    standby: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a failure does, in the worse reading where AWS's documents leave a point open.
+    """The outcome of a failure, in the worst interpretation of what AWS's documents leave open.
 
     Attributes:
-        failure: what failed.
-        moves: the sides, of the failover names that are concerned.
+        failure: the failure.
+        dns_changes: the answers of DNS, of the failover names that are concerned.
         unreachable: ports that no new connection reaches, by the name that clients use.
-        partial: ports that some do.
-        unknown: ports of which the templates don't say.
-        gaps: all of that per name and address.
+        partial: ports that some new connections reach.
+        unknown: ports of which the templates do not tell enough.
+        gaps: all of these ports by name and address.
         recovery: seconds until new connections succeed, None if they never all do.
-        terms: the sum.
-        heals: what happens when it is well again.
-        readings: what each reading of an open point comes to, where they differ.
-        meanwhile: ports that no connection is served on while a shared database fails over.
+        steps: the steps of which `recovery` is the sum.
+        after_repair: the sentence on what happens once the failure is repaired.
+        interpretations: the outcomes of other interpretations of open points, where they differ.
+        interrupted: ports that are not served while a shared database fails over.
     """
 
     failure: Failure
-    moves: tuple[Move, ...] = ()
+    dns_changes: tuple[DnsChange, ...] = ()
     unreachable: tuple[int, ...] = ()
     partial: tuple[int, ...] = ()
     unknown: tuple[int, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[ReachGap, ...] = ()
     recovery: int | None = 0
-    terms: tuple[Term, ...] = ()
-    heals: str = ""
-    readings: tuple[str, ...] = field(default=())
-    meanwhile: tuple[int, ...] = ()
+    steps: RecoverySteps = ()
+    after_repair: str = ""
+    interpretations: tuple[str, ...] = ()
+    interrupted: tuple[int, ...] = ()
 
     @property
     def moves_site(self) -> bool:
         """Whether DNS answers another cluster than before."""
-        return any(move.before != move.after for move in self.moves)
+        return any(change.before != change.after for change in self.dns_changes)
 
     @property
     def severity(self) -> tuple[int, bool, int, int, float]:
-        """How bad it is; compares with others'."""
-        never = float("inf")
+        """The severity, to compare with that of other outcomes."""
         return (
             len(self.unreachable),
             self.moves_site,
             len(self.partial),
             len(self.unknown),
-            never if self.recovery is None else self.recovery,
+            float("inf") if self.recovery is None else self.recovery,
         )
 
     @property
     def effect(self) -> "Outcome":
-        """All of it but what failed: equal for failures that do the same."""
+        """The outcome without the failure: equal for failures that have the same effect."""
         return replace(self, failure=Failure("", "", ""))
+
+    @property
+    def summary(self) -> str:
+        """The outcome in few words, for the text on other interpretations."""
+        parts = []
+        if self.moves_site:
+            parts.append(", ".join(f"DNS moves to {change.after}" for change in self.dns_changes))
+        elif self.dns_changes:
+            parts.append("DNS stays")
+        if self.unreachable:
+            parts.append(f"{', '.join(map(str, self.unreachable))} not reached")
+        if self.recovery is not None:
+            parts.append(f"{self.recovery} s")
+        return ", ".join(parts) or "the same"

@@ -1,28 +1,32 @@
-"""What must hold of a drill, each policy a small class with an id, a sentence and its source."""
+"""The policies that a drill must meet, each a small class with an id, a sentence and its source."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from denodo_ha.drill.drill_run import Drilled
-from denodo_ha.drill.engine.check_health import checks_of
-from denodo_ha.drill.engine.reachability import Reach
-from denodo_ha.drill.model import Cluster, Model, Node, Record
-from denodo_ha.drill.outcome import Outcome
+from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.model import Cluster, Machine, Model, Record
+from denodo_ha.drill.outcome import Outcome, Reach
 
-_NODE = ("node-lost", "node-not-ready", "node-drained")
-_LOST = ("node-lost", "node-drained")
-_PROMISED = ("node-lost", "zone-lost", "balancer-lost", "database-failed", "region-lost")
+_NODE_FAILURES = ("node-lost", "node-not-ready", "node-drained")
+_NODE_OUT_OF_SERVICE = ("node-lost", "node-drained")
+_LIMITED_BY_MAX_RECOVERY = (
+    "node-lost",
+    "zone-lost",
+    "balancer-lost",
+    "database-failed",
+    "region-lost",
+)
 
 
 class Policy(ABC):
-    """Something that must hold.
+    """A condition that a drill must meet.
 
     Attributes:
         id: its name.
-        sentence: what must hold.
-        source: who says so.
+        sentence: the condition.
+        source: the document that it follows from.
     """
 
     id: ClassVar[str]
@@ -30,25 +34,25 @@ class Policy(ABC):
     source: ClassVar[str]
 
     @abstractmethod
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """What breaks it, each in a few words."""
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield each violation in a few words."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a policy."""
+    """The verdict on a policy, with its violations."""
 
     policy: Policy
-    broken_by: tuple[str, ...]
+    violations: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether nothing breaks it."""
-        return not self.broken_by
+        """Whether there is no violation."""
+        return not self.violations
 
 
 class NothingFailed(Policy):
-    """Without any failure all is reached, and DNS answers the primary."""
+    """Without any failure all services are reached, and DNS answers the primary."""
 
     id = "nothing-failed"
     sentence = (
@@ -57,13 +61,13 @@ class NothingFailed(Policy):
     )
     source = "AWS, Amazon Route 53 API, ResourceRecordSet, Failover; AWS, Target group health"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The names whose side is the secondary, and the ports that are not reached."""
-        primaries = {site.name: site.primary.cluster for site in drilled.model.sites}
-        outcome = drilled.without_failure
-        for move in outcome.moves:
-            if move.after != (primaries[move.site] or "elsewhere"):
-                yield f"DNS answers {move.after} for {move.site}"
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the names with another answer than the primary, and the ports not reached."""
+        primaries = {name.name: name.primary.cluster for name in result.model.failover_names}
+        outcome = result.without_failure
+        for change in outcome.dns_changes:
+            if change.after != (primaries[change.name] or "elsewhere"):
+                yield f"DNS answers {change.after} for {change.name}"
         for gap in outcome.gaps:
             if gap.reach is not Reach.UNKNOWN:
                 at = f" at {gap.address}" if gap.address else ""
@@ -72,37 +76,36 @@ class NothingFailed(Policy):
 
 
 class NodeMovesSite(Policy):
-    """One node is no reason to move everybody."""
+    """Losing one node never triggers a site failover."""
 
     id = "node-moves-site"
     sentence = "No single node of a cluster of two or more moves the site."
     source = "AWS, Amazon Route 53 API, AliasTarget, EvaluateTargetHealth"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The nodes that do."""
-        for outcome in drilled.outcomes:
-            one_of_several = outcome.failure.kind in _NODE and _several(drilled, outcome)
-            if one_of_several and outcome.moves_site:
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the failures of nodes that change the answer of DNS."""
+        for outcome in _outcomes_of(result, *_NODE_FAILURES):
+            if outcome.moves_site and _has_other_nodes(result, outcome):
                 yield str(outcome.failure)
 
 
 class NodeUnreachable(Policy):
-    """The other nodes serve what one did."""
+    """The other nodes serve what one node served."""
 
     id = "node-unreachable"
     sentence = "No single node of a cluster of two or more leaves a service unreachable."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The nodes that do, and the ports."""
-        for outcome in drilled.outcomes:
-            if outcome.failure.kind in _NODE and _several(drilled, outcome):
-                some = outcome.failure.kind in _LOST
-                yield from _unreached(drilled, outcome, some=some)
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the failures of nodes that leave ports unreachable, and the ports."""
+        for outcome in _outcomes_of(result, *_NODE_FAILURES):
+            if _has_other_nodes(result, outcome):
+                partial = outcome.failure.kind in _NODE_OUT_OF_SERVICE
+                yield from _unreachable_ports(result, outcome, partial=partial)
 
 
 class ZoneUnreachable(Policy):
-    """The other zones serve what one did."""
+    """The other zones serve what one zone served."""
 
     id = "zone-unreachable"
     sentence = (
@@ -110,34 +113,34 @@ class ZoneUnreachable(Policy):
     )
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The zones that do, and the ports."""
-        for outcome in drilled.outcomes:
-            if outcome.failure.kind != "zone-lost":
-                continue
-            clusters = _clusters(drilled.model, outcome)
-            zones = [{node.zone for node in in_service(drilled, one)} for one in clusters]
-            if all(len(of) > 1 for of in zones):
-                yield from _unreached(drilled, outcome, some=True)
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the zones whose loss leaves ports unreachable, and the ports."""
+        for outcome in _outcomes_of(result, "zone-lost"):
+            zones = [
+                {node.zone for node in nodes_in_service(result, cluster)}
+                for cluster in _clusters(result.model, outcome)
+            ]
+            if all(len(of_cluster) > 1 for of_cluster in zones):
+                yield from _unreachable_ports(result, outcome, partial=True)
 
 
 class OneZone(Policy):
-    """Two nodes in one zone are lost with it."""
+    """Two nodes in one zone are lost together."""
 
     id = "one-zone"
     sentence = "The nodes of a cluster of two or more stand in two or more zones."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The clusters whose nodes share their zone."""
-        for cluster in drilled.model.clusters.values():
-            zones = [drilled.model.nodes[key].zone for key in cluster.nodes]
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the clusters whose nodes are all in one zone."""
+        for cluster in result.model.clusters.values():
+            zones = [result.model.machines[key].zone for key in cluster.nodes]
             if len(zones) > 1 and None not in zones and len(set(zones)) == 1:
                 yield f"{cluster.name}: all nodes in {zones[0]}"
 
 
 class DeadSite(Policy):
-    """A lost primary is what failover is for."""
+    """The loss of the primary's region triggers the site failover."""
 
     id = "dead-site"
     sentence = (
@@ -146,20 +149,20 @@ class DeadSite(Policy):
     )
     source = "AWS, Configuring DNS failover"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The names that stay."""
-        model = drilled.model
-        for site in model.sites:
-            names = site.primary.cluster, site.secondary.cluster
-            if None in names or by_people_alone(model, site.primary):
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the failover names for which DNS still answers a primary in a lost region."""
+        model = result.model
+        for name in model.failover_names:
+            primary, secondary = name.primary.cluster, name.secondary.cluster
+            if primary is None or secondary is None or by_operators_alone(model, name.primary):
                 continue
-            region, other = (model.clusters[name].region for name in names if name)
-            for outcome in drilled.outcomes:
-                failure = outcome.failure
-                lost = failure.kind == "region-lost" and failure.name == region != other
-                sides = [one.after for one in outcome.moves if one.site == site.name]
-                if lost and names[0] in sides:
-                    yield f"{failure}: DNS still answers {names[0]} for {site.name}"
+            region = model.clusters[primary].region
+            if region == model.clusters[secondary].region:
+                continue
+            for outcome in _outcomes_of(result, "region-lost"):
+                answers = [one.after for one in outcome.dns_changes if one.name == name.name]
+                if outcome.failure.name == region and primary in answers:
+                    yield f"{outcome.failure}: DNS still answers {primary} for {name.name}"
 
 
 class DatabaseAlone(Policy):
@@ -169,16 +172,15 @@ class DatabaseAlone(Policy):
     sentence = "The failure of a shared database leaves no service unreachable for good."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The databases that do, and the ports."""
-        for outcome in drilled.outcomes:
-            if outcome.failure.kind == "database-failed":
-                yield from _unreached(drilled, outcome, some=True)
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the databases whose failure leaves ports unreachable, and the ports."""
+        for outcome in _outcomes_of(result, "database-failed"):
+            yield from _unreachable_ports(result, outcome, partial=True)
 
 
 @dataclass(frozen=True)
 class MaxRecovery(Policy):
-    """The seconds that somebody has promised."""
+    """The longest recovery that the caller accepts."""
 
     seconds: int
     id: ClassVar[str] = "max-recovery"
@@ -188,103 +190,116 @@ class MaxRecovery(Policy):
     )
     source: ClassVar[str] = "the option --max-recovery"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The failures that take longer."""
-        for outcome in drilled.outcomes:
-            if outcome.failure.kind in _PROMISED:
-                if outcome.recovery is None:
-                    yield f"{outcome.failure}: never by itself"
-                elif outcome.recovery > self.seconds:
-                    yield f"{outcome.failure}: {outcome.recovery} s"
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the failures with a longer recovery."""
+        for outcome in _outcomes_of(result, *_LIMITED_BY_MAX_RECOVERY):
+            if outcome.recovery is None:
+                yield f"{outcome.failure}: never by itself"
+            elif outcome.recovery > self.seconds:
+                yield f"{outcome.failure}: {outcome.recovery} s"
 
 
 @dataclass(frozen=True)
 class MinSecondary(Policy):
-    """A secondary must be able to serve."""
+    """A secondary has enough nodes to serve."""
 
     targets: int = 1
     id: ClassVar[str] = "min-secondary"
     sentence: ClassVar[str] = "The secondary's jdbc group has the given number of targets or more."
     source: ClassVar[str] = "the option --min-secondary"
 
-    def broken_by(self, drilled: Drilled) -> Iterator[str]:
-        """The secondaries with fewer."""
-        for site in drilled.model.sites:
-            found = _jdbc_targets(drilled, site.secondary)
-            if found is not None and found < self.targets:
-                yield f"{site.secondary.cluster}: {found} of {self.targets}"
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the secondaries with fewer targets."""
+        for name in result.model.failover_names:
+            count = _jdbc_targets(result, name.secondary)
+            if count is not None and count < self.targets:
+                yield f"{name.secondary.cluster}: {count} of {self.targets}"
 
 
-def judge(
-    drilled: Drilled, *, max_recovery: int | None, min_secondary: int, ignored: Iterable[str] = ()
+STANDARD_POLICIES: tuple[type[Policy], ...] = (
+    *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
+    DatabaseAlone,
+)
+"""The policies without a setting, which every drill applies."""
+
+POLICY_IDS = (*(policy.id for policy in STANDARD_POLICIES), MinSecondary.id, MaxRecovery.id)
+
+
+def apply_policies(
+    result: DrillResult,
+    *,
+    max_recovery: int | None,
+    min_secondary: int,
+    ignored: Iterable[str] = (),
 ) -> tuple[Verdict, ...]:
-    """What came of every policy."""
-    found: list[Policy] = [one() for one in ALWAYS]
-    found.append(MinSecondary(min_secondary))
+    """Return the verdict on every policy that is not ignored."""
+    policies: list[Policy] = [policy() for policy in STANDARD_POLICIES]
+    policies.append(MinSecondary(min_secondary))
     if max_recovery is not None:
-        found.append(MaxRecovery(max_recovery))
+        policies.append(MaxRecovery(max_recovery))
     return tuple(
-        Verdict(policy, tuple(policy.broken_by(drilled)))
-        for policy in found
+        Verdict(policy, tuple(policy.violations(result)))
+        for policy in policies
         if policy.id not in ignored
     )
 
 
-ALWAYS: tuple[type[Policy], ...] = (
-    *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
-    DatabaseAlone,
-)
-IDS = (*(one.id for one in ALWAYS), MinSecondary.id, MaxRecovery.id)
+def by_operators_alone(model: Model, record: Record) -> bool:
+    """Return whether a record's health depends on operators' switches only."""
+    if record.alias and record.evaluates:
+        return False
+    checks = [check for check in model.checks_of([record]) if check.kind != "CALCULATED"]
+    alarms = [model.alarm_of(check) for check in checks]
+    return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
 
 
-def by_people_alone(model: Model, record: Record) -> bool:
-    """Whether a record's health hangs on switches and on nothing else."""
-    checks = [one for one in checks_of(model, record) if one.kind != "CALCULATED"]
-    alarms = [model.alarms.get(one.alarm or "") for one in checks]
-    evaluates = record.alias and record.evaluates
-    return bool(alarms) and not evaluates and all(one and one.switch for one in alarms)
+def nodes_in_service(result: DrillResult, cluster: Cluster) -> list[Machine]:
+    """Return a cluster's nodes that are not drained: a drain means to depend on the others."""
+    return [result.model.machines[key] for key in cluster.nodes if key not in result.drained]
 
 
-def in_service(drilled: Drilled, cluster: Cluster) -> list[Node]:
-    """A cluster's nodes that are not drained: who drains one has chosen to stand on the others."""
-    return [drilled.model.nodes[key] for key in cluster.nodes if key not in drilled.drained]
+def _outcomes_of(result: DrillResult, *kinds: str) -> Iterator[Outcome]:
+    return (outcome for outcome in result.outcomes if outcome.failure.kind in kinds)
 
 
 def _clusters(model: Model, outcome: Outcome) -> list[Cluster]:
-    return [model.clusters[name] for name in outcome.failure.cluster.split(", ") if name]
+    return [model.clusters[name] for name in outcome.failure.clusters]
 
 
-def _several(drilled: Drilled, outcome: Outcome) -> bool:
-    return all(len(in_service(drilled, one)) > 1 for one in _clusters(drilled.model, outcome))
+def _has_other_nodes(result: DrillResult, outcome: Outcome) -> bool:
+    """Return whether the failed node's cluster has several nodes in service."""
+    clusters = _clusters(result.model, outcome)
+    return all(len(nodes_in_service(result, cluster)) > 1 for cluster in clusters)
 
 
-def _unreached(drilled: Drilled, outcome: Outcome, *, some: bool) -> Iterator[str]:
-    """The ports that a failure takes away, and that are there without it.
+def _unreachable_ports(result: DrillResult, outcome: Outcome, *, partial: bool) -> Iterator[str]:
+    """Yield the ports that a failure makes unreachable, and that are reached without it.
 
     Args:
-        drilled: the drill.
-        outcome: what the failure does.
-        some: whether it counts, too, when some of the connections fail, or all at one address.
+        result: the drill.
+        outcome: the failure's outcome.
+        partial: whether to count ports that fail some of the connections, or one address.
     """
-    before = drilled.without_failure.gaps
+    before = result.without_failure.gaps
     gaps = [gap for gap in outcome.gaps if gap.reach is not Reach.UNKNOWN and gap not in before]
-    ports = {gap.port for gap in gaps if some or gap.port in outcome.unreachable}
+    ports = {gap.port for gap in gaps if partial or gap.port in outcome.unreachable}
     if ports:
         yield f"{outcome.failure}: {', '.join(map(str, sorted(ports)))}"
 
 
-def _jdbc_targets(drilled: Drilled, record: Record) -> int | None:
-    """The targets of the group behind a record's jdbc port; None where that is not known."""
-    balancer = drilled.model.balancers.get(record.target or "")
+def _jdbc_targets(result: DrillResult, record: Record) -> int | None:
+    """Return the number of targets behind a record's jdbc port; None where it is not known."""
+    balancer = result.model.balancers.get(record.target or "")
     if balancer is None:
         return None if record.target is None else 1
     groups = [
-        drilled.model.groups[key]
+        result.model.target_groups[key]
         for listener in balancer.listeners
-        for key in listener.groups
-        if listener.port == balancer.jdbc or drilled.model.groups[key].name in ("jdbc", "9999")
+        for key in listener.target_groups
+        if listener.port == balancer.jdbc_port
+        or result.model.target_groups[key].name in ("jdbc", "9999")
     ]
     counts = [
-        sum(target.machine not in drilled.drained for target in group.targets) for group in groups
+        sum(target.machine not in result.drained for target in group.targets) for group in groups
     ]
     return min(counts, default=None)

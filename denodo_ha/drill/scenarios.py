@@ -1,21 +1,39 @@
-"""Every single failure of a model, and every pair of nodes."""
+"""The scenarios of a drill: every single failure of a model, and every pair of nodes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations, product
+from typing import Final
 
-from denodo_ha.drill.engine import databases
-from denodo_ha.drill.engine.check_health import checks_of
+from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import Cluster, Key, Model
+from denodo_ha.drill.model import Cluster, Database, Key, Model
 from denodo_ha.drill.outcome import Failure
 
 Scenario = tuple[Failure, Situation]
 
+FAILURE_KINDS: Final = {
+    "nothing": "nothing",
+    "node-lost": "node lost",
+    "node-not-ready": "node not ready",
+    "node-drained": "node drained",
+    "proxy-lost": "proxy lost",
+    "service-down": "service down",
+    "auxiliary-down": "auxiliary port down",
+    "zone-lost": "zone lost",
+    "balancer-lost": "balancer lost",
+    "database-failed": "database failed",
+    "region-lost": "region lost",
+    "check-unhealthy": "check unhealthy by mistake",
+    "missing-data": "alarm without data",
+    "switch-thrown": "switch thrown",
+    "nodes-lost": "two nodes lost",
+}
+"""The kinds of failures: the stable names of JSON and policies, with the words of tables."""
+
 
 def scenarios(model: Model) -> Iterator[Scenario]:
-    """All of them, the situation without a failure first."""
-    everyone = ", ".join(sorted(model.clusters))
-    yield Failure("nothing", everyone, ""), Situation()
+    """Yield all scenarios of a model, the situation without a failure first."""
+    yield Failure("nothing", ", ".join(sorted(model.clusters)), ""), Situation()
     for cluster in model.clusters.values():
         yield from _machines(model, cluster)
         yield from _ports(model, cluster)
@@ -24,103 +42,111 @@ def scenarios(model: Model) -> Iterator[Scenario]:
     yield from _zones(model)
     yield from _regions(model)
     yield from _checks(model)
-    yield from _pairs(model)
+    yield from _pairs_of_nodes(model)
 
 
-def _in(cluster: str, state: ClusterState) -> Situation:
-    return Situation(((cluster, state),))
+def _in_cluster(cluster: Cluster, kind: str, name: str, state: ClusterState) -> Scenario:
+    return Failure(kind, cluster.name, name), Situation(((cluster.name, state),))
 
 
 def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
     for key in cluster.nodes:
-        one, name = frozenset({key}), model.nodes[key].name
-        states = {
-            "node-lost": ClusterState(dead=one),
-            "node-not-ready": ClusterState(promoting=one),
-        }
+        node, name = frozenset({key}), model.machines[key].name
+        yield _in_cluster(cluster, "node-lost", name, ClusterState(lost_machines=node))
+        yield _in_cluster(cluster, "node-not-ready", name, ClusterState(unready_nodes=node))
         if cluster.balancers:
-            states["node-drained"] = ClusterState(drained=one)
-        for kind, state in states.items():
-            yield Failure(kind, cluster.name, name), _in(cluster.name, state)
+            yield _in_cluster(cluster, "node-drained", name, ClusterState(drained_nodes=node))
     for key in cluster.proxies:
-        state = ClusterState(dead=frozenset({key}))
-        yield Failure("proxy-lost", cluster.name, model.nodes[key].name), _in(cluster.name, state)
+        state = ClusterState(lost_machines=frozenset({key}))
+        yield _in_cluster(cluster, "proxy-lost", model.machines[key].name, state)
 
 
 def _ports(model: Model, cluster: Cluster) -> Iterator[Scenario]:
-    """Each service down on one node and on all, and each auxiliary port alone."""
-    services, auxiliary = served(model, cluster)
-    for label, ports in services.items():
+    """Yield each service down on one node and on all, and each auxiliary port down alone."""
+    services, auxiliary_ports = _ports_of_nodes(model, cluster)
+    for service, ports in services.items():
         for key, port in ports:
-            state = ClusterState(closed=frozenset({(key, port)}))
-            name = f"{label} on {model.nodes[key].name}"
-            yield Failure("service-down", cluster.name, name), _in(cluster.name, state)
+            name = f"{service} on {model.machines[key].name}"
+            state = ClusterState(closed_ports=frozenset({(key, port)}))
+            yield _in_cluster(cluster, "service-down", name, state)
         if len(ports) > 1:
-            state = ClusterState(closed=frozenset(ports))
-            name = f"{label} on all nodes"
-            yield Failure("service-down", cluster.name, name), _in(cluster.name, state)
-    for key, port in auxiliary:
-        state = ClusterState(closed=frozenset({(key, port)}))
-        name = f"{port} of {model.nodes[key].name}"
-        yield Failure("auxiliary-down", cluster.name, name), _in(cluster.name, state)
+            state = ClusterState(closed_ports=frozenset(ports))
+            yield _in_cluster(cluster, "service-down", f"{service} on all nodes", state)
+    for key, port in auxiliary_ports:
+        name = f"{port} of {model.machines[key].name}"
+        state = ClusterState(closed_ports=frozenset({(key, port)}))
+        yield _in_cluster(cluster, "auxiliary-down", name, state)
 
 
 NodePort = tuple[Key, int]
 
 
-def served(model: Model, cluster: Cluster) -> tuple[dict[str, list[NodePort]], list[NodePort]]:
-    """The ports on nodes behind each service, and the auxiliary ports on nodes."""
+def _ports_of_nodes(
+    model: Model, cluster: Cluster
+) -> tuple[dict[str, list[NodePort]], list[NodePort]]:
+    """Return the ports on nodes behind each service, and the auxiliary ports on nodes."""
     services: dict[str, list[NodePort]] = {}
-    auxiliary: list[NodePort] = []
+    auxiliary_ports: list[NodePort] = []
     for balancer in (model.balancers[key] for key in cluster.balancers):
         for listener in balancer.listeners:
-            for group in (model.groups[key] for key in listener.groups):
+            for group in (model.target_groups[key] for key in listener.target_groups):
                 ports: list[NodePort] = []
                 for target in group.targets:
-                    machine = model.nodes[target.machine]
+                    machine = model.machines[target.machine]
+                    upstream = machine.upstream(target.port)
                     if machine.kind == "node":
                         ports.append((machine.key, target.port))
-                    elif machine.serves and target.port in machine.serves:
-                        serving = machine.serves[target.port]
-                        ports += [(key, serving.port) for key in serving.nodes]
-                if group.node is not None:
-                    auxiliary += ports
+                    elif upstream is not None:
+                        ports += [(key, upstream.port) for key in upstream.nodes]
+                if group.auxiliary_node is not None:
+                    auxiliary_ports += ports
                 else:
                     known = services.setdefault(group.name, [])
-                    known += [one for one in ports if one not in known]
-    for port in cluster.ports:
-        services.setdefault(str(port), [(key, port) for key in cluster.nodes])
-    return services, list(dict.fromkeys(auxiliary))
+                    known += [port for port in ports if port not in known]
+    for port_number in cluster.ports:
+        services.setdefault(str(port_number), [(key, port_number) for key in cluster.nodes])
+    return services, list(dict.fromkeys(auxiliary_ports))
 
 
 def _balancers(cluster: Cluster) -> Iterator[Scenario]:
     for key in cluster.balancers:
-        state = ClusterState(balancers=frozenset({key}))
-        name = key.partition("/")[2]
-        yield Failure("balancer-lost", cluster.name, name), _in(cluster.name, state)
+        state = ClusterState(lost_balancers=frozenset({key}))
+        yield _in_cluster(cluster, "balancer-lost", key.partition("/")[2], state)
 
 
 def _databases(model: Model, cluster: Cluster) -> Iterator[Scenario]:
-    """Each shared database's instance, or what it stands on, is gone."""
-    for one in databases.of(model, cluster):
-        state = databases.failed([one])
-        yield Failure("database-failed", cluster.name, one.name), _in(cluster.name, state)
+    """Yield the loss of each shared database's instance, or of the host that it runs on."""
+    for database in model.databases_of(cluster.name):
+        state = _databases_lost([database])
+        yield _in_cluster(cluster, "database-failed", database.name, state)
+
+
+def _databases_lost(databases: Iterable[Database]) -> ClusterState:
+    """Return the state of a cluster that has lost the instances of databases."""
+    failing_over: set[Key] = set()
+    lost: set[Key] = set()
+    for database in databases:
+        recovers = aws_rules.database_failover(multi_az=database.multi_az) is not None
+        (failing_over if recovers else lost).add(database.key)
+    return ClusterState(
+        failing_over_databases=frozenset(failing_over), lost_databases=frozenset(lost)
+    )
 
 
 def _zones(model: Model) -> Iterator[Scenario]:
-    """A zone is lost for every cluster of its region."""
-    places: dict[tuple[str, str], dict[str, ClusterState]] = {}
+    """Yield the loss of each zone, for all clusters of its region."""
+    states_by_zone: dict[tuple[str, str], dict[str, ClusterState]] = {}
     for cluster in model.clusters.values():
-        machines = (*cluster.nodes, *cluster.proxies)
-        zones = {model.nodes[key].zone for key in machines}
+        databases = model.databases_of(cluster.name)
+        zones = {model.machines[key].zone for key in (*cluster.nodes, *cluster.proxies)}
         zones |= {zone for key in cluster.balancers for zone in model.balancers[key].zones}
-        shared = databases.of(model, cluster)
-        zones |= {zone for one in shared for zone in one.zones or ()}
+        zones |= {zone for database in databases for zone in database.zones or ()}
         for zone in sorted(zone for zone in zones if zone is not None):
-            taken = databases.failed(one for one in shared if databases.may_be_in(one, zone))
-            state = ClusterState(zones=frozenset({zone})) | taken
-            places.setdefault((cluster.region, zone), {})[cluster.name] = state
-    for (_, zone), states in places.items():
+            state = ClusterState(lost_zones=frozenset({zone})) | _databases_lost(
+                database for database in databases if database.may_be_in(zone)
+            )
+            states_by_zone.setdefault((cluster.region, zone), {})[cluster.name] = state
+    for (_, zone), states in states_by_zone.items():
         yield Failure("zone-lost", ", ".join(states), zone), Situation(tuple(states.items()))
 
 
@@ -129,52 +155,65 @@ def _regions(model: Model) -> Iterator[Scenario]:
     for cluster in model.clusters.values():
         regions.setdefault(cluster.region, []).append(cluster.name)
     for region, names in regions.items():
-        states = tuple((name, ClusterState(region=True)) for name in names)
+        states = tuple((name, ClusterState(region_lost=True)) for name in names)
         yield Failure("region-lost", ", ".join(names), region), Situation(states)
 
 
 def _checks(model: Model) -> Iterator[Scenario]:
-    """Each health check unhealthy for no reason, each alarm without data, each switch thrown."""
+    """Yield each check unhealthy without a cause, each alarm without data, each switch thrown."""
     seen: set[Key] = set()
-    for site in model.sites:
-        for record in site.records.values():
-            name = record.cluster or ""
-            for check in checks_of(model, record):
+    for failover_name in model.failover_names:
+        for record in failover_name.records.values():
+            cluster = record.cluster or ""
+            for check in model.checks_of([record]):
                 if check.key in seen:
                     continue
                 seen.add(check.key)
                 yield (
-                    Failure("check-unhealthy", name, check.name),
-                    Situation(unhealthy=frozenset({check.key})),
+                    Failure("check-unhealthy", cluster, check.name),
+                    Situation(unhealthy_checks=frozenset({check.key})),
                 )
-                alarm = model.alarms.get(check.alarm or "")
+                alarm = model.alarm_of(check)
                 if alarm is None or alarm.key in seen:
                     continue
                 seen.add(alarm.key)
-                one = frozenset({alarm.key})
-                yield Failure("missing-data", name, alarm.name), Situation(silent=one)
+                keys = frozenset({alarm.key})
+                yield (
+                    Failure("missing-data", cluster, alarm.name),
+                    Situation(alarms_without_data=keys),
+                )
                 if alarm.switch:
-                    yield Failure("switch-thrown", name, alarm.name), Situation(thrown=one)
+                    yield (
+                        Failure("switch-thrown", cluster, alarm.name),
+                        Situation(thrown_switches=keys),
+                    )
 
 
-def _pairs(model: Model) -> Iterator[Scenario]:
-    """Every pair of nodes of a cluster, and of two clusters that a failover name joins.
+def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
+    """Yield every pair of nodes of a cluster, and of two clusters that a failover name joins.
 
-    Pairs of clusters that nothing joins are left out: each does what it does alone.
+    Pairs of nodes of other clusters are left out: each node's loss has its own effect only.
     """
     for cluster in model.clusters.values():
         for pair in combinations(cluster.nodes, 2):
-            name = " + ".join(model.nodes[key].name for key in pair)
-            state = ClusterState(dead=frozenset(pair))
-            yield Failure("nodes-lost", cluster.name, name), _in(cluster.name, state)
-    joined = dict.fromkeys((site.primary.cluster, site.secondary.cluster) for site in model.sites)
-    for one, two in joined:
-        if one is None or two is None or one == two:
+            name = " + ".join(model.machines[key].name for key in pair)
+            state = ClusterState(lost_machines=frozenset(pair))
+            yield _in_cluster(cluster, "nodes-lost", name, state)
+    joined = dict.fromkeys(
+        (name.primary.cluster, name.secondary.cluster) for name in model.failover_names
+    )
+    for primary, secondary in joined:
+        if primary is None or secondary is None or primary == secondary:
             continue
-        for first, second in product(model.clusters[one].nodes, model.clusters[two].nodes):
-            name = f"{one}/{model.nodes[first].name} + {two}/{model.nodes[second].name}"
-            states = (
-                (one, ClusterState(dead=frozenset({first}))),
-                (two, ClusterState(dead=frozenset({second}))),
+        for first, second in product(
+            model.clusters[primary].nodes, model.clusters[secondary].nodes
+        ):
+            name = (
+                f"{primary}/{model.machines[first].name} + "
+                f"{secondary}/{model.machines[second].name}"
             )
-            yield Failure("nodes-lost", f"{one}, {two}", name), Situation(states)
+            states = (
+                (primary, ClusterState(lost_machines=frozenset({first}))),
+                (secondary, ClusterState(lost_machines=frozenset({second}))),
+            )
+            yield Failure("nodes-lost", f"{primary}, {secondary}", name), Situation(states)

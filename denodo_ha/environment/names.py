@@ -1,99 +1,136 @@
-"""Names that stacks write and commands find: stacks, outputs, tags, parameters.
+"""Names that the stacks write and the commands read: stacks, outputs, tags, SSM parameters.
 
-They are a public interface: other tools and deployed stacks rely on them.
+These names are a public interface: other tools and deployed stacks depend on them.
 """
 
 import re
+from typing import Final
 
-from denodo_ha.environment.derived.shared_metadata import STACK_ENDING
+ENVIRONMENT_TAG: Final = "denodo:environment"
+CLUSTER_TAG: Final = "denodo:cluster"
+NODE_TAG: Final = "denodo:node"
+SERVICE_TAG: Final = "denodo:service"
+ALB_TAG: Final = "denodo:alb"
+"""On the target group that holds an Application Load Balancer: the service's name."""
+BALANCER_TAG: Final = "denodo:balancer"
+"""On HAProxy instances, with the value `haproxy`. This tag and the cluster's tag find them."""
+DRAINED_TAG: Final = "denodo:drained"
+"""Drain tag: on an instance that is out of service, with the time, the operator and the reason."""
 
-ENVIRONMENT_TAG = "denodo:environment"
-CLUSTER_TAG = "denodo:cluster"
-NODE_TAG = "denodo:node"
-SERVICE_TAG = "denodo:service"
-BALANCER_TAG = "denodo:balancer"
-"""On HAProxy's instances, with the value `haproxy`; by it and the cluster's they are found."""
-DRAINED_TAG = "denodo:drained"
-"""On an instance that is taken out of service: since when, by whom and why."""
-ALB_TAG = "denodo:alb"
+BALANCER_DNS_NAME: Final = "BalancerDnsName"
+BALANCER_HOSTED_ZONE_ID: Final = "BalancerHostedZoneId"
+BALANCER_SECURITY_GROUP_ID: Final = "BalancerSecurityGroupId"
+ALB_SECURITY_GROUP_ID: Final = "AlbSecurityGroupId"
+HAPROXY_SECURITY_GROUP_ID: Final = "HaproxySecurityGroupId"
+NODES_SECURITY_GROUP_ID: Final = "NodesSecurityGroupId"
+VPC_ID: Final = "VpcId"
+NODE_ADDRESS: Final = "NodeAddress"
+HEALTH_CHECK_ID: Final = "HealthCheckId"
+ALIVE_CHECK_ID: Final = "AliveCheckId"
+JDBC_URL: Final = "JdbcUrl"
+ODBC_ENDPOINT: Final = "OdbcEndpoint"
+WEB_URL: Final = "WebUrl"
+NODE_DOCUMENT: Final = "NodeDocument"
+HAPROXY_DOCUMENT: Final = "HaproxyDocument"
+HAPROXY_ROTATION_DOCUMENT: Final = "HaproxyRotationDocument"
+HAPROXY_FLEET: Final = "HaproxyFleet"
+NODE_OPERATOR_POLICY_ARN: Final = "NodeOperatorPolicyArn"
+SOLUTION_MANAGER_POLICY_ARN: Final = "SolutionManagerPolicyArn"
+NODE_ID_PREFIX: Final = "NodeId"
+"""Prefix of the outputs with the nodes' instance ids."""
+_NODE_NAME_PREFIX: Final = "NodeName"
+_NODE_SUBNET_PREFIX: Final = "NodeSubnet"
 
-BALANCER_DNS_NAME = "BalancerDnsName"
-BALANCER_GROUP_ID = "BalancerSecurityGroupId"
-ALB_GROUP_ID = "AlbSecurityGroupId"
-NODE_ADDRESS = "NodeAddress"
-BALANCER_ZONE_ID = "BalancerHostedZoneId"
-HEALTH_CHECK_ID = "HealthCheckId"
-ALIVE_CHECK_ID = "AliveCheckId"
-JDBC_URL = "JdbcUrl"
-ODBC_ENDPOINT = "OdbcEndpoint"
-WEB_URL = "WebUrl"
-ENDPOINT = "Endpoint"
-NODES_GROUP_ID = "NodesSecurityGroupId"
-VPC_ID = "VpcId"
-CATALOG_HOST = "CatalogHost"
-CATALOG_PORT = "CatalogPort"
-CATALOG_ADMIN_SECRET = "CatalogAdminSecret"  # noqa: S105 - the name of an output
-CATALOG_TOPIC = "CatalogAlarms"
-EXPORT_BUCKET = "ExportBucket"
-CLUSTER_OF_ROLE = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
-REGION_OF_ROLE = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
-ZONE_ID = "HostedZoneId"
-OPERATOR_POLICY_ARN = "OperatorPolicyArn"
-NODE_DOCUMENT = "NodeDocument"
-HAPROXY_DOCUMENT = "HaproxyDocument"
-HAPROXY_ROTATION = "HaproxyRotationDocument"
-HAPROXY_FLEET = "HaproxyFleet"
-HAPROXY_GROUP_ID = "HaproxySecurityGroupId"
-NODE_OPERATOR_POLICY = "NodeOperatorPolicyArn"
-SOLUTION_MANAGER_POLICY = "SolutionManagerPolicyArn"
+ENDPOINT: Final = "Endpoint"
+HOSTED_ZONE_ID: Final = "HostedZoneId"
+OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
+CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
+REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+"""Outputs of the failover stack, beside `JdbcUrl`."""
 
-NODE_OUTPUT = "NodeId"
-"""How the name of an output with a node's instance id begins."""
+CATALOG_HOST: Final = "CatalogHost"
+CATALOG_PORT: Final = "CatalogPort"
+CATALOG_ADMIN_SECRET: Final = "CatalogAdminSecret"  # noqa: S105 - the name of an output
+CATALOG_TOPIC: Final = "CatalogAlarms"
+EXPORT_BUCKET: Final = "ExportBucket"
+_CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
+"""Outputs of the stack with a cluster's metadata database and metadata exports."""
 
-FAILOVER = "failover"
-"""Name of the failover's stack; `environment.rules.names` reserves it, so no cluster has it."""
+FAILOVER: Final = "failover"
+"""Suffix of the failover stack's name. `rules.names` reserves it: no cluster has this name."""
+
+CATALOG_STACK_SUFFIX: Final = "-catalog"
+"""Suffix of the metadata stack's name, after the cluster's name. `rules.names` reserves it."""
+
+METADATA: Final = "Denodo"
+"""Key of this project's metadata in templates and resources; the drill reads the keys below."""
+NODES_METADATA: Final = "Nodes"
+"""In a cluster's template: node names by the output with the node's instance id."""
+ZONES_METADATA: Final = "Zones"
+"""In a cluster's template: availability zones by the id of an existing subnet or instance."""
+DATABASE_METADATA: Final = "Keeps"
+"""On a metadata database: its cluster's stack, the components and the services that need it."""
+SERVES_METADATA: Final = "Serves"
+HEALTH_PORT_METADATA: Final = "HealthPort"
+"""On the HAProxy instances: the nodes behind each port, and the port of HAProxy's own health."""
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
-    """Name of a cluster's stack."""
+    """Return the name of a cluster's stack."""
     return f"{environment}-{cluster}"
 
 
 def catalog_stack(environment: str, cluster: str) -> str:
-    """Name of the stack that keeps a cluster's metadata."""
-    return f"{cluster_stack(environment, cluster)}{STACK_ENDING}"
+    """Return the name of the stack with a cluster's metadata database and metadata exports."""
+    return f"{cluster_stack(environment, cluster)}{CATALOG_STACK_SUFFIX}"
 
 
 def failover_stack(environment: str) -> str:
-    """Name of the failover's stack."""
+    """Return the name of the failover stack."""
     return f"{environment}-{FAILOVER}"
 
 
-def node_output(node: str) -> str:
-    """Name of the output with a node's instance id."""
-    return NODE_OUTPUT + letters(node)
+def node_id_output(node: str) -> str:
+    """Return the name of the output with a node's instance id."""
+    return NODE_ID_PREFIX + alphanumeric(node)
 
 
 def node_name_output(node: str) -> str:
-    """Name of the output with a node's own name."""
-    return "NodeName" + letters(node)
-
-
-def letters(node: str) -> str:
-    """A name without its punctuation: output names hold letters and digits only."""
-    return re.sub(r"[^A-Za-z0-9]", "", node)
+    """Return the name of the output with a node's host name."""
+    return _NODE_NAME_PREFIX + alphanumeric(node)
 
 
 def subnet_output(zone: str) -> str:
-    """Name of the output with the subnet of a zone's nodes."""
-    return "NodeSubnet" + letters(zone)
+    """Return the name of the output with the nodes' subnet in a zone."""
+    return _NODE_SUBNET_PREFIX + alphanumeric(zone)
 
 
 def catalog_secret_output(component: str) -> str:
-    """Name of the output with the secret of a component's login."""
-    return "CatalogSecret" + "".join(part.capitalize() for part in component.split("-"))
+    """Return the name of the output with the secret of a component's database login."""
+    return _CATALOG_SECRET_PREFIX + "".join(part.capitalize() for part in component.split("-"))
 
 
-def lock(environment: str, cluster: str) -> str:
-    """Name of the SSM parameter that exists while a command changes a cluster's nodes."""
+def alphanumeric(name: str) -> str:
+    """Return a name without punctuation, as output names hold letters and digits only."""
+    return re.sub(r"[^A-Za-z0-9]", "", name)
+
+
+def node_parameter(environment: str, cluster: str, node: str) -> str:
+    """Return the name of the SSM parameter with a node's desired state."""
+    return f"/denodo/{environment}/{cluster}/{node}"
+
+
+def haproxy_parameter(environment: str, cluster: str) -> str:
+    """Return the name of the SSM parameter with the desired state of a cluster's HAProxy.
+
+    The name has one part more than a node's parameter, so the two never collide.
+    """
+    return f"/denodo/{environment}/{cluster}/haproxy/state"
+
+
+def lock_parameter(environment: str, cluster: str) -> str:
+    """Return the name of the SSM parameter that is a cluster's lock.
+
+    The parameter exists while a command changes the cluster's nodes.
+    """
     return f"/denodo/{environment}/{cluster}/.lock"

@@ -10,8 +10,8 @@ import typer
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration as loaded
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.environment.haproxy.config_file import Host, text
-from denodo_ha.environment.haproxy.systemd_unit import drop_in
+from denodo_ha.environment.haproxy.config_file import Host, render_config
+from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.haproxy import remote_hosts
 from denodo_ha.haproxy import render as haproxy_render
 from denodo_ha.haproxy.apply import apply
@@ -106,12 +106,17 @@ def render(
             raise typer.Exit(exit_codes.NO)
         typer.echo(f"{found} accepts the file", err=True)
         missing = [
-            one for one in haproxy_render.lacking(host) if one in text(environment, name, host)
+            one
+            for one in haproxy_render.lacking(host)
+            if one in render_config(environment, name, host)
         ]
         if missing:
             typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
     settings = environment.clusters[name].balancer.proxy
-    typer.echo(drop_in(settings, host) if systemd else text(environment, name, host), nl=False)
+    typer.echo(
+        render_drop_in(settings, host) if systemd else render_config(environment, name, host),
+        nl=False,
+    )
 
 
 @haproxy.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 import botocore
 
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.environment.haproxy.config_file import Host, text
+from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.reloading import validate
 
@@ -65,7 +65,7 @@ def wrong(environment: Environment, name: str, host: Host, haproxy: str) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "haproxy.cfg"
-        file.write_text(text(environment, name, _here(host)), encoding="utf-8")
+        file.write_text(render_config(environment, name, _here(host)), encoding="utf-8")
         return validate(haproxy, file)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.nodes import resource_tag
+from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import DATABASE, PARAMETERS, SUBNETS, Effect
 from denodo_ha.plan.node_changes import told

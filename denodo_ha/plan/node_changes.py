@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.nodes import resource_tag
+from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import INSTANCE, RESTARTING_STATE, WHERE, Effect
 

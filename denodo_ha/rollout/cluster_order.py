@@ -1,18 +1,18 @@
-"""In which order clusters are changed."""
+"""Order in which clusters are rolled."""
 
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 
 
-def ordered(site: EnvironmentLocation, cluster: str | None) -> list[StackLocation]:
-    """The clusters to change: the one that is named, or all, the primary last.
+def cluster_order(site: EnvironmentLocation, cluster: str | None) -> list[StackLocation]:
+    """Return the clusters to change: the named one, or all with the failover's primary last.
 
-    What goes wrong then goes wrong first where nobody is served from.
+    A change that goes wrong then goes wrong first where no clients are served.
 
     Raises:
-        UsageError: there is no such cluster.
+        UsageError: There is no such cluster.
     """
     if cluster is not None:
         return [site.cluster(cluster)]
     failover = site.loaded.environment.failover if site.loaded else None
     primary = failover.primary if failover else None
-    return sorted(site.clusters, key=lambda place: (place.name == primary, place.name))
+    return sorted(site.clusters, key=lambda location: (location.name == primary, location.name))

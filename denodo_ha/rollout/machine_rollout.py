@@ -1,9 +1,10 @@
-"""Moving nodes to the machine that the configuration asks for: what `denodo-ha rollout` does.
+"""Machine rollout: move nodes to the machine of the configuration, one at a time.
 
-For each node: synthesise with its pin moved, and see that this touches no other node; out of the
-shared groups, drained; pin moved; deployed; ready with its metadata confirmed, back, healthy.
-A deploy that fails puts pin and node back. What a killed run has left is found by its mark, its
-pin and its template, and finished first.
+For each node, `denodo-ha rollout` synthesises with the node's pin moved and checks that the deploy
+touches no other node. Then the node is taken out of service, its pin is moved, the stack is
+deployed, and the node is brought back when it is ready with its metadata confirmed and healthy. A
+deploy that fails restores pin and node. What a killed run has left is recognised by drain tag, pin
+and deployed template, and completed first.
 """
 
 import shutil
@@ -11,228 +12,263 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from denodo_ha.aws import cloud_assembly
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.cloud_assembly import read_templates
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import CommandError, Failed, Refused
-from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import node_pins
-from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.node_pins import deployed_pins
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.model.pins import Pin, pins_file
+from denodo_ha.environment.model.pins import Pin, configured_machine, pins_file
 from denodo_ha.plan import node_changes
-from denodo_ha.plan.node_changes import Change
-from denodo_ha.rollout import pending_moves
-from denodo_ha.rollout import pins_file as files
-from denodo_ha.rollout.node_by_node import Nodewise
-from denodo_ha.rollout.pending_moves import WHY, Move
+from denodo_ha.rollout import pins_file as pins_text
+from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
-_READY_PATH = "/ready/"
+WHY: Final = "denodo-ha rollout"
+_READY_PATH: Final = "/ready/"
+
+MachineTask = NodeTask[Pin]
 
 
-class Deploys(Protocol):
-    """What synthesises and deploys: `ops.cdk.Cdk`."""
+class Deployer(Protocol):
+    """Synthesis and deployment, as `denodo_ha.aws.cdk_cli.Cdk` has them."""
 
     def synth(self, config: Path, out: Path) -> None:
         """Synthesise a configuration into a folder."""
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy a stack of a folder, and no other; Failed if it does not come up."""
+        """Deploy one stack of a folder; raise `Failed` if the deploy fails."""
 
 
-class MachineRollout(Nodewise):
-    """Rolls one cluster out.
+class MachineRollout(NodeSequence):
+    """Rolls the machines of one cluster out.
 
     Args:
-        aws: the credentials.
-        place: the cluster.
-        file: the configuration.
+        context: the cluster of the operation, and how the operation runs.
+        file: the configuration file.
         cdk: synthesises and deploys.
-        clock: the time.
-        progress: who is told.
-        minimum: how many other nodes must be healthy; None: all of them.
-        timeout: seconds for each wait; None: what the wait is about says.
+        minimum: the number of other nodes that must be healthy; None: all of them.
     """
 
     def __init__(
-        self,
-        aws: Aws,
-        place: StackLocation,
-        *,
-        file: Path,
-        cdk: Deploys,
-        clock: Clock,
-        progress: Progress,
-        minimum: int | None = None,
-        timeout: int | None = None,
+        self, context: OperationContext, *, file: Path, cdk: Deployer, minimum: int | None = None
     ) -> None:
-        super().__init__(
-            aws, place, clock=clock, progress=progress, minimum=minimum, timeout=timeout
-        )
+        super().__init__(context, minimum=minimum)
         self._file, self._cdk = file, cdk
 
-    def look(self) -> list[Move]:
-        """What is to be done with each node, in the order to do it.
+    def plan(self) -> list[MachineTask]:
+        """Return the task of each node, in the order to do them.
 
         Raises:
-            Refused: nodes have no pin.
+            Refused: Nodes have no pin.
         """
-        return pending_moves.look(
-            self._aws, load(self._file), found.read_cluster(self._aws, self._place)
-        )
+        return machine_tasks(self._aws, load(self._file), read_cluster(self._aws, self._location))
 
-    def roll_out(self, *, take_over: bool = False) -> list[str]:
-        """Do it; gives the nodes that were moved.
-
-        Args:
-            take_over: take the cluster's lock from whoever holds it.
+    def roll_out(self) -> list[str]:
+        """Move nodes, and return those that were moved.
 
         Raises:
-            Refused: too few nodes would serve, a deploy would touch others, or somebody else is at
-                work.
-            Failed: a deploy failed, or a node did not come up; the message says what stands.
-            AwsError: AWS does not answer, or does not permit; the same.
-            Interrupted: by Ctrl-C; the same.
+            Refused: Too few nodes would serve, a deploy would touch other nodes, or another
+                operation holds the lock.
+            Failed: A deploy failed, or a node did not become ready. The message names the state
+                that is left.
+            AwsError: The message names the state that is left.
+            Interrupted: The message names the state that is left.
         """
-        moved: list[str] = []
-        environment = load(self._file).environment.name
-        with self._turn(environment, moved, what=WHY, take_over=take_over) as lock:
-            for node in [move.node for move in self.look() if move.due]:
+        with self._sequence(WHY) as lock:
+            for node in [task.node for task in self.plan() if task.due]:
                 lock.prove()
-                self._one(node)
-                moved.append(node)
-        return moved
+                self._move(node)
+        return self._completed
 
-    def _one(self, node: str) -> None:
-        loaded, cluster = load(self._file), found.read_cluster(self._aws, self._place)
-        self._demand_rest(cluster)
-        move = next(
-            one for one in pending_moves.look(self._aws, loaded, cluster) if one.node == node
-        )
-        self._demand_ours(node, move.mark, unfinished=move.unfinished)
-        if not move.due:
-            return
-        self._progress.say(f"{node}: {move}")
-        mark = move.mark or DrainTag.now(self._clock, why=WHY)
-        if move.differs:
-            with self._staged(move) as out:
-                self._harmless(loaded, cluster, move, out)
-                self._rotation(cluster).out(
-                    node, mark=mark, minimum=self._minimum, timeout=self._timeout
-                )
-                self._standing = f"{node} is out of the shared groups, and marked"
-                self._deploy(cluster, move, out)
-            cluster = self._keep_out(move, mark)
-        self._bring_back(cluster, node)
-        self._done(node)
+    def _move(self, node: str) -> None:
+        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
+        self._require_no_deploy(cluster)
+        tasks = machine_tasks(self._aws, loaded, cluster)
+        task = next(task for task in tasks if task.node == node)
+        self._require_own_tag(task)
+        if task.due:
+            self._progress.say(f"{node}: {task}")
+            tag = task.tag or DrainTag.now(self._clock, why=WHY)
+            if task.differences:
+                with self._synthesised(task) as out:
+                    self._require_harmless(loaded, cluster, node, out)
+                    self._rotation(cluster).out(
+                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                    )
+                    self._state_left = (
+                        f"{node} is out of its shared target groups, and has a drain tag"
+                    )
+                    self._deploy(cluster, task, out)
+                cluster = self._keep_out(node, tag)
+            self._bring_back(cluster, node)
+        self._complete(node)
 
     @contextmanager
-    def _staged(self, move: Move) -> Iterator[Path]:
-        """An assembly of the configuration with one pin moved, before anything else moves."""
+    def _synthesised(self, task: MachineTask) -> Iterator[Path]:
+        """Synthesise the configuration with one pin moved, before anything else changes."""
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as folder:
             config = Path(folder) / self._file.name
             shutil.copyfile(self._file, config)
-            files.write(pins_file(config), self._pins(move.node, move.target))
-            self._progress.say(f"{move.node}: synthesising")
+            pins_text.write(pins_file(config), self._pins_with(task.node, task.goal))
+            self._progress.say(f"{task.node}: synthesising")
             out = Path(folder) / "cdk.out"
             self._cdk.synth(config, out)
             yield out
 
-    def _pins(self, node: str, pin: Pin) -> str:
-        """The pins file's text with one pin as given."""
+    def _pins_with(self, node: str, pin: Pin) -> str:
+        """Return the pins file's text with the pin of one node changed."""
         file = pins_file(self._file)
         text = file.read_text(encoding="utf-8") if file.exists() else ""
-        return files.changed(text, {self._place.name: {node: pin}})
+        return pins_text.changed(text, {self._location.name: {node: pin}})
 
-    def _harmless(self, loaded: Loaded, cluster: Cluster, move: Move, out: Path) -> None:
-        """Go on only if the deploy touches this node alone, and brings no empty catalog."""
-        template = cloud_assembly.read_templates(out).get(cluster.stack.name)
-        found_ = node_changes.changes(cluster.stack.template, template)
+    def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:
+        """Refuse a deploy that touches another node, or that serves an unconfirmed catalog."""
+        template = read_templates(out).get(cluster.stack.name)
+        changes = node_changes.changes(cluster.stack.template, template)
         others = [
-            f"{one.node} ({one.effect}: {', '.join(one.why)})"
-            for one in found_
-            if one.node != move.node and (one.effect.touches or one.effect is Effect.NEW)
+            f"{change.node} ({change.effect}: {', '.join(change.why)})"
+            for change in changes
+            if change.node != node and (change.effect.touches or change.effect is Effect.NEW)
         ]
         if others:
             message = (
-                f"the deploy that moves {move.node} would also touch {', '.join(others)}; "
-                f"{self._standing}. Deploy or undo that change first: `denodo-ha plan` shows it"
+                f"the deploy that moves {node} would also touch {', '.join(others)}; "
+                f"{self._state_left}. Deploy or undo that change first: `denodo-ha plan` shows it"
             )
             raise Refused(message)
-        own = next((one for one in found_ if one.node == move.node), None)
-        if own and own.effect is Effect.REPLACEMENT:
-            self._checked(loaded, cluster, own)
+        effects = {change.node: change.effect for change in changes}
+        if effects.get(node) is Effect.REPLACEMENT:
+            self._require_readiness_checks(loaded, cluster, node)
 
-    def _checked(self, loaded: Loaded, cluster: Cluster, change: Change) -> None:
-        """A new machine is in its groups before it is known what its catalog holds."""
+    def _require_readiness_checks(self, loaded: Loaded, cluster: Cluster, node: str) -> None:
+        """Refuse to replace a node whose health checks do not wait for its metadata.
+
+        The deploy registers the new machine before the content of its catalog is known.
+        """
         if loaded.environment.denodo.metadata.source == "catalog":
             return
         blind = [
             group.key
-            for group in self._rotation(cluster).shared(change.node)
+            for group in shared_groups(cluster, node)
             if not (group.health.path or "").startswith(_READY_PATH)
         ]
         if blind:
             message = (
-                f"{change.node} would be replaced, and {', '.join(blind)} would send to it before "
-                f"its metadata is confirmed, as the check is not for readiness; {self._standing}. "
-                "Leave out `health.protocol` of these services, and deploy, first"
+                f"{node} would be replaced, and {', '.join(blind)} would send to it before its "
+                f"metadata is confirmed, because their health check is not the readiness check; "
+                f"{self._state_left}. Remove `health.protocol` from these services, and deploy, "
+                "first"
             )
             raise Refused(message)
 
-    def _deploy(self, cluster: Cluster, move: Move, out: Path) -> None:
-        files.write(pins_file(self._file), self._pins(move.node, move.target))
-        self._standing += "; its pin is moved, and the deploy may go on in CloudFormation"
-        self._progress.say(f"{move.node}: deploying {cluster.stack.name}")
+    def _deploy(self, cluster: Cluster, task: MachineTask, out: Path) -> None:
+        pins_text.write(pins_file(self._file), self._pins_with(task.node, task.goal))
+        self._state_left += "; its pin is moved, and the deploy may continue in CloudFormation"
+        self._progress.say(f"{task.node}: deploying {cluster.stack.name}")
         try:
             self._cdk.deploy(out, cluster.stack.name, self._clock)
         except Failed as error:
-            self._undo(move, error)
+            self._undo(task.node, error)
 
-    def _undo(self, move: Move, error: Failed) -> None:
-        """After a deploy that failed: pin and node as they were, if CloudFormation went back."""
-        cluster = found.read_cluster(self._aws, self._place)
-        runs = node_pins.deployed_pins(cluster).get(move.node)
-        if cluster.stack.changing or cluster.stack.status.endswith("_FAILED") or runs is None:
+    def _undo(self, node: str, error: Failed) -> None:
+        """Restore pin and node after a failed deploy, if CloudFormation has rolled back."""
+        cluster = read_cluster(self._aws, self._location)
+        runs, status = deployed_pins(cluster).get(node), cluster.stack.status
+        if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
-                f"{error}. {cluster.stack.name} is {cluster.stack.status}: {move.node} stays out "
-                "of the shared groups, and its pin stays moved. Settle the stack, then run this "
-                "again"
+                f"{error}. {cluster.stack.name} is {status}: {node} stays out of the shared target "
+                "groups, and its pin stays moved. Repair the stack, then run this again"
             )
             raise Failed(message) from error
-        files.write(pins_file(self._file), self._pins(move.node, runs))
-        message = f"{error}. The pin of {move.node} is again what it runs"
+        pins_text.write(pins_file(self._file), self._pins_with(node, runs))
+        message = f"{error}. The pin of {node} is again what it runs"
         try:
-            self._bring_back(cluster, move.node)
-        except CommandError as again:
-            message = f"{message}; it does not come back: {again}"
-            raise Failed(message) from again
+            self._bring_back(cluster, node)
+        except CommandError as second:
+            message = f"{message}, but it does not come back: {second}"
+            raise Failed(message) from second
         message += (
-            f", {move.node} is back in service, and the others are untouched; the stack's events "
-            "say why it failed"
+            f", {node} is back in service, and the other nodes are untouched. The stack's events "
+            "show why the deploy failed"
         )
         raise Failed(message) from error
 
-    def _keep_out(self, move: Move, mark: DrainTag) -> Cluster:
-        """A new machine is registered by its deploy: out again, unless its metadata is confirmed.
+    def _keep_out(self, node: str, tag: DrainTag) -> Cluster:
+        """Take a new machine out again, unless its metadata is confirmed.
 
-        Until then the readiness check keeps it from being sent to.
+        The deploy registers a new machine; until it is out, the readiness check keeps it from
+        getting connections.
         """
-        cluster = found.read_cluster(self._aws, self._place)
-        id_ = cluster.node(move.node).instance_id
-        drain_tag.write(self._aws, self._place.region, id_, mark)
-        self._standing = f"{move.node} is deployed and marked; it is not ready or healthy yet"
+        cluster = read_cluster(self._aws, self._location)
+        drain_tag.write(self._aws, self._location.region, cluster.node(node).instance_id, tag)
+        self._state_left = f"{node} is deployed and has a drain tag; it is not ready or healthy yet"
         try:
-            confirmed = self._agent(cluster).status(move.node).confirmed
+            confirmed = self._agent(cluster).status(node).confirmed
         except Failed:
             confirmed = False
         if not confirmed:
-            self._rotation(cluster).out(move.node, mark=mark, minimum=0, timeout=self._timeout)
+            self._rotation(cluster).out(node, tag=tag, minimum=0, timeout=self._timeout)
         return cluster
+
+
+def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTask]:
+    """Return the task of each node that the stack has created, in the order to do them.
+
+    Raises:
+        Refused: Nodes have no pin.
+    """
+    settings = loaded.environment.clusters[cluster.name]
+    conditions = read_conditions(aws, cluster)
+    tasks, unpinned = [], []
+    for name, runs in deployed_pins(cluster).items():
+        node = settings.nodes.get(name)
+        machine = configured_machine(settings.instance, node) if node else None
+        if machine is None:
+            # No longer in the configuration: the next deploy removes it.
+            continue
+        pin = loaded.pins.of(cluster.name, name)
+        if pin is None:
+            unpinned.append(name)
+            continue
+        goal = Pin.model_validate({key: getattr(machine, key) for key in Pin.model_fields})
+        condition = conditions[name]
+        tasks.append(
+            NodeTask(
+                name,
+                goal,
+                _differences(runs, pin, goal),
+                condition,
+                WHY,
+                half_moved=runs != pin,
+                # A run that was killed just after its deploy leaves a new machine without a tag.
+                left_unhealthy=condition.unhealthy and condition.tag is None,
+            )
+        )
+    if unpinned:
+        message = (
+            f"{', '.join(unpinned)} of {cluster.name} have no pin, so a deploy would change them "
+            "all at once. Nothing was changed. Write what they run with `denodo-ha pin`"
+        )
+        raise Refused(message)
+    return in_order(tasks)
+
+
+def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
+    """Return what differs between the machine, its pin and the goal, in words."""
+    differences = [
+        f"{key} {getattr(runs, key) or 'none'} -> {getattr(goal, key) or 'none'}"
+        for key in Pin.model_fields
+        if getattr(runs, key) != getattr(goal, key)
+    ]
+    if runs != pin:
+        differences.append("its pin is not what it runs")
+    return tuple(differences)

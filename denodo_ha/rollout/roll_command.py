@@ -1,4 +1,4 @@
-"""`denodo-ha roll`: nodes take the state that the last deploy wrote for them."""
+"""`denodo-ha roll`: bring nodes to the state that the last deploy wrote for them."""
 
 from typing import Annotated
 
@@ -9,8 +9,9 @@ from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import environment_locator
-from denodo_ha.rollout.cluster_order import ordered
+from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.state_roll import StateRoll
 
 Node = Annotated[
@@ -23,8 +24,8 @@ Minimum = Annotated[
         "--minimum",
         metavar="N",
         min=0,
-        help="How many other nodes must be healthy in each group while one is out; default: all "
-        "of them. A cluster of one node needs 0: nobody is served meanwhile.",
+        help="How many other nodes must be healthy in each target group while one is out; "
+        "default: all of them. A cluster of one node needs 0, and has no service meanwhile.",
         rich_help_panel="How",
     ),
 ]
@@ -32,7 +33,7 @@ TakeOver = Annotated[
     bool,
     typer.Option(
         "--take-over",
-        help="Do not wait for the lock of a run that was killed.",
+        help="Do not wait for the lock of a command that was killed.",
         rich_help_panel="How",
     ),
 ]
@@ -53,36 +54,35 @@ def roll(
 ) -> None:
     """Bring nodes to the state that the last deploy wrote for them, one at a time.
 
-    Each node whose state differs is taken out of the balancer, drained, changed, and brought back
-    when it is ready and healthy. The first failure stops, and the others stay as they are. Run it
-    again to go on, also after it was killed.
+    Each node whose state differs is taken out of service, drained, changed, and brought back when
+    it is ready and healthy. The first failure stops the roll and leaves the other nodes unchanged.
+    Run the command again to continue, also after it was killed.
 
         denodo-ha roll -c prod --dry-run
 
         denodo-ha roll -c prod --cluster active --node node1
     """
     aws, progress = Aws(profile=profile), Progress()
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=environment, regions=region
-    )
-    chosen = ordered(site, cluster if node is None else site.cluster(cluster).name)
-    for place in chosen:
-        place.require_reachable()
-    for place in chosen:
-        rolling = StateRoll(
+    site = locate_environment(aws, config=config, environment=environment, regions=region)
+    clusters = cluster_order(site, cluster if node is None else site.cluster(cluster).name)
+    for location in clusters:
+        location.require_reachable()
+    for location in clusters:
+        context = OperationContext(
             aws,
             site.environment,
-            place,
+            location,
             clock=RealClock(),
             progress=progress,
-            minimum=minimum,
             timeout=timeout,
+            take_over=take_over,
         )
+        state_roll = StateRoll(context, minimum=minimum)
         if dry_run:
-            for wish in rolling.look(node):
-                print_line(f"{place.name} {wish.node}: {wish}")
+            for task in state_roll.plan(node):
+                print_line(f"{location.name} {task.node}: {task}")
             continue
-        changed = rolling.roll(node, take_over=take_over)
-        done = f"rolled {', '.join(changed)}" if changed else "every node has its desired state"
-        print_line(f"{place.name}: {done}")
+        rolled = state_roll.roll(node)
+        result = f"rolled {', '.join(rolled)}" if rolled else "every node has its desired state"
+        print_line(f"{location.name}: {result}")
     raise typer.Exit(exit_codes.DONE)

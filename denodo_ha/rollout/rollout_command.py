@@ -1,4 +1,4 @@
-"""`denodo-ha rollout`: nodes move to the machine that the configuration asks for."""
+"""`denodo-ha rollout`: move nodes to the machine of the configuration."""
 
 import typer
 
@@ -9,9 +9,10 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import environment_locator
+from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.pins import pins_file
-from denodo_ha.rollout.cluster_order import ordered
+from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 
@@ -29,49 +30,44 @@ def rollout(
 ) -> None:
     """Move nodes to the image, type and disks of the configuration, one at a time.
 
-    Each node that runs something else is taken out of the balancer, its pin is moved, the stack is
+    Each node that runs on something else is taken out of service, its pin is moved, the stack is
     deployed with cdk, and the node is brought back when it is ready with its metadata confirmed.
-    Commit the pins file afterwards. Run it again to go on, also after it was killed.
+    Commit the pins file afterwards. Run the command again to continue, also after it was killed.
 
         denodo-ha rollout -c prod --dry-run
 
         denodo-ha rollout -c prod --cluster active
     """
     if config is None:
-        raise UsageError("rollout moves pins beside a configuration's file: name it with -c CONFIG")
-    file, aws, progress = (
-        configuration_choice.configuration_path(config),
-        Aws(profile=profile),
-        Progress(),
-    )
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=None, regions=region
-    )
+        raise UsageError("rollout changes the pins file beside a configuration: add -c CONFIG")
+    file = configuration_choice.configuration_path(config)
+    aws, progress = Aws(profile=profile), Progress()
+    site = locate_environment(aws, config=config, environment=None, regions=region)
     if not pins_file(file).exists():
         message = (
-            f"there is no {pins_file(file)}; nothing was changed. Write what the nodes run with "
+            f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "
             f"`denodo-ha pin -c {config}` first"
         )
         raise Refused(message)
-    wanted = ordered(site, cluster)
-    for place in wanted:
-        place.require_reachable()
-    for place in wanted:
-        rolling = MachineRollout(
+    clusters = cluster_order(site, cluster)
+    for location in clusters:
+        location.require_reachable()
+    for location in clusters:
+        context = OperationContext(
             aws,
-            place,
-            file=file,
-            cdk=Cdk(profile),
+            site.environment,
+            location,
             clock=RealClock(),
             progress=progress,
-            minimum=minimum,
             timeout=timeout,
+            take_over=take_over,
         )
+        machine_rollout = MachineRollout(context, file=file, cdk=Cdk(profile), minimum=minimum)
         if dry_run:
-            for move in rolling.look():
-                print_line(f"{place.name} {move.node}: {move}")
+            for task in machine_rollout.plan():
+                print_line(f"{location.name} {task.node}: {task}")
             continue
-        moved = rolling.roll_out(take_over=take_over)
-        done = f"rolled out {', '.join(moved)}" if moved else "every node is as configured"
-        print_line(f"{place.name}: {done}")
+        moved = machine_rollout.roll_out()
+        result = f"rolled out {', '.join(moved)}" if moved else "every node is as configured"
+        print_line(f"{location.name}: {result}")
     raise typer.Exit(exit_codes.DONE)

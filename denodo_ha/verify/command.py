@@ -1,4 +1,4 @@
-"""`denodo-ha verify`: from where it runs, is everything as clients need it."""
+"""`denodo-ha verify`: verify names, ports and protocols as clients see them."""
 
 import ssl
 from collections.abc import Iterable, Sequence
@@ -12,23 +12,29 @@ from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify import report, target_selection
+from denodo_ha.verify import target_selection
+from denodo_ha.verify.endpoint import Trust
+from denodo_ha.verify.findings import (
+    StepLog,
+    StepState,
+    print_report,
+    print_report_json,
+    worst_state,
+)
 from denodo_ha.verify.site import Site
-from denodo_ha.verify.step import Log, State
-from denodo_ha.verify.tls_probe import Trust
-from denodo_ha.verify.verification import Run, Settings
+from denodo_ha.verify.verification import Settings, Verification
 
-_WHAT = "What is verified"
-_HOW = "How"
+_TARGET_PANEL = "What is verified"
+_METHOD_PANEL = "How"
 
 Through = Annotated[
     str | None,
     typer.Option(
         "--through",
         metavar="TARGET",
-        help="failover, CLUSTER (its balancer) or CLUSTER/NODE (the node itself). Default: the "
-        "failover name where there is one, else the only cluster.",
-        rich_help_panel=_WHAT,
+        help="failover, CLUSTER (its load balancer) or CLUSTER/NODE (the node itself). Default: "
+        "the failover name if there is one, else the only cluster.",
+        rich_help_panel=_TARGET_PANEL,
     ),
 ]
 Host = Annotated[
@@ -36,8 +42,8 @@ Host = Annotated[
     typer.Option(
         "--host",
         metavar="HOST",
-        help="Ask this name or address instead of what AWS names; AWS is then asked nothing.",
-        rich_help_panel=_WHAT,
+        help="Verify this name or address, without any call to AWS.",
+        rich_help_panel=_TARGET_PANEL,
     ),
 ]
 Name = Annotated[
@@ -46,8 +52,8 @@ Name = Annotated[
         "--name",
         metavar="NAME",
         help="The name that clients use, for certificates and HTTP. Default: the failover name, "
-        "else what is asked.",
-        rich_help_panel=_WHAT,
+        "else the verified name or address.",
+        rich_help_panel=_TARGET_PANEL,
     ),
 ]
 Balancers = Annotated[
@@ -55,8 +61,8 @@ Balancers = Annotated[
     typer.Option(
         "--balancer",
         metavar="CLUSTER=NAME",
-        help="A balancer's name, so that AWS need not be asked for it; may be repeated.",
-        rich_help_panel=_WHAT,
+        help="The DNS name of a load balancer, which is then not read from AWS; may be repeated.",
+        rich_help_panel=_TARGET_PANEL,
     ),
 ]
 Services = Annotated[
@@ -64,8 +70,8 @@ Services = Annotated[
     typer.Option(
         "--service",
         metavar="SERVICE",
-        help="Only this service; may be repeated.",
-        rich_help_panel=_WHAT,
+        help="Verify only this service; may be repeated.",
+        rich_help_panel=_TARGET_PANEL,
     ),
 ]
 Connections = Annotated[
@@ -75,8 +81,8 @@ Connections = Annotated[
         metavar="N",
         min=0,
         max=1000,
-        help="Open so many connections to each service, and show how they spread over nodes.",
-        rich_help_panel=_HOW,
+        help="Open N connections to each service, and show their distribution over the nodes.",
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
 Tls = Annotated[
@@ -84,18 +90,18 @@ Tls = Annotated[
     typer.Option(
         "--tls",
         metavar="SERVICE",
-        help="This service speaks TLS on the nodes; may be repeated. Known without it: a "
+        help="This service speaks TLS on the nodes; may be repeated. Known without the option: a "
         "service's `tls`, and port 9443.",
-        rich_help_panel=_HOW,
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
-Bundle = Annotated[
+CaBundle = Annotated[
     Path | None,
     typer.Option(
         "--ca-bundle",
         metavar="FILE",
         help="Certificate authorities to trust, in PEM form. Default: this machine's.",
-        rich_help_panel=_HOW,
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
 WebPath = Annotated[
@@ -103,28 +109,28 @@ WebPath = Annotated[
     typer.Option(
         "--web-path",
         metavar="PATH",
-        help="What web services are asked for; a path that opens a session shows stickiness.",
-        rich_help_panel=_HOW,
+        help="Path to request of web services; a path that opens a session shows stickiness.",
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
-Mark = Annotated[
+NodeMark = Annotated[
     str,
     typer.Option(
         "--node-mark",
         metavar="NAME",
-        help="A header or cookie of web answers that names the node.",
-        rich_help_panel=_HOW,
+        help="A header or cookie of web responses that names the node.",
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
-Seconds = Annotated[
+Timeout = Annotated[
     int,
     typer.Option(
         "--timeout",
         metavar="SECONDS",
         min=1,
         max=60,
-        help="How long each step may take.",
-        rich_help_panel=_HOW,
+        help="Time that each step may take.",
+        rich_help_panel=_METHOD_PANEL,
     ),
 ]
 
@@ -140,16 +146,17 @@ def verify(
     service: Services = None,
     connections: Connections = 0,
     tls: Tls = None,
-    ca_bundle: Bundle = None,
+    ca_bundle: CaBundle = None,
     web_path: WebPath = "/",
-    node_mark: Mark = "",
-    timeout: Seconds = 5,
+    node_mark: NodeMark = "",
+    timeout: Timeout = 5,
     form: options.Format = TableFormat.table,
 ) -> None:
-    """Verify what clients see: names, every service in its own protocol, where it leads.
+    """Verify what clients see: DNS names, every service in its own protocol, which node answers.
 
-    It runs where clients are: what it cannot reach, they cannot. Nothing is changed, nobody
-    logs in. Exit code 0 if all is right (notes included), 1 if something is wrong.
+    Run this command on a machine in the clients' network: what it cannot reach, they cannot reach.
+    It changes nothing and logs in nowhere. Exit code 0: all right, or notes only; 1: something is
+    wrong.
 
     [bold]Examples[/bold]
 
@@ -164,78 +171,79 @@ def verify(
     denodo-ha verify -c prod --host 10.0.3.17 --format json
     """
     if config is None:
-        raise UsageError("which environment? Give -c CONFIG: it says what there is to verify")
+        raise UsageError("no environment is named; add -c CONFIG, which says what to verify")
     loaded = load_configuration(config)
     environment = loaded.environment
     _check_services(environment, [*(service or ()), *(tls or ())])
-    _check_bundle(ca_bundle)
-    goal = target_selection.read(environment, through, host)
-    log = Log("names")
+    _check_ca_bundle(ca_bundle)
+    selection = target_selection.select(environment, through, host)
+    log = StepLog("names")
     site = target_selection.locate(
         loaded,
-        goal,
+        selection,
         host=host,
-        given=_given(environment, balancer or ()),
-        aws=target_selection.Asked(config, profile),
+        given=_parse_balancers(environment, balancer or ()),
+        deployed=target_selection.DeployedNames(loaded, profile),
         log=log,
     )
     settings = Settings(
-        name=name or site.endpoint or site.host,
-        seconds=float(timeout),
-        bundle=str(ca_bundle) if ca_bundle else None,
+        client_name=name or site.failover_name or site.host,
+        timeout=float(timeout),
+        ca_bundle=str(ca_bundle) if ca_bundle else None,
         services=tuple(service or ()),
         tls=tuple(tls or ()),
-        path=web_path if web_path.startswith("/") else f"/{web_path}",
-        mark=node_mark,
+        web_path=web_path if web_path.startswith("/") else f"/{web_path}",
+        node_mark=node_mark,
         connections=connections,
     )
-    _run(site, settings, log, what=f"{environment.name}, {goal}", form=form)
+    _verify(site, settings, log, target=f"{environment.name}, {selection}, {site.host}", form=form)
 
 
-def _run(site: Site, settings: Settings, log: Log, *, what: str, form: TableFormat) -> None:
-    run = Run(site, settings)
+def _verify(
+    site: Site, settings: Settings, log: StepLog, *, target: str, form: TableFormat
+) -> None:
+    verification = Verification(site, settings)
     logs = [log]
-    if run.names(log):
-        for subject in run.subjects():
-            logs.append(Log(f"{subject.name} {subject.port}"))
-            run.verify(logs[-1], subject)
-    said = f"{what}, {site.host}"
+    if verification.resolve(log):
+        for port in verification.ports():
+            logs.append(StepLog(f"{port.name} {port.port}"))
+            verification.verify(logs[-1], port)
     if form is TableFormat.json:
-        report.as_json(said, run.cluster, logs)
+        print_report_json(target, verification.cluster, logs)
     else:
-        report.table(said, logs)
-    if report.worst(logs) is State.WRONG:
+        print_report(target, logs)
+    if worst_state(logs) is StepState.WRONG:
         raise typer.Exit(exit_codes.NO)
 
 
-def _check_services(environment: Environment, named: Iterable[str]) -> None:
-    known = ", ".join(sorted(environment.services))
-    for one in named:
-        if one not in environment.services:
-            message = f"{environment.name} has no service {one!r}; it has {known}"
+def _check_services(environment: Environment, services: Iterable[str]) -> None:
+    for service in services:
+        if service not in environment.services:
+            known = ", ".join(sorted(environment.services))
+            message = f"{environment.name} has no service {service!r}; write one of {known}"
             raise UsageError(message)
 
 
-def _check_bundle(bundle: Path | None) -> None:
-    if bundle is None:
+def _check_ca_bundle(ca_bundle: Path | None) -> None:
+    if ca_bundle is None:
         return
     try:
-        Trust(str(bundle)).context()
+        Trust(str(ca_bundle)).context()
     except ssl.SSLError:
-        message = f"--ca-bundle: {bundle} holds no certificate in PEM form"
+        message = f"--ca-bundle: {ca_bundle} holds no certificate in PEM form"
         raise UsageError(message) from None
     except OSError as error:
-        message = f"--ca-bundle: {bundle} cannot be read ({error.strerror})"
+        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.strerror})"
         raise UsageError(message) from None
 
 
-def _given(environment: Environment, balancers: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for one in balancers:
-        cluster, _, name = one.partition("=")
+def _parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str, str]:
+    balancers = {}
+    for value in values:
+        cluster, _, name = value.partition("=")
         if cluster not in environment.clusters or not name:
             known = ", ".join(sorted(environment.clusters))
-            message = f"--balancer: {one!r} is not CLUSTER=NAME; clusters are {known}"
+            message = f"--balancer: {value!r} is not CLUSTER=NAME; clusters are {known}"
             raise UsageError(message)
-        found[cluster] = name
-    return found
+        balancers[cluster] = name
+    return balancers

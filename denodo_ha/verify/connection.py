@@ -1,6 +1,6 @@
-"""A connection with a deadline for every exchange: no server can make us wait, or read, for ever.
+"""A TCP connection with a timeout for every exchange and a limit on what is read.
 
-Whatever the network does becomes a `Fault`.
+Every network error becomes a `Fault`.
 """
 
 import socket
@@ -9,31 +9,31 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from denodo_ha.verify.step import Fault, shown
+from denodo_ha.verify.findings import Fault, one_line
 
-MOST_BYTES = 64 * 1024
-"""More than this is no answer that any of the protocols here gives to what we ask."""
-_GRACE_S = 0.3
-"""How long a connection must live to count as accepted; whoever closes at once does it sooner."""
-_PIECE = 4096
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""Ours: more than any answer to a probe of this package."""
+_ACCEPT_S: Final = 0.3
+"""Ours: a connection that is open for so long counts as accepted."""
+_CHUNK_BYTES: Final = 4096
 
-Found = TypeVar("Found")
+Parsed = TypeVar("Parsed")
 
 
-class Wire:
+class Connection:
     """A connected socket.
 
     Attributes:
         socket: the socket, plain or TLS.
-        place: `host:port`, for messages.
-        seconds: how long an exchange may take.
+        endpoint: `host:port`, for messages.
+        timeout: seconds that an exchange may take.
     """
 
-    def __init__(self, connected: socket.socket, place: str, seconds: float) -> None:
-        self.socket, self.place, self.seconds = connected, place, seconds
-        self._kept = b""
+    def __init__(self, connected: socket.socket, endpoint: str, timeout: float) -> None:
+        self.socket, self.endpoint, self.timeout = connected, endpoint, timeout
+        self._buffer = b""
 
     def __enter__(self) -> Self:
         return self
@@ -48,80 +48,82 @@ class Wire:
             self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send all of it.
+        """Send all of the data.
 
         Raises:
-            Fault: the connection broke, or the other side does not read.
+            Fault: The connection broke, or the other side does not read.
         """
-        with self.faults():
-            self.socket.settimeout(self.seconds)
+        with self.network_faults():
+            self.socket.settimeout(self.timeout)
             try:
                 self.socket.sendall(data)
             except ssl.SSLError as error:
-                raise Fault("closed", f"{self.place}: {error}") from None
+                raise Fault("closed", f"{self.endpoint}: {error}") from None
 
-    def read(self, parse: Callable[[bytes], tuple[Found, int] | None]) -> Found:
-        """What `parse` makes of what comes; it gives None until there is enough.
+    def read(self, parse: Callable[[bytes], tuple[Parsed, int] | None]) -> Parsed:
+        """Read until `parse` returns a result.
 
         Args:
-            parse: gives what it found and how many bytes that took.
+            parse: returns the result and the number of bytes that it took, or None as long as
+                there are too few bytes.
 
         Raises:
-            Fault: nothing more comes, too much comes, or the connection ends.
+            Fault: The timeout expired, the answer is too long, or the connection ended.
         """
-        until = time.monotonic() + self.seconds
+        deadline = time.monotonic() + self.timeout
         while True:
-            found = parse(self._kept) if self._kept else None
-            if found is not None:
-                self._kept = self._kept[found[1] :]
-                return found[0]
-            if len(self._kept) > MOST_BYTES:
-                raise Fault("malformed", f"no end after {MOST_BYTES} bytes: {self._beginning}")
-            self._kept += self._more(until)
+            result = parse(self._buffer) if self._buffer else None
+            if result is not None:
+                self._buffer = self._buffer[result[1] :]
+                return result[0]
+            if len(self._buffer) > MAX_ANSWER_BYTES:
+                seen = f"no end after {MAX_ANSWER_BYTES} bytes: {self._beginning}"
+                raise Fault("malformed", seen)
+            self._buffer += self._receive(deadline)
 
-    def exactly(self, count: int) -> bytes:
-        """So many bytes.
-
-        Raises:
-            Fault: as `read`.
-        """
-        return self.read(lambda kept: (kept[:count], count) if len(kept) >= count else None)
-
-    def lives(self) -> None:
-        """See whether the other side keeps the connection.
+    def read_bytes(self, count: int) -> bytes:
+        """Read a number of bytes.
 
         Raises:
-            Fault: it was closed at once.
+            Fault: As for `read`.
         """
-        with self.faults():
-            self.socket.settimeout(min(_GRACE_S, self.seconds))
+        return self.read(lambda data: (data[:count], count) if len(data) >= count else None)
+
+    def require_open(self) -> None:
+        """Verify that the other side keeps the connection open.
+
+        Raises:
+            Fault: The connection was closed at once.
+        """
+        with self.network_faults():
+            self.socket.settimeout(min(_ACCEPT_S, self.timeout))
             try:
-                said = self.socket.recv(_PIECE)
+                data = self.socket.recv(_CHUNK_BYTES)
             except TimeoutError:
                 return
-        if not said:
-            raise Fault("closed", f"{self.place} accepted the connection and closed it at once")
-        self._kept += said
+        if not data:
+            seen = f"{self.endpoint} accepted the connection and closed it at once"
+            raise Fault("closed", seen)
+        self._buffer += data
 
-    def encrypted(self, context: ssl.SSLContext, name: str) -> "Wire":
-        """The same connection after a TLS handshake.
+    def start_tls(self, context: ssl.SSLContext, server_name: str) -> "Connection":
+        """Return the same connection after a TLS handshake.
 
         Raises:
-            ssl.SSLError: the handshake failed; what that means depends on who asks.
-            Fault: the connection broke.
+            ssl.SSLError: The handshake failed; the meaning of that depends on the protocol.
+            Fault: The connection broke.
         """
-        with self.faults():
-            self.socket.settimeout(self.seconds)
-            return Wire(
-                context.wrap_socket(self.socket, server_hostname=name), self.place, self.seconds
-            )
+        with self.network_faults():
+            self.socket.settimeout(self.timeout)
+            secure = context.wrap_socket(self.socket, server_hostname=server_name)
+            return Connection(secure, self.endpoint, self.timeout)
 
     @contextmanager
-    def faults(self) -> Iterator[None]:
-        """The network's errors as faults.
+    def network_faults(self) -> Iterator[None]:
+        """Convert network errors to faults.
 
         Raises:
-            Fault: instead of an OSError; ssl.SSLError stays as it is.
+            Fault: Instead of an OSError; ssl.SSLError is not converted.
         """
         try:
             yield
@@ -130,76 +132,76 @@ class Wire:
         except ssl.SSLError:
             raise
         except OSError as error:
-            raise fault(error, self.place, self.seconds, connected=True) from None
+            raise _fault(error, self.endpoint, self.timeout, connected=True) from None
 
     @property
     def _beginning(self) -> str:
-        return shown(repr(self._kept[:40]))
+        return one_line(repr(self._buffer[:40]))
 
-    def _more(self, until: float) -> bytes:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise self._silent()
-        with self.faults():
-            self.socket.settimeout(left)
+    def _receive(self, deadline: float) -> bytes:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise self._timed_out()
+        with self.network_faults():
+            self.socket.settimeout(remaining)
             try:
-                piece = self.socket.recv(_PIECE)
+                data = self.socket.recv(_CHUNK_BYTES)
             except TimeoutError:
-                raise self._silent() from None
+                raise self._timed_out() from None
             except ssl.SSLEOFError:
                 raise self._ended() from None
             except ssl.SSLError as error:
-                raise Fault("malformed", f"{self.place}: {error}") from None
-        if not piece:
+                raise Fault("malformed", f"{self.endpoint}: {error}") from None
+        if not data:
             raise self._ended()
-        return piece
+        return data
 
-    def _silent(self) -> Fault:
-        if not self._kept:
-            return Fault("silent", f"{self.place} said nothing within {self.seconds:g} s")
-        said = f"{self.place} stopped after {len(self._kept)} bytes: {self._beginning}"
-        return Fault("malformed", said)
+    def _timed_out(self) -> Fault:
+        if not self._buffer:
+            return Fault("silent", f"{self.endpoint} sent nothing within {self.timeout:g} s")
+        seen = f"{self.endpoint} stopped after {len(self._buffer)} bytes: {self._beginning}"
+        return Fault("malformed", seen)
 
     def _ended(self) -> Fault:
-        if not self._kept:
-            return Fault("closed", f"{self.place} closed the connection without an answer")
-        return Fault("malformed", f"{self.place} closed after {self._beginning}")
+        if not self._buffer:
+            return Fault("closed", f"{self.endpoint} closed the connection without an answer")
+        return Fault("malformed", f"{self.endpoint} closed after {self._beginning}")
 
 
-def connect(address: str, port: int, seconds: float) -> Wire:
-    """Connect.
+def connect(address: str, port: int, timeout: float) -> Connection:
+    """Connect to a port.
 
     Raises:
-        Fault: nobody is there.
+        Fault: The connection failed.
     """
-    place = at(address, port)
+    endpoint = host_port(address, port)
     try:
-        made = socket.create_connection((address, port), seconds)
-        # Short messages at once: times would tell of the system's waiting, not of the server's.
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Wire(made, place, seconds)
+        connected = socket.create_connection((address, port), timeout)
+        # Without Nagle's algorithm the measured times are the server's.
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Connection(connected, endpoint, timeout)
     except OSError as error:
-        raise fault(error, place, seconds) from None
+        raise _fault(error, endpoint, timeout) from None
     except ValueError:
-        # Servers name hosts, and may name what no host can be called.
-        raise Fault("dns-unknown", f"{place} is no host name") from None
+        # Servers name hosts, and may name one that is not a valid host name.
+        raise Fault("dns-unknown", f"{endpoint} is not a host name") from None
 
 
-def at(host: str, port: int) -> str:
-    """`host:port`, an IPv6 address in brackets."""
+def host_port(host: str, port: int) -> str:
+    """Return `host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def fault(error: OSError, place: str, seconds: float, *, connected: bool = False) -> Fault:
-    """A network's error as a fault."""
+def _fault(error: OSError, endpoint: str, timeout: float, *, connected: bool = False) -> Fault:
+    """Convert a network error to a fault."""
     if isinstance(error, socket.gaierror):
-        return Fault("dns-unknown", f"{place}: {error.strerror}")
+        return Fault("dns-unknown", f"{endpoint}: {error.strerror}")
     if isinstance(error, ConnectionRefusedError):
-        return Fault("refused", f"{place} refused the connection")
+        return Fault("refused", f"{endpoint} refused the connection")
     if isinstance(error, TimeoutError):
         if connected:
-            return Fault("silent", f"{place} said nothing within {seconds:g} s")
-        return Fault("timeout", f"{place} did not answer within {seconds:g} s")
+            return Fault("silent", f"{endpoint} sent nothing within {timeout:g} s")
+        return Fault("timeout", f"{endpoint} did not answer within {timeout:g} s")
     if isinstance(error, ConnectionError):
-        return Fault("closed", f"{place} broke the connection")
-    return Fault("unreachable", f"{place}: {error.strerror or error}")
+        return Fault("closed", f"{endpoint} broke the connection")
+    return Fault("unreachable", f"{endpoint}: {error.strerror or error}")

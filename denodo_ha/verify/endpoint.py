@@ -1,53 +1,202 @@
-"""Where a service is asked, and as whom."""
+"""The endpoint of a service, with its TLS handshake and the judgement of its certificate.
 
+A refused certificate is still described: a second handshake trusts only that certificate and
+checks nothing else. The probe then continues without verifying certificates.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
 
-from denodo_ha.verify.connection import Wire, at, connect
-from denodo_ha.verify.step import Log
-from denodo_ha.verify.tls_probe import Trust
+from denodo_ha.verify.connection import Connection, connect, host_port
+from denodo_ha.verify.findings import Fault, Step, StepLog
+
+RENEWAL_DAYS: Final = 30
+"""Ours: days before its end from which a certificate is reported; renewal by hand takes weeks."""
+
+_NO_CHECK_TIME: Final = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""
+
+_FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        9: "certificate-early",
+        10: "certificate-expired",
+        18: "certificate-chain",
+        19: "certificate-chain",
+        20: "certificate-chain",
+        21: "certificate-chain",
+        62: "certificate-name",
+        64: "certificate-name",
+    }
+)
+"""Finding for a verification error (OpenSSL, x509_vfy.h, X509_V_ERR_*)."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """One port of one address.
+class Trust:
+    """The certificates that are accepted, and how they are judged.
 
     Attributes:
-        address: what is connected to.
-        port: its port.
-        name: the name that clients use, for certificates and HTTP.
-        seconds: how long a step may take.
-        trust: whose certificates are right.
-        tls: whether TLS is spoken from the first byte.
+        ca_bundle: a file of certificate authorities in PEM form; None for the system's.
+        alpn_protocols: protocols that the handshake offers.
+        now: returns the time at which a certificate is judged.
+    """
+
+    ca_bundle: str | None = None
+    alpn_protocols: tuple[str, ...] = ()
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def open_judged(self, step: Step, opener: Callable[[], Connection], name: str) -> Connection:
+        """Return a connection after its handshake, and judge the certificate.
+
+        Args:
+            step: marked as wrong if clients refuse the certificate.
+            opener: returns a connection on which TLS may begin.
+            name: the name that the certificate must have.
+
+        Raises:
+            Fault: The server does not speak TLS.
+        """
+        plain = opener()
+        try:
+            secure = self._start_tls(plain, self.context(), name)
+        except ssl.SSLCertVerificationError as error:
+            plain.socket.close()
+            seen = f"{error.verify_message}; {self._describe(opener, name)}"
+            step.fail(_FINDINGS.get(error.verify_code, "certificate-other"), seen)
+            return self.open_unjudged(opener, name)
+        tls_socket = secure.socket
+        assert isinstance(tls_socket, ssl.SSLSocket)
+        certificate = tls_socket.getpeercert() or {}
+        step.seen = f"{tls_socket.version()}; {_description(certificate)}"
+        remaining = _not_after(certificate) - self.now()
+        if remaining.days < RENEWAL_DAYS:
+            seen = f"{remaining.days} days are left; {_description(certificate)}"
+            step.note("certificate-soon", seen)
+        return secure
+
+    def open_unjudged(self, opener: Callable[[], Connection], name: str) -> Connection:
+        """Return a connection after its handshake, without verifying the certificate.
+
+        Raises:
+            Fault: The server does not speak TLS.
+        """
+        context = self._unverified_context()
+        context.verify_mode = ssl.CERT_NONE
+        return self._start_tls(opener(), context, name)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the settings of a client that verifies certificates.
+
+        Raises:
+            OSError: The bundle cannot be read.
+            ssl.SSLError: The bundle has no certificate.
+        """
+        context = ssl.create_default_context(cafile=self.ca_bundle)
+        if self.alpn_protocols:
+            context.set_alpn_protocols(list(self.alpn_protocols))
+        return context
+
+    def _unverified_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        if self.alpn_protocols:
+            context.set_alpn_protocols(list(self.alpn_protocols))
+        return context
+
+    def _start_tls(
+        self, connection: Connection, context: ssl.SSLContext, server_name: str
+    ) -> Connection:
+        try:
+            return connection.start_tls(context, server_name)
+        except ssl.SSLCertVerificationError:
+            raise
+        except (ssl.SSLError, ValueError) as error:
+            connection.socket.close()
+            raise Fault("not-tls", f"{connection.endpoint}: {error}") from None
+
+    def _describe(self, opener: Callable[[], Connection], name: str) -> str:
+        """Return names, issuer and end of a refused certificate, if they can be read."""
+        with suppress(Fault, ssl.SSLError, OSError, ValueError):
+            with self.open_unjudged(opener, name) as connection:
+                assert isinstance(connection.socket, ssl.SSLSocket)
+                der = connection.socket.getpeercert(binary_form=True) or b""
+            context = self._unverified_context()
+            context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(der))
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+            with opener().start_tls(context, name) as connection:
+                assert isinstance(connection.socket, ssl.SSLSocket)
+                return _description(connection.socket.getpeercert() or {})
+        return "the certificate could not be read"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One port of one address, and how clients open it.
+
+    Attributes:
+        address: name or address to connect to.
+        port: the port.
+        client_name: the name that clients use, for certificates and HTTP.
+        timeout: seconds that a step may take.
+        trust: the certificates that are accepted.
+        tls: whether TLS begins with the first byte.
     """
 
     address: str
     port: int
-    name: str
-    seconds: float
+    client_name: str
+    timeout: float
     trust: Trust
     tls: bool = False
 
-    def connected(self) -> Wire:
-        """A new connection.
+    def connect(self) -> Connection:
+        """Return a new connection without TLS.
 
         Raises:
-            Fault: nobody is there.
+            Fault: The connection failed.
         """
-        return connect(self.address, self.port, self.seconds)
+        return connect(self.address, self.port, self.timeout)
 
-    def opened(self, log: Log | None = None) -> Wire:
-        """A new connection, after TLS where that is spoken; with a log the certificate is judged.
+    def open(self, log: StepLog | None = None) -> Connection:
+        """Return a new connection, with TLS if the endpoint has it.
+
+        Args:
+            log: gets the judgement of the certificate; without it none is made.
 
         Raises:
-            Fault: nobody is there, or no TLS.
+            Fault: The connection or the TLS handshake failed.
         """
         if not self.tls:
-            return self.connected()
+            return self.connect()
         if log is None:
-            return self.trust.unjudged(self.connected, self.name)
+            return self.trust.open_unjudged(self.connect, self.client_name)
         with log.step("TLS") as step:
-            return self.trust.judged(step, self.connected, self.name)
+            return self.trust.open_judged(step, self.connect, self.client_name)
 
     def __str__(self) -> str:
-        """`address:port`."""
-        return at(self.address, self.port)
+        """Return `address:port`."""
+        return host_port(self.address, self.port)
+
+
+def _description(certificate: Mapping[str, Any]) -> str:
+    names = [value for _, value in certificate.get("subjectAltName", ())]
+    return (
+        f"for {', '.join(names) or _common_name(certificate, 'subject')}, "
+        f"from {_common_name(certificate, 'issuer')}, until {_not_after(certificate):%Y-%m-%d}"
+    )
+
+
+def _common_name(certificate: Mapping[str, Any], field: str) -> str:
+    """Return the common name of subject or issuer, or the last part of a name without one."""
+    parts = [part for group in certificate.get(field, ()) for part in group]
+    common_names = [value for key, value in parts if key == "commonName"]
+    return str((common_names or [value for _, value in parts] or ["no name"])[-1])
+
+
+def _not_after(certificate: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)

@@ -1,8 +1,203 @@
-"""What each finding means, and where to look: one table, by code. `docs/verify.md` says more."""
+"""Findings of a verification: timed steps, what a failed one means, and their report.
 
-from collections.abc import Mapping
+    with log.step("RMI handshake") as step:
+        ...
+        step.seen = "the server sees us as 10.0.9.4"
+
+A step that raises a `Fault` failed, and ends its probe; after `step.fail` and `step.note` the
+probe continues.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from rich.text import Text
+
+from denodo_ha.cli.output import print_json, print_line, print_table
+
+_LONGEST_TEXT: Final = 300
+"""Characters of a server's message that are shown."""
+
+
+class StepState(StrEnum):
+    """Result of a step."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+class Fault(Exception):  # noqa: N818 - the usual word for a failed connection
+    """A step failed.
+
+    Attributes:
+        finding: a key of `FINDINGS`.
+        seen: the observation.
+    """
+
+    def __init__(self, finding: str, seen: str) -> None:
+        super().__init__(f"{finding}: {seen}")
+        self.finding, self.seen = finding, seen
+
+
+@dataclass
+class Step:
+    """One action of a verification and its result.
+
+    Attributes:
+        name: the action.
+        state: the result.
+        seen: the observation.
+        finding: a key of `FINDINGS`; empty if the step is OK.
+        seconds: the duration.
+    """
+
+    name: str
+    state: StepState = StepState.OK
+    seen: str = ""
+    finding: str = ""
+    seconds: float = 0.0
+
+    @property
+    def meaning(self) -> str:
+        """Meaning of the finding, and what to look at."""
+        return FINDINGS[self.finding] if self.finding else ""
+
+    def fail(self, finding: str, seen: str) -> None:
+        """Mark the step as wrong; the probe continues."""
+        self.state, self.finding, self.seen = StepState.WRONG, finding, seen
+
+    def note(self, finding: str, seen: str) -> None:
+        """Mark the step as worth knowing, unless it is marked as wrong."""
+        if self.state is not StepState.WRONG:
+            self.state, self.finding, self.seen = StepState.NOTE, finding, seen
+
+
+@dataclass
+class StepLog:
+    """The steps of one verified port, or of the names, in their order."""
+
+    subject: str
+    steps: list[Step] = field(default_factory=list)
+    clock: Callable[[], float] = time.perf_counter
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Time a step and keep it, also if it fails.
+
+        Raises:
+            Fault: The step raised it.
+        """
+        step = Step(one_line(name))
+        self.steps.append(step)
+        start = self.clock()
+        try:
+            yield step
+        except Fault as fault:
+            step.fail(fault.finding, fault.seen)
+            raise
+        finally:
+            step.seconds = self.clock() - start
+            step.seen = one_line(step.seen)
+
+    @property
+    def state(self) -> StepState:
+        """The worst state of the steps."""
+        return _worst({step.state for step in self.steps})
+
+
+def worst_state(logs: Sequence[StepLog]) -> StepState:
+    """Return the worst state of all logs."""
+    return _worst({log.state for log in logs})
+
+
+def _worst(states: set[StepState]) -> StepState:
+    order = (StepState.WRONG, StepState.NOTE)
+    return next((state for state in order if state in states), StepState.OK)
+
+
+def one_line(text: str) -> str:
+    """Return a server's text on one line, without control characters and not too long."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())
+    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."
+
+
+_STYLES = {StepState.OK: "green", StepState.NOTE: "yellow", StepState.WRONG: "red"}
+_SUMMARIES = {
+    StepState.OK: "all right",
+    StepState.NOTE: "right, with notes",
+    StepState.WRONG: "wrong",
+}
+
+
+def print_report(target: str, logs: Sequence[StepLog]) -> None:
+    """Print every step, then the meaning of each finding."""
+    state = worst_state(logs)
+    print_line(Text.assemble(f"{target}: ", (_SUMMARIES[state], _STYLES[state])))
+    print_table(
+        ("Subject", "Step", "Result", "ms", "Seen"),
+        [
+            (
+                "" if index else log.subject,
+                step.name,
+                Text(step.state, style=_STYLES[step.state]),
+                f"{step.seconds * 1000:.0f}",
+                step.seen,
+            )
+            for log in logs
+            for index, step in enumerate(log.steps)
+        ],
+    )
+    for log, step in _findings(logs):
+        print_line("")
+        print_line(
+            Text.assemble((step.finding, _STYLES[step.state]), f" ({log.subject}, {step.name})")
+        )
+        print_line(f"  {step.seen}")
+        print_line(f"  {step.meaning}")
+
+
+def print_report_json(target: str, cluster: str, logs: Sequence[StepLog]) -> None:
+    """Print the report as JSON; times in seconds."""
+    print_json(
+        {
+            "target": target,
+            "cluster": cluster or None,
+            "state": worst_state(logs),
+            "subjects": [
+                {
+                    "name": log.subject,
+                    "state": log.state,
+                    "steps": [_step_data(step) for step in log.steps],
+                }
+                for log in logs
+            ],
+        }
+    )
+
+
+def _findings(logs: Sequence[StepLog]) -> list[tuple[StepLog, Step]]:
+    """Return the steps with a finding, the wrong ones first."""
+    found = [(log, step) for log in logs for step in log.steps if step.finding]
+    return sorted(found, key=lambda pair: pair[1].state is not StepState.WRONG)
+
+
+def _step_data(step: Step) -> dict[str, object]:
+    return {
+        "step": step.name,
+        "state": step.state,
+        "seconds": round(step.seconds, 4),
+        "seen": step.seen,
+        "finding": step.finding or None,
+        "meaning": step.meaning or None,
+    }
+
 
 FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -12,110 +207,117 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "zone answers only in the VPCs that it is associated with."
         ),
         "dns-secondary": (
-            "The site is on the secondary: the primary's health check fails, or an operator "
-            "moved it. Look at `denodo-ha status`."
+            "The secondary cluster serves: the primary's health check fails, or an operator "
+            "failed over. Run `denodo-ha status`."
         ),
         "dns-neither": (
-            "The name leads to neither balancer. A balancer was replaced and the failover stack "
-            "not deployed since, another record has the name, or a resolver keeps an old answer."
+            "The name resolves to neither load balancer. A load balancer was replaced and the "
+            "failover stack was not deployed afterwards, another record has the name, or a "
+            "resolver caches an old answer."
         ),
         "dns-unsure": (
-            "The balancers' names do not resolve here, so the side cannot be told from addresses."
+            "The names of the load balancers do not resolve on this machine, so their addresses "
+            "cannot tell which cluster answers."
         ),
         "balancers-unknown": (
-            "AWS did not say what the balancers are called, so the side cannot be told. Give "
-            "`--balancer CLUSTER=NAME` for each cluster, or mend the credentials."
+            "The names of the load balancers could not be read from AWS, so it is not known which "
+            "cluster answers. Give `--balancer CLUSTER=NAME` for each cluster, or fix the "
+            "credentials."
         ),
         # The network
         "refused": (
-            "Nothing listens there. At a balancer: no listener on this port, or no healthy node, "
-            "so that a node without a server refuses. At a node: the server is down, or on "
-            "another port."
+            "Nothing listens on this port. At a load balancer: it has no listener on the port, or "
+            "no healthy node, so that a node without a running server refuses. At a node: the "
+            "server is down, or uses another port."
         ),
         "timeout": (
             "Packets are dropped on the way. Look at the security group (are you in "
             "balancer.clients?), network ACLs and routes, and at the health of the targets."
         ),
-        "unreachable": "There is no way from this machine to there. Look at routes and VPN.",
+        "unreachable": "This machine has no route to the address. Look at routes and VPN.",
         "closed": (
-            "Something accepted and hung up. A balancer without a usable node does that, and a "
-            "server that is stopping or still starting."
+            "The connection was accepted and closed again. A load balancer without a usable node "
+            "does that, and so does a server that is stopping or still starting."
         ),
         "silent": (
-            "Something accepted and says nothing: a server that hangs or still starts, or one of "
-            "another protocol that waits for its client to speak. Look at the node's log."
+            "The connection was accepted and nothing was sent: the server hangs or is still "
+            "starting, or its protocol is another one in which the client speaks first. Look at "
+            "the node's log."
         ),
         "malformed": (
-            "The answer begins right and goes on wrong. Something between here and the server "
-            "changes it, or another program has the port."
+            "The answer begins correctly and then breaks the protocol. Something between this "
+            "machine and the server changes it, or another program has the port."
         ),
         # RMI
         "not-rmi": (
             "Another protocol answers. Compare the service's ports with those of the nodes."
         ),
-        "speaks-tls": (
-            "The server wants TLS on this port and Java RMI within: give `--tls SERVICE`."
-        ),
+        "speaks-tls": ("The server expects TLS on this port: give `--tls SERVICE`."),
         "not-registry": (
-            "A Java server, but no registry: the port is perhaps a node's auxiliary port."
+            "A Java server answers, but not an RMI registry. The port may be a node's auxiliary "
+            "port."
         ),
         "registry-refuses": "The registry answers with an error. Look at the server's log.",
         "registry-empty": (
-            "The registry is open and no server is in it: Virtual DataPort is still starting, "
-            "or failed to. Look at vdp.log of the node."
+            "The registry runs, but no server is registered: Virtual DataPort is still starting, "
+            "or failed to start. Look at vdp.log on the node."
         ),
         "rmi-host": (
-            "Clients go on to this host, past the cluster's balancer. On the node, "
-            "VDBManagerImpl.registryURL must be the balancer's name; then regenerateFiles.sh "
-            "and a restart."
+            "Clients open their second connection to this host, which bypasses the cluster's load "
+            "balancer. On the node, set VDBManagerImpl.registryURL to the load balancer's name, "
+            "run regenerateFiles.sh and restart the server."
         ),
         "rmi-host-failover": (
-            "Clients go on to the failover name, which after a failover means the other cluster, "
-            "where the node of this port is another one. The RMI host must be the name of the "
-            "cluster's own balancer."
+            "Clients open their second connection to the failover name. After a failover that name "
+            "belongs to the other cluster, where the port belongs to another node. The RMI host "
+            "must be the name of the cluster's own load balancer."
         ),
         "rmi-host-unsure": (
-            "Give `--balancer CLUSTER=NAME` to have the RMI host compared with the balancer's name."
+            "Give `--balancer CLUSTER=NAME` to compare the RMI host with the load balancer's name."
         ),
         "auxiliary-unknown": (
-            "The node names a second port that is no node's auxiliary_port in the configuration, "
-            "so the balancer has no listener for it. Compare VDBManagerImpl.factoryPort of the "
-            "nodes with the configuration."
+            "The server names a second port that is not the auxiliary_port of any node in the "
+            "configuration, so the load balancer has no listener for it. Compare "
+            "VDBManagerImpl.factoryPort of the nodes with the configuration."
         ),
         "auxiliary-unreachable": (
-            "Clients cannot go on: the first connection works and the second does not. Look at "
-            "the listener and the group of this port, at the security group, and whether the "
-            "node listens there."
+            "The first connection of a client works and the second does not. Look at the listener "
+            "and the target group of this port, at the security group, and whether the node "
+            "listens on it."
         ),
         "auxiliary-other-node": (
             "The second connection reached another node than the first, where the client's "
-            "object is unknown. The group of this auxiliary port holds the wrong node, or two "
-            "nodes have the port."
+            "object is unknown. The target group of this auxiliary port contains the wrong node, "
+            "or two nodes have the port."
         ),
         "auxiliary-shared": (
             "Two nodes name the same second port, so one of them loses its clients to the other. "
-            "Every node needs a factoryPort of its own, the auxiliary_port of the configuration."
+            "Every node needs its own factoryPort: its auxiliary_port in the configuration."
         ),
         "auxiliary-unseen": (
-            "No server names a second port, so nothing could be opened there. Is this a "
+            "No server names a second port, so no second connection could be tried. Is this "
             "Virtual DataPort 7.0?"
         ),
         "names-other-port": (
-            "The server names a second port for clients, and this balancer has no listener for "
+            "The server names a second port for clients, and the load balancer has no listener for "
             "it. Clients of this service must reach the node directly."
         ),
         # PostgreSQL
         "not-postgresql": (
             "Another protocol answers. Compare the service's ports with those of the nodes."
         ),
-        "odbc-starting": "The server is up and not ready: it starts, stops or recovers.",
-        "odbc-full": "The server has no connection left: raise its limit, or find who holds them.",
+        "odbc-starting": "The server is not ready: it is starting, stopping or recovering.",
+        "odbc-full": (
+            "The server has no free connection. Raise its limit, or find the clients that hold "
+            "the connections."
+        ),
         "odbc-no-tls": (
             "The server offers no TLS: passwords and data cross the network in clear. "
             "denodo_tls_configurator.sh turns it on (8.0 on)."
         ),
         "odbc-open": (
-            "A session begins without a password. Denodo never does that: is this a Denodo server?"
+            "A session begins without a password. Denodo never allows that: is this a Denodo "
+            "server?"
         ),
         "odbc-certificate": (
             "Clients with sslmode=verify-full refuse this certificate; those with require or "
@@ -123,53 +325,57 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         # TLS
         "not-tls": "The port does not speak TLS. Is it the plain port, or is TLS off on the nodes?",
-        "certificate-expired": "Clients refuse it from that day on. Renew it.",
-        "certificate-early": "It is not valid yet: wrong clock here, or a certificate for later.",
-        "certificate-soon": "Renew it before clients refuse it.",
+        "certificate-expired": "Clients refuse the certificate from that day on. Renew it.",
+        "certificate-early": "The certificate is not valid yet, or this machine's clock is wrong.",
+        "certificate-soon": "Renew the certificate before clients refuse it.",
         "certificate-name": (
-            "Clients refuse it, as it is for other names than the one they connect to. Issue one "
-            "with the failover name and the balancers' names as subject alternative names."
+            "Clients refuse the certificate, since it does not have the name that they connect to. "
+            "Issue one with the failover name and the names of the load balancers as subject "
+            "alternative names."
         ),
         "certificate-chain": (
-            "This machine does not trust who issued it. If it is your own authority, give "
-            "`--ca-bundle FILE`; if not, the server does not send its intermediate certificates."
+            "This machine does not trust the issuer of the certificate. For your own certificate "
+            "authority, give `--ca-bundle FILE`; otherwise the server does not send its "
+            "intermediate certificates."
         ),
-        "certificate-other": "Clients refuse it for that reason.",
+        "certificate-other": "Clients refuse the certificate for that reason.",
         # Web
-        "not-http": "Another protocol answers, or TLS is spoken there. Compare the ports.",
+        "not-http": "Another protocol answers, or the port expects TLS. Compare the ports.",
         "http-status": "The server answers with an error of its own. Look at Tomcat's logs.",
         "redirect-elsewhere": (
-            "Browsers are led past the name that clients use. The server does not know the name "
-            "or the scheme that stands before it: set them in its redirect or proxy settings."
+            "The server redirects browsers to another name or scheme than clients use. Set the "
+            "public name and scheme in the server's redirect or proxy settings."
         ),
         "cookie-missing": (
-            "The configuration wants clients kept by cookie, and no cookie was set: the answer "
-            "does not come through the balancer that sets it."
+            "The configuration keeps clients on a node by a cookie, and the answer sets none: it "
+            "did not come through the load balancer that sets the cookie."
         ),
         "session-lost": (
             "A second node answered, which did not know the session: users are logged out at "
-            "random. Look at stickiness of the service's group or backend."
+            "random. Look at the stickiness of the service's target group or backend."
         ),
         "session-unseen": (
-            "The answers carry nothing that tells nodes apart, so stickiness was not seen. Give "
-            "`--web-path` of an application that opens a session, or `--node-mark`."
+            "The answers do not tell nodes apart, so stickiness could not be verified. Give "
+            "`--web-path` with the path of an application that opens a session, or "
+            "`--node-mark`."
         ),
         # Flight
-        "not-flight": "The port is not gRPC's: no HTTP/2 answers.",
-        # How connections spread
+        "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
+        # Distribution of connections
         "spread-missing": (
-            "A node gets no connections. Is it drained, unhealthy, or not registered? Look at "
+            "A node gets no connections. It may be drained, unhealthy or not registered: run "
             "`denodo-ha status`."
         ),
         "spread-uneven": (
-            "Connections do not spread as the balancer promises. Look at the health of the "
-            "targets, and at cross-zone balancing."
+            "Connections are not distributed evenly over the nodes. Look at the target health and "
+            "at cross-zone load balancing."
         ),
-        "spread-few": "Too few connections to tell chance from a fault: raise `--connections`.",
-        "spread-unseen": "The answers do not tell nodes apart: connections were counted only.",
-        "spread-sticky": (
-            "The service is sticky, and one client reached several nodes: it is not kept on one."
+        "spread-few": (
+            "There were too few connections to tell chance from a fault: raise `--connections`."
         ),
-        "spread-failed": "Some connections failed: look for a node that is half down.",
+        "spread-unseen": "The answers do not tell nodes apart, so connections were only counted.",
+        "spread-sticky": ("The service is sticky, but one client reached several nodes."),
+        "spread-failed": "Some connections failed. Look for a node that is partly down.",
     }
 )
+"""Meaning of each finding and what to look at, by code; `docs/verify.md` has more."""

@@ -1,7 +1,7 @@
-"""Reads serialised Java objects, as far as RMI registries send them.
+"""Reader of serialised Java objects, as far as RMI registries send them.
 
 Oracle, "Java Object Serialization Specification", chapter 6, grammar for the stream format.
-Nothing is made of what is read: no class is known, objects stay maps of their fields.
+No class is loaded or created: an object is read as a map of its fields.
 """
 
 import struct
@@ -11,23 +11,23 @@ from typing import Any
 
 MAGIC = bytes.fromhex("aced0005")
 _FIRST_HANDLE = 0x7E0000
-_DEEPEST = 64
-"""Answers of a registry nest five deep; what nests deeper is none."""
+_MAX_DEPTH = 64
+"""Ours: answers of a registry nest five levels deep."""
 _PRIMITIVES = {"B": "b", "C": "H", "D": "d", "F": "f", "I": "i", "J": "q", "S": "h", "Z": "?"}
 _PROXY, _WRITES, _SERIALISABLE, _EXTERNALISABLE, _BLOCKS = 0x100, 1, 2, 4, 8
 
 
 class MalformedError(ValueError):
-    """No serialised Java object."""
+    """The data is not a serialised Java object."""
 
 
 class IncompleteError(Exception):
-    """The object goes on after what is there."""
+    """The data ends before the object does."""
 
 
 @dataclass
 class JavaClass:
-    """A class's description; fields are `(type, name)`."""
+    """The description of a class; fields are `(type, name)`."""
 
     name: str
     flags: int
@@ -35,32 +35,32 @@ class JavaClass:
     parent: "JavaClass | None" = None
 
     def lineage(self) -> list["JavaClass"]:
-        """The class and its ancestors, the eldest first.
+        """Return the class and its ancestors, the topmost first.
 
         Raises:
-            MalformedError: a class that is its own ancestor.
+            MalformedError: A class is its own ancestor.
         """
-        found: list[JavaClass] = []
-        one: JavaClass | None = self
-        while one is not None:
-            if len(found) > _DEEPEST:
+        classes: list[JavaClass] = []
+        ancestor: JavaClass | None = self
+        while ancestor is not None:
+            if len(classes) > _MAX_DEPTH:
                 raise MalformedError("too many ancestors")
-            found.insert(0, one)
-            one = one.parent
-        return found
+            classes.insert(0, ancestor)
+            ancestor = ancestor.parent
+        return classes
 
 
 @dataclass
 class JavaObject:
-    """An object; `written` is what its classes wrote themselves, bytes and objects in turn."""
+    """An object; `annotations` are the bytes and objects that its classes wrote themselves."""
 
     kind: JavaClass
     fields: dict[str, Any] = field(default_factory=dict)
-    written: list[Any] = field(default_factory=list)
+    annotations: list[Any] = field(default_factory=list)
 
     @property
     def name(self) -> str:
-        """Its class's name."""
+        """The name of its class."""
         return self.kind.name
 
 
@@ -73,22 +73,22 @@ class JavaArray:
 
 
 class _End:
-    """The end of what a class wrote."""
+    """The end of the annotations of a class."""
 
 
 _END = _End()
 
 
 class Reader:
-    """Reads from the beginning of a stream, without the magic.
+    """A reader of a stream, without its magic number.
 
     Attributes:
-        place: how many bytes were read.
+        position: the number of bytes that were read.
     """
 
-    def __init__(self, data: bytes, place: int = 0) -> None:
-        self._data, self.place = data, place
-        self._known: list[Any] = []
+    def __init__(self, data: bytes, position: int = 0) -> None:
+        self._data, self.position = data, position
+        self._handles: list[Any] = []
         self._depth = 0
         self._readers: dict[int, Callable[[], Any]] = {
             0x70: lambda: None,
@@ -107,69 +107,69 @@ class Reader:
         }
 
     def content(self) -> Any:
-        """The next string, object, array, class, or block of bytes.
+        """Read the next string, object, array, class, or block of bytes.
 
         Raises:
-            MalformedError: it is nothing of the kind.
-            IncompleteError: it goes on.
+            MalformedError: The data has another form.
+            IncompleteError: The data ends too early.
         """
-        found = self._content()
-        if found is _END:
+        value = self._content()
+        if value is _END:
             raise MalformedError("an end without a beginning")
-        return found
+        return value
 
     def _content(self) -> Any:
         code = self._number(">B")
         read = self._readers.get(code)
         if read is None:
             raise MalformedError("unknown code")
-        if self._depth >= _DEEPEST:
+        if self._depth >= _MAX_DEPTH:
             raise MalformedError("nests too deep")
         self._depth += 1
-        found = read()
+        value = read()
         self._depth -= 1
-        return found
+        return value
 
     def _bytes(self, count: int) -> bytes:
-        end = self.place + count
+        end = self.position + count
         if end > len(self._data):
             raise IncompleteError
-        found = self._data[self.place : end]
-        self.place = end
-        return found
+        data = self._data[self.position : end]
+        self.position = end
+        return data
 
     def _number(self, form: str) -> int:
-        found: int
-        (found,) = struct.unpack(form, self._bytes(struct.calcsize(form)))
-        return found
+        number: int
+        (number,) = struct.unpack(form, self._bytes(struct.calcsize(form)))
+        return number
 
     def _text(self, length: str) -> str:
         return self._bytes(self._number(length)).decode("utf-8", "replace")
 
-    def _remember(self, one: Any) -> Any:
-        self._known.append(one)
-        return one
+    def _remember(self, value: Any) -> Any:
+        self._handles.append(value)
+        return value
 
     def _reference(self) -> Any:
-        place = self._number(">I") - _FIRST_HANDLE
-        if not 0 <= place < len(self._known):
+        index = self._number(">I") - _FIRST_HANDLE
+        if not 0 <= index < len(self._handles):
             raise MalformedError("a reference to nothing")
-        return self._known[place]
+        return self._handles[index]
 
-    def _described(self) -> JavaClass:
-        found = self._content()
-        if not isinstance(found, JavaClass):
-            raise MalformedError("no class where one must be")
-        return found
+    def _class_description(self) -> JavaClass:
+        description = self._content()
+        if not isinstance(description, JavaClass):
+            raise MalformedError("a class is missing")
+        return description
 
     def _class(self) -> JavaClass:
         name = self._text(">H")
         self._bytes(8)
-        found: JavaClass = self._remember(JavaClass(name, 0))
-        found.flags = self._number(">B")
-        found.fields = tuple(self._fields(self._number(">H")))
-        self._annotated(found)
-        return found
+        java_class: JavaClass = self._remember(JavaClass(name, 0))
+        java_class.flags = self._number(">B")
+        java_class.fields = tuple(self._fields(self._number(">H")))
+        self._read_parent(java_class)
+        return java_class
 
     def _fields(self, count: int) -> Iterator[tuple[str, str]]:
         for _ in range(count):
@@ -182,61 +182,61 @@ class Reader:
             yield kind, name
 
     def _proxy_class(self) -> JavaClass:
-        found: JavaClass = self._remember(JavaClass("", _PROXY | _SERIALISABLE))
+        java_class: JavaClass = self._remember(JavaClass("", _PROXY | _SERIALISABLE))
         names = [self._text(">H") for _ in range(self._number(">I"))]
-        found.name = ", ".join(names)
-        self._annotated(found)
-        return found
+        java_class.name = ", ".join(names)
+        self._read_parent(java_class)
+        return java_class
 
-    def _annotated(self, found: JavaClass) -> None:
-        for _ in self._written():
+    def _read_parent(self, java_class: JavaClass) -> None:
+        for _ in self._annotations():
             pass
         parent = self._content()
         if parent is not None and not isinstance(parent, JavaClass):
-            raise MalformedError("a parent that is no class")
-        found.parent = parent
+            raise MalformedError("the parent is not a class")
+        java_class.parent = parent
 
-    def _written(self) -> Iterator[Any]:
-        while (one := self._content()) is not _END:
-            yield one
+    def _annotations(self) -> Iterator[Any]:
+        while (value := self._content()) is not _END:
+            yield value
 
     def _object(self) -> JavaObject:
-        found: JavaObject = self._remember(JavaObject(self._described()))
-        for kind in found.kind.lineage():
+        java_object: JavaObject = self._remember(JavaObject(self._class_description()))
+        for kind in java_object.kind.lineage():
             if kind.flags & _SERIALISABLE:
                 for form, name in kind.fields:
-                    found.fields[name] = self._value(form)
+                    java_object.fields[name] = self._value(form)
                 if kind.flags & _WRITES:
-                    found.written += self._written()
+                    java_object.annotations += self._annotations()
             elif kind.flags & _EXTERNALISABLE:
                 if not kind.flags & _BLOCKS:
                     raise MalformedError("an old form that only its class can read")
-                found.written += self._written()
-        return found
+                java_object.annotations += self._annotations()
+        return java_object
 
     def _value(self, form: str) -> Any:
         if form in _PRIMITIVES:
             return self._number(f">{_PRIMITIVES[form]}")
-        found = self._content()
-        if found is _END:
+        value = self._content()
+        if value is _END:
             raise MalformedError("an end where a value must be")
-        return found
+        return value
 
     def _array(self) -> JavaArray:
-        found: JavaArray = self._remember(JavaArray(self._described()))
-        form = found.kind.name[1:2]
+        array: JavaArray = self._remember(JavaArray(self._class_description()))
+        form = array.kind.name[1:2]
         if form not in _PRIMITIVES and form not in ("[", "L"):
             raise MalformedError("an array of nothing")
         for _ in range(self._number(">I")):
-            found.items.append(self._value(form))
-        return found
+            array.items.append(self._value(form))
+        return array
 
     def _class_object(self) -> JavaClass:
-        found = self._described()
-        self._remember(found)
-        return found
+        description = self._class_description()
+        self._remember(description)
+        return description
 
     def _enum(self) -> JavaObject:
-        found: JavaObject = self._remember(JavaObject(self._described()))
-        found.fields["name"] = self._content()
-        return found
+        constant: JavaObject = self._remember(JavaObject(self._class_description()))
+        constant.fields["name"] = self._content()
+        return constant

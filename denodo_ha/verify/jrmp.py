@@ -1,4 +1,4 @@
-"""Speaks RMI's own protocol as a client does: greets, asks a registry, and reads its stubs.
+"""RMI's connection protocol (JRMP) as a client: handshake, calls to a registry, and its stubs.
 
 Oracle, "Java Remote Method Invocation Specification", chapter 10, RMI transport protocol; the
 registry's numbers are those of `sun.rmi.registry.RegistryImpl_Stub`, fixed since JDK 1.1.
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.verify.connection import Wire
+from denodo_ha.verify.connection import Connection
+from denodo_ha.verify.findings import Fault, one_line
 from denodo_ha.verify.java_stream import (
     MAGIC,
     IncompleteError,
@@ -18,9 +19,8 @@ from denodo_ha.verify.java_stream import (
     MalformedError,
     Reader,
 )
-from denodo_ha.verify.step import Fault, shown
 
-HELLO = bytes.fromhex("4a524d4900024b")
+HANDSHAKE = bytes.fromhex("4a524d4900024b")
 """`JRMI`, version 2, stream protocol."""
 _ACK, _NOT_SUPPORTED = 0x4E, 0x4F
 _CALL, _RETURN, _PING_ACK, _DGC_ACK = 0x50, 0x51, 0x53, 0x54
@@ -31,23 +31,23 @@ _REGISTRY_HASH = 4905912898345647071
 _LIST, _LOOKUP = 1, 2
 _NO_OPERATION = -1
 _NO_METHOD = 0
-"""No method of a remote object hashes to it, as far as anybody knows: nothing is called."""
+"""No method of a remote object is known to have this hash, so no method is called."""
 
-_US = b"denodo-ha"
-_MOST_NAMES = 1000
-_LONGEST = 1000
-_MOST_OBJECTS = 50
+_CLIENT_HOST = b"denodo-ha"
+_MAX_NAMES = 1000
+_MAX_NAME_LENGTH = 1000
+_MAX_OBJECTS = 50
 _TLS_ALERT = 0x15
 
 
 @dataclass(frozen=True)
 class Stub:
-    """Where a client goes on for an object.
+    """The remote reference of an object, which a client connects to.
 
     Attributes:
-        host: what the server calls itself.
+        host: the server's own name for itself.
         port: its port; Denodo's auxiliary port.
-        object_id: which object it is, there.
+        object_id: the id of the object on the server.
         factory: the class that makes the client's sockets; empty for plain ones.
     """
 
@@ -58,13 +58,13 @@ class Stub:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a call gave.
+class CallResult:
+    """The result of a call.
 
     Attributes:
-        process: a number that every Java process draws at its start and puts into every answer,
-            so that two answers tell whether one process gave them (`java.rmi.server.UID`).
-        value: the object; the exception of a failed call.
+        process: a random number of the Java process, which is in each of its answers: two answers
+            with the same number come from the same process (`java.rmi.server.UID`).
+        value: the returned object, or the exception of a failed call.
         failed: whether the call failed.
     """
 
@@ -74,67 +74,70 @@ class Answer:
 
     @property
     def exception(self) -> str:
-        """The class of the exception."""
+        """The class name of the exception; empty if the call did not fail."""
         return self.value.name if self.failed and isinstance(self.value, JavaObject) else ""
 
     def __str__(self) -> str:
-        """`class: message` of an exception."""
+        """Return `class: message` of an exception."""
         message = self.value.fields.get("detailMessage") if self.exception else None
-        return shown(f"{self.exception}: {message}" if message else self.exception or "an answer")
+        return one_line(
+            f"{self.exception}: {message}" if message else self.exception or "an answer"
+        )
 
 
-def greet(wire: Wire) -> str:
-    """Begin the protocol; gives the address by which the server sees us.
+def handshake(connection: Connection) -> str:
+    """Begin the protocol, and return the client's address as the server sees it.
 
     Raises:
-        Fault: it is no RMI.
+        Fault: The server does not speak RMI.
     """
-    wire.send(HELLO)
-    seen = wire.read(lambda data: _acknowledged(data, wire.place))
-    wire.send(struct.pack(">H", len(_US)) + _US + struct.pack(">i", 0))
+    connection.send(HANDSHAKE)
+    seen = connection.read(lambda data: _parse_acknowledgement(data, connection.endpoint))
+    connection.send(struct.pack(">H", len(_CLIENT_HOST)) + _CLIENT_HOST + struct.pack(">i", 0))
     return seen
 
 
-def names(wire: Wire) -> tuple[int, list[str]]:
-    """The process of a registry, and the names that it knows.
+def list_names(connection: Connection) -> tuple[int, list[str]]:
+    """Return the process of a registry, and the names that are bound in it.
 
     Raises:
-        Fault: the answer is none, or the registry refuses.
+        Fault: The server is not a registry, or the call failed.
     """
-    answer = _asked(wire, _LIST, b"")
-    if not isinstance(answer.value, JavaArray):
-        raise Fault("not-registry", f"{wire.place} does not list names")
-    found = [one for one in answer.value.items if isinstance(one, str) and len(one) <= _LONGEST]
-    return answer.process, found[:_MOST_NAMES]
+    result = _call_registry(connection, _LIST, b"")
+    if not isinstance(result.value, JavaArray):
+        raise Fault("not-registry", f"{connection.endpoint} does not list names")
+    names = [name for name in result.value.items if isinstance(name, str)]
+    short = [name for name in names if len(name) <= _MAX_NAME_LENGTH]
+    return result.process, short[:_MAX_NAMES]
 
 
-def lookup(wire: Wire, name: str) -> Stub | None:
-    """Where a client goes on for a name; None where the name is no remote object.
+def lookup(connection: Connection, name: str) -> Stub | None:
+    """Return the remote reference that is bound to a name; None if it is not a remote object.
 
     Raises:
-        Fault: the answer is none, or the registry refuses.
+        Fault: The server is not a registry, or the call failed.
     """
     text = name.encode()
-    answer = _asked(wire, _LOOKUP, b"\x74" + struct.pack(">H", len(text)) + text)
-    return next(_stubs(answer.value, set()), None)
+    result = _call_registry(connection, _LOOKUP, b"\x74" + struct.pack(">H", len(text)) + text)
+    return next(_stubs(result.value, set()), None)
 
 
-def touch(wire: Wire, object_id: bytes) -> Answer:
-    """Ask an object for a method that it does not have: it answers that, and does nothing.
+def call_unknown_method(connection: Connection, object_id: bytes) -> CallResult:
+    """Call a method that an object does not have: the answer is an error, and nothing is done.
 
     Raises:
-        Fault: the answer is none.
+        Fault: The server does not answer in RMI.
     """
-    return _call(wire, object_id, _NO_OPERATION, _NO_METHOD, b"")
+    return _call(connection, object_id, _NO_OPERATION, _NO_METHOD, b"")
 
 
-def _acknowledged(data: bytes, place: str) -> tuple[str, int] | None:
+def _parse_acknowledgement(data: bytes, endpoint: str) -> tuple[str, int] | None:
     if data[0] == _NOT_SUPPORTED:
-        raise Fault("not-rmi", f"{place} speaks RMI but not its stream protocol")
+        raise Fault("not-rmi", f"{endpoint} speaks RMI but not its stream protocol")
     if data[0] == _TLS_ALERT:
-        raise Fault("speaks-tls", f"{place} answers with a TLS alert")
+        raise Fault("speaks-tls", f"{endpoint} answers with a TLS alert")
     if data[0] != _ACK:
-        raise Fault("not-rmi", f"{place} answers {data[:40]!r}")
+        raise Fault("not-rmi", f"{endpoint} answers {data[:40]!r}")
     if len(data) < 3:
         return None
     (length,) = struct.unpack(">H", data[1:3])
@@ -142,86 +145,90 @@ def _acknowledged(data: bytes, place: str) -> tuple[str, int] | None:
     return (data[3 : 3 + length].decode("utf-8", "replace"), end) if len(data) >= end else None
 
 
-def _asked(wire: Wire, operation: int, arguments: bytes) -> Answer:
-    answer = _call(wire, _REGISTRY, operation, _REGISTRY_HASH, arguments)
-    if answer.exception == "java.rmi.NoSuchObjectException":
-        raise Fault("not-registry", f"{wire.place} is RMI, and no registry: {answer}")
-    if answer.failed:
-        raise Fault("registry-refuses", f"{wire.place}: {answer}")
-    return answer
+def _call_registry(connection: Connection, operation: int, arguments: bytes) -> CallResult:
+    result = _call(connection, _REGISTRY, operation, _REGISTRY_HASH, arguments)
+    if result.exception == "java.rmi.NoSuchObjectException":
+        seen = f"{connection.endpoint} speaks RMI and is not a registry: {result}"
+        raise Fault("not-registry", seen)
+    if result.failed:
+        raise Fault("registry-refuses", f"{connection.endpoint}: {result}")
+    return result
 
 
-def _call(wire: Wire, object_id: bytes, operation: int, method: int, arguments: bytes) -> Answer:
+def _call(
+    connection: Connection, object_id: bytes, operation: int, method: int, arguments: bytes
+) -> CallResult:
     head = object_id + struct.pack(">iq", operation, method)
-    wire.send(bytes([_CALL]) + MAGIC + bytes([0x77, len(head)]) + head + arguments)
-    answer, acknowledgement = wire.read(lambda data: _returned(data, wire.place))
-    # The server keeps what it returned until the client has said that it is there.
-    wire.send(bytes([_DGC_ACK]) + acknowledgement)
-    return answer
+    connection.send(bytes([_CALL]) + MAGIC + bytes([0x77, len(head)]) + head + arguments)
+    result, acknowledgement = connection.read(lambda data: _parse_return(data, connection.endpoint))
+    # The server keeps the returned object until the client has acknowledged it.
+    connection.send(bytes([_DGC_ACK]) + acknowledgement)
+    return result
 
 
-def _returned(data: bytes, place: str) -> tuple[tuple[Answer, bytes], int] | None:
+def _parse_return(data: bytes, endpoint: str) -> tuple[tuple[CallResult, bytes], int] | None:
     begin = len(data) - len(data.lstrip(bytes([_PING_ACK])))
     if begin == len(data):
         return None
     if data[begin] != _RETURN:
-        raise Fault("malformed", f"{place} answers a call with {data[:40]!r}")
+        raise Fault("malformed", f"{endpoint} answers a call with {data[:40]!r}")
     start = begin + 1 + len(MAGIC)
     if len(data) < start:
         return None
     if data[begin + 1 : start] != MAGIC:
-        raise Fault("malformed", f"{place} answers a call with {data[:40]!r}")
+        raise Fault("malformed", f"{endpoint} answers a call with {data[:40]!r}")
     try:
-        return _read(Reader(data, start), place)
+        return _read_result(Reader(data, start), endpoint)
     except IncompleteError:
         return None
-    except MalformedError as wrong:
-        raise Fault("malformed", f"{place} answers a call with no Java object: {wrong}") from None
+    except MalformedError as error:
+        seen = f"{endpoint} answers a call with no Java object: {error}"
+        raise Fault("malformed", seen) from None
 
 
-def _read(reader: Reader, place: str) -> tuple[tuple[Answer, bytes], int]:
+def _read_result(reader: Reader, endpoint: str) -> tuple[tuple[CallResult, bytes], int]:
     head = reader.content()
     if not isinstance(head, bytes) or len(head) != 15 or head[0] not in (_NORMAL, _EXCEPTIONAL):
-        raise Fault("malformed", f"{place} answers a call with {head!r}")
+        raise Fault("malformed", f"{endpoint} answers a call with {head!r}")
     (process,) = struct.unpack(">i", head[1:5])
-    answer = Answer(process, reader.content(), failed=head[0] == _EXCEPTIONAL)
-    return (answer, head[1:]), reader.place
+    result = CallResult(process, reader.content(), failed=head[0] == _EXCEPTIONAL)
+    return (result, head[1:]), reader.position
 
 
 def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
-    """The references in an object: its own, or that of the handler behind a proxy."""
-    if not isinstance(value, JavaObject) or id(value) in seen or len(seen) > _MOST_OBJECTS:
+    """Yield the remote references in an object: its own, or that of the handler of a proxy."""
+    if not isinstance(value, JavaObject) or id(value) in seen or len(seen) > _MAX_OBJECTS:
         return
     seen.add(id(value))
     if any(kind.name == "java.rmi.server.RemoteObject" for kind in value.kind.lineage()):
-        found = _reference(value.written)
-        if found is not None:
-            yield found
-    for one in value.fields.values():
-        yield from _stubs(one, seen)
+        stub = _parse_stub(value.annotations)
+        if stub is not None:
+            yield stub
+    for field in value.fields.values():
+        yield from _stubs(field, seen)
 
 
-def _reference(written: list[Any]) -> Stub | None:
-    """What a remote object wrote: the kind of reference, then host, port and object."""
-    data = b"".join(one for one in written if isinstance(one, bytes))
-    factory = next((one.name for one in written if isinstance(one, JavaObject)), "")
+def _parse_stub(annotations: list[Any]) -> Stub | None:
+    """Parse the annotations of a remote object: kind of reference, host, port and object id."""
+    data = b"".join(value for value in annotations if isinstance(value, bytes))
+    factory = next((value.name for value in annotations if isinstance(value, JavaObject)), "")
     try:
-        kind, place = _text(data, 0)
+        kind, position = _text(data, 0)
         if kind == "UnicastRef2":
-            place += 1
+            position += 1
         elif kind != "UnicastRef":
             return None
-        host, place = _text(data, place)
-        (port,) = struct.unpack_from(">i", data, place)
+        host, position = _text(data, position)
+        (port,) = struct.unpack_from(">i", data, position)
     except struct.error:
         return None
-    object_id = data[place + 4 : place + 26]
+    object_id = data[position + 4 : position + 26]
     if len(object_id) != 22 or not 0 < port < 65536:
         return None
     return Stub(host, port, object_id, factory)
 
 
-def _text(data: bytes, place: int) -> tuple[str, int]:
-    (length,) = struct.unpack_from(">H", data, place)
-    begin, end = place + 2, place + 2 + length
+def _text(data: bytes, position: int) -> tuple[str, int]:
+    (length,) = struct.unpack_from(">H", data, position)
+    begin, end = position + 2, position + 2 + length
     return data[begin:end].decode("utf-8", "replace"), end

@@ -1,4 +1,4 @@
-"""Speaks PostgreSQL as far as a client without a password gets: TLS, start-up, the demand for one.
+"""Probe of ODBC ports: the PostgreSQL protocol up to the request for a password.
 
 PostgreSQL documentation, "Frontend/Backend Protocol", message formats.
 """
@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Final
 
-from denodo_ha.verify.connection import MOST_BYTES, Wire
-from denodo_ha.verify.endpoint import Place
-from denodo_ha.verify.step import Fault, Log, State, Step
+from denodo_ha.verify.connection import MAX_ANSWER_BYTES, Connection
+from denodo_ha.verify.endpoint import Endpoint
+from denodo_ha.verify.findings import Fault, Step, StepLog, StepState
 
 SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
 _PROTOCOL_3: Final = 196608
@@ -22,7 +22,7 @@ _PARAMETERS: Final = {
     "application_name": "denodo-ha verify",
 }
 
-_ASKS: Final[Mapping[int, str]] = MappingProxyType(
+_AUTHENTICATION: Final[Mapping[int, str]] = MappingProxyType(
     {
         0: "lets us in without a password",
         2: "asks for Kerberos",
@@ -33,105 +33,108 @@ _ASKS: Final[Mapping[int, str]] = MappingProxyType(
         10: "asks for SASL",
     }
 )
-_PASSED_OVER: Final = (b"v", b"N")
-"""NegotiateProtocolVersion and NoticeResponse may come before the answer."""
-_MOST_PASSED_OVER: Final = 10
+_SKIPPED: Final = (b"v", b"N")
+"""NegotiateProtocolVersion and NoticeResponse may precede the answer."""
+_MAX_SKIPPED: Final = 10
 
 
-def probe(log: Log, place: Place) -> None:
-    """Ask for TLS, begin a session, and end it where a password is wanted.
+def probe_odbc(log: StepLog, endpoint: Endpoint) -> None:
+    """Ask for TLS, begin a session, and end it when the server asks for a password.
 
     Raises:
-        Fault: a step failed.
+        Fault: A step failed.
     """
-    if place.tls:
-        # The balancer ends TLS from the first byte, so within it none is asked for.
-        with place.opened(log) as wire, log.step("start-up") as step:
-            _start(step, wire)
+    if endpoint.tls:
+        # The load balancer ends TLS, which begins with the first byte: no SSLRequest within it.
+        with endpoint.open(log) as connection, log.step("start-up") as step:
+            _start_session(step, connection)
         return
     with log.step("ask for TLS") as step:
-        wire, offered = _ask(place)
-        if not offered:
+        connection, offers_tls = _request_tls(endpoint)
+        if not offers_tls:
             step.note("odbc-no-tls", "none offered")
-    if offered:
-        wire.socket.close()
+    if offers_tls:
+        connection.socket.close()
         with log.step("TLS") as step:
-            wire = place.trust.judged(step, lambda: _encryptable(place), place.name)
-            if step.code:
-                step.state, step.code = State.NOTE, "odbc-certificate"
-    with wire, log.step("start-up") as step:
-        _start(step, wire)
+            connection = endpoint.trust.open_judged(
+                step, lambda: _tls_ready(endpoint), endpoint.client_name
+            )
+            if step.finding:
+                step.state, step.finding = StepState.NOTE, "odbc-certificate"
+    with connection, log.step("start-up") as step:
+        _start_session(step, connection)
 
 
-def _ask(place: Place) -> tuple[Wire, bool]:
-    """A connection, and whether TLS may begin on it; else a session may."""
+def _request_tls(endpoint: Endpoint) -> tuple[Connection, bool]:
+    """Return a connection, and whether TLS begins on it now, or else a session."""
     with ExitStack() as stack:
-        wire = stack.enter_context(place.connected())
-        wire.send(SSL_REQUEST)
-        answer = wire.exactly(1)
+        connection = stack.enter_context(endpoint.connect())
+        connection.send(SSL_REQUEST)
+        answer = connection.read_bytes(1)
         if answer in (b"S", b"N"):
             stack.pop_all()
-            return wire, answer == b"S"
+            return connection, answer == b"S"
     if answer != b"E":
-        raise Fault("not-postgresql", f"{place} answers an SSLRequest with {answer!r}")
-    # A server from before TLS answers with an error and hangs up.
-    return place.connected(), False
+        raise Fault("not-postgresql", f"{endpoint} answers an SSLRequest with {answer!r}")
+    # A server without TLS support answers with an error and closes the connection.
+    return endpoint.connect(), False
 
 
-def _encryptable(place: Place) -> Wire:
-    wire, offered = _ask(place)
-    if not offered:
-        wire.socket.close()
-        raise Fault("not-tls", f"{place} offered TLS once and then no more")
-    return wire
+def _tls_ready(endpoint: Endpoint) -> Connection:
+    connection, offers_tls = _request_tls(endpoint)
+    if not offers_tls:
+        connection.socket.close()
+        raise Fault("not-tls", f"{endpoint} offered TLS once and then no more")
+    return connection
 
 
-def _start(step: Step, wire: Wire) -> None:
+def _start_session(step: Step, connection: Connection) -> None:
     parameters = b"".join(f"{key}\0{value}\0".encode() for key, value in _PARAMETERS.items())
     message = struct.pack(">i", _PROTOCOL_3) + parameters + b"\0"
-    wire.send(struct.pack(">i", len(message) + 4) + message)
-    for _ in range(_MOST_PASSED_OVER):
-        kind, body = _message(wire)
-        if kind not in _PASSED_OVER:
+    connection.send(struct.pack(">i", len(message) + 4) + message)
+    for _ in range(_MAX_SKIPPED):
+        kind, body = _read_message(connection)
+        if kind not in _SKIPPED:
             break
     if kind == b"R" and len(body) >= 4:
-        (wanted,) = struct.unpack(">i", body[:4])
-        step.said = _ASKS.get(wanted, f"asks for authentication of kind {wanted}")
-        if wanted == 0:
-            step.note("odbc-open", step.said)
+        (method,) = struct.unpack(">i", body[:4])
+        step.seen = _AUTHENTICATION.get(method, f"asks for authentication of kind {method}")
+        if method == 0:
+            step.note("odbc-open", step.seen)
     elif kind == b"E":
-        _refused(step, body)
+        _report_error(step, body)
     else:
-        raise Fault("not-postgresql", f"{wire.place} answers a start-up with {kind + body[:40]!r}")
-    wire.send(_TERMINATE)
+        seen = f"{connection.endpoint} answers a start-up with {kind + body[:40]!r}"
+        raise Fault("not-postgresql", seen)
+    connection.send(_TERMINATE)
 
 
-def _refused(step: Step, body: bytes) -> None:
-    """An error of the server's own: it speaks PostgreSQL, and mostly that is all we want."""
+def _report_error(step: Step, body: bytes) -> None:
+    """Judge an error message; an error such as an unknown user is a correct answer."""
     fields = {
         part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if len(part) > 1
     }
-    state, text = fields.get(b"C", ""), fields.get(b"M", "no message")
-    said = f"answers {state} {text}".replace("  ", " ")
-    if state.startswith("57P0"):
-        step.wrong("odbc-starting", said)
-    elif state.startswith("53"):
-        step.wrong("odbc-full", said)
+    sql_state, message = fields.get(b"C", ""), fields.get(b"M", "no message")
+    seen = f"answers {sql_state} {message}".replace("  ", " ")
+    if sql_state.startswith("57P0"):
+        step.fail("odbc-starting", seen)
+    elif sql_state.startswith("53"):
+        step.fail("odbc-full", seen)
     else:
-        step.said = said
+        step.seen = seen
 
 
-def _message(wire: Wire) -> tuple[bytes, bytes]:
-    return wire.read(lambda data: _framed(data, wire.place))
+def _read_message(connection: Connection) -> tuple[bytes, bytes]:
+    return connection.read(lambda data: _parse_message(data, connection.endpoint))
 
 
-def _framed(data: bytes, place: str) -> tuple[tuple[bytes, bytes], int] | None:
+def _parse_message(data: bytes, endpoint: str) -> tuple[tuple[bytes, bytes], int] | None:
     if not data[:1].isalpha():
-        raise Fault("not-postgresql", f"{place} answers a start-up with {data[:40]!r}")
+        raise Fault("not-postgresql", f"{endpoint} answers a start-up with {data[:40]!r}")
     if len(data) < 5:
         return None
     (length,) = struct.unpack(">i", data[1:5])
-    if not 4 <= length <= MOST_BYTES:
-        raise Fault("not-postgresql", f"{place} answers a start-up with {data[:40]!r}")
+    if not 4 <= length <= MAX_ANSWER_BYTES:
+        raise Fault("not-postgresql", f"{endpoint} answers a start-up with {data[:40]!r}")
     end = 1 + length
     return ((data[:1], data[5:end]), end) if len(data) >= end else None

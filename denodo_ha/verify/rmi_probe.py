@@ -1,150 +1,151 @@
-"""Goes where a Java RMI client goes: to the registry, and on to the host and port that it names.
+"""Probe of Java RMI: the registry, and the host and port that it names for a second connection.
 
-A Java process puts a number of its own into each answer (`ops.verify.jrmp.Answer`), so that it is
-seen, not guessed, whether the second connection reached the node that answered the first.
+A Java process puts its own random number into each answer (`jrmp.CallResult`). So it is known,
+and not guessed, whether the second connection reached the node that answered the first.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from denodo_ha.verify import jrmp
-from denodo_ha.verify.connection import at
-from denodo_ha.verify.endpoint import Place
+from denodo_ha.verify.connection import host_port
+from denodo_ha.verify.endpoint import Endpoint
+from denodo_ha.verify.findings import Fault, Step, StepLog
 from denodo_ha.verify.jrmp import Stub
-from denodo_ha.verify.step import Fault, Log, Step
 
-_NO_OBJECT = "java.rmi.NoSuchObjectException"
-_MOST_LOOKED_UP = 8
-"""A Virtual DataPort registers few names; more would only be slow."""
+_UNKNOWN_OBJECT = "java.rmi.NoSuchObjectException"
+_MAX_LOOKUPS = 8
+"""Ours: Virtual DataPort registers few names, and more lookups would only be slow."""
 
 
 @dataclass(frozen=True)
-class Second:
-    """What is right for the second connection of a client.
+class SecondConnection:
+    """What is expected of a client's second connection.
 
     Attributes:
-        nodes: who may be behind which port, as `cluster/node`; empty where none is configured.
-        hosts: whether the host that a server names is right: a finding's code, or empty.
-        instead: connect here, whatever host is named; empty to go where clients go.
-        compulsory: whether a server that names no second port is wrong (Virtual DataPort 7.0).
+        nodes: the nodes of each auxiliary port, as `cluster/node`.
+        host_finding: returns the finding for a host that a server names, or "".
+        address: address to connect to instead of the named host; empty for the named host.
+        required: whether a server must name a second port (Virtual DataPort 7.0).
     """
 
     nodes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    hosts: Callable[[str], str] = lambda _: ""
-    instead: str = ""
-    compulsory: bool = True
+    host_finding: Callable[[str], str] = lambda _: ""
+    address: str = ""
+    required: bool = True
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a registry named, and which process it was."""
+class Registry:
+    """The content of a registry, and the number of its process."""
 
     process: int
     stubs: tuple[Stub, ...]
 
 
-def probe(log: Log, place: Place, second: Second) -> None:
-    """Ask the registry, and go on to every port that it names.
+def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> None:
+    """List the registry, and open the second connection to every port that it names.
 
     Raises:
-        Fault: the first connection failed; faults of a second one are steps.
+        Fault: The first connection failed. A failed second connection is only a step.
     """
-    with place.opened(log) as wire:
+    with endpoint.open(log) as connection:
         with log.step("RMI handshake") as step:
-            step.said = f"sees us as {jrmp.greet(wire)}"
+            step.seen = f"sees us as {jrmp.handshake(connection)}"
         with log.step("registry lists") as step:
-            process, names = jrmp.names(wire)
-            step.said = ", ".join(names)
+            process, names = jrmp.list_names(connection)
+            step.seen = ", ".join(names)
             if not names:
                 raise Fault("registry-empty", "no name")
         stubs: dict[Stub, None] = {}
-        for name in names[:_MOST_LOOKED_UP]:
+        for name in names[:_MAX_LOOKUPS]:
             with log.step(f"lookup {name}") as step:
-                stub = jrmp.lookup(wire, name)
+                stub = jrmp.lookup(connection, name)
                 if stub is None:
-                    step.said = "no remote object"
+                    step.seen = "no remote object"
                     continue
-                _judge(step, stub, second)
+                _judge_stub(step, stub, expected)
                 stubs.setdefault(stub)
-    if not stubs and second.compulsory:
-        with log.step("second port"):
-            raise Fault("auxiliary-unseen", f"{place} names none")
-    if second.compulsory:
-        for stub in _apart(stubs):
-            go_on(log, place, second, Named(process, (stub,)))
-
-
-def ask(place: Place) -> Named:
-    """What the registry names, on a connection of its own.
-
-    Raises:
-        Fault: there is no answer.
-    """
-    with place.opened() as wire:
-        jrmp.greet(wire)
-        process, names = jrmp.names(wire)
-        found = [jrmp.lookup(wire, name) for name in names[:_MOST_LOOKED_UP]]
-    return Named(process, tuple(stub for stub in found if stub is not None))
-
-
-def go_on(log: Log, place: Place, second: Second, named: Named) -> None:
-    """Open the port that a stub names, as clients do, and see who is there; never raises."""
-    for stub in named.stubs:
-        there = replace(
-            place,
-            address=second.instead or stub.host,
-            port=stub.port,
-            tls=bool(stub.factory),
-        )
-        try:
-            with log.step(f"go on at {there}") as step:
-                _reached(step, there, stub, named.process)
-        except Fault:
-            continue
-
-
-def open_auxiliary(log: Log, place: Place) -> None:
-    """See that Java RMI is behind an auxiliary port.
-
-    Raises:
-        Fault: it is not.
-    """
-    with place.opened(log) as wire, log.step("RMI handshake") as step:
-        step.said = f"sees us as {jrmp.greet(wire)}"
-
-
-def _reached(step: Step, there: Place, stub: Stub, process: int) -> None:
-    try:
-        with there.opened() as wire:
-            jrmp.greet(wire)
-            answer = jrmp.touch(wire, stub.object_id)
-    except Fault as fault:
-        raise Fault("auxiliary-unreachable", fault.said) from None
-    if answer.process != process:
-        raise Fault("auxiliary-other-node", "another server answers than the registry's")
-    if answer.exception == _NO_OBJECT:
-        raise Fault("auxiliary-other-node", f"the server does not know its own object: {answer}")
-    step.said = "the same server answers"
-
-
-def _judge(step: Step, stub: Stub, second: Second) -> None:
-    """Whether host and port are those of the configuration."""
-    nodes = second.nodes.get(stub.port, ())
-    step.said = f"goes on at {at(stub.host, stub.port)}"
-    if nodes:
-        step.said += f", {' or '.join(nodes)}"
-    if not second.compulsory:
-        step.note("names-other-port", step.said)
+    if not expected.required:
         return
-    code = second.hosts(stub.host)
-    if code.endswith("-unsure"):
-        step.note(code, step.said)
-    elif code:
-        step.wrong(code, step.said)
-    if not nodes and not step.code.startswith("rmi-host"):
-        step.wrong("auxiliary-unknown", step.said)
+    if not stubs:
+        with log.step("second port"):
+            raise Fault("auxiliary-unseen", f"{endpoint} names none")
+    # One stub for each host and port: one connection tells about all of them.
+    for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
+        probe_second_connection(log, endpoint, expected, process, stub)
 
 
-def _apart(stubs: Mapping[Stub, None]) -> list[Stub]:
-    """One stub for each host and port: one connection tells about all."""
-    return list({(stub.host, stub.port): stub for stub in stubs}.values())
+def read_registry(endpoint: Endpoint) -> Registry:
+    """Read a registry on its own connection.
+
+    Raises:
+        Fault: The registry does not answer.
+    """
+    with endpoint.open() as connection:
+        jrmp.handshake(connection)
+        process, names = jrmp.list_names(connection)
+        stubs = [jrmp.lookup(connection, name) for name in names[:_MAX_LOOKUPS]]
+    return Registry(process, tuple(stub for stub in stubs if stub is not None))
+
+
+def probe_second_connection(
+    log: StepLog, endpoint: Endpoint, expected: SecondConnection, process: int, stub: Stub
+) -> None:
+    """Connect to the host and port of a stub, as clients do, and verify that its process answers.
+
+    Never raises: a failure is in the log.
+    """
+    second = replace(
+        endpoint,
+        address=expected.address or stub.host,
+        port=stub.port,
+        tls=bool(stub.factory),
+    )
+    try:
+        with log.step(f"go on at {second}") as step:
+            _require_process(step, second, stub, process)
+    except Fault:
+        return
+
+
+def probe_auxiliary(log: StepLog, endpoint: Endpoint) -> None:
+    """Verify that an auxiliary port speaks Java RMI.
+
+    Raises:
+        Fault: The port does not speak Java RMI.
+    """
+    with endpoint.open(log) as connection, log.step("RMI handshake") as step:
+        step.seen = f"sees us as {jrmp.handshake(connection)}"
+
+
+def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -> None:
+    try:
+        with endpoint.open() as connection:
+            jrmp.handshake(connection)
+            result = jrmp.call_unknown_method(connection, stub.object_id)
+    except Fault as fault:
+        raise Fault("auxiliary-unreachable", fault.seen) from None
+    if result.process != process:
+        raise Fault("auxiliary-other-node", "another server answers than the registry's")
+    if result.exception == _UNKNOWN_OBJECT:
+        raise Fault("auxiliary-other-node", f"the server does not know its own object: {result}")
+    step.seen = "the same server answers"
+
+
+def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
+    """Compare the host and port of a stub with the configuration."""
+    nodes = expected.nodes.get(stub.port, ())
+    step.seen = f"goes on at {host_port(stub.host, stub.port)}"
+    if nodes:
+        step.seen += f", {' or '.join(nodes)}"
+    if not expected.required:
+        step.note("names-other-port", step.seen)
+        return
+    finding = expected.host_finding(stub.host)
+    if finding.endswith("-unsure"):
+        step.note(finding, step.seen)
+    elif finding:
+        step.fail(finding, step.seen)
+    if not nodes and not step.finding.startswith("rmi-host"):
+        step.fail("auxiliary-unknown", step.seen)

@@ -1,60 +1,102 @@
-"""What is known of the site that is verified, and which side of it answers."""
+"""The verified site: its names in DNS, and the cluster that answers."""
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify import name_lookup
-from denodo_ha.verify.name_lookup import Answer, Resolver
-from denodo_ha.verify.step import Fault, Log
+from denodo_ha.verify.findings import Fault, StepLog
+
+
+@dataclass(frozen=True)
+class DnsAnswer:
+    """The DNS answer for a name.
+
+    Attributes:
+        canonical_name: the name at the end of the chain of CNAMEs, normalized.
+        addresses: in the resolver's order.
+    """
+
+    canonical_name: str
+    addresses: tuple[str, ...]
+
+
+Resolver = Callable[[str], DnsAnswer]
+
+
+def resolve(name: str) -> DnsAnswer:
+    """Resolve a name with this machine's resolver, as the programs on it do.
+
+    Raises:
+        Fault: The name does not resolve.
+    """
+    try:
+        entries = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+    except socket.gaierror as error:
+        raise Fault("dns-unknown", f"{name}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise Fault("dns-unknown", f"{name}: {error}") from None
+    canonical = next((entry[3] for entry in entries if entry[3]), name)
+    addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+    return DnsAnswer(normalized(canonical), addresses)
+
+
+def normalized(name: str) -> str:
+    """Return a name in the form in which names are compared: lower case, no final dot."""
+    return name.rstrip(".").lower()
 
 
 @dataclass(frozen=True)
 class Site:
-    """The environment as it is seen from here.
+    """The environment as it is seen from this machine.
 
     Attributes:
         environment: the configuration.
         host: the name or address that is verified.
         clusters: the clusters that may answer.
-        node: the node that is asked directly; empty for a balancer.
-        endpoint: the failover name; empty where there is none.
-        balancers: names or addresses of balancers by cluster, as far as they are known.
-        resolver: asks for names.
+        node: the node that is verified directly; empty for a load balancer.
+        failover_name: the name of the failover record; empty without failover.
+        balancers: known names or addresses of the load balancers, by cluster.
+        resolver: resolves names.
     """
 
     environment: Environment
     host: str
     clusters: tuple[str, ...]
     node: str
-    endpoint: str
+    failover_name: str
     balancers: Mapping[str, str]
     resolver: Resolver
 
-    def judge_host(self, host: str) -> str:
-        """Whether a 7.0 server may name this host to its clients: a finding's code, or empty.
+    def rmi_host_finding(self, host: str) -> str:
+        """Return the finding for a host that a 7.0 server names to its clients, or "".
 
-        It must be the name of its cluster's balancer (rule 6 of the topology).
+        The host must be the name of the load balancer of the server's cluster (rule 6 of the
+        topology).
         """
-        known = [self.balancers[one] for one in self.clusters if one in self.balancers]
-        if name_lookup.plain(host) in {name_lookup.plain(one) for one in known}:
+        balancers = list(self.known_balancers().values())
+        name = normalized(host)
+        if name in {normalized(balancer) for balancer in balancers}:
             return ""
-        balanced = any(
-            self.environment.clusters[one].balancer.kind != "none" for one in self.clusters
+        has_balancer = any(
+            self.environment.clusters[cluster].balancer.kind != "none" for cluster in self.clusters
         )
-        if (
-            self.endpoint
-            and name_lookup.plain(host) == name_lookup.plain(self.endpoint)
-            and balanced
-        ):
+        if self.failover_name and name == normalized(self.failover_name) and has_balancer:
             return "rmi-host-failover"
-        if not known and not self.node and name_lookup.plain(host) == name_lookup.plain(self.host):
-            return ""
-        if not known:
-            return "rmi-host-unsure"
-        there = self._addresses(host)
-        same = any(there & self._addresses(one) for one in known)
-        return "" if same else "rmi-host"
+        if not balancers:
+            is_verified_host = not self.node and name == normalized(self.host)
+            return "" if is_verified_host else "rmi-host-unsure"
+        addresses = self._addresses(host)
+        is_same = any(addresses & self._addresses(balancer) for balancer in balancers)
+        return "" if is_same else "rmi-host"
+
+    def known_balancers(self) -> dict[str, str]:
+        """Return the known load balancers of the clusters that may answer."""
+        return {
+            cluster: self.balancers[cluster]
+            for cluster in self.clusters
+            if cluster in self.balancers
+        }
 
     def _addresses(self, name: str) -> set[str]:
         try:
@@ -63,39 +105,61 @@ class Site:
             return set()
 
 
-def locate(log: Log, site: Site) -> tuple[Answer, str]:
-    """What the host leads to, and the cluster that answers; empty where that is unknown.
+def resolve_site(log: StepLog, site: Site) -> tuple[DnsAnswer, str]:
+    """Resolve the host of a site, and return the cluster that answers; "" if it is not known.
 
     Raises:
-        Fault: the name does not resolve.
+        Fault: The name does not resolve.
     """
     with log.step(f"resolve {site.host}") as step:
         answer = site.resolver(site.host)
-        canonical = name_lookup.plain(site.host) != answer.canonical
-        via = f"{answer.canonical}, " if canonical and answer.canonical else ""
-        step.said = via + ", ".join(answer.addresses)
+        is_alias = normalized(site.host) != answer.canonical_name
+        via = f"{answer.canonical_name}, " if is_alias and answer.canonical_name else ""
+        step.seen = via + ", ".join(answer.addresses)
     if len(site.clusters) == 1:
         return answer, site.clusters[0]
-    return answer, _side(log, site, answer)
+    return answer, _log_answering_cluster(log, site, answer)
 
 
-def _side(log: Log, site: Site, answer: Answer) -> str:
-    balancers = {one: site.balancers[one] for one in site.clusters if one in site.balancers}
+def _log_answering_cluster(log: StepLog, site: Site, answer: DnsAnswer) -> str:
+    balancers = site.known_balancers()
     if not balancers:
         return ""
     failover = site.environment.failover
     with log.step("which side") as step:
-        side = name_lookup.side(answer, balancers, site.resolver)
-        lacking = set(site.clusters) - set(balancers)
-        step.said = side.cluster
-        if failover is not None and side.cluster == failover.primary:
-            step.said += ", the primary"
-        elif failover is not None and side.cluster == failover.secondary:
-            step.note("dns-secondary", f"{side.cluster}, the secondary")
-        elif not side.cluster and (side.unknown or lacking):
-            unsure = ", ".join(sorted({*side.unknown, *lacking}))
-            step.note("dns-unsure", f"not known: {unsure}")
-        elif not side.cluster:
-            known = ", ".join(f"{one} is {name}" for one, name in sorted(balancers.items()))
-            step.wrong("dns-neither", f"{', '.join(answer.addresses)}; {known}")
-    return side.cluster
+        cluster, unresolved = _answering_cluster(answer, balancers, site.resolver)
+        unknown = {*unresolved, *(set(site.clusters) - set(balancers))}
+        step.seen = cluster
+        if failover is not None and cluster == failover.primary:
+            step.seen += ", the primary"
+        elif failover is not None and cluster == failover.secondary:
+            step.note("dns-secondary", f"{cluster}, the secondary")
+        elif not cluster and unknown:
+            step.note("dns-unsure", f"not known: {', '.join(sorted(unknown))}")
+        elif not cluster:
+            known = ", ".join(f"{cluster} is {name}" for cluster, name in sorted(balancers.items()))
+            step.fail("dns-neither", f"{', '.join(answer.addresses)}; {known}")
+    return cluster
+
+
+def _answering_cluster(
+    answer: DnsAnswer, balancers: Mapping[str, str], resolver: Resolver
+) -> tuple[str, list[str]]:
+    """Return the cluster of an answer, and the clusters whose load balancers do not resolve.
+
+    The canonical name decides, else the addresses. The cluster is "" if none matches.
+    """
+    for cluster, name in balancers.items():
+        if answer.canonical_name == normalized(name):
+            return cluster, []
+    unresolved = []
+    for cluster, name in balancers.items():
+        try:
+            addresses = resolver(name).addresses
+        except Fault:
+            unresolved.append(cluster)
+            continue
+        # A load balancer may answer with some of its addresses, and with others a minute later.
+        if set(addresses) & set(answer.addresses):
+            return cluster, []
+    return "", unresolved

@@ -1,24 +1,53 @@
-"""A port that is open, and stays so: all that can be seen of a protocol that nobody published."""
+"""Probes of ports whose protocol cannot be spoken further: TCP connections, and Arrow Flight.
 
-from denodo_ha.verify.endpoint import Place
-from denodo_ha.verify.step import Log
+Arrow Flight is gRPC, and gRPC is HTTP/2. Its probe sends the client's preface and waits for the
+SETTINGS frame of the server (RFC 9113, section 3.4).
+"""
+
+from typing import Final
+
+from denodo_ha.verify.endpoint import Endpoint
+from denodo_ha.verify.findings import Fault, StepLog
+
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_EMPTY_SETTINGS: Final = bytes.fromhex("000000040000000000")
+_SETTINGS: Final = 4
+_TLS_ALERT: Final = 0x15
 
 
-def connect(log: Log, place: Place) -> None:
-    """Connect to an address.
+def probe_connect(log: StepLog, endpoint: Endpoint) -> None:
+    """Connect to an endpoint.
 
     Raises:
-        Fault: nobody is there.
+        Fault: The connection failed.
     """
-    with log.step(f"connect {place}"), place.connected():
+    with log.step(f"connect {endpoint}"), endpoint.connect():
         pass
 
 
-def probe(log: Log, place: Place) -> None:
-    """See whether a connection is kept.
+def probe_tcp(log: StepLog, endpoint: Endpoint) -> None:
+    """Verify that a connection is kept open.
 
     Raises:
-        Fault: it is not.
+        Fault: The connection failed or was closed.
     """
-    with place.opened(log) as wire, log.step("stays open"):
-        wire.lives()
+    with endpoint.open(log) as connection, log.step("stays open"):
+        connection.require_open()
+
+
+def probe_flight(log: StepLog, endpoint: Endpoint) -> None:
+    """Begin an HTTP/2 connection.
+
+    Raises:
+        Fault: A step failed.
+    """
+    with endpoint.open(log) as connection, log.step("HTTP/2") as step:
+        connection.send(_PREFACE + _EMPTY_SETTINGS)
+        header = connection.read(
+            lambda data: (data[:9], 9) if len(data) >= 9 or data[0] != 0 else None
+        )
+        if header[0] == _TLS_ALERT:
+            raise Fault("speaks-tls", f"{endpoint} answers with a TLS alert")
+        if len(header) < 9 or header[3] != _SETTINGS:
+            raise Fault("not-flight", f"{endpoint} answers {header[:40]!r}")
+        step.seen = "the server sends its settings"

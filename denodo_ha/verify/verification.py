@@ -1,171 +1,289 @@
-"""Verifies a site: names first, then every service on every address, then how things spread."""
+"""The verification of a site: names, then every port on every address, then the distribution."""
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from denodo_ha.verify import (
-    flight_probe,
-    postgres_probe,
-    rmi_probe,
-    spread_probe,
-    tcp_probe,
-    web_probe,
-)
-from denodo_ha.verify.endpoint import Place
-from denodo_ha.verify.rmi_probe import Second
-from denodo_ha.verify.site import Site, locate
-from denodo_ha.verify.spread_probe import Many
-from denodo_ha.verify.step import Fault, Log
-from denodo_ha.verify.subjects import Subject, auxiliary_nodes, subjects
-from denodo_ha.verify.tls_probe import Trust
-from denodo_ha.verify.web_probe import Question
+from denodo_ha.environment.derived import readiness
+from denodo_ha.environment.derived.topology import version_ports
+from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.service import Service
+from denodo_ha.verify.connection_spread import ConnectionSeries
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import Fault, StepLog
+from denodo_ha.verify.postgres_probe import probe_odbc
+from denodo_ha.verify.rmi_probe import SecondConnection, probe_auxiliary, probe_rmi
+from denodo_ha.verify.site import Site, resolve_site
+from denodo_ha.verify.tcp_probe import probe_connect, probe_flight, probe_tcp
+from denodo_ha.verify.web_probe import Sticky, WebRequest, probe_web
+
+Protocol = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliary"]
+
+_FLIGHT_PORT = 9994
+"""Denodo's own port on a node (`denodo_ha.environment.facts.denodo_ports`)."""
+_PROTOCOL_BY_NAME: Mapping[str, Protocol] = {"scheduler": "scheduler", "flight": "flight"}
+"""Protocols of services with these names, if their ports do not tell."""
+
+
+@dataclass(frozen=True)
+class VerifiedPort:
+    """One port to verify.
+
+    Attributes:
+        name: the service's name; `auxiliary NODE` for an auxiliary port.
+        protocol: the protocol of the port.
+        port: the port number.
+        tls: whether TLS begins with the first byte.
+        sticky: how web clients are kept on a node.
+        sticky_source: whether connections of one address are kept on a node.
+    """
+
+    name: str
+    protocol: Protocol
+    port: int
+    tls: bool = False
+    sticky: Sticky = "no"
+    sticky_source: bool = False
+
+
+def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
+    """Return a service's protocol: the one of its readiness probe, or Flight."""
+    probe = readiness.service_probe(environment, name, service).kind
+    if probe == "vdp":
+        # From 8.0 on one connection carries everything, in a protocol that is not published.
+        return "rmi" if version_ports(environment).auxiliary else "tcp"
+    if probe == "tcp":
+        is_flight = service.target_port == _FLIGHT_PORT
+        return "flight" if is_flight else _PROTOCOL_BY_NAME.get(name, "tcp")
+    return probe
+
+
+def ports_to_verify(
+    environment: Environment, clusters: Iterable[str], *, node: str = "", tls: Collection[str] = ()
+) -> tuple[VerifiedPort, ...]:
+    """Return all ports to verify.
+
+    Args:
+        environment: the configuration.
+        clusters: the clusters that may answer. Auxiliary ports that only some of them have are
+            left out.
+        node: a node that is verified directly; empty for a load balancer.
+        tls: services that speak TLS although the configuration does not say so.
+    """
+    clusters = tuple(clusters)
+    behind_haproxy = any(environment.clusters[name].balancer.kind == "haproxy" for name in clusters)
+    services = [
+        _service_port(
+            environment,
+            name,
+            service,
+            direct=bool(node),
+            behind_haproxy=behind_haproxy,
+            tls=name in tls,
+        )
+        for name, service in sorted(environment.services.items())
+    ]
+    return (*services, *_auxiliary_ports(environment, clusters, node))
+
+
+def auxiliary_nodes(
+    environment: Environment, clusters: Iterable[str]
+) -> dict[int, tuple[str, ...]]:
+    """Return the nodes of each auxiliary port, as `cluster/node`."""
+    nodes: dict[int, tuple[str, ...]] = {}
+    for cluster in clusters:
+        for name, node in sorted(environment.clusters[cluster].nodes.items()):
+            if node.auxiliary_port is not None:
+                others = nodes.get(node.auxiliary_port, ())
+                nodes[node.auxiliary_port] = (*others, f"{cluster}/{name}")
+    return nodes
+
+
+def _service_port(
+    environment: Environment,
+    name: str,
+    service: Service,
+    *,
+    direct: bool,
+    behind_haproxy: bool,
+    tls: bool,
+) -> VerifiedPort:
+    protocol = protocol_of(environment, name, service)
+    is_web = protocol == "web"
+    by_cookie = service.sticky == "cookie" or (behind_haproxy and is_web and bool(service.sticky))
+    sticky: Sticky = "no"
+    if not direct and is_web and service.sticky:
+        sticky = "cookie" if by_cookie else "source"
+    # A listener that ends TLS begins it again only towards ports on which nodes speak TLS.
+    listener_tls = service.tls is not None and not direct
+    return VerifiedPort(
+        name,
+        protocol,
+        service.target_port if direct else service.port,
+        tls=tls or listener_tls or (is_web and service.target_port in NODE_TLS_PORTS),
+        sticky=sticky,
+        sticky_source=bool(service.sticky) and not by_cookie and not direct,
+    )
+
+
+def _auxiliary_ports(
+    environment: Environment, clusters: tuple[str, ...], node: str
+) -> Iterator[VerifiedPort]:
+    if not version_ports(environment).auxiliary:
+        return
+    for port, nodes in sorted(auxiliary_nodes(environment, clusters).items()):
+        names = dict.fromkeys(path.partition("/")[2] for path in nodes)
+        if len(nodes) == len(clusters) and (not node or node in names):
+            yield VerifiedPort(f"auxiliary {' or '.join(names)}", "auxiliary", port)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to verify.
+    """Options of a verification.
 
     Attributes:
-        name: the name that clients use, for certificates and HTTP.
-        seconds: how long a step may take.
-        bundle: a file of certificate authorities; None for the system's.
-        services: only these; empty for all.
+        client_name: the name that clients use, for certificates and HTTP.
+        timeout: seconds that a step may take.
+        ca_bundle: a file of certificate authorities; None for the system's.
+        services: the services to verify; empty for all.
         tls: services that speak TLS although the configuration does not say so.
-        path: what web services are asked for.
-        mark: a header or cookie that names the node.
-        connections: how many connections show how they spread; 0 for none.
+        web_path: the path that is requested of web services.
+        node_mark: a header or cookie that names the node.
+        connections: the number of connections whose distribution is judged; 0 for none.
     """
 
-    name: str
-    seconds: float = 5.0
-    bundle: str | None = None
+    client_name: str
+    timeout: float = 5.0
+    ca_bundle: str | None = None
     services: tuple[str, ...] = ()
     tls: tuple[str, ...] = ()
-    path: str = "/"
-    mark: str = ""
+    web_path: str = "/"
+    node_mark: str = ""
     connections: int = 0
 
 
-class Run:
+class Verification:
     """One verification.
 
     Attributes:
-        site: what is verified.
-        settings: how.
+        site: the site that is verified.
+        settings: the options.
+        cluster: the cluster that answers; empty as long as it is not known.
     """
 
     def __init__(self, site: Site, settings: Settings) -> None:
         self.site, self.settings = site, settings
-        self._cluster = ""
+        self.cluster = ""
         self._addresses: tuple[str, ...] = ()
 
-    def names(self, log: Log) -> bool:
-        """Find addresses and side; False if there are none."""
+    def resolve(self, log: StepLog) -> bool:
+        """Resolve addresses and the answering cluster; return False if there is no address."""
         try:
-            answer, self._cluster = locate(log, self.site)
+            answer, self.cluster = resolve_site(log, self.site)
         except Fault:
             return False
         self._addresses = answer.addresses
         return bool(self._addresses)
 
     @property
-    def cluster(self) -> str:
-        """The cluster that answers; empty where that is unknown."""
-        return self._cluster
-
-    @property
     def clusters(self) -> tuple[str, ...]:
         """The clusters that may answer."""
-        return (self._cluster,) if self._cluster else self.site.clusters
+        return (self.cluster,) if self.cluster else self.site.clusters
 
-    def subjects(self) -> tuple[Subject, ...]:
-        """What there is to verify."""
-        found = subjects(
+    def ports(self) -> tuple[VerifiedPort, ...]:
+        """Return the ports to verify, of the selected services."""
+        selected = self.settings.services
+        ports = ports_to_verify(
             self.site.environment, self.clusters, node=self.site.node, tls=self.settings.tls
         )
-        wanted = self.settings.services
+        # Auxiliary ports belong to the RMI service that sends clients to them.
+        has_rmi = any(port.protocol == "rmi" and port.name in selected for port in ports)
         return tuple(
-            one
-            for one in found
-            # Auxiliary ports belong to the service that sends clients there.
-            if not wanted or one.name in wanted or (one.kind == "auxiliary" and self._rmi(wanted))
+            port
+            for port in ports
+            if not selected or port.name in selected or (port.protocol == "auxiliary" and has_rmi)
         )
 
-    def verify(self, log: Log, subject: Subject) -> None:
-        """Verify one port; what is wrong is in the log."""
-        place = Place(
-            "",
-            subject.port,
-            self.settings.name,
-            self.settings.seconds,
-            Trust(self.settings.bundle, ("h2",) if subject.kind == "flight" else ()),
-            subject.tls,
-        )
-        open_ = []
-        for one in spread_probe.everywhere(place, self._addresses):
+    def verify(self, log: StepLog, port: VerifiedPort) -> None:
+        """Verify one port; faults are in the log."""
+        trust = Trust(self.settings.ca_bundle, ("h2",) if port.protocol == "flight" else ())
+        reachable = []
+        for address in self._addresses:
+            endpoint = Endpoint(
+                address,
+                port.port,
+                self.settings.client_name,
+                self.settings.timeout,
+                trust,
+                port.tls,
+            )
             try:
-                tcp_probe.connect(log, one)
+                probe_connect(log, endpoint)
             except Fault:
                 continue
-            open_.append(one)
-        if not open_:
+            reachable.append(endpoint)
+        if not reachable:
             return
         try:
-            self._probe(log, open_[0], subject)
+            self._probe(log, reachable[0], port)
         except Fault:
             return
-        if self.settings.connections and subject.kind != "auxiliary":
-            self._spread(log, tuple(open_), subject)
+        if self.settings.connections and port.protocol != "auxiliary":
+            self._probe_series(log, tuple(reachable), port)
 
-    def _rmi(self, wanted: tuple[str, ...]) -> bool:
-        everything = subjects(self.site.environment, self.clusters)
-        return any(one.kind == "rmi" and one.name in wanted for one in everything)
-
-    def _probe(self, log: Log, place: Place, subject: Subject) -> None:
-        match subject.kind:
+    def _probe(self, log: StepLog, endpoint: Endpoint, port: VerifiedPort) -> None:
+        match port.protocol:
             case "rmi" | "scheduler":
-                rmi_probe.probe(log, place, self._second(place, subject))
+                probe_rmi(log, endpoint, self._second_connection(endpoint, port))
             case "auxiliary":
-                rmi_probe.open_auxiliary(log, place)
+                probe_auxiliary(log, endpoint)
             case "odbc":
-                postgres_probe.probe(log, place)
+                probe_odbc(log, endpoint)
             case "web":
-                web_probe.probe(log, place, self._question(subject))
+                probe_web(log, endpoint, self._web_request(port))
             case "flight":
-                flight_probe.probe(log, place)
+                probe_flight(log, endpoint)
             case "tcp":
-                tcp_probe.probe(log, place)
+                probe_tcp(log, endpoint)
 
-    def _spread(self, log: Log, places: tuple[Place, ...], subject: Subject) -> None:
-        # Where the side is unknown, so are the nodes.
-        one = self.clusters[0] if len(self.clusters) == 1 else ""
-        nodes = tuple(sorted(self.site.environment.clusters[one].nodes)) if one else ()
-        nodes = (self.site.node,) if self.site.node else nodes
-        many = Many(log, places, self.settings.connections, nodes, subject.sticks)
-        match subject.kind:
+    def _probe_series(
+        self, log: StepLog, endpoints: tuple[Endpoint, ...], port: VerifiedPort
+    ) -> None:
+        nodes: tuple[str, ...] = ()
+        if self.site.node:
+            nodes = (self.site.node,)
+        elif len(self.clusters) == 1:
+            nodes = tuple(sorted(self.site.environment.clusters[self.clusters[0]].nodes))
+        series = ConnectionSeries(
+            log, endpoints, self.settings.connections, nodes, port.sticky_source
+        )
+        match port.protocol:
             case "rmi" | "scheduler":
-                many.rmi(self._second(places[0], subject))
+                series.probe_rmi(self._second_connection(endpoints[0], port))
             case "web":
-                many.web(self._question(subject))
+                series.probe_web(self._web_request(port))
             case "odbc":
-                many.plain(postgres_probe.probe)
+                series.probe(probe_odbc)
             case "flight":
-                many.plain(flight_probe.probe)
+                series.probe(probe_flight)
             case _:
-                many.plain(tcp_probe.probe)
+                series.probe(probe_tcp)
 
-    def _second(self, place: Place, subject: Subject) -> Second:
-        nodes = auxiliary_nodes(self.site.environment, self.clusters)
-        return Second(
-            nodes=nodes,
-            hosts=self.site.judge_host,
-            instead=place.address if self.site.node else "",
-            compulsory=subject.kind == "rmi",
+    def _second_connection(self, endpoint: Endpoint, port: VerifiedPort) -> SecondConnection:
+        return SecondConnection(
+            nodes=auxiliary_nodes(self.site.environment, self.clusters),
+            host_finding=self.site.rmi_host_finding,
+            address=endpoint.address if self.site.node else "",
+            required=port.protocol == "rmi",
         )
 
-    def _question(self, subject: Subject) -> Question:
+    def _web_request(self, port: VerifiedPort) -> WebRequest:
         nodes = {
             node
             for cluster in self.clusters
             for node in self.site.environment.clusters[cluster].nodes
         }
-        return Question(self.settings.path, subject.sticky, sorted(nodes), self.settings.mark)
+        return WebRequest(
+            self.settings.web_path, port.sticky, sorted(nodes), self.settings.node_mark
+        )

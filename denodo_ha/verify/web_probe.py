@@ -1,4 +1,4 @@
-"""Asks a web server, and asks again as a browser would, to see whether it stays on its node."""
+"""Probe of web services: one request, and more with its cookies to verify stickiness."""
 
 import http.client
 import io
@@ -8,45 +8,45 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from denodo_ha.verify.connection import Wire
-from denodo_ha.verify.endpoint import Place
-from denodo_ha.verify.step import Fault, Log, Step
+from denodo_ha.verify.connection import Connection
+from denodo_ha.verify.endpoint import Endpoint
+from denodo_ha.verify.findings import Fault, Step, StepLog
 
-_SESSION = "JSESSIONID"
-"""Tomcat's cookie: a node that does not know a session begins another."""
-_TIMES = 6
-"""With two nodes, five more requests stay on one by chance in 1 of 32 cases."""
-_ASK_TO_LOG_IN = (401, 403)
+_SESSION_COOKIE = "JSESSIONID"
+"""Tomcat's cookie: a node that does not know a session begins another one."""
+_REQUESTS = 6
+"""Ours: with two nodes, five more requests reach the same one by chance in 1 of 32 cases."""
+_LOGIN_STATUS = (401, 403)
 
 Sticky = Literal["no", "source", "cookie"]
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of a web service.
+class WebRequest:
+    """A request to a web service, and what is known of its answers.
 
     Attributes:
-        path: what is asked for.
-        sticky: how the balancer keeps a client on its node.
+        path: the path to request.
+        sticky: how the load balancer keeps a client on its node.
         nodes: names of the nodes, which cookies may end in.
-        mark: a header or a cookie that names the node; empty if there is none.
+        node_mark: a header or a cookie that names the node; empty if there is none.
     """
 
     path: str = "/"
     sticky: Sticky = "no"
     nodes: Collection[str] = ()
-    mark: str = ""
+    node_mark: str = ""
 
 
 @dataclass(frozen=True)
-class Page:
-    """An answer's head.
+class WebResponse:
+    """The head of a response.
 
     Attributes:
-        status: its number.
+        status: the status code.
         cookies: the cookies that it sets.
-        node: the node that it names, in the configuration's spelling; empty if it names none.
-        location: where it sends the browser.
+        node: the node that it names, as the configuration spells it; empty if it names none.
+        location: the target of a redirect.
     """
 
     status: int
@@ -55,98 +55,104 @@ class Page:
     location: str = ""
 
 
-def probe(log: Log, place: Place, question: Question) -> None:
-    """Ask once, and if the service is sticky, again.
+def probe_web(log: StepLog, endpoint: Endpoint, request: WebRequest) -> None:
+    """Send a request, and more of them if the service is sticky.
 
     Raises:
-        Fault: a step failed.
+        Fault: A step failed.
     """
-    with place.opened(log) as wire, log.step(f"GET {question.path}") as step:
-        page = read(wire.place, _exchange(wire, place, question, {}), question)
-        _judge(step, page, place, question)
-    if question.sticky != "no":
+    with endpoint.open(log) as connection, log.step(f"GET {request.path}") as step:
+        head = _exchange(connection, endpoint, request, {})
+        response = parse_response(connection.endpoint, head, request)
+        _judge_response(step, response, endpoint, request)
+    if request.sticky != "no":
         with log.step("stays on its node") as step:
-            _stays(step, page, place, question)
+            _judge_stickiness(step, response, endpoint, request)
 
 
-def ask(place: Place, question: Question, cookies: dict[str, str]) -> Page:
-    """One request on a connection of its own.
+def send_request(endpoint: Endpoint, request: WebRequest, cookies: dict[str, str]) -> WebResponse:
+    """Send a request on its own connection.
 
     Raises:
-        Fault: there is no answer.
+        Fault: There is no answer.
     """
-    with place.opened() as wire:
-        return read(wire.place, _exchange(wire, place, question, cookies), question)
+    with endpoint.open() as connection:
+        head = _exchange(connection, endpoint, request, cookies)
+        return parse_response(connection.endpoint, head, request)
 
 
-def read(place: str, head: bytes, question: Question) -> Page:
-    """What an answer's head says.
+def parse_response(endpoint: str, head: bytes, request: WebRequest) -> WebResponse:
+    """Parse the head of a response.
 
     Raises:
-        Fault: it is no HTTP.
+        Fault: The response is not HTTP.
     """
     try:
-        answer = http.client.HTTPResponse(cast("Any", _Socket(head)))
-        answer.begin()
+        response = http.client.HTTPResponse(cast("Any", _HeadSocket(head)))
+        response.begin()
     except (http.client.HTTPException, ValueError) as error:
-        raise Fault("not-http", f"{place}: {error!r}, {head[:40]!r}") from None
-    cookies = _cookies(answer.headers.get_all("Set-Cookie", []))
-    said = answer.headers.get(question.mark, "") if question.mark else ""
-    return Page(
-        answer.status,
+        raise Fault("not-http", f"{endpoint}: {error!r}, {head[:40]!r}") from None
+    cookies = _parse_cookies(response.headers.get_all("Set-Cookie", []))
+    mark = request.node_mark
+    node = response.headers.get(mark, "") if mark else ""
+    return WebResponse(
+        response.status,
         cookies,
-        said or cookies.get(question.mark, "") or _named(cookies, question.nodes),
-        answer.headers.get("Location", ""),
+        node or cookies.get(mark, "") or _node_in_cookies(cookies, request.nodes),
+        response.headers.get("Location", ""),
     )
 
 
-class _Socket:
-    """What `http.client` reads a head from that has come already."""
+class _HeadSocket:
+    """A socket for `http.client` from which a received head is read."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head
 
     def makefile(self, _mode: str) -> io.BytesIO:
-        """The head."""
+        """Return a file with the head."""
         return io.BytesIO(self._head)
 
 
-def _exchange(wire: Wire, place: Place, question: Question, cookies: dict[str, str]) -> bytes:
-    host = f"[{place.name}]" if ":" in place.name else place.name
+def _exchange(
+    connection: Connection, endpoint: Endpoint, request: WebRequest, cookies: dict[str, str]
+) -> bytes:
+    name = endpoint.client_name
     lines = [
-        f"GET {question.path} HTTP/1.1",
-        f"Host: {host}:{place.port}",
+        f"GET {request.path} HTTP/1.1",
+        f"Host: {f'[{name}]' if ':' in name else name}:{endpoint.port}",
         "User-Agent: denodo-ha",
         "Accept: */*",
         "Connection: close",
     ]
     if cookies:
         lines.append("Cookie: " + "; ".join(f"{key}={value}" for key, value in cookies.items()))
-    wire.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
-    return wire.read(lambda data: _head(data, wire.place))
+    connection.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
+    return connection.read(lambda data: _complete_head(data, connection.endpoint))
 
 
-def _head(data: bytes, place: str) -> tuple[bytes, int] | None:
-    """The head, as soon as it is whole; what is no HTTP is known by its first bytes."""
-    beginning = b"HTTP/"
-    if not beginning.startswith(data[:5]):
-        raise Fault("not-http", f"{place} answers {data[:40]!r}")
-    ends = [data.find(mark) + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if mark in data]
+def _complete_head(data: bytes, endpoint: str) -> tuple[bytes, int] | None:
+    """Return the head once it is complete; the first bytes decide whether it is HTTP."""
+    if not b"HTTP/".startswith(data[:5]):
+        raise Fault("not-http", f"{endpoint} answers {data[:40]!r}")
+    ends = [data.find(blank) + len(blank) for blank in (b"\r\n\r\n", b"\n\n") if blank in data]
     return (data[: min(ends)], min(ends)) if ends else None
 
 
-def _judge(step: Step, page: Page, place: Place, question: Question) -> None:
-    step.said = f"status {page.status}" + (f" from {page.node}" if page.node else "")
-    # At the root, any answer but an error of the server: what lies there is the site's choice.
-    good = page.status < (500 if question.path == "/" else 400) or page.status in _ASK_TO_LOG_IN
-    if not good:
-        step.wrong("http-status", step.said)
-    elif elsewhere := _elsewhere(page.location, place):
-        step.note("redirect-elsewhere", f"{step.said}, to {elsewhere}")
+def _judge_response(
+    step: Step, response: WebResponse, endpoint: Endpoint, request: WebRequest
+) -> None:
+    step.seen = f"status {response.status}" + (f" from {response.node}" if response.node else "")
+    # At the root, any answer but a server error is right: its content is the site's choice.
+    first_error = 500 if request.path == "/" else 400
+    if response.status >= first_error and response.status not in _LOGIN_STATUS:
+        step.fail("http-status", step.seen)
+    elif target := _foreign_redirect(response.location, endpoint):
+        step.note("redirect-elsewhere", f"{step.seen}, to {target}")
 
 
-def _elsewhere(location: str, place: Place) -> str:
-    """A redirect's target, where it leads past the name or the scheme that clients use."""
+def _foreign_redirect(location: str, endpoint: Endpoint) -> str:
+    """Return a redirect's target if its name or scheme is not the one that clients use."""
     try:
         target = urlsplit(location)
         host = target.hostname
@@ -154,42 +160,48 @@ def _elsewhere(location: str, place: Place) -> str:
         return location
     if host is None:
         return ""
-    same_host = host.lower() in (place.name.lower(), place.address.lower())
-    less = place.tls and target.scheme == "http"
-    return "" if same_host and not less else location
+    is_same_host = host.lower() in (endpoint.client_name.lower(), endpoint.address.lower())
+    loses_tls = endpoint.tls and target.scheme == "http"
+    return "" if is_same_host and not loses_tls else location
 
 
-def _stays(step: Step, first: Page, place: Place, question: Question) -> None:
+def _judge_stickiness(
+    step: Step, first: WebResponse, endpoint: Endpoint, request: WebRequest
+) -> None:
     cookies = dict(first.cookies)
-    if question.sticky == "cookie" and not set(cookies) - {_SESSION}:
-        step.wrong("cookie-missing", f"cookies: {', '.join(cookies) or 'none'}")
+    if request.sticky == "cookie" and not set(cookies) - {_SESSION_COOKIE}:
+        step.fail("cookie-missing", f"cookies: {', '.join(cookies) or 'none'}")
         return
-    pages = [ask(place, question, cookies) for _ in range(_TIMES - 1)]
-    session = cookies.get(_SESSION, "")
-    new = [page for page in pages if session and page.cookies.get(_SESSION, session) != session]
-    nodes = sorted({page.node for page in (first, *pages) if page.node})
+    more = [send_request(endpoint, request, cookies) for _ in range(_REQUESTS - 1)]
+    session = cookies.get(_SESSION_COOKIE, "")
+    new_sessions = sum(
+        bool(session) and response.cookies.get(_SESSION_COOKIE, session) != session
+        for response in more
+    )
+    nodes = sorted({response.node for response in (first, *more) if response.node})
     if len(nodes) > 1:
-        step.wrong("session-lost", f"{_TIMES} requests of one client reached {', '.join(nodes)}")
-    elif new:
-        step.wrong("session-lost", f"{len(new)} of {_TIMES - 1} more requests got a new session")
+        step.fail("session-lost", f"{_REQUESTS} requests of one client reached {', '.join(nodes)}")
+    elif new_sessions:
+        seen = f"{new_sessions} of {_REQUESTS - 1} more requests got a new session"
+        step.fail("session-lost", seen)
     elif not nodes and not session:
-        step.note("session-unseen", f"{_TIMES} requests answered")
+        step.note("session-unseen", f"{_REQUESTS} requests answered")
     else:
-        step.said = f"{_TIMES} requests, " + (f"all from {nodes[0]}" if nodes else "one session")
+        step.seen = f"{_REQUESTS} requests, " + (f"all from {nodes[0]}" if nodes else "one session")
 
 
-def _cookies(headers: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _parse_cookies(headers: list[str]) -> dict[str, str]:
+    cookies: dict[str, str] = {}
     for header in headers:
         try:
-            found |= {key: one.coded_value for key, one in SimpleCookie(header).items()}
+            cookies |= {key: cookie.coded_value for key, cookie in SimpleCookie(header).items()}
         except CookieError:
             continue
-    return found
+    return cookies
 
 
-def _named(cookies: dict[str, str], nodes: Collection[str]) -> str:
-    """The node whose name a cookie is, or ends in after a dot, as Tomcat's jvmRoute does."""
+def _node_in_cookies(cookies: dict[str, str], nodes: Collection[str]) -> str:
+    """Return the node whose name a cookie is, or ends in after a dot, like Tomcat's jvmRoute."""
     for value in cookies.values():
         for node in nodes:
             if f".{value}".lower().endswith(f".{node}".lower()):

@@ -1,4 +1,4 @@
-"""What the policies of everybody who changes a cluster's nodes have in common."""
+"""Policy statements that the policies of operators and of the Solution Manager have in common."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from denodo_ha.environment.names import BALANCER_TAG, CLUSTER_TAG, DRAINED_TAG, ENVIRONMENT_TAG
 
 LOCK = ".lock"
-"""Last part of the name of the parameter that is a command's lock; `names.lock` says the same."""
+"""Last part of the name of the parameter that is a cluster's lock, as in `names.lock`."""
 
 STACK_READS = (
     "cloudformation:DescribeStacks",
@@ -17,100 +17,105 @@ STACK_READS = (
     "cloudformation:ListStackResources",
 )
 _TAGGING = ("ec2:CreateTags", "ec2:DeleteTags")
-_ONLY_THE_MARK = {"ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]}}
+_DRAIN_TAG_ONLY = {"ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]}}
 
 
 @dataclass(frozen=True)
 class ClusterGrants:
-    """Statements about one cluster and no other.
+    """Statements that are limited to one cluster.
 
     Attributes:
-        stack: the cluster's stack.
-        environment: the environment's name.
-        cluster: the cluster's name.
+        stack: stack of the cluster.
+        environment: name of the environment.
+        cluster: name of the cluster.
     """
 
     stack: Stack
     environment: str
     cluster: str
 
-    def tagged(self, key: str) -> dict[str, str]:
-        """The cluster's tags, as conditions of a service name them."""
+    def tag_conditions(self, key: str) -> dict[str, str]:
+        """Return conditions on the cluster's tags, under a condition key such as `aws:ResourceTag`.
+
+        Services name this key differently.
+        """
         return {
             f"{key}/{ENVIRONMENT_TAG}": self.environment,
             f"{key}/{CLUSTER_TAG}": self.cluster,
         }
 
     def arn(self, service: str, resource: str, name: str) -> str:
-        """The ARN of something in the stack's account and region."""
+        """Return the ARN of a resource in the account and region of the stack."""
         return self.stack.format_arn(service=service, resource=resource, resource_name=name)
 
-    def parameter(self, name: str) -> str:
-        """The ARN of a parameter of the cluster's."""
+    def parameter_arn(self, name: str) -> str:
+        """Return the ARN of a parameter of the cluster."""
         return self.arn("ssm", "parameter", f"denodo/{self.environment}/{self.cluster}/{name}")
 
-    def send(self, sid: str, documents: Sequence[str]) -> iam.PolicyStatement:
-        """Run documents; on which instances is another statement's."""
+    def send_documents(self, sid: str, documents: Sequence[str]) -> iam.PolicyStatement:
+        """Allow SSM documents; another statement allows the instances."""
         return iam.PolicyStatement(
             sid=sid,
             actions=["ssm:SendCommand"],
-            resources=[self.arn("ssm", "document", one) for one in documents],
+            resources=[self.arn("ssm", "document", document) for document in documents],
         )
 
-    def send_to(self, sid: str, more: Mapping[str, str] | None = None) -> iam.PolicyStatement:
-        """Run what may be run on the cluster's instances, or on those that have more tags."""
-        tags = {f"ssm:resourceTag/{tag}": value for tag, value in (more or {}).items()}
+    def send_to_instances(
+        self, sid: str, tags: Mapping[str, str] | None = None
+    ) -> iam.PolicyStatement:
+        """Allow SSM commands on instances with the cluster's tags and further tags."""
+        conditions = {f"ssm:resourceTag/{tag}": value for tag, value in (tags or {}).items()}
         return iam.PolicyStatement(
             sid=sid,
             actions=["ssm:SendCommand"],
             resources=[self.arn("ec2", "instance", "*")],
-            conditions={"StringEquals": {**self.tagged("ssm:resourceTag"), **tags}},
+            conditions={"StringEquals": {**self.tag_conditions("ssm:resourceTag"), **conditions}},
         )
 
-    def send_to_haproxies(self, documents: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Run HAProxy's documents on the cluster's HAProxies."""
+    def send_to_haproxy(self, documents: Sequence[str]) -> list[iam.PolicyStatement]:
+        """Allow HAProxy's SSM documents on the cluster's HAProxy instances."""
         return [
-            self.send("RunHaproxysDocument", documents),
-            self.send_to("OnTheHaproxies", {BALANCER_TAG: "haproxy"}),
+            self.send_documents("RunHaproxysDocument", documents),
+            self.send_to_instances("OnTheHaproxies", {BALANCER_TAG: "haproxy"}),
         ]
 
-    def mark(self) -> iam.PolicyStatement:
-        """Set and remove the mark of a drained node."""
+    def write_drain_tag(self) -> iam.PolicyStatement:
+        """Allow to set and remove the drain tag of the cluster's instances."""
         return iam.PolicyStatement(
             sid="MarkNodes",
             actions=[*_TAGGING],
             resources=[self.arn("ec2", "instance", "*")],
-            conditions={"StringEquals": self.tagged("aws:ResourceTag"), **_ONLY_THE_MARK},
+            conditions={"StringEquals": self.tag_conditions("aws:ResourceTag"), **_DRAIN_TAG_ONLY},
         )
 
-    def mark_existing(self, ids: Sequence[str]) -> list[iam.PolicyStatement]:
-        """The same on instances that existed before, which do not have our tags."""
-        if not ids:
+    def write_drain_tag_of_existing(self, instance_ids: Sequence[str]) -> list[iam.PolicyStatement]:
+        """Allow the same on instances that existed before, which lack the cluster's tags."""
+        if not instance_ids:
             return []
         return [
             iam.PolicyStatement(
                 sid="MarkExistingNodes",
                 actions=[*_TAGGING],
-                resources=[self.arn("ec2", "instance", id_) for id_ in ids],
-                conditions=_ONLY_THE_MARK,
+                resources=[self.arn("ec2", "instance", id_) for id_ in instance_ids],
+                conditions=_DRAIN_TAG_ONLY,
             )
         ]
 
-    def lock(self, *, read: bool) -> iam.PolicyStatement:
-        """Hold the cluster's lock; to read it is in no other statement where `read` says so."""
+    def hold_lock(self, *, read: bool) -> iam.PolicyStatement:
+        """Allow to write the cluster's lock; and to read it, unless another statement does."""
         reads = ["ssm:GetParameter"] if read else []
         return iam.PolicyStatement(
             sid="HoldTheLock",
             actions=["ssm:DeleteParameter", *reads, "ssm:PutParameter"],
-            resources=[self.parameter(LOCK)],
+            resources=[self.parameter_arn(LOCK)],
         )
 
-    def see(self, reads: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Look at the stack, and at what takes no resource.
+    def read_state(self, reads: Sequence[str]) -> list[iam.PolicyStatement]:
+        """Allow to read the stack, and the state of resources in its region.
 
         Args:
-            reads: actions that take no resource (AWS, Service Authorization Reference), and so
-                are bounded by region.
+            reads: actions that take no resource (AWS, Service Authorization Reference), so only
+                the region limits them.
         """
         return [
             iam.PolicyStatement(

@@ -1,4 +1,4 @@
-"""What somebody may do who looks after the failover: look, and throw the switch."""
+"""The policy of operators who trigger failovers: read access, and the switch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,18 +15,18 @@ _CHECK_READS = (
     "route53:GetHealthCheckStatus",
 )
 _HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTargetHealth")
-"""These take no resource, or none whose name is known here (AWS, Service Authorization
-Reference): bounded by region."""
+"""Actions that take no resource, or only resources whose names are not known here (AWS, Service
+Authorization Reference); only the region limits them."""
 
 
 class FailoverOperatorPolicy(Construct):
-    """A managed policy for the people who run `denodo-ha failover`; it is attached to nobody.
+    """A managed policy for operators who run `denodo-ha failover`. It is attached to no principal.
 
-    It changes nothing but the switch: metrics are bounded by namespace and region, as CloudWatch
-    takes no resource for them (AWS, Service Authorization Reference, CloudWatch).
+    Besides read access it allows only the switch. CloudWatch takes no resource for metrics, so
+    namespace and region limit the permission (AWS, Service Authorization Reference, CloudWatch).
 
     Attributes:
-        arn: the policy's ARN.
+        arn: ARN of the policy.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class FailoverOperatorPolicy(Construct):
         region: str,
         stacks: Mapping[str, str],
     ) -> None:
-        """Make the policy.
+        """Create the policy.
 
         Args:
             scope: parent.
             id_: id.
-            zone_id: the zone of the failover records.
-            check_ids: the health checks that decide.
+            zone_id: hosted zone of the failover records.
+            check_ids: health checks of the failover records.
             region: region of the switch.
-            stacks: the stacks of this account that may be looked at, with their regions.
+            stacks: regions of the readable stacks in this account, by name of the stack.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -55,7 +55,7 @@ class FailoverOperatorPolicy(Construct):
         policy = iam.ManagedPolicy(
             self,
             "Policy",
-            # Another description would be another policy, detached from everybody.
+            # Changing the description replaces the policy and detaches it from all principals.
             description="Look at the failover of a Denodo environment, and throw its switch",
             statements=[
                 iam.PolicyStatement(
@@ -72,14 +72,14 @@ class FailoverOperatorPolicy(Construct):
                 iam.PolicyStatement(
                     sid="SeeChecks",
                     actions=list(_CHECK_READS),
-                    resources=[f"{route53}healthcheck/{one}" for one in check_ids],
+                    resources=[f"{route53}healthcheck/{check_id}" for check_id in check_ids],
                 ),
                 iam.PolicyStatement(
                     sid="SeeRecords",
                     actions=["route53:ListResourceRecordSets"],
                     resources=[f"{route53}hostedzone/{zone_id}"],
                 ),
-                # Takes no resource (AWS, Service Authorization Reference, Route 53).
+                # The action takes no resource (AWS, Service Authorization Reference, Route 53).
                 iam.PolicyStatement(
                     sid="SeeAnswers", actions=["route53:TestDNSAnswer"], resources=["*"]
                 ),
@@ -97,11 +97,11 @@ class FailoverOperatorPolicy(Construct):
                     resources=[
                         stack.format_arn(
                             service="cloudformation",
-                            region=where,
+                            region=stack_region,
                             resource="stack",
                             resource_name=f"{name}/*",
                         )
-                        for name, where in sorted(stacks.items())
+                        for name, stack_region in sorted(stacks.items())
                     ],
                 ),
             ],

@@ -1,9 +1,14 @@
-"""The role of a machine that we make: a node's, or a HAProxy's."""
+"""Permissions of the machines that the stacks create: nodes and HAProxy instances."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.model.environment import Environment
+from stacks.library_values import service_principal
 
 _SESSION_MANAGER = (
     "ssm:UpdateInstanceInformation",
@@ -12,25 +17,73 @@ _SESSION_MANAGER = (
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 )
-"""What Session Manager needs, and no more: the managed policy lets a node read every parameter
-of the account (AWS, Create a custom IAM role for Session Manager)."""
+"""The minimum that Session Manager needs. AWS's managed policy would let a node read all
+parameters of the account (AWS, Create a custom IAM role for Session Manager)."""
+
+_SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
+"""Wildcard for the suffix that Secrets Manager adds to a secret's name in its ARN."""
 
 
-def make_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
-    """A role for Session Manager and what the configuration adds.
+def create_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
+    """Create the role `Role` of a machine, for Session Manager and the configured policies.
 
     Args:
-        scope: the machine, in which it is `Role`.
-        policies: ARNs of the configuration's policies.
+        scope: construct of the machine.
+        policies: ARNs of the managed policies that the configuration names.
     """
     role = iam.Role(
         scope,
         "Role",
-        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        assumed_by=service_principal("ec2.amazonaws.com"),
         managed_policies=[
             iam.ManagedPolicy.from_managed_policy_arn(scope, arn, arn) for arn in policies
         ],
     )
-    # These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
-    role.add_to_policy(iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"]))
+    role.add_to_policy(_session_manager_statement())
     return role
+
+
+@cache
+def _session_manager_statement() -> iam.PolicyStatement:
+    """Return the statement for Session Manager, the same for all roles.
+
+    These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
+    """
+    return iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"])
+
+
+def allow(action: str, *resources: str) -> iam.PolicyStatement:
+    """Return the statement that allows one action on some resources."""
+    return iam.PolicyStatement(actions=[action], resources=[*resources])
+
+
+def metadata_statements(
+    environment: Environment, cluster: str, node: str
+) -> Iterator[iam.PolicyStatement]:
+    """Yield the statements of a node's role for the logins of its components and its own export."""
+    settings = environment.clusters[cluster]
+    secrets: list[str] = []
+    if settings.catalog is not None:
+        secrets += [
+            node_metadata.secret_arn(environment, cluster, component) + _SECRET_SUFFIX
+            for component in sorted(settings.catalog.components)
+        ]
+        if settings.catalog.kms_key:
+            secrets_manager = f"secretsmanager.{settings.region}.amazonaws.com"
+            yield iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                resources=[settings.catalog.kms_key],
+                conditions={"StringEquals": {"kms:ViaService": secrets_manager}},
+            )
+    if settings.exports is not None:
+        secrets.append(settings.exports.login)
+        bucket = f"arn:{node_metadata.partition(settings.region)}:s3:::"
+        bucket += node_metadata.export_bucket_name(environment, cluster)
+        yield iam.PolicyStatement(
+            actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
+            resources=[f"{bucket}/{key}" for key in node_metadata.export_keys(node)],
+        )
+        # Without it S3 answers "denied" for missing objects (AWS, Amazon S3 API, GetObject).
+        yield allow("s3:ListBucket", bucket)
+    if secrets:
+        yield allow("secretsmanager:GetSecretValue", *secrets)

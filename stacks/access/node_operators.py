@@ -1,4 +1,4 @@
-"""What somebody may do who changes the nodes of a cluster, one at a time."""
+"""The policy of operators who change the nodes of a cluster."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,14 @@ _READS = (
 
 
 class NodeOperatorPolicy(Construct):
-    """A managed policy for the people who run `denodo-ha roll`; it is attached to nobody.
+    """A managed policy for operators who run `denodo-ha roll`. It is attached to no principal.
 
-    On the nodes it allows the cluster's own document, and so what that does and no other command.
-    On HAProxies the same with theirs, and the balancer's groups, which hold HAProxies, are then
-    nobody's to change. It does not deploy: who runs `denodo-ha rollout` needs what `cdk deploy`
-    needs as well.
+    On nodes it allows the cluster's own SSM document only. With HAProxy it allows HAProxy's
+    documents on HAProxy instances, and no change of target groups, whose targets are these
+    instances. It allows no deploy: `denodo-ha rollout` needs the permissions of `cdk deploy` too.
 
     Attributes:
-        arn: the policy's ARN.
+        arn: ARN of the policy.
     """
 
     def __init__(
@@ -34,55 +33,58 @@ class NodeOperatorPolicy(Construct):
         *,
         environment: str,
         cluster: str,
-        document: str | None,
-        haproxy: Sequence[str] = (),
-        existing: Sequence[str],
+        node_document: str | None,
+        haproxy_documents: Sequence[str] = (),
+        existing_instance_ids: Sequence[str],
     ) -> None:
-        """Make the policy.
+        """Create the policy.
 
         Args:
             scope: parent.
             id_: id.
-            environment: the environment's name.
-            cluster: the cluster's name.
-            document: name of the nodes' document, None where they have no program.
-            haproxy: names of HAProxy's documents, where the nodes are behind it.
-            existing: ids of instances that existed before, which do not have our tags.
+            environment: name of the environment.
+            cluster: name of the cluster.
+            node_document: name of the nodes' SSM document; None: nodes have no program.
+            haproxy_documents: names of HAProxy's SSM documents; empty: no HAProxy.
+            existing_instance_ids: instances that existed before and lack the cluster's tags.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
-        statements = []
-        if document is not None:
-            statements += [grants.send("RunTheDocument", [document]), grants.send_to("OnTheNodes")]
-        if haproxy:
-            statements += grants.send_to_haproxies(haproxy)
+        statements: list[iam.PolicyStatement] = []
+        if node_document is not None:
+            statements += [
+                grants.send_documents("RunTheDocument", [node_document]),
+                grants.send_to_instances("OnTheNodes"),
+            ]
+        if haproxy_documents:
+            statements += grants.send_to_haproxy(haproxy_documents)
         else:
-            statements.append(_take_out_and_bring_back(grants))
-        statements.append(grants.mark())
-        if document is not None:
+            statements.append(_change_targets(grants))
+        statements.append(grants.write_drain_tag())
+        if node_document is not None:
             statements.append(
                 iam.PolicyStatement(
                     sid="SeeDesiredStates",
                     actions=["ssm:GetParameter"],
-                    resources=[grants.parameter("*")],
+                    resources=[grants.parameter_arn("*")],
                 )
             )
         policy = iam.ManagedPolicy(
             self,
             "Policy",
-            # Another description would be another policy, detached from everybody.
+            # Changing the description replaces the policy and detaches it from all principals.
             description="Change the nodes of a Denodo cluster, one at a time",
             statements=[
                 *statements,
-                grants.lock(read=document is None),
-                *grants.see(_READS),
-                *grants.mark_existing(existing),
+                grants.hold_lock(read=node_document is None),
+                *grants.read_state(_READS),
+                *grants.write_drain_tag_of_existing(existing_instance_ids),
             ],
         )
         self.arn = policy.managed_policy_arn
 
 
-def _take_out_and_bring_back(grants: ClusterGrants) -> iam.PolicyStatement:
+def _change_targets(grants: ClusterGrants) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="TakeOutAndBringBack",
         actions=[
@@ -90,5 +92,5 @@ def _take_out_and_bring_back(grants: ClusterGrants) -> iam.PolicyStatement:
             "elasticloadbalancing:RegisterTargets",
         ],
         resources=[grants.arn("elasticloadbalancing", "targetgroup", "*/*")],
-        conditions={"StringEquals": grants.tagged("aws:ResourceTag")},
+        conditions={"StringEquals": grants.tag_conditions("aws:ResourceTag")},
     )

@@ -1,4 +1,4 @@
-"""What the Solution Manager may do: take nodes of a cluster out, and bring them back."""
+"""The policy of the Solution Manager, which takes nodes out of service and brings them back."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,14 @@ _HAPROXY_READS = ("ec2:DescribeInstances", "ssm:GetCommandInvocation")
 class SolutionManagerPolicy(Construct):
     """A managed policy for a Solution Manager that runs the scripts in `solution-manager/`.
 
-    It is attached to nobody: attach it to the role of the Solution Manager's instance, or to one
-    that it assumes. It deregisters from the groups of services and not from those of auxiliary
-    ports, marks instances with one tag, and runs nothing on a node. With HAProxies it changes no
-    group, and runs on these the document that drains and enables, and nothing else.
+    It is attached to no principal: attach it to the role of the Solution Manager's instance, or to
+    a role that the instance assumes. It allows to deregister targets from the target groups of
+    services but not of auxiliary ports, to tag instances with the drain tag, and nothing on nodes.
+    With HAProxy it allows no change of target groups, and on HAProxy instances only the SSM
+    document that drains and enables nodes.
 
     Attributes:
-        arn: the policy's ARN.
+        arn: ARN of the policy.
     """
 
     def __init__(
@@ -32,51 +33,55 @@ class SolutionManagerPolicy(Construct):
         *,
         environment: str,
         cluster: str,
-        haproxy: Sequence[str] = (),
-        existing: Sequence[str],
+        haproxy_documents: Sequence[str] = (),
+        existing_instance_ids: Sequence[str],
     ) -> None:
-        """Make the policy.
+        """Create the policy.
 
         Args:
             scope: parent.
             id_: id.
-            environment: the environment's name.
-            cluster: the cluster's name.
-            haproxy: names of HAProxy's documents that drain and enable and do no more, where the
-                nodes are behind it.
-            existing: ids of instances that existed before, which do not have our tags.
+            environment: name of the environment.
+            cluster: name of the cluster.
+            haproxy_documents: names of HAProxy's SSM documents that only drain and enable nodes;
+                empty: no HAProxy.
+            existing_instance_ids: instances that existed before and lack the cluster's tags.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
-        balance = grants.send_to_haproxies(haproxy) if haproxy else _groups(grants)
+        statements = (
+            grants.send_to_haproxy(haproxy_documents)
+            if haproxy_documents
+            else _change_targets(grants)
+        )
         policy = iam.ManagedPolicy(
             self,
             "Policy",
-            # Another description would be another policy, detached from everybody.
+            # Changing the description replaces the policy and detaches it from all principals.
             description="Take nodes of a Denodo cluster out of its balancer, and bring them back",
             statements=[
-                *balance,
-                grants.mark(),
-                grants.lock(read=True),
-                *grants.see(_HAPROXY_READS if haproxy else _READS),
-                *grants.mark_existing(existing),
+                *statements,
+                grants.write_drain_tag(),
+                grants.hold_lock(read=True),
+                *grants.read_state(_HAPROXY_READS if haproxy_documents else _READS),
+                *grants.write_drain_tag_of_existing(existing_instance_ids),
             ],
         )
         self.arn = policy.managed_policy_arn
 
 
-def _groups(grants: ClusterGrants) -> list[iam.PolicyStatement]:
-    """Deregister from the groups of services, and register in all."""
+def _change_targets(grants: ClusterGrants) -> list[iam.PolicyStatement]:
+    """Allow to deregister from the target groups of services, and to register in all."""
     groups = [grants.arn("elasticloadbalancing", "targetgroup", "*/*")]
-    tagged = grants.tagged("aws:ResourceTag")
+    conditions = grants.tag_conditions("aws:ResourceTag")
     return [
         iam.PolicyStatement(
             sid="TakeOut",
             actions=["elasticloadbalancing:DeregisterTargets"],
             resources=groups,
             conditions={
-                "StringEquals": tagged,
-                # The group of a service, which auxiliary ports do not have.
+                "StringEquals": conditions,
+                # The target group has the service tag; those of auxiliary ports do not.
                 "Null": {f"aws:ResourceTag/{SERVICE_TAG}": "false"},
             },
         ),
@@ -84,6 +89,6 @@ def _groups(grants: ClusterGrants) -> list[iam.PolicyStatement]:
             sid="BringBack",
             actions=["elasticloadbalancing:RegisterTargets"],
             resources=groups,
-            conditions={"StringEquals": tagged},
+            conditions={"StringEquals": conditions},
         ),
     ]

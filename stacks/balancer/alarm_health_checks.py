@@ -1,31 +1,44 @@
-"""A Route 53 health check of an internal balancer, by the metric of its jdbc group."""
+"""Route 53 health checks that follow CloudWatch alarms: of a load balancer, and the switch."""
 
-from aws_cdk import Duration, Stack, Tags
+import hashlib
+import json
+
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
-from stacks.balancer.fingerprint import fingerprint
+from stacks.library_values import seconds
 
 
-class AlarmHealthChecks(Construct):
-    """Healthy while some node of the group is healthy.
+def fingerprint(*settings: object) -> str:
+    """Return a hash of settings in 8 hexadecimal digits, the same on all machines.
 
-    Route 53's checkers reach no private address, so it watches a CloudWatch alarm: a plain one
-    over one metric, all that such a check supports (AWS, Monitoring a CloudWatch alarm). The
-    metric is a maximum, as each zone reports for itself.
+    It is part of ids and comments that must change when the settings change.
+    """
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    A group that is replaced, as by another port on the nodes, has another alarm, and that has no
-    data for its first minutes: then the last known status counts, or every such change would move
-    the site. A region that is lost reports nothing either. So a second check watches a metric
-    that balancers always report, and no data of that one counts as unhealthy. Both must be
-    healthy.
+
+class BalancerHealthChecks(Construct):
+    """Health checks of an internal load balancer, by metrics of its jdbc target group.
+
+    Route 53's health checkers reach no private address, so the checks follow CloudWatch alarms
+    over one metric each, the only kind that Route 53 supports (AWS, Monitoring a CloudWatch
+    alarm). The metric is a maximum, since each zone reports for itself.
+
+    A replaced target group, for example one with another node port, has a new alarm without data
+    for its first minutes. The last known status then counts; otherwise each such change would
+    trigger a failover. But a lost region reports no data either. So a second check follows a
+    metric that load balancers always report, and counts missing data as unhealthy. Both checks
+    must be healthy.
 
     Attributes:
-        check: the check of the group.
-        alive: the check that the balancer and its region report at all.
+        healthy_nodes: healthy while a node of the target group is healthy.
+        alive: healthy while the load balancer reports metrics.
     """
 
     def __init__(
@@ -34,89 +47,152 @@ class AlarmHealthChecks(Construct):
         id_: str,
         *,
         nlb: elbv2.NetworkLoadBalancer,
-        group: elbv2.NetworkTargetGroup,
+        target_group: elbv2.NetworkTargetGroup,
         region: str,
         minutes: int,
-        balancer_replaced_with: object,
-        replaced_with: object,
+        balancer_settings: object,
+        target_group_settings: object,
     ) -> None:
-        """Make alarm and check.
+        """Create the alarms and the health checks.
 
         Args:
             scope: parent.
             id_: id.
-            nlb: the balancer.
-            group: the group whose healthy nodes count.
-            region: region of the alarm.
-            minutes: how long there must be no healthy node.
-            balancer_replaced_with: what replaces the balancer when it changes.
-            replaced_with: what replaces the balancer or the group when it changes.
+            nlb: the load balancer.
+            target_group: target group whose healthy nodes count.
+            region: region of the alarms.
+            minutes: minutes without a healthy node, or without data, until a check is unhealthy.
+            balancer_settings: settings whose change replaces the load balancer.
+            target_group_settings: settings whose change replaces the load balancer or the target
+                group.
         """
         super().__init__(scope, id_)
-        metric = cloudwatch.Metric(
-            namespace="AWS/NetworkELB",
-            metric_name="HealthyHostCount",
-            dimensions_map={
-                "LoadBalancer": nlb.load_balancer_full_name,
-                "TargetGroup": group.target_group_full_name,
-            },
-            statistic="Maximum",
-            period=Duration.seconds(ALARM_PERIOD_S),
-        )
-        # The check copies the alarm's settings when it is pointed at it, and never looks again:
-        # so another setting, or another group, is another alarm, and the check is pointed anew.
-        alarm = cloudwatch.Alarm(
+        load_balancer = {"LoadBalancer": nlb.load_balancer_full_name}
+        # A health check copies the settings of its alarm once, when it is created or changed. So
+        # changed settings, or another target group, need a new alarm.
+        healthy_nodes = _maximum_alarm(
             self,
-            f"Alarm{fingerprint(minutes, replaced_with)}",
-            metric=metric,
+            f"Alarm{fingerprint(minutes, target_group_settings)}",
+            metric_name="HealthyHostCount",
+            dimensions={**load_balancer, "TargetGroup": target_group.target_group_full_name},
+            minutes=minutes,
             threshold=1,
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            evaluation_periods=minutes,
-            treat_missing_data=cloudwatch.TreatMissingData.MISSING,
-            alarm_description="No healthy Denodo node: Route 53 answers with the other cluster",
+            description="No healthy Denodo node: Route 53 answers with the other cluster",
         )
-        self.check = route53.HealthCheck(
+        self.healthy_nodes = _alarm_check(
             self,
             "Check",
-            type=route53.HealthCheckType.CLOUDWATCH_METRIC,
-            alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
-            insufficient_data_health_status=(
-                route53.InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS
-            ),
+            healthy_nodes,
+            region=region,
+            without_data=route53.InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS,
         )
-        self.alive = self._alive(nlb, region, minutes, balancer_replaced_with)
-        # What Route 53's console shows as the checks' names.
-        Tags.of(self.check).add("Name", Stack.of(self).stack_name)
-        Tags.of(self.alive).add("Name", f"{Stack.of(self).stack_name}-alive")
-
-    def _alive(
-        self, nlb: elbv2.NetworkLoadBalancer, region: str, minutes: int, replaced_with: object
-    ) -> route53.HealthCheck:
-        """Healthy while the balancer reports.
-
-        The number of its flows is always reported, and never below none (AWS, CloudWatch metrics
-        for your Network Load Balancer): the alarm is fine, or without data.
-        """
-        alarm = cloudwatch.Alarm(
+        # Load balancers always report this metric, and never a value below 0 (AWS, CloudWatch
+        # metrics for your Network Load Balancer): the alarm is in state OK or without data.
+        alive = _maximum_alarm(
             self,
-            f"AliveAlarm{fingerprint(minutes, replaced_with)}",
-            metric=cloudwatch.Metric(
-                namespace="AWS/NetworkELB",
-                metric_name="ActiveFlowCount",
-                dimensions_map={"LoadBalancer": nlb.load_balancer_full_name},
-                statistic="Maximum",
-                period=Duration.seconds(ALARM_PERIOD_S),
-            ),
+            f"AliveAlarm{fingerprint(minutes, balancer_settings)}",
+            metric_name="ActiveFlowCount",
+            dimensions=load_balancer,
+            minutes=minutes,
             threshold=0,
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            evaluation_periods=minutes,
-            treat_missing_data=cloudwatch.TreatMissingData.MISSING,
-            alarm_description="Without data the balancer, or its region, is lost",
+            description="Without data the balancer, or its region, is lost",
         )
-        return route53.HealthCheck(
+        self.alive = _alarm_check(
             self,
             "Alive",
-            type=route53.HealthCheckType.CLOUDWATCH_METRIC,
-            alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
-            insufficient_data_health_status=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
+            alive,
+            region=region,
+            without_data=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
         )
+        # Route 53's console shows this tag as the name of a check.
+        Tags.of(self.healthy_nodes).add("Name", Stack.of(self).stack_name)
+        Tags.of(self.alive).add("Name", f"{Stack.of(self).stack_name}-alive")
+
+
+class FailoverSwitch(Construct):
+    """The operators' switch: a health check that follows a metric of theirs only.
+
+    A datapoint of 1 makes the check unhealthy, so that the secondary answers; a 0 makes it healthy
+    again. One datapoint is enough: without data the last known status counts, and before the first
+    datapoint the check is healthy (AWS, Route 53 API, HealthCheckConfig,
+    InsufficientDataHealthStatus). So a failover by an operator depends on the data plane only, in
+    the region of this stack.
+
+    Attributes:
+        check: the health check.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, environment: str, region: str) -> None:
+        super().__init__(scope, id_)
+        namespace, metric = failover_plan.SWITCH_NAMESPACE, failover_plan.SWITCH_METRIC
+        alarm = cloudwatch.Alarm(
+            self,
+            f"Alarm{fingerprint(environment, namespace, metric)}",
+            metric=cloudwatch.Metric(
+                namespace=namespace,
+                metric_name=metric,
+                dimensions_map={failover_plan.SWITCH_DIMENSION: environment},
+                statistic="Maximum",
+                period=seconds(ALARM_PERIOD_S),
+            ),
+            threshold=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.MISSING,
+            alarm_description="Operators have moved the site to the secondary cluster",
+        )
+        self.check = _alarm_check(
+            self,
+            "Check",
+            alarm,
+            region=region,
+            without_data=route53.InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS,
+        )
+        Tags.of(self.check).add("Name", f"{environment}-switch")
+
+
+def _maximum_alarm(
+    scope: Construct,
+    id_: str,
+    *,
+    metric_name: str,
+    dimensions: dict[str, str],
+    minutes: int,
+    threshold: int,
+    description: str,
+) -> cloudwatch.Alarm:
+    """Create an alarm on a load balancer's metric whose maximum is below a threshold."""
+    return cloudwatch.Alarm(
+        scope,
+        id_,
+        metric=cloudwatch.Metric(
+            namespace="AWS/NetworkELB",
+            metric_name=metric_name,
+            dimensions_map=dimensions,
+            statistic="Maximum",
+            period=seconds(ALARM_PERIOD_S),
+        ),
+        threshold=threshold,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        evaluation_periods=minutes,
+        treat_missing_data=cloudwatch.TreatMissingData.MISSING,
+        alarm_description=description,
+    )
+
+
+def _alarm_check(
+    scope: Construct,
+    id_: str,
+    alarm: cloudwatch.Alarm,
+    *,
+    region: str,
+    without_data: route53.InsufficientDataHealthStatusEnum,
+) -> route53.HealthCheck:
+    """Create a Route 53 health check that follows an alarm."""
+    return route53.HealthCheck(
+        scope,
+        id_,
+        type=route53.HealthCheckType.CLOUDWATCH_METRIC,
+        alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
+        insufficient_data_health_status=without_data,
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_elasticloadbalancingv2_targets as targets
@@ -12,17 +12,18 @@ from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
 from denodo_ha.environment.names import SERVICE_TAG
-from stacks.balancer.network_load_balancer import health_check
+from stacks.balancer.network_load_balancer import target_health_check
+from stacks.library_values import seconds
 
 
 class CookieBalancer(Construct):
-    """An internal balancer that ends TLS and sets cookies: a listener and a group a service.
+    """An internal load balancer that terminates TLS and sets cookies.
 
-    It is in the zones and subnets of the one in front, so that no zone's address leads into
-    another zone only because this one is not there.
+    Each service has a listener and a target group. The load balancer is in the same zones and
+    subnets as the Network Load Balancer in front, so that each zone has both.
 
     Attributes:
-        alb: the balancer.
+        alb: the load balancer.
         listeners: its listeners by service.
     """
 
@@ -41,24 +42,24 @@ class CookieBalancer(Construct):
         security_group: ec2.ISecurityGroup,
         instance_ids: Mapping[str, str],
     ) -> None:
-        """Make it.
+        """Create the load balancer, its listeners and its target groups.
 
         Args:
             scope: parent.
             id_: id.
-            cluster: the cluster's name.
-            listeners: what it serves.
-            idle_timeout: seconds until a silent connection is given up.
-            deregistration_delay: seconds that a node taken out keeps its requests.
-            deletion_protection: whether a call may not delete it.
-            vpc: the VPC.
-            subnets: subnet of each zone.
-            security_group: its group.
-            instance_ids: the nodes' instances by name.
+            cluster: name of the cluster.
+            listeners: the services, with their health checks and nodes.
+            idle_timeout: seconds until an idle connection is closed.
+            deregistration_delay: seconds that requests to a deregistered node may take.
+            deletion_protection: refuse calls that delete the load balancer.
+            vpc: VPC of the load balancer.
+            subnets: subnet in each zone.
+            security_group: security group of the load balancer.
+            instance_ids: instance ids of the nodes by name.
         """
         super().__init__(scope, id_)
         self._cluster, self._vpc, self._instance_ids = cluster, vpc, instance_ids
-        self._delay = Duration.seconds(deregistration_delay)
+        self._delay = seconds(deregistration_delay)
         self.alb = elbv2.ApplicationLoadBalancer(
             self,
             "Alb",
@@ -67,16 +68,16 @@ class CookieBalancer(Construct):
             internet_facing=False,
             deletion_protection=deletion_protection,
             drop_invalid_header_fields=True,
-            idle_timeout=Duration.seconds(idle_timeout),
+            idle_timeout=seconds(idle_timeout),
             security_group=security_group,
         )
-        self.listeners = {one.key: self._serve(one) for one in listeners}
+        self.listeners = {listener.key: self._add_service(listener) for listener in listeners}
 
-    def _serve(self, listener: Listener) -> elbv2.ApplicationListener:
+    def _add_service(self, listener: Listener) -> elbv2.ApplicationListener:
         service = listener.service
-        assert service is not None  # an auxiliary port has no cookies
+        assert service is not None  # auxiliary ports use no cookies
         scope = Construct(self, f"service-{listener.key}")
-        encrypted = cookie_balancer.to_nodes(listener.target_port) == "https"
+        encrypted = cookie_balancer.node_protocol(listener.target_port) == "https"
         group = elbv2.ApplicationTargetGroup(
             scope,
             "Group",
@@ -90,11 +91,13 @@ class CookieBalancer(Construct):
                 targets.InstanceIdTarget(self._instance_ids[node], listener.target_port)
                 for node in listener.nodes
             ],
-            stickiness_cookie_duration=Duration.seconds(COOKIE_DURATION_S),
+            stickiness_cookie_duration=seconds(COOKIE_DURATION_S),
             deregistration_delay=self._delay,
-            health_check=health_check(listener.health, answers=cookie_balancer.READY),
+            health_check=target_health_check(
+                listener.health, http_codes=cookie_balancer.NODE_HEALTHY_CODES
+            ),
         )
-        # Day-2 commands find by it where the nodes are.
+        # Commands find the target groups with nodes by this tag.
         Tags.of(group).add(SERVICE_TAG, listener.key)
         certificate = service.certificate(self._cluster)
         return elbv2.ApplicationListener(
@@ -110,6 +113,6 @@ class CookieBalancer(Construct):
             ),
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             default_target_groups=[group],
-            # The rules of the security groups are worked out in one place, and made by it.
+            # SecurityGroups creates all rules.
             open=False,
         )

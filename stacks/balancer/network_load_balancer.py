@@ -1,20 +1,87 @@
-"""A target group's health check, as the library takes it."""
+"""Network Load Balancer and health checks of target groups, with and without HAProxy."""
 
-from aws_cdk import Duration
+from collections.abc import Mapping
+
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from constructs import Construct
 
 from denodo_ha.environment.derived.topology import HealthCheck
+from denodo_ha.environment.model import cluster
+from stacks.library_values import seconds
 
 
-def health_check(check: HealthCheck, *, answers: str | None = None) -> elbv2.HealthCheck:
-    """The check; `answers` are the HTTP codes that pass, where AWS's default is not meant."""
+def create_network_load_balancer(
+    scope: Construct,
+    balancer: cluster.Balancer,
+    *,
+    vpc: ec2.IVpc,
+    subnets: Mapping[str, ec2.ISubnet],
+    security_group: ec2.ISecurityGroup,
+) -> elbv2.NetworkLoadBalancer:
+    """Create a Network Load Balancer without listeners.
+
+    Args:
+        scope: parent.
+        balancer: settings.
+        vpc: VPC of the load balancer.
+        subnets: subnet in each zone.
+        security_group: security group of the load balancer.
+    """
+    nlb = elbv2.NetworkLoadBalancer(
+        scope,
+        "Nlb",
+        vpc=vpc,
+        vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
+        internet_facing=balancer.scheme == "internet-facing",
+        cross_zone_enabled=balancer.cross_zone,
+        deletion_protection=balancer.deletion_protection,
+        security_groups=[security_group],
+    )
+    if balancer.addresses:
+        _set_addresses(nlb, balancer.addresses, subnets)
+    return nlb
+
+
+def _set_addresses(
+    nlb: elbv2.NetworkLoadBalancer,
+    addresses: Mapping[str, str],
+    subnets: Mapping[str, ec2.ISubnet],
+) -> None:
+    """Set a fixed address of the load balancer in each zone.
+
+    L1: to map subnets, the L2 looks them up in its VPC object, which does not know our subnets.
+    """
+    resource = nlb.node.default_child
+    assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2
+    resource.subnets = None
+    resource.subnet_mappings = [
+        elbv2.CfnLoadBalancer.SubnetMappingProperty(
+            subnet_id=subnet.subnet_id, **_address_property(addresses[zone])
+        )
+        for zone, subnet in subnets.items()
+    ]
+
+
+def _address_property(address: str) -> dict[str, str]:
+    is_elastic_ip = address.startswith("eipalloc-")
+    return {"allocation_id" if is_elastic_ip else "private_i_pv4_address": address}
+
+
+def target_health_check(check: HealthCheck, *, http_codes: str | None = None) -> elbv2.HealthCheck:
+    """Return the health check of a target group.
+
+    Args:
+        check: settings.
+        http_codes: HTTP codes that pass; None: AWS's default.
+    """
     return elbv2.HealthCheck(
         protocol=elbv2.Protocol[check.protocol.upper()],
         port=str(check.port),
         path=check.path,
-        interval=Duration.seconds(check.interval),
-        timeout=Duration.seconds(check.timeout),
+        interval=seconds(check.interval),
+        timeout=seconds(check.timeout),
         healthy_threshold_count=check.healthy,
         unhealthy_threshold_count=check.unhealthy,
-        healthy_http_codes=answers,
+        healthy_http_codes=http_codes,
     )

@@ -1,8 +1,8 @@
-"""The Network Load Balancer of a cluster, with a listener and a group for every port."""
+"""The Network Load Balancer whose targets are a cluster's nodes."""
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_elasticloadbalancingv2_targets as targets
@@ -14,18 +14,19 @@ from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
-from stacks.balancer.network_load_balancer import health_check
+from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.library_values import seconds
 
 _OFF = 0
-"""The L2's way to say `off` for a number of healthy targets."""
+"""Value by which the L2 sets a minimum of healthy targets to `off`."""
 
 
 class NodeBalancer(Construct):
-    """A Network Load Balancer in front of a cluster's nodes.
+    """A Network Load Balancer with a listener and a target group for each port.
 
     Attributes:
-        nlb: the balancer.
-        groups: target group of every service whose nodes it sends to itself, by name.
+        nlb: the load balancer.
+        groups: target groups with nodes by service; without those of auxiliary ports.
     """
 
     def __init__(
@@ -43,34 +44,37 @@ class NodeBalancer(Construct):
         alb_group: ec2.ISecurityGroup | None = None,
         alb_idle_timeout: int | None = None,
     ) -> None:
-        """Make it, and the Application Load Balancer behind it if some service needs one.
+        """Create the load balancer, and an Application Load Balancer if a service needs cookies.
 
         Args:
             scope: parent.
             id_: id.
-            name: the cluster's name.
-            balancer: its settings.
-            listeners: what it serves.
-            vpc: the VPC.
-            subnets: subnet of each zone.
-            security_group: its group.
-            instance_ids: the nodes' instances by name.
-            alb_group: the other's security group.
-            alb_idle_timeout: seconds until that one gives up a silent connection.
+            name: name of the cluster.
+            balancer: settings.
+            listeners: listeners, with their health checks and nodes.
+            vpc: VPC of the load balancer.
+            subnets: subnet in each zone.
+            security_group: security group of the load balancer.
+            instance_ids: instance ids of the nodes by name.
+            alb_group: security group of the Application Load Balancer.
+            alb_idle_timeout: seconds until the Application Load Balancer closes an idle
+                connection.
         """
         super().__init__(scope, id_)
         self._name = name
         self._balancer, self._vpc, self._instance_ids = balancer, vpc, instance_ids
-        self.nlb = network_load_balancer(self, balancer, vpc, subnets, security_group)
+        self.nlb = create_network_load_balancer(
+            self, balancer, vpc=vpc, subnets=subnets, security_group=security_group
+        )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
         listeners = [*listeners]
-        behind = None
+        cookies = None
         if alb_group is not None and alb_idle_timeout is not None:
-            behind = CookieBalancer(
+            cookies = CookieBalancer(
                 self,
                 "Cookies",
                 cluster=name,
-                listeners=[one for one in listeners if one.alb],
+                listeners=[listener for listener in listeners if listener.alb_health],
                 idle_timeout=alb_idle_timeout,
                 deregistration_delay=balancer.deregistration_delay,
                 deletion_protection=balancer.deletion_protection,
@@ -79,23 +83,23 @@ class NodeBalancer(Construct):
                 security_group=alb_group,
                 instance_ids=instance_ids,
             )
-            # Its addresses are any that are free: the fixed ones are taken first.
-            behind.alb.node.add_dependency(self.nlb)
+            # It takes any free addresses; so the Network Load Balancer takes its fixed ones first.
+            cookies.alb.node.add_dependency(self.nlb)
         for listener in listeners:
-            if listener.alb is not None and behind is not None:
-                self._pass_on(listener, behind.listeners[listener.key])
+            if listener.alb_health is not None and cookies is not None:
+                self._add_cookie_service(listener, cookies.listeners[listener.key])
             elif listener.service is None:
-                self._auxiliary(listener)
+                self._add_auxiliary_port(listener)
             else:
-                self.groups[listener.key] = self._service(listener)
+                self.groups[listener.key] = self._add_service(listener)
 
-    def _service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
-        """A port that all nodes serve."""
+    def _add_service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
+        """Add a port that all nodes serve. Return its target group."""
         service = listener.service
         assert service is not None
         scope = Construct(self, f"service-{listener.key}")
         encrypted = service.tls is not None and listener.target_port in NODE_TLS_PORTS
-        group = self._group(
+        group = self._create_target_group(
             scope,
             listener,
             protocol=elbv2.Protocol.TLS if encrypted else elbv2.Protocol.TCP,
@@ -104,7 +108,7 @@ class NodeBalancer(Construct):
         if service.sticky is True:
             group.set_attribute("stickiness.enabled", "true")
             group.set_attribute("stickiness.type", "source_ip")
-        self._listen(
+        self._create_listener(
             scope,
             listener,
             group,
@@ -114,13 +118,15 @@ class NodeBalancer(Construct):
         Tags.of(group).add(SERVICE_TAG, listener.key)
         return group
 
-    def _pass_on(self, listener: Listener, to: elbv2.ApplicationListener) -> None:
-        """A port behind which another balancer listens on the same one, and ends TLS.
+    def _add_cookie_service(
+        self, listener: Listener, alb_listener: elbv2.ApplicationListener
+    ) -> None:
+        """Add a port that forwards to the same port of the Application Load Balancer.
 
-        Its group has no settings: they are AWS's, and the client's address is kept (AWS, Use an
+        Its target group takes no attributes; the client's address is preserved (AWS, Use an
         Application Load Balancer as a target of a Network Load Balancer).
         """
-        service, check = listener.service, listener.alb
+        service, check = listener.service, listener.alb_health
         assert service is not None
         assert check is not None
         scope = Construct(self, f"service-{listener.key}")
@@ -131,34 +137,34 @@ class NodeBalancer(Construct):
             port=listener.port,
             protocol=elbv2.Protocol.TCP,
             target_type=elbv2.TargetType.ALB,
-            targets=[targets.AlbListenerTarget(to)],
-            health_check=health_check(check, answers=cookie_balancer.ANSWERED),
+            targets=[targets.AlbListenerTarget(alb_listener)],
+            health_check=target_health_check(check, http_codes=cookie_balancer.ALB_HEALTHY_CODES),
         )
-        # Not the service's tag: the nodes are in another group.
+        # Not the service tag: commands find nodes by it, and this group has none.
         Tags.of(group).add(ALB_TAG, listener.key)
-        self._listen(scope, listener, group, idle_timeout=service.idle_timeout)
+        self._create_listener(scope, listener, group, idle_timeout=service.idle_timeout)
 
-    def _auxiliary(self, listener: Listener) -> None:
-        """The RMI port of one 7.0 node, whose loss is the loss of that node and no more.
+    def _add_auxiliary_port(self, listener: Listener) -> None:
+        """Add the RMI port of a single 7.0 node.
 
-        The client's address is not kept: with it, a node that calls itself through the balancer,
-        as 7.0 does with its own RMI host, gets no answer (AWS, Troubleshoot your Network Load
-        Balancer, "Connections time out for requests from a target to its load balancer"). And
-        no healthy target is no reason to take a zone out of DNS: the others serve (AWS, Target
-        group health).
+        The client's address is not preserved: otherwise a node that connects to itself through
+        the load balancer, as 7.0 does with its own RMI host, would get no answer (AWS,
+        Troubleshoot your Network Load Balancer, "Connections time out for requests from a target
+        to its load balancer"). A group without a healthy target does not take its zone out of
+        DNS, since the other groups still serve (AWS, Target group health).
         """
         scope = Construct(self, f"auxiliary-{listener.key}")
-        group = self._group(
+        group = self._create_target_group(
             scope,
             listener,
             protocol=elbv2.Protocol.TCP,
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
         )
-        self._listen(scope, listener, group)
+        self._create_listener(scope, listener, group)
         Tags.of(group).add(NODE_TAG, listener.key)
 
-    def _group(
+    def _create_target_group(
         self,
         scope: Construct,
         listener: Listener,
@@ -179,12 +185,12 @@ class NodeBalancer(Construct):
                 for node in listener.nodes
             ],
             preserve_client_ip=preserve_client_ip,
-            deregistration_delay=Duration.seconds(self._balancer.deregistration_delay),
+            deregistration_delay=seconds(self._balancer.deregistration_delay),
             target_group_health=health,
-            health_check=health_check(listener.health),
+            health_check=target_health_check(listener.health),
         )
 
-    def _listen(
+    def _create_listener(
         self,
         scope: Construct,
         listener: Listener,
@@ -204,54 +210,5 @@ class NodeBalancer(Construct):
             ),
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             default_target_groups=[group],
-            tcp_idle_timeout=Duration.seconds(idle_timeout) if idle_timeout else None,
+            tcp_idle_timeout=seconds(idle_timeout) if idle_timeout else None,
         )
-
-
-def network_load_balancer(
-    scope: Construct,
-    balancer: cluster.Balancer,
-    vpc: ec2.IVpc,
-    subnets: Mapping[str, ec2.ISubnet],
-    security_group: ec2.ISecurityGroup,
-) -> elbv2.NetworkLoadBalancer:
-    """The balancer itself, which is the same whatever is behind it."""
-    nlb = elbv2.NetworkLoadBalancer(
-        scope,
-        "Nlb",
-        vpc=vpc,
-        vpc_subnets=ec2.SubnetSelection(subnets=[*subnets.values()]),
-        internet_facing=balancer.scheme == "internet-facing",
-        cross_zone_enabled=balancer.cross_zone,
-        deletion_protection=balancer.deletion_protection,
-        security_groups=[security_group],
-    )
-    if balancer.addresses:
-        _fix_addresses(nlb, balancer.addresses, subnets)
-    return nlb
-
-
-def _fix_addresses(
-    nlb: elbv2.NetworkLoadBalancer,
-    addresses: Mapping[str, str],
-    subnets: Mapping[str, ec2.ISubnet],
-) -> None:
-    """Give the balancer a fixed address in each zone.
-
-    L1: with mappings the L2 looks the subnets up in its VPC, and does not know those of an
-    existing one, nor ours.
-    """
-    resource = nlb.node.default_child
-    assert isinstance(resource, elbv2.CfnLoadBalancer)  # so the library makes it
-    resource.subnets = None
-    resource.subnet_mappings = [
-        elbv2.CfnLoadBalancer.SubnetMappingProperty(
-            subnet_id=subnet.subnet_id, **_address(addresses[zone])
-        )
-        for zone, subnet in subnets.items()
-    ]
-
-
-def _address(address: str) -> dict[str, str]:
-    key = "allocation_id" if address.startswith("eipalloc-") else "private_i_pv4_address"
-    return {key: address}

@@ -1,1 +1,1 @@
-"""The shared metadata database, its logins and alarms, and the export bucket."""
+"""The metadata database, its logins and alarms."""

@@ -1,27 +1,35 @@
-"""A PostgreSQL database on Amazon RDS for the metadata that a cluster's nodes share."""
+"""The metadata database of a cluster: PostgreSQL on Amazon RDS, and the components' logins."""
 
+import json
 from collections.abc import Mapping
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
-from denodo_ha.environment.model.catalog import Catalog
+from denodo_ha.environment.model.catalog import Catalog, Component
+from stacks.library_values import instance_type, tcp_ports
 
-_ADMIN = "denodo_admin"
+_ADMIN_USER = "denodo_admin"
+
+_PASSWORD_LENGTH = 32
+"""Letters and digits only, so that no program must quote the password: 190 bits."""
 
 
 class Database(Construct):
-    """Encrypted, in private subnets, reached by the nodes over TLS and by nobody else.
+    """Encrypted database in private subnets. Only the nodes can connect, and only over TLS.
 
-    The administrator's password is made, kept and rotated by RDS, and no node knows it.
+    RDS generates, stores and rotates the administrator's password. No node has access to it.
 
     Attributes:
-        instance: the instance.
-        host: its name.
+        instance: the database instance.
+        host: DNS name of the database.
         admin_secret: ARN of the administrator's secret.
     """
 
@@ -35,10 +43,23 @@ class Database(Construct):
         subnets: Mapping[str, ec2.ISubnet],
         clients: Mapping[str, ec2.IPeer],
         key: kms.IKey | None,
-        keeps: Mapping[str, object],
+        dependents: Mapping[str, object],
     ) -> None:
+        """Create the database, its security group, subnet group and parameter group.
+
+        Args:
+            scope: parent.
+            id_: id.
+            catalog: settings of the database.
+            vpc: VPC of the database.
+            subnets: private subnet in each zone.
+            clients: peers that may connect, by the description of their rule.
+            key: encryption key; None: AWS's own key for RDS.
+            dependents: metadata for the drill: the stack, the components and the services that
+                need the database.
+        """
         super().__init__(scope, id_)
-        kept = RemovalPolicy.SNAPSHOT if catalog.final_snapshot else RemovalPolicy.DESTROY
+        removal = RemovalPolicy.SNAPSHOT if catalog.final_snapshot else RemovalPolicy.DESTROY
         major = catalog.version.split(".", 1)[0]
         version = rds.PostgresEngineVersion.of(catalog.version, major)
         engine = rds.DatabaseInstanceEngine.postgres(version=version)
@@ -51,13 +72,13 @@ class Database(Construct):
             disable_inline_rules=True,
         )
         for description, peer in clients.items():
-            group.add_ingress_rule(peer, ec2.Port.tcp(POSTGRESQL_PORT), description)
+            group.add_ingress_rule(peer, tcp_ports(POSTGRESQL_PORT, POSTGRESQL_PORT), description)
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
             engine=engine,
-            instance_type=ec2.InstanceType(catalog.type.removeprefix("db.")),
-            credentials=rds.Credentials.from_username(_ADMIN),
+            instance_type=instance_type(catalog.type.removeprefix("db.")),
+            credentials=rds.Credentials.from_username(_ADMIN_USER),
             manage_master_user_password=True,
             vpc=vpc,
             subnet_group=rds.SubnetGroup(
@@ -82,31 +103,76 @@ class Database(Construct):
                 engine=engine,
                 description="Denodo metadata database",
                 parameters={
-                    # The default from PostgreSQL 15 on, and said here since everything hangs on it.
+                    # The default since PostgreSQL 15; explicit, since encryption depends on it.
                     "rds.force_ssl": "1",
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # An exact version stays; of a major one RDS takes the minor ones in the window.
+            # An exact version is kept; of a major version RDS installs minor versions in the
+            # maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
-            # A new major version in the configuration is meant, and would be refused without.
+            # RDS refuses a new major version without it.
             allow_major_version_upgrade=True,
             backup_retention=Duration.days(catalog.retention_days),
             preferred_backup_window=catalog.backup_window,
-            preferred_maintenance_window=_capital(catalog.maintenance_window),
+            preferred_maintenance_window=_capitalize_days(catalog.maintenance_window),
             copy_tags_to_snapshot=True,
             delete_automated_backups=False,
             deletion_protection=catalog.deletion_protection,
-            removal_policy=kept,
+            removal_policy=removal,
         )
         self.host = self.instance.db_instance_endpoint_address
         resource = self.instance.node.default_child
-        assert isinstance(resource, rds.CfnDBInstance)  # so the library makes it
-        # Nothing else in the templates tells the drill whose metadata is here (docs/drill.md).
-        resource.add_metadata("Denodo", {"Keeps": keeps})
+        assert isinstance(resource, rds.CfnDBInstance)  # created by the L2
+        # The drill reads here which cluster depends on the database (docs/drill.md).
+        resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         self.admin_secret = resource.attr_master_user_secret_secret_arn
 
 
-def _capital(window: str | None) -> str | None:
-    """A maintenance window as RDS shows it, or each deploy would find a difference."""
+class ComponentLogins(Construct):
+    """A secret with a generated password for each component of Denodo that uses the database.
+
+    Secrets Manager generates a new password when a property of the secret's template changes, so
+    the template contains only values that never change: `denodo-ha catalog init` adds the address
+    of the server, and `denodo-ha catalog rotate` replaces user and password. The names of the
+    secrets are fixed, so that nodes created before the database can find them later.
+
+    Attributes:
+        secrets: the secrets by component.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: str,
+        cluster: str,
+        databases: Mapping[Component, str],
+        key: kms.IKey | None,
+    ) -> None:
+        super().__init__(scope, id_)
+        self.secrets: dict[Component, secretsmanager.Secret] = {
+            component: secretsmanager.Secret(
+                self,
+                component,
+                secret_name=node_metadata.secret_name(environment, cluster, component),
+                description=f"Login of {component} at the metadata database of {cluster}",
+                generate_secret_string=secretsmanager.SecretStringGenerator(
+                    secret_string_template=json.dumps(
+                        {"dbname": database, "username": node_metadata.database_users(database)[0]}
+                    ),
+                    generate_string_key="password",
+                    exclude_punctuation=True,
+                    password_length=_PASSWORD_LENGTH,
+                ),
+                encryption_key=key,
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            for component, database in sorted(databases.items())
+        }
+
+
+def _capitalize_days(window: str | None) -> str | None:
+    """Return a maintenance window as RDS reports it, so that deploys find no difference."""
     return window and "-".join(part.capitalize() for part in window.split("-"))

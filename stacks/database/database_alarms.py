@@ -1,6 +1,5 @@
-"""What tells people that the metadata database is in trouble."""
+"""Alarms and events of the metadata database, published to one SNS topic."""
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -10,22 +9,23 @@ from constructs import Construct
 
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.model.catalog import Catalog
+from stacks.library_values import seconds, service_principal
 
 _GIB = 2**30
 _EVENTS = ("availability", "failover", "failure", "low storage", "recovery")
-"""Of RDS's categories, the ones that somebody should know of (AWS, Amazon RDS event categories)."""
+"""RDS event categories that operators must know of (AWS, Amazon RDS event categories)."""
 
 _SENDERS = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 
 
 class DatabaseAlarms(Construct):
-    """Alarms for storage and connections, and RDS's own events, such as a failover, to one topic.
+    """Alarms on storage and connections, and RDS events such as a failover, in one topic.
 
-    RDS has no metric of a failover: its events are what tells of it (AWS, Amazon RDS, Working
-    with Amazon RDS event notification).
+    RDS has no metric for a failover; it publishes events only (AWS, Amazon RDS, Working with
+    Amazon RDS event notification).
 
     Attributes:
-        topic: where they go; people subscribe to it.
+        topic: the topic; operators subscribe to it.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class DatabaseAlarms(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        # The policy takes the place of the one that a topic has by itself.
+        # This policy replaces the default policy of a topic.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal(one) for one in _SENDERS],
+                principals=[service_principal(sender) for sender in _SENDERS],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": account}},
             )
@@ -51,7 +51,7 @@ class DatabaseAlarms(Construct):
         self._alarm(
             "Storage",
             metric=instance.metric_free_storage_space(
-                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Minimum"
+                period=seconds(limits.ALARM_PERIOD_S), statistic="Minimum"
             ),
             threshold=int(limits.DATABASE_LOW_STORAGE * catalog.storage_gib * _GIB),
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -60,13 +60,13 @@ class DatabaseAlarms(Construct):
         self._alarm(
             "Connections",
             metric=instance.metric_database_connections(
-                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Maximum"
+                period=seconds(limits.ALARM_PERIOD_S), statistic="Maximum"
             ),
             threshold=int(limits.DATABASE_MANY_CONNECTIONS * catalog.max_connections),
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             description="The metadata database has few connections left: raise max_connections",
         )
-        # L1, as there is no L2.
+        # L1: the library has no L2.
         rds.CfnEventSubscription(
             self,
             "Events",
@@ -92,7 +92,7 @@ class DatabaseAlarms(Construct):
             threshold=threshold,
             comparison_operator=comparison,
             evaluation_periods=5,
-            # A database that reports nothing is in trouble, too; a restart is over by then.
+            # Missing data is a failure too: a restart takes less than five periods.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             alarm_description=description,
         )

@@ -1,30 +1,29 @@
-"""What a cluster's HAProxies shall be: a parameter, which names the file and the certificates."""
+"""The desired state of HAProxy instances: an SSM parameter that refers to file and certificates."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_autoscaling as autoscaling
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.config_file import Host, text
-from denodo_ha.environment.haproxy.systemd_unit import drop_in
-from denodo_ha.environment.haproxy.temporary_file import written
+from denodo_ha.environment import names
+from denodo_ha.environment.haproxy.config_file import Host, render_config, temporary_file
+from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
+from stacks.access.machine_permissions import allow
 from stacks.haproxy.instances import HaproxyInstances
 from stacks.nodes.program_asset import ProgramAsset
 
 HOST = Host(behind_proxy=True)
-"""HAProxy's host as our stacks make it."""
+"""The host of HAProxy on AWS, for the rendering of its configuration file."""
 
 
 class HaproxyState(Construct):
-    """The parameter that the HAProxies read, and what their role needs to follow it.
+    """The parameter with the desired state, and the permissions that instances need for it.
 
-    The file is an object of the bucket that the CDK publishes to, named by its content: it may be
-    longer than a parameter. Another file changes the parameter, and no instance: HAProxy takes it
-    when an operator says so (`denodo-ha haproxy apply`), validated and without a lost connection.
+    HAProxy's configuration file may be longer than a parameter, so it is an object in the CDK's
+    bucket, named by its content. Another file changes the parameter and no instance: an operator
+    applies it with `denodo-ha haproxy apply`, which validates the file and loses no connection.
     """
 
     def __init__(
@@ -34,48 +33,47 @@ class HaproxyState(Construct):
         *,
         environment: Environment,
         cluster: str,
-        proxies: HaproxyInstances,
+        instances: HaproxyInstances,
         program: ProgramAsset,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
         settings = environment.clusters[cluster].balancer.proxy
-        file = self._file(text(environment, cluster, HOST))
-        resource = proxies.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # so the library makes it
-        # Passed through, the nodes end TLS, and HAProxy needs no certificate.
+        file = self._publish(render_config(environment, cluster, HOST))
+        resource = instances.fleet.node.default_child
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        # With passthrough the nodes terminate TLS, and HAProxy needs no certificate.
         tls = settings.tls if settings.tls and settings.tls.mode != "passthrough" else None
+        certificate = tls.certificate if tls else None
+        authority = tls.authority if tls and tls.mode == "reencrypt" else None
         state = {
             "program": program.address,
             "file": file.s3_object_url,
-            "drop_in": drop_in(settings, HOST),
-            "certificate": tls.certificate if tls else None,
-            "authority": tls.authority if tls and tls.mode == "reencrypt" else None,
+            "drop_in": render_drop_in(settings, HOST),
+            "certificate": certificate,
+            "authority": authority,
             "health_port": settings.health_port,
             "signal": {"stack": stack.stack_name, "resource": stack.get_logical_id(resource)},
         }
         parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=node_names.haproxy_parameter(environment.name, cluster),
+            parameter_name=names.haproxy_parameter(environment.name, cluster),
             description=f"What the HAProxies of {cluster} shall be",
             string_value=stack.to_json_string(state),
         )
-        permit = proxies.role.add_to_policy
-        permit(_allow("ssm:GetParameter", parameter.parameter_arn))
-        permit(program.statement)
-        permit(_allow("s3:GetObject", f"{file.bucket.bucket_arn}/{file.s3_object_key}"))
-        permit(_allow("cloudformation:SignalResource", stack.stack_id))
-        secrets = [str(state[key]) for key in ("certificate", "authority") if state[key]]
-        if secrets:
-            permit(_allow("secretsmanager:GetSecretValue", *secrets))
-        proxies.fleet.node.add_dependency(parameter)
+        secrets = [secret for secret in (certificate, authority) if secret]
+        for statement in (
+            allow("ssm:GetParameter", parameter.parameter_arn),
+            program.statement,
+            allow("s3:GetObject", f"{file.bucket.bucket_arn}/{file.s3_object_key}"),
+            allow("cloudformation:SignalResource", stack.stack_id),
+            *([allow("secretsmanager:GetSecretValue", *secrets)] if secrets else []),
+        ):
+            instances.role.add_to_policy(statement)
+        instances.fleet.node.add_dependency(parameter)
 
-    def _file(self, content: str) -> assets.Asset:
-        with written(content) as path:
-            # Copied into the assembly at once.
+    def _publish(self, content: str) -> assets.Asset:
+        """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
+        with temporary_file(content) as path:
             return assets.Asset(self, "File", path=path)
-
-
-def _allow(action: str, *resources: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=[action], resources=[*resources])

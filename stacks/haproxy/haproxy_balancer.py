@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct, IDependable
@@ -10,24 +10,24 @@ from constructs import Construct, IDependable
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import NODE_TAG, SERVICE_TAG
-from stacks.balancer.network_load_balancer import health_check
-from stacks.balancer.node_balancer import network_load_balancer
+from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.library_values import seconds
 
 
 class HaproxyBalancer(Construct):
-    """A Network Load Balancer whose groups are filled by the Auto Scaling group of the HAProxies.
+    """A Network Load Balancer whose targets are the instances of HAProxy's Auto Scaling group.
 
-    The balancer and its listeners have the ids that they have without HAProxy, and the groups have
-    others: a cluster that gets HAProxy keeps its name, and its listeners go over to HAProxy when
-    that is up.
+    The load balancer and its listeners have the same ids as without HAProxy; the target groups
+    have others. So a cluster that gets HAProxy keeps its DNS name, and its listeners switch to
+    HAProxy once the instances are ready.
 
-    The client's address travels in the PROXY protocol's header. It is not kept in the packets
-    too: with it, connections of clients behind one NAT device could collide.
+    HAProxy reads the client's address from the header of the PROXY protocol. The address is not
+    preserved in the packets: otherwise connections of clients behind one NAT device could collide.
 
     Attributes:
-        nlb: the balancer.
-        groups: target group of every service, by name.
-        every_group: these, and those of the auxiliary ports.
+        nlb: the load balancer.
+        groups: target groups by service.
+        all_groups: target groups of services and of auxiliary ports.
     """
 
     def __init__(
@@ -42,24 +42,26 @@ class HaproxyBalancer(Construct):
         security_group: ec2.ISecurityGroup,
     ) -> None:
         super().__init__(scope, id_)
-        self._vpc, self._delay = vpc, Duration.seconds(balancer.deregistration_delay)
-        self.nlb = network_load_balancer(self, balancer, vpc, subnets, security_group)
+        self._vpc, self._delay = vpc, seconds(balancer.deregistration_delay)
+        self.nlb = create_network_load_balancer(
+            self, balancer, vpc=vpc, subnets=subnets, security_group=security_group
+        )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
-        self.every_group: list[elbv2.NetworkTargetGroup] = []
+        self.all_groups: list[elbv2.NetworkTargetGroup] = []
         self._listeners: list[elbv2.NetworkListener] = []
         for listener in listeners:
-            group = self._serve(listener)
-            self.every_group.append(group)
+            group = self._add_port(listener)
+            self.all_groups.append(group)
             if listener.service is not None:
                 self.groups[listener.key] = group
 
-    def wait_for(self, proxies: IDependable) -> None:
-        """Let the listeners send connections once there is somebody to take them."""
+    def depend_on(self, instances: IDependable) -> None:
+        """Create or change the listeners only after the instances are ready."""
         for listener in self._listeners:
-            listener.node.add_dependency(proxies)
+            listener.node.add_dependency(instances)
 
-    def _serve(self, listener: Listener) -> elbv2.NetworkTargetGroup:
-        """A port that HAProxy serves, a service's or a node's auxiliary one."""
+    def _add_port(self, listener: Listener) -> elbv2.NetworkTargetGroup:
+        """Add the port of a service, or a node's auxiliary port. Return its target group."""
         kind, tag = (
             ("auxiliary", NODE_TAG) if listener.service is None else ("service", SERVICE_TAG)
         )
@@ -74,7 +76,7 @@ class HaproxyBalancer(Construct):
             proxy_protocol_v2=True,
             preserve_client_ip=False,
             deregistration_delay=self._delay,
-            health_check=health_check(listener.health),
+            health_check=target_health_check(listener.health),
         )
         Tags.of(group).add(tag, listener.key)
         self._listeners.append(

@@ -1,17 +1,17 @@
-"""A cluster behind HAProxy: the balancer in front, the HAProxies, and what they are told."""
+"""HAProxy in front of a cluster's nodes: load balancer, instances, desired state, documents."""
 
 from dataclasses import dataclass
 
 from aws_cdk import Stack
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.haproxy.front_balancer import front
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.topology import haproxy_front_listeners
+from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
 from stacks.haproxy.desired_state import HaproxyState
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.instances import HaproxyInstances
-from stacks.haproxy.served_nodes import serves
-from stacks.haproxy.ssm_document import ROTATION, HaproxyDocument
+from stacks.haproxy.ssm_document import ROTATION_ACTIONS, HaproxyDocument
 from stacks.network.network import Network
 from stacks.network.security_groups import SecurityGroups
 from stacks.nodes.program_asset import ProgramAsset
@@ -19,54 +19,54 @@ from stacks.nodes.program_asset import ProgramAsset
 
 @dataclass(frozen=True)
 class HaproxyLayer:
-    """What was made.
+    """The HAProxy layer of a cluster.
 
     Attributes:
-        balancer: the balancer in front.
-        document: name of the operators' document.
-        rotation: name of the document that drains and enables, and does no more.
-        fleet: name of the HAProxies' Auto Scaling group.
+        balancer: the load balancer in front of HAProxy.
+        document: name of the operators' SSM document.
+        rotation_document: name of the SSM document that only drains and enables nodes.
+        fleet: name of the Auto Scaling group of the instances.
     """
 
     balancer: HaproxyBalancer
     document: str
-    rotation: str
+    rotation_document: str
     fleet: str
 
 
-def make_haproxy_layer(
+def create_haproxy_layer(
     stack: Stack,
     *,
     environment: Environment,
     name: str,
     network: Network,
-    groups: SecurityGroups,
+    security_groups: SecurityGroups,
     program: str,
 ) -> HaproxyLayer:
-    """Put HAProxies behind a balancer.
+    """Create HAProxy instances behind a load balancer.
 
     Args:
-        stack: the cluster's stack.
+        stack: stack of the cluster.
         environment: the configuration.
-        name: the cluster's name.
-        network: where it is.
-        groups: its security groups.
-        program: the archive with the program of the HAProxy hosts.
+        name: name of the cluster.
+        network: network of the cluster.
+        security_groups: security groups of the cluster.
+        program: path of the archive with the program for HAProxy instances.
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
-    assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws has refused it
-    parameter = node_names.haproxy_parameter(environment.name, name)
+    assert machine is not None  # denodo_ha.environment.rules.haproxy refuses such a file
+    parameter = names.haproxy_parameter(environment.name, name)
     balancer = HaproxyBalancer(
         stack,
         "Balancer",
         balancer=cluster.balancer,
-        listeners=front(environment, cluster),
+        listeners=haproxy_front_listeners(environment, cluster),
         vpc=network.vpc,
         subnets=network.balancer_subnets,
-        security_group=groups["balancer"],
+        security_group=security_groups["balancer"],
     )
-    proxies = HaproxyInstances(
+    instances = HaproxyInstances(
         stack,
         "Haproxy",
         machine=machine,
@@ -74,26 +74,49 @@ def make_haproxy_layer(
         vpc=network.vpc,
         subnets=network.node_subnets.values(),
         region=cluster.region,
-        security_group=groups["haproxy"],
-        groups=balancer.every_group,
+        security_group=security_groups["haproxy"],
+        target_groups=balancer.all_groups,
         parameter=parameter,
-        serves=serves(environment, name),
+        routes=_route_metadata(environment, name),
     )
-    balancer.wait_for(proxies.fleet)
+    balancer.depend_on(instances.fleet)
     HaproxyState(
         stack,
         "HaproxyState",
         environment=environment,
         cluster=name,
-        proxies=proxies,
+        instances=instances,
         program=ProgramAsset(stack, "HaproxyProgram", archive=program),
     )
     document = HaproxyDocument(
         stack, "HaproxyOperations", parameter=parameter, region=cluster.region
     )
-    rotation = HaproxyDocument(
-        stack, "HaproxyRotation", parameter=parameter, region=cluster.region, actions=ROTATION
+    rotation_document = HaproxyDocument(
+        stack,
+        "HaproxyRotation",
+        parameter=parameter,
+        region=cluster.region,
+        actions=ROTATION_ACTIONS,
     )
     return HaproxyLayer(
-        balancer, document.name, rotation.name, proxies.fleet.auto_scaling_group_name
+        balancer, document.name, rotation_document.name, instances.fleet.auto_scaling_group_name
     )
+
+
+def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
+    """Return metadata for the drill, which cannot read the nodes behind HAProxy in any target.
+
+    `Serves` has, for each port of HAProxy, the nodes, their port and the path of their readiness
+    check. `HealthPort` is the port of HAProxy's own health check.
+    """
+    routes: dict[str, object] = {}
+    for route in haproxy_routes(environment, name):
+        metadata: dict[str, object] = {
+            "Nodes": [server.name for server in route.servers],
+            "Port": route.servers[0].port,
+        }
+        if route.check and route.check.ready:
+            metadata["Path"] = route.check.ready
+        routes[str(route.port)] = metadata
+    health_port = environment.clusters[name].balancer.proxy.health_port
+    return {names.SERVES_METADATA: routes, names.HEALTH_PORT_METADATA: health_port}

@@ -1,9 +1,9 @@
-"""The machines that HAProxy runs on."""
+"""The instances that HAProxy runs on, in an Auto Scaling group."""
 
 import math
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
@@ -12,28 +12,30 @@ from constructs import Construct
 
 from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
-from denodo_ha.environment.names import BALANCER_TAG
-from stacks.access.machine_permissions import make_machine_role
+from denodo_ha.environment.names import BALANCER_TAG, METADATA
+from stacks.access.machine_permissions import create_machine_role
+from stacks.library_values import instance_type, seconds
 from stacks.nodes.first_boot import HAPROXY, first_boot_user_data
 
-_QUIET = (
+_SUSPENDED_PROCESSES = (
     autoscaling.ScalingProcess.HEALTH_CHECK,
     autoscaling.ScalingProcess.REPLACE_UNHEALTHY,
     autoscaling.ScalingProcess.AZ_REBALANCE,
     autoscaling.ScalingProcess.ALARM_NOTIFICATION,
     autoscaling.ScalingProcess.SCHEDULED_ACTIONS,
 )
-"""What must not come in between while instances are replaced (AWS, UpdatePolicy attribute)."""
+"""Processes that must not run while instances are replaced (AWS, UpdatePolicy attribute)."""
 
 
 class HaproxyInstances(Construct):
-    """An Auto Scaling group of HAProxies over the cluster's zones.
+    """An Auto Scaling group of HAProxy instances in the cluster's zones.
 
-    Another image or type replaces them one at a time: a new one comes first, and says that it
-    serves before an old one goes. Their file changes without any of that (`haproxy.desired_state`).
+    Another image or instance type replaces one instance at a time: a new instance must signal that
+    HAProxy serves before an old one is terminated. Another configuration file replaces no instance
+    (`haproxy.desired_state`).
 
-    Its health is EC2's and not the balancer's: the balancer finds HAProxy unhealthy while no node
-    is usable, and new HAProxies would not bring the nodes back.
+    The group uses EC2 health checks, not those of the load balancer: the load balancer finds
+    HAProxy unhealthy while no node is usable, and new instances would not bring nodes back.
 
     Attributes:
         fleet: the Auto Scaling group.
@@ -51,78 +53,78 @@ class HaproxyInstances(Construct):
         subnets: Iterable[ec2.ISubnet],
         region: str,
         security_group: ec2.ISecurityGroup,
-        groups: Iterable[elbv2.NetworkTargetGroup],
+        target_groups: Iterable[elbv2.NetworkTargetGroup],
         parameter: str,
-        serves: Mapping[str, object],
+        routes: Mapping[str, object],
     ) -> None:
-        """Make the group.
+        """Create the Auto Scaling group, its launch template and its role.
 
         Args:
             scope: parent.
             id_: id.
-            machine: what they are.
-            label: what the EC2 console shows.
-            vpc: where they are.
-            subnets: where they are, with a way to AWS.
-            region: where they are.
-            security_group: their group.
-            groups: the groups that they are targets of.
-            parameter: name of the parameter with what they shall be.
-            serves: what is behind them, for whoever reads the template.
+            machine: image, instance type, disk and number of the instances.
+            label: name of the instances in the EC2 console.
+            vpc: VPC of the instances.
+            subnets: subnets of the instances, with a route to AWS's endpoints.
+            region: region of the instances.
+            security_group: security group of the instances.
+            target_groups: target groups of the load balancer.
+            parameter: name of the parameter with the desired state.
+            routes: nodes behind each port, as metadata for the drill.
         """
         super().__init__(scope, id_)
-        self.role = make_machine_role(self, machine.role_policies)
+        self.role = create_machine_role(self, machine.role_policies)
         subnets = [*subnets]
         self.fleet = autoscaling.AutoScalingGroup(
             self,
             "Fleet",
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
-            launch_template=self._template(machine, region, security_group, parameter),
+            launch_template=self._launch_template(machine, region, security_group, parameter),
             min_capacity=machine.count,
-            # Said too, so that a smaller count takes effect.
+            # Explicit, since otherwise a smaller count has no effect.
             desired_capacity=machine.count,
-            # Room for the new one that comes before an old one goes.
+            # One more, for the new instance that starts before an old one is terminated.
             max_capacity=machine.count + 1,
             min_healthy_percentage=100,
             max_healthy_percentage=math.ceil(100 * (machine.count + 1) / machine.count),
             signals=autoscaling.Signals.wait_for_count(
-                machine.count, timeout=Duration.seconds(PROXY_START_LIMIT_S)
+                machine.count, timeout=seconds(PROXY_START_LIMIT_S)
             ),
             update_policy=autoscaling.UpdatePolicy.rolling_update(
                 max_batch_size=1,
                 min_instances_in_service=machine.count,
                 min_success_percentage=100,
-                pause_time=Duration.seconds(PROXY_START_LIMIT_S),
+                pause_time=seconds(PROXY_START_LIMIT_S),
                 wait_on_resource_signals=True,
-                suspend_processes=[*_QUIET],
+                suspend_processes=[*_SUSPENDED_PROCESSES],
             ),
         )
-        # L1: the L2 would open the instances' group by rules of its own.
+        # L1: the L2 would add its own rules to the security group of the instances.
         resource = self.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # so the library makes it
-        resource.add_metadata("Denodo", dict(serves))
-        resource.target_group_arns = [group.target_group_arn for group in groups]
-        # First boot needs its rights and the way out, and CloudFormation knows of no such need.
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        resource.add_metadata(METADATA, dict(routes))
+        resource.target_group_arns = [group.target_group_arn for group in target_groups]
+        # First boot needs the permissions and a route to AWS; CloudFormation cannot infer that.
         self.fleet.node.add_dependency(self.role)
         for subnet in subnets:
             self.fleet.node.add_dependency(subnet.internet_connectivity_established)
         Tags.of(self).add("Name", label)
         Tags.of(self).add(BALANCER_TAG, "haproxy")
 
-    def _template(
+    def _launch_template(
         self,
         machine: HaproxyInstance,
         region: str,
         security_group: ec2.ISecurityGroup,
         parameter: str,
     ) -> ec2.LaunchTemplate:
-        """What an instance is: pinned image, encrypted gp3 disk, IMDSv2."""
+        """Create the launch template: pinned image, encrypted gp3 disk, IMDSv2."""
         key = kms.Key.from_key_arn(self, "Key", machine.kms_key) if machine.kms_key else None
         return ec2.LaunchTemplate(
             self,
             "Template",
-            instance_type=ec2.InstanceType(machine.type),
+            instance_type=instance_type(machine.type),
             machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
             role=self.role,
             security_group=security_group,

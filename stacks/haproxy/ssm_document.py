@@ -1,4 +1,4 @@
-"""What operators may do on a cluster's HAProxies: one document, with a list of allowed actions."""
+"""SSM documents for HAProxy instances, each with a list of allowed actions."""
 
 from collections.abc import Sequence
 
@@ -9,25 +9,24 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import HAPROXY_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
-"""What the document runs, each a command of HAProxy's program (docs/haproxy-aws.md)."""
+"""Actions of the document, each a command of HAProxy's program (docs/haproxy-aws.md)."""
 
-ROTATION = ("drain", "enable", "status")
-"""What somebody needs who takes nodes out and brings them back."""
+ROTATION_ACTIONS = ("drain", "enable", "status")
+"""Actions that take nodes out of service and bring them back."""
 
-_NODE = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
-"""A node's name, or none: nothing that a shell reads."""
+_NODE_PATTERN = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
+"""A node's name, or a hyphen for none: no character with a meaning for a shell."""
 
-_HERE = f"cd {HAPROXY_PROGRAM_FOLDER}/current"
+_CD = f"cd {HAPROXY_PROGRAM_FOLDER}/current"
 _RUN = "python3 -m haproxy"
 
 
 class HaproxyDocument(Construct):
-    """A Systems Manager document that runs HAProxy's program, and nothing else.
+    """A Systems Manager document that runs HAProxy's program and nothing else.
 
-    With fewer actions it is for those who may do less. `apply` takes the program that the parameter
-    names first. L1, as there is no L2.
-    Whoever may send it can do what its actions do, and not run commands of their own as they
-    could with AWS-RunShellScript.
+    The permission to send the document allows its actions only; AWS-RunShellScript would allow any
+    command. `apply` first installs the program that the parameter names. L1: the library has no
+    L2.
 
     Attributes:
         name: the document's name.
@@ -42,15 +41,16 @@ class HaproxyDocument(Construct):
         region: str,
         actions: Sequence[str] = ACTIONS,
     ) -> None:
-        """Make the document.
+        """Create the document.
 
         Args:
             scope: parent.
             id_: id.
-            parameter: name of the parameter with what HAProxy shall be.
-            region: its region.
-            actions: those of `ACTIONS` that it runs. IAM knows no parameters of documents (AWS,
-                Service Authorization Reference, Systems Manager), so who may do less has another.
+            parameter: name of the parameter with the desired state.
+            region: region of the parameter.
+            actions: the allowed ones of `ACTIONS`. IAM has no condition on a document's
+                parameters (AWS, Service Authorization Reference, Systems Manager), so fewer
+                actions need another document.
         """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
@@ -63,17 +63,17 @@ class HaproxyDocument(Construct):
                 "schemaVersion": "2.2",
                 "description": "Runs the program of a HAProxy in front of Denodo",
                 "parameters": {
-                    "Action": _one_of("what to do", *actions),
+                    "Action": _choice("what to do", *actions),
                     "Node": {
                         "type": "String",
                         "description": "the node to drain or to enable",
                         "default": "-",
-                        "allowedPattern": _NODE,
+                        "allowedPattern": _NODE_PATTERN,
                     },
-                    "Wait": _one_of(
+                    "Wait": _choice(
                         "whether a drain waits for sessions", "yes", "no", default="yes"
                     ),
-                    "Force": _one_of(
+                    "Force": _choice(
                         "whether to drain also if nobody else serves", "no", "yes", default="no"
                     ),
                     "Seconds": {
@@ -101,20 +101,21 @@ class HaproxyDocument(Construct):
         self.name = document.ref
 
 
-def _one_of(description: str, *values: str, default: str | None = None) -> dict[str, object]:
-    """A parameter with a list of values."""
-    told: dict[str, object] = {
+def _choice(description: str, *values: str, default: str | None = None) -> dict[str, object]:
+    """Return a parameter of the document with a list of allowed values."""
+    parameter: dict[str, object] = {
         "type": "String",
         "description": description,
         "allowedValues": [*values],
     }
-    return told if default is None else {**told, "default": default}
+    return parameter if default is None else {**parameter, "default": default}
 
 
-def _script(where: str, actions: Sequence[str]) -> list[str]:
+def _script(location: str, actions: Sequence[str]) -> list[str]:
+    """Return the lines of the script, given the options that locate the parameter."""
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
     cases = {
-        "apply": f"{_RUN} take {where}; {_HERE}; exec {_RUN} apply {where}",
+        "apply": f"{_RUN} take {location}; {_CD}; exec {_RUN} apply {location}",
         "drain": f"exec {_RUN} drain {node} $more",
         "enable": f"exec {_RUN} enable {node}",
         "status|verify": f"exec {_RUN} '{{{{ Action }}}}' --format json",
@@ -125,7 +126,7 @@ def _script(where: str, actions: Sequence[str]) -> list[str]:
         "set -eu",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "export PATH",
-        f"{_HERE} || {{ echo 'this host has no program (docs/haproxy-aws.md)' >&2; exit 4; }}",
+        f"{_CD} || {{ echo 'this host has no program (docs/haproxy-aws.md)' >&2; exit 4; }}",
         "more=",
         "case '{{ Wait }}' in no) more=--no-wait;; esac",
         "case '{{ Force }}' in yes) more=\"$more --force\";; esac",

@@ -1,4 +1,4 @@
-"""The network of a cluster: a VPC that exists, or one that is created over the declared zones."""
+"""The network of a cluster: an existing VPC, or a new one with subnets in the configured zones."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
@@ -11,12 +11,12 @@ from denodo_ha.environment.model import cluster
 
 
 class Network(Construct):
-    """A VPC with, for every zone, where its nodes go and where the balancer has its address.
+    """A VPC with a subnet for nodes and a subnet for the load balancer in each zone.
 
     Attributes:
         vpc: the VPC.
-        node_subnets: subnet of each zone's nodes, private unless the node itself is public.
-        balancer_subnets: subnet of the balancer's address in each zone.
+        node_subnets: subnet of the nodes by zone; private unless the node itself is public.
+        balancer_subnets: subnet of the load balancer by zone.
     """
 
     vpc: ec2.IVpc
@@ -34,23 +34,26 @@ class Network(Construct):
     ) -> None:
         super().__init__(scope, id_)
         if network.vpc is not None:
-            self._take(network, network.vpc)
+            self._import(network, network.vpc)
         else:
             self._create(network, public_nodes=public_nodes, public_balancer=public_balancer)
 
-    def _take(self, network: cluster.Network, vpc_id: str) -> None:
-        """Use what exists."""
-        self.vpc = self._imported(vpc_id, network)
+    def _import(self, network: cluster.Network, vpc_id: str) -> None:
+        """Use an existing VPC and its subnets."""
+        self.vpc = self._import_vpc(vpc_id, network)
         subnets: dict[str, dict[str, ec2.ISubnet]] = {"nodes": {}, "balancer": {}}
-        known: dict[str, ec2.ISubnet] = {}
-        for zone, of in sorted(network.zones.items()):
-            for use, subnet_id in (("nodes", of.nodes), ("balancer", of.balancer)):
+        imported: dict[str, ec2.ISubnet] = {}
+        for zone, zone_subnets in sorted(network.zones.items()):
+            for use, subnet_id in (
+                ("nodes", zone_subnets.nodes),
+                ("balancer", zone_subnets.balancer),
+            ):
                 if subnet_id is not None:
-                    if subnet_id not in known:
-                        known[subnet_id] = ec2.Subnet.from_subnet_attributes(
+                    if subnet_id not in imported:
+                        imported[subnet_id] = ec2.Subnet.from_subnet_attributes(
                             self, subnet_id, subnet_id=subnet_id, availability_zone=zone
                         )
-                    subnets[use][zone] = known[subnet_id]
+                    subnets[use][zone] = imported[subnet_id]
         self.node_subnets, self.balancer_subnets = subnets["nodes"], subnets["balancer"]
 
     def _create(
@@ -58,8 +61,8 @@ class Network(Construct):
     ) -> None:
         """Create a VPC whose zones are independent of each other.
 
-        L1 for the VPC and its gateway: the L2 `Vpc` numbers its subnets, so that a zone more
-        replaces those behind it, and asks the account for its zones. The subnets are L2.
+        VPC and gateway are L1: the L2 `Vpc` numbers its subnets, so that an additional zone
+        replaces later subnets, and it looks up the zones of the account. The subnets are L2.
         """
         block = IPv4Network(str(network.cidr))
         vpc = ec2.CfnVPC(
@@ -69,40 +72,41 @@ class Network(Construct):
             enable_dns_support=True,
             enable_dns_hostnames=True,
         )
-        gateway = ec2.CfnInternetGateway(self, "InternetGateway")
+        vpc_id = vpc.ref
+        gateway_id = ec2.CfnInternetGateway(self, "InternetGateway").ref
         attachment = ec2.CfnVPCGatewayAttachment(
-            self, "GatewayAttachment", vpc_id=vpc.ref, internet_gateway_id=gateway.ref
+            self, "GatewayAttachment", vpc_id=vpc_id, internet_gateway_id=gateway_id
         )
         private: dict[str, ec2.ISubnet] = {}
         public: dict[str, ec2.ISubnet] = {}
         for zone in sorted(network.zones):
             private_block, public_block = zone_blocks(block, zone)
-            outside = ec2.PublicSubnet(
+            public_subnet = ec2.PublicSubnet(
                 self,
                 f"public-{zone}",
                 availability_zone=zone,
                 cidr_block=str(public_block),
-                vpc_id=vpc.ref,
-                # What is reached from outside here has an Elastic IP. But a node gets its own when
-                # it is ready, and needs a way out before.
+                vpc_id=vpc_id,
+                # Public nodes get an Elastic IP once they are ready, and need a route to the
+                # internet before that.
                 map_public_ip_on_launch=public_nodes,
             )
-            outside.add_default_internet_route(gateway.ref, attachment)
-            public[zone] = outside
+            public_subnet.add_default_internet_route(gateway_id, attachment)
+            public[zone] = public_subnet
             if public_nodes:
                 continue
-            # One NAT gateway a zone: with one for all, its zone would take the others along.
-            nat = outside.add_nat_gateway()
-            inside = ec2.PrivateSubnet(
+            # One NAT gateway in each zone: the loss of a shared one would affect all zones.
+            nat = public_subnet.add_nat_gateway()
+            private_subnet = ec2.PrivateSubnet(
                 self,
                 f"private-{zone}",
                 availability_zone=zone,
                 cidr_block=str(private_block),
-                vpc_id=vpc.ref,
+                vpc_id=vpc_id,
             )
-            inside.add_default_nat_route(nat.ref)
-            private[zone] = inside
-        self.vpc = self._imported(vpc.ref, network)
+            private_subnet.add_default_nat_route(nat.ref)
+            private[zone] = private_subnet
+        self.vpc = self._import_vpc(vpc_id, network)
         self.node_subnets = public if public_nodes else private
         self.balancer_subnets = public if public_balancer else private
         ec2.GatewayVpcEndpoint(
@@ -113,7 +117,7 @@ class Network(Construct):
             subnets=[ec2.SubnetSelection(subnets=[*private.values(), *public.values()])],
         )
 
-    def _imported(self, vpc_id: str, network: cluster.Network) -> ec2.IVpc:
+    def _import_vpc(self, vpc_id: str, network: cluster.Network) -> ec2.IVpc:
         return ec2.Vpc.from_vpc_attributes(
             self,
             "Imported",

@@ -1,20 +1,20 @@
-"""The nodes' names: a private zone of the cluster, or records in one that exists."""
+"""DNS names of nodes, in a new private hosted zone or in an existing one."""
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from denodo_ha.environment.derived.node_names import TTL_S
+from denodo_ha.environment.derived.node_names import RECORD_TTL_S
 from denodo_ha.environment.model import cluster
+from stacks.library_values import seconds
 
 
 class NodeNames(Construct):
-    """An A record for every node, so that its name outlives its instance.
+    """An A record for each node, so that its name outlives its instance.
 
-    The zone is made as L1: the L2 takes VPCs of its own region only.
+    The hosted zone is L1: the L2 takes VPCs of its own region only.
     """
 
     def __init__(
@@ -28,22 +28,22 @@ class NodeNames(Construct):
         region: str,
         addresses: Mapping[str, str],
     ) -> None:
-        """Make zone and records.
+        """Create the records, and the hosted zone unless one exists.
 
         Args:
             scope: parent.
             id_: id.
-            zone_name: name of the zone.
-            network: says whether the zone exists, and who else resolves it.
-            vpc: the cluster's VPC.
-            region: its region.
-            addresses: the nodes' private addresses by name.
+            zone_name: name of the hosted zone.
+            network: the existing hosted zone if any, and further VPCs that resolve the names.
+            vpc: VPC of the cluster.
+            region: region of the VPC.
+            addresses: private addresses of the nodes by name.
         """
         super().__init__(scope, id_)
         zone_id = (
             network.node_zone.id
             if network.node_zone
-            else self._zone(zone_name, network, vpc, region).attr_id
+            else self._create_zone(zone_name, network, vpc, region).attr_id
         )
         zone = route53.HostedZone.from_hosted_zone_attributes(
             self, "Imported", hosted_zone_id=zone_id, zone_name=zone_name
@@ -55,11 +55,11 @@ class NodeNames(Construct):
                 zone=zone,
                 record_name=f"{name.lower()}.{zone_name}.",
                 target=route53.RecordTarget.from_ip_addresses(address),
-                ttl=Duration.seconds(TTL_S),
+                ttl=seconds(RECORD_TTL_S),
                 comment=f"Denodo node {name}",
             )
 
-    def _zone(
+    def _create_zone(
         self, name: str, network: cluster.Network, vpc: ec2.IVpc, region: str
     ) -> route53.CfnHostedZone:
         own = route53.CfnHostedZone.VPCProperty(vpc_id=vpc.vpc_id, vpc_region=region)

@@ -1,13 +1,14 @@
-"""The security groups of a cluster, with the rules that `derived.firewall` works out."""
+"""The security groups of a cluster, with the rules of `environment.derived.firewall`."""
 
 from collections.abc import Iterable
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from denodo_ha.environment.derived.firewall import Group, Peer, Rule, Side
+from denodo_ha.environment.derived.firewall import Peer, RuleSet, SecurityGroup
+from stacks.library_values import ipv4_peer, tcp_ports
 
-_DESCRIPTIONS: dict[Group, str] = {
+_DESCRIPTIONS: dict[SecurityGroup, str] = {
     "alb": "Denodo balancer of services with cookies",
     "balancer": "Denodo balancer",
     "haproxy": "HAProxy in front of Denodo",
@@ -16,13 +17,14 @@ _DESCRIPTIONS: dict[Group, str] = {
 
 
 class SecurityGroups(Construct):
-    """The balancers' groups, HAProxy's and the nodes', as needed. Every rule is a resource.
+    """Security groups of the load balancers, of HAProxy instances and of nodes.
 
-    With rules inside the groups, every new service would be a change of the groups.
+    Each rule is a resource of its own: with inline rules, each new service would change the
+    security groups themselves.
 
-    The Network Load Balancer's must be there from the beginning: one that was created without can
-    never get any (AWS, Update the security groups for your Network Load Balancer). The nodes may
-    connect to anywhere, as Denodo's data sources are.
+    A Network Load Balancer created without a security group can never get one (AWS, Update the
+    security groups for your Network Load Balancer), so it always has one. Nodes may connect to any
+    address, since Denodo's data sources can be anywhere.
     """
 
     def __init__(
@@ -31,8 +33,8 @@ class SecurityGroups(Construct):
         id_: str,
         *,
         vpc: ec2.IVpc,
-        groups: Iterable[Group],
-        sides: Iterable[Side],
+        groups: Iterable[SecurityGroup],
+        sides: Iterable[RuleSet],
     ) -> None:
         super().__init__(scope, id_)
         self._groups = {
@@ -50,22 +52,16 @@ class SecurityGroups(Construct):
             group = self[side.group]
             add = group.add_ingress_rule if side.direction == "ingress" else group.add_egress_rule
             for rule in side.rules:
-                add(self._peer(rule.peer), _ports(rule))
+                add(self._peer(rule.peer), tcp_ports(rule.first, rule.last))
 
-    def __getitem__(self, group: Group) -> ec2.SecurityGroup:
+    def __getitem__(self, group: SecurityGroup) -> ec2.SecurityGroup:
         return self._groups[group]
 
     def _peer(self, peer: Peer) -> ec2.IPeer:
         match peer.kind:
             case "cidr":
-                return ec2.Peer.ipv4(peer.name)
+                return ipv4_peer(peer.name)
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
-                return next(one for name, one in self._groups.items() if name == peer.name)
-
-
-def _ports(rule: Rule) -> ec2.Port:
-    if rule.first == rule.last:
-        return ec2.Port.tcp(rule.first)
-    return ec2.Port.tcp_range(rule.first, rule.last)
+                return next(group for name, group in self._groups.items() if name == peer.name)

@@ -1,4 +1,4 @@
-"""The desired state of a node, and the first boot that is waited for until it is reached."""
+"""The desired state of a node: an SSM parameter, and the signal that the node has reached it."""
 
 from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
@@ -6,18 +6,19 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from denodo_ha.environment.derived import node_names
-from denodo_ha.environment.derived.node_state import Deployed, desired, secrets
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.names import NODE_TAG
+from stacks.access.machine_permissions import allow
 from stacks.nodes.node import Node
 from stacks.nodes.program_asset import ProgramAsset
 
 
 class NodeState(Construct):
-    """The parameter that a node reads, and what its role needs to come up by it.
+    """The parameter with a node's desired state, and the permissions that the node needs for it.
 
-    The parameter comes before the instance, and so may depend on the balancer, not on instances.
+    CloudFormation creates the parameter before the instance. So the parameter may depend on the
+    load balancer but on no instance.
     """
 
     def __init__(
@@ -33,76 +34,63 @@ class NodeState(Construct):
         rmi_host: str,
         program: ProgramAsset,
     ) -> None:
-        """Make the parameter.
+        """Create the parameter.
 
         Args:
             scope: parent.
             id_: id.
             environment: the configuration.
-            cluster: the cluster's name.
-            name: the node's name.
+            cluster: name of the cluster.
+            name: name of the node.
             node: the node.
-            instance_type: what it runs.
-            rmi_host: the name that its servers hand to clients; empty: its own.
-            program: what it fetches.
+            instance_type: instance type of the node.
+            rmi_host: host that its servers send to RMI clients; empty: the node's own name.
+            program: program of the node.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
         resource = node.instance.node.default_child
-        assert isinstance(resource, ec2.CfnInstance)  # so the library makes it
+        assert isinstance(resource, ec2.CfnInstance)  # created by the L2
         deployed = Deployed(
             rmi_host=rmi_host,
-            stack=stack.stack_name,
+            stack=names.cluster_stack(environment.name, cluster),
             resource=stack.get_logical_id(resource),
             program=program.address,
         )
-        state = desired(environment, cluster, name, instance_type=instance_type, deployed=deployed)
-        self._parameter = ssm.StringParameter(
+        state = desired_state(
+            environment, cluster, name, instance_type=instance_type, deployed=deployed
+        )
+        parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=node_names.parameter(environment.name, cluster, name),
+            parameter_name=names.node_parameter(environment.name, cluster, name),
             description=f"Desired state of the Denodo node {name} of {cluster}",
             string_value=stack.to_json_string(state),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
         )
-        Tags.of(self).add(NODE_TAG, name)
-        self._permit(node.role, stack, program, secrets(environment, cluster))
-        self._permit_import(node.role, stack, environment)
-        self._wait(resource, environment.denodo.start_limit)
-
-    def _permit(
-        self, role: iam.Role, stack: Stack, program: ProgramAsset, arns: tuple[str, ...]
-    ) -> None:
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["ssm:GetParameter"], resources=[self._parameter.parameter_arn]
+        Tags.of(self).add(names.NODE_TAG, name)
+        secret_arns, metadata_uri = (
+            node_secrets(environment, cluster),
+            environment.denodo.metadata.uri,
+        )
+        for statement in (
+            allow("ssm:GetParameter", parameter.parameter_arn),
+            program.statement,
+            allow("cloudformation:SignalResource", stack.stack_id),
+            *([allow("secretsmanager:GetSecretValue", *secret_arns)] if secret_arns else []),
+            *([_allow_import(stack, metadata_uri)] if metadata_uri else []),
+        ):
+            node.role.add_to_policy(statement)
+        # The node sends the signal once it has reached the desired state.
+        resource.cfn_options.creation_policy = CfnCreationPolicy(
+            resource_signal=CfnResourceSignal(
+                count=1, timeout=f"PT{environment.denodo.start_limit}S"
             )
         )
-        role.add_to_policy(program.statement)
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["cloudformation:SignalResource"],
-                resources=[stack.stack_id],
-            )
-        )
-        if arns:
-            role.add_to_policy(
-                iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[*arns])
-            )
+        resource.node.add_dependency(parameter)
 
-    def _permit_import(self, role: iam.Role, stack: Stack, environment: Environment) -> None:
-        uri = environment.denodo.metadata.uri
-        if uri:
-            place = uri.removeprefix("s3://")
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["s3:GetObject"], resources=[f"arn:{stack.partition}:s3:::{place}"]
-                )
-            )
 
-    def _wait(self, instance: ec2.CfnInstance, seconds: int) -> None:
-        """Count the node as created when it says so itself."""
-        instance.cfn_options.creation_policy = CfnCreationPolicy(
-            resource_signal=CfnResourceSignal(count=1, timeout=f"PT{seconds}S")
-        )
-        instance.node.add_dependency(self._parameter)
+def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:
+    """Return the permission to read the S3 object that metadata is imported from."""
+    path = uri.removeprefix("s3://")
+    return allow("s3:GetObject", f"arn:{stack.partition}:s3:::{path}")

@@ -1,7 +1,7 @@
-"""User data that never changes, as a change would restart or replace every machine at once.
+"""User data of nodes and HAProxy instances.
 
-It holds the name of a parameter: what the machine shall be stands there, the address of its
-program too.
+Its text must never change: a change restarts or replaces all machines at once. It contains the
+name of an SSM parameter with the desired state, which includes the S3 URL of the program.
 """
 
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from aws_cdk import aws_ec2 as ec2
 
 NODE_PROGRAM_FOLDER = "/opt/denodo-node"
-"""Where the nodes have their program; `hosts/denodo/update.py` says the same."""
+"""Folder of the program on nodes, as in `hosts/denodo/installation.py`."""
 HAPROXY_PROGRAM_FOLDER = "/opt/denodo-haproxy"
-"""Where HAProxy's hosts have theirs; `hosts/haproxy/program_update.py` says the same."""
+"""Folder of the program on HAProxy instances, as in `hosts/haproxy/host.py`."""
 INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
-"""Where cloud-init, which runs the user data, writes the instance's id."""
+"""File in which cloud-init, which runs the user data, writes the instance id."""
 
 
 @dataclass(frozen=True)
 class MachineKind:
-    """What differs between kinds of machines.
+    """A kind of machine: the parts of the first-boot script that differ.
 
     Attributes:
-        title: what it is.
+        title: description of the machine in the script's first comment.
         word: the same in one word.
-        name: what its messages begin with.
-        package: the name that its program is imported by.
-        folder: where its program goes.
-        document: says what the image holds.
-        signal: shell that makes the id under which CloudFormation hears of a failure.
-        begin: shell that hands over to the program.
+        name: prefix of messages.
+        package: import name of the program.
+        folder: folder of the program.
+        document: page that lists the requirements for the image.
+        signal: shell lines that set the unique id of the failure signal to CloudFormation.
+        begin: shell lines that start the program.
     """
 
     title: str
@@ -144,12 +144,12 @@ cd "$folder/current" || fail "$folder/current cannot be entered"
 
 
 def first_boot_user_data(*, parameter: str, region: str, kind: MachineKind = NODE) -> ec2.UserData:
-    """The user data of a machine.
+    """Return the user data of a machine.
 
     Args:
-        parameter: name of the parameter with its desired state.
-        region: the parameter's region.
-        kind: what it is.
+        parameter: name of the parameter with the desired state.
+        region: region of the parameter.
+        kind: kind of machine.
     """
     return ec2.UserData.custom(first_boot_script(parameter=parameter, region=region, kind=kind))
 
@@ -163,7 +163,11 @@ def first_boot_script(
     pause: str = "15",
     instance: str = INSTANCE_FILE,
 ) -> str:
-    """The script; folder, pause in seconds and the instance's file differ in tests only."""
+    """Return the first-boot script.
+
+    Only tests set `folder` (of the program), `pause` (seconds between attempts) and `instance`
+    (the file with the instance id).
+    """
     text = _SCRIPT
     for name, value in (
         ("SIGNAL", kind.signal.removeprefix("\n")),

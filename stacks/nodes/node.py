@@ -1,4 +1,4 @@
-"""One Denodo server: an instance with a role of its own."""
+"""A Denodo node: an EC2 instance with its own role."""
 
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
@@ -7,7 +7,8 @@ from constructs import Construct
 
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.names import NODE_TAG
-from stacks.access.machine_permissions import make_machine_role
+from stacks.access.machine_permissions import create_machine_role
+from stacks.library_values import instance_type
 from stacks.nodes.first_boot import first_boot_user_data
 
 DATA_DEVICE = "/dev/sdf"
@@ -16,12 +17,12 @@ DATA_DEVICE = "/dev/sdf"
 class Node(Construct):
     """An instance in one zone: pinned image, encrypted gp3 disks, IMDSv2.
 
-    There is no termination protection, as it would block the node's replacement.
+    Termination protection is off, since it would prevent the node's replacement.
 
     Attributes:
         instance: the instance.
-        instance_id: its id.
-        private_address: its private IPv4 address.
+        instance_id: id of the instance.
+        private_address: private IPv4 address of the instance.
         role: role of the instance.
     """
 
@@ -40,37 +41,39 @@ class Node(Construct):
         security_group: ec2.ISecurityGroup,
         parameter: str | None = None,
     ) -> None:
-        """Make instance and role.
+        """Create the instance and its role.
 
         Args:
             scope: parent.
             id_: id.
-            name: the node's name.
-            label: what the EC2 console shows.
-            machine: what it is.
-            vpc: where it is.
-            subnet: where it is.
-            zone: where it is.
-            region: where it is.
-            security_group: its group.
-            parameter: name of the parameter with its desired state; None: the image is all.
+            name: name of the node.
+            label: name of the instance in the EC2 console.
+            machine: image, instance type, disks and managed policies.
+            vpc: VPC of the instance.
+            subnet: subnet of the instance.
+            zone: availability zone of the subnet.
+            region: region of the image.
+            security_group: security group of the instance.
+            parameter: name of the parameter with the desired state; None: the instance runs the
+                image without a program of ours.
         """
         super().__init__(scope, id_)
-        self.role = make_machine_role(self, machine.role_policies)
+        self.role = create_machine_role(self, machine.role_policies)
         instance = ec2.Instance(
             self,
             "Instance",
             instance_name=label,
-            instance_type=ec2.InstanceType(machine.type),
+            instance_type=instance_type(machine.type),
             machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
             availability_zone=zone,
             security_group=security_group,
             role=self.role,
-            # In place; `require_imdsv2` would add a launch template whose change replaces the node.
+            # Changed in place; the launch template of `require_imdsv2` would replace the node on
+            # each change.
             http_tokens=ec2.HttpTokens.REQUIRED,
-            block_devices=self._disks(machine),
+            block_devices=self._block_devices(machine),
             propagate_tags_to_volume_on_creation=True,
             key_pair=(
                 ec2.KeyPair.from_key_pair_name(self, "KeyPair", machine.key)
@@ -81,14 +84,14 @@ class Node(Construct):
             if parameter
             else None,
         )
-        # First boot may need the way out, and CloudFormation knows of no such need.
+        # First boot may need a route to the internet; CloudFormation cannot infer that.
         instance.node.add_dependency(subnet.internet_connectivity_established)
         self.instance = instance
         self.instance_id = instance.instance_id
         self.private_address = instance.instance_private_ip
         Tags.of(self).add(NODE_TAG, name)
 
-    def _disks(self, machine: Instance) -> list[ec2.BlockDevice]:
+    def _block_devices(self, machine: Instance) -> list[ec2.BlockDevice]:
         key = kms.Key.from_key_arn(self, "Key", machine.kms_key) if machine.kms_key else None
         sizes = [(machine.root_device, machine.disk_gib)]
         if machine.data_disk_gib:
@@ -108,12 +111,12 @@ class Node(Construct):
 
 
 class FixedAddress(Construct):
-    """An Elastic IP for a node that clients reach directly; it outlives the instance.
+    """An Elastic IP for a node that clients reach directly. It outlives the instance.
 
-    L1, as there is no L2 for either resource.
+    L1: the library has no L2 for either resource.
 
     Attributes:
-        address: the public IPv4 address.
+        address: public IPv4 address.
     """
 
     def __init__(self, scope: Construct, id_: str, *, instance_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A host program, as an object in the bucket that the CDK publishes to."""
+"""The archive of a host program, as an object in the CDK's bucket."""
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
@@ -8,11 +8,11 @@ from constructs import Construct
 class ProgramAsset(Construct):
     """A program's archive (`hosts.archive`), published under a name derived from its content.
 
-    A changed program is a new object: machines run it once they are told to update.
+    A changed program is a new object. Machines run it after the next update, not by themselves.
 
     Attributes:
-        address: S3 address from which machines fetch the program.
-        statement: the permission that a machine's role needs for that, and no more.
+        address: S3 URL of the archive.
+        statement: permission for machines to read the archive.
     """
 
     def __init__(self, scope: Construct, id_: str, *, archive: str) -> None:

@@ -1,4 +1,4 @@
-"""What operators may do on the nodes of a cluster: one document, with a list of allowed actions."""
+"""The SSM document for nodes, with a list of allowed actions."""
 
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -7,24 +7,24 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata")
-"""What the document runs, each a command of the node's program (docs/node.md)."""
+"""Actions of the document, each a command of the node's program (docs/node.md)."""
 
-_WORDS = "^[A-Za-z0-9 .,:;@/_+=-]{0,200}$"
-"""What a reason or a name may hold: nothing that a shell reads."""
+_TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
+"""A reason or a name of an operator: no character with a meaning for a shell."""
 
-_UPDATE = "python3 -m node update"
-_HERE = f"cd {NODE_PROGRAM_FOLDER}/current"
+_UPDATE_PROGRAM = "python3 -m node update"
+_CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
 class NodeDocument(Construct):
-    """A Systems Manager document that runs the node's program, and nothing else.
+    """A Systems Manager document that runs the node's program and nothing else.
 
-    `apply` and `check` take the program that the desired state names first. L1, as there is no L2.
-    Whoever may send it can do what its actions do, and not run commands of their own as they
-    could with AWS-RunShellScript.
+    The permission to send the document allows its actions only; AWS-RunShellScript would allow any
+    command. `apply` and `check` first install the program that the desired state names. L1: the
+    library has no L2.
 
     Attributes:
-        name: the document's name.
+        name: name of the document.
     """
 
     def __init__(self, scope: Construct, id_: str) -> None:
@@ -48,13 +48,13 @@ class NodeDocument(Construct):
                         "type": "String",
                         "description": "who does it",
                         "default": "operator",
-                        "allowedPattern": _WORDS.replace("{0,", "{1,"),
+                        "allowedPattern": _TEXT_PATTERN,
                     },
                     "Why": {
                         "type": "String",
                         "description": "why, for a drain",
                         "default": "maintenance",
-                        "allowedPattern": _WORDS.replace("{0,", "{1,"),
+                        "allowedPattern": _TEXT_PATTERN,
                     },
                     "Timeout": {
                         "type": "String",
@@ -85,10 +85,10 @@ def _script() -> list[str]:
         "set -eu",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "export PATH",
-        f"{_HERE} || {{ echo 'this node has no program (docs/node.md)' >&2; exit 4; }}",
+        f"{_CD} || {{ echo 'this node has no program (docs/node.md)' >&2; exit 4; }}",
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
-        f"apply|check) {_UPDATE}; {_HERE}; exec python3 -m node '{{{{ Action }}}}';;",
+        f"apply|check) {_UPDATE_PROGRAM}; {_CD}; exec python3 -m node '{{{{ Action }}}}';;",
         "status|undrain) exec python3 -m node '{{ Action }}';;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",

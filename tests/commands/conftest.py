@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.main import COMMANDS, Command, build_program
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account import catalog_cloud
 from tests.commands.account.catalog_cloud import STACK, Catalog
@@ -97,8 +97,12 @@ def cloud(clouds: Clouds) -> Cloud:
 def denodo_ha() -> Run:
     """Runs a command in this process, as `denodo-ha …` would; not its `main`."""
 
-    def run(*arguments: str, commands: dict[str, tuple[str, ...]] | None = None) -> Result:
-        return CliRunner().invoke(build_program(commands or COMMANDS), [*arguments])
+    def run(
+        *arguments: str,
+        commands: Sequence[Command] = COMMANDS,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        return CliRunner().invoke(build_program(commands), [*arguments], env=env)
 
     return run
 

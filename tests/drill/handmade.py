@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.drill.model import Model
-from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.model_builder import build_model
 
 Data = dict[str, Any]
 Kind = Literal["alias", "alarm", "endpoint", "ip"]
@@ -250,7 +250,7 @@ def site(kind: Kind = "alarm", **settings: Any) -> dict[str, Data]:
 def model(templates: Mapping[str, Data]) -> Model:
     """The model of templates by their stacks' names."""
     regions = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGIONS["b"]}
-    return build(
+    return build_model(
         tuple(
             SynthesisedStack(name, regions.get(name, name), "", template)
             for name, template in templates.items()

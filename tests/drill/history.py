@@ -14,7 +14,7 @@ class History:
     """What happens to a site, event by event.
 
     history = History(model)
-    history.then(Situation(thrown=frozenset({"names/Lever"})))   # the secondary
+    history.then(Situation(thrown_switches=frozenset({"names/Lever"})))   # the secondary
     history.then(Situation())                                    # still: the last datapoint holds
     """
 
@@ -30,8 +30,10 @@ class History:
             model: what stands there from now on, if that has changed.
         """
         self._model = model or self._model
-        health = Engine(self._model).health(Situation(last=tuple(self._last.items())) | situation)
-        sides = {site.name: health.side(site) for site in self._model.sites}
+        health = Engine(self._model).health(
+            Situation(last_statuses=tuple(self._last.items())) | situation
+        )
+        sides = {site.name: health.answer(site) for site in self._model.failover_names}
         for check in self._model.checks.values():
             alarm = self._model.alarms.get(check.alarm or "")
             if alarm is not None and health.alarm(alarm) is not AlarmState.INSUFFICIENT:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.drill_run import DrillResult, drill_model
+from denodo_ha.drill.json_report import drill_report
 from denodo_ha.drill.outcome import Failure
-from denodo_ha.drill.policies import judge
-from denodo_ha.drill.report.json_report import report
-from denodo_ha.drill.report.rows import rows
-from denodo_ha.environment.derived.database_dependents import dependents
+from denodo_ha.drill.policies import apply_policies
+from denodo_ha.drill.text_report import outcome_rows
+from denodo_ha.environment.derived.node_metadata import services_using_database
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.catalog import Component
 from tests.drill.handmade import Data, model, ref, resource, site
@@ -46,37 +46,37 @@ def kept(
     return templates
 
 
-def drilled(templates: dict[str, Data]) -> Drilled:
-    return play(model(templates))
+def drilled(templates: dict[str, Data]) -> DrillResult:
+    return drill_model(model(templates))
 
 
-def broken(found: Drilled, **settings: Any) -> list[str]:
+def broken(found: DrillResult, **settings: Any) -> list[str]:
     chosen = {"max_recovery": None, "min_secondary": 1, **settings}
-    return [one.policy.id for one in judge(found, **chosen) if not one.holds]
+    return [one.policy.id for one in apply_policies(found, **chosen) if not one.holds]
 
 
 def test_a_standby_takes_over() -> None:
     found = drilled(kept(multi_az=True))
     outcome = found.by_failure[FAILED]
-    assert (outcome.unreachable, outcome.meanwhile, outcome.recovery) == ((), (SCHEDULER,), 120)
-    assert [term.what for term in outcome.terms] == [
+    assert (outcome.unreachable, outcome.interrupted, outcome.recovery) == ((), (SCHEDULER,), 120)
+    assert [term.text for term in outcome.steps] == [
         "failover of the database, typically 60 to 120 s"
     ]
     assert not outcome.moves_site
     assert any("checks are taken not to see" in note for note in found.model.notes)
     assert broken(found) == []
     assert broken(found, max_recovery=119) == ["max-recovery"]
-    (row,) = (row for row in rows([outcome], found.model))
-    assert row.failures == ("database failed: site-a Store",)
-    assert row.connections == "all\n8000: none until then"
+    (row,) = (row for row in outcome_rows([outcome], found.model))
+    assert row.cells[0] == "database failed: site-a Store"
+    assert row.cells[2] == "all\n8000: none until then"
 
 
 def test_without_a_standby_its_services_are_gone_and_the_site_does_not_move() -> None:
     found = drilled(kept(multi_az=False, AvailabilityZone="eu-west-1a"))
     outcome = found.by_failure[FAILED]
     assert (outcome.unreachable, outcome.recovery) == ((SCHEDULER,), None)
-    assert (outcome.meanwhile, outcome.moves_site) == ((), False)
-    assert outcome.heals == "served again once the database answers"
+    assert (outcome.interrupted, outcome.moves_site) == ((), False)
+    assert outcome.after_repair == "served again once the database answers"
     assert {gap.port for gap in outcome.gaps} == {SCHEDULER}
     assert set(broken(found)) == {"database-alone", "zone-unreachable"}
 
@@ -104,26 +104,26 @@ def test_a_zone_takes_it_along(settings: dict[str, Any], taking: str) -> None:
 
 
 def test_a_zones_loss_lasts_as_long_as_the_longer_of_both() -> None:
-    without = play(model(site("alarm", services=(9999, SCHEDULER))))
+    without = drill_model(model(site("alarm", services=(9999, SCHEDULER))))
     found = drilled(kept(multi_az=True, zones="a"))
     for zone, seconds in (("eu-west-1a", 120), ("eu-west-1b", 70)):
         failure = Failure("zone-lost", "site-a", zone)
         assert without.by_failure[failure].recovery == 70
         outcome = found.by_failure[failure]
         assert (outcome.unreachable, outcome.recovery) == ((), seconds)
-        assert outcome.meanwhile == ((SCHEDULER,) if seconds == 120 else ())
+        assert outcome.interrupted == ((SCHEDULER,) if seconds == 120 else ())
 
 
 def test_the_region_takes_all_and_the_site_moves_to_another_database() -> None:
     found = drilled(kept(multi_az=True))
-    plain = play(model(site("alarm", services=(9999, SCHEDULER))))
+    plain = drill_model(model(site("alarm", services=(9999, SCHEDULER))))
     failure = Failure("region-lost", "site-a", "eu-west-1")
     assert found.by_failure[failure] == plain.by_failure[failure]
     assert found.by_failure[failure].moves_site
 
 
 def test_nothing_else_changes() -> None:
-    plain = play(model(site("alarm", services=(9999, SCHEDULER))))
+    plain = drill_model(model(site("alarm", services=(9999, SCHEDULER))))
     found = drilled(kept(multi_az=True))
     for failure, outcome in plain.by_failure.items():
         if failure.kind != "zone-lost":
@@ -167,10 +167,10 @@ def test_a_single_node_needs_it_too() -> None:
 def test_machines_are_told(assembly_of: Callable[[str], Assembly]) -> None:
     """Our own templates say whose database it is, what needs it, and where it may be."""
     templates = assembly_of("shared-catalog").templates
-    found = play(model(dict(templates)))
+    found = drill_model(model(dict(templates)))
     (database,) = found.model.databases.values()
     assert (database.cluster, database.multi_az, database.ports) == ("main", True, (8000, 9090))
-    data = report(found, judge(found, max_recovery=None, min_secondary=1))
+    data = drill_report(found, apply_policies(found, max_recovery=None, min_secondary=1))
     (cluster,) = data["clusters"]
     assert cluster["databases"] == {database.name: {"multi_az": True, "ports": [8000, 9090]}}
     told = {one["failure"]["kind"]: one for one in data["scenarios"]}["database-failed"]
@@ -203,5 +203,8 @@ def test_which_services_need_which_component(
     cluster = environment.clusters["main"]
     assert cluster.catalog is not None
     catalog = cluster.catalog.model_copy(update={"components": components})
-    assert dependents(environment, cluster.model_copy(update={"catalog": catalog})) == services
-    assert dependents(environment, cluster.model_copy(update={"catalog": None})) == {}
+    assert (
+        services_using_database(environment, cluster.model_copy(update={"catalog": catalog}))
+        == services
+    )
+    assert services_using_database(environment, cluster.model_copy(update={"catalog": None})) == {}

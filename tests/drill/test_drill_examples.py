@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.drill_run import Drilled, drill_paths, play
+from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
 from denodo_ha.drill.outcome import Failure
-from denodo_ha.drill.policies import judge
-from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.policies import apply_policies
+from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.loading.loader import load
 from tests.support.assembly import ROOT, Assembly, synthesise
 
 AssemblyOf = Callable[[str], Assembly]
 
 
-def drilled(assembly: Assembly, *drained: tuple[str, str]) -> Drilled:
+def drilled(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
     stacks = (SynthesisedStack(name, name, "", found) for name, found in assembly.templates.items())
-    model = build(tuple(stacks))
-    keys = [key for key, one in model.nodes.items() if (one.cluster, one.name) in drained]
+    model = build_model(tuple(stacks))
+    keys = [key for key, one in model.machines.items() if (one.cluster, one.name) in drained]
     assert len(keys) == len(drained)
-    return play(model, frozenset(keys))
+    return drill_model(model, frozenset(keys))
 
 
-def broken(found: Drilled) -> list[str]:
-    verdicts = judge(found, max_recovery=None, min_secondary=1)
+def broken(found: DrillResult) -> list[str]:
+    verdicts = apply_policies(found, max_recovery=None, min_secondary=1)
     return [one.policy.id for one in verdicts if not one.holds]
 
 
@@ -38,7 +38,7 @@ def test_every_cluster_node_and_zone_is_found(example: str, assembly_of: Assembl
     environment = load(ROOT / f"config/examples/{example}.yaml").environment
     found = drilled(assembly_of(example)).model
     assert {
-        name: {found.nodes[key].name: found.nodes[key].zone for key in cluster.nodes}
+        name: {found.machines[key].name: found.machines[key].zone for key in cluster.nodes}
         for name, cluster in found.clusters.items()
     } == {
         name: {node: of.zone for node, of in cluster.nodes.items()}
@@ -50,7 +50,7 @@ def test_cookies_are_as_many_nodes_and_one_balancer_more(assembly_of: AssemblyOf
     """A lost node is one fewer behind the second balancer, whose loss is that of its services."""
     found = drilled(assembly_of("web-cookies"))
     (inner,) = found.model.clusters["main"].proxies
-    lost = found.by_failure[Failure("proxy-lost", "main", found.model.nodes[inner].name)]
+    lost = found.by_failure[Failure("proxy-lost", "main", found.model.machines[inner].name)]
     assert lost.unreachable == (443,)
     one = found.by_failure[Failure("service-down", "main", "web on node1")]
     assert (one.unreachable, one.partial, one.recovery) == ((), (), 10)
@@ -62,10 +62,10 @@ def test_cookies_are_as_many_nodes_and_one_balancer_more(assembly_of: AssemblyOf
 
 def test_with_one_of_two_drained_the_site_stays(assembly_of: AssemblyOf) -> None:
     found = drilled(assembly_of("active-passive"), ("active", "node1"))
-    (move,) = found.without_failure.moves
+    (move,) = found.without_failure.dns_changes
     assert (move.after, found.without_failure.unreachable) == ("active", ())
     lost = found.by_failure[Failure("node-lost", "active", "node2")]
-    assert [move.after for move in lost.moves] == ["passive"]
+    assert [move.after for move in lost.dns_changes] == ["passive"]
 
 
 def test_the_only_zone_in_service_is_lost(assembly_of: AssemblyOf) -> None:
@@ -73,10 +73,10 @@ def test_the_only_zone_in_service_is_lost(assembly_of: AssemblyOf) -> None:
     found = drilled(assembly_of("active-passive"), ("active", "node1"))
     lost = found.by_failure[Failure("zone-lost", "active", "eu-west-1b")]
     assert lost.unreachable == (9090, 9996, 9999)
-    (reading,) = lost.readings
+    (reading,) = lost.interpretations
     assert "if each zone's HealthyHostCount is of all targets: DNS moves to passive" in reading
     other = found.by_failure[Failure("zone-lost", "active", "eu-west-1a")]
-    assert (other.unreachable, other.readings) == ((), ())
+    assert (other.unreachable, other.interpretations) == ((), ())
 
 
 @pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.drill_run import DrillResult, drill_model
 from denodo_ha.drill.outcome import Failure
-from denodo_ha.drill.policies import judge
+from denodo_ha.drill.policies import apply_policies
 from tests.drill.handmade import alarm, attributes, got, model, site, written
 
 Templates = dict[str, Any]
 Change = Callable[[Templates], None]
 
 
-def drilled(templates: Templates) -> Drilled:
-    return play(model(templates))
+def drilled(templates: Templates) -> DrillResult:
+    return drill_model(model(templates))
 
 
-def broken(found: Drilled) -> dict[str, tuple[str, ...]]:
-    verdicts = judge(found, max_recovery=None, min_secondary=1)
-    return {one.policy.id: one.broken_by for one in verdicts if not one.holds}
+def broken(found: DrillResult) -> dict[str, tuple[str, ...]]:
+    verdicts = apply_policies(found, max_recovery=None, min_secondary=1)
+    return {one.policy.id: one.violations for one in verdicts if not one.holds}
 
 
 def _of(templates: Templates, stack: str, id_: str) -> Any:
@@ -154,7 +154,7 @@ def test_losing_one_node_moves_the_site(change: Change) -> None:
     for node in ("left", "right"):
         outcome = found.by_failure[Failure("node-lost", "site-a", node)]
         assert outcome.moves_site
-        assert [(one.before, one.after) for one in outcome.moves] == [("site-a", "site-b")]
+        assert [(one.before, one.after) for one in outcome.dns_changes] == [("site-a", "site-b")]
     # The primary's nodes are no reason to move, were it not for that.
     assert not drilled(written()).by_failure[Failure("node-lost", "site-a", "left")].moves_site
 
@@ -184,7 +184,7 @@ def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
     _of(templates, "site-a", "P9996")["Targets"] = []
     found = drilled(templates)
     nothing = next(one for one in found.outcomes if one.failure.kind == "nothing")
-    assert [one.after for one in nothing.moves] == ["site-b"]
+    assert [one.after for one in nothing.dns_changes] == ["site-b"]
     assert "DNS answers site-b for sql.example.org" in broken(found)[BASELINE]
 
 
@@ -234,12 +234,12 @@ def test_thresholds_of_an_auxiliary_group_leave_a_point_open_and_the_worse_is_sh
             _of(templates, stack, group)["TargetGroupAttributes"] = off
     outcome = drilled(templates).by_failure[Failure("node-lost", "site-a", "Box1")]
     assert outcome.moves_site
-    (reading,) = outcome.readings
+    (reading,) = outcome.interpretations
     assert "EvaluateTargetHealth goes by a group's dns_failover settings: DNS stays" in reading
 
 
 def test_what_is_read_in_one_way_only_has_no_readings() -> None:
-    assert all(one.readings == () for one in drilled(written()).outcomes)
+    assert all(one.interpretations == () for one in drilled(written()).outcomes)
 
 
 def test_an_alarm_that_treats_no_data_as_well_leaves_a_point_open() -> None:
@@ -247,7 +247,7 @@ def test_an_alarm_that_treats_no_data_as_well_leaves_a_point_open() -> None:
     _of(templates, "site-a", "NobodyLeft")["TreatMissingData"] = "notBreaching"
     outcome = drilled(templates).by_failure[Failure("region-lost", "site-a", "eu-west-1")]
     assert outcome.unreachable == (9999,)
-    assert "TreatMissingData counts" in outcome.readings[0]
+    assert "TreatMissingData counts" in outcome.interpretations[0]
 
 
 def test_the_minimum_of_one_zone_only() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.drill_run import DrillResult, drill_model
 from denodo_ha.drill.outcome import Failure
 from tests.drill.handmade import Data, got, model, ref, resource, served, site
 
@@ -26,8 +26,8 @@ def proxied(serves: Data | None = None, *, size: int = 2) -> dict[str, Data]:
     return templates
 
 
-def drilled(templates: dict[str, Data]) -> Drilled:
-    return play(model(templates))
+def drilled(templates: dict[str, Data]) -> DrillResult:
+    return drill_model(model(templates))
 
 
 def test_proxies_leave_out_the_nodes_that_they_find_unwell() -> None:
@@ -144,7 +144,7 @@ def test_an_alarm_on_a_group_of_a_balancer_has_no_data() -> None:
     settings = templates["site-a"]["Resources"]["Nobody"]["Properties"]
     settings["Dimensions"][1]["Value"] = got("P9090", "TargetGroupFullName")
     nothing = next(one for one in drilled(templates).outcomes if one.failure.kind == "nothing")
-    assert [move.after for move in nothing.moves] == ["site-b"]
+    assert [move.after for move in nothing.dns_changes] == ["site-b"]
 
 
 def test_nodes_that_exist_already_are_known_by_name_with_their_zones() -> None:
@@ -162,7 +162,9 @@ def test_nodes_that_exist_already_are_known_by_name_with_their_zones() -> None:
     }
     found = drilled(templates)
     nodes = {
-        one.name: one.zone for one in found.model.nodes.values() if one.key.endswith(("-1", "-2"))
+        one.name: one.zone
+        for one in found.model.machines.values()
+        if one.key.endswith(("-1", "-2"))
     }
     assert {key: nodes[key] for key in ("vdp.1", "vdp.2")} == {
         "vdp.1": "eu-west-1a",

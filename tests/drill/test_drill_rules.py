@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from denodo_ha.drill.engine.aws_rules import RULES, AlarmState
-from denodo_ha.drill.model import Minimum
+from denodo_ha.drill.model import HealthThreshold
 
-ONE, OFF = Minimum(1), Minimum(None)
+ONE, OFF = HealthThreshold(1), HealthThreshold(None)
 OK, ALARM, INSUFFICIENT = AlarmState.OK, AlarmState.ALARM, AlarmState.INSUFFICIENT
 LESS, MORE = "LessThanThreshold", "GreaterThanOrEqualToThreshold"
 
@@ -23,11 +23,11 @@ CASES: dict[str, list[tuple[tuple[tuple[Any, ...], dict[str, Any]], Any]]] = {
         (_(ONE, healthy=0, registered=0), True),
         (_(OFF, healthy=0, registered=2), False),
         (_(OFF, healthy=0, registered=0), False),
-        (_(Minimum(2), healthy=1, registered=2), True),
-        (_(Minimum(None, 50), healthy=1, registered=2), False),
-        (_(Minimum(None, 51), healthy=1, registered=2), True),
-        (_(Minimum(1, 100), healthy=1, registered=2), True),
-        (_(Minimum(3, 10), healthy=2, registered=12), True),
+        (_(HealthThreshold(2), healthy=1, registered=2), True),
+        (_(HealthThreshold(None, 50), healthy=1, registered=2), False),
+        (_(HealthThreshold(None, 51), healthy=1, registered=2), True),
+        (_(HealthThreshold(1, 100), healthy=1, registered=2), True),
+        (_(HealthThreshold(3, 10), healthy=2, registered=12), True),
     ],
     "cross-zone": [
         (_(["a", "b"], at="a", enabled=["a", "b"], cross_zone=True), [0, 1]),
@@ -39,8 +39,8 @@ CASES: dict[str, list[tuple[tuple[tuple[Any, ...], dict[str, Any]], Any]]] = {
     "fail-open": [
         (_(ONE, [True, False, True]), [0, 2]),
         (_(ONE, [False, False]), [0, 1]),
-        (_(Minimum(2), [True, False]), [0, 1]),
-        (_(Minimum(1, 50), [True, False, False]), [0, 1, 2]),
+        (_(HealthThreshold(2), [True, False]), [0, 1]),
+        (_(HealthThreshold(1, 50), [True, False, False]), [0, 1, 2]),
         (_(ONE, []), []),
     ],
     "zone-in-dns": [
@@ -49,7 +49,7 @@ CASES: dict[str, list[tuple[tuple[tuple[Any, ...], dict[str, Any]], Any]]] = {
         (_([(ONE, 1, 2), (OFF, 0, 1)]), True),
         (_([(ONE, 0, 0)]), False),
         (_([(OFF, 0, 0)]), True),
-        (_([(Minimum(2), 1, 2)]), False),
+        (_([(HealthThreshold(2), 1, 2)]), False),
     ],
     "dns-fails-open": [
         (_({"a": True, "b": False}), ["a"]),

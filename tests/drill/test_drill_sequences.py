@@ -12,19 +12,19 @@ from tests.drill.history import History
 A, B = "PRIMARY", "SECONDARY"
 WELL = Situation()
 SILENT = frozenset({"site-a/Nobody", "site-b/Nobody"})
-THROWN = Situation(thrown=frozenset({"names/Lever"}))
+THROWN = Situation(thrown_switches=frozenset({"names/Lever"}))
 KINDS: tuple[Kind, ...] = ("alias", "alarm", "endpoint", "ip")
 
 
 def lost(*sides: str, **more: Any) -> Situation:
-    states = tuple((f"site-{side}", ClusterState(region=True)) for side in sides)
+    states = tuple((f"site-{side}", ClusterState(region_lost=True)) for side in sides)
     return Situation(states, **more)
 
 
 def down(side: str, templates: dict[str, Data]) -> Situation:
     """All nodes of a cluster dead, and its region alive."""
     nodes = model(templates).clusters[f"site-{side}"].nodes
-    return Situation(((f"site-{side}", ClusterState(dead=frozenset(nodes))),))
+    return Situation(((f"site-{side}", ClusterState(lost_machines=frozenset(nodes))),))
 
 
 def answered(sides: dict[str, Role]) -> Role:
@@ -35,7 +35,7 @@ def answered(sides: dict[str, Role]) -> Role:
 def test_first_deploy(kind: Kind) -> None:
     """No node serves yet and no metric is there; then the clusters come up, the primary last."""
     templates = site(kind)
-    nobody = down("a", templates) | down("b", templates) | Situation(silent=SILENT)
+    nobody = down("a", templates) | down("b", templates) | Situation(alarms_without_data=SILENT)
     history = History(model(templates))
     assert answered(history.then(nobody)) == A
     assert answered(history.then(WELL)) == A
@@ -55,7 +55,7 @@ def test_switch_thrown_holds_without_new_datapoints(kind: Kind) -> None:
     history = History(model(site(kind)))
     assert answered(history.then(WELL)) == A
     assert answered(history.then(THROWN)) == B
-    assert answered(history.then(Situation(silent=frozenset({"names/Lever"})))) == B
+    assert answered(history.then(Situation(alarms_without_data=frozenset({"names/Lever"})))) == B
     assert answered(history.then(lost("a"))) == B
 
 
@@ -127,7 +127,12 @@ def test_a_jdbc_port_change_moves_the_site_until_the_new_alarm_has_data() -> Non
     history = History(model(site("alarm")))
     assert answered(history.then(WELL)) == A
     changed = model(another_port())
-    assert answered(history.then(Situation(silent=frozenset({"site-a/Nobody2"})), changed)) == B
+    assert (
+        answered(
+            history.then(Situation(alarms_without_data=frozenset({"site-a/Nobody2"})), changed)
+        )
+        == B
+    )
     assert answered(history.then(WELL)) == A
 
 
@@ -135,7 +140,12 @@ def test_with_a_check_of_its_own_for_the_region_a_port_change_moves_nothing() ->
     history = History(model(with_liveness(site("alarm"))))
     assert answered(history.then(WELL)) == A
     changed = model(another_port(liveness=True))
-    assert answered(history.then(Situation(silent=frozenset({"site-a/Nobody2"})), changed)) == A
+    assert (
+        answered(
+            history.then(Situation(alarms_without_data=frozenset({"site-a/Nobody2"})), changed)
+        )
+        == A
+    )
     assert answered(history.then(WELL)) == A
     assert answered(history.then(lost("a"))) == B
     assert answered(history.then(down("a", site("alarm")))) == B
@@ -150,6 +160,6 @@ def test_balancer_replaced(kind: Kind) -> None:
     templates = site(kind)
     history = History(model(templates))
     assert answered(history.then(WELL)) == A
-    gone = ClusterState(balancers=frozenset({"site-a/Front"}))
+    gone = ClusterState(lost_balancers=frozenset({"site-a/Front"}))
     assert answered(history.then(Situation((("site-a", gone),)))) == B
     assert answered(history.then(WELL, model(site(kind)))) == A

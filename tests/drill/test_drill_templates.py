@@ -10,8 +10,8 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.drill_run import drill_paths
-from denodo_ha.drill.reading.expressions import Resolver, marks
-from denodo_ha.drill.reading.model_builder import build
+from denodo_ha.drill.reading.expressions import Resolver, references
+from denodo_ha.drill.reading.model_builder import build_model
 from tests.drill.handmade import TEMPLATES, bare, cluster, got, ref, resource, site
 
 FILES = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
@@ -89,8 +89,8 @@ def test_expressions(expression: Any, expected: Any) -> None:
 
 
 def test_marks_are_found_in_what_they_became_part_of() -> None:
-    assert marks("x${a/B.C}y${d/E}") == [("a", "B", "C"), ("d", "E", "")]
-    assert marks(7) == []
+    assert references("x${a/B.C}y${d/E}") == [("a", "B", "C"), ("d", "E", "")]
+    assert references(7) == []
 
 
 def test_expressions_that_lead_to_themselves_end() -> None:
@@ -173,7 +173,7 @@ def test_two_clusters_in_one_stack_are_told_apart() -> None:
     for id_ in second["Resources"]:
         text = text.replace(f'"{id_}"', f'"Other{id_}"')
     both = {"Resources": first["Resources"] | json.loads(text)["Resources"]}
-    found = build((SynthesisedStack("all", "eu-west-1", "", both),))
+    found = build_model((SynthesisedStack("all", "eu-west-1", "", both),))
     assert {name: len(one.nodes) for name, one in found.clusters.items()} == {
         "all-Front": 2,
         "all-OtherFront": 2,
@@ -181,7 +181,9 @@ def test_two_clusters_in_one_stack_are_told_apart() -> None:
 
 
 def test_nodes_without_a_balancer_are_a_cluster() -> None:
-    (found,) = build((SynthesisedStack("solo", "eu-west-1", "", bare("a")),)).clusters.values()
+    (found,) = build_model(
+        (SynthesisedStack("solo", "eu-west-1", "", bare("a")),)
+    ).clusters.values()
     assert (found.name, len(found.nodes), found.balancers) == ("solo", 1, ())
 
 
@@ -190,13 +192,17 @@ def test_a_record_set_group_is_read() -> None:
     of_names = templates["names"]["Resources"]
     records = [of_names.pop(id_)["Properties"] for id_ in ("First", "Second")]
     of_names["Records"] = resource("AWS::Route53::RecordSetGroup", RecordSets=records)
-    found = build(tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items()))
-    assert [one.name for one in found.sites] == ["sql.example.org"]
+    found = build_model(
+        tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items())
+    )
+    assert [one.name for one in found.failover_names] == ["sql.example.org"]
 
 
 def test_what_no_template_has_is_unknown() -> None:
     templates = site("alarm")
     del templates["site-b"]
-    found = build(tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items()))
-    assert found.sites[0].secondary.cluster is None
+    found = build_model(
+        tuple(SynthesisedStack(name, name, "", one) for name, one in templates.items())
+    )
+    assert found.failover_names[0].secondary.cluster is None
     assert any("which none of these templates has" in note for note in found.notes)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from denodo_ha.drill.drill_run import Drilled, play
+from denodo_ha.drill.drill_run import DrillResult, drill_model
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import ClusterState, Situation
 from denodo_ha.drill.outcome import Failure, Outcome
@@ -10,12 +10,12 @@ from tests.drill.handmade import Data, Kind, model, site
 
 
 def lost(kind: Kind, failure: Failure, **settings: str) -> Outcome:
-    return play(model(site(kind, **settings))).by_failure[failure]
+    return drill_model(model(site(kind, **settings))).by_failure[failure]
 
 
 def seconds(outcome: Outcome) -> list[int]:
-    assert outcome.recovery == sum(term.seconds for term in outcome.terms)
-    return [term.seconds for term in outcome.terms]
+    assert outcome.recovery == sum(term.seconds for term in outcome.steps)
+    return [term.seconds for term in outcome.steps]
 
 
 BALANCER = Failure("balancer-lost", "site-a", "Front")
@@ -46,7 +46,7 @@ def test_by_switch(kind: Kind) -> None:
     """A minute of the switch's alarm, one until its metric is there, and TTL 30."""
     thrown = lost(kind, Failure("switch-thrown", "site-a", "Lever"))
     assert seconds(thrown) == [60, 60, 30]
-    assert thrown.heals == "stays until people put the switch back, then site-a within 150 s"
+    assert thrown.after_repair == "stays until people put the switch back, then site-a within 150 s"
 
 
 def test_by_switch_for_an_alias() -> None:
@@ -57,7 +57,7 @@ def test_by_switch_for_an_alias() -> None:
 def test_one_node_is_out_after_its_target_check(kind: Kind) -> None:
     node = lost(kind, Failure("node-lost", "site-a", "Box1"))
     assert seconds(node) == [10]
-    assert node.heals == "gets connections within 10 s of working"
+    assert node.after_repair == "gets connections within 10 s of working"
 
 
 @pytest.mark.parametrize("kind", ["alias", "alarm", "endpoint"])
@@ -83,7 +83,7 @@ def test_with_operators_in_control_nobody_moves_the_site() -> None:
 def test_the_secondarys_failures_cost_clients_of_the_name_nothing() -> None:
     outcome = lost("alarm", Failure("region-lost", "site-b", "us-east-1"))
     assert (outcome.recovery, outcome.moves_site, outcome.unreachable) == (0, False, ())
-    assert [move.spare for move in outcome.moves] == [False]
+    assert [move.standby for move in outcome.dns_changes] == [False]
 
 
 def asking(templates: dict[str, Data], service: str) -> dict[str, Data]:
@@ -98,8 +98,8 @@ def asking(templates: dict[str, Data], service: str) -> dict[str, Data]:
     return templates
 
 
-def ready() -> Drilled:
-    return play(model(asking(site("alarm", auxiliary=True), "jdbc")))
+def ready() -> DrillResult:
+    return drill_model(model(asking(site("alarm", auxiliary=True), "jdbc")))
 
 
 def test_readiness_sees_a_promotion() -> None:
@@ -113,7 +113,7 @@ def test_readiness_of_jdbc_sees_the_auxiliary_port() -> None:
 
 
 def test_a_connection_check_does_not() -> None:
-    found = play(model(site("alarm", auxiliary=True)))
+    found = drill_model(model(site("alarm", auxiliary=True)))
     outcome = found.by_failure[Failure("auxiliary-down", "site-a", "20001 of Box1")]
     assert (outcome.recovery, outcome.partial) == (None, (9999,))
 
@@ -123,5 +123,5 @@ def test_a_promotion_of_all_nodes_moves_the_site_if_it_is_seen(seen: bool, side:
     templates = site("alarm")
     found = model(asking(templates, "jdbc") if seen else templates)
     nodes = frozenset(found.clusters["site-a"].nodes)
-    situation = Situation((("site-a", ClusterState(promoting=nodes)),))
-    assert Engine(found).health(situation).side(found.sites[0]) == side
+    situation = Situation((("site-a", ClusterState(unready_nodes=nodes)),))
+    assert Engine(found).health(situation).answer(found.failover_names[0]) == side

@@ -105,7 +105,7 @@ def test_dns_answers_as_the_table_says(kind: Kind) -> None:
         checked = not secondary.startswith("unchecked")
         found = made(kind, control, checked=checked)
         situation = _situation(found, switch, primary, secondary.removeprefix("unchecked-"))
-        side = Engine(found).health(situation).side(found.sites[0])
+        side = Engine(found).health(situation).answer(found.failover_names[0])
         if {"PRIMARY": "A", "SECONDARY": "B"}[side] != expected:
             wrong[row] = side
     assert wrong == {}
@@ -117,19 +117,19 @@ def _situation(found: Model, switch: str, primary: str, secondary: str) -> Situa
     for side, what in (("a", primary), ("b", secondary)):
         if what == "dead":
             nodes = frozenset(found.clusters[f"site-{side}"].nodes)
-            states.append((f"site-{side}", ClusterState(dead=nodes)))
+            states.append((f"site-{side}", ClusterState(lost_machines=nodes)))
         if what == "silent":
             silent.add(f"site-{side}/Nobody")
     return Situation(
         tuple(states),
-        silent=frozenset(silent),
-        thrown=frozenset({lever} if switch == "thrown" else ()),
-        last=(("names/LeverCheck", False),) if switch == "held" else (),
+        alarms_without_data=frozenset(silent),
+        thrown_switches=frozenset({lever} if switch == "thrown" else ()),
+        last_statuses=(("names/LeverCheck", False),) if switch == "held" else (),
     )
 
 
 def test_an_alias_that_is_unchecked_still_evaluates_its_target() -> None:
     """So the rows of an unchecked secondary say for an alias what those of a checked one say."""
     found = made("alias", "automatic", checked=False)
-    assert found.sites[0].secondary.check is None
-    assert found.sites[0].secondary.evaluates
+    assert found.failover_names[0].secondary.check is None
+    assert found.failover_names[0].secondary.evaluates

@@ -14,7 +14,7 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
 from hosts.denodo.state import parse
 from tests.e2e import demands_haproxy
-from tools.local_aws.readback import Cluster, Group, Listener, Topology
+from tests.e2e.topology import Cluster, Listener, TargetGroup, Topology
 
 DEFAULTS = {"interval": 5, "timeout": 4, "healthy": 2, "unhealthy": 2}
 ANYWHERE = "0.0.0.0/0"
@@ -100,7 +100,7 @@ class _Demands:
             bucket, key = state.raw["program"].removeprefix("s3://").split("/", 1)
             packed = objects.get_object(Bucket=bucket, Key=key)["Body"].read()
             with zipfile.ZipFile(io.BytesIO(packed)) as program:
-                assert {"__main__.py", "state.schema.json"} <= set(program.namelist())
+                assert {"__main__.py", "hosts/denodo/state.py"} <= set(program.namelist())
 
     def disks(self, instance: dict[str, Any]) -> None:
         ids = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]
@@ -149,7 +149,7 @@ class _Demands:
             self.cookies(service, listener)
             self.group(group, nodes, port, service.health)
             return
-        assert listener.behind is None
+        assert listener.alb is None
         if service.tls is None:
             assert (listener.protocol, listener.certificates) == ("TCP", ())
         else:
@@ -162,7 +162,7 @@ class _Demands:
 
     def cookies(self, service: Service, listener: Listener) -> None:
         """An internal ALB between listener and group ends TLS and keeps clients by cookie."""
-        behind, group = listener.behind, listener.group
+        behind, group = listener.alb, listener.group
         assert behind is not None
         assert (listener.protocol, listener.certificates) == ("TCP", ())
         assert (behind.raw["Type"], behind.raw["Scheme"]) == ("application", "internal")
@@ -189,7 +189,7 @@ class _Demands:
         assert group.attributes[off] == "off"
         self.group(group, {node}, port, HealthSettings())
 
-    def group(self, group: Group, nodes: set[str], port: int, own: HealthSettings) -> None:
+    def group(self, group: TargetGroup, nodes: set[str], port: int, own: HealthSettings) -> None:
         assert {target.node for target in group.targets if target.state != "draining"} == nodes
         assert {target.port for target in group.targets if target.state != "draining"} == {port}
         assert {target.state for target in group.targets} <= {"healthy", "initial", "draining"}
@@ -216,7 +216,7 @@ class _Demands:
         behind = {
             target.port
             for one in balancer.listeners
-            if one.behind is None
+            if one.alb is None
             for target in one.group.targets
         }
         for cidr in self.settings.balancer.clients:
@@ -228,8 +228,8 @@ class _Demands:
             assert not clients & {_peer(one) for one in self.into(group)}
 
         for one in balancer.listeners:
-            if one.behind is not None:
-                (second,) = one.behind.raw["SecurityGroups"]
+            if one.alb is not None:
+                (second,) = one.alb.raw["SecurityGroups"]
                 assert {_peer(rule) for rule in self.into(second)} == {front}
                 assert one.port in self.ports(second, front) & self.ports(front, second, out=True)
                 ports = {target.port for target in one.group.targets}

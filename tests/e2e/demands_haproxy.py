@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
-from tools.local_aws.readback import Cluster, Group
+from tests.e2e.topology import Cluster, TargetGroup
 
 PortsOf = Callable[..., set[int]]
 """The ports that a group's rules open to a peer, inwards or with `out=True` outwards."""
@@ -56,7 +56,7 @@ def _listeners(environment: Environment, cluster: Cluster) -> None:
         _group(cluster, group, port, path)
 
 
-def _group(cluster: Cluster, group: Group, port: int, path: str) -> None:
+def _group(cluster: Cluster, group: TargetGroup, port: int, path: str) -> None:
     targets = [one for one in group.targets if one.state != "draining"]
     assert {one.node for one in targets} == set(cluster.proxies)
     assert {one.port for one in targets} == {port}

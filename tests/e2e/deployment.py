@@ -13,12 +13,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from denodo_ha.environment.loading.loader import Loaded, load
+from tests.e2e.topology import Topology
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
-from tools.local_aws import bootstrap, up
+from tools.local_aws import bootstrap, deployment
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
-from tools.local_aws.readback import Topology
 
 Data = dict[str, Any]
 Change = Callable[[Data], None]
@@ -80,20 +80,20 @@ class Deployment:
     @property
     def access(self) -> Access:
         """Who deploys."""
-        where = bootstrap.home(self.loaded.environment)
+        where = bootstrap.home_location(self.loaded.environment)
         return Access(local_aws_server.endpoint(), *where)
 
     def prepare(self) -> None:
         """Make what is given, and bootstrap what is not yet."""
         endpoint, environment = local_aws_server.endpoint(), self.loaded.environment
-        up.give(endpoint, self.loaded)
-        where = bootstrap.missing(endpoint, environment)
-        bootstrap.bootstrap(endpoint, local_aws_server.place(), environment, where)
-        assert bootstrap.missing(endpoint, environment) == []
+        deployment.make_prerequisites(endpoint, self.loaded)
+        where = bootstrap.not_bootstrapped(endpoint, environment)
+        bootstrap.bootstrap(endpoint, local_aws_server.paths(), environment, where)
+        assert bootstrap.not_bootstrapped(endpoint, environment) == []
 
     def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the CLI on the assembly."""
-        cdk = Cdk(self.access, local_aws_server.place(), self._folder)
+        cdk = Cdk(self.access, local_aws_server.paths(), self._folder)
         return cdk.captured(*arguments, "--app", str(self.out), timeout=_TIMEOUT_S)
 
     def deploy(self) -> str:
@@ -121,7 +121,7 @@ class Deployment:
 
     def unprotect(self) -> None:
         """Let databases be deleted, as an operator must before."""
-        for where in bootstrap.places(self.loaded.environment):
+        for where in bootstrap.locations(self.loaded.environment):
             client = Access(local_aws_server.endpoint(), *where).client("rds")
             for one in client.describe_db_instances()["DBInstances"]:
                 name = one["DBInstanceIdentifier"]
@@ -134,7 +134,7 @@ class Deployment:
     def left(self) -> dict[str, Any]:
         """What of ours is left in the services of every account and region."""
         found: dict[str, Any] = {}
-        for where in bootstrap.places(self.loaded.environment):
+        for where in bootstrap.locations(self.loaded.environment):
             access = Access(local_aws_server.endpoint(), *where)
             found.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
         return found

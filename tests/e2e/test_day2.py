@@ -13,8 +13,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
-from denodo_ha.deployed.rotation import target_group_rotation
-from denodo_ha.drain import draining
+from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.status import command
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
@@ -50,12 +49,13 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in this process, as an operator of the deployment would."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     # AWS's seconds are short here.
-    for module in (draining, target_group_rotation, command):
+    for module in (rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
+    monkeypatch.setattr(target_group_rotation, "VISIBLE_EVERY_S", 0.1)
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", _file(deployment)])
@@ -125,7 +125,7 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
 
 
 def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) -> tuple[int, str]:
-    environment = deployment.access.environment(local_aws_server.place())
+    environment = deployment.access.environment(local_aws_server.paths())
     environment |= {"DENODO_HA_LOG": str(folder / "log")}
     done = subprocess.run(
         [ROOT / "solution-manager" / name, _file(deployment), *arguments],

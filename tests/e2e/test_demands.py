@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import demands
 from tests.e2e.deployment import Deployment
-from tools.local_aws.readback import Cluster
+from tests.e2e.topology import Cluster
 
 Sabotage = Callable[[Cluster], AbstractContextManager[None]]
 

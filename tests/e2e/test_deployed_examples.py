@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.environment.derived import shared_metadata
+from denodo_ha.environment.derived import node_metadata
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
 from tests.support.assembly import EXAMPLES
@@ -51,7 +51,7 @@ def test_has_no_difference_then(deployment: Deployment) -> None:
 def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
     said = deployment.deploy()
     clusters = deployment.loaded.environment.clusters
-    stacks = len(clusters) + sum(shared_metadata.has_stack(one) for one in clusters.values())
+    stacks = len(clusters) + sum(node_metadata.has_stack(one) for one in clusters.values())
     stacks += deployment.loaded.environment.failover is not None
     assert said.count("(no changes)") == stacks
 
@@ -91,7 +91,7 @@ def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
 
 def test_destroy_leaves_nothing(deployment: Deployment) -> None:
     if any(
-        shared_metadata.makes_database(one)
+        node_metadata.creates_database(one)
         for one in deployment.loaded.environment.clusters.values()
     ):
         refused = deployment.cdk("destroy", "--all", "--force")

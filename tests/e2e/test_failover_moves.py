@@ -41,7 +41,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command in this process, as an operator of the deployment would."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     # No name of the local AWS is resolved by anybody, and its minutes are short.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
@@ -144,7 +144,7 @@ def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
     """As a process of its own, with an endpoint that is gone."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    environment = deployment.access.environment(local_aws_server.place())
+    environment = deployment.access.environment(local_aws_server.paths())
     environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
     done = subprocess.run(
         [ROOT / "tools/denodo-ha", "failover", "status", "-c", _file(deployment)],

@@ -16,8 +16,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import haproxy_instances, node_agent
-from denodo_ha.deployed.rotation import target_group_rotation
-from denodo_ha.drain import draining
+from denodo_ha.deployed.rotation import rotation
 from denodo_ha.rollout import rollout_command
 from hosts.denodo import readiness_endpoint
 from hosts.haproxy import draining as host_draining
@@ -39,10 +38,7 @@ SERVICES = ("jdbc", "odbc", "web")
 
 Run = Callable[..., Result]
 
-HURRY = [
-    (module, "EVERY_S")
-    for module in (node_agent, draining, haproxy_instances, target_group_rotation)
-]
+HURRY = [(module, "EVERY_S") for module in (node_agent, haproxy_instances, rotation)]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
 """What waits for AWS's seconds, which are short here."""
 
@@ -161,7 +157,7 @@ def run(
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     for module, name in HURRY:
         monkeypatch.setattr(module, name, 0.1)

@@ -15,6 +15,7 @@ from denodo_ha.cli.errors import Failed
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator, node_pins
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.rollout import pins_file
 from denodo_ha.rollout.machine_rollout import MachineRollout
@@ -80,7 +81,7 @@ def machines(
 
 @pytest.fixture(autouse=True)
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key, value in deployment.access.settings(local_aws_server.place()).items():
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
 
 
@@ -90,8 +91,9 @@ def rolling(deployment: Deployment) -> StateRoll:
     site = environment_locator.locate_environment(
         aws, config=None, environment="denodo80", regions=[deployment.access.region]
     )
+    location = site.cluster(CLUSTER)
     return StateRoll(
-        aws, site.environment, site.cluster(CLUSTER), clock=Hurry(), progress=Progress(), timeout=90
+        OperationContext(aws, site.environment, location, Hurry(), Progress(), timeout=90)
     )
 
 
@@ -141,13 +143,9 @@ def test_a_new_image_is_rolled_out(
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()
     rolling = MachineRollout(
-        aws,
-        cluster,
+        OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=90),
         file=file,
         cdk=Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
-        clock=Hurry(),
-        progress=Progress(),
-        timeout=90,
     )
     for name in ("node1", "node2", "node3"):
         with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):

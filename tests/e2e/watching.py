@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.e2e.balancing import Balancing
 from tests.e2e.deployment import Deployment
 from tests.hosts.haproxy.ports import NODES
@@ -55,8 +55,9 @@ class Watch:
 
 _ROLL = """
 import sys
-from ops import agent, draining, proxies, rotation
-for module in (agent, draining, proxies, rotation):
+from denodo_ha.deployed import haproxy_instances, node_agent
+from denodo_ha.deployed.rotation import rotation
+for module in (haproxy_instances, node_agent, rotation):
     module.EVERY_S = 0.1
 from denodo_ha.__main__ import main
 sys.argv = ["denodo-ha", *sys.argv[1:]]
@@ -69,7 +70,7 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,
-        env=deployment.access.environment(local_aws_server.place()),
+        env=deployment.access.environment(local_aws_server.paths()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

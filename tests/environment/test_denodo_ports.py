@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.derived.firewall import management_ports
-from denodo_ha.environment.derived.topology import listeners, single_node_groups
+from denodo_ha.environment.derived.topology import listeners, single_node_listeners
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS, PORTS, VERSIONS, Version
 from denodo_ha.environment.loading.loader import load
 from tests.support.assembly import ROOT
@@ -30,7 +30,7 @@ def test_article_has_these_ports() -> None:
             (19997, 19997, ("node1",)),
             (29997, 29997, ("node2",)),
         }
-        single = single_node_groups(environment, cluster)
+        single = single_node_listeners(environment, cluster)
         assert [one.port for one in single] == [19997, 29997]
 
 

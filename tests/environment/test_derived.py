@@ -10,7 +10,7 @@ from denodo_ha.environment.derived import cookie_balancer, failover_plan
 from denodo_ha.environment.derived.topology import HealthCheck, listeners
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from tests.environment.rule_cases.nodes import exists
 from tests.support.configurations import (
     ACCOUNT,
@@ -131,10 +131,10 @@ class TestCookies:
         data = changed(minimal(), {"services/web": service, **more})
         environment = loaded(folder, data).environment
         served = listeners(environment, environment.clusters["main"])
-        assert [one.alb for one in served if one.key != "web"] == [None]
+        assert [one.alb_health for one in served if one.key != "web"] == [None]
         (one,) = (one for one in served if one.key == "web")
-        assert one.alb is not None
-        return one.health, one.alb
+        assert one.alb_health is not None
+        return one.health, one.alb_health
 
     def test_nodes_are_asked_and_an_answer_is_enough_of_the_balancer(self, tmp_path: Path) -> None:
         assert self.found(tmp_path, {}) == (
@@ -188,17 +188,17 @@ class TestFailover:
     """The stack is at the secondary, so that it outlives the primary's region."""
 
     def test_region_is_the_secondary_s_unless_given(self, tmp_path: Path) -> None:
-        assert failover_plan.region(*failover(tmp_path, {})) == "us-east-1"
+        assert failover_plan.stack_region(*failover(tmp_path, {})) == "us-east-1"
         assert (
-            failover_plan.region(*failover(tmp_path, {"failover/region": "sa-east-1"}))
+            failover_plan.stack_region(*failover(tmp_path, {"failover/region": "sa-east-1"}))
             == "sa-east-1"
         )
 
     def test_account_is_the_primary_s_unless_given(self, tmp_path: Path) -> None:
         apart = {"clusters/main/account": OTHER_ACCOUNT, "failover/health": "target-health"}
-        assert failover_plan.account(*failover(tmp_path, apart)) == OTHER_ACCOUNT
+        assert failover_plan.stack_account(*failover(tmp_path, apart)) == OTHER_ACCOUNT
         given = {**apart, "failover/account": "000000000001"}
-        assert failover_plan.account(*failover(tmp_path, given)) == "000000000001"
+        assert failover_plan.stack_account(*failover(tmp_path, given)) == "000000000001"
 
     @pytest.mark.parametrize(
         ("record", "name"),
@@ -208,7 +208,7 @@ class TestFailover:
         self, tmp_path: Path, record: str, name: str
     ) -> None:
         _, settings = failover(tmp_path, {"failover/record": record})
-        assert failover_plan.endpoint(settings) == name
+        assert failover_plan.dns_name(settings) == name
 
 
 class TestMethod:
@@ -234,18 +234,22 @@ class TestMethod:
             cluster["network"]["health_checkers"] = "pl-01234567"
             cluster["nodes"] = dict([*cluster["nodes"].items()][:nodes])
         environment = loaded(tmp_path, data).environment
-        assert failover_plan.methods(environment) == {"main": method, "spare": method}
+        assert failover_plan.check_methods(environment) == {"main": method, "spare": method}
 
     def test_single_node_of_one_cluster_decides_for_both(self, tmp_path: Path) -> None:
         data = twins()
         del data["clusters"]["spare"]["nodes"]["node2"]
         environment = loaded(tmp_path, data).environment
-        assert failover_plan.methods(environment) == {"main": "alarm", "spare": "alarm"}
+        assert failover_plan.check_methods(environment) == {"main": "alarm", "spare": "alarm"}
 
     def test_without_failover_there_is_none(self, tmp_path: Path) -> None:
         environment = loaded(tmp_path, minimal()).environment
-        assert failover_plan.methods(environment) == failover_plan.checks(environment) == {}
-        assert failover_plan.pair(environment) == ()
+        assert (
+            failover_plan.check_methods(environment)
+            == failover_plan.health_checks(environment)
+            == {}
+        )
+        assert failover_plan.cluster_pair(environment) == ()
 
     @pytest.mark.parametrize(
         ("changes", "checked"),
@@ -258,15 +262,15 @@ class TestMethod:
     )
     def test_who_is_checked(self, tmp_path: Path, changes: Data, checked: set[str]) -> None:
         data = changed(twins("7.0"), changes)
-        assert set(failover_plan.checks(loaded(tmp_path, data).environment)) == checked
+        assert set(failover_plan.health_checks(loaded(tmp_path, data).environment)) == checked
 
 
 def test_machine_is_the_cluster_s_or_the_node_s_own(tmp_path: Path) -> None:
     own = {"type": "m5.large", "image": "ami-01234567"}
     data = changed(minimal(), {"clusters/main/nodes/node1/instance": own})
     cluster = loaded(tmp_path, data).environment.clusters["main"]
-    assert wanted(cluster.instance, cluster.nodes["node2"]) == cluster.instance
-    machine = wanted(None, cluster.nodes["node1"])
+    assert configured_machine(cluster.instance, cluster.nodes["node2"]) == cluster.instance
+    machine = configured_machine(None, cluster.nodes["node1"])
     assert machine is not None
     assert (machine.type, machine.image, machine.disk_gib) == ("m5.large", "ami-01234567", 100)
-    assert wanted(None, cluster.nodes["node2"]) is None
+    assert configured_machine(None, cluster.nodes["node2"]) is None

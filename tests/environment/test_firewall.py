@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from denodo_ha.environment.derived.firewall import Group, Rule, firewall, proxied_ports
+from denodo_ha.environment.derived.firewall import (
+    FirewallRule,
+    SecurityGroup,
+    firewall,
+    haproxy_target_ports,
+)
 from denodo_ha.environment.derived.topology import Listener, listeners
 from tests.environment.rule_cases.failover import CHECKED, ENDPOINT, V7
 from tests.environment.rule_cases.nodes import exists
@@ -36,7 +41,7 @@ MANY = settings(
 )
 
 
-def shown(rule: Rule) -> str:
+def shown(rule: FirewallRule) -> str:
     """A rule as people read it."""
     ports = str(rule.first) if rule.first == rule.last else f"{rule.first}-{rule.last}"
     way = "from" if rule.direction == "ingress" else "to"
@@ -157,7 +162,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
 
 def of(side: Any) -> set[tuple[str, int]]:
     """What a side's single rules open: peer and port."""
-    return {(rule.peer.name, rule.first) for rule in side.single}
+    return {(rule.peer.name, rule.first) for rule in side.port_rules}
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +182,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
             continue
         created = any(node.instance_id is None for node in cluster.nodes.values())
         if cluster.balancer.kind == "haproxy":
-            needed = set(proxied_ports(environment, name))
+            needed = set(haproxy_target_ports(environment, name))
             inside = {one.port for one in served} | {cluster.balancer.proxy.health_port}
             assert of(sides["balancer", "egress"]) == {("haproxy", port) for port in inside}
             met = of(sides["haproxy", "ingress"])
@@ -189,9 +194,9 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
                 needed if created else set()
             )
             continue
-        of_groups: list[tuple[Group, list[Listener]]] = [
-            ("balancer", [one for one in served if not one.alb]),
-            ("alb", [one for one in served if one.alb]),
+        of_groups: list[tuple[SecurityGroup, list[Listener]]] = [
+            ("balancer", [one for one in served if not one.alb_health]),
+            ("alb", [one for one in served if one.alb_health]),
         ]
         for group, behind in of_groups:
             needed = {port for one in behind for port in (one.target_port, one.health.port)}
@@ -202,7 +207,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
             assert not (created and needed) or ("nodes", max(needed)) in sent
         if not created:
             assert ("nodes", "ingress") not in sides
-        passed_on = {("alb", one.port) for one in served if one.alb}
+        passed_on = {("alb", one.port) for one in served if one.alb_health}
         assert passed_on <= of(sides["balancer", "egress"])
         assert ("alb", "ingress") in sides or not passed_on
         if passed_on:

@@ -8,15 +8,21 @@ import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from denodo_ha.environment.derived.node_names import host, named, parameter
-from denodo_ha.environment.derived.node_state import Deployed, desired, parameter_bytes, secrets
+from denodo_ha.environment.derived.node_names import host_name, nodes_with_record
+from denodo_ha.environment.derived.node_state import (
+    Deployed,
+    desired_state,
+    max_parameter_bytes,
+    node_secrets,
+)
 from denodo_ha.environment.facts.limits import PARAMETER_BYTES, SETUP_SHARE_S
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
+from denodo_ha.environment.names import node_parameter
 from hosts.denodo.state import parse
 from tests.environment.rule_cases.denodo import arn
-from tests.environment.rule_cases.node_names import named as with_addresses
+from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments
 from tests.support.assembly import EXAMPLES, ROOT
 from tests.support.configurations import GONE, Data, changed, loaded, minimal, twins
@@ -40,9 +46,9 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
     found = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
-            machine = wanted(cluster.instance, node)
+            machine = configured_machine(cluster.instance, node)
             if node.instance_id is None and machine is not None:
-                found[name, node_name] = desired(
+                found[name, node_name] = desired_state(
                     environment, name, node_name, instance_type=machine.type, deployed=LONG
                 )
     return found
@@ -52,10 +58,10 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
     """The state of `node1` of a small configuration."""
     environment = loaded(folder, changed(minimal(version), changes)).environment
     cluster = environment.clusters["main"]
-    machine = wanted(cluster.instance, cluster.nodes["node1"])
+    machine = configured_machine(cluster.instance, cluster.nodes["node1"])
     assert machine is not None
     known = Deployed(**{**vars(LONG), **deployed})
-    return desired(environment, "main", "node1", instance_type=machine.type, deployed=known)
+    return desired_state(environment, "main", "node1", instance_type=machine.type, deployed=known)
 
 
 def assert_taken(environment: Environment) -> None:
@@ -65,19 +71,19 @@ def assert_taken(environment: Environment) -> None:
         SCHEMA.validate(json.loads(text))
         read = parse(text)
         assert (read.node, read.version) == (node, environment.denodo.version)
-        assert read.host == host(environment, cluster, node)
+        assert read.host == host_name(environment, cluster, node)
         assert list(read.servers) == [*environment.denodo.servers]
         assert set(read.services) == set(environment.services)
         assert {name: one.port for name, one in read.services.items()} == {
             name: one.target_port for name, one in environment.services.items()
         }
-        type_ = wanted(
+        type_ = configured_machine(
             environment.clusters[cluster].instance, environment.clusters[cluster].nodes[node]
         )
         assert type_ is not None
         assert (
             len(text)
-            <= parameter_bytes(environment, cluster, node, type_.type)
+            <= max_parameter_bytes(environment, cluster, node, type_.type)
             <= PARAMETER_BYTES.value
         )
 
@@ -208,9 +214,9 @@ def test_names_are_in_the_given_zone_or_the_cluster_s_own(tmp_path: Path) -> Non
     nodes = {"VDP.Node01": {"zone": "eu-west-1a"}, "n2": {"zone": "eu-west-1b"}}
     changes = {"clusters/main/network/node_zone": zone, "clusters/main/nodes": nodes}
     environment = loaded(tmp_path, changed(twins(), changes)).environment
-    assert host(environment, "main", "VDP.Node01") == "vdp.node01.nodes.example.com"
-    assert host(environment, "spare", "node1") == "node1.spare.test.internal"
-    assert parameter("test", "main", "VDP.Node01") == "/denodo/test/main/VDP.Node01"
+    assert host_name(environment, "main", "VDP.Node01") == "vdp.node01.nodes.example.com"
+    assert host_name(environment, "spare", "node1") == "node1.spare.test.internal"
+    assert node_parameter("test", "main", "VDP.Node01") == "/denodo/test/main/VDP.Node01"
 
 
 def test_records_are_for_nodes_whose_address_is_known(tmp_path: Path) -> None:
@@ -219,7 +225,7 @@ def test_records_are_for_nodes_whose_address_is_known(tmp_path: Path) -> None:
         "clusters/main/nodes/node3": {"zone": "eu-west-1a"},
     }
     environment = loaded(tmp_path, changed(with_addresses(), changes)).environment
-    assert named(environment, "main") == ("node1", "node3")
+    assert nodes_with_record(environment, "main") == ("node1", "node3")
 
 
 def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
@@ -233,6 +239,6 @@ def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
         },
     )
     environment = loaded(tmp_path, data).environment
-    assert secrets(environment, "main") == (arn("login"), arn("token"))
-    assert secrets(environment, "spare") == (token["spare"],)
-    assert secrets(loaded(tmp_path, minimal()).environment, "main") == ()
+    assert node_secrets(environment, "main") == (arn("login"), arn("token"))
+    assert node_secrets(environment, "spare") == (token["spare"],)
+    assert node_secrets(loaded(tmp_path, minimal()).environment, "main") == ()

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.environment.derived.readiness import Probe, is_asked, is_overruled, path, probe
+from denodo_ha.environment.derived.readiness import (
+    Probe,
+    nodes_report_readiness,
+    overrides_check_target,
+    ready_path,
+    service_probe,
+)
 from denodo_ha.environment.model.service import HealthSettings
 from tests.environment.rule_cases.nodes import exists
 from tests.support.configurations import Data, changed, loaded, minimal
@@ -44,17 +50,17 @@ def test_kind_follows_name_and_port(
 ) -> None:
     data = changed(minimal("9.0"), {"services": services, **SERVERS})
     environment = loaded(tmp_path, data).environment
-    assert probe(environment, name, environment.services[name]) == found
+    assert service_probe(environment, name, environment.services[name]) == found
 
 
 def test_path_names_the_service() -> None:
-    assert path("jdbc") == "/ready/jdbc"
+    assert ready_path("jdbc") == "/ready/jdbc"
 
 
 def test_nodes_are_asked_where_all_of_them_have_the_program(tmp_path: Path) -> None:
     mixed = changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
     asked = {
-        name: is_asked(
+        name: nodes_report_readiness(
             environment := loaded(tmp_path, data).environment, environment.clusters["main"]
         )
         for name, data in {
@@ -79,5 +85,5 @@ def test_nodes_are_asked_where_all_of_them_have_the_program(tmp_path: Path) -> N
 )
 def test_what_is_said_about_how_to_ask_wins(settings: dict[str, Any], *, overrules: bool) -> None:
     said, nothing = HealthSettings(**settings), HealthSettings()
-    assert is_overruled(said, nothing) is overrules
-    assert is_overruled(nothing, said) is overrules
+    assert overrides_check_target(said, nothing) is overrules
+    assert overrides_check_target(nothing, said) is overrules

@@ -47,7 +47,7 @@ class Cloud:
             "region": self.access.region,
             "resources": list(wanted),
         }
-        self.call("given", told, "POST")
+        self.call("prerequisites", told, "POST")
 
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"

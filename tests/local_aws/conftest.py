@@ -7,8 +7,8 @@ import pytest
 
 from tests.local_aws.cloud import Cloud
 from tests.support import local_aws_server
-from tools.local_aws import server
-from tools.local_aws.paths import Place
+from tools.local_aws import server_process
+from tools.local_aws.paths import Paths
 
 
 @pytest.fixture
@@ -18,12 +18,12 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place of its own, whose server does not outlive the test."""
+def paths(tmp_path: Path) -> Iterator[Paths]:
+    """A paths of its own, whose server does not outlive the test."""
     local_aws_server.set_up()
-    place = Place(folder=tmp_path / "local")
-    yield place
-    server.stop(place)
+    paths = Paths(folder=tmp_path / "local")
+    yield paths
+    server_process.stop(paths)
 
 
 def pytest_sessionfinish() -> None:

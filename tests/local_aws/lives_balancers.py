@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from botocore.exceptions import ClientError
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Read, Shown, must_be_not_found
-from tests.local_aws.things import ref
+from tests.local_aws.templates import ref
 
 
 def _elb(operation: str, key: str, argument: str) -> Read:
@@ -56,12 +56,12 @@ def _map(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
 
-OTHER = {"Other": things.group(Port=8888)}
+OTHER = {"Other": templates.group(Port=8888)}
 
 CASES = (
     Case(
         "ElasticLoadBalancingV2::LoadBalancer",
-        {**things.network(), "It": things.balancer()},
+        {**templates.network(), "It": templates.balancer()},
         _balancer,
         {
             "Type": "network",
@@ -75,7 +75,7 @@ CASES = (
     ),
     Case(
         "ElasticLoadBalancingV2::TargetGroup",
-        {**things.network(), "Node": things.node(), "It": things.group(ref("Node"))},
+        {**templates.network(), "Node": templates.node(), "It": templates.group(ref("Node"))},
         _group,
         {
             "Count": 1,
@@ -88,7 +88,7 @@ CASES = (
     ),
     Case(
         "ElasticLoadBalancingV2::Listener",
-        {**things.behind(), **OTHER, "It": things.listener()},
+        {**templates.behind(), **OTHER, "It": templates.listener()},
         _listener,
         {"Port": 9999, "Protocol": "TCP", "tcp.idle_timeout.seconds": "350"},
         in_place=(

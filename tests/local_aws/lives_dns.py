@@ -2,10 +2,10 @@
 
 from botocore.exceptions import ClientError
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown
-from tests.local_aws.things import ALARM, one, ref
+from tests.local_aws.templates import ALARM, ref, resource
 
 
 def _zone(cloud: Cloud, id_: str) -> Shown:
@@ -52,8 +52,8 @@ CASES = (
     Case(
         "Route53::HostedZone",
         {
-            **things.network(),
-            "It": one(
+            **templates.network(),
+            "It": resource(
                 "Route53::HostedZone",
                 Name="a.internal",
                 VPCs=[{"VPCId": ref("Vpc"), "VPCRegion": "eu-west-1"}],
@@ -67,8 +67,8 @@ CASES = (
     Case(
         "Route53::RecordSet",
         {
-            "Zone": one("Route53::HostedZone", Name="example.com"),
-            "It": one(
+            "Zone": resource("Route53::HostedZone", Name="example.com"),
+            "It": resource(
                 "Route53::RecordSet",
                 HostedZoneId=ref("Zone"),
                 Name="denodo.example.com.",
@@ -85,7 +85,7 @@ CASES = (
     Case(
         "Route53::HealthCheck",
         {
-            "It": one(
+            "It": resource(
                 "Route53::HealthCheck",
                 HealthCheckConfig={"Type": "TCP", "IPAddress": "192.0.2.1", "Port": 9999},
             )
@@ -100,7 +100,7 @@ CASES = (
     ),
     Case(
         "CloudWatch::Alarm",
-        {"It": one("CloudWatch::Alarm", **ALARM)},
+        {"It": resource("CloudWatch::Alarm", **ALARM)},
         _alarm,
         {"Threshold": 1.0, "Period": 60, "Statistic": "Maximum"},
         in_place=({"Threshold": 2}, {"Threshold": 2.0}),

@@ -1,9 +1,9 @@
 """The lives of instances and security groups."""
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown, ec2
-from tests.local_aws.things import attribute, one, ref
+from tests.local_aws.templates import attribute, ref, resource
 
 
 def _instance(cloud: Cloud, id_: str) -> Shown:
@@ -17,8 +17,8 @@ def _rule(cloud: Cloud, id_: str) -> Shown:
 
 
 GROUPS = {
-    **things.network(),
-    "Inner": one("EC2::SecurityGroup", GroupDescription="inner", VpcId=ref("Vpc")),
+    **templates.network(),
+    "Inner": resource("EC2::SecurityGroup", GroupDescription="inner", VpcId=ref("Vpc")),
 }
 RULE = {"GroupId": attribute("Inner", "GroupId"), "IpProtocol": "tcp", "FromPort": 1, "ToPort": 1}
 
@@ -26,8 +26,8 @@ CASES = (
     Case(
         "EC2::SecurityGroup",
         {
-            **things.network(),
-            "It": one("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),
+            **templates.network(),
+            "It": resource("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),
         },
         ec2("describe_security_groups", "SecurityGroups", "GroupIds"),
         {"Description": "it"},
@@ -35,7 +35,7 @@ CASES = (
     ),
     Case(
         "EC2::SecurityGroupIngress",
-        {**GROUPS, "It": one("EC2::SecurityGroupIngress", **RULE, CidrIp="10.0.0.0/8")},
+        {**GROUPS, "It": resource("EC2::SecurityGroupIngress", **RULE, CidrIp="10.0.0.0/8")},
         _rule,
         {"CidrIpv4": "10.0.0.0/8", "FromPort": 1, "IsEgress": False},
         in_place=({"Description": "told"}, {"Description": "told"}),
@@ -43,14 +43,14 @@ CASES = (
     ),
     Case(
         "EC2::SecurityGroupEgress",
-        {**GROUPS, "It": one("EC2::SecurityGroupEgress", **RULE, CidrIp="10.0.0.0/8")},
+        {**GROUPS, "It": resource("EC2::SecurityGroupEgress", **RULE, CidrIp="10.0.0.0/8")},
         _rule,
         {"CidrIpv4": "10.0.0.0/8", "IsEgress": True},
         replaced_by={"CidrIp": "192.0.2.0/24"},
     ),
     Case(
         "EC2::Instance",
-        {**things.network(), "It": things.node(MetadataOptions={"HttpTokens": "required"})},
+        {**templates.network(), "It": templates.node(MetadataOptions={"HttpTokens": "required"})},
         _instance,
         {"InstanceType": "m5.xlarge", "PrivateIpAddress": "10.0.0.4"},
         in_place=({"InstanceType": "m5.2xlarge"}, {"InstanceType": "m5.2xlarge"}),

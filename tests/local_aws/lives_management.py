@@ -4,7 +4,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown
-from tests.local_aws.things import ROLE, one, ref
+from tests.local_aws.templates import ROLE, ref, resource
 
 
 def _parameter(cloud: Cloud, name: str) -> Shown:
@@ -57,7 +57,7 @@ DOCUMENT = {"schemaVersion": "2.2", "mainSteps": []}
 CASES = (
     Case(
         "SSM::Parameter",
-        {"It": one("SSM::Parameter", Name="/denodo/a", Type="String", Value="{}")},
+        {"It": resource("SSM::Parameter", Name="/denodo/a", Type="String", Value="{}")},
         _parameter,
         {"Value": "{}"},
         in_place=({"Value": "[]"}, {"Value": "[]", "Version": 2}),
@@ -65,7 +65,7 @@ CASES = (
     ),
     Case(
         "SSM::Document",
-        {"It": one("SSM::Document", Name="run", DocumentType="Command", Content=DOCUMENT)},
+        {"It": resource("SSM::Document", Name="run", DocumentType="Command", Content=DOCUMENT)},
         _document,
         {"Status": "Active", "DocumentVersion": "1"},
         in_place=({"Content": {**DOCUMENT, "description": "a"}}, {"DocumentVersion": "2"}),
@@ -73,7 +73,7 @@ CASES = (
     ),
     Case(
         "SSM::Association",
-        {"It": one("SSM::Association", Name="AWS-RunShellScript")},
+        {"It": resource("SSM::Association", Name="AWS-RunShellScript")},
         _ssm_association,
         {"Name": "AWS-RunShellScript"},
         in_place=({"AssociationName": "a"}, {"AssociationName": "a"}),
@@ -88,14 +88,14 @@ CASES = (
     ),
     Case(
         "IAM::InstanceProfile",
-        {"Role": ROLE, "It": one("IAM::InstanceProfile", Roles=[ref("Role")])},
+        {"Role": ROLE, "It": resource("IAM::InstanceProfile", Roles=[ref("Role")])},
         _profile,
         {"Names": 1},
         replaced_by={"Path": "/denodo/"},
     ),
     Case(
         "SNS::Topic",
-        {"It": one("SNS::Topic", DisplayName="a")},
+        {"It": resource("SNS::Topic", DisplayName="a")},
         _topic,
         {"DisplayName": "a"},
         in_place=({"DisplayName": "b"}, {"DisplayName": "b"}),

@@ -1,9 +1,9 @@
 """The lives of networks: VPCs, subnets, gateways, routes, addresses."""
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown, ec2
-from tests.local_aws.things import attribute, one, ref
+from tests.local_aws.templates import attribute, ref, resource
 
 
 def _address(cloud: Cloud, ip: str) -> Shown:
@@ -35,12 +35,12 @@ def _attachment(cloud: Cloud, id_: str) -> Shown:
     return next((one for one in found if one["VpcId"] == id_.partition("|")[2]), None)
 
 
-TABLE = {**things.public(), "Table": one("EC2::RouteTable", VpcId=ref("Vpc"))}
+TABLE = {**templates.public(), "Table": resource("EC2::RouteTable", VpcId=ref("Vpc"))}
 
 CASES = (
     Case(
         "EC2::VPC",
-        {"It": one("EC2::VPC", CidrBlock="10.0.0.0/16", EnableDnsSupport=True)},
+        {"It": resource("EC2::VPC", CidrBlock="10.0.0.0/16", EnableDnsSupport=True)},
         ec2("describe_vpcs", "Vpcs", "VpcIds"),
         {"CidrBlock": "10.0.0.0/16", "State": "available"},
         replaced_by={"CidrBlock": "10.1.0.0/16"},
@@ -48,8 +48,8 @@ CASES = (
     Case(
         "EC2::Subnet",
         {
-            "Vpc": one("EC2::VPC", CidrBlock="10.0.0.0/16"),
-            "It": one(
+            "Vpc": resource("EC2::VPC", CidrBlock="10.0.0.0/16"),
+            "It": resource(
                 "EC2::Subnet",
                 VpcId=ref("Vpc"),
                 CidrBlock="10.0.0.0/24",
@@ -63,16 +63,16 @@ CASES = (
     ),
     Case(
         "EC2::InternetGateway",
-        {"It": one("EC2::InternetGateway")},
+        {"It": resource("EC2::InternetGateway")},
         ec2("describe_internet_gateways", "InternetGateways", "InternetGatewayIds"),
         {"Attachments": []},
     ),
     Case(
         "EC2::VPCGatewayAttachment",
         {
-            "Vpc": one("EC2::VPC", CidrBlock="10.0.0.0/16"),
-            "Gateway": one("EC2::InternetGateway"),
-            "It": one(
+            "Vpc": resource("EC2::VPC", CidrBlock="10.0.0.0/16"),
+            "Gateway": resource("EC2::InternetGateway"),
+            "It": resource(
                 "EC2::VPCGatewayAttachment", VpcId=ref("Vpc"), InternetGatewayId=ref("Gateway")
             ),
         },
@@ -81,7 +81,7 @@ CASES = (
     ),
     Case(
         "EC2::RouteTable",
-        {**things.network(), "It": one("EC2::RouteTable", VpcId=ref("Vpc"))},
+        {**templates.network(), "It": resource("EC2::RouteTable", VpcId=ref("Vpc"))},
         ec2("describe_route_tables", "RouteTables", "RouteTableIds"),
         {"Associations": []},
     ),
@@ -90,7 +90,7 @@ CASES = (
         {
             **TABLE,
             "It": {
-                **one(
+                **resource(
                     "EC2::Route",
                     RouteTableId=ref("Table"),
                     DestinationCidrBlock="0.0.0.0/0",
@@ -107,7 +107,7 @@ CASES = (
         "EC2::SubnetRouteTableAssociation",
         {
             **TABLE,
-            "It": one(
+            "It": resource(
                 "EC2::SubnetRouteTableAssociation", RouteTableId=ref("Table"), SubnetId=ref("A")
             ),
         },
@@ -119,7 +119,7 @@ CASES = (
         "EC2::VPCEndpoint",
         {
             **TABLE,
-            "It": one(
+            "It": resource(
                 "EC2::VPCEndpoint",
                 VpcId=ref("Vpc"),
                 ServiceName="com.amazonaws.eu-west-1.s3",
@@ -133,7 +133,7 @@ CASES = (
     ),
     Case(
         "EC2::EIP",
-        {"It": one("EC2::EIP", Domain="vpc")},
+        {"It": resource("EC2::EIP", Domain="vpc")},
         _address,
         {"Domain": "vpc"},
         in_place=({"Tags": [{"Key": "a", "Value": "b"}]}, {}),
@@ -141,11 +141,11 @@ CASES = (
     Case(
         "EC2::EIPAssociation",
         {
-            **things.public(),
-            "Node": things.node(),
-            "Ip": one("EC2::EIP", Domain="vpc"),
+            **templates.public(),
+            "Node": templates.node(),
+            "Ip": resource("EC2::EIP", Domain="vpc"),
             "It": {
-                **one(
+                **resource(
                     "EC2::EIPAssociation",
                     InstanceId=ref("Node"),
                     AllocationId=attribute("Ip", "AllocationId"),
@@ -159,10 +159,10 @@ CASES = (
     Case(
         "EC2::NatGateway",
         {
-            **things.public(),
-            "Ip": one("EC2::EIP", Domain="vpc"),
+            **templates.public(),
+            "Ip": resource("EC2::EIP", Domain="vpc"),
             "It": {
-                **one(
+                **resource(
                     "EC2::NatGateway",
                     SubnetId=ref("A"),
                     AllocationId=attribute("Ip", "AllocationId"),

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tests.local_aws.things import one, ref
+from tests.local_aws.templates import ref, resource
 
 Refused = dict[str, tuple[dict[str, Any], str]]
 """What is wrong: a template, and the code of AWS's error."""
 
 NOBODY = "0123456789abcdef0"
 CERTIFICATE = f"arn:aws:acm:eu-west-1:111122223333:certificate/{NOBODY}"
-INNER = one("EC2::SecurityGroup", GroupDescription="inner", VpcId=ref("Vpc"))
+INNER = resource("EC2::SecurityGroup", GroupDescription="inner", VpcId=ref("Vpc"))
 RULE = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1}

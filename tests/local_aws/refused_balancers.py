@@ -1,27 +1,27 @@
 """Balancers, target groups and listeners that AWS refuses."""
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.refused import CERTIFICATE, NOBODY, Refused
-from tests.local_aws.things import one, ref
+from tests.local_aws.templates import ref, resource
 
 REFUSED: Refused = {
     "balancer in no subnet": (
-        {"It": things.balancer(Subnets=[f"subnet-{NOBODY}"])},
+        {"It": templates.balancer(Subnets=[f"subnet-{NOBODY}"])},
         "SubnetNotFound",
     ),
     "public balancer without a gateway": (
-        {**things.network(), "It": things.balancer(Scheme="internet-facing")},
+        {**templates.network(), "It": templates.balancer(Scheme="internet-facing")},
         "InvalidSubnet",
     ),
     "balancer with a group of nobody": (
-        {**things.network(), "It": things.balancer(SecurityGroups=[f"sg-{NOBODY}"])},
+        {**templates.network(), "It": templates.balancer(SecurityGroups=[f"sg-{NOBODY}"])},
         "InvalidSecurityGroup",
     ),
     "balancer with an address of nobody": (
         {
-            **things.public(),
+            **templates.public(),
             "It": {
-                **one(
+                **resource(
                     "ElasticLoadBalancingV2::LoadBalancer",
                     Type="network",
                     Scheme="internet-facing",
@@ -36,8 +36,8 @@ REFUSED: Refused = {
     ),
     "private address outside its subnet": (
         {
-            **things.network(),
-            "It": one(
+            **templates.network(),
+            "It": resource(
                 "ElasticLoadBalancingV2::LoadBalancer",
                 Type="network",
                 Scheme="internal",
@@ -47,47 +47,49 @@ REFUSED: Refused = {
         "InvalidConfigurationRequest",
     ),
     "group without a VPC": (
-        {"It": things.group(VpcId=f"vpc-{NOBODY}")},
+        {"It": templates.group(VpcId=f"vpc-{NOBODY}")},
         "ValidationError",
     ),
     "target of nobody": (
-        {**things.network(), "It": things.group({"Ref": "AWS::StackName"})},
+        {**templates.network(), "It": templates.group({"Ref": "AWS::StackName"})},
         "InvalidTarget",
     ),
     "check that outlasts its interval": (
-        {**things.network(), "It": things.group(HealthCheckTimeoutSeconds=5)},
+        {**templates.network(), "It": templates.group(HealthCheckTimeoutSeconds=5)},
         "ValidationError",
     ),
     "attribute that no group has": (
         {
-            **things.network(),
-            "It": things.group(TargetGroupAttributes=[{"Key": "sticky", "Value": "true"}]),
+            **templates.network(),
+            "It": templates.group(TargetGroupAttributes=[{"Key": "sticky", "Value": "true"}]),
         },
         "ValidationError",
     ),
     "second listener on a port": (
-        {**things.behind(), "First": things.listener(), "Second": things.listener()},
+        {**templates.behind(), "First": templates.listener(), "Second": templates.listener()},
         "DuplicateListener",
     ),
     "listener of HTTP on an NLB": (
-        {**things.behind(), "It": things.listener(Protocol="HTTP")},
+        {**templates.behind(), "It": templates.listener(Protocol="HTTP")},
         "ValidationError",
     ),
     "TLS without a certificate": (
-        {**things.behind(), "It": things.listener(Protocol="TLS")},
+        {**templates.behind(), "It": templates.listener(Protocol="TLS")},
         "ValidationError",
     ),
     "TLS with a certificate of nobody": (
         {
-            **things.behind(),
-            "It": things.listener(Protocol="TLS", Certificates=[{"CertificateArn": CERTIFICATE}]),
+            **templates.behind(),
+            "It": templates.listener(
+                Protocol="TLS", Certificates=[{"CertificateArn": CERTIFICATE}]
+            ),
         },
         "CertificateNotFound",
     ),
     "idle timeout out of bounds": (
         {
-            **things.behind(),
-            "It": things.listener(
+            **templates.behind(),
+            "It": templates.listener(
                 ListenerAttributes=[{"Key": "tcp.idle_timeout.seconds", "Value": "59"}]
             ),
         },

@@ -3,26 +3,26 @@
 from typing import Any
 
 from tests.local_aws.refused import NOBODY, Refused
-from tests.local_aws.things import ALARM, ROLE, one, ref
+from tests.local_aws.templates import ALARM, ROLE, ref, resource
 
 RECORD = {"Name": "a.example.com", "Type": "A"}
-ZONE = {"Zone": one("Route53::HostedZone", Name="example.com")}
+ZONE = {"Zone": resource("Route53::HostedZone", Name="example.com")}
 VALUE = {"TTL": "10", "ResourceRecords": ["192.0.2.1"]}
 
 
 def check(**config: Any) -> dict[str, Any]:
-    return one("Route53::HealthCheck", HealthCheckConfig=config)
+    return resource("Route53::HealthCheck", HealthCheckConfig=config)
 
 
 REFUSED: Refused = {
     "record in no zone": (
-        {"It": one("Route53::RecordSet", HostedZoneId="Z0", **RECORD, **VALUE)},
+        {"It": resource("Route53::RecordSet", HostedZoneId="Z0", **RECORD, **VALUE)},
         "NoSuchHostedZone",
     ),
     "record outside its zone": (
         {
             **ZONE,
-            "It": one(
+            "It": resource(
                 "Route53::RecordSet", HostedZoneId=ref("Zone"), Name="a.org", Type="A", **VALUE
             ),
         },
@@ -31,7 +31,7 @@ REFUSED: Refused = {
     "CNAME at the apex": (
         {
             **ZONE,
-            "It": one(
+            "It": resource(
                 "Route53::RecordSet",
                 HostedZoneId=ref("Zone"),
                 Name="example.com",
@@ -44,9 +44,9 @@ REFUSED: Refused = {
     "CNAME beside another record": (
         {
             **ZONE,
-            "First": one("Route53::RecordSet", HostedZoneId=ref("Zone"), **RECORD, **VALUE),
+            "First": resource("Route53::RecordSet", HostedZoneId=ref("Zone"), **RECORD, **VALUE),
             "It": {
-                **one(
+                **resource(
                     "Route53::RecordSet",
                     HostedZoneId=ref("Zone"),
                     **{**RECORD, "Type": "CNAME"},
@@ -60,7 +60,7 @@ REFUSED: Refused = {
     "record with a check of nobody": (
         {
             **ZONE,
-            "It": one(
+            "It": resource(
                 "Route53::RecordSet",
                 HostedZoneId=ref("Zone"),
                 HealthCheckId="nobody",
@@ -73,7 +73,7 @@ REFUSED: Refused = {
     "alias of no balancer": (
         {
             **ZONE,
-            "It": one(
+            "It": resource(
                 "Route53::RecordSet",
                 HostedZoneId=ref("Zone"),
                 **RECORD,
@@ -87,7 +87,7 @@ REFUSED: Refused = {
     ),
     "zone with a VPC of nobody": (
         {
-            "It": one(
+            "It": resource(
                 "Route53::HostedZone",
                 Name="a.internal",
                 VPCs=[{"VPCId": f"vpc-{NOBODY}", "VPCRegion": "eu-west-1"}],
@@ -105,7 +105,7 @@ REFUSED: Refused = {
     ),
     "check of an alarm that is too clever": (
         {
-            "Alarm": one(
+            "Alarm": resource(
                 "CloudWatch::Alarm", **{**ALARM, "EvaluationPeriods": 3, "DatapointsToAlarm": 2}
             ),
             "It": check(
@@ -121,12 +121,12 @@ REFUSED: Refused = {
     ),
     "check of nowhere": ({"It": check(Type="TCP", Port=9999)}, "InvalidInput"),
     "alarm without a comparison": (
-        {"It": one("CloudWatch::Alarm", **{**ALARM, "ComparisonOperator": "Below"})},
+        {"It": resource("CloudWatch::Alarm", **{**ALARM, "ComparisonOperator": "Below"})},
         "ValidationError",
     ),
     "role with a policy of nobody": (
         {
-            "It": one(
+            "It": resource(
                 "IAM::Role",
                 **{
                     **ROLE["Properties"],
@@ -137,11 +137,11 @@ REFUSED: Refused = {
         "NoSuchEntity",
     ),
     "profile with a role of nobody": (
-        {"It": one("IAM::InstanceProfile", Roles=["nobody"])},
+        {"It": resource("IAM::InstanceProfile", Roles=["nobody"])},
         "NoSuchEntity",
     ),
     "association of a document of nobody": (
-        {"It": one("SSM::Association", Name="nobody")},
+        {"It": resource("SSM::Association", Name="nobody")},
         "InvalidDocument",
     ),
 }

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError
-from tests.local_aws.things import attribute, one, ref
+from tests.local_aws.templates import attribute, ref, resource
 
 DATABASE = {
     "Engine": "postgres",
@@ -34,20 +34,23 @@ GENERATED = {
 def resources(family: str = "postgres16", **changes: Any) -> dict[str, Any]:
     """A database with what it needs."""
     return {
-        **things.network(),
-        "Group": one("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),
-        "Subnets": one(
+        **templates.network(),
+        "Group": resource("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),
+        "Subnets": resource(
             "RDS::DBSubnetGroup",
             DBSubnetGroupDescription="it",
             SubnetIds=[ref("A"), ref("B")],
         ),
-        "Parameters": one(
+        "Parameters": resource(
             "RDS::DBParameterGroup",
             Description="it",
             Family=family,
             Parameters={"rds.force_ssl": "1"},
         ),
-        "It": {**one("RDS::DBInstance", **{**DATABASE, **changes}), "DeletionPolicy": "Delete"},
+        "It": {
+            **resource("RDS::DBInstance", **{**DATABASE, **changes}),
+            "DeletionPolicy": "Delete",
+        },
     }
 
 
@@ -62,7 +65,7 @@ def test_a_database_lives(cloud: Cloud) -> None:
     assert login["username"] == "admin1"
     assert login["password"]
 
-    events = one(
+    events = resource(
         "RDS::EventSubscription",
         SnsTopicArn=ref("Topic"),
         SourceType="db-instance",
@@ -71,7 +74,7 @@ def test_a_database_lives(cloud: Cloud) -> None:
     )
     changed = {
         **resources(DBInstanceClass="db.m6g.large"),
-        "Topic": one("SNS::Topic"),
+        "Topic": resource("SNS::Topic"),
         "Events": events,
     }
     assert cloud.deploy(changed).ids["It"] == first.ids["It"]
@@ -115,14 +118,14 @@ def test_refuses_what_rds_refuses(cloud: Cloud, changes: dict[str, Any], message
 
 
 def test_subnets_must_be_in_two_zones(cloud: Cloud) -> None:
-    wrong = one("RDS::DBSubnetGroup", DBSubnetGroupDescription="it", SubnetIds=[ref("A")])
+    wrong = resource("RDS::DBSubnetGroup", DBSubnetGroupDescription="it", SubnetIds=[ref("A")])
     with pytest.raises(DeployError, match="at least 2 AZs"):
-        cloud.deploy({**things.network(), "It": wrong})
+        cloud.deploy({**templates.network(), "It": wrong})
 
 
 def test_a_generated_secret_lives(cloud: Cloud) -> None:
     client = cloud.client("secretsmanager")
-    it = one("SecretsManager::Secret", Name="denodo/a", GenerateSecretString=GENERATED)
+    it = resource("SecretsManager::Secret", Name="denodo/a", GenerateSecretString=GENERATED)
     first = cloud.deploy({"It": it})
     assert first.ids["It"].startswith("arn:aws:secretsmanager:")
     value = client.get_secret_value(SecretId="denodo/a")
@@ -145,7 +148,9 @@ def test_a_generated_secret_lives(cloud: Cloud) -> None:
 
 def test_a_versioned_bucket_lives(cloud: Cloud) -> None:
     client = cloud.client("s3")
-    it = one("S3::Bucket", BucketName="denodo-a", VersioningConfiguration={"Status": "Enabled"})
+    it = resource(
+        "S3::Bucket", BucketName="denodo-a", VersioningConfiguration={"Status": "Enabled"}
+    )
     stack = cloud.deploy({"It": it})
     first = client.put_object(Bucket="denodo-a", Key="k", Body=b"one")["VersionId"]
     client.put_object(Bucket="denodo-a", Key="k", Body=b"two")

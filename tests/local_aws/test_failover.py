@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
-from tests.local_aws.things import attribute, one, ref
+from tests.local_aws.templates import attribute, ref, resource
 
 _TIMEOUT_S = 20.0
 _NAME = "site.example.com"
@@ -33,7 +33,7 @@ def alarm(namespace: str, metric: str, dimensions: dict[str, Any], **properties:
         "Threshold": 1,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
     }
-    return one("CloudWatch::Alarm", **{**plain, **properties})
+    return resource("CloudWatch::Alarm", **{**plain, **properties})
 
 
 def watching(name: str, unknown: str = "LastKnownStatus") -> dict[str, Any]:
@@ -43,7 +43,7 @@ def watching(name: str, unknown: str = "LastKnownStatus") -> dict[str, Any]:
         "AlarmIdentifier": named,
         "InsufficientDataHealthStatus": unknown,
     }
-    return one("Route53::HealthCheck", HealthCheckConfig=config)
+    return resource("Route53::HealthCheck", HealthCheckConfig=config)
 
 
 def both(*names: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def both(*names: str) -> dict[str, Any]:
         "ChildHealthChecks": [ref(name) for name in names],
         "HealthThreshold": len(names),
     }
-    return one("Route53::HealthCheck", HealthCheckConfig=config)
+    return resource("Route53::HealthCheck", HealthCheckConfig=config)
 
 
 def record(role: str, answer: str, **properties: Any) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def record(role: str, answer: str, **properties: Any) -> dict[str, Any]:
         "Failover": role,
         "SetIdentifier": role.lower(),
     }
-    return one("Route53::RecordSet", **{**plain, **properties})
+    return resource("Route53::RecordSet", **{**plain, **properties})
 
 
 SWITCH = alarm("Denodo/Failover", "SecondaryActive", {"Environment": "one"})
@@ -83,11 +83,11 @@ WELL = alarm(
 @pytest.fixture
 def site(cloud: Cloud) -> Stack:
     """A primary with a check of its nodes and the switch, and a secondary without one."""
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
         {
-            **things.serving(),
-            "Zone": one("Route53::HostedZone", Name="example.com"),
+            **templates.serving(),
+            "Zone": resource("Route53::HostedZone", Name="example.com"),
             "SwitchAlarm": SWITCH,
             "WellAlarm": WELL,
             "Switch": watching("SwitchAlarm"),
@@ -169,7 +169,7 @@ def test_with_both_unhealthy_the_primary_is_answered(cloud: Cloud) -> None:
     resources = {
         "Never": alarm("Nobody", "Puts", {}),
         "Down": watching("Never", "Unhealthy"),
-        "Zone": one("Route53::HostedZone", Name="example.com"),
+        "Zone": resource("Route53::HostedZone", Name="example.com"),
         "Primary": record("PRIMARY", "one.example.com", HealthCheckId=ref("Down")),
         "Secondary": record("SECONDARY", "two.example.com"),
     }
@@ -188,8 +188,8 @@ def test_a_disabled_check_is_healthy_and_an_inverted_one_the_opposite(cloud: Clo
     stack = cloud.deploy(
         {
             "Never": alarm("Nobody", "Puts", {}),
-            "Disabled": one("Route53::HealthCheck", HealthCheckConfig=disabled),
-            "Inverted": one("Route53::HealthCheck", HealthCheckConfig=inverted),
+            "Disabled": resource("Route53::HealthCheck", HealthCheckConfig=disabled),
+            "Inverted": resource("Route53::HealthCheck", HealthCheckConfig=inverted),
         }
     )
     for name in ("Disabled", "Inverted"):
@@ -197,7 +197,7 @@ def test_a_disabled_check_is_healthy_and_an_inverted_one_the_opposite(cloud: Clo
 
 
 def test_an_alias_is_as_healthy_as_each_group(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": templates.IMAGE})
     target = {
         "DNSName": attribute("Nlb", "DNSName"),
         "HostedZoneId": attribute("Nlb", "CanonicalHostedZoneID"),
@@ -207,8 +207,8 @@ def test_an_alias_is_as_healthy_as_each_group(cloud: Cloud) -> None:
     del alias["Properties"]["TTL"], alias["Properties"]["ResourceRecords"]
     stack = cloud.deploy(
         {
-            **things.serving(),
-            "Zone": one("Route53::HostedZone", Name="example.com"),
+            **templates.serving(),
+            "Zone": resource("Route53::HostedZone", Name="example.com"),
             "Primary": alias,
             "Secondary": record("SECONDARY", "192.0.2.2", Type="A"),
         },
@@ -220,11 +220,11 @@ def test_an_alias_is_as_healthy_as_each_group(cloud: Cloud) -> None:
 
 
 def test_an_endpoint_check_sees_the_targets_of_its_port(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": templates.IMAGE})
     host = attribute("Nlb", "DNSName")
     config = {"Type": "TCP", "FullyQualifiedDomainName": host, "Port": 9999}
     stack = cloud.deploy(
-        {**things.serving(), "It": one("Route53::HealthCheck", HealthCheckConfig=config)}
+        {**templates.serving(), "It": resource("Route53::HealthCheck", HealthCheckConfig=config)}
     )
     _until(lambda: status(cloud, stack.ids["It"]).startswith("Success"))
     cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"], stack.ids["Node2"]])
@@ -232,7 +232,7 @@ def test_an_endpoint_check_sees_the_targets_of_its_port(cloud: Cloud) -> None:
 
 
 def test_a_private_zone_is_not_answered(cloud: Cloud, site: Stack) -> None:
-    private = one(
+    private = resource(
         "Route53::HostedZone",
         Name="inside.example.com",
         VPCs=[{"VPCId": site.ids["Vpc"], "VPCRegion": "eu-west-1"}],

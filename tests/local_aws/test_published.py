@@ -4,14 +4,14 @@ import re
 import subprocess
 
 from tests.support.assembly import ROOT
-from tools.local_aws import schemas
+from tools.local_aws import published_schemas
 
 LOCK = (ROOT / "tools/local_aws/requirements.lock").read_text()
 
 
 def test_schemas_are_those_that_aws_publishes() -> None:
-    """`.venv/bin/python -m tools.local_aws.schemas` writes them."""
-    assert schemas.FILE.read_text() == schemas.text()
+    """`.venv/bin/python -m tools.local_aws.published_schemas` writes them."""
+    assert published_schemas.FILE.read_text() == published_schemas.text()
 
 
 def test_every_type_of_a_template_is_checked() -> None:
@@ -21,7 +21,7 @@ def test_every_type_of_a_template_is_checked() -> None:
         used |= set(
             re.findall(r'"Type": "(AWS::[A-Za-z0-9]+::[A-Za-z0-9]+)"', snapshot.read_text())
         )
-    assert used <= set(schemas.TYPES)
+    assert used <= set(published_schemas.TYPES)
 
 
 def test_lock_names_no_registry_and_has_every_hash() -> None:

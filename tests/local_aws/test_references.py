@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws import refused_balancers, refused_names, refused_network, things
+from tests.local_aws import refused_balancers, refused_names, refused_network, templates
 from tests.local_aws.cloud import Cloud, DeployError
 from tests.local_aws.refused import CERTIFICATE, INNER, RULE, Refused
-from tests.local_aws.things import attribute, one
+from tests.local_aws.templates import attribute, resource
 
 REFUSED: Refused = {
     **refused_network.REFUSED,
@@ -18,13 +18,13 @@ REFUSED: Refused = {
 
 def sticky_group() -> dict[str, Any]:
     attributes = [{"Key": "stickiness.enabled", "Value": "true"}]
-    return things.group(TargetGroupAttributes=attributes)
+    return templates.group(TargetGroupAttributes=attributes)
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_is_refused_as_in_aws(cloud: Cloud, what: str) -> None:
     resources, code = REFUSED[what]
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": templates.IMAGE})
     with pytest.raises(DeployError, match=code) as failed:
         cloud.deploy(resources)
     assert str(failed.value).startswith("ROLLBACK_COMPLETE")
@@ -32,22 +32,22 @@ def test_is_refused_as_in_aws(cloud: Cloud, what: str) -> None:
 
 def test_tls_group_must_not_be_sticky(cloud: Cloud) -> None:
     cloud.give({"kind": "certificate", "id": CERTIFICATE})
-    secure = things.listener(Protocol="TLS", Certificates=[{"CertificateArn": CERTIFICATE}])
+    secure = templates.listener(Protocol="TLS", Certificates=[{"CertificateArn": CERTIFICATE}])
     with pytest.raises(DeployError, match="Stickiness is not supported"):
-        cloud.deploy({**things.behind(), "Group": sticky_group(), "It": secure})
+        cloud.deploy({**templates.behind(), "Group": sticky_group(), "It": secure})
 
 
 def test_a_balancer_made_without_groups_never_gets_any(cloud: Cloud) -> None:
-    cloud.deploy({**things.network(), "Inner": INNER, "It": things.balancer()})
-    grouped = things.balancer(SecurityGroups=[attribute("Inner", "GroupId")])
+    cloud.deploy({**templates.network(), "Inner": INNER, "It": templates.balancer()})
+    grouped = templates.balancer(SecurityGroups=[attribute("Inner", "GroupId")])
     with pytest.raises(DeployError, match="cannot be added"):
-        cloud.deploy({**things.network(), "Inner": INNER, "It": grouped})
+        cloud.deploy({**templates.network(), "Inner": INNER, "It": grouped})
 
 
 def test_a_protected_balancer_stays(cloud: Cloud) -> None:
     protected = [{"Key": "deletion_protection.enabled", "Value": "true"}]
     stack = cloud.deploy(
-        {**things.network(), "It": things.balancer(LoadBalancerAttributes=protected)}
+        {**templates.network(), "It": templates.balancer(LoadBalancerAttributes=protected)}
     )
     with pytest.raises(DeployError, match="OperationNotPermitted"):
         stack.delete()
@@ -55,9 +55,9 @@ def test_a_protected_balancer_stays(cloud: Cloud) -> None:
 
 def test_a_group_in_use_stays(cloud: Cloud) -> None:
     with_group = {
-        **things.network(),
+        **templates.network(),
         "Inner": INNER,
-        "Nlb": things.balancer(SecurityGroups=[attribute("Inner", "GroupId")]),
+        "Nlb": templates.balancer(SecurityGroups=[attribute("Inner", "GroupId")]),
     }
     stack = cloud.deploy(with_group)
     client = cloud.client("elbv2")
@@ -73,15 +73,15 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
 
 def test_rules_drop_the_default_way_out(cloud: Cloud) -> None:
     """Without rules a group lets everything out; with the first one only what is said."""
-    stack = cloud.deploy({**things.network(), "Inner": INNER})
+    stack = cloud.deploy({**templates.network(), "Inner": INNER})
     assert _ways_out(cloud, stack.ids["Inner"]) == ["0.0.0.0/0"]
-    way = one(
+    way = resource(
         "EC2::SecurityGroupEgress",
         GroupId=attribute("Inner", "GroupId"),
         CidrIp="10.0.0.0/8",
         **RULE,
     )
-    stack = cloud.deploy({**things.network(), "Inner": INNER, "Way": way})
+    stack = cloud.deploy({**templates.network(), "Inner": INNER, "Way": way})
     assert _ways_out(cloud, stack.ids["Inner"]) == ["10.0.0.0/8"]
 
 

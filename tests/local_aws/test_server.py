@@ -7,34 +7,34 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.local_aws.cloud import Cloud
+from tests.local_aws.templates import IMAGE, resource
 from tests.local_aws.test_stacks import gated
-from tests.local_aws.things import IMAGE, one
 from tests.support import local_aws_server
-from tools.local_aws import control, server
-from tools.local_aws.paths import Place
-from tools.local_aws.problem import LocalError
+from tools.local_aws import control, server_process
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import Paths
 
 ACCOUNT = "111122223333"
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 120.0
 
 
-def start(place: Place, port: int = 0) -> server.Server:
-    return server.start(place, local_aws_server.quiet, port=port)
+def start(paths: Paths, port: int = 0) -> server_process.Server:
+    return server_process.start(paths, local_aws_server.quiet, port=port)
 
 
-def ensure(place: Place, port: int = 0) -> tuple[server.Server, str]:
+def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
     """The server, and what was said."""
     said: list[str] = []
-    return server.ensure(place, said.append, port=port), "\n".join(said)
+    return server_process.ensure_running(paths, said.append, port=port), "\n".join(said)
 
 
-def kill(running: server.Server, number: int = signal.SIGKILL) -> None:
+def kill(running: server_process.Server, number: int = signal.SIGKILL) -> None:
     os.kill(running.pid, number)
     if number == signal.SIGKILL:
         _until(lambda: not _alive(running.pid))
@@ -51,18 +51,18 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def say(running: server.Server, value: str) -> None:
+def say(running: server_process.Server, value: str) -> None:
     """Leave something in the local AWS."""
-    parameter = one("SSM::Parameter", Name="/it", Type="String", Value=value)
+    parameter = resource("SSM::Parameter", Name="/it", Type="String", Value=value)
     Cloud(running.endpoint, ACCOUNT).deploy({"It": parameter})
 
 
-def said(running: server.Server) -> str:
+def said(running: server_process.Server) -> str:
     shown = Cloud(running.endpoint, ACCOUNT).client("ssm").get_parameter(Name="/it")
     return str(shown["Parameter"]["Value"])
 
 
-def checkpoint(running: server.Server) -> bool:
+def checkpoint(running: server_process.Server) -> bool:
     return bool(control.call(running.endpoint, "checkpoint", {}, method="POST")["written"])
 
 
@@ -77,35 +77,35 @@ def _content(file: Path) -> str:
 class TestState:
     """What the local AWS knows outlives its server, however that ends."""
 
-    def test_survives_a_polite_stop(self, place: Place) -> None:
-        first = start(place)
+    def test_survives_a_polite_stop(self, paths: Paths) -> None:
+        first = start(paths)
         say(first, "kept")
         Cloud(first.endpoint, ACCOUNT).call("stand-ins/i-1", {"address": "127.0.0.2"}, "PUT")
-        assert server.stop(place)
+        assert server_process.stop(paths)
         assert not _alive(first.pid)
-        second = start(place)
+        second = start(paths)
         assert said(second) == "kept"
         assert second.port == first.port
         assert control.call(second.endpoint, "stand-ins")["i-1"]["address"] == "127.0.0.2"
 
-    def test_survives_a_kill(self, place: Place) -> None:
-        first = start(place)
+    def test_survives_a_kill(self, paths: Paths) -> None:
+        first = start(paths)
         say(first, "kept")
         assert checkpoint(first)
         kill(first)
-        second, told = ensure(place)
-        assert "was killed, and could not say goodbye" in told
-        assert "It comes back as it was at" in told
+        second, told = ensure(paths)
+        assert "was killed before it could shut down" in told
+        assert "is restored, with the last complete change" in told
         assert said(second) == "kept"
 
-    def test_is_written_by_itself_soon_after_a_change(self, place: Place) -> None:
-        first = start(place)
+    def test_is_written_by_itself_soon_after_a_change(self, paths: Paths) -> None:
+        first = start(paths)
         say(first, "kept")
-        _until(lambda: "kept" in _content(place.state / "ssm.json"))
+        _until(lambda: "kept" in _content(paths.state / "ssm.json"))
 
-    def test_never_holds_half_a_stack(self, place: Place) -> None:
+    def test_never_holds_half_a_stack(self, paths: Paths) -> None:
         """Killed while a node was still to signal: the stack had not been begun."""
-        first = start(place)
+        first = start(paths)
         cloud = Cloud(first.endpoint, ACCOUNT)
         cloud.give({"kind": "image", "id": IMAGE})
         say(first, "kept")
@@ -115,14 +115,14 @@ class TestState:
         _until(lambda: control.call(first.endpoint, "identity")["in_progress"] == ["two"])
         assert not checkpoint(first)
         kill(first)
-        second, _ = ensure(place)
+        second, _ = ensure(paths)
         cloud = Cloud(second.endpoint, ACCOUNT)
         stacks = cloud.client("cloudformation").describe_stacks()["Stacks"]
         assert [one["StackName"] for one in stacks] == ["one"]
         cloud.deploy(gated(), stack="two")
 
-    def test_a_wait_does_not_keep_the_server_from_stopping(self, place: Place) -> None:
-        first = start(place)
+    def test_a_wait_does_not_keep_the_server_from_stopping(self, paths: Paths) -> None:
+        first = start(paths)
         cloud = Cloud(first.endpoint, ACCOUNT)
         cloud.give({"kind": "image", "id": IMAGE})
         cloud.call("signals", {"mode": "manual"}, "PUT")
@@ -130,30 +130,30 @@ class TestState:
         _until(lambda: bool(control.call(first.endpoint, "identity")["in_progress"]))
         os.kill(first.pid, signal.SIGTERM)
         _until(lambda: not _alive(first.pid))
-        assert place.told() is None
+        assert paths.server_record() is None
 
-    def test_a_writing_that_was_broken_off_is_undone(self, place: Place) -> None:
-        first = start(place)
+    def test_a_writing_that_was_broken_off_is_undone(self, paths: Paths) -> None:
+        first = start(paths)
         say(first, "kept")
         checkpoint(first)
-        server.stop(place)
-        # Between the two renames: the old state is aside, the new one not yet in its place.
-        place.state.rename(place.state.with_name("state.old"))
-        place.state.with_name("state.next").mkdir()
-        assert said(start(place)) == "kept"
+        server_process.stop(paths)
+        # Between the two renames: the old state is aside, the new one not yet in its paths.
+        paths.state.rename(paths.state.with_name("state.old"))
+        paths.state.with_name("state.next").mkdir()
+        assert said(start(paths)) == "kept"
 
 
 class TestProcess:
-    """One server a place, found and stopped by its own id."""
+    """One server a paths, found and stopped by its own id."""
 
-    def test_is_reused(self, place: Place) -> None:
-        first = start(place)
-        second, told = ensure(place)
+    def test_is_reused(self, paths: Paths) -> None:
+        first = start(paths)
+        second, told = ensure(paths)
         assert second == first
         assert "is running on http://127.0.0.1:" in told
 
-    def test_listens_on_this_machine_only(self, place: Place) -> None:
-        running = start(place)
+    def test_listens_on_this_machine_only(self, paths: Paths) -> None:
+        running = start(paths)
         listed = Path("/proc/net/tcp").read_text()
         addresses = {
             line.split()[1].split(":")[0]
@@ -162,82 +162,114 @@ class TestProcess:
         }
         assert addresses == {"0100007F"}
 
-    def test_says_when_its_port_is_taken(self, place: Place) -> None:
+    def test_says_when_its_port_is_taken(self, paths: Paths) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with pytest.raises(
-                LocalError, match=f"port {port} of 127.0.0.1 is taken: name another"
+                LocalAwsError, match=f"port {port} of 127.0.0.1 is taken: name another"
             ):
-                start(place, port)
-        assert place.told() is None
+                start(paths, port)
+        assert paths.server_record() is None
 
-    def test_takes_another_port_when_its_last_one_is_taken(self, place: Place) -> None:
-        first = start(place)
-        server.stop(place)
+    def test_takes_another_port_when_its_last_one_is_taken(self, paths: Paths) -> None:
+        first = start(paths)
+        server_process.stop(paths)
         with socket.create_server(("127.0.0.1", first.port)):
-            second, told = ensure(place)
+            second, told = ensure(paths)
         assert second.port != first.port
-        assert f"Port {first.port} has been taken by somebody else" in told
+        assert f"Another process uses port {first.port}" in told
 
-    def test_another_port_is_refused_while_it_runs(self, place: Place) -> None:
-        first = start(place)
-        with pytest.raises(LocalError, match=f"runs on port {first.port} already"):
-            ensure(place, first.port + 1)
+    def test_another_port_is_refused_while_it_runs(self, paths: Paths) -> None:
+        first = start(paths)
+        with pytest.raises(LocalAwsError, match=f"already runs on port {first.port}"):
+            ensure(paths, first.port + 1)
 
-    def test_two_places_side_by_side(self, place: Place, tmp_path: Path) -> None:
-        other = Place(folder=tmp_path / "other")
+    def test_two_places_side_by_side(self, paths: Paths, tmp_path: Path) -> None:
+        other = Paths(folder=tmp_path / "other")
         try:
-            mine, theirs = start(place), start(other)
+            mine, theirs = start(paths), start(other)
             assert mine.port != theirs.port
             say(mine, "mine")
             say(theirs, "theirs")
             assert (said(mine), said(theirs)) == ("mine", "theirs")
-            server.stop(place)
-            assert server.running(other) == theirs
+            server_process.stop(paths)
+            assert server_process.running(other) == theirs
         finally:
-            server.stop(other)
+            server_process.stop(other)
 
-    def test_one_that_hangs_is_ended(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-        first = start(place)
+    def test_one_that_hangs_is_ended(self, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = start(paths)
         say(first, "kept")
         checkpoint(first)
         kill(first, signal.SIGSTOP)
         answering = control.identity
         monkeypatch.setattr(control, "identity", lambda at: answering(at, timeout=0.5))
-        second, told = ensure(place)
-        assert "does not answer any more and is ended" in told
+        second, told = ensure(paths)
+        assert "no longer answers and is killed" in told
         assert not _alive(first.pid)
         assert said(second) == "kept"
 
-    def test_never_ends_a_stranger(self, place: Place) -> None:
+    def test_never_ends_a_stranger(self, paths: Paths) -> None:
         """The id of a server that is gone may be anybody's by now."""
         stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
-            place.folder.mkdir()
+            paths.folder.mkdir()
             told = {"pid": stranger.pid, "port": 1}
-            (place.folder / "server.json").write_text(json.dumps(told))
-            assert not server.stop(place)
+            (paths.folder / "server.json").write_text(json.dumps(told))
+            assert not server_process.stop(paths)
             assert stranger.poll() is None
         finally:
             stranger.kill()
             stranger.wait(10)
 
-    def test_only_one_command_at_a_time(self, place: Place) -> None:
-        with place.alone(), pytest.raises(LocalError, match="another `make local`"), place.alone():
+    def test_only_one_command_at_a_time(self, paths: Paths) -> None:
+        with (
+            paths.exclusive(),
+            pytest.raises(LocalAwsError, match="another `make local`"),
+            paths.exclusive(),
+        ):
             pass
 
 
-def test_ends_with_its_parent_if_asked_to(place: Place) -> None:
-    code = "import subprocess, sys\nsubprocess.Popen(sys.argv[1:])\nimport time; time.sleep(1)\n"
-    command = [str(place.python), "-m", "tools.local_aws.emulator", "--state", str(place.folder)]
-    subprocess.run(
-        [sys.executable, "-c", code, *command, "--stop-with-parent"], timeout=30, check=True
-    )
-    _until(lambda: place.told() is None)
+def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
+    """Also when the parent ends long before the server's imports are done."""
+    code = """
+import os, subprocess, sys
+subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
+"""
+    command = [str(paths.python), "-m", server_process.MODULE, "--state", str(paths.folder)]
+    subprocess.run([sys.executable, "-c", code, *command], timeout=_TIMEOUT_S, check=True)
+    _until(lambda: not list(_servers(paths)))
+    assert paths.folder.exists()
 
 
-def test_says_who_it_is(place: Place) -> None:
-    running = start(place)
+def _servers(paths: Paths) -> Iterator[int]:
+    """The processes that serve this folder."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        if server_process.is_server(int(file.parent.name), paths):
+            yield int(file.parent.name)
+
+
+@pytest.mark.parametrize(
+    ("command", "recognised"),
+    [
+        ("-E -s -m tools.local_aws.emulator --port 0 --state {folder}", True),
+        ("-E -s -m local.aws --port 0 --state {folder}", True),
+        ("-m tools.local_aws.emulator --state /elsewhere", False),
+        ("-m pytest {folder}", False),
+    ],
+)
+def test_recognises_its_servers(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, command: str, *, recognised: bool
+) -> None:
+    """Servers of versions before the module was moved, too."""
+    line = f"python {command.format(folder=paths.folder)}"
+    monkeypatch.setattr(server_process, "command_line", lambda _pid: line)
+    assert server_process.is_server(1, paths) is recognised
+
+
+def test_says_who_it_is(paths: Paths) -> None:
+    running = start(paths)
     found = control.identity(running.endpoint)
     assert found is not None
     assert found["pid"] == running.pid

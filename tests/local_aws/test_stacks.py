@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError
-from tests.local_aws.things import ROLE, one, ref
+from tests.local_aws.templates import ROLE, ref, resource
 
 
 def parameter(value: object) -> dict[str, object]:
-    return one("SSM::Parameter", Name="/it", Type="String", Value=value)
+    return resource("SSM::Parameter", Name="/it", Type="String", Value=value)
 
 
 class TestOutputsOfOtherStacks:
@@ -24,7 +24,7 @@ class TestOutputsOfOtherStacks:
         return str(cloud.client("ssm").get_parameter(Name="/it")["Parameter"]["Value"])
 
     def say(self, cloud: Cloud, what: str) -> None:
-        cloud.deploy({"Topic": one("SNS::Topic")}, {"Said": {"Value": what}}, stack="there")
+        cloud.deploy({"Topic": resource("SNS::Topic")}, {"Said": {"Value": what}}, stack="there")
 
     def test_come_from_their_own_region(self, cloud: Cloud) -> None:
         self.say(cloud, "here")
@@ -62,7 +62,7 @@ class TestOutputsOfOtherStacks:
 @pytest.fixture
 def manual(cloud: Cloud) -> Iterator[Cloud]:
     """A cloud in which nodes do not signal by themselves."""
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": templates.IMAGE})
     cloud.call("signals", {"mode": "manual"}, "PUT")
     yield cloud
     cloud.call("signals", {"mode": "automatic"}, "PUT")
@@ -71,7 +71,7 @@ def manual(cloud: Cloud) -> Iterator[Cloud]:
 def gated(timeout: str = "PT12H") -> dict[str, object]:
     """A network with a node that has to signal."""
     policy = {"ResourceSignal": {"Count": 1, "Timeout": timeout}}
-    return {**things.network(), "It": {**things.node(), "CreationPolicy": policy}}
+    return {**templates.network(), "It": {**templates.node(), "CreationPolicy": policy}}
 
 
 def running(cloud: Cloud) -> list[str]:
@@ -105,7 +105,7 @@ class TestCreationSignals:
     """An instance with a CreationPolicy is made when it has signalled."""
 
     def test_are_sent_by_themselves(self, cloud: Cloud) -> None:
-        cloud.give({"kind": "image", "id": things.IMAGE})
+        cloud.give({"kind": "image", "id": templates.IMAGE})
         assert cloud.deploy(gated()).status == "CREATE_COMPLETE"
 
     def test_success_lets_the_stack_go_on(self, manual: Cloud) -> None:
@@ -128,13 +128,13 @@ class TestCreationSignals:
 
 
 def test_a_failed_update_goes_back(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
-    stack = cloud.deploy(things.serving())
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    stack = cloud.deploy(templates.serving())
     before = stack.ids
     broken = {
-        **things.serving(),
-        "Group": things.group(ref("Node1"), HealthyThresholdCount=3),
-        "Wrong": things.node(ImageId="ami-0123456789abcdef0"),
+        **templates.serving(),
+        "Group": templates.group(ref("Node1"), HealthyThresholdCount=3),
+        "Wrong": templates.node(ImageId="ami-0123456789abcdef0"),
     }
     with pytest.raises(DeployError, match="UPDATE_ROLLBACK_COMPLETE"):
         cloud.deploy(broken)

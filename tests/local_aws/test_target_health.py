@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws import things
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
-from tests.local_aws.things import ref
+from tests.local_aws.templates import ref
 
 Health = tuple[str, str]
 _TIMEOUT_S = 20.0
@@ -21,8 +21,8 @@ _TIMEOUT_S = 20.0
 @pytest.fixture
 def serving(cloud: Cloud) -> Stack:
     """Two nodes in service."""
-    cloud.give({"kind": "image", "id": things.IMAGE})
-    stack = cloud.deploy(things.serving())
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    stack = cloud.deploy(templates.serving())
     _until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
     return stack
 
@@ -49,24 +49,24 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def test_a_new_target_is_initial_at_first(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
-    slow = things.group(ref("Node1"), HealthCheckIntervalSeconds=300, HealthyThresholdCount=10)
-    resources = {**things.serving(), "Group": slow}
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    slow = templates.group(ref("Node1"), HealthCheckIntervalSeconds=300, HealthyThresholdCount=10)
+    resources = {**templates.serving(), "Group": slow}
     stack = cloud.deploy(resources)
     assert health(cloud, stack) == {"Node1": ("initial", "Elb.InitialHealthChecking")}
 
 
 def test_a_group_without_a_listener_is_not_in_use(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
-    resources = things.serving()
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    resources = templates.serving()
     del resources["Listener"]
     stack = cloud.deploy(resources)
     assert set(health(cloud, stack).values()) == {("unused", "Target.NotInUse")}
 
 
 def test_a_zone_without_the_balancer_is_not_in_use(cloud: Cloud) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
-    resources = {**things.serving(), "Nlb": things.balancer(Subnets=[ref("A")])}
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    resources = {**templates.serving(), "Nlb": templates.balancer(Subnets=[ref("A")])}
     stack = cloud.deploy(resources)
     _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
     assert health(cloud, stack)["Node2"] == ("unused", "Target.NotInUse")
@@ -110,7 +110,7 @@ def test_a_draining_target_can_be_registered_again(cloud: Cloud, serving: Stack)
 
 @pytest.mark.usefixtures("serving")
 def test_a_template_without_a_node_lets_it_drain(cloud: Cloud) -> None:
-    resources = {**things.serving(), "Group": things.group(ref("Node2"))}
+    resources = {**templates.serving(), "Group": templates.group(ref("Node2"))}
     stack = cloud.deploy(resources)
     assert health(cloud, stack)["Node1"][0] in ("draining", "unused")
     _until(lambda: set(health(cloud, stack)) == {"Node2"})
@@ -122,7 +122,7 @@ def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Sta
     client.register_targets(
         TargetGroupArn=ids["Group"], Targets=[{"Id": ids["Node1"], "Port": 1234}]
     )
-    cloud.deploy({**things.serving(), "Group": things.group(ref("Node2"))})
+    cloud.deploy({**templates.serving(), "Group": templates.group(ref("Node2"))})
     shown = client.describe_target_health(TargetGroupArn=ids["Group"])
     ports = [one["Target"]["Port"] for one in shown["TargetHealthDescriptions"]]
     assert 1234 in ports
@@ -145,14 +145,14 @@ class TestStandIns:
             _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
     def test_an_answer_of_503_is_a_mismatch(self, cloud: Cloud) -> None:
-        cloud.give({"kind": "image", "id": things.IMAGE})
-        asking = things.group(
+        cloud.give({"kind": "image", "id": templates.IMAGE})
+        asking = templates.group(
             ref("Node1"),
             HealthCheckProtocol="HTTP",
             HealthCheckPath="/ready/jdbc",
             HealthCheckPort="9191",
         )
-        stack = cloud.deploy({**things.serving(), "Group": asking})
+        stack = cloud.deploy({**templates.serving(), "Group": asking})
         with answering() as server:
             stand_in(cloud, stack, server.server_port, of=9191)
             _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))

@@ -16,11 +16,10 @@ from tests.local_aws import (
     lives_machines,
     lives_management,
     lives_network,
-    things,
 )
 from tests.local_aws.cloud import Cloud, DeployError
 from tests.local_aws.life import Case, Shown
-from tests.local_aws.things import one
+from tests.local_aws.templates import IMAGE, resource
 
 CASES = (
     *lives_network.CASES,
@@ -33,7 +32,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_lives(cloud: Cloud, case: Case) -> None:
-    cloud.give({"kind": "image", "id": things.IMAGE})
+    cloud.give({"kind": "image", "id": IMAGE})
     first = cloud.deploy(case.resources)
     id_ = first.ids["It"]
     _shows(case.read(cloud, id_), case.shows)
@@ -65,16 +64,16 @@ def _shows(shown: Shown, wanted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_refuses_what_its_schema_does_not_know(cloud: Cloud, case: Case) -> None:
-    wrong = {"It": one(case.kind, Nonsense=1)}
+    wrong = {"It": resource(case.kind, Nonsense=1)}
     with pytest.raises(DeployError, match=r"extraneous key \[Nonsense\] is not permitted"):
         cloud.deploy(wrong)
 
 
 def test_refuses_a_type_that_nobody_knows(cloud: Cloud) -> None:
     with pytest.raises(ClientError, match=r"Unrecognized resource types: \[AWS::EC2::Toaster\]"):
-        cloud.deploy({"It": one("EC2::Toaster")})
+        cloud.deploy({"It": resource("EC2::Toaster")})
 
 
 def test_refuses_what_lacks_a_required_property(cloud: Cloud) -> None:
     with pytest.raises(DeployError, match=r"required key \[VpcId\] not found"):
-        cloud.deploy({"It": one("EC2::Subnet", CidrBlock="10.0.0.0/24")})
+        cloud.deploy({"It": resource("EC2::Subnet", CidrBlock="10.0.0.0/24")})

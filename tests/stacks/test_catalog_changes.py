@@ -9,8 +9,8 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from ruamel.yaml import YAML
 
-from denodo_ha.environment.derived import shared_metadata
-from denodo_ha.environment.derived.node_state import Deployed, desired
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.derived.node_state import Deployed, desired_state
 from denodo_ha.environment.loading.loader import load
 from hosts.denodo.state import parse
 from tests.support.assembly import ROOT, Template, synthesise
@@ -110,7 +110,7 @@ def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
     file.write_text(json.dumps(example))
     environment = load(file).environment
     deployed = Deployed(rmi_host="", stack="s", resource="r", program="s3://b/k")
-    told = desired(environment, "main", "node1", instance_type="m5.xlarge", deployed=deployed)
+    told = desired_state(environment, "main", "node1", instance_type="m5.xlarge", deployed=deployed)
     state = parse(json.dumps(told))
     prefix = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/denodo80s/main/catalog"
     assert {name: one.secret for name, one in state.catalog.items()} == {
@@ -132,4 +132,4 @@ def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
     [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")],
 )
 def test_partitions(region: str, partition: str) -> None:
-    assert shared_metadata.partition(region) == partition
+    assert node_metadata.partition(region) == partition

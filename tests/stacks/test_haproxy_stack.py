@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.environment.haproxy.front_balancer import front
+from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.loading.loader import load
 from hosts.haproxy.desired_state import DesiredState
 from hosts.haproxy.host import PROGRAM_FOLDER
 from stacks.nodes.first_boot import HAPROXY, HAPROXY_PROGRAM_FOLDER, first_boot_script
-from tests.environment.rule_cases.haproxy_on_aws import deployed
+from tests.environment.rule_cases.haproxy import deployed
 from tests.support.assembly import ROOT, Assembly, synthesise
 from tests.support.configurations import Data, changed, loaded
 
@@ -140,7 +140,7 @@ def test_the_solution_managers_document_can_do_less_and_the_same_way(
 def test_every_port_in_front_is_one_that_haproxy_listens_on() -> None:
     environment = load(ROOT / "config/examples/haproxy.yaml").environment
     for cluster in environment.clusters.values():
-        for one in front(environment, cluster):
+        for one in haproxy_front_listeners(environment, cluster):
             assert (one.target_port, one.nodes) == (one.port, ())
             path = f"/health/{one.key}" if one.service else "/health"
             assert (one.health.port, one.health.path) == (9192, path)

@@ -75,10 +75,10 @@ def test_ranges_cover_what_single_rules_open_and_end_there(data: Data) -> None:
     for name in environment.clusters:
         for side in firewall(environment, name):
             assert side.weight <= 60
-            assert {rule.peer for rule in side.rules} == {rule.peer for rule in side.single}
+            assert {rule.peer for rule in side.rules} == {rule.peer for rule in side.port_rules}
             for rule in side.rules:
-                ports = [one.first for one in side.single if one.peer == rule.peer]
-                assert side.rules == side.single or (rule.first, rule.last) == (
+                ports = [one.first for one in side.port_rules if one.peer == rule.peer]
+                assert side.rules == side.port_rules or (rule.first, rule.last) == (
                     min(ports),
                     max(ports),
                 )

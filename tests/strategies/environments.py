@@ -1,5 +1,6 @@
 """Hypothesis strategies: configurations of every shape that deploys, valid by construction."""
 
+import json
 from ipaddress import IPv4Network
 
 from hypothesis import strategies as st
@@ -320,8 +321,7 @@ def environments_of_two_accounts(draw: Draw) -> Data:
     failover = data.get("failover", {})
     if other is None or failover.get("health") != "target-health" or "control" in failover:
         return data
-    other["account"] = OTHER_ACCOUNT
+    data["clusters"]["c1"] = json.loads(json.dumps(other).replace(ACCOUNT, OTHER_ACCOUNT))
     for arns in maps_by_cluster(data):
         arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
-    other["instance"].pop("role_policies", None)
     return data

@@ -5,18 +5,19 @@ between them, and one server is enough.
 """
 
 import itertools
+import os
 import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
-from tools.local_aws import control, server
-from tools.local_aws.paths import ROOT, Place
+from tools.local_aws import control, server_process
+from tools.local_aws.paths import ROOT, Paths
 
 PACE = 200.0
 """How fast time passes in tests: health checks of 5 s every 25 ms."""
-_SETUP_S = 300
+_SETUP_S = 900
 
 _accounts = itertools.count(100000000001)
 
@@ -35,16 +36,16 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="denodo-ha-tests-"))
 
 
-def place() -> Place:
+def paths() -> Paths:
     """Where the server of this test run keeps what it knows."""
-    return Place(folder=_folder() / "local")
+    return Paths(folder=_folder() / "local")
 
 
 @cache
 def endpoint() -> str:
     """The server's address; the first to ask has it started."""
     set_up()
-    found = server.start(place(), quiet)
+    found = server_process.start(paths(), quiet, parent=os.getpid())
     control.call(found.endpoint, "pace", {"pace": PACE}, method="PUT")
     return found.endpoint
 
@@ -58,7 +59,7 @@ def set_up() -> None:
 def finish() -> None:
     """Stop the server by its id, and remove what it knew."""
     if endpoint.cache_info().currsize:
-        server.stop(place())
+        server_process.stop(paths())
         endpoint.cache_clear()
     if _folder.cache_info().currsize:
         shutil.rmtree(_folder(), ignore_errors=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify.name_lookup import Answer
-from denodo_ha.verify.site import Site
-from denodo_ha.verify.step import Fault, Log, State, Step
-from denodo_ha.verify.verification import Run, Settings
+from denodo_ha.verify.findings import Fault, Step, StepLog, StepState
+from denodo_ha.verify.site import DnsAnswer, Site
+from denodo_ha.verify.verification import Settings, Verification
 from tests.support.configurations import changed, loaded, minimal, twins
 
 NODES = ("127.0.7.1", "127.0.7.2")
@@ -32,13 +31,13 @@ class Names:
     known: dict[str, tuple[str, ...]] = field(default_factory=dict)
     canonical: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, name: str) -> Answer:
+    def __call__(self, name: str) -> DnsAnswer:
         """What a name leads to."""
         if name.replace(".", "").isdigit():
-            return Answer(name, (name,))
+            return DnsAnswer(name, (name,))
         if name not in self.known:
             raise Fault("dns-unknown", f"{name}: Name or service not known")
-        return Answer(self.canonical.get(name, name), self.known[name])
+        return DnsAnswer(self.canonical.get(name, name), self.known[name])
 
 
 def one_cluster(folder: Path, version: str, changes: Mapping[str, Any]) -> Environment:
@@ -56,7 +55,7 @@ def at(environment: Environment, host: str, **more: Any) -> Site:
     said: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",
-        "endpoint": "",
+        "failover_name": "",
         "balancers": {},
         "resolver": Names(),
         **more,
@@ -72,28 +71,28 @@ class Found:
         logs: steps by subject.
     """
 
-    logs: dict[str, Log]
+    logs: dict[str, StepLog]
 
-    def codes(self, *states: State) -> set[tuple[str, str]]:
+    def codes(self, *states: StepState) -> set[tuple[str, str]]:
         """Findings as (subject, code); of wrong steps unless said otherwise."""
         return {
-            (subject, step.code)
+            (subject, step.finding)
             for subject, log in self.logs.items()
             for step in log.steps
-            if step.state in (states or (State.WRONG,)) and step.code
+            if step.state in (states or (StepState.WRONG,)) and step.finding
         }
 
     def step(self, subject: str, beginning: str) -> Step:
         """A step by how it begins."""
-        return next(one for one in self.logs[subject].steps if one.what.startswith(beginning))
+        return next(one for one in self.logs[subject].steps if one.name.startswith(beginning))
 
 
 def verify(site: Site, **settings: Any) -> Found:
     """Verify everything of a site."""
-    run = Run(site, Settings(**{"name": site.host, "seconds": 5.0, **settings}))
-    logs = {"names": Log("names")}
-    if run.names(logs["names"]):
-        for subject in run.subjects():
-            logs[subject.name] = Log(subject.name)
-            run.verify(logs[subject.name], subject)
+    verification = Verification(site, Settings(**{"client_name": site.host, **settings}))
+    logs = {"names": StepLog("names")}
+    if verification.resolve(logs["names"]):
+        for port in verification.ports():
+            logs[port.name] = StepLog(port.name)
+            verification.verify(logs[port.name], port)
     return Found(logs)

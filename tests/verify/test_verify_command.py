@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
-from denodo_ha.verify.name_lookup import Answer
+from denodo_ha.verify.site import DnsAnswer
 from tests.support.configurations import changed, minimal, twins, write
 from tests.support.servers.certificates import authority
 from tests.support.servers.web import Web, web
@@ -81,10 +81,10 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
 def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The failover name leads to this machine, and other names are addresses."""
 
-    def resolver(name: str) -> Answer:
-        return Answer(name, (HOST if name == "denodo.example.com" else name,))
+    def resolver(name: str) -> DnsAnswer:
+        return DnsAnswer(name, (HOST if name == "denodo.example.com" else name,))
 
-    monkeypatch.setattr("ops.verify.names.resolve", resolver)
+    monkeypatch.setattr("denodo_ha.verify.target_selection.resolve", resolver)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_balancer_that_is_given(port: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "which environment"),
+        ((), "no environment is named"),
         (("-c", "{two}", "--through", "mian"), "did you mean main?"),
         (("-c", "{two}", "--through", "main/nod1"), "did you mean node1?"),
         (("-c", "{one}", "--through", "failover"), "there is no failover name"),
-        (("-c", "{one}", "--service", "jdbc"), "has no service 'jdbc'; it has web"),
+        (("-c", "{one}", "--service", "jdbc"), "has no service 'jdbc'; write one of web"),
         (("-c", "{one}", "--tls", "jdbc"), "has no service 'jdbc'"),
         (("-c", "{one}", "--balancer", "main"), "is not CLUSTER=NAME"),
         (("-c", "{one}", "--balancer", "x=y"), "clusters are main"),

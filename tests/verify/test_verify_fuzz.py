@@ -9,13 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from denodo_ha.verify import jrmp
-from denodo_ha.verify.connection import Wire
-from denodo_ha.verify.endpoint import Place
+from denodo_ha.verify.connection import Connection
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import Fault, StepLog
 from denodo_ha.verify.java_stream import IncompleteError, MalformedError, Reader
-from denodo_ha.verify.postgres_probe import probe as probe_postgres
-from denodo_ha.verify.step import Fault, Log
-from denodo_ha.verify.tls_probe import Trust
-from denodo_ha.verify.web_probe import Question, read
+from denodo_ha.verify.postgres_probe import probe_odbc
+from denodo_ha.verify.web_probe import WebRequest, parse_response
 
 # As a real Java 25 sent them.
 GREETING = bytes.fromhex("4e00093132372e302e302e310000dd44")
@@ -62,7 +61,7 @@ def bent(draw: st.DrawFn, right: bytes) -> bytes:
     return bytes(data)
 
 
-def talked(data: bytes, talk: Callable[[Wire], object]) -> None:
+def talked(data: bytes, talk: Callable[[Connection], object]) -> None:
     """Talk with a server that says this, whatever it hears, and hangs up."""
     ours, theirs = socket.socketpair()
 
@@ -74,27 +73,27 @@ def talked(data: bytes, talk: Callable[[Wire], object]) -> None:
     server = threading.Thread(target=serve)
     server.start()
     try:
-        with Wire(ours, "there:1", 5) as wire, suppress(Fault):
-            talk(wire)
+        with Connection(ours, "there:1", 5) as connection, suppress(Fault):
+            talk(connection)
     finally:
         ours.close()
         server.join()
         theirs.close()
 
 
-def ask_registry(wire: Wire) -> None:
-    jrmp.greet(wire)
-    for name in jrmp.names(wire)[1]:
-        jrmp.lookup(wire, name)
+def ask_registry(connection: Connection) -> None:
+    jrmp.handshake(connection)
+    for name in jrmp.list_names(connection)[1]:
+        jrmp.lookup(connection, name)
 
 
 def test_what_is_bent_was_right() -> None:
     seen: list[object] = []
 
-    def talk(wire: Wire) -> None:
-        jrmp.greet(wire)
-        seen.extend(jrmp.names(wire)[1])
-        seen.append(jrmp.lookup(wire, "jmxrmi"))
+    def talk(connection: Connection) -> None:
+        jrmp.handshake(connection)
+        seen.extend(jrmp.list_names(connection)[1])
+        seen.append(jrmp.lookup(connection, "jmxrmi"))
 
     talked(GREETING + LISTED + STUB, talk)
     (name, stub) = seen
@@ -120,7 +119,7 @@ def test_java_objects(data: bytes) -> None:
     with suppress(MalformedError, IncompleteError):
         while True:
             reader.content()
-    assert reader.place <= len(data)
+    assert reader.position <= len(data)
 
 
 @settings(max_examples=150, deadline=None)
@@ -132,12 +131,12 @@ def test_java_objects(data: bytes) -> None:
     )
 )
 def test_postgres(data: bytes) -> None:
-    def talk(wire: Wire) -> None:
-        class Here(Place):
-            def connected(self) -> Wire:
-                return wire
+    def talk(connection: Connection) -> None:
+        class Here(Endpoint):
+            def connect(self) -> Connection:
+                return connection
 
-        probe_postgres(Log("odbc"), Here("there", 1, "there", 5, Trust()))
+        probe_odbc(StepLog("odbc"), Here("there", 1, "there", 5, Trust()))
 
     talked(b"N" + data, talk)
 
@@ -151,13 +150,13 @@ def test_postgres(data: bytes) -> None:
 )
 def test_web(data: bytes) -> None:
     with suppress(Fault):
-        read("there:1", data, Question(sticky="source", nodes=["node1"]))
+        parse_response("there:1", data, WebRequest(sticky="source", nodes=["node1"]))
 
 
 def test_words_of_a_server_are_harmless() -> None:
-    log = Log("jdbc")
+    log = StepLog("jdbc")
     with suppress(Fault), log.step("lookup \x1b[2J\nname") as step:
-        step.said = "a\x1b]0;title\x07\r\n" + "b" * 1000
-    assert log.steps[0].what == "lookup [2J name"
-    assert log.steps[0].said.isprintable()
-    assert len(log.steps[0].said) == 300
+        step.seen = "a\x1b]0;title\x07\r\n" + "b" * 1000
+    assert log.steps[0].name == "lookup [2J name"
+    assert log.steps[0].seen.isprintable()
+    assert len(log.steps[0].seen) == 300

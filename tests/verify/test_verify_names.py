@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.verify.name_lookup import resolve
-from denodo_ha.verify.step import Fault, State
-from denodo_ha.verify.subjects import Subject, subjects
+from denodo_ha.verify.findings import Fault, StepState
+from denodo_ha.verify.site import resolve
+from denodo_ha.verify.verification import VerifiedPort, ports_to_verify
 from tests.support.configurations import GONE, changed, loaded, minimal
 from tests.support.servers.ports import free_port
 from tests.verify.sites import ENDPOINT, NOBODY, Names, at, one_cluster, two_clusters, verify
@@ -21,29 +21,33 @@ KNOWN: dict[str, tuple[str, ...]] = {
 CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def side(folder: Path, names: Names, **more: Any) -> tuple[State, str, str]:
-    """State, finding and words of the step that tells the side."""
+def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
+    """StepState, finding and words of the step that tells the side."""
     environment = two_clusters(folder, "8.0", {"services/jdbc": free_port()})
     site = at(
-        environment, ENDPOINT, endpoint=ENDPOINT, **{"balancers": BALANCERS, **more}, resolver=names
+        environment,
+        ENDPOINT,
+        failover_name=ENDPOINT,
+        **{"balancers": BALANCERS, **more},
+        resolver=names,
     )
-    step = verify(site, seconds=0.1).step("names", "which side")
-    return step.state, step.code, step.said
+    step = verify(site, timeout=0.1).step("names", "which side")
+    return step.state, step.finding, step.seen
 
 
 @pytest.mark.parametrize(
     ("addresses", "canonical", "told"),
     [
         # A CNAME says it, even if its addresses are others by now.
-        (("127.0.7.99",), MAIN, (State.OK, "", "main, the primary")),
-        (("127.0.7.99",), SPARE, (State.NOTE, "dns-secondary", "spare, the secondary")),
+        (("127.0.7.99",), MAIN, (StepState.OK, "", "main, the primary")),
+        (("127.0.7.99",), SPARE, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
         # An alias has addresses only, and perhaps not all of them.
-        (("127.0.7.12",), ENDPOINT, (State.OK, "", "main, the primary")),
-        (("127.0.7.21",), ENDPOINT, (State.NOTE, "dns-secondary", "spare, the secondary")),
+        (("127.0.7.12",), ENDPOINT, (StepState.OK, "", "main, the primary")),
+        (("127.0.7.21",), ENDPOINT, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
     ],
 )
 def test_side(
-    addresses: tuple[str, ...], canonical: str, told: tuple[State, str, str], tmp_path: Path
+    addresses: tuple[str, ...], canonical: str, told: tuple[StepState, str, str], tmp_path: Path
 ) -> None:
     names = Names({**KNOWN, ENDPOINT: addresses}, {ENDPOINT: canonical})
     assert side(tmp_path, names) == told
@@ -51,7 +55,7 @@ def test_side(
 
 def test_neither_side(tmp_path: Path) -> None:
     state, code, said = side(tmp_path, Names({**KNOWN, ENDPOINT: (NOBODY,)}))
-    assert (state, code) == (State.WRONG, "dns-neither")
+    assert (state, code) == (StepState.WRONG, "dns-neither")
     assert MAIN in said
     assert NOBODY in said
 
@@ -60,12 +64,12 @@ def test_neither_side(tmp_path: Path) -> None:
 def test_side_cannot_be_told(lacks: str, tmp_path: Path) -> None:
     names = Names({MAIN: KNOWN[MAIN], ENDPOINT: (NOBODY,)})
     more = {"balancers": {"main": MAIN}} if lacks == "name" else {}
-    assert side(tmp_path, names, **more) == (State.NOTE, "dns-unsure", "not known: spare")
+    assert side(tmp_path, names, **more) == (StepState.NOTE, "dns-unsure", "not known: spare")
 
 
 def test_no_such_name(tmp_path: Path) -> None:
     environment = two_clusters(tmp_path, "8.0", {})
-    found = verify(at(environment, ENDPOINT, endpoint=ENDPOINT))
+    found = verify(at(environment, ENDPOINT, failover_name=ENDPOINT))
     assert found.codes() == {("names", "dns-unknown")}
     assert set(found.logs) == {"names"}
 
@@ -99,17 +103,17 @@ def test_rmi_host(host: str, balancers: dict[str, str], code: str, tmp_path: Pat
     site = at(
         environment,
         ENDPOINT,
-        endpoint=ENDPOINT,
+        failover_name=ENDPOINT,
         clusters=("main",),
         balancers=balancers,
         resolver=names,
     )
-    assert site.judge_host(host) == code
+    assert site.rmi_host_finding(host) == code
 
 
 def test_rmi_host_is_what_was_asked(tmp_path: Path) -> None:
     site = at(one_cluster(tmp_path, "7.0", {}), MAIN, resolver=Names(KNOWN))
-    assert site.judge_host(MAIN) == ""
+    assert site.rmi_host_finding(MAIN) == ""
 
 
 SERVICES = {
@@ -129,14 +133,14 @@ SERVERS = {
 
 def test_subjects(tmp_path: Path) -> None:
     environment = one_cluster(tmp_path, "9.0", {"services": SERVICES, **SERVERS})
-    assert subjects(environment, ["main"], tls=["flight"]) == (
-        Subject("flight", "flight", 9994, tls=True),
-        Subject("jdbc", "tcp", 9999),
-        Subject("odbc", "odbc", 9996),
-        Subject("other", "tcp", 7777),
-        Subject("portal", "web", 80, sticky="source", sticks=True),
-        Subject("scheduler", "scheduler", 8000),
-        Subject("web", "web", 443, tls=True),
+    assert ports_to_verify(environment, ["main"], tls=["flight"]) == (
+        VerifiedPort("flight", "flight", 9994, tls=True),
+        VerifiedPort("jdbc", "tcp", 9999),
+        VerifiedPort("odbc", "odbc", 9996),
+        VerifiedPort("other", "tcp", 7777),
+        VerifiedPort("portal", "web", 80, sticky="source", sticky_source=True),
+        VerifiedPort("scheduler", "scheduler", 8000),
+        VerifiedPort("web", "web", 443, tls=True),
     )
 
 
@@ -144,25 +148,25 @@ def test_subjects_of_a_node(tmp_path: Path) -> None:
     """Its own ports, where no balancer ends TLS or keeps clients."""
     services = {**SERVICES, "odbc": {"port": 9996, "tls": CERTIFICATE}}
     environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
-    found = {one.name: one for one in subjects(environment, ["main"], node="node1")}
-    assert found["portal"] == Subject("portal", "web", 9090)
-    assert found["web"] == Subject("web", "web", 9443, tls=True)
-    assert found["odbc"] == Subject("odbc", "odbc", 9996)
+    found = {one.name: one for one in ports_to_verify(environment, ["main"], node="node1")}
+    assert found["portal"] == VerifiedPort("portal", "web", 9090)
+    assert found["web"] == VerifiedPort("web", "web", 9443, tls=True)
+    assert found["odbc"] == VerifiedPort("odbc", "odbc", 9996)
 
 
 def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:
     """Where the side is not known, those that both have."""
     changes = {"clusters/spare/nodes/node2/auxiliary_port": 39997}
     environment = two_clusters(tmp_path, "7.0", changes)
-    both = subjects(environment, ["main", "spare"])
+    both = ports_to_verify(environment, ["main", "spare"])
     assert [one.name for one in both] == ["jdbc", "auxiliary node1"]
-    assert both[0].kind == "rmi"
-    spare = subjects(environment, ["spare"])
+    assert both[0].protocol == "rmi"
+    spare = ports_to_verify(environment, ["spare"])
     assert [(one.name, one.port) for one in spare[1:]] == [
         ("auxiliary node1", 19997),
         ("auxiliary node2", 39997),
     ]
-    node = subjects(environment, ["spare"], node="node2")
+    node = ports_to_verify(environment, ["spare"], node="node2")
     assert [(one.name, one.port) for one in node[1:]] == [("auxiliary node2", 39997)]
 
 
@@ -171,7 +175,7 @@ def test_every_address_is_tried(tmp_path: Path) -> None:
     environment = one_cluster(tmp_path, "8.0", {"services": {"other": free_port()}})
     names = Names({MAIN: (NOBODY, "127.0.7.201")})
     found = verify(at(environment, MAIN, resolver=names))
-    assert [step.what.split(":")[0] for step in found.logs["other"].steps] == [
+    assert [step.name.split(":")[0] for step in found.logs["other"].steps] == [
         f"connect {NOBODY}",
         "connect 127.0.7.201",
     ]
@@ -180,8 +184,8 @@ def test_every_address_is_tried(tmp_path: Path) -> None:
 
 def test_a_version_has_its_services(tmp_path: Path) -> None:
     data = changed(minimal("8.0"), {"services": GONE})
-    found = subjects(loaded(tmp_path, data).environment, ["main"])
-    assert [(one.name, one.kind) for one in found] == [
+    found = ports_to_verify(loaded(tmp_path, data).environment, ["main"])
+    assert [(one.name, one.protocol) for one in found] == [
         ("jdbc", "tcp"),
         ("odbc", "odbc"),
         ("web", "web"),

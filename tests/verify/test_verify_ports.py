@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.verify.step import State
+from denodo_ha.verify.findings import StepState
 from tests.support.servers.certificates import authority
 from tests.support.servers.scripted import (
     Talk,
@@ -24,7 +24,7 @@ SETTINGS = bytes.fromhex("000006040000000000000400100000")
 
 def asked(folder: Path, service: str, port: int, **settings: object) -> Found:
     environment = one_cluster(folder, "9.0", {"services": {service: port}})
-    return verify(at(environment, HOST), seconds=SHORT_S, **settings)
+    return verify(at(environment, HOST), timeout=SHORT_S, **settings)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_tls_on_such_a_port(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)
     with web(Web(), identity=authority().issue(HOST)) as server:
-        found = asked(tmp_path, "other", server.port, tls=("other",), bundle=str(bundle))
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert [step.what for step in found.logs["other"].steps][1:] == ["TLS", "stays open"]
+        found = asked(tmp_path, "other", server.port, tls=("other",), ca_bundle=str(bundle))
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert [step.name for step in found.logs["other"].steps][1:] == ["TLS", "stays open"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.verify.step import State
+from denodo_ha.verify.findings import StepState
 from tests.support.servers.certificates import authority
 from tests.support.servers.postgres import Postgres, installed, postgres
 from tests.support.servers.postgres_tls import with_tls
@@ -62,32 +62,32 @@ def encrypted(request: pytest.FixtureRequest, plain: Postgres) -> Iterator[Postg
 
 def test_without_tls(plain: Postgres, tmp_path: Path) -> None:
     found = odbc(tmp_path, plain.port)
-    assert found.codes(State.WRONG) == set()
-    assert found.codes(State.NOTE) == {("odbc", "odbc-no-tls")}
-    assert found.step("odbc", "start-up").said == "asks for SASL"
+    assert found.codes(StepState.WRONG) == set()
+    assert found.codes(StepState.NOTE) == {("odbc", "odbc-no-tls")}
+    assert found.step("odbc", "start-up").seen == "asks for SASL"
 
 
 def test_with_tls_of_somebody_unknown(encrypted: Postgres, tmp_path: Path) -> None:
     """Drivers do not look at it by default, so it is a note."""
     found = odbc(tmp_path, encrypted.port)
-    assert found.codes(State.WRONG) == set()
-    assert found.codes(State.NOTE) == {("odbc", "odbc-certificate")}
-    assert "for 127.0.0.1, from Test authority" in found.step("odbc", "TLS").said
-    assert found.step("odbc", "start-up").said == "asks for SASL"
+    assert found.codes(StepState.WRONG) == set()
+    assert found.codes(StepState.NOTE) == {("odbc", "odbc-certificate")}
+    assert "for 127.0.0.1, from Test authority" in found.step("odbc", "TLS").seen
+    assert found.step("odbc", "start-up").seen == "asks for SASL"
 
 
 def test_with_tls_of_an_authority_that_is_trusted(encrypted: Postgres, tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)
-    found = odbc(tmp_path, encrypted.port, bundle=str(bundle))
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert found.step("odbc", "TLS").said.startswith("TLSv1.3; for 127.0.0.1")
+    found = odbc(tmp_path, encrypted.port, ca_bundle=str(bundle))
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("odbc", "TLS").seen.startswith("TLSv1.3; for 127.0.0.1")
 
 
 def test_connections_are_counted(plain: Postgres, tmp_path: Path) -> None:
     found = odbc(tmp_path, plain.port, connections=3)
-    assert found.step("odbc", "3 connections").said == "3 answered"
-    assert ("odbc", "spread-unseen") in found.codes(State.NOTE)
+    assert found.step("odbc", "3 connections").seen == "3 answered"
+    assert ("odbc", "spread-unseen") in found.codes(StepState.NOTE)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_connections_are_counted(plain: Postgres, tmp_path: Path) -> None:
 )
 def test_wrong_servers(talk: Talk, code: str, tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = odbc(tmp_path, port, seconds=SHORT_S)
-    assert found.codes(State.WRONG) == {("odbc", code)}
+        found = odbc(tmp_path, port, timeout=SHORT_S)
+    assert found.codes(StepState.WRONG) == {("odbc", code)}
 
 
 @pytest.mark.parametrize(
@@ -126,20 +126,20 @@ def test_wrong_servers(talk: Talk, code: str, tmp_path: Path) -> None:
 )
 def test_other_right_servers(reply: bytes, said: str, tmp_path: Path) -> None:
     with scripted(answers(NO_TLS, reply)) as port:
-        found = odbc(tmp_path, port, seconds=SHORT_S)
-    assert found.codes(State.WRONG) == set()
-    assert found.step("odbc", "start-up").said.startswith(said)
+        found = odbc(tmp_path, port, timeout=SHORT_S)
+    assert found.codes(StepState.WRONG) == set()
+    assert found.step("odbc", "start-up").seen.startswith(said)
 
 
 def test_anybody_may_in(tmp_path: Path) -> None:
     with scripted(answers(NO_TLS, message(b"R", bytes(4)))) as port:
         found = odbc(tmp_path, port)
-    assert ("odbc", "odbc-open") in found.codes(State.NOTE)
+    assert ("odbc", "odbc-open") in found.codes(StepState.NOTE)
 
 
 def test_server_from_before_tls(tmp_path: Path) -> None:
     """It answers the request for TLS with an error, and a new connection is made."""
     with scripted(answers(error("08P01"))) as port:
         found = odbc(tmp_path, port)
-    assert found.codes(State.NOTE) == {("odbc", "odbc-no-tls")}
-    assert found.step("odbc", "start-up").said == "answers 08P01 told so"
+    assert found.codes(StepState.NOTE) == {("odbc", "odbc-no-tls")}
+    assert found.step("odbc", "start-up").seen == "answers 08P01 told so"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.verify.step import State
+from denodo_ha.verify.findings import StepState
 from tests.support.servers.certificates import authority
 from tests.support.servers.haproxy import haproxy
 from tests.support.servers.java_rmi import JavaNode
@@ -49,20 +49,20 @@ def balanced(
 
 def test_right(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, *nodes.right, connections=20)
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert found.step("jdbc", "registry lists").said == "jmxrmi"
-    assert found.step("jdbc", "20 connections").said.startswith("node1 10, node2 10")
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("jdbc", "registry lists").seen == "jmxrmi"
+    assert found.step("jdbc", "20 connections").seen.startswith("node1 10, node2 10")
     first = nodes.right[0]
     assert (
-        found.step("jdbc", f"go on at {BALANCER}:{first.second}").said == "the same server answers"
+        found.step("jdbc", f"go on at {BALANCER}:{first.second}").seen == "the same server answers"
     )
-    assert found.logs[NODE1].state is found.logs[NODE2].state is State.OK
+    assert found.logs[NODE1].state is found.logs[NODE2].state is StepState.OK
 
 
 def test_each_hop_is_named(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, *nodes.right)
     named = {f"{BALANCER}:{one.second}, main/{name}" for name, one in _named(nodes)}
-    assert found.step("jdbc", "lookup jmxrmi").said.removeprefix("goes on at ") in named
+    assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("goes on at ") in named
 
 
 def _named(nodes: Nodes) -> list[tuple[str, JavaNode]]:
@@ -99,8 +99,8 @@ def test_wrong_rmi_host(nodes: Nodes, tmp_path: Path) -> None:
 def test_rmi_host_that_nobody_can_judge(nodes: Nodes, tmp_path: Path) -> None:
     """A host is given, and not which balancer's name is right."""
     found = verify(at(configured(tmp_path, nodes), nodes.right[0].host))
-    assert ("jdbc", "rmi-host-unsure") in found.codes(State.NOTE)
-    assert found.step("jdbc", "lookup").state is State.NOTE
+    assert ("jdbc", "rmi-host-unsure") in found.codes(StepState.NOTE)
+    assert found.step("jdbc", "lookup").state is StepState.NOTE
 
 
 def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
     """The second connection goes to the node, though the balancer is what it names."""
     site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
     found = verify(site)
-    assert found.codes(State.WRONG, State.NOTE) == set()
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
     assert set(found.logs) == {"names", "jdbc", NODE1}
-    assert found.step("jdbc", f"go on at {NODES[0]}:").said == "the same server answers"
+    assert found.step("jdbc", f"go on at {NODES[0]}:").seen == "the same server answers"
 
 
 def test_auxiliary_port_closed_at_the_balancer(nodes: Nodes, tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ def test_one_node_gets_nothing(nodes: Nodes, tmp_path: Path) -> None:
     with haproxy(tmp_path, backends):
         few = verify(at(configured(tmp_path, nodes), BALANCER), connections=3)
         many = verify(at(configured(tmp_path, nodes), BALANCER), connections=30)
-    assert few.codes(State.WRONG, State.NOTE) == {("jdbc", "spread-few")}
+    assert few.codes(StepState.WRONG, StepState.NOTE) == {("jdbc", "spread-few")}
     assert many.codes() == {("jdbc", "spread-missing")}
-    assert "node1 30, node2 0" in many.step("jdbc", "30 connections").said
+    assert "node1 30, node2 0" in many.step("jdbc", "30 connections").seen
 
 
 def test_hung_node(nodes: Nodes, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_hung_node(nodes: Nodes, tmp_path: Path) -> None:
     site = at(configured(tmp_path, nodes), first.host, node="node1")
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        found = verify(site, seconds=SHORT_S)
+        found = verify(site, timeout=SHORT_S)
     finally:
         os.kill(first.pid, signal.SIGCONT)
     assert found.codes() == {("jdbc", "silent"), (NODE1, "silent")}
@@ -168,14 +168,14 @@ def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)
-    assert found.codes(State.WRONG) == set()
-    assert found.codes(State.NOTE) >= {("scheduler", "names-other-port")}
+    assert found.codes(StepState.WRONG) == set()
+    assert found.codes(StepState.NOTE) >= {("scheduler", "names-other-port")}
 
 
 def test_web_port_is_no_rmi(nodes: Nodes, tmp_path: Path) -> None:
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "7.0", {"services/jdbc": first.web})
-    found = verify(at(environment, first.host), services=("jdbc",), seconds=SHORT_S)
+    found = verify(at(environment, first.host), services=("jdbc",), timeout=SHORT_S)
     assert [code for subject, code in found.codes() if subject == "jdbc"] in (
         ["not-rmi"],
         ["silent"],
@@ -187,8 +187,8 @@ def test_web_port_is_no_rmi(nodes: Nodes, tmp_path: Path) -> None:
 def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str) -> None:
     environment = one_cluster(tmp_path, version, {"services/jdbc": nodes.registry})
     found = verify(at(environment, nodes.right[0].host), connections=2)
-    assert found.codes(State.WRONG) == set()
-    assert [step.what for step in found.logs["jdbc"].steps][1:] == [
+    assert found.codes(StepState.WRONG) == set()
+    assert [step.name for step in found.logs["jdbc"].steps][1:] == [
         "stays open",
         "2 connections",
     ]
@@ -200,20 +200,20 @@ def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)
     site = at(configured(tmp_path, nodes), node.host, node="node1", balancers={"main": node.host})
-    found = verify(site, services=("jdbc",), tls=("jdbc",), bundle=str(bundle), connections=2)
+    found = verify(site, services=("jdbc",), tls=("jdbc",), ca_bundle=str(bundle), connections=2)
     assert {
-        code for subject, code in found.codes(State.WRONG, State.NOTE) if subject == "jdbc"
+        code for subject, code in found.codes(StepState.WRONG, StepState.NOTE) if subject == "jdbc"
     } == set()
     assert (
-        found.step("jdbc", f"go on at {node.host}:{node.second}").said == "the same server answers"
+        found.step("jdbc", f"go on at {node.host}:{node.second}").seen == "the same server answers"
     )
 
 
 def test_tls_that_nobody_said(nodes: Nodes, tmp_path: Path) -> None:
     site = at(configured(tmp_path, nodes), nodes.encrypted.host)
-    found = verify(site, services=("jdbc",), seconds=SHORT_S)
+    found = verify(site, services=("jdbc",), timeout=SHORT_S)
     assert {code for subject, code in found.codes() if subject == "jdbc"} <= {
         "speaks-tls",
         "closed",
     }
-    assert found.logs["jdbc"].state is State.WRONG
+    assert found.logs["jdbc"].state is StepState.WRONG

@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.verify.spread_judgement import SELDOM, Spread, enough, judge, uneven, unseen
-from denodo_ha.verify.step import Step
+from denodo_ha.verify.connection_spread import (
+    SIGNIFICANCE,
+    Spread,
+    chance_of_missing,
+    chance_of_uneven,
+    connections_needed,
+    judge_spread,
+)
+from denodo_ha.verify.findings import Step
 
 PAIR = ("node1", "node2")
 
 
 def judged(counts: dict[str, int], nodes: tuple[str, ...] = PAIR, **more: Any) -> Step:
     step = Step("connections")
-    judge(step, Spread(nodes, Counter(counts), **more))
+    judge_spread(step, Spread(nodes, Counter(counts), **more))
     return step
 
 
@@ -32,24 +39,24 @@ def judged(counts: dict[str, int], nodes: tuple[str, ...] = PAIR, **more: Any) -
     ],
 )
 def test_two_nodes(counts: dict[str, int], code: str) -> None:
-    assert judged(counts).code == code
+    assert judged(counts).finding == code
 
 
 @pytest.mark.parametrize(
     ("counts", "code"), [({"node1": 9}, ""), ({"node1": 8, "node2": 1}, "spread-sticky")]
 )
 def test_sticky(counts: dict[str, int], code: str) -> None:
-    assert judged(counts, sticky=True).code == code
+    assert judged(counts, sticky=True).finding == code
 
 
 def test_one_node() -> None:
-    assert judged({"node1": 9}, ("node1",)).code == ""
+    assert judged({"node1": 9}, ("node1",)).finding == ""
 
 
 def test_failed() -> None:
     step = judged({"node1": 5, "node2": 4}, failed=1)
-    assert step.code == "spread-failed"
-    assert step.said == "node1 5, node2 4, 1 failed"
+    assert step.finding == "spread-failed"
+    assert step.seen == "node1 5, node2 4, 1 failed"
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
@@ -57,10 +64,12 @@ def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
     """Counted over every way that six connections can go."""
     ways = [Counter(map(str, one)) for one in product(range(nodes), repeat=6)]
     missing = sum(len(one) < nodes for one in ways) / len(ways)
-    assert missing <= unseen(nodes, 6) + 1e-12
+    assert missing <= chance_of_missing(nodes, 6) + 1e-12
     often = Counter(tuple(sorted(one.values())) for one in ways)
     chances = {
-        seen: uneven(nodes, Counter({str(node): count for node, count in enumerate(seen)}))
+        seen: chance_of_uneven(
+            nodes, Counter({str(node): count for node, count in enumerate(seen)})
+        )
         for seen in often
         if len(seen) == nodes
     }
@@ -71,5 +80,5 @@ def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
 
 @pytest.mark.parametrize("nodes", [2, 3, 12])
 def test_enough_is_enough(nodes: int) -> None:
-    assert unseen(nodes, enough(nodes)) <= SELDOM + 1e-12
-    assert unseen(nodes, enough(nodes) - 1) > SELDOM
+    assert chance_of_missing(nodes, connections_needed(nodes)) <= SIGNIFICANCE + 1e-12
+    assert chance_of_missing(nodes, connections_needed(nodes) - 1) > SIGNIFICANCE

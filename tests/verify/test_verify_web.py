@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.verify.endpoint import Place
-from denodo_ha.verify.step import Log, State
-from denodo_ha.verify.tls_probe import Trust
-from denodo_ha.verify.web_probe import Question, probe
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import StepLog, StepState
+from denodo_ha.verify.web_probe import WebRequest, probe_web
 from tests.support.servers.certificates import Identity, authority
 from tests.support.servers.haproxy import haproxy
 from tests.support.servers.ports import free_port
@@ -41,22 +40,27 @@ def https(folder: Path, identity: Identity, **more: Any) -> Found:
     bundle.write_bytes(authority().certificate)
     with web(Web(), identity=identity) as server:
         return asked(
-            folder, server.port, {"tls": CERTIFICATE}, name=NAME, bundle=str(bundle), **more
+            folder,
+            server.port,
+            {"tls": CERTIFICATE},
+            client_name=NAME,
+            ca_bundle=str(bundle),
+            **more,
         )
 
 
 def test_plain(tmp_path: Path) -> None:
     with web(Web()) as server:
         found = asked(tmp_path, server.port)
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert found.step("web", "GET /").said == "status 200"
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("web", "GET /").seen == "status 200"
 
 
 def test_certificate_is_right(tmp_path: Path) -> None:
     found = https(tmp_path, authority().issue("other.example.com", "*.example.com"))
-    assert found.codes(State.WRONG, State.NOTE) == set()
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
     assert (
-        "for other.example.com, *.example.com, from Test authority" in found.step("web", "TLS").said
+        "for other.example.com, *.example.com, from Test authority" in found.step("web", "TLS").seen
     )
 
 
@@ -72,26 +76,26 @@ def test_certificate_is_right(tmp_path: Path) -> None:
 def test_certificate_is_wrong(identity: Identity, code: str, said: str, tmp_path: Path) -> None:
     """It says what the certificate is, and the server is asked all the same."""
     found = https(tmp_path, identity)
-    assert found.codes(State.WRONG) == {("web", code)}
-    assert said in found.step("web", "TLS").said
-    assert found.step("web", "GET /").state is State.OK
+    assert found.codes(StepState.WRONG) == {("web", code)}
+    assert said in found.step("web", "TLS").seen
+    assert found.step("web", "GET /").state is StepState.OK
 
 
 def test_certificate_ends_soon(tmp_path: Path) -> None:
     found = https(tmp_path, authority().issue(NAME, ends=10))
-    assert found.codes(State.WRONG, State.NOTE) == {("web", "certificate-soon")}
-    assert found.step("web", "TLS").said.startswith("10 days are left")
+    assert found.codes(StepState.WRONG, StepState.NOTE) == {("web", "certificate-soon")}
+    assert found.step("web", "TLS").seen.startswith("10 days are left")
 
 
 def test_no_tls_where_it_should_be(tmp_path: Path) -> None:
     with web(Web()) as server:
-        found = asked(tmp_path, server.port, {"tls": CERTIFICATE}, seconds=SHORT_S)
+        found = asked(tmp_path, server.port, {"tls": CERTIFICATE}, timeout=SHORT_S)
     assert found.codes() == {("web", "not-tls")}
 
 
 def test_tls_where_none_should_be(tmp_path: Path) -> None:
     with web(Web(), identity=authority().issue(NAME)) as server:
-        found = asked(tmp_path, server.port, seconds=SHORT_S)
+        found = asked(tmp_path, server.port, timeout=SHORT_S)
     assert found.codes() <= {("web", "not-http"), ("web", "closed")}
     assert found.codes()
 
@@ -99,15 +103,15 @@ def test_tls_where_none_should_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "path", "state"),
     [
-        (404, "/", State.OK),
-        (401, "/denodo-restfulws/", State.OK),
-        (404, "/gone", State.WRONG),
-        (503, "/", State.WRONG),
+        (404, "/", StepState.OK),
+        (401, "/denodo-restfulws/", StepState.OK),
+        (404, "/gone", StepState.WRONG),
+        (503, "/", StepState.WRONG),
     ],
 )
-def test_status(status: int, path: str, state: State, tmp_path: Path) -> None:
+def test_status(status: int, path: str, state: StepState, tmp_path: Path) -> None:
     with web(Web(status=status)) as server:
-        found = asked(tmp_path, server.port, path=path)
+        found = asked(tmp_path, server.port, web_path=path)
     assert found.logs["web"].state is state
     assert server.asked == [path]
 
@@ -124,7 +128,7 @@ def test_status(status: int, path: str, state: State, tmp_path: Path) -> None:
 def test_redirect(location: str, told: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
     with web(Web(status=302, headers={"Location": location})) as server:
         found = asked(tmp_path, server.port)
-    assert bool(found.codes(State.NOTE)) is told
+    assert bool(found.codes(StepState.NOTE)) is told
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_redirect(location: str, told: bool, tmp_path: Path) -> None:  # noqa: F
 )
 def test_wrong_servers(talk: Talk, code: str, tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = asked(tmp_path, port, seconds=SHORT_S)
+        found = asked(tmp_path, port, timeout=SHORT_S)
     assert found.codes() == {("web", code)}
 
 
@@ -154,15 +158,15 @@ STICKY = {"sticky": True}
 def test_session_stays(tmp_path: Path) -> None:
     with web(Web(sessions=".node1")) as server:
         found = asked(tmp_path, server.port, STICKY, connections=4)
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert found.step("web", "stays").said == "6 requests, all from node1"
-    assert found.step("web", "4 connections").said == "node1 4, node2 0"
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("web", "stays").seen == "6 requests, all from node1"
+    assert found.step("web", "4 connections").seen == "node1 4, node2 0"
 
 
 def test_stickiness_cannot_be_seen(tmp_path: Path) -> None:
     with web(Web()) as server:
         found = asked(tmp_path, server.port, STICKY)
-    assert found.codes(State.WRONG, State.NOTE) == {("web", "session-unseen")}
+    assert found.codes(StepState.WRONG, StepState.NOTE) == {("web", "session-unseen")}
 
 
 @pytest.mark.parametrize("suffixes", [(".node1", ".node2"), ("", "")])
@@ -182,17 +186,17 @@ def test_new_clients_spread(tmp_path: Path) -> None:
     first, second = (Web(port=port, headers={"X-Node": name}) for name in ("node1", "node2"))
     backends = {(BALANCER, port): [(node, port) for node in NODES]}
     with web(first, host=NODES[0]), web(second, host=NODES[1]), haproxy(tmp_path, backends):
-        found = asked(tmp_path, port, host=BALANCER, connections=20, mark="X-Node")
-    assert found.codes(State.WRONG, State.NOTE) == set()
-    assert found.step("web", "20 connections").said.startswith("node1 10, node2 10")
+        found = asked(tmp_path, port, host=BALANCER, connections=20, node_mark="X-Node")
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("web", "20 connections").seen.startswith("node1 10, node2 10")
 
 
 @pytest.mark.parametrize(
     ("headers", "code"), [({}, "cookie-missing"), ({"Set-Cookie": "AWSALB=x; Path=/"}, "")]
 )
 def test_balancers_cookie(headers: dict[str, str], code: str) -> None:
-    log = Log("web")
+    log = StepLog("web")
     with web(Web(headers=headers, sessions="")) as server:
-        place = Place(HOST, server.port, HOST, SHORT_S, Trust())
-        probe(log, place, Question(sticky="cookie"))
-    assert log.steps[-1].code == code
+        place = Endpoint(HOST, server.port, HOST, SHORT_S, Trust())
+        probe_web(log, place, WebRequest(sticky="cookie"))
+    assert log.steps[-1].finding == code

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy.reloading import reload
 from tests.hosts.haproxy import stand_ins
 from tests.hosts.haproxy.running import Running, configuration, running
@@ -43,7 +43,7 @@ def article(proxy: Running, site: Site) -> str:
 
 def generated(proxy: Running, _site: Site) -> str:
     """The project's own."""
-    return text(proxy.environment, "main", proxy.host)
+    return render_config(proxy.environment, "main", proxy.host)
 
 
 Make = Callable[[Running, Site], str]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.hosts.haproxy.ports import PROXY
 
 PATIENCE_S = 2.0

@@ -1,1 +1,1 @@
-"""A local AWS: the real CDK CLI deploys to it, without an account. See `make local`."""
+"""A local AWS, to which the real CDK CLI deploys without an account: see README.md here."""

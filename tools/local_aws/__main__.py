@@ -1,6 +1,6 @@
 """The commands behind `make local`, `make local-down` and `make local-env`.
 
-.venv/bin/python -m local up --config active-passive
+.venv/bin/python -m tools.local_aws up --config active-passive
 """
 
 import argparse
@@ -12,54 +12,53 @@ from rich.console import Console
 
 from denodo_ha.environment.loading.configuration_file import DEFAULT
 from denodo_ha.environment.loading.problem import ConfigError
-from tools.local_aws import down, shell, up
-from tools.local_aws.paths import Place
-from tools.local_aws.problem import LocalError
+from tools.local_aws import deployment, removal, shell_environment
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import Paths
 
 _INTERRUPTED = 130
+_VERBS = {"up": "local", "down": "local-down", "stop": "clean", "env": "local-env"}
 
 
 def main() -> int:
-    """Run a command; the exit status is 1 if it could not do its work."""
-    parser = argparse.ArgumentParser(prog="local", description="The local AWS.")
-    parser.add_argument("command", choices=["up", "down", "stop", "env"])
-    parser.add_argument("--config", default=DEFAULT, help="path or name")
-    parser.add_argument("--port", type=int, default=0, help="port of the server; 0: a free one")
-    parser.add_argument("--folder", type=Path, help="where its state is; default: .local")
+    """Run a command; return exit status 1 if it failed."""
+    parser = argparse.ArgumentParser(prog="local_aws", description="The local AWS.")
+    parser.add_argument("command", choices=list(_VERBS))
+    parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
+    parser.add_argument("--port", type=int, default=0, help="port of the server; 0: a free port")
+    parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    place, console = Place(), Console()
+    paths, console = Paths(), Console()
     if arguments.folder:
-        place = Place(folder=arguments.folder.resolve())
+        paths = Paths(folder=arguments.folder.resolve())
     try:
         match arguments.command:
             case "up":
-                up.up(arguments.config, place, console, port=arguments.port)
+                deployment.make_local(arguments.config, paths, console, port=arguments.port)
             case "down":
-                down.down(place, console)
+                removal.remove_all(paths, console)
             case "stop":
-                down.stop(place)
+                removal.stop_server(paths)
             case "env":
-                console.out("\n".join(shell.lines(arguments.config, place)), highlight=False)
-    except (LocalError, ConfigError) as error:
-        print(_said(arguments.command, error), file=sys.stderr)
+                lines = shell_environment.export_lines(arguments.config, paths)
+                console.out("\n".join(lines), highlight=False)
+    except (LocalAwsError, ConfigError) as error:
+        prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
+        print(f"{prefix}{error}", file=sys.stderr)
         if arguments.command == "env":
-            # What `eval` gets has to fail, or the shell would go on to its own account.
+            # The lines for `eval` must fail, or the shell would continue with its own account.
             print("false")
         return 1
     except KeyboardInterrupt:
-        told = "interrupted; a local AWS that runs goes on running: `make local` goes on with it"
-        print(f"\nmake local: {told}, `make local-down` removes it", file=sys.stderr)
+        print(
+            "\nmake local: interrupted. The server of the local AWS is still running if it was: "
+            "continue with `make local`, or remove it with `make local-down`",
+            file=sys.stderr,
+        )
         return _INTERRUPTED
     return 0
-
-
-def _said(command: str, error: Exception) -> str:
-    if isinstance(error, ConfigError):
-        return str(error)
-    verb = {"up": "local", "down": "local-down", "stop": "clean", "env": "local-env"}[command]
-    return f"make {verb}: {error}"
 
 
 def _interrupt(_number: int, _frame: object) -> None:

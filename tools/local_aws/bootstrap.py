@@ -1,4 +1,4 @@
-"""Bootstrap every account and region of a configuration, once."""
+"""Accounts and regions of a configuration, and their bootstrap for the CDK."""
 
 import tempfile
 from collections import defaultdict
@@ -10,45 +10,46 @@ from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
-from tools.local_aws.paths import Place
-from tools.local_aws.problem import LocalError
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import Paths
 
 TOOLKIT = "CDKToolkit"
 _TIMEOUT_S = 300.0
 _POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
-Where = tuple[str, str]
+
+Location = tuple[str, str]
+"""Account and region."""
 
 
-def places(environment: Environment) -> list[Where]:
-    """The accounts and regions that a configuration deploys to."""
-    found = {(one.account, one.region) for one in environment.clusters.values()}
+def locations(environment: Environment) -> list[Location]:
+    """Return the accounts and regions that a configuration deploys to."""
+    clusters = {(cluster.account, cluster.region) for cluster in environment.clusters.values()}
+    return sorted(clusters | set(_failover_location(environment)))
+
+
+def home_location(environment: Environment) -> Location:
+    """Return the location of the failover stack, else of the only cluster."""
+    return (*_failover_location(environment), *locations(environment))[0]
+
+
+def _failover_location(environment: Environment) -> tuple[Location, ...]:
     failover = environment.failover
-    if failover is not None:
-        found.add(
-            (
-                failover_plan.account(environment, failover),
-                failover_plan.region(environment, failover),
-            )
-        )
-    return sorted(found)
+    if failover is None:
+        return ()
+    account = failover_plan.stack_account(environment, failover)
+    return ((account, failover_plan.stack_region(environment, failover)),)
 
 
-def home(environment: Environment) -> Where:
-    """The account and region that commands start from: the failover's, or the only cluster's."""
-    failover = environment.failover
-    if failover is not None:
-        return failover_plan.account(environment, failover), failover_plan.region(
-            environment, failover
-        )
-    return places(environment)[0]
+def not_bootstrapped(endpoint: str, environment: Environment) -> list[Location]:
+    """Return the locations without a complete bootstrap stack."""
+    return [
+        location
+        for location in locations(environment)
+        if not _is_bootstrapped(Access(endpoint, *location))
+    ]
 
 
-def missing(endpoint: str, environment: Environment) -> list[Where]:
-    """The accounts and regions that are not bootstrapped yet."""
-    return [where for where in places(environment) if not _done(Access(endpoint, *where))]
-
-
-def _done(access: Access) -> bool:
+def _is_bootstrapped(access: Access) -> bool:
     try:
         (stack,) = access.client("cloudformation").describe_stacks(StackName=TOOLKIT)["Stacks"]
     except ClientError:
@@ -56,26 +57,28 @@ def _done(access: Access) -> bool:
     return bool(stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"))
 
 
-def bootstrap(endpoint: str, place: Place, environment: Environment, where: list[Where]) -> None:
-    """Bootstrap, each account by itself, and trusting the one that deploys.
+def bootstrap(
+    endpoint: str, paths: Paths, environment: Environment, missing: list[Location]
+) -> None:
+    """Bootstrap the locations; other accounts trust the account that deploys.
 
     Raises:
-        LocalError: with the CLI's own words.
+        LocalAwsError: the CDK CLI failed; the message has its output.
     """
-    regions = defaultdict(list)
-    for account, region in where:
-        regions[account].append(region)
-    deployer, _ = home(environment)
-    for account, of in sorted(regions.items()):
+    regions_of = defaultdict(list)
+    for account, region in missing:
+        regions_of[account].append(region)
+    deployer, _ = home_location(environment)
+    for account, regions in sorted(regions_of.items()):
         trust = ("--trust", deployer, "--cloudformation-execution-policies", _POLICY)
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as empty:
-            done = Cdk(Access(endpoint, account, of[0]), place, Path(empty)).captured(
+            done = Cdk(Access(endpoint, account, regions[0]), paths, Path(empty)).captured(
                 "bootstrap",
-                *(f"aws://{account}/{region}" for region in of),
+                *(f"aws://{account}/{region}" for region in regions),
                 *(trust if account != deployer else ()),
                 *("--progress", "events"),
                 timeout=_TIMEOUT_S,
             )
         if done.returncode:
             message = f"account {account} could not be bootstrapped\n{done.stdout}{done.stderr}"
-            raise LocalError(message)
+            raise LocalAwsError(message)

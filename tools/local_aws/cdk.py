@@ -2,69 +2,67 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.local_aws.credentials import Access, prove
-from tools.local_aws.paths import ROOT, Place
-from tools.local_aws.problem import LocalError
+from tools.local_aws.credentials import Access, require_local_aws
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import ROOT, Paths
 
 TIMEOUT_S = 900.0
-"""A deploy takes seconds here; this only keeps a stuck one from lasting for ever."""
+"""Ours: a deploy takes seconds on the local AWS; this ends one that hangs."""
 _GRACE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Cdk:
-    """The CLI, as an account in a region.
+    """The CDK CLI with the credentials of an account and region.
 
     Attributes:
-        access: where it is sent.
-        place: whose home folder it has.
-        folder: where it runs: in the project's it would synthesise first.
+        access: the account and region.
+        paths: paths of the local AWS, for the CLI's home folder.
+        folder: the working folder; in the clone's root the CLI synthesises app.py first.
     """
 
     access: Access
-    place: Place
+    paths: Paths
     folder: Path = ROOT
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_S) -> None:
-        """Run it in view of the user, after a check that it talks to nobody else.
+        """Run the CLI with its output on the user's terminal.
 
         Raises:
-            LocalError: it failed; its own words are on the screen.
+            LocalAwsError: the CLI failed; its own messages are on the terminal.
         """
-        prove(self.access)
-        command = self.command(*arguments)
+        require_local_aws(self.access)
         sys.stdout.flush()
         with subprocess.Popen(
-            command,
+            _command(*arguments),
             cwd=self.folder,
-            env=self.access.environment(self.place),
+            env=self.access.environment(self.paths),
             stdin=subprocess.DEVNULL,
         ) as process:
             try:
                 status = process.wait(timeout)
-            except BaseException as broken_off:  # Ctrl-C too: the CLI must not outlive us
+            except BaseException as error:  # Ctrl-C too: the CLI must not outlive this process.
                 _end(process)
-                if isinstance(broken_off, subprocess.TimeoutExpired):
+                if isinstance(error, subprocess.TimeoutExpired):
                     message = f"`cdk {arguments[0]}` did not end within {timeout:.0f} s"
-                    raise LocalError(message) from None
+                    raise LocalAwsError(message) from None
                 raise
         if status:
             message = f"`cdk {arguments[0]}` failed with status {status}: see above"
-            raise LocalError(message)
+            raise LocalAwsError(message)
 
     def captured(
         self, *arguments: str, timeout: float = TIMEOUT_S
     ) -> subprocess.CompletedProcess[str]:
-        """Run it out of view, and give what it said."""
-        prove(self.access)
+        """Run the CLI and return its output."""
+        require_local_aws(self.access)
         return subprocess.run(
-            self.command(*arguments),
+            _command(*arguments),
             cwd=self.folder,
-            env=self.access.environment(self.place),
+            env=self.access.environment(self.paths),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -72,14 +70,13 @@ class Cdk:
             check=False,
         )
 
-    @staticmethod
-    def command(*arguments: str) -> Sequence[str]:
-        """The CLI's command line."""
-        return [str(ROOT / ".venv/node"), str(ROOT / "node_modules/.bin/cdk"), *arguments]
+
+def _command(*arguments: str) -> list[str]:
+    return [str(ROOT / ".venv/node"), str(ROOT / "node_modules/.bin/cdk"), *arguments]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the CLI; after Ctrl-C it is about to end by itself."""
+    """End the CLI, which after Ctrl-C is about to end on its own."""
     try:
         process.wait(1)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Calls to the local AWS itself, which are none of AWS's: see `control.py`."""
+"""Client of the server's control API under `/_local/`: see `emulator/control_api.py`."""
 
 import http.client
 import json
@@ -6,48 +6,48 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from tools.local_aws.problem import LocalError
+from tools.local_aws.errors import LocalAwsError
 
 NAME = "denodo-ha local AWS"
-_TIMEOUT = 30.0
-# A proxy of the user's has no business between two processes of one machine.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_TIMEOUT_S = 30.0
+# Without the user's proxy: both processes are on this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def call(
-    endpoint: str, path: str, told: Any = None, *, method: str = "GET", timeout: float = _TIMEOUT
+    endpoint: str, path: str, body: Any = None, *, method: str = "GET", timeout: float = _TIMEOUT_S
 ) -> dict[str, Any]:
-    """Make one call.
+    """Call the control API and return its answer.
 
     Raises:
-        LocalError: the server refused, with its reason.
-        OSError: nobody answered.
+        LocalAwsError: the server refused the call; the message has its reason.
+        OSError: the endpoint does not answer.
     """
-    body = None if told is None else json.dumps(told).encode()
-    request = urllib.request.Request(  # noqa: S310 - ours begins with http://127.0.0.1
-        f"{endpoint}/_local/{path}", data=body, method=method
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310 - the endpoint begins with http://127.0.0.1
+        f"{endpoint}/_local/{path}", data=content, method=method
     )
     try:
-        with _direct.open(request, timeout=timeout) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-    except urllib.error.HTTPError as refused:
+        with _opener.open(request, timeout=timeout) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except urllib.error.HTTPError as error:
         try:
-            reason = json.load(refused).get("error", refused.reason)
+            reason = json.load(error).get("error", error.reason)
         except ValueError:
-            reason = refused.reason
+            reason = error.reason
         message = f"the local AWS refused {method} {path}: {reason}"
-        raise LocalError(message) from None
-    except http.client.HTTPException as broken_off:
-        message = f"the local AWS broke off its answer to {method} {path}"
-        raise ConnectionError(message) from broken_off
+        raise LocalAwsError(message) from None
+    except http.client.HTTPException as error:
+        message = f"the local AWS closed the connection during {method} {path}"
+        raise ConnectionError(message) from error
 
 
 def identity(endpoint: str, *, timeout: float = 5.0) -> dict[str, Any] | None:
-    """Who answers at an endpoint, None unless it is a local AWS."""
+    """Return the identity of the server at an endpoint, None if it is not a local AWS."""
     try:
-        found = call(endpoint, "identity", timeout=timeout)
-        ours = found.get("name") == NAME
-    except (OSError, ValueError, AttributeError, LocalError):
+        answer = call(endpoint, "identity", timeout=timeout)
+        is_local_aws = answer.get("name") == NAME
+    except (OSError, ValueError, AttributeError, LocalAwsError):
         return None
-    return found if ours else None
+    return answer if is_local_aws else None

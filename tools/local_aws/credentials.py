@@ -1,8 +1,7 @@
-"""The environment of every process that talks to the local AWS, and the check before it does.
+"""Credentials and environment of every process that calls the local AWS.
 
-Nothing of the user's AWS settings reaches such a process: no profile, no key, no endpoint, no
-configuration file and no proxy. Its own key is an account number, which the local AWS takes
-for that account.
+No AWS setting of the user reaches such a process: no profile, key, endpoint, configuration file
+or proxy. Its access key id is an account number, which the local AWS takes as that account.
 """
 
 import os
@@ -16,11 +15,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.local_aws import control
-from tools.local_aws.paths import ROOT, Place
-from tools.local_aws.problem import LocalError
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import ROOT, Paths
 
-_UNWANTED = ("AWS_", "CDK_", "AMAZON_")
-_SECRET = "local"  # noqa: S105 - it opens nothing
+_REMOVED_PREFIXES = ("AWS_", "CDK_", "AMAZON_")
+_SECRET = "local"  # noqa: S105 - a placeholder, valid nowhere
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
@@ -31,20 +30,20 @@ _CONFIG = Config(
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the local AWS as an account.
+    """Access to one account and region of the local AWS.
 
     Attributes:
-        endpoint: its address.
-        account: the account to be.
-        region: the region to be in.
+        endpoint: URL of the server.
+        account: number of the account.
+        region: name of the region.
     """
 
     endpoint: str
     account: str
     region: str
 
-    def settings(self, place: Place) -> dict[str, str]:
-        """What sends the CDK CLI, the AWS CLI and the SDKs to the local AWS."""
+    def settings(self, paths: Paths) -> dict[str, str]:
+        """Return the variables that send the CDK CLI, the AWS CLI and SDKs to the local AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.account,
@@ -54,24 +53,24 @@ class Access:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The CLI remembers in there to which account a key belongs.
-            "CDK_HOME": str(place.home / ".cdk"),
+            # The CDK CLI caches there to which account an access key belongs.
+            "CDK_HOME": str(paths.home / ".cdk"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
         }
 
-    def environment(self, place: Place) -> dict[str, str]:
-        """The whole environment of a process."""
-        kept = {key: value for key, value in os.environ.items() if not _is_unwanted(key)}
-        ours = {
-            # The CDK's libraries write to the home folder whatever CDK_HOME says.
-            "HOME": str(place.home),
+    def environment(self, paths: Paths) -> dict[str, str]:
+        """Return the complete environment of a process that calls the local AWS."""
+        kept = {key: value for key, value in os.environ.items() if not _is_removed(key)}
+        own = {
+            # The CDK's libraries write to the home folder even if CDK_HOME is set.
+            "HOME": str(paths.home),
             "JSII_NODE": str(ROOT / ".venv/node"),
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".venv/jsii-cache"),
         }
-        return {**kept, **ours, **self.settings(place)}
+        return {**kept, **own, **self.settings(paths)}
 
     def client(self, service: str) -> Any:
-        """A client of a service."""
+        """Return a boto3 client of a service."""
         return _session().client(
             service,
             endpoint_url=self.endpoint,
@@ -84,10 +83,10 @@ class Access:
 
 @cache
 def _session() -> Any:
-    """One session for all clients, since each would read the services' descriptions anew.
+    """Return the one session of all clients, because each session parses the service models again.
 
-    It looks neither at the user's profiles nor at their files, and so does not mind a profile
-    that does not exist.
+    The session reads neither the user's profiles nor configuration files, so a profile that does
+    not exist is not an error.
     """
     nothing = (None, None, None, None)
     files = (None, None, os.devnull, None)
@@ -97,41 +96,41 @@ def _session() -> Any:
     return boto3.Session(botocore_session=core)
 
 
-def unset() -> tuple[str, ...]:
-    """What of the user's shell would lead elsewhere."""
+def user_variables() -> tuple[str, ...]:
+    """Return the variables to unset in the user's shell."""
     return tuple(
         sorted(key for key in os.environ if key.startswith("AWS_"))
         or ("AWS_PROFILE", "AWS_SESSION_TOKEN")
     )
 
 
-def _is_unwanted(key: str) -> bool:
-    return key.startswith(_UNWANTED) or key.lower().endswith("_proxy")
+def _is_removed(key: str) -> bool:
+    return key.startswith(_REMOVED_PREFIXES) or key.lower().endswith("_proxy")
 
 
-def prove(access: Access) -> None:
-    """Make sure that the endpoint is the local AWS before anything is sent there.
+def require_local_aws(access: Access) -> None:
+    """Check that the endpoint is the local AWS before anything is sent to it.
 
     Raises:
-        LocalError: somebody else answers, or nobody.
+        LocalAwsError: the endpoint is not a local AWS, or does not answer.
     """
     if not access.endpoint.startswith("http://127.0.0.1:"):
         message = f"{access.endpoint} is not on this machine: nothing was sent there"
-        raise LocalError(message)
+        raise LocalAwsError(message)
     if control.identity(access.endpoint) is None:
         message = (
-            f"what answers at {access.endpoint} is not the local AWS: nothing was sent there. "
-            "Start it with `make local`"
+            f"the server at {access.endpoint} is not the local AWS, or does not answer: nothing "
+            "was sent there. Start the local AWS with `make local`"
         )
-        raise LocalError(message)
+        raise LocalAwsError(message)
     try:
         caller: dict[str, str] = access.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        message = f"the local AWS at {access.endpoint} does not say who we are: {error}"
-        raise LocalError(message) from None
+        message = f"the local AWS at {access.endpoint} fails to name the account: {error}"
+        raise LocalAwsError(message) from None
     if caller["Account"] != access.account:
         message = (
-            f"{access.endpoint} takes us for account {caller['Account']} and not for "
-            f"{access.account}: nothing was deployed there"
+            f"the local AWS at {access.endpoint} took the credentials as account "
+            f"{caller['Account']} instead of {access.account}: nothing was deployed"
         )
-        raise LocalError(message)
+        raise LocalAwsError(message)

@@ -1,4 +1,4 @@
-"""Where the local AWS keeps what it knows: in the clone, so that two clones never meet."""
+"""Paths of a local AWS: all in one folder of the clone, so that two clones never meet."""
 
 import json
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import cached_property
 from pathlib import Path
 
-from tools.local_aws.problem import LocalError
+from tools.local_aws.errors import LocalAwsError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of one local AWS.
+class Paths:
+    """Paths of one local AWS.
 
     Attributes:
-        folder: the folder; `make local-down` removes it.
-        python: the Python of the server's own environment.
+        folder: the folder of its state; `make local-down` removes it.
+        python: the Python of the server's own virtual environment.
     """
 
     folder: Path = ROOT / ".local"
@@ -27,61 +27,70 @@ class Place:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.folder / "server.log"
 
     @property
     def state(self) -> Path:
-        """What the server knows; it writes it after every change."""
+        """The server's state, written after every change."""
         return self.folder / "state"
 
     @property
     def assemblies(self) -> Path:
-        """The cloud assembly of every environment that was deployed."""
+        """Folder with the cloud assembly of every deployed environment."""
         return self.folder / "assemblies"
 
     @cached_property
     def home(self) -> Path:
-        """A home folder for the CDK CLI, which finds nobody's profiles there."""
+        """A home folder for the CDK CLI, without any AWS profile."""
         home = self.folder / "home"
         (home / ".cdk").mkdir(parents=True, exist_ok=True)
         return home
 
-    def told(self) -> dict[str, int] | None:
-        """Process id and port, as the server wrote them; None if it was stopped politely."""
+    @property
+    def lock(self) -> Path:
+        """The lock file, beside the folder because the folder is removed while it is locked."""
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
+    def server_record(self) -> dict[str, int] | None:
+        """Return `pid` and `port` as the server wrote them, None if it was stopped or never ran."""
         try:
-            told: dict[str, int] = json.loads((self.folder / "server.json").read_text())
+            record: dict[str, int] = json.loads((self.folder / "server.json").read_text())
         except FileNotFoundError:
             return None
-        return told
+        return record
 
-    def forget_server(self) -> None:
-        """Forget a server that is gone."""
+    def remove_server_record(self) -> None:
+        """Remove the record of a server that has ended."""
         (self.folder / "server.json").unlink(missing_ok=True)
 
     @property
     def last_port(self) -> int:
-        """The port that the server had last, 0 if there was none: shells may still name it."""
+        """The server's last port, which open shells may still use; 0 if there was no server."""
         try:
             return int((self.folder / "port").read_text())
         except FileNotFoundError:
             return 0
 
     def remember_port(self, port: int) -> None:
-        """Take the same port the next time."""
+        """Keep the port for the next start of the server."""
         (self.folder / "port").write_text(str(port))
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Let no other command work here meanwhile."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock that `make local` and `make local-down` take.
+
+        Raises:
+            LocalAwsError: another process holds the lock.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / f"{self.folder.name}.lock").open("w") as lock:
+        with self.lock.open("w") as lock:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 message = (
-                    "another `make local` or `make local-down` of this clone is at work: wait "
+                    "another `make local` or `make local-down` is running in this clone: wait "
                     "until it has ended"
                 )
-                raise LocalError(message) from None
+                raise LocalAwsError(message) from None
             yield

@@ -1,9 +1,9 @@
-"""What a configuration takes as given, for the local AWS to have it.
+"""Prerequisites of a configuration: the resources that it names but does not create.
 
-A configuration names things that exist: VPCs, subnets, images, zones, certificates, prefix
-lists, key pairs, policies, addresses, instances. In the local AWS they are made before the
-first deploy, under exactly those ids. What it does not name stays unknown there, so that a
-wrong reference fails as it would in AWS.
+These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
+Elastic IPs and instances. The local AWS makes them before the first deploy, under exactly those
+ids. What the configuration does not name does not exist there, so that a wrong reference fails as
+in AWS.
 """
 
 from collections.abc import Iterator
@@ -14,45 +14,11 @@ from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 
 _CIDR = "10.0.0.0/16"
-"""Of a VPC whose addresses the configuration does not tell."""
-_AWS_OWN = "arn:aws:iam::aws:policy/"
-
-
-@dataclass(frozen=True)
-class Given:
-    """One thing that exists, with what the configuration tells of it."""
-
-    account: str
-    region: str
-    kind: str
-    id: str
-    told: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def wanted(self) -> dict[str, Any]:
-        """As the server takes it."""
-        return {"kind": self.kind, "id": self.id, **dict(self.told)}
-
-
-def given(loaded: Loaded) -> list[Given]:
-    """Everything that a configuration takes as given, each before what is in it."""
-    environment = loaded.environment
-    found: dict[tuple[str, str, str, str], Given] = {}
-    for name, cluster in sorted(environment.clusters.items()):
-        for one in _of_cluster(loaded, name, cluster):
-            found.setdefault((one.account, one.region, one.kind, one.id), one)
-    failover = environment.failover
-    if failover is not None:
-        account = failover_plan.account(environment, failover)
-        region = failover_plan.region(environment, failover)
-        told = (("name", failover.zone.name),)
-        zone = Given(account, region, "hosted-zone", failover.zone.id, told)
-        found.setdefault((account, region, "hosted-zone", failover.zone.id), zone)
-    return sorted(found.values(), key=lambda one: _ORDER.index(one.kind))
-
+"""Ours: CIDR block of a VPC for which the configuration has none."""
+_AWS_MANAGED_POLICY = "arn:aws:iam::aws:policy/"
 
 _ORDER = (
     "vpc",
@@ -66,100 +32,135 @@ _ORDER = (
     "hosted-zone",
     "instance",
 )
+"""Kinds, each after the kinds that it refers to."""
+
+Resource = tuple[str, str, dict[str, Any]]
+"""Kind, id and properties."""
 
 
-def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Given]:
-    def one(kind: str, id_: str, **told: Any) -> Given:
-        return Given(cluster.account, cluster.region, kind, id_, tuple(told.items()))
+@dataclass(frozen=True)
+class Prerequisite:
+    """One resource that must exist, with the properties that follow from the configuration."""
 
-    for kind, id_, told in (
+    account: str
+    region: str
+    kind: str
+    id: str
+    properties: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The resource as the control API takes it."""
+        return {"kind": self.kind, "id": self.id, **dict(self.properties)}
+
+
+def prerequisites_of(loaded: Loaded) -> list[Prerequisite]:
+    """Return all prerequisites, each after the ones that it refers to."""
+    environment = loaded.environment
+    first: dict[tuple[str, str, str, str], Prerequisite] = {}
+    for name, cluster in sorted(environment.clusters.items()):
+        for item in _of_cluster(loaded, name, cluster):
+            first.setdefault((item.account, item.region, item.kind, item.id), item)
+    failover = environment.failover
+    if failover is not None:
+        account = failover_plan.stack_account(environment, failover)
+        region = failover_plan.stack_region(environment, failover)
+        properties = (("name", failover.zone.name),)
+        zone = Prerequisite(account, region, "hosted-zone", failover.zone.id, properties)
+        first.setdefault((account, region, zone.kind, zone.id), zone)
+    return sorted(first.values(), key=lambda item: _ORDER.index(item.kind))
+
+
+def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Prerequisite]:
+    for kind, id_, properties in (
         *_network(cluster),
-        *_machines(loaded, name, cluster),
-        *_proxies(cluster),
+        *_node_instances(loaded, name, cluster),
+        *_haproxy_instances(cluster),
         *_balancer(loaded.environment, name, cluster),
-        *_adopted(cluster),
+        *_adopted_instances(cluster),
+        *_node_zone(cluster),
     ):
-        yield one(kind, id_, **told)
-    for peer in cluster.network.node_zone_vpcs:
-        if peer.region and peer.region != cluster.region:
-            yield Given(cluster.account, peer.region, "vpc", peer.vpc, (("cidr", _CIDR),))
-        else:
-            yield one("vpc", peer.vpc, cidr=_CIDR)
-    if cluster.network.node_zone is not None:
-        vpcs = [
-            {"vpc": peer.vpc, "region": peer.region or cluster.region}
-            for peer in cluster.network.node_zone_vpcs
-        ]
-        if cluster.network.vpc:
-            vpcs.insert(0, {"vpc": cluster.network.vpc, "region": cluster.region})
-        zone = cluster.network.node_zone
-        yield one("hosted-zone", zone.id, name=zone.name, vpcs=vpcs)
+        region = properties.pop("region", cluster.region)
+        yield Prerequisite(cluster.account, region, kind, id_, tuple(properties.items()))
 
 
-Told = tuple[str, str, dict[str, Any]]
-
-
-def _network(cluster: Cluster) -> Iterator[Told]:
-    """The VPC and its subnets, public where the internet must get in."""
+def _network(cluster: Cluster) -> Iterator[Resource]:
+    """Yield the VPC and its subnets, public where clients connect from the internet."""
     network, balancer = cluster.network, cluster.balancer
     if network.health_checkers:
         yield "prefix-list", network.health_checkers, {}
     if network.vpc is None:
         return
     yield "vpc", network.vpc, {"cidr": network.cidr or _CIDR}
-    public = balancer.scheme == "internet-facing"
-    for zone, of in sorted(network.zones.items()):
+    internet_facing = balancer.scheme == "internet-facing"
+    for zone, subnets in sorted(network.zones.items()):
         fixed = balancer.addresses.get(zone, "")
-        holds = [] if not fixed or fixed.startswith("eipalloc-") else [fixed]
-        outside = of.balancer or of.nodes
-        for id_ in dict.fromkeys((of.balancer, of.nodes)):
+        addresses = [] if not fixed or fixed.startswith("eipalloc-") else [fixed]
+        client_subnet = subnets.balancer or subnets.nodes
+        for id_ in dict.fromkeys((subnets.balancer, subnets.nodes)):
             if id_ is not None:
-                inside = {"vpc": network.vpc, "zone": zone}
-                faces = public and (id_ == outside or balancer.kind == "none")
+                takes_clients = id_ == client_subnet
                 yield (
                     "subnet",
                     id_,
-                    {**inside, "public": faces, "holds": _if(id_ == outside, holds)},
+                    {
+                        "vpc": network.vpc,
+                        "zone": zone,
+                        "public": internet_facing and (takes_clients or balancer.kind == "none"),
+                        "holds": addresses if takes_clients else [],
+                    },
                 )
 
 
-def _if(condition: object, values: list[str]) -> list[str]:
-    return values if condition else []
+def _node_zone(cluster: Cluster) -> Iterator[Resource]:
+    """Yield the private zone of the node names, and the other VPCs that resolve it."""
+    network = cluster.network
+    vpcs = [
+        {"vpc": peer.vpc, "region": peer.region or cluster.region}
+        for peer in network.node_zone_vpcs
+    ]
+    for peer in vpcs:
+        yield "vpc", peer["vpc"], {"cidr": _CIDR, "region": peer["region"]}
+    if network.node_zone is not None:
+        if network.vpc:
+            vpcs.insert(0, {"vpc": network.vpc, "region": cluster.region})
+        yield "hosted-zone", network.node_zone.id, {"name": network.node_zone.name, "vpcs": vpcs}
 
 
-def _machines(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Told]:
-    """Images, key pairs and policies, of the configuration and of the pins."""
+def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Resource]:
+    """Yield images, key pairs and policies of the nodes, of the configuration and of the pins."""
     for node_name, node in sorted(cluster.nodes.items()):
-        machine = wanted(cluster.instance, node)
-        if machine is not None and node.instance_id is None:
-            yield "image", machine.image, {"root_device": machine.root_device}
-            if machine.key:
-                yield "key-pair", machine.key, {}
-            for arn in machine.role_policies:
-                if not arn.startswith(_AWS_OWN):
-                    yield "policy", arn, {}
+        instance = configured_machine(cluster.instance, node)
+        if instance is not None and node.instance_id is None:
+            yield "image", instance.image, {"root_device": instance.root_device}
+            if instance.key:
+                yield "key-pair", instance.key, {}
+            yield from _policies(instance.role_policies)
         pin = loaded.pins.of(name, node_name)
         if pin is not None:
             yield "image", pin.image, {"root_device": pin.root_device}
             if pin.key:
                 yield "key-pair", pin.key, {}
     boundary = loaded.environment.permissions_boundary
-    if boundary and not boundary.startswith(_AWS_OWN):
-        yield "policy", boundary, {}
+    yield from _policies([boundary] if boundary else [])
 
 
-def _proxies(cluster: Cluster) -> Iterator[Told]:
-    """What HAProxy's machines need."""
-    machine = cluster.balancer.proxy.instance
-    if machine is not None:
-        yield "image", machine.image, {"root_device": machine.root_device}
-        for arn in machine.role_policies:
-            if not arn.startswith(_AWS_OWN):
-                yield "policy", arn, {}
+def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
+    """Yield image and policies of the HAProxy instances."""
+    instance = cluster.balancer.proxy.instance
+    if instance is not None:
+        yield "image", instance.image, {"root_device": instance.root_device}
+        yield from _policies(instance.role_policies)
 
 
-def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator[Told]:
-    """Certificates and Elastic IPs."""
+def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:
+    for arn in arns:
+        if not arn.startswith(_AWS_MANAGED_POLICY):
+            yield "policy", arn, {}
+
+
+def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
+    """Yield certificates and Elastic IPs."""
     for _, service in sorted(environment.services.items()):
         certificate = service.certificate(name)
         if certificate is not None:
@@ -169,8 +170,8 @@ def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator
             yield "address", address, {}
 
 
-def _adopted(cluster: Cluster) -> Iterator[Told]:
-    """Instances that exist already, in the subnets of their zones."""
+def _adopted_instances(cluster: Cluster) -> Iterator[Resource]:
+    """Yield the instances that the configuration names, in the subnets of their zones."""
     for _, node in sorted(cluster.nodes.items()):
         zone = cluster.network.zones.get(node.zone)
         if node.instance_id is not None and zone is not None and zone.nodes is not None:

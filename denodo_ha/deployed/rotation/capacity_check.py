@@ -1,52 +1,113 @@
-"""Whether enough nodes serve without one that is to be taken out."""
+"""Capacity check: refuse to take a node out of service if too few others would serve."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.target_health import GroupHealth, describe_target
 
 
-def demand(
+def require_healthy_targets(
     cluster: Cluster,
     node: str,
-    seen: Iterable[GroupHealth],
-    minimum: int | None,
+    groups: Iterable[GroupHealth],
     *,
-    accept: str = "--minimum",
+    minimum: int | None,
+    accept: str,
 ) -> None:
-    """Go on only if enough nodes serve without one.
+    """Check that enough targets stay healthy in target groups without a node.
 
     Args:
         cluster: the cluster.
         node: the node that is to be taken out.
-        seen: how the groups are that it would leave.
-        minimum: how many others must be healthy in each; None: all, and one at least.
-        accept: the option that accepts fewer.
+        groups: health of the target groups that the node would leave.
+        minimum: the number of other targets that must be healthy in each; None: all, and at least
+            one.
+        accept: the option that accepts fewer, for the message.
 
     Raises:
-        Refused: they would be fewer.
+        Refused: Fewer than the minimum would remain. Nothing was changed.
     """
-    wanted = max(len(cluster.nodes) - 1, 1) if minimum is None else minimum
-    if len(cluster.nodes) == 1 and wanted > 0:
+    required = _required(cluster, minimum)
+    if len(cluster.nodes) == 1 and required > 0:
         message = (
-            f"{node} is the only node of {cluster.name}: nobody would serve without it; nothing "
-            f"was changed. Say {accept}{' 0' if accept == '--minimum' else ''} if that may be"
+            f"{node} is the only node of {cluster.name}: without it there is no service. Nothing "
+            f"was changed. To accept that, add {accept}{' 0' if accept == '--minimum' else ''}"
         )
         raise Refused(message)
-    for one in seen:
-        others = {target.id: target.node for target in one.group.targets if target.node != node}
-        well = [id_ for id_ in others if id_ in one.healthy]
-        if len(well) < wanted:
-            sick = sorted(
-                f"{name or id_} ({describe_target(one, id_)})"
+    for health in groups:
+        others = {target.id: target.node for target in health.group.targets if target.node != node}
+        healthy = [id_ for id_ in others if id_ in health.healthy]
+        if len(healthy) < required:
+            unhealthy = sorted(
+                f"{name or id_} ({describe_target(health, id_)})"
                 for id_, name in others.items()
-                if id_ not in well
+                if id_ not in healthy
             )
             message = (
-                f"without {node}, {len(well)} healthy nodes would be left in group "
-                f"{one.group.key} of {cluster.name}, and {wanted} are wanted; not healthy: "
-                f"{', '.join(sick) or 'none'}. Nothing was changed: mend them first, or accept "
-                f"fewer with {accept}"
+                f"without {node}, {len(healthy)} healthy nodes would be left in target group "
+                f"{health.group.key} of {cluster.name}, and {required} are required; not healthy: "
+                f"{', '.join(unhealthy) or 'none'}. Nothing was changed. Repair these nodes first, "
+                f"or accept fewer with {accept}"
             )
             raise Refused(message)
+
+
+def require_usable_servers(
+    cluster: Cluster,
+    node: str,
+    statuses: Mapping[str, Mapping[str, Any]],
+    *,
+    minimum: int | None,
+    accept: str,
+) -> None:
+    """Check that enough servers stay usable on HAProxy instances without a node.
+
+    Args:
+        cluster: the cluster.
+        node: the node that is to be taken out.
+        statuses: status of each HAProxy instance, by id.
+        minimum: the number of other nodes that must be usable for each service; None: all, and at
+            least one.
+        accept: the option that accepts fewer, for the message.
+
+    Raises:
+        Refused: Fewer than the minimum would remain. Nothing was changed.
+    """
+    required = _required(cluster, minimum)
+    for id_, status in statuses.items():
+        if not is_usable(status, node):
+            continue
+        servers = service_servers(status)
+        for service in sorted({str(server["backend"]) for server in servers}):
+            others = {
+                server["node"]
+                for server in servers
+                if server["backend"] == service and server["usable"] and server["node"] != node
+            }
+            if len(others) < required:
+                message = (
+                    f"without {node}, {len(others)} usable nodes would be left for {service} on "
+                    f"HAProxy instance {id_}, and {required} are required. Nothing was changed. "
+                    f"Repair the other nodes first, or accept fewer with {accept}"
+                )
+                raise Refused(message)
+
+
+def service_servers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the servers of services in an HAProxy status; auxiliary ports keep their node."""
+    return [
+        server
+        for server in status["servers"]
+        if not str(server["backend"]).startswith("auxiliary.")
+    ]
+
+
+def is_usable(status: Mapping[str, Any], node: str) -> bool:
+    """Return whether an HAProxy instance sends new sessions of some service to a node."""
+    return any(server["node"] == node and server["usable"] for server in service_servers(status))
+
+
+def _required(cluster: Cluster, minimum: int | None) -> int:
+    return max(len(cluster.nodes) - 1, 1) if minimum is None else minimum

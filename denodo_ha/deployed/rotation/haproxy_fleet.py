@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import CommandError, Failed, Refused, UsageError
-from denodo_ha.deployed.node_agent import CommandResult
 
 DRAIN_S: Final = 1800
 """Ours: how long sessions may take to end."""

@@ -1,129 +1,119 @@
-"""Take nodes behind HAProxy out of service, and bring them back.
+"""Rotation of nodes behind HAProxy.
 
-    rotation_of(aws, cluster, clock=clock, progress=progress).out("node1", mark=mark)
-
-The balancer's groups hold the HAProxies, so a node is taken out on these.
+The load balancer's target groups hold the HAProxy instances, so a node is taken out on each of
+these instances.
 """
 
-from collections.abc import Mapping
-from typing import Any
+# ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
 
-from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import Failed, Refused
-from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
-from denodo_ha.deployed.rotation import drain_tag
-from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.target_group_rotation import HEALTHY_S, Rotation
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from denodo_ha.cli.errors import Failed
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances
+from denodo_ha.deployed.rotation import capacity_check
+from denodo_ha.deployed.rotation.haproxy_fleet import DRAIN_S
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation
 
-def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
-    """The rotation of a cluster, by what is deployed in front of its nodes."""
-    kind = HaproxyRotation if has_haproxy(cluster) else Rotation
-    return kind(aws, cluster, clock, progress)
+EVERY_INSTANCE: Final = Entrance("haproxy", "every HAProxy instance")
 
 
 class HaproxyRotation(Rotation):
-    """The nodes of a cluster behind HAProxy."""
+    """The nodes of a cluster as servers of its HAProxy instances."""
 
     @property
-    def proxies(self) -> HaproxyInstances:
-        """The HAProxies."""
+    def instances(self) -> HaproxyInstances:
+        """The HAProxy instances of the cluster."""
         return HaproxyInstances(self.aws, self.cluster, self.clock)
 
-    def is_out(self, node: str) -> bool:
-        """Whether no HAProxy sends anything new to a node."""
-        return all(not _serving(said, node) for said in self.proxies.status().values())
+    def drain_scope(self, node: str) -> str:
+        """Return that a drained node is out of every HAProxy instance."""
+        return EVERY_INSTANCE.label
 
-    def out(
-        self, node: str, *, mark: DrainTag, minimum: int | None = None, timeout: float | None = None
-    ) -> None:
-        """Take a node out on every HAProxy, and wait until its sessions are gone.
+    def service_scope(self, node: str) -> str:
+        """Return that a node in service is healthy on every HAProxy instance."""
+        return f"on {EVERY_INSTANCE.label}"
 
-        Args:
-            node: the node.
-            mark: when, who and why.
-            minimum: how many other nodes must be usable for each service; None: all of them, and
-                one at least.
-            timeout: seconds to wait.
+    def drain_seconds(self, node: str) -> int:
+        """Return how long HAProxy waits for sessions."""
+        return DRAIN_S
 
-        Raises:
-            Refused: fewer than the minimum would be left; nothing was changed.
-            Failed: it has not left in time; the message says what stands.
-            AwsError: AWS does not answer, or does not permit.
-        """
-        found = self.cluster.node(node)
-        self.demand(node, max(len(self.cluster.nodes) - 1, 1) if minimum is None else minimum)
-        # First, so that whoever finds it out knows why.
-        drain_tag.write(self.aws, self.cluster.location.region, found.instance_id, mark)
-        self.take_out(node, force=minimum == 0)
-        self.wait_until_gone(node, timeout)
+    def drain_end(self, node: str) -> str:
+        """Return that HAProxy waits for sessions and cuts none."""
+        return "its sessions end by themselves"
 
-    def demand(self, node: str, wanted: int, accept: str = "--minimum") -> None:
-        """Go on only if so many others are usable for each service that a node serves.
+    def require_drain_time(self, node: str, timeout: float | None) -> None:
+        """Accept every timeout: sessions may end at any time."""
+
+    def open_entrances(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> tuple[Entrance, ...]:
+        """Return `EVERY_INSTANCE` if some instance sends sessions to a node.
 
         Raises:
-            Refused: they would be fewer; nothing was changed.
-            Failed: a HAProxy does not say how it is.
+            Refused: Fewer than the minimum would remain. Nothing was changed.
+            Failed: An HAProxy instance does not report its status.
         """
-        for id_, said in self.proxies.status().items():
-            for service in sorted({str(one["backend"]) for one in _services(said)}):
-                left = {
-                    one["node"]
-                    for one in _services(said)
-                    if one["backend"] == service and one["usable"] and one["node"] != node
-                }
-                if len(left) < wanted and _serving(said, node):
-                    message = (
-                        f"without {node}, {len(left)} usable nodes would be left for {service} on "
-                        f"HAProxy {id_}, and {wanted} are wanted. Nothing was changed: mend the "
-                        f"others first, or accept fewer with {accept}"
-                    )
-                    raise Refused(message)
+        statuses = self.instances.status()
+        capacity_check.require_usable_servers(
+            self.cluster, node, statuses, minimum=minimum, accept=accept
+        )
+        usable = any(capacity_check.is_usable(status, node) for status in statuses.values())
+        return (EVERY_INSTANCE,) if usable else ()
 
-    def take_out(self, node: str, *, force: bool = False) -> None:
-        """Send nothing new to a node; its sessions go on.
+    def close(
+        self, node: str, entrances: Sequence[Entrance], *, force: bool = False
+    ) -> Iterator[Entrance]:
+        """Take a node out on every instance, also where its checks fail at the moment.
 
         Raises:
-            Refused: nobody else would serve; nothing was changed.
-            Failed: some HAProxy did not do it; the message says which.
+            Refused: No other node would serve. Nothing was changed.
+            Failed: An instance did not take the node out; the message names the instance.
         """
+        yield EVERY_INSTANCE
         with self.progress.step(f"{node}: no new sessions"):
-            self.proxies.take_out(node, force=force)
+            self.instances.take_out(node, force=force)
 
-    def wait_until_gone(self, node: str, timeout: float | None = None) -> None:
-        """Wait until a node has no sessions on any HAProxy.
+    def wait_until_closed(self, node: str) -> None:
+        """Return at once: HAProxy instances act before they answer."""
+
+    def wait_until_drained(self, node: str, timeout: float | None = None) -> None:
+        """Wait until a node has no sessions on any instance.
 
         Raises:
-            Failed: it has not in time.
+            Failed: Sessions remain after the timeout.
         """
-        with self.progress.step(f"{node}: draining on every HAProxy"):
-            self.proxies.wait_until_gone(node, timeout=timeout)
+        with self.progress.step(f"{node}: draining on every HAProxy instance"):
+            self.instances.wait_until_gone(node, timeout=timeout)
+
+    def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return nothing: `wait_until_healthy` enables the node."""
+        return ()
+
+    def all_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return nothing: `wait_until_healthy` enables the node."""
+        return self.missing_entrances(node)
+
+    def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
+        """Enable a node on every instance."""
+        for entrance in entrances:
+            yield entrance
+            self.wait_until_healthy(node)
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Bring a node back on every HAProxy, once each finds it well.
+        """Enable a node on every instance, and wait until its checks pass there.
 
         Raises:
-            Failed: one does not in time.
+            Failed: The checks of an instance do not pass in time.
         """
-        with self.progress.step(f"{node}: waiting until every HAProxy finds it well"):
-            self.proxies.enable(node, timeout=timeout)
+        with self.progress.step(f"{node}: waiting until every HAProxy instance finds it healthy"):
+            self.instances.enable(node, timeout=timeout)
 
-    def standing(self, node: str) -> str:
-        """Where a node is now, in words."""
+    def describe(self, node: str) -> str:
+        """Return how many instances send sessions to a node, in words."""
         try:
-            serving = sum(_serving(said, node) for said in self.proxies.status().values())
-        except Failed as unknown:
-            return f"where {node} is is not known: {unknown}"
-        return f"{node} is served by {serving} HAProxies" if serving else f"{node} is out"
-
-
-def _services(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Servers of services; auxiliary ports keep their node."""
-    return [one for one in said["servers"] if not str(one["backend"]).startswith("auxiliary.")]
-
-
-def _serving(said: Mapping[str, Any], node: str) -> bool:
-    return any(one["node"] == node and one["usable"] for one in _services(said))
+            statuses = self.instances.status()
+        except Failed as error:
+            return f"the state of {node} on the HAProxy instances is not known: {error}"
+        usable = sum(capacity_check.is_usable(status, node) for status in statuses.values())
+        return f"{usable} HAProxy instances send sessions to {node}" if usable else f"{node} is out"

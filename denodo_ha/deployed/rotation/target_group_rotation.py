@@ -1,285 +1,255 @@
-"""Taking a node out of its shared groups, and bringing it back.
+"""Rotation of nodes whose load balancer has them in target groups.
 
-    rotation = Rotation(aws, cluster, clock=clock, progress=progress)
-    rotation.out("node1", mark=DrainTag.now(clock, why="promotion"))
-    rotation.back("node1", ready=lambda: "")
-
-The auxiliary group keeps the node, because sessions that began there still need it, and an empty
-group would count as unhealthy. Both directions may be interrupted and done again. What they have
-done is to be seen in the groups and in the node's mark (`rotation.drain_tag`), and nowhere else.
+A node that is taken out leaves the target groups that all nodes share. Its auxiliary target group
+keeps it: sessions that began there still need the node, and an empty group would count as
+unhealthy.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+# ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
-from denodo_ha.cli.errors import Failed, NotFound
-from denodo_ha.cli.progress import Progress, lasted
+from denodo_ha.aws.polling import poll_until
+from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.deployed import target_health
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
-from denodo_ha.deployed.rotation import capacity_check, drain_tag
-from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation import capacity_check
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
-EVERY_S: Final = 5
-"""Ours: how often health and readiness are looked at."""
 MARGIN_S: Final = 60
-"""Ours: what a target may take longer to leave than its group's deregistration delay."""
-HEALTHY_S: Final = 600
-"""Ours: how long a node that is ready may take to be healthy in its groups."""
-READY_S: Final = 1800
-"""Ours: how long a node may take to be ready; Denodo starts in minutes, not in seconds."""
+"""Ours: how much longer than the deregistration delay a target may take to leave."""
+VISIBLE_S: Final = 60
+"""Ours: how long AWS may take to show a deregistration; its API is eventually consistent."""
+VISIBLE_EVERY_S: Final = 2
 
 _UNUSED: Final = "unused"
 
 
-@dataclass(frozen=True)
-class Rotation:
-    """The nodes of a cluster behind their balancer.
+def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
+    """Return the target groups that a node leaves when it is taken out."""
+    return tuple(group for group in cluster.groups_of(node) if group.node is None)
 
-    Attributes:
-        aws: the credentials.
-        cluster: the cluster as it is deployed.
-        clock: the time.
-        progress: who is told.
-    """
 
-    aws: Aws
-    cluster: Cluster
-    clock: Clock
-    progress: Progress
+class TargetGroupRotation(Rotation):
+    """The nodes of a cluster as targets of target groups."""
 
-    def shared(self, node: str) -> tuple[TargetGroup, ...]:
-        """The groups that a node leaves when it is taken out."""
-        return tuple(group for group in self.cluster.of(node) if group.node is None)
+    def drain_scope(self, node: str) -> str:
+        """Return the shared target groups of a node."""
+        return labels(self._shared(node))
 
-    def is_out(self, node: str) -> bool:
-        """Whether none of the shared groups sends anything new to a node."""
-        return not self.registered(node, self.look(self.shared(node)))
+    def service_scope(self, node: str) -> str:
+        """Return every target group of a node, with "in"."""
+        return f"in {labels(self.all_entrances(node)) or 'no target group'}"
 
-    def out(
-        self, node: str, *, mark: DrainTag, minimum: int | None = None, timeout: float | None = None
-    ) -> None:
-        """Take a node out, and wait until its connections are gone.
+    def drain_seconds(self, node: str) -> int:
+        """Return the longest deregistration delay."""
+        delays = [group.deregistration_delay for group in shared_groups(self.cluster, node)]
+        return max(delays, default=0)
 
-        Args:
-            node: the node.
-            mark: when, who and why.
-            minimum: how many other nodes must be healthy in each group; None: all of them, and
-                one at least.
-            timeout: seconds to wait; None: the longest deregistration delay and a minute.
+    def drain_end(self, node: str) -> str:
+        """Return that connections end within the deregistration delay."""
+        return f"its connections end by themselves within {self.drain_seconds(node)} s"
+
+    def require_drain_time(self, node: str, timeout: float | None) -> None:
+        """Check that a timeout is not shorter than the deregistration delay.
 
         Raises:
-            Refused: fewer than the minimum would be left; nothing was changed.
-            Failed: it has not left in time; the message says what stands.
-            AwsError: AWS does not answer, or does not permit.
+            UsageError: The timeout is too short. Nothing was changed.
         """
-        found, groups = self.cluster.node(node), self.shared(node)
-        seen = self.look(groups)
-        inside = self.registered(node, seen)
-        if inside or not groups:
-            capacity_check.demand(self.cluster, node, seen, minimum)
-        # First, so that whoever finds it out knows why.
-        drain_tag.write(self.aws, self.cluster.location.region, found.instance_id, mark)
-        for group in inside:
-            self.deregister(node, group)
-        self.wait_until_gone(node, timeout)
-
-    def back(
-        self,
-        node: str,
-        *,
-        ready: Callable[[], str],
-        ready_timeout: float = READY_S,
-        timeout: float = HEALTHY_S,
-    ) -> None:
-        """Bring a node back into every group that the deployed template says.
-
-        Args:
-            node: the node.
-            ready: says why the node is not ready yet, or nothing; raises where that is no
-                matter of waiting. It is asked before any group is touched.
-            ready_timeout: seconds that the node may take to be ready.
-            timeout: seconds that it may take to be healthy then.
-
-        Raises:
-            Failed: it is not ready, or not healthy in time; the message says what stands.
-            AwsError: AWS does not answer, or does not permit.
-        """
-        found = self.cluster.node(node)
-        self._ready(node, ready, ready_timeout)
-        for group in self.cluster.of(node):
-            self.register(node, group)
-        self.wait_until_healthy(node, timeout)
-        drain_tag.remove(self.aws, self.cluster.location.region, found.instance_id)
-
-    def standing(self, node: str) -> str:
-        """Where a node is now, in words."""
-        groups = self.shared(node)
-        if not groups:
-            return f"{node} has no shared group"
-        inside = {group.key for group in self.registered(node, self.look(groups))}
-        if not inside:
-            return f"{node} is out of every shared group"
-        missing = sorted({group.key for group in groups} - inside)
-        if not missing:
-            return f"{node} is in every shared group"
-        return f"{node} is in {', '.join(sorted(inside))} and out of {', '.join(missing)}"
-
-    def look(self, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
-        """How groups are now."""
-        return target_health.read_groups_health(self.aws, groups)
-
-    def registered(self, node: str, seen: Iterable[GroupHealth]) -> list[TargetGroup]:
-        """The groups that have a node and do not let it go."""
-        id_ = self.cluster.node(node).instance_id
-        return [
-            one.group
-            for one in seen
-            if any(target.id == id_ and _is_in(target) for target in one.targets)
-        ]
-
-    def register(self, node: str, group: TargetGroup) -> None:
-        """Put a node into a group, as the deployed template has it; one that is there stays."""
-        target = group.target(node)
-        assert target is not None  # so the template has it there
-        with translated_errors():
-            self.aws.client("elbv2", group.region).register_targets(
-                TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+        delay = self.drain_seconds(node)
+        if timeout is not None and timeout < delay:
+            message = (
+                f"--timeout {timeout:.0f} is less than the deregistration delay of {delay} s, for "
+                f"which {node} keeps its connections: it cannot be enough. Nothing was changed. "
+                "Give a longer timeout, or shorten balancer.deregistration_delay and deploy"
             )
+            raise UsageError(message)
 
-    def deregister(self, node: str, group: TargetGroup) -> None:
-        """Take a node out of a group; its connections stay for the deregistration delay."""
-        id_ = self.cluster.node(node).instance_id
-        try:
-            with translated_errors():
-                self.aws.client("elbv2", group.region).deregister_targets(
-                    TargetGroupArn=group.arn, Targets=[{"Id": id_}]
-                )
-        except NotFound:
-            # Deleted meanwhile: nobody is sent anywhere from there.
-            return
-
-    def wait_until_gone(self, node: str, timeout: float | None = None) -> None:
-        """Wait until a node has left its shared groups.
+    def open_entrances(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> tuple[Entrance, ...]:
+        """Return the shared target groups in which a node is registered, after a capacity check.
 
         Raises:
-            Failed: it has not in time.
+            Refused: Fewer than the minimum would remain. Nothing was changed.
         """
-        id_, groups = self.cluster.node(node).instance_id, self.shared(node)
-        longest = max((group.deregistration_delay for group in groups), default=0)
+        groups = shared_groups(self.cluster, node)
+        health = self._read_health(groups)
+        registered = self._registered(node, health)
+        if registered or not groups:
+            capacity_check.require_healthy_targets(
+                self.cluster, node, health, minimum=minimum, accept=accept
+            )
+        return tuple(map(_entrance, registered))
 
-        def inside() -> str:
-            found = {}
-            for one in self.look(groups):
-                target = one.of(id_)
-                if target is not None and (target.state != _UNUSED or _stays(target.reason)):
-                    found[one.group.key] = target.state
-            return _listed(found)
+    def close(
+        self, node: str, entrances: Sequence[Entrance], *, force: bool = False
+    ) -> Iterator[Entrance]:
+        """Deregister a node from target groups; connections last for the deregistration delay."""
+        instance_id = self.cluster.node(node).instance_id
+        for entrance, group in self._groups(entrances):
+            yield entrance
+            try:
+                with translated_errors():
+                    self.aws.client("elbv2", group.region).deregister_targets(
+                        TargetGroupArn=group.arn, Targets=[{"Id": instance_id}]
+                    )
+            except NotFound:
+                # The group was deleted meanwhile, and sends nothing any more.
+                continue
 
-        self._wait(
+    def wait_until_closed(self, node: str) -> None:
+        """Wait until AWS shows a node in no shared target group.
+
+        Raises:
+            Failed: AWS does not show it in time.
+        """
+        groups = shared_groups(self.cluster, node)
+        poll_until(
+            lambda: self._registered(node, self._read_health(groups)),
+            done=lambda registered: not registered,
+            clock=self.clock,
+            timeout=VISIBLE_S,
+            every=VISIBLE_EVERY_S,
+        )
+
+    def wait_until_drained(self, node: str, timeout: float | None = None) -> None:
+        """Wait until a node has left its shared target groups.
+
+        Raises:
+            Failed: The node has not left in time.
+        """
+        instance_id = self.cluster.node(node).instance_id
+        groups = shared_groups(self.cluster, node)
+
+        def leaving() -> str:
+            states = {}
+            for health in self._read_health(groups):
+                target = health.target(instance_id)
+                if target is not None and (target.state != _UNUSED or _stays(target)):
+                    states[health.group.key] = target.state
+            return _listed(states)
+
+        self._poll(
             f"{node}: draining",
-            inside,
+            leaving,
             done="drained",
-            timeout=longest + MARGIN_S if timeout is None else timeout,
-            failed=lambda late: (
-                f"{node} has not left its groups {late}. It gets nothing new, and keeps its mark; "
-                "run it again to go on waiting"
+            timeout=self.drain_seconds(node) + MARGIN_S if timeout is None else timeout,
+            failure=lambda last: (
+                f"{node} has not left its target groups {last}. It gets no new connections, and "
+                "keeps its drain tag. Run the command again to continue waiting"
             ),
         )
 
+    def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return the target groups in which the deployed template has a node that is not there."""
+        groups = self.cluster.groups_of(node)
+        present = {group.arn for group in self._registered(node, self._read_health(groups))}
+        return tuple(_entrance(group) for group in groups if group.arn not in present)
+
+    def all_entrances(self, node: str) -> tuple[Entrance, ...]:
+        """Return the target groups in which the deployed template has a node."""
+        return tuple(map(_entrance, self.cluster.groups_of(node)))
+
+    def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
+        """Register a node in target groups as the deployed template has it."""
+        for entrance, group in self._groups(entrances):
+            yield entrance
+            target = group.target(node)
+            assert target is not None  # the entrances come from the template
+            with translated_errors():
+                self.aws.client("elbv2", group.region).register_targets(
+                    TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+                )
+
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Wait until a node is healthy in every group.
+        """Wait until a node is healthy in every target group.
 
         Raises:
-            Failed: it is not in time.
+            Failed: The node is not healthy in time, or a target group was deleted.
         """
-        id_, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
+        instance_id, groups = self.cluster.node(node).instance_id, self.cluster.groups_of(node)
 
-        def sick() -> str:
-            seen = self.look(groups)
-            for one in seen:
-                if one.gone:
+        def unhealthy() -> str:
+            health = self._read_health(groups)
+            for group in health:
+                if group.deleted:
                     message = (
-                        f"group {one.group.key} is gone: something was deployed meanwhile. "
-                        f"{node} keeps its mark; run it again"
+                        f"target group {group.group.key} does not exist any more: the stack was "
+                        f"deployed meanwhile. {node} keeps its drain tag. Run the command again"
                     )
                     raise Failed(message)
             return _listed(
                 {
-                    one.group.key: target_health.describe_target(one, id_)
-                    for one in seen
-                    if id_ not in one.healthy
+                    group.group.key: target_health.describe_target(group, instance_id)
+                    for group in health
+                    if instance_id not in group.healthy
                 }
             )
 
-        self._wait(
+        self._poll(
             f"{node}: waiting until it is healthy",
-            sick,
-            done="healthy in every group",
+            unhealthy,
+            done="healthy in every target group",
             timeout=timeout,
-            failed=lambda late: (
-                f"{node} is not healthy {late}. It is in its groups, keeps its mark, and is sent "
-                "to once it is healthy; look at the node, and run it again"
+            failure=lambda last: (
+                f"{node} is not healthy {last}. It is registered in its target groups, keeps its "
+                "drain tag, and serves as soon as it is healthy. Examine the node, and run the "
+                "command again"
             ),
         )
 
-    def _ready(self, node: str, ready: Callable[[], str], timeout: float) -> None:
-        self._wait(
-            f"{node}: waiting until it is ready",
-            ready,
-            done="ready",
-            timeout=timeout,
-            failed=lambda late: f"{node} is not ready {late}. {self.standing(node)}",
-        )
+    def describe(self, node: str) -> str:
+        """Return in which shared target groups a node is, in words."""
+        shared = self._shared(node)
+        if not shared:
+            return f"{node} has no shared target group"
+        present = self.open_entrances(node, minimum=0)
+        missing = [entrance for entrance in shared if entrance not in present]
+        if not present:
+            return f"{node} is out of every shared target group"
+        if not missing:
+            return f"{node} is in every shared target group"
+        return f"{node} is in {labels(present)} and out of {labels(missing)}"
 
-    def _wait(
-        self,
-        title: str,
-        look: Callable[[], str],
-        *,
-        done: str,
-        timeout: float,
-        failed: Callable[[str], str],
-    ) -> None:
-        """Wait until there is nothing left to say.
+    def _shared(self, node: str) -> tuple[Entrance, ...]:
+        return tuple(map(_entrance, shared_groups(self.cluster, node)))
 
-        Args:
-            title: what is waited for.
-            look: says what it still waits for, or nothing.
-            done: what is said in the end.
-            timeout: seconds to wait.
-            failed: the message when that was not enough, of how long it was and what was said last.
-        """
-        with self.progress.step(title) as step:
-            try:
-                poll_until(
-                    look,
-                    done=lambda left: not left,
-                    clock=self.clock,
-                    timeout=timeout,
-                    every=EVERY_S,
-                    progress=lambda left, passed: step.update(f"{left or done}{lasted(passed)}"),
-                )
-            except PollTimeout as late:
-                message = failed(f"after {late.seconds:.0f} s: {late.last or 'not known'}")
-                raise Failed(message) from None
+    def _groups(self, entrances: Sequence[Entrance]) -> Iterator[tuple[Entrance, TargetGroup]]:
+        groups = {group.arn: group for group in self.cluster.groups}
+        for entrance in entrances:
+            yield entrance, groups[entrance.id]
+
+    def _read_health(self, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
+        return target_health.read_groups_health(self.aws, groups)
+
+    def _registered(self, node: str, health: Iterable[GroupHealth]) -> list[TargetGroup]:
+        """Return the target groups in which a node is registered and not draining."""
+        instance_id = self.cluster.node(node).instance_id
+        return [
+            group.group
+            for group in health
+            if any(target.id == instance_id and _is_registered(target) for target in group.targets)
+        ]
 
 
-def _is_in(target: TargetHealth) -> bool:
-    """Whether a target is registered, and does not leave."""
+def _entrance(group: TargetGroup) -> Entrance:
+    return Entrance(group.arn, group.key)
+
+
+def _is_registered(target: TargetHealth) -> bool:
+    """Return whether a target is registered and not draining."""
     if target.state == _UNUSED:
-        # A stopped instance is unused, and still registered.
-        return _stays(target.reason)
+        return _stays(target)
     return target.state != target_health.DRAINING
 
 
-def _stays(reason: str) -> bool:
-    """Whether a target that is unused is still registered, such as a stopped instance."""
-    return reason != "Target.NotRegistered"
+def _stays(target: TargetHealth) -> bool:
+    """Return whether an unused target is still registered, such as a stopped instance."""
+    return target.reason != "Target.NotRegistered"
 
 
 def _listed(states: Mapping[str, str]) -> str:

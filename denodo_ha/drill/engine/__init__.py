@@ -1,1 +1,1 @@
-"""Engine: what a failure does, by AWS's documented rules."""
+"""The engine of the drill: the outcome of a failure by AWS's documented rules."""

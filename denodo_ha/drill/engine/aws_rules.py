@@ -1,11 +1,11 @@
-"""How a documented rule is written down: a function with an id, a sentence and its source."""
+"""The rules that AWS documents, each a function with an id, a sentence and its source."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, ParamSpec, TypeVar
 
-from denodo_ha.drill.model import Minimum
+from denodo_ha.drill.model import HealthThreshold
 from denodo_ha.environment.facts.limits import DATABASE_FAILOVER_S
 
 P = ParamSpec("P")
@@ -18,9 +18,9 @@ class Rule:
 
     Attributes:
         id: its name.
-        sentence: what it says.
-        source: publisher and title of the page that says so.
-        apply: the rule itself.
+        sentence: its content.
+        source: publisher and title of the page that documents it.
+        apply: the function that applies it.
     """
 
     id: str
@@ -30,20 +30,18 @@ class Rule:
 
 
 RULES: Final[dict[str, Rule]] = {}
-"""Every rule by its id."""
+"""All rules by id."""
 
 
 def rule(id_: str, sentence: str, source: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Write a function into the book; the function itself stays as it is."""
+    """Register the decorated function as a rule, and return it unchanged."""
 
-    def written(apply: Callable[P, T]) -> Callable[P, T]:
+    def registered(apply: Callable[P, T]) -> Callable[P, T]:
         RULES[id_] = Rule(id_, sentence, source, apply)
         return apply
 
-    return written
+    return registered
 
-
-# REMOVED
 
 _GROUP_HEALTH: Final = "AWS, Target group health (Network Load Balancers)"
 _CHECKS: Final = "AWS, Health checks for Network Load Balancer target groups"
@@ -58,7 +56,7 @@ Role = Literal["PRIMARY", "SECONDARY"]
 
 
 class AlarmState(Enum):
-    """What a CloudWatch alarm says."""
+    """The state of a CloudWatch alarm."""
 
     OK = "OK"
     ALARM = "ALARM"
@@ -71,10 +69,10 @@ class AlarmState(Enum):
     "`off` is never breached.",
     _GROUP_HEALTH,
 )
-def below(minimum: Minimum, *, healthy: int, registered: int) -> bool:
-    """Whether so many healthy targets of so many are too few."""
-    by_count = minimum.count is not None and healthy < minimum.count
-    share = minimum.percentage
+def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
+    """Return whether the healthy ones of the registered targets are fewer than a threshold."""
+    by_count = threshold.count is not None and healthy < threshold.count
+    share = threshold.percentage
     return by_count or (share is not None and healthy * 100 < share * registered)
 
 
@@ -87,17 +85,17 @@ def below(minimum: Minimum, *, healthy: int, registered: int) -> bool:
 def eligible(
     zones: Sequence[str | None], *, at: str, enabled: Sequence[str], cross_zone: bool
 ) -> list[int]:
-    """The places of the targets that the address of a zone passes connections to.
+    """Return the indices of the targets to which the address of a zone passes connections.
 
     Args:
-        zones: every target's zone, None where it is not known.
+        zones: the zone of each target, None where it is not known.
         at: the zone of the address.
         enabled: the balancer's zones.
-        cross_zone: whether it is on.
+        cross_zone: whether cross-zone is on.
     """
     return [
-        number
-        for number, zone in enumerate(zones)
+        index
+        for index, zone in enumerate(zones)
         if zone is None or (zone in enabled and (cross_zone or zone == at))
     ]
 
@@ -108,10 +106,10 @@ def eligible(
     "unhealthy ones too.",
     _GROUP_HEALTH,
 )
-def routed(minimum: Minimum, health: Sequence[bool]) -> list[int]:
-    """The places of the targets that get connections, of those that may."""
-    healthy = [number for number, well in enumerate(health) if well]
-    if below(minimum, healthy=len(healthy), registered=len(health)) or not healthy:
+def routed(threshold: HealthThreshold, health: Sequence[bool]) -> list[int]:
+    """Return the indices of the targets that get connections, by the health of each."""
+    healthy = [index for index, is_healthy in enumerate(health) if is_healthy]
+    if below(threshold, healthy=len(healthy), registered=len(health)) or not healthy:
         return list(range(len(health)))
     return healthy
 
@@ -122,16 +120,16 @@ def routed(minimum: Minimum, health: Sequence[bool]) -> list[int]:
     "for that zone; an empty group has not.",
     _GROUP_HEALTH,
 )
-def zone_is_healthy(groups: Sequence[tuple[Minimum, int, int]]) -> bool:
-    """Whether a zone is healthy.
+def zone_is_healthy(groups: Sequence[tuple[HealthThreshold, int, int]]) -> bool:
+    """Return whether a zone is healthy.
 
     Args:
-        groups: for each group its DNS threshold, and of the targets that the zone's address passes
-            connections to, how many are healthy and how many there are.
+        groups: for each target group its DNS threshold, and of the targets to which the zone's
+            address passes connections, the number of healthy ones and the number of all.
     """
     return not any(
-        below(minimum, healthy=healthy, registered=registered)
-        for minimum, healthy, registered in groups
+        below(threshold, healthy=healthy, registered=registered)
+        for threshold, healthy, registered in groups
     )
 
 
@@ -141,8 +139,8 @@ def zone_is_healthy(groups: Sequence[tuple[Minimum, int, int]]) -> bool:
     _CHECKS,
 )
 def in_dns(zones: Mapping[str, bool]) -> list[str]:
-    """The zones whose addresses clients get."""
-    healthy = [zone for zone, well in zones.items() if well]
+    """Return the zones whose addresses are in DNS, by the health of each zone."""
+    healthy = [zone for zone, is_healthy in zones.items() if is_healthy]
     return healthy or list(zones)
 
 
@@ -153,7 +151,7 @@ def in_dns(zones: Mapping[str, bool]) -> list[str]:
     _ALIAS,
 )
 def balancer_is_healthy(groups: Sequence[int]) -> bool:
-    """Whether Route 53 takes a balancer as healthy, by the healthy targets of each group."""
+    """Return whether Route 53 finds a balancer healthy, by the healthy targets of each group."""
     return bool(groups) and all(healthy > 0 for healthy in groups)
 
 
@@ -164,17 +162,17 @@ def balancer_is_healthy(groups: Sequence[int]) -> bool:
     _METRICS,
 )
 def statistic(name: str, values: Sequence[float]) -> float | None:
-    """The statistic of a period's values; None without any, or for one that Route 53 refuses."""
+    """Return a statistic of a period's values; None without values, or if Route 53 refuses it."""
     if not values:
         return None
-    known = {
+    statistics = {
         "Maximum": max(values),
         "Minimum": min(values),
         "Sum": sum(values),
         "Average": sum(values) / len(values),
         "SampleCount": float(len(values)),
     }
-    return known.get(name)
+    return statistics.get(name)
 
 
 @rule(
@@ -184,7 +182,7 @@ def statistic(name: str, values: Sequence[float]) -> float | None:
     _ALARMS,
 )
 def alarm_state(operator: str, threshold: float, value: float | None, missing: str) -> AlarmState:
-    """The state of an alarm whose value has lasted for all its periods."""
+    """Return the state of an alarm whose value has lasted for all its periods."""
     if value is None:
         return {
             "breaching": AlarmState.ALARM,
@@ -206,7 +204,7 @@ def alarm_state(operator: str, threshold: float, value: float | None, missing: s
     _CONFIG,
 )
 def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> bool:
-    """Whether a check on an alarm is healthy, with what it last was."""
+    """Return whether a check on an alarm is healthy, given the status that it last had."""
     if state is AlarmState.INSUFFICIENT:
         return {"Healthy": True, "Unhealthy": False}.get(insufficient, last is not False)
     return state is AlarmState.OK
@@ -219,7 +217,7 @@ def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> 
     _CONFIG,
 )
 def calculated(children: Sequence[bool], needed: int) -> bool:
-    """Whether a calculated check is healthy."""
+    """Return whether a calculated check is healthy."""
     return sum(children) >= needed
 
 
@@ -230,7 +228,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
-    """A check's status, from what it measures."""
+    """Return a check's status from its measurement."""
     return (measured or disabled) != inverted
 
 
@@ -241,7 +239,7 @@ def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
     "AWS, How Amazon Route 53 chooses records when health checking is configured",
 )
 def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
-    """Whether a record is healthy; None for what it does not have."""
+    """Return whether a record is healthy; None stands for a check or target that it lacks."""
     return check is not False and target is not False
 
 
@@ -252,7 +250,7 @@ def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
     f"{_RECORD}, Failover",
 )
 def answers(*, primary: bool, secondary: bool) -> Role:
-    """The record that Route 53 answers with."""
+    """Return the role of the record with which Route 53 answers."""
     return "SECONDARY" if secondary and not primary else "PRIMARY"
 
 
@@ -262,7 +260,7 @@ def answers(*, primary: bool, secondary: bool) -> Role:
     "AWS, Configuring failover in a private hosted zone",
 )
 def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
-    """Whether an endpoint check gets an answer."""
+    """Return whether an endpoint check gets an answer."""
     return answering and not private
 
 
@@ -273,5 +271,5 @@ def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
     DATABASE_FAILOVER_S.source,
 )
 def database_failover(*, multi_az: bool) -> int | None:
-    """Seconds until a database answers again that has lost its instance; None: not by itself."""
+    """Return the seconds until a database that lost its instance answers; None if it never does."""
     return DATABASE_FAILOVER_S.high if multi_az else None

@@ -1,223 +1,276 @@
-"""A balancer while something has failed: who is healthy, where it is, and who is reached."""
+"""A load balancer during a failure: its healthy targets, addresses, reach and metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from denodo_ha.drill.engine import aws_rules, databases
-from denodo_ha.drill.engine.machines import Machines
-from denodo_ha.drill.engine.reachability import Reach, chained, combined
+from denodo_ha.drill.engine import aws_rules
+from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import Balancer, Group, Key, Listener, Model, Target
+from denodo_ha.drill.model import (
+    Balancer,
+    Key,
+    Listener,
+    Model,
+    Target,
+    TargetGroup,
+    TargetHealthCheck,
+    Upstream,
+)
+from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 
 @dataclass(frozen=True)
-class Registered:
-    """A target that is registered with a group, where it is and whether its check passes."""
+class RegisteredTarget:
+    """A target that is registered with a target group, its zone, and whether its check passes."""
 
     target: Target
     zone: str | None
     healthy: bool
 
 
-class View:
-    """A balancer in one state of its cluster."""
+class BalancerView:
+    """A load balancer in one state of its cluster."""
 
     def __init__(self, model: Model, balancer: Balancer, state: ClusterState) -> None:
         self.model, self.balancer, self._state = model, balancer, state
         self._listeners = {listener.port: listener for listener in balancer.listeners}
-        groups = {key for listener in balancer.listeners for key in listener.groups}
-        # Services first, so that of equal steps a service's is the one that is told.
-        order = sorted(groups, key=lambda key: (model.groups[key].node is not None, key))
-        self._groups: Mapping[Key, Group] = {key: model.groups[key] for key in order}
-        auxiliary = {
-            group.node: group.targets[0].port
-            for group in self._groups.values()
-            if group.node is not None and group.targets
+        # Services come first, so that of equal recovery steps those of a service are reported.
+        order = sorted(
+            balancer.target_groups,
+            key=lambda key: (model.target_groups[key].auxiliary_node is not None, key),
+        )
+        self._target_groups = {key: model.target_groups[key] for key in order}
+        ports_of_nodes = {
+            group.auxiliary_node: group.targets[0].port
+            for group in self._target_groups.values()
+            if group.auxiliary_node is not None and group.targets
         }
-        self._auxiliary = {
-            group.node: listener.port
+        self._auxiliary_ports = {
+            group.auxiliary_node: listener.port
             for listener in balancer.listeners
-            for group in (self._groups[key] for key in listener.groups)
-            if group.node is not None
+            for group in (self._target_groups[key] for key in listener.target_groups)
+            if group.auxiliary_node is not None
         }
-        self.machines = Machines(model, state, auxiliary)
-        self._memo: dict[tuple[str, int, bool], Reach] = {}
-        self._passed_to: dict[tuple[Key, str], list[Registered]] = {}
+        self.machine_states = MachineStates(model, state, ports_of_nodes)
+        self._reaches: dict[tuple[str, int, bool], Reach] = {}
+        self._eligible_targets: dict[tuple[Key, str], list[RegisteredTarget]] = {}
 
     @property
-    def gone(self) -> bool:
-        """Whether the balancer itself has failed."""
-        return self._state.region or self.balancer.key in self._state.balancers
+    def lost(self) -> bool:
+        """Whether the balancer itself is lost."""
+        return self._state.region_lost or self.balancer.key in self._state.lost_balancers
 
     @cached_property
-    def registered(self) -> Mapping[Key, Sequence[Registered]]:
-        """The registered targets of every group; a drained node is in its auxiliary group only."""
-        return {key: self._registered(group) for key, group in self._groups.items()}
+    def registered(self) -> Mapping[Key, Sequence[RegisteredTarget]]:
+        """The registered targets of every target group.
 
-    def _registered(self, group: Group) -> list[Registered]:
-        jdbc = self.balancer.jdbc is not None and any(
-            group.key in listener.groups
+        A drained node is registered with the target group of its auxiliary port only.
+        """
+        return {key: self._registered(group) for key, group in self._target_groups.items()}
+
+    def _registered(self, group: TargetGroup) -> list[RegisteredTarget]:
+        jdbc = self.balancer.jdbc_port is not None and any(
+            group.key in listener.target_groups
             for listener in self.balancer.listeners
-            if listener.port == self.balancer.jdbc
+            if listener.port == self.balancer.jdbc_port
         )
         return [
-            Registered(
+            RegisteredTarget(
                 target,
-                self.model.nodes[target.machine].zone,
-                self.machines.passes(target, group.probe, jdbc=jdbc),
+                self.model.machines[target.machine].zone,
+                self.machine_states.passes(target, group.health_check, jdbc=jdbc),
             )
             for target in group.targets
-            if group.node is not None or target.machine not in self._state.drained
+            if group.auxiliary_node is not None or target.machine not in self._state.drained_nodes
         ]
 
-    def _eligible(self, group: Group, zone: str) -> list[Registered]:
-        # From every zone the same ones, where all zones are reached.
-        key = (group.key, "" if self.crosses(group) else zone)
-        if key not in self._passed_to:
-            self._passed_to[key] = self._sorted_out(group, zone)
-        return self._passed_to[key]
+    @cached_property
+    def healthy_targets(self) -> Mapping[Key, frozenset[Target]]:
+        """The healthy targets of every target group of a service, without auxiliary ports."""
+        return {
+            key: frozenset(target.target for target in self.registered[key] if target.healthy)
+            for key, group in self._target_groups.items()
+            if group.auxiliary_node is None
+        }
 
-    def _sorted_out(self, group: Group, zone: str) -> list[Registered]:
-        found = self.registered[group.key]
-        places = aws_rules.eligible(
-            [one.zone for one in found],
-            at=zone,
-            enabled=self.balancer.zones,
-            cross_zone=self.crosses(group),
-        )
-        return [found[place] for place in places]
+    @cached_property
+    def unhealthy_targets(self) -> Mapping[Key, frozenset[Target]]:
+        """The registered, unhealthy targets of every target group of a service."""
+        return {
+            key: frozenset(target.target for target in self.registered[key] if not target.healthy)
+            for key in self.healthy_targets
+        }
 
-    def crosses(self, group: Group) -> bool:
-        """Whether a group's targets are reached from all zones."""
-        own = group.cross_zone
-        return self.balancer.cross_zone if own is None else own
+    @cached_property
+    def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
+        """The services' healthy targets that check the nodes to which they pass connections."""
+        return [
+            (key, target.target, upstream, upstream.health_check)
+            for key in self.healthy_targets
+            for target in self.registered[key]
+            if target.healthy
+            and (upstream := self.machine_states.upstream(target.target)) is not None
+            and upstream.health_check is not None
+        ]
+
+    def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:
+        """Return the targets to which the address of a zone may pass connections."""
+        # With cross-zone on, the targets are the same for every zone.
+        key = (group.key, "" if self.crosses_zones(group) else zone)
+        if key not in self._eligible_targets:
+            registered = self.registered[group.key]
+            indices = aws_rules.eligible(
+                [target.zone for target in registered],
+                at=zone,
+                enabled=self.balancer.zones,
+                cross_zone=self.crosses_zones(group),
+            )
+            self._eligible_targets[key] = [registered[index] for index in indices]
+        return self._eligible_targets[key]
+
+    def crosses_zones(self, group: TargetGroup) -> bool:
+        """Return whether the addresses of all zones reach a target group's targets."""
+        return self.balancer.cross_zone if group.cross_zone is None else group.cross_zone
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """The zones whose addresses are in the balancer's DNS."""
-        if self.gone:
+        if self.lost:
             return ()
-        alive = [zone for zone in self.balancer.zones if zone not in self._state.zones]
-        return tuple(aws_rules.in_dns({zone: self._zone_is_healthy(zone) for zone in alive}))
+        zones = [zone for zone in self.balancer.zones if zone not in self._state.lost_zones]
+        return tuple(aws_rules.in_dns({zone: self._zone_is_healthy(zone) for zone in zones}))
 
     def _zone_is_healthy(self, zone: str) -> bool:
         counts = []
-        for group in self._groups.values():
+        for group in self._target_groups.values():
             eligible = self._eligible(group, zone)
-            counts.append((group.dns, sum(one.healthy for one in eligible), len(eligible)))
+            healthy = sum(target.healthy for target in eligible)
+            counts.append((group.dns_threshold, healthy, len(eligible)))
         return aws_rules.zone_is_healthy(counts)
 
     @cached_property
     def services(self) -> Mapping[int, Mapping[str, Reach]]:
-        """How every service is reached, by its port and by the address in DNS."""
+        """The reach of every service, by its port and by the zone of the address in DNS."""
         return {
             port: {
-                zone: chained(self._reach(zone, port, served=True), self._kept(port))
+                zone: reach_of_chain(
+                    self._reach(zone, port, served=True),
+                    database_reach(self.model, self._state, port),
+                )
                 for zone in self.addresses
             }
             for port in self.ports
         }
 
-    def _kept(self, port: int) -> Reach:
-        """Whether what a service keeps in a shared database is there."""
-        return databases.answers(self.model, self._state, port)
-
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports of services, which auxiliary ports are not."""
+        """The ports of services, without auxiliary ports."""
         return tuple(
             listener.port
             for listener in self.balancer.listeners
-            if not listener.groups or any(self._groups[key].node is None for key in listener.groups)
+            if not listener.target_groups
+            or any(
+                self._target_groups[key].auxiliary_node is None for key in listener.target_groups
+            )
         )
 
     def accepts(self, port: int) -> Reach:
-        """How many connections to a port are accepted, whether or not anybody serves them."""
+        """Return the share of connections to a port that are accepted, served or not."""
         if port not in self._listeners:
             return Reach.NONE
-        return combined(self._reach(zone, port, served=False) for zone in self.addresses)
+        return reach_of_alternatives(
+            self._reach(zone, port, served=False) for zone in self.addresses
+        )
 
-    def hop(self, node: Key) -> Reach:
-        """How a client that a node has answered reaches the node's auxiliary port.
+    def auxiliary_reach(self, node: Key) -> Reach:
+        """Return the reach of a node's auxiliary port, for a client that the node has answered.
 
-        It looks the balancer's name up again, so it may get any address.
+        The client looks the balancer's name up again, so it may get any address.
         """
-        port = self._auxiliary.get(node)
-        if port is None:
-            return Reach.NONE
-        return combined(self._reach(zone, port, served=False) for zone in self.addresses)
+        port = self._auxiliary_ports.get(node)
+        return Reach.NONE if port is None else self.accepts(port)
 
     def _reach(self, zone: str, port: int, *, served: bool) -> Reach:
-        """How the connections to a zone's address and a port get through.
+        """Return the reach of a port at a zone's address.
 
         Args:
             zone: the zone.
             port: the listener's port.
-            served: whether being accepted is not enough.
+            served: whether a connection must be served, and not only accepted.
         """
         listener = self._listeners[port]
-        crosses = all(self.crosses(self._groups[key]) for key in listener.groups)
+        groups = [self._target_groups[key] for key in listener.target_groups]
+        crosses = all(self.crosses_zones(group) for group in groups)
         key = ("" if crosses else zone, port, served)
-        if key not in self._memo:
-            self._memo[key] = combined(
-                self._from(zone, group, listener, served=served)
-                for group in (self._groups[one] for one in listener.groups)
+        if key not in self._reaches:
+            self._reaches[key] = reach_of_alternatives(
+                self._through_group(zone, group, listener, served=served) for group in groups
             )
-        return self._memo[key]
+        return self._reaches[key]
 
-    def _from(self, zone: str, group: Group, listener: Listener, *, served: bool) -> Reach:
-        found = self._eligible(group, zone)
-        hop = self.hop if served and listener.port == self.balancer.jdbc else None
-        return combined(
-            self.machines.connect(found[place].target, served=served, hop=hop)
-            for place in aws_rules.routed(group.routing, [one.healthy for one in found])
+    def _through_group(
+        self, zone: str, group: TargetGroup, listener: Listener, *, served: bool
+    ) -> Reach:
+        eligible = self._eligible(group, zone)
+        needs_auxiliary = served and listener.port == self.balancer.jdbc_port
+        health = [target.healthy for target in eligible]
+        return reach_of_alternatives(
+            self.machine_states.connect(
+                eligible[index].target,
+                served=served,
+                auxiliary_reach=self.auxiliary_reach if needs_auxiliary else None,
+            )
+            for index in aws_rules.routed(group.routing_threshold, health)
         )
 
-    def healthy(self, group: Key) -> int:
-        """How many of a group's targets are healthy and in a zone of the balancer."""
-        return sum(one.healthy for one in self._used(group))
+    def healthy_count(self, group: Key) -> int:
+        """Return the number of a target group's healthy targets in zones of the balancer."""
+        return sum(target.healthy for target in self._in_zones(group))
 
-    def _used(self, group: Key) -> list[Registered]:
-        zones = self.balancer.zones
-        return [one for one in self.registered[group] if one.zone is None or one.zone in zones]
+    def _in_zones(self, group: Key) -> list[RegisteredTarget]:
+        return [
+            target
+            for target in self.registered[group]
+            if target.zone is None or target.zone in self.balancer.zones
+        ]
 
     @cached_property
     def alias_health(self) -> bool:
-        """Whether an alias finds it healthy, by a healthy target in every group."""
-        return aws_rules.balancer_is_healthy([self.healthy(key) for key in self._groups])
+        """Whether an alias finds the balancer healthy by a healthy target in every target group."""
+        return aws_rules.balancer_is_healthy([self.healthy_count(key) for key in self.registered])
 
     @cached_property
     def alias_health_by_threshold(self) -> bool:
-        """Whether an alias finds it healthy, by every group's DNS threshold."""
-        return aws_rules.balancer_is_healthy([self.counted(key) for key in self._groups])
+        """Whether an alias finds the balancer healthy by every target group's DNS threshold."""
+        return aws_rules.balancer_is_healthy([self.threshold_count(key) for key in self.registered])
 
-    def counted(self, group: Key) -> int:
-        """A group's targets as far as its DNS threshold says: none when it is breached."""
-        found = self.registered[group]
-        return 1 if found and not self._breached(group) else 0
+    def threshold_count(self, group: Key) -> int:
+        """Return 1 if some zone meets a target group's DNS threshold, else 0."""
+        return 1 if self.registered[group] and not self._below_threshold(group) else 0
 
-    def _breached(self, group: Key) -> bool:
-        """Whether a group has breached its DNS threshold in every zone."""
-        found = self._groups[group]
+    def _below_threshold(self, key: Key) -> bool:
+        """Return whether a target group is below its DNS threshold in every zone."""
+        group = self._target_groups[key]
         for zone in self.balancer.zones:
-            eligible = self._eligible(found, zone)
-            healthy = sum(one.healthy for one in eligible)
-            if not aws_rules.below(found.dns, healthy=healthy, registered=len(eligible)):
+            eligible = self._eligible(group, zone)
+            healthy = sum(target.healthy for target in eligible)
+            if not aws_rules.below(group.dns_threshold, healthy=healthy, registered=len(eligible)):
                 return False
         return True
 
-    def reported(self, group: Key, *, zones_count_all: bool) -> Mapping[str, tuple[int, int]]:
-        """The healthy and unhealthy targets that each zone reports to CloudWatch."""
-        if self.gone or group not in self._groups or not self._groups[group].counted:
+    def reported(self, key: Key, *, zones_count_all: bool) -> Mapping[str, tuple[int, int]]:
+        """Return the healthy and unhealthy targets of a target group that each zone reports."""
+        group = self._target_groups.get(key)
+        if self.lost or group is None or not group.reports_host_count:
             return {}
-        everywhere = zones_count_all and self.crosses(self._groups[group])
-        found: dict[str, tuple[int, int]] = {}
+        counts_all = zones_count_all and self.crosses_zones(group)
+        counts: dict[str, tuple[int, int]] = {}
         for zone in self.balancer.zones:
-            if zone in self._state.zones:
+            if zone in self._state.lost_zones:
                 continue
-            seen = [one for one in self._used(group) if everywhere or one.zone in (zone, None)]
-            if seen:
-                healthy = sum(one.healthy for one in seen)
-                found[zone] = (healthy, len(seen) - healthy)
-        return found
+            targets = [one for one in self._in_zones(key) if counts_all or one.zone in (zone, None)]
+            if targets:
+                healthy = sum(target.healthy for target in targets)
+                counts[zone] = (healthy, len(targets) - healthy)
+        return counts

@@ -1,90 +1,110 @@
-"""The names that clients use, how their ports are reached, and what that comes to."""
+"""The names that clients use, the reach of their ports, and the outcome for all of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from denodo_ha.drill.engine import duration_terms
-from denodo_ha.drill.engine.duration_terms import Term
-from denodo_ha.drill.engine.reachability import Reach, combined
-from denodo_ha.drill.outcome import Failure, Gap, Move, Outcome
-
-Services = Mapping[int, Mapping[str, Reach]]
-"""How every port is reached, by the address in DNS."""
+from denodo_ha.drill.outcome import (
+    DnsChange,
+    Failure,
+    Outcome,
+    Reach,
+    ReachGap,
+    RecoverySteps,
+    longest_steps,
+    reach_of_alternatives,
+    total_seconds,
+)
 
 
 @dataclass(frozen=True)
-class Way:
-    """A name that clients use, and how its ports are reached."""
+class ClientPath:
+    """A name that clients use, and the reach of its ports.
+
+    Attributes:
+        name: a failover name, or a cluster's name for its own balancer.
+        cluster: the cluster that serves it.
+        services: the reach of every port, by the zone of the address in DNS.
+        ports: the services' ports.
+    """
 
     name: str
     cluster: str
-    services: Services
+    services: Mapping[int, Mapping[str, Reach]]
     ports: tuple[int, ...]
 
-    def gaps(self) -> Iterator[Gap]:
-        """What not every connection reaches."""
+    def gaps(self) -> Iterator[ReachGap]:
+        """Yield the ports that not every connection reaches, by address."""
         for port in self.ports:
             addresses = self.services.get(port, {})
             if not addresses:
-                yield Gap(self.name, port, "", Reach.NONE)
+                yield ReachGap(self.name, port, "", Reach.NONE)
             for address, reach in addresses.items():
                 if reach is not Reach.ALL:
-                    yield Gap(self.name, port, address, reach)
+                    yield ReachGap(self.name, port, address, reach)
 
-    def with_reach(self, wanted: Reach) -> tuple[int, ...]:
-        """The ports that are reached so, whatever the address."""
+    def ports_with(self, reach: Reach) -> tuple[int, ...]:
+        """Return the ports that have a reach over all addresses."""
         return tuple(
-            port for port in self.ports if combined(self.services.get(port, {}).values()) is wanted
+            port
+            for port in self.ports
+            if reach_of_alternatives(self.services.get(port, {}).values()) is reach
         )
 
 
-def outcome_of(
+@dataclass(frozen=True)
+class PathOutcome:
+    """The outcome of a failure for one path in use.
+
+    Attributes:
+        path: the path.
+        steps: the steps until all its connections are served; None if they never all are.
+        after_repair: the sentence on what happens once the failure is repaired.
+        interrupted: ports that are not served while a shared database fails over.
+    """
+
+    path: ClientPath
+    steps: RecoverySteps | None
+    after_repair: str
+    interrupted: tuple[int, ...]
+
+
+def combined_outcome(
     failure: Failure,
-    moves: list[Move],
-    ways: tuple[list[Way], list[Way]],
-    sums: list[tuple[Term, ...] | None],
-    heals: list[str],
+    dns_changes: list[DnsChange],
+    used: list[PathOutcome],
+    own: list[ClientPath],
+    *,
+    database_lost: bool,
 ) -> Outcome:
-    """What a failure does, from what it does to each name.
+    """Return the outcome of a failure from its outcome for each path.
 
     Args:
         failure: the failure.
-        moves: the sides of the failover names that are concerned.
-        ways: the ways that clients use, and those through the failed clusters' own names.
-        sums: for each way in use the steps until all are served; None if they never are.
-        heals: what happens when it is well again.
+        dns_changes: the answers of DNS, of the failover names that are concerned.
+        used: the outcomes for the paths that clients use.
+        own: the paths through the failed clusters' own names.
+        database_lost: whether a path needs a database that is lost.
     """
-    used, own = ways
-    known = [found for found in sums if found is not None]
-    longest = max(known, key=duration_terms.total, default=())
-    never = len(known) < len(sums)
-    every = {way.name: way for way in (*own, *used)}
+    steps = [path.steps for path in used if path.steps is not None]
+    longest = longest_steps(steps)
+    never = len(steps) < len(used)
+    paths = {path.name: path for path in (*own, *(one.path for one in used))}
+    sentences = [path.after_repair for path in used]
+    if database_lost:
+        sentences.append("served again once the database answers")
     return Outcome(
         failure=failure,
-        moves=tuple(moves),
-        unreachable=_ports(used, Reach.NONE),
-        partial=_ports(used, Reach.SOME),
-        unknown=_ports(used, Reach.UNKNOWN),
-        gaps=tuple(gap for name in sorted(every) for gap in every[name].gaps()),
-        recovery=None if never else duration_terms.total(longest),
-        terms=() if never else tuple(longest),
-        heals="; ".join(dict.fromkeys(one for one in heals if one)),
+        dns_changes=tuple(dns_changes),
+        unreachable=_ports_with(Reach.NONE, used),
+        partial=_ports_with(Reach.SOME, used),
+        unknown=_ports_with(Reach.UNKNOWN, used),
+        gaps=tuple(gap for name in sorted(paths) for gap in paths[name].gaps()),
+        recovery=None if never else total_seconds(longest),
+        steps=() if never else longest,
+        after_repair="; ".join(dict.fromkeys(text for text in sentences if text)),
+        interrupted=tuple(sorted({port for path in used for port in path.interrupted})),
     )
 
 
-def _ports(ways: list[Way], wanted: Reach) -> tuple[int, ...]:
-    return tuple(sorted({port for way in ways for port in way.with_reach(wanted)}))
-
-
-def shortly(outcome: Outcome) -> str:
-    """What an outcome comes to, in few words."""
-    parts = []
-    if outcome.moves_site:
-        parts.append(", ".join(f"DNS moves to {move.after}" for move in outcome.moves))
-    elif outcome.moves:
-        parts.append("DNS stays")
-    if outcome.unreachable:
-        parts.append(f"{', '.join(map(str, outcome.unreachable))} not reached")
-    if outcome.recovery is not None:
-        parts.append(f"{outcome.recovery} s")
-    return ", ".join(parts) or "the same"
+def _ports_with(reach: Reach, used: list[PathOutcome]) -> tuple[int, ...]:
+    return tuple(sorted({port for one in used for port in one.path.ports_with(reach)}))

@@ -1,272 +1,336 @@
-"""Works out what a situation does."""
+"""The engine: works out the outcome of failures by AWS's documented rules."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from denodo_ha.drill.engine import databases, duration_terms, recovery_time
-from denodo_ha.drill.engine.balancer_view import View
-from denodo_ha.drill.engine.check_health import Health, looks_at, open_points
-from denodo_ha.drill.engine.client_paths import Way, outcome_of, shortly
-from denodo_ha.drill.engine.duration_terms import Term
-from denodo_ha.drill.engine.machines import Machines
-from denodo_ha.drill.engine.reachability import Reach, chained
-from denodo_ha.drill.engine.recovery_time import Timing
-from denodo_ha.drill.engine.situation import OPEN_POINTS, ClusterState, Reading, Situation, readings
-from denodo_ha.drill.model import Key, Model, Record, Site
-from denodo_ha.drill.outcome import Failure, Move, Outcome
+from denodo_ha.drill.engine.balancer_view import BalancerView
+from denodo_ha.drill.engine.client_paths import ClientPath, PathOutcome, combined_outcome
+from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
+from denodo_ha.drill.engine.open_points import (
+    OPEN_POINTS,
+    Interpretation,
+    interpretations,
+    relevant_open_points,
+)
+from denodo_ha.drill.engine.recovery_time import (
+    BalancerPair,
+    DnsTiming,
+    database_failover,
+    interrupted_ports,
+    rejoining_steps,
+    rerouting_steps,
+)
+from denodo_ha.drill.engine.route53_health import Route53Health
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model import FailoverName, Key, Model, Record
+from denodo_ha.drill.outcome import (
+    DnsChange,
+    Failure,
+    Outcome,
+    Reach,
+    RecoverySteps,
+    longest_steps,
+    reach_of_chain,
+    total_seconds,
+)
+
+_KEPT_VIEWS = 256
+"""The number of views of balancers with a failure that are kept; a pair of nodes needs fewer."""
+
+_PLANNED = frozenset({"node-drained"})
+"""The kinds of failures that the project's own commands cause without losing a connection."""
 
 
 class Engine:
-    """Plays situations on a model.
+    """The outcomes of failures in a model.
 
     Args:
-        model: what stands there.
-        start: what has failed already, such as a drained node.
+        model: the model of the templates.
+        start: the failures from the start, such as a drained node.
     """
 
     def __init__(self, model: Model, start: Situation | None = None) -> None:
         self.model = model
         self.start = start or Situation()
-        self._well: dict[tuple[Key, ClusterState], View] = {}
-        self._views: dict[tuple[Key, ClusterState], View] = {}
-        self._points = open_points(model, self.view, self.start)
-        self._before: dict[Reading, Health] = {}
-        self._looks_at = {site.name: looks_at(model, site) for site in model.sites}
-        self._sites = {
-            name: site
-            for site in model.sites
-            for name in (site.primary.cluster, site.secondary.cluster)
-            if name is not None
+        self._views_at_start: dict[tuple[Key, ClusterState], BalancerView] = {}
+        self._views: dict[tuple[Key, ClusterState], BalancerView] = {}
+        self._open_points = relevant_open_points(model, lambda key: self.view(key, self.start))
+        self._health_at_start: dict[Interpretation, Route53Health] = {}
+        self._clusters_behind = {
+            name.name: model.clusters_behind(name) for name in model.failover_names
+        }
+        self._failover_names = {
+            cluster: name
+            for name in model.failover_names
+            for cluster in (name.primary.cluster, name.secondary.cluster)
+            if cluster is not None
         }
 
-    def view(self, balancer: Key, situation: Situation) -> View:
-        """A balancer in a situation."""
-        found = self.model.balancers[balancer]
-        state = situation.of(found.cluster)
-        kept = self._well if state == self.start.of(found.cluster) else self._views
+    def view(self, balancer: Key, situation: Situation) -> BalancerView:
+        """Return a balancer in a situation."""
+        of_model = self.model.balancers[balancer]
+        state = situation.state_of(of_model.cluster)
+        at_start = state == self.start.state_of(of_model.cluster)
+        views = self._views_at_start if at_start else self._views
         key = (balancer, state)
-        if key not in kept:
-            if len(kept) >= _KEPT and kept is self._views:
-                del kept[next(iter(kept))]
-            kept[key] = View(self.model, found, state)
-        return kept[key]
+        if key not in views:
+            if len(views) >= _KEPT_VIEWS and not at_start:
+                del views[next(iter(views))]
+            views[key] = BalancerView(self.model, of_model, state)
+        return views[key]
 
-    def health(self, situation: Situation, reading: Reading | None = None) -> Health:
-        """All checks and records in a situation."""
-        return Health(self.model, self.view, situation, reading or Reading())
+    def health(
+        self, situation: Situation, interpretation: Interpretation | None = None
+    ) -> Route53Health:
+        """Return the health of all checks and records in a situation."""
+        return Route53Health(self.model, self.view, situation, interpretation or Interpretation())
 
     def play(self, failure: Failure, situation: Situation) -> Outcome:
-        """What a failure does, in the worst reading of what is open."""
+        """Return the outcome of a failure, in the worst interpretation of what is open."""
         whole = self.start | situation
-        found = [(one, self._played(failure, whole, one)) for one in readings(self._points)]
-        worst = max((outcome for _, outcome in found), key=lambda one: one.severity)
-        if len({outcome.effect for _, outcome in found}) == 1:
+        outcomes = {
+            interpretation: self._play(failure, whole, interpretation)
+            for interpretation in interpretations(self._open_points)
+        }
+        worst = max(outcomes.values(), key=lambda outcome: outcome.severity)
+        if len({outcome.effect for outcome in outcomes.values()}) == 1:
             return worst
-        return replace(worst, readings=tuple(self._told(found, worst)))
+        return replace(worst, interpretations=tuple(self._differences(outcomes, worst)))
 
-    def _told(self, found: list[tuple[Reading, Outcome]], worst: Outcome) -> Iterator[str]:
-        """Each open point that makes a difference, and what its readings come to."""
-        shown = next(reading for reading, outcome in found if outcome == worst)
-        by_reading = dict(found)
-        for point in sorted(self._points):
+    def _differences(
+        self, outcomes: dict[Interpretation, Outcome], worst: Outcome
+    ) -> Iterator[str]:
+        """Yield a text on each open point that makes a difference."""
+        shown = next(key for key, outcome in outcomes.items() if outcome == worst)
+        for point in sorted(self._open_points):
             chosen = getattr(shown, point)
-            other = by_reading[replace(shown, **{point: not chosen})]
+            other = outcomes[replace(shown, **{point: not chosen})]
             if other.effect != worst.effect:
-                words = OPEN_POINTS[point]
+                texts = OPEN_POINTS[point]
                 yield (
-                    f"shown: {words[chosen]}; if {words[not chosen]}: "
-                    f"{shortly(other)}; AWS does not say which"
+                    f"shown: {texts[chosen]}; if {texts[not chosen]}: "
+                    f"{other.summary}; AWS does not say which"
                 )
 
-    def _played(self, failure: Failure, situation: Situation, reading: Reading) -> Outcome:
-        if reading not in self._before:
-            self._before[reading] = self.health(self.start, reading)
-        before, after = self._before[reading], self.health(situation, reading)
-        names = [name for name in failure.cluster.split(", ") if name]
-        sites = self._concerned(names, situation, before, after)
-        moves, ways, sums, heals = [], [], [], []
-        for site in sites:
-            roles = before.side(site), after.side(site)
-            records = [site.records[role] for role in roles]
-            sides = [one.cluster or "elsewhere" for one in records]
-            other = site.secondary if records[1] is site.primary else site.primary
-            moves.append(Move(site.name, sides[0], sides[1], after.record(other)))
-            way = self._way(site.name, records[1], situation)
-            ways.append(way)
-            sums.append(self._sum(site, records, (before, after), way, failure))
-            heals.append(self._heals(site, records, (before, after)))
-        joined = {one.cluster for site in sites for one in site.records.values()}
-        own = [way for name in names for way in self._own(name, situation)]
-        for way in own:
-            if way.cluster not in joined:
-                ways.append(way)
-                sums.append(self._alone(way, situation))
-                heals.append(self._heals_alone(way, situation))
-        gone = [way for way in ways if any(self._missing(way, situation))]
-        if gone:
-            heals.append("served again once the database answers")
-        outcome = outcome_of(failure, moves, (ways, own), sums, heals)
-        waiting = {port for way in ways for port in self._waiting(way, situation)}
-        return replace(outcome, meanwhile=tuple(sorted(waiting)))
-
-    def _missing(self, way: Way, situation: Situation) -> Iterator[int]:
-        """The ports of a way that need a database which is gone."""
-        state = situation.of(way.cluster)
-        served = ((port, databases.answers(self.model, state, port)) for port in way.ports)
-        return (port for port, reach in served if reach is not Reach.ALL)
-
-    def _waiting(self, way: Way, situation: Situation) -> Iterator[int]:
-        """The ports of a way that need a database which fails over."""
-        return databases.waiting(self.model, situation.of(way.cluster), way.ports)
-
-    def _with_failover(
-        self, found: tuple[Term, ...], way: Way, situation: Situation
-    ) -> tuple[Term, ...]:
-        """The longer of some steps and a database's failover, which goes on at the same time."""
-        state = situation.of(way.cluster)
-        return max(
-            found, databases.failover(self.model, state, way.ports), key=duration_terms.total
+    def _play(
+        self, failure: Failure, situation: Situation, interpretation: Interpretation
+    ) -> Outcome:
+        """Return the outcome of a failure in one interpretation."""
+        if interpretation not in self._health_at_start:
+            self._health_at_start[interpretation] = self.health(self.start, interpretation)
+        before = self._health_at_start[interpretation]
+        after = self.health(situation, interpretation)
+        names = self._concerned(failure, situation, before, after)
+        through_names = [
+            _ThroughName(self, failure, name, before=before, after=after) for name in names
+        ]
+        joined = {record.cluster for name in names for record in name.records.values()}
+        own = [path for cluster in failure.clusters for path in self.own_paths(cluster, situation)]
+        used = [through.outcome() for through in through_names]
+        used += [self._own_outcome(path, situation) for path in own if path.cluster not in joined]
+        return combined_outcome(
+            failure,
+            [through.dns_change for through in through_names],
+            used,
+            own,
+            database_lost=any(self._needs_lost_database(one.path, situation) for one in used),
         )
 
     def _concerned(
-        self, names: list[str], situation: Situation, before: Health, after: Health
-    ) -> list[Site]:
-        """The sites of the failed clusters, and all others that move."""
-        own = {self._sites[name].name for name in names if name in self._sites}
-        touched = {name for name, _ in situation.clusters}
-        only_clusters = not (situation.silent or situation.thrown or situation.unhealthy) and not (
-            any(state.region for _, state in situation.clusters)
+        self, failure: Failure, situation: Situation, before: Route53Health, after: Route53Health
+    ) -> list[FailoverName]:
+        """Return the failover names of the failed clusters, and all others whose answer changes."""
+        own = {
+            self._failover_names[cluster].name
+            for cluster in failure.clusters
+            if cluster in self._failover_names
+        }
+        failed = {cluster for cluster, _ in situation.clusters}
+        anywhere = (
+            situation.alarms_without_data
+            or situation.thrown_switches
+            or situation.unhealthy_checks
+            or any(state.region_lost for _, state in situation.clusters)
         )
         return [
-            site
-            for site in self.model.sites
-            if site.name in own
+            name
+            for name in self.model.failover_names
+            if name.name in own
             or (
-                not (only_clusters and self._looks_at[site.name].isdisjoint(touched))
-                and before.side(site) != after.side(site)
+                (anywhere or not self._clusters_behind[name.name].isdisjoint(failed))
+                and before.answer(name) != after.answer(name)
             )
         ]
 
-    def _way(self, name: str, record: Record, situation: Situation) -> Way:
-        """The way through a record that DNS answers."""
+    def path(self, name: str, record: Record, situation: Situation) -> ClientPath:
+        """Return the path through a record with which DNS answers."""
         if record.target in self.model.balancers:
             assert record.target is not None
             view = self.view(record.target, situation)
-            return Way(name, view.balancer.cluster, view.services, view.ports)
-        if record.target in self.model.nodes:
+            return ClientPath(name, view.balancer.cluster, view.services, view.ports)
+        if record.target in self.model.machines:
             assert record.target is not None
-            return self._bare(name, record.target, situation)
-        return Way(name, record.cluster or "", {}, ())
+            return self._path_to_node(name, record.target, situation)
+        return ClientPath(name, record.cluster or "", {}, ())
 
-    def _bare(self, name: str, node: Key, situation: Situation) -> Way:
-        machine = self.model.nodes[node]
-        cluster = self.model.clusters[machine.cluster]
-        state = situation.of(machine.cluster)
-        machines = Machines(self.model, state, {})
-        reached: dict[int, dict[str, Reach]] = {}
+    def _path_to_node(self, name: str, key: Key, situation: Situation) -> ClientPath:
+        """Return the path to a node without a balancer."""
+        node = self.model.machines[key]
+        cluster = self.model.clusters[node.cluster]
+        state = situation.state_of(node.cluster)
+        states = MachineStates(self.model, state, {})
+        services: dict[int, dict[str, Reach]] = {}
         for port in cluster.ports:
-            serves = machines.listens(machine, port) and node not in state.promoting
+            serves = states.listens(node, port) and key not in state.unready_nodes
             reach = Reach.ALL if serves else Reach.NONE
-            kept = databases.answers(self.model, state, port)
-            reached[port] = {machine.zone or "": chained(reach, kept)}
-        return Way(name, cluster.name, reached, cluster.ports)
+            stored = database_reach(self.model, state, port)
+            services[port] = {node.zone or "": reach_of_chain(reach, stored)}
+        return ClientPath(name, cluster.name, services, cluster.ports)
 
-    def _own(self, name: str, situation: Situation) -> list[Way]:
-        """The ways through a cluster's own balancers, or to its node."""
+    def own_paths(self, name: str, situation: Situation) -> list[ClientPath]:
+        """Return the paths through a cluster's own balancers, or to its node."""
         cluster = self.model.clusters[name]
         views = [self.view(key, situation) for key in cluster.balancers]
         if views:
-            return [Way(name, name, view.services, view.ports) for view in views]
-        return [self._bare(name, node, situation) for node in cluster.nodes[:1]]
+            return [ClientPath(name, name, view.services, view.ports) for view in views]
+        return [self._path_to_node(name, node, situation) for node in cluster.nodes[:1]]
 
-    def _sum(
-        self,
-        site: Site,
-        records: list[Record],
-        healths: tuple[Health, Health],
-        way: Way,
-        failure: Failure,
-    ) -> tuple[Term, ...] | None:
-        """The steps until clients of a site are served again; None if they never all are."""
-        before, after = healths
-        served = self._way(site.name, records[0], before.situation)
-        if any(way.gaps()) and [*way.gaps()] != [*served.gaps()]:
-            return None
-        if records[0] is not records[1]:
-            views = self._both(site, records, healths)
-            moved = Timing(self.model, before, after).move(site.primary, site.secondary, views)
-            return self._with_failover(moved, way, after.situation)
-        if failure.kind in PLANNED:
-            return ()
-        found = self._within(records[1].target, after.situation)
-        return self._with_failover(found, way, after.situation)
-
-    def _both(
-        self, site: Site, records: list[Record], healths: tuple[Health, Health]
-    ) -> recovery_time.BothViews:
-        before, after = healths
-        changed = next(
-            (one for one in site.records.values() if before.record(one) != after.record(one)),
-            records[0],
-        )
-        if changed.target not in self.model.balancers:
-            return (None, None)
-        assert changed.target is not None
-        return (
-            self.view(changed.target, before.situation),
-            self.view(changed.target, after.situation),
+    def _own_outcome(self, path: ClientPath, situation: Situation) -> PathOutcome:
+        """Return the outcome for a path through a cluster's own name."""
+        at_start = [[*one.gaps()] for one in self.own_paths(path.cluster, self.start)]
+        gaps = [*path.gaps()]
+        balancers = self.model.clusters[path.cluster].balancers
+        steps: RecoverySteps | None = None
+        if not gaps or gaps in at_start:
+            within = longest_steps(self.steps_within(key, situation) for key in balancers)
+            steps = self.with_database_failover(within, path, situation)
+        repaired = (self.after_repair(key, situation) for key in balancers)
+        return PathOutcome(
+            path,
+            steps,
+            next((text for text in repaired if text), ""),
+            self.interrupted(path, situation),
         )
 
-    def _within(self, target: Key | None, situation: Situation) -> tuple[Term, ...]:
+    def _needs_lost_database(self, path: ClientPath, situation: Situation) -> bool:
+        state = situation.state_of(path.cluster)
+        return any(database_reach(self.model, state, port) is not Reach.ALL for port in path.ports)
+
+    def interrupted(self, path: ClientPath, situation: Situation) -> tuple[int, ...]:
+        """Return the ports of a path that need a database which fails over."""
+        state = situation.state_of(path.cluster)
+        return tuple(interrupted_ports(self.model, state, path.ports))
+
+    def with_database_failover(
+        self, steps: RecoverySteps, path: ClientPath, situation: Situation
+    ) -> RecoverySteps:
+        """Return the longer of some steps and of a database's failover at the same time."""
+        state = situation.state_of(path.cluster)
+        return longest_steps([steps, database_failover(self.model, state, path.ports)])
+
+    def steps_within(self, target: Key | None, situation: Situation) -> RecoverySteps:
+        """Return the steps until a balancer uses working targets only; none for a node."""
         if target not in self.model.balancers:
             return ()
         assert target is not None
-        return recovery_time.within(
+        return rerouting_steps(
             self.model, self.view(target, self.start), self.view(target, situation)
         )
 
-    def _alone(self, way: Way, situation: Situation) -> tuple[Term, ...] | None:
-        before = self._own(way.cluster, self.start)
-        if any(way.gaps()) and [*way.gaps()] not in [[*one.gaps()] for one in before]:
+    def after_repair(self, target: Key | None, situation: Situation) -> str:
+        """Return the sentence on a balancer's targets after the repair, empty if all are used."""
+        if target not in self.model.balancers:
+            return ""
+        assert target is not None
+        steps = rejoining_steps(
+            self.model, self.view(target, self.start), self.view(target, situation)
+        )
+        return f"gets connections within {total_seconds(steps)} s of working" if steps else ""
+
+
+class _ThroughName:
+    """The outcome of a failure for the clients of a failover name."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        failure: Failure,
+        name: FailoverName,
+        *,
+        before: Route53Health,
+        after: Route53Health,
+    ) -> None:
+        self._engine, self._failure, self._name = engine, failure, name
+        self._before, self._after = before, after
+        self._old = name.records[before.answer(name)]
+        self._new = name.records[after.answer(name)]
+
+    @property
+    def dns_change(self) -> DnsChange:
+        """The answer of DNS before and after."""
+        name, new = self._name, self._new
+        other = name.secondary if new is name.primary else name.primary
+        return DnsChange(
+            name.name,
+            self._old.cluster or "elsewhere",
+            new.cluster or "elsewhere",
+            self._after.record(other),
+        )
+
+    def outcome(self) -> PathOutcome:
+        """Return the outcome for the path that DNS answers."""
+        situation = self._after.situation
+        path = self._engine.path(self._name.name, self._new, situation)
+        return PathOutcome(
+            path,
+            self._steps(path),
+            self._after_repair(),
+            self._engine.interrupted(path, situation),
+        )
+
+    def _steps(self, path: ClientPath) -> RecoverySteps | None:
+        """Return the steps until all clients are served again; None if they never all are."""
+        engine, situation = self._engine, self._after.situation
+        old_path = engine.path(self._name.name, self._old, self._before.situation)
+        gaps = [*path.gaps()]
+        if gaps and gaps != [*old_path.gaps()]:
             return None
-        keys = self.model.clusters[way.cluster].balancers
-        found = [self._within(key, situation) for key in keys]
-        longest = max(found, key=duration_terms.total, default=())
-        return self._with_failover(longest, way, situation)
+        if self._old is not self._new:
+            steps = self._timing.failover(self._name, self._balancers())
+        elif self._failure.kind in _PLANNED:
+            return ()
+        else:
+            steps = engine.steps_within(self._new.target, situation)
+        return engine.with_database_failover(steps, path, situation)
 
-    def _heals(self, site: Site, records: list[Record], healths: tuple[Health, Health]) -> str:
-        """What happens when it is well again."""
-        before, after = healths
-        if records[0] is records[1]:
-            target = records[1].target
-            if target not in self.model.balancers:
-                return ""
-            assert target is not None
-            return self._back(target, after.situation)
-        clock = Timing(self.model, before, after)
-        seconds = duration_terms.total(
-            clock.back(site.primary, site.secondary, self._both(site, records, healths))
+    def _after_repair(self) -> str:
+        """Return the sentence on what happens once the failure is repaired."""
+        if self._old is self._new:
+            return self._engine.after_repair(self._new.target, self._after.situation)
+        seconds = total_seconds(self._timing.failback(self._name, self._balancers()))
+        cluster = self._old.cluster or "elsewhere"
+        if self._timing.by_operators():
+            return f"stays until people put the switch back, then {cluster} within {seconds} s"
+        return f"{cluster} again within {seconds} s of being healthy, by itself"
+
+    @property
+    def _timing(self) -> DnsTiming:
+        return DnsTiming(self._engine.model, self._before, self._after)
+
+    def _balancers(self) -> BalancerPair:
+        """Return the balancer of the record whose health changed, before and after."""
+        changed = next(
+            (
+                record
+                for record in self._name.records.values()
+                if self._before.record(record) != self._after.record(record)
+            ),
+            self._old,
         )
-        name = records[0].cluster or "elsewhere"
-        if clock.by_people():
-            return f"stays until people put the switch back, then {name} within {seconds} s"
-        return f"{name} again within {seconds} s of being healthy, by itself"
-
-    def _heals_alone(self, way: Way, situation: Situation) -> str:
-        keys = self.model.clusters[way.cluster].balancers
-        return next((said for said in (self._back(key, situation) for key in keys) if said), "")
-
-    def _back(self, target: Key, situation: Situation) -> str:
-        found = recovery_time.within_back(
-            self.model, self.view(target, self.start), self.view(target, situation)
-        )
+        if changed.target not in self._engine.model.balancers:
+            return (None, None)
+        assert changed.target is not None
         return (
-            f"gets connections within {duration_terms.total(found)} s of working" if found else ""
+            self._engine.view(changed.target, self._before.situation),
+            self._engine.view(changed.target, self._after.situation),
         )
-
-
-_KEPT = 256
-"""How many balancers' failures are kept: more than a pair of nodes ever comes back to."""
-
-PLANNED = frozenset({"node-drained"})
-"""What the project's own commands do without a connection lost."""

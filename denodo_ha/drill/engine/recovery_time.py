@@ -1,176 +1,231 @@
-"""How long it takes at worst until new connections succeed, and until all is as before."""
+"""The longest time until new connections succeed, and until traffic is as before, in steps.
 
-from collections.abc import Iterator, Sequence
+Each step has the seconds that AWS documents, or that the templates configure.
+"""
 
-from denodo_ha.drill.engine import duration_terms
-from denodo_ha.drill.engine.balancer_view import Registered, View
-from denodo_ha.drill.engine.check_health import Health
-from denodo_ha.drill.engine.duration_terms import Term, total
-from denodo_ha.drill.model import HealthCheck, Key, Model, Probe, Record, Target
+from collections.abc import Iterable, Iterator
 
-Terms = tuple[Term, ...]
+from denodo_ha.drill.engine.balancer_view import BalancerView
+from denodo_ha.drill.engine.route53_health import Route53Health
+from denodo_ha.drill.engine.situation import ClusterState
+from denodo_ha.drill.model import (
+    Alarm,
+    FailoverName,
+    HealthCheck,
+    Key,
+    Model,
+    Record,
+    TargetHealthCheck,
+)
+from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
+from denodo_ha.environment.facts.limits import (
+    ALARM_LAG_S,
+    BALANCER_ALIAS_TTL_S,
+    DATABASE_FAILOVER_S,
+)
+
+BalancerPair = tuple[BalancerView | None, BalancerView | None]
+"""A record's balancer in two situations; None where no template has it."""
 
 
-class Timing:
-    """The steps from one situation to another.
+class DnsTiming:
+    """The steps until DNS answers as in a second situation, from a first one.
 
     Args:
-        model: what stands there.
-        before: the health of all in the first situation.
-        after: the health of all in the second.
+        model: the model of the templates.
+        before: the health in the first situation.
+        after: the health in the second situation.
     """
 
-    def __init__(self, model: Model, before: Health, after: Health) -> None:
+    def __init__(self, model: Model, before: Route53Health, after: Route53Health) -> None:
         self._model, self._before, self._after = model, before, after
 
-    def move(self, primary: Record, secondary: Record, views: "BothViews") -> Terms:
-        """Until DNS answers the other side, once a record's health has changed."""
-        for record in (primary, secondary):
+    def failover(self, name: FailoverName, balancers: BalancerPair) -> RecoverySteps:
+        """Return the steps until clients use the answer for a record with another health."""
+        for record in (name.primary, name.secondary):
             if self._before.record(record) != self._after.record(record):
-                return (*self._flip(record, views), duration_terms.record(record))
+                return (*self._record_change(record, balancers), record_ttl(record))
         return ()
 
-    def back(self, primary: Record, secondary: Record, views: "BothViews") -> Terms:
-        """Until DNS answers the first side again, once what failed is well."""
-        return Timing(self._model, self._after, self._before).move(
-            primary, secondary, (views[1], views[0])
-        )
+    def failback(self, name: FailoverName, balancers: BalancerPair) -> RecoverySteps:
+        """Return the steps until clients use the first answer again, once all is repaired."""
+        reverse = DnsTiming(self._model, self._after, self._before)
+        return reverse.failover(name, (balancers[1], balancers[0]))
 
-    def by_people(self) -> bool:
-        """Whether people have moved the site by a switch, so that people undo it."""
-        return bool(self._after.situation.thrown - self._before.situation.thrown)
+    def by_operators(self) -> bool:
+        """Return whether operators threw a switch, which then also only operators put back."""
+        thrown = self._after.situation.thrown_switches - self._before.situation.thrown_switches
+        return bool(thrown)
 
-    def _flip(self, record: Record, views: "BothViews") -> Terms:
-        """Until a record's health has changed: by its check or its target, whichever is first."""
-        ways = []
-        if record.check is not None and self._flips(record.check):
-            ways.append(self._check(record.check))
+    def _record_change(self, record: Record, balancers: BalancerPair) -> RecoverySteps:
+        """Return the steps until a record's health has changed.
+
+        A record becomes unhealthy with the first of its check and its target, and healthy with the
+        last.
+        """
+        alternatives = []
+        if record.check is not None and self._changes(record.check):
+            alternatives.append(self._check_change(record.check))
         if self._before.target(record) != self._after.target(record):
-            ways.append(self._target(views))
-        needs_all = self._after.record(record)
-        return _longest(ways) if needs_all else _shortest(ways)
+            alternatives.append(self._target_change(balancers))
+        becomes_healthy = self._after.record(record)
+        return longest_steps(alternatives) if becomes_healthy else _shortest(alternatives)
 
-    def _flips(self, key: Key) -> bool:
-        return self._before.check(key) != self._after.check(key)
+    def _changes(self, check: Key) -> bool:
+        return self._before.check(check) != self._after.check(check)
 
-    def _target(self, views: "BothViews") -> Terms:
-        before, after = views
+    def _target_change(self, balancers: BalancerPair) -> RecoverySteps:
+        """Return the steps until an alias finds its balancer's health changed."""
+        before, after = balancers
         if before is None or after is None:
             return ()
-        down = self._after_is_worse(before, after)
-        found = []
+        worse = _healthy_targets(after) <= _healthy_targets(before)
+        alternatives = []
         for key, registered in before.registered.items():
-            group = self._model.groups[key]
-            counts = (
-                self._before.alias_count(before, key),
-                0 if after.gone else self._after.alias_count(after, key),
-            )
-            if (counts[0] > 0) != (counts[1] > 0) and (registered or after.registered[key]):
-                step = duration_terms.detection if down else duration_terms.recovery
-                found.append((step(group.probe),))
-        return _shortest(found) if down else _longest(found)
+            was_healthy = self._before.alias_count(before, key) > 0
+            is_healthy = not after.lost and self._after.alias_count(after, key) > 0
+            if was_healthy != is_healthy and (registered or after.registered[key]):
+                check = self._model.target_groups[key].health_check
+                alternatives.append((target_unhealthy(check) if worse else target_healthy(check),))
+        return _shortest(alternatives) if worse else longest_steps(alternatives)
 
-    @staticmethod
-    def _after_is_worse(before: View, after: View) -> bool:
-        def healthy(view: View) -> int:
-            return 0 if view.gone else sum(view.healthy(key) for key in view.registered)
-
-        return healthy(after) <= healthy(before)
-
-    def _check(self, key: Key) -> Terms:
-        """Until a check's status has changed."""
+    def _check_change(self, key: Key) -> RecoverySteps:
+        """Return the steps until a health check's status has changed."""
         check = self._model.checks.get(key)
-        if (
-            check is None
-            or key in self._after.situation.unhealthy | self._before.situation.unhealthy
-        ):
+        before, after = self._before.situation, self._after.situation
+        if check is None or key in after.unhealthy_checks | before.unhealthy_checks:
             return ()
         if check.kind == "CALCULATED":
-            return self._calculated(check)
+            return self._calculated_change(check)
         if check.kind == "CLOUDWATCH_METRIC":
-            return self._alarm(check)
-        return (duration_terms.endpoint(check),)
+            return self._alarm_change(check)
+        return (endpoint_check(check),)
 
-    def _calculated(self, check: HealthCheck) -> Terms:
-        """With so many children changed, in the order in which they change, it does too."""
-        flipped = sorted(
-            (self._check(child) for child in check.children if self._flips(child)), key=total
+    def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
+        """Return the steps until enough children have changed, in the order of their changes."""
+        changes = sorted(
+            (self._check_change(child) for child in check.children if self._changes(child)),
+            key=total_seconds,
         )
         healthy = sum(self._before.check(child) for child in check.children)
         needed = healthy - check.needed + 1 if healthy >= check.needed else check.needed - healthy
-        return flipped[min(needed, len(flipped)) - 1] if flipped else ()
+        return changes[min(needed, len(changes)) - 1] if changes else ()
 
-    def _alarm(self, check: HealthCheck) -> Terms:
-        alarm = self._model.alarms.get(check.alarm or "")
+    def _alarm_change(self, check: HealthCheck) -> RecoverySteps:
+        alarm = self._model.alarm_of(check)
         if alarm is None:
             return ()
         if alarm.switch:
-            return duration_terms.switch(alarm)
-        if alarm.key in self._before.situation.silent | self._after.situation.silent:
-            return duration_terms.alarm(alarm)
-        group = self._model.groups.get(alarm.group or "")
-        noticed = (duration_terms.detection(group.probe),) if group else ()
-        return (*noticed, *duration_terms.alarm(alarm))
+            return switch_alarm(alarm)
+        before, after = self._before.situation, self._after.situation
+        if alarm.key in before.alarms_without_data | after.alarms_without_data:
+            return metric_alarm(alarm)
+        group = self._model.target_groups.get(alarm.target_group or "")
+        detection = (target_unhealthy(group.health_check),) if group else ()
+        return (*detection, *metric_alarm(alarm))
 
 
-BothViews = tuple[View | None, View | None]
-"""A record's balancer in both situations, where it is one of these templates."""
+def _healthy_targets(view: BalancerView) -> int:
+    return 0 if view.lost else sum(view.healthy_count(key) for key in view.registered)
 
 
-def within(model: Model, before: View, after: View) -> Terms:
-    """Until a balancer sends new connections only to who is left."""
-    noticed = _longest(
-        [
-            (duration_terms.detection(model.groups[key].probe),)
-            for key, healthy, now in _services(model, before, after)
-            if healthy & {one.target for one in now if not one.healthy}
-        ]
-        + [(duration_terms.detection(probe),) for probe in _behind(model, before, after)]
-    )
-    if set(before.addresses) - set(after.addresses) and after.addresses:
-        return (*noticed, duration_terms.address())
-    return noticed
+def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
+    """Return the steps until a balancer sends new connections only to working targets.
 
-
-def within_back(model: Model, before: View, after: View) -> Terms:
-    """Until a balancer sends new connections to all again, once they are well."""
-    return _longest(
-        [
-            (duration_terms.recovery(model.groups[key].probe),)
-            for key, healthy, now in _services(model, before, after)
-            if healthy - {one.target for one in now if one.healthy}
-        ]
-        + [(duration_terms.recovery(probe),) for probe in _behind(model, before, after)]
-    )
-
-
-def _services(
-    model: Model, before: View, after: View
-) -> Iterator[tuple[Key, set[Target], Sequence[Registered]]]:
-    """The groups of services, with the targets that were healthy and all that there are now.
-
-    Auxiliary groups are not among them: who is not sent to a node never asks for its port.
+    Auxiliary target groups are left out: a client uses an auxiliary port only after the node has
+    answered at jdbc.
     """
-    for key, registered in before.registered.items():
-        if model.groups[key].node is None:
-            healthy = {one.target for one in registered if one.healthy}
-            yield key, healthy, after.registered[key]
+    alternatives = [
+        (target_unhealthy(model.target_groups[key].health_check),)
+        for key, healthy in before.healthy_targets.items()
+        if healthy & after.unhealthy_targets[key]
+    ]
+    alternatives += [(target_unhealthy(check),) for check in _proxy_checks(before, after)]
+    steps = longest_steps(alternatives)
+    if set(before.addresses) - set(after.addresses) and after.addresses:
+        return (*steps, RecoveryStep("TTL of the balancer's name", BALANCER_ALIAS_TTL_S))
+    return steps
 
 
-def _behind(model: Model, before: View, after: View) -> Iterator[Probe]:
-    """The checks by which proxies behind a balancer leave out nodes that they had before."""
-    for _, healthy, now in _services(model, before, after):
-        for target in healthy & {one.target for one in now}:
-            serving = before.machines.behind(target)
-            if serving is None or serving.probe is None:
-                continue
-            if after.machines.left_out(serving) - before.machines.left_out(serving):
-                yield serving.probe
+def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
+    """Return the steps until a balancer uses all targets again, once they work."""
+    alternatives = [
+        (target_healthy(model.target_groups[key].health_check),)
+        for key, healthy in before.healthy_targets.items()
+        if healthy - after.healthy_targets[key]
+    ]
+    alternatives += [(target_healthy(check),) for check in _proxy_checks(before, after)]
+    return longest_steps(alternatives)
 
 
-def _longest(ways: Sequence[Terms]) -> Terms:
-    return max(ways, key=total, default=())
+def _proxy_checks(before: BalancerView, after: BalancerView) -> Iterator[TargetHealthCheck]:
+    """Yield the checks by which proxies behind a balancer leave out nodes that they used before."""
+    for key, target, upstream, check in before.checked_upstreams:
+        if target in after.healthy_targets[key] or target in after.unhealthy_targets[key]:
+            left_out = after.machine_states.left_out(upstream)
+            if left_out - before.machine_states.left_out(upstream):
+                yield check
 
 
-def _shortest(ways: Sequence[Terms]) -> Terms:
-    return min(ways, key=total, default=())
+def _shortest(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:
+    return min(alternatives, key=total_seconds, default=())
+
+
+def interrupted_ports(model: Model, state: ClusterState, ports: Iterable[int]) -> Iterator[int]:
+    """Yield those of some ports that are not served while a shared database fails over."""
+    needed = {
+        port for key in state.failing_over_databases for port in model.databases[key].ports or ()
+    }
+    return (port for port in ports if port in needed)
+
+
+def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -> RecoverySteps:
+    """Return the step of a database's failover, none if no service on some ports needs it."""
+    unknown = any(model.databases[key].ports is None for key in state.failing_over_databases)
+    if not unknown and not any(interrupted_ports(model, state, ports)):
+        return ()
+    low, high = DATABASE_FAILOVER_S.low, DATABASE_FAILOVER_S.high
+    return (RecoveryStep(f"failover of the database, typically {low} to {high} s", high),)
+
+
+def target_unhealthy(check: TargetHealthCheck) -> RecoveryStep:
+    """Return the step until a target group's check has found a target unhealthy."""
+    text = f"target check, {check.interval} s x {check.unhealthy}"
+    return RecoveryStep(text, check.seconds_to_unhealthy)
+
+
+def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
+    """Return the step until a target group's check has found a target healthy."""
+    text = f"target check, {check.interval} s x {check.healthy}"
+    return RecoveryStep(text, check.seconds_to_healthy)
+
+
+def metric_alarm(alarm: Alarm) -> RecoverySteps:
+    """Return the steps until an alarm on a balancer's metric has changed its state."""
+    return (
+        RecoveryStep("until its minute begins", alarm.period),
+        RecoveryStep(f"alarm, {alarm.period} s x {alarm.periods}", alarm.period * alarm.periods),
+        RecoveryStep("metric late", ALARM_LAG_S),
+    )
+
+
+def switch_alarm(alarm: Alarm) -> RecoverySteps:
+    """Return the steps until an alarm on an operator's datapoint has changed its state."""
+    seconds = alarm.period * alarm.periods
+    return (
+        RecoveryStep(f"switch's alarm, {alarm.period} s x {alarm.periods}", seconds),
+        RecoveryStep("metric late", ALARM_LAG_S),
+    )
+
+
+def endpoint_check(check: HealthCheck) -> RecoveryStep:
+    """Return the step until an endpoint check has changed its status."""
+    text = f"endpoint check, {check.interval} s x {check.failures}"
+    return RecoveryStep(text, check.interval * check.failures)
+
+
+def record_ttl(record: Record) -> RecoveryStep:
+    """Return the step until clients have forgotten a record."""
+    if record.alias:
+        return RecoveryStep("TTL of the alias", BALANCER_ALIAS_TTL_S)
+    return RecoveryStep("TTL", record.ttl)

@@ -1,7 +1,6 @@
-"""What has failed, and how AWS's open points are read."""
+"""The failures at one moment: what is broken in each cluster, and among alarms and checks."""
 
 from dataclasses import dataclass, fields
-from itertools import product
 from typing import Final
 
 from denodo_ha.drill.model import Key
@@ -9,119 +8,72 @@ from denodo_ha.drill.model import Key
 
 @dataclass(frozen=True)
 class ClusterState:
-    """What has failed in one cluster; by default nothing.
+    """The failures in one cluster; none by default.
 
     Attributes:
-        dead: machines that are gone.
-        promoting: nodes that are alive and not ready.
-        drained: nodes out of the shared groups.
-        closed: ports of machines on which nothing listens.
-        zones: zones that are gone.
-        balancers: balancers that are gone.
-        region: whether the region is gone.
-        databases: shared databases that don't answer until they are mended.
-        failing_over: shared databases whose standby takes over.
+        lost_machines: machines that do not run.
+        unready_nodes: nodes that run and are not ready.
+        drained_nodes: nodes that are not registered with the shared target groups.
+        closed_ports: ports of machines on which nothing listens.
+        lost_zones: Availability Zones that are lost.
+        lost_balancers: balancers that are lost.
+        region_lost: whether the region is lost.
+        lost_databases: shared databases that do not answer until they are repaired.
+        failing_over_databases: shared databases whose standby takes over.
     """
 
-    dead: frozenset[Key] = frozenset()
-    promoting: frozenset[Key] = frozenset()
-    drained: frozenset[Key] = frozenset()
-    closed: frozenset[tuple[Key, int]] = frozenset()
-    zones: frozenset[str] = frozenset()
-    balancers: frozenset[Key] = frozenset()
-    region: bool = False
-    databases: frozenset[Key] = frozenset()
-    failing_over: frozenset[Key] = frozenset()
+    lost_machines: frozenset[Key] = frozenset()
+    unready_nodes: frozenset[Key] = frozenset()
+    drained_nodes: frozenset[Key] = frozenset()
+    closed_ports: frozenset[tuple[Key, int]] = frozenset()
+    lost_zones: frozenset[str] = frozenset()
+    lost_balancers: frozenset[Key] = frozenset()
+    region_lost: bool = False
+    lost_databases: frozenset[Key] = frozenset()
+    failing_over_databases: frozenset[Key] = frozenset()
 
     def __or__(self, other: "ClusterState") -> "ClusterState":
-        """Both at once."""
+        """Return the failures of both states."""
         return ClusterState(
-            **{one.name: getattr(self, one.name) | getattr(other, one.name) for one in fields(self)}
+            **{
+                field.name: getattr(self, field.name) | getattr(other, field.name)
+                for field in fields(self)
+            }
         )
 
 
-WELL: Final = ClusterState()
+NO_FAILURE: Final = ClusterState()
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What has failed everywhere; by default nothing.
+    """The failures everywhere; none by default.
 
     Attributes:
-        clusters: what has failed, by cluster.
-        silent: alarms whose metric reports nothing.
-        thrown: alarms of switches with a datapoint beyond their threshold.
-        unhealthy: checks that report unhealthy whatever they check.
-        last: checks with the status that they had when there was data.
+        clusters: the state of each cluster with a failure.
+        alarms_without_data: alarms whose metric reports nothing.
+        thrown_switches: alarms of switches with a datapoint beyond their threshold.
+        unhealthy_checks: checks that report unhealthy, whatever they check.
+        last_statuses: checks with the status that they had when there was data.
     """
 
     clusters: tuple[tuple[str, ClusterState], ...] = ()
-    silent: frozenset[Key] = frozenset()
-    thrown: frozenset[Key] = frozenset()
-    unhealthy: frozenset[Key] = frozenset()
-    last: tuple[tuple[Key, bool], ...] = ()
+    alarms_without_data: frozenset[Key] = frozenset()
+    thrown_switches: frozenset[Key] = frozenset()
+    unhealthy_checks: frozenset[Key] = frozenset()
+    last_statuses: tuple[tuple[Key, bool], ...] = ()
 
-    def of(self, cluster: str) -> ClusterState:
-        """What has failed in a cluster."""
-        return next((state for name, state in self.clusters if name == cluster), WELL)
+    def state_of(self, cluster: str) -> ClusterState:
+        """Return the failures in a cluster."""
+        return next((state for name, state in self.clusters if name == cluster), NO_FAILURE)
 
     def __or__(self, other: "Situation") -> "Situation":
-        """Both at once; the other's last known status counts."""
+        """Return the failures of both situations; the other's last statuses override."""
         names = dict.fromkeys(name for name, _ in (*self.clusters, *other.clusters))
         return Situation(
-            tuple((name, self.of(name) | other.of(name)) for name in names),
-            self.silent | other.silent,
-            self.thrown | other.thrown,
-            self.unhealthy | other.unhealthy,
-            tuple({**dict(self.last), **dict(other.last)}.items()),
+            tuple((name, self.state_of(name) | other.state_of(name)) for name in names),
+            self.alarms_without_data | other.alarms_without_data,
+            self.thrown_switches | other.thrown_switches,
+            self.unhealthy_checks | other.unhealthy_checks,
+            tuple({**dict(self.last_statuses), **dict(other.last_statuses)}.items()),
         )
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the points are read that AWS's documents leave open.
-
-    Attributes:
-        threshold_for_alias: an alias that evaluates health goes by a group's DNS thresholds, and
-            not by "a healthy target in every group" alone.
-        zones_count_all: with cross-zone on, each zone reports the healthy targets of all zones,
-            and not those of its own.
-        missing_by_alarm: without data a metric check goes by the alarm's TreatMissingData, and not
-            by its own setting alone.
-        some_is_healthy: an endpoint check is healthy when some of its connections succeed.
-    """
-
-    threshold_for_alias: bool = False
-    zones_count_all: bool = False
-    missing_by_alarm: bool = False
-    some_is_healthy: bool = False
-
-
-OPEN_POINTS: Final = {
-    "threshold_for_alias": (
-        "EvaluateTargetHealth counts a group whatever its dns_failover settings are",
-        "EvaluateTargetHealth goes by a group's dns_failover settings",
-    ),
-    "zones_count_all": (
-        "each zone's HealthyHostCount is of its own targets",
-        "each zone's HealthyHostCount is of all targets",
-    ),
-    "missing_by_alarm": (
-        "without data the health check's InsufficientDataHealthStatus counts",
-        "without data the alarm's TreatMissingData counts",
-    ),
-    "some_is_healthy": (
-        "an endpoint check fails when some connections do",
-        "an endpoint check passes when some connections do",
-    ),
-}
-"""Each open point's two readings, in words: first for False, then for True."""
-
-
-def readings(points: frozenset[str]) -> tuple[Reading, ...]:
-    """Every way to read the given open points."""
-    names = sorted(points)
-    return tuple(
-        Reading(**dict(zip(names, chosen, strict=True)))
-        for chosen in product((False, True), repeat=len(names))
-    )

@@ -1,1 +1,1 @@
-"""Reading: templates into the drill's model."""
+"""The reading of templates into the drill's model."""

@@ -1,219 +1,231 @@
-"""The balancers of the templates with their listeners, groups and targets."""
+"""The load balancers of the templates with their listeners, target groups and targets."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from denodo_ha.drill.model import Balancer, Group, Key, Listener, Minimum, Node, Target
-from denodo_ha.drill.reading.nodes import NODE_TAG, FindNodes, forwarded
-from denodo_ha.drill.reading.probes import probe
+from denodo_ha.drill.model import (
+    Balancer,
+    HealthThreshold,
+    Key,
+    Listener,
+    Machine,
+    Target,
+    TargetGroup,
+)
+from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping, is_true
+from denodo_ha.drill.reading.machines import (
+    MachineReader,
+    forwarded_target_groups,
+    target_health_check,
+)
 from denodo_ha.drill.reading.resource_reader import (
-    FLEET,
-    GROUP,
+    AUTO_SCALING_GROUP,
     LISTENER,
     LOAD_BALANCER,
-    Reader,
+    TARGET_GROUP,
     Resource,
-    is_true,
-    listed,
-    mapping,
-    number,
+    ResourceReader,
 )
 from denodo_ha.environment.facts.denodo_ports import PORTS
+from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 
-SERVICE_TAG = "denodo:service"
-ALB_TAG = "denodo:alb"
-"""The service, on a group of the balancer that leads to the one that keeps its clients."""
 JDBC = "jdbc"
 _JDBC_PORT = PORTS["7.0"].services[JDBC]
 _SERVICE_PORTS = frozenset(
-    {port for ports in PORTS.values() for port, of in ports.occupied.items()}
+    {port for ports in PORTS.values() for port in ports.occupied}
     - {port for ports in PORTS.values() for port in ports.management if port in (9997, 9995)}
 )
-"""Ports that Denodo's services have by default; none of them is an auxiliary port."""
+"""The ports that Denodo's services have by default; none of them is an auxiliary port."""
 
 
-class FindBalancers:
-    """Finds balancers and groups.
+class BalancerReader:
+    """Reader of balancers and target groups.
 
     Args:
         reader: the resources.
-        nodes: the machines, to which targets add.
+        machines: the machines; reading target groups adds those that no template has.
+
+    Attributes:
+        target_groups: all target groups by key.
+        balancers: all balancers by key, without those that are targets of another balancer.
     """
 
-    def __init__(self, reader: Reader, nodes: FindNodes) -> None:
-        self._reader, self._nodes = reader, nodes
+    def __init__(self, reader: ResourceReader, machines: MachineReader) -> None:
+        self._reader, self._machines = reader, machines
         self._listeners: dict[Key, list[Resource]] = {}
-        for listener in reader.of(LISTENER):
-            owner = reader.named(listener.properties.get("LoadBalancerArn"), LOAD_BALANCER)
+        for listener in reader.of_type(LISTENER):
+            owner = reader.referenced(listener.properties.get("LoadBalancerArn"), LOAD_BALANCER)
             if owner is not None:
                 self._listeners.setdefault(owner.key, []).append(listener)
-        self._fleets = _fleets(reader)
-        self.machines = nodes.found.nodes
-        self.groups = {one.key: self._group(one) for one in reader.of(GROUP)}
-        behind = set(nodes.found.members)
+        auto_scaling = _auto_scaling_groups(reader)
+        self.target_groups = {
+            group.key: self._target_group(group, auto_scaling.get(group.key, []))
+            for group in reader.of_type(TARGET_GROUP)
+        }
+        targets = set(machines.members)
         self.balancers = {
-            one.key: self._balancer(one)
-            for one in reader.of(LOAD_BALANCER)
-            # One that is itself a target is a machine behind the other.
-            if one.key not in behind
+            balancer.key: self._balancer(balancer)
+            for balancer in reader.of_type(LOAD_BALANCER)
+            if balancer.key not in targets
         }
         for key in [*self.balancers]:
-            self._sort_out(key)
+            self._mark_auxiliary_ports(key)
 
-    def _balancer(self, one: Resource) -> Balancer:
+    def _balancer(self, resource: Resource) -> Balancer:
         listeners = tuple(
             Listener(
-                listener.number("Port", 0),
+                listener.integer("Port", 0),
                 tuple(
                     group.key
-                    for arn in forwarded(listener)
-                    if (group := self._reader.named(arn, GROUP)) is not None
+                    for arn in forwarded_target_groups(listener)
+                    if (group := self._reader.referenced(arn, TARGET_GROUP)) is not None
                 ),
             )
-            for listener in self._listeners.get(one.key, [])
+            for listener in self._listeners.get(resource.key, [])
         )
-        network = str(one.properties.get("Type", "application")) == "network"
-        crosses = one.attributes.get("load_balancing.cross_zone.enabled", str(not network))
-        return Balancer(
-            one.key,
-            one.stack.name,
-            self._zones(one, listeners),
-            is_true(crosses),
-            one.properties.get("Scheme") == "internal",
+        is_network = str(resource.properties.get("Type", "application")) == "network"
+        cross_zone = resource.attributes.get(
+            "load_balancing.cross_zone.enabled", str(not is_network)
+        )
+        balancer = Balancer(
+            resource.key,
+            resource.stack.name,
+            (),
+            is_true(cross_zone),
+            resource.properties.get("Scheme") == "internal",
             tuple(sorted(listeners, key=lambda listener: listener.port)),
         )
+        return replace(balancer, zones=self._zones(resource, balancer))
 
-    def _zones(self, one: Resource, listeners: tuple[Listener, ...]) -> tuple[str, ...]:
-        """The balancer's zones. Where only subnet ids are known, its targets' zones fit as many.
+    def _zones(self, resource: Resource, balancer: Balancer) -> tuple[str, ...]:
+        """Return a balancer's zones.
 
-        A target in a zone that its balancer lacks is not used, so a balancer that works has all
-        zones of its targets.
+        For a subnet whose zone is not known, a zone of the targets stands in: a target in a zone
+        that its balancer lacks is not used, so a working balancer has all zones of its targets.
         """
-        subnets = [*listed(one.properties.get("Subnets"))]
-        pairs = listed(one.properties.get("SubnetMappings"))
-        subnets += [mapping(pair).get("SubnetId") for pair in pairs]
-        known = [self._nodes.zone_of_subnet(one, subnet) for subnet in subnets]
-        zones = [zone for zone in known if zone is not None]
-        groups = {key for listener in listeners for key in listener.groups}
-        of_targets = sorted(
-            {
-                zone
-                for key in groups
-                for target in self.groups[key].targets
-                if (zone := self._nodes.found.nodes[target.machine].zone) is not None
-            }
-            - set(zones)
-        )
-        for place, zone in enumerate(known):
+        subnets = [*as_list(resource.properties.get("Subnets"))]
+        mappings = as_list(resource.properties.get("SubnetMappings"))
+        subnets += [as_mapping(item).get("SubnetId") for item in mappings]
+        by_subnet = [self._machines.zone_of_subnet(resource.stack, subnet) for subnet in subnets]
+        zones = [zone for zone in by_subnet if zone is not None]
+        zones_of_targets = {
+            self._machines.machines[target.machine].zone
+            for key in balancer.target_groups
+            for target in self.target_groups[key].targets
+        }
+        spare = sorted({zone for zone in zones_of_targets if zone is not None} - set(zones))
+        for number, zone in enumerate(by_subnet, 1):
             if zone is None:
-                zones.append(of_targets.pop(0) if of_targets else f"zone {place + 1} of {one.id}")
-        return tuple(dict.fromkeys(zones)) or (f"the zone of {one.id}",)
+                zones.append(spare.pop(0) if spare else f"zone {number} of {resource.id}")
+        return tuple(dict.fromkeys(zones)) or (f"the zone of {resource.id}",)
 
-    def _group(self, one: Resource) -> Group:
-        port = one.number("Port", 0)
-        alb = one.properties.get("TargetType") == "alb"
+    def _target_group(self, resource: Resource, auto_scaling: list[Key]) -> TargetGroup:
+        port = resource.integer("Port", 0)
         targets = [
-            Target(machine, number(mapping(target).get("Port"), port))
-            for target in listed(one.properties.get("Targets"))
-            for machine in self._nodes.target(mapping(target).get("Id"), one)
+            Target(machine, as_integer(as_mapping(target).get("Port"), port))
+            for target in as_list(resource.properties.get("Targets"))
+            for machine in self._machines.targets(as_mapping(target).get("Id"), resource)
         ]
-        for fleet in self._fleets.get(one.key, []):
-            targets += [Target(member, port) for member in self._nodes.found.members[fleet]]
-        attributes = one.attributes
-        prefix = "target_group_health"
-        crosses = attributes.get("load_balancing.cross_zone.enabled")
-        return Group(
-            key=one.key,
-            name=one.tags.get(SERVICE_TAG) or one.tags.get(ALB_TAG) or str(port),
-            node=None,
+        for key in auto_scaling:
+            targets += [Target(member, port) for member in self._machines.members[key]]
+        attributes, tags = resource.attributes, resource.tags
+        cross_zone = attributes.get("load_balancing.cross_zone.enabled")
+        return TargetGroup(
+            key=resource.key,
+            name=tags.get(SERVICE_TAG) or tags.get(ALB_TAG) or str(port),
+            auxiliary_node=None,
             targets=tuple(dict.fromkeys(targets)),
-            probe=probe(one),
-            cross_zone=is_true(crosses) if crosses in ("true", "false") else None,
-            dns=_minimum(attributes, f"{prefix}.dns_failover.minimum_healthy_targets"),
-            routing=_minimum(
-                attributes, f"{prefix}.unhealthy_state_routing.minimum_healthy_targets"
-            ),
-            counted=not alb,
+            health_check=target_health_check(resource),
+            cross_zone=is_true(cross_zone) if cross_zone in ("true", "false") else None,
+            dns_threshold=_threshold(attributes, "dns_failover"),
+            routing_threshold=_threshold(attributes, "unhealthy_state_routing"),
+            reports_host_count=resource.properties.get("TargetType") != "alb",
         )
 
-    def _sort_out(self, key: Key) -> None:
-        """Tell services from auxiliary ports: by our tags, else by what stands behind them."""
+    def _mark_auxiliary_ports(self, key: Key) -> None:
+        """Tell auxiliary ports from services, by this project's tags or else by their targets."""
         balancer = self.balancers[key]
-        shared = max(
-            (len(self.groups[group].targets) for one in balancer.listeners for group in one.groups),
-            default=0,
+        most_targets = max(
+            (len(self.target_groups[group].targets) for group in balancer.target_groups), default=0
         )
-        auxiliary = False
+        has_auxiliary = False
         for listener in balancer.listeners:
-            for group in listener.groups:
-                node = self._auxiliary(self.groups[group], listener.port, shared)
+            for group in listener.target_groups:
+                node = self._auxiliary_node(
+                    self.target_groups[group], listener.port, shared=most_targets > 1
+                )
                 if node is not None:
-                    auxiliary = True
-                    name = f"{self._nodes.found.nodes[node].name}'s {listener.port}"
-                    self.groups[group] = replace(self.groups[group], node=node, name=name)
-        if auxiliary:
-            self.balancers[key] = replace(balancer, jdbc=self._jdbc(balancer))
+                    has_auxiliary = True
+                    name = f"{self._machines.machines[node].name}'s {listener.port}"
+                    self.target_groups[group] = replace(
+                        self.target_groups[group], auxiliary_node=node, name=name
+                    )
+        if has_auxiliary:
+            self.balancers[key] = replace(balancer, jdbc_port=self._jdbc_port(balancer))
 
-    def _auxiliary(self, group: Group, port: int, shared: int) -> Key | None:
-        """The node whose auxiliary port a group is, if it is one."""
-        resource = self._reader.resources[group.key]
-        tags = resource.tags
+    def _auxiliary_node(self, group: TargetGroup, port: int, *, shared: bool) -> Key | None:
+        """Return the node whose auxiliary port a target group is, None for a service.
+
+        Args:
+            group: the target group.
+            port: the listener's port.
+            shared: whether the balancer has target groups of several targets.
+        """
+        tags = self._reader.resources[group.key].tags
         if {SERVICE_TAG, ALB_TAG} & tags.keys() or not group.targets:
             return None
-        machines = [self._nodes.found.nodes[target.machine] for target in group.targets]
-        nodes = [one.key for one in machines if one.kind == "node"] or [
-            *_behind(machines[0], group.targets[0].port)
-        ]
+        machines = [self._machines.machines[target.machine] for target in group.targets]
+        nodes = [machine.key for machine in machines if machine.kind == "node"]
+        nodes = nodes or _nodes_behind(machines[0], group.targets[0].port)
         if len(set(nodes)) != 1:
             return None
         if NODE_TAG in tags:
             return nodes[0]
-        usual = {port, group.targets[0].port} & _SERVICE_PORTS
-        return nodes[0] if shared > 1 and not usual else None
+        by_default = {port, group.targets[0].port} & _SERVICE_PORTS
+        return nodes[0] if shared and not by_default else None
 
-    def _jdbc(self, balancer: Balancer) -> int | None:
-        """The port whose answer sends clients on to an auxiliary port."""
+    def _jdbc_port(self, balancer: Balancer) -> int | None:
+        """Return the port whose answer sends clients on to an auxiliary port."""
         for listener in balancer.listeners:
-            for key in listener.groups:
+            for key in listener.target_groups:
                 if self._reader.resources[key].tags.get(SERVICE_TAG) == JDBC:
                     return listener.port
         ports = {
             listener.port
             for listener in balancer.listeners
-            for key in listener.groups
-            if _JDBC_PORT in {listener.port, *(one.port for one in self.groups[key].targets)}
+            for key in listener.target_groups
+            if _JDBC_PORT
+            in {listener.port, *(target.port for target in self.target_groups[key].targets)}
         }
         if not ports:
-            self._reader.note(
-                f"{balancer.key}: has auxiliary ports and no listener for jdbc, so no client is "
-                "sent on to them"
-            )
+            self._reader.notes.no_jdbc_listener(balancer.key)
         return min(ports, default=None)
 
 
-def _behind(machine: Node, port: int) -> tuple[Key, ...]:
-    serving = machine.serves.get(port) if machine.serves else None
-    return serving.nodes if serving else ()
+def _nodes_behind(machine: Machine, port: int) -> list[Key]:
+    upstream = machine.upstream(port)
+    return [*upstream.nodes] if upstream else []
 
 
-def _fleets(reader: Reader) -> Mapping[Key, list[Key]]:
-    """The Auto Scaling groups of every target group."""
-    found: dict[Key, list[Key]] = {}
-    for fleet in reader.of(FLEET):
-        for arn in listed(fleet.properties.get("TargetGroupARNs")):
-            group = reader.named(arn, GROUP)
-            if group is not None:
-                found.setdefault(group.key, []).append(fleet.key)
-    return found
+def _auto_scaling_groups(reader: ResourceReader) -> Mapping[Key, list[Key]]:
+    """Return the Auto Scaling groups of every target group."""
+    keys: dict[Key, list[Key]] = {}
+    for group in reader.of_type(AUTO_SCALING_GROUP):
+        for arn in as_list(group.properties.get("TargetGroupARNs")):
+            target_group = reader.referenced(arn, TARGET_GROUP)
+            if target_group is not None:
+                keys.setdefault(target_group.key, []).append(group.key)
+    return keys
 
 
-def _minimum(attributes: Mapping[str, str], prefix: str) -> Minimum:
-    """A threshold; by default one target, and no percentage."""
+def _threshold(attributes: Mapping[str, str], feature: str) -> HealthThreshold:
+    """Return a threshold of a target group's health; one target by default, and no percentage."""
 
-    def amount(suffix: str, default: int | None) -> int | None:
-        said = attributes.get(f"{prefix}.{suffix}")
-        if said is None:
+    def amount(unit: str, default: int | None) -> int | None:
+        name = f"target_group_health.{feature}.minimum_healthy_targets.{unit}"
+        value = attributes.get(name)
+        if value is None:
             return default
-        return None if said in ("off", "false") else number(said, 1)
+        return None if value in ("off", "false") else as_integer(value, 1)
 
-    return Minimum(amount("count", 1), amount("percentage", None))
+    return HealthThreshold(amount("count", 1), amount("percentage", None))

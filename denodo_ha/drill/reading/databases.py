@@ -3,93 +3,88 @@
 from collections.abc import Mapping
 
 from denodo_ha.drill.model import Database, Key
-from denodo_ha.drill.reading.expressions import marks
-from denodo_ha.drill.reading.nodes import FindNodes
+from denodo_ha.drill.reading.expressions import (
+    as_integer,
+    as_list,
+    as_mapping,
+    is_true,
+    references,
+)
+from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.resource_reader import (
     DATABASE,
     DATABASE_SUBNETS,
-    Reader,
     Resource,
-    is_true,
-    listed,
-    mapping,
-    number,
+    ResourceReader,
 )
+from denodo_ha.environment.names import CLUSTER_TAG, DATABASE_METADATA
 
-_CLUSTER_TAG = "denodo:cluster"
 
-
-def find_databases(
-    reader: Reader, nodes: FindNodes, clusters: Mapping[str, str]
+def read_databases(
+    reader: ResourceReader, machines: MachineReader, clusters: Mapping[str, str]
 ) -> dict[Key, Database]:
-    """The databases by key, those whose cluster is among the templates.
+    """Return the databases of the clusters by key.
 
-    Instances of a DB cluster, and replicas, are left out: they don't fail by themselves.
+    Instances of a DB cluster, and replicas, are left out: their failure alone loses nothing.
 
     Args:
         reader: the resources.
-        nodes: knows the zones of subnets.
-        clusters: the clusters' names by their stack's.
+        machines: the machines, with the zones of subnets.
+        clusters: the name of the first cluster of each stack.
     """
-    found: dict[Key, Database] = {}
-    for one in reader.of(DATABASE):
-        if {"DBClusterIdentifier", "SourceDBInstanceIdentifier"} & set(one.properties):
+    databases: dict[Key, Database] = {}
+    for resource in reader.of_type(DATABASE):
+        if {"DBClusterIdentifier", "SourceDBInstanceIdentifier"} & set(resource.properties):
             continue
-        cluster = _cluster(one, clusters)
+        cluster = _cluster(resource, clusters)
         if cluster is None:
-            reader.note(
-                f"{one.key}: nothing says whose metadata this database keeps (metadata "
-                "Denodo.Keeps), so its failure is left out"
-            )
+            reader.notes.database_of_unknown_cluster(resource.key)
             continue
-        keeps = mapping(one.ours.get("Keeps"))
-        services = keeps.get("Services")
+        services = as_mapping(resource.own_metadata.get(DATABASE_METADATA)).get("Services")
         if not isinstance(services, dict):
-            reader.note(
-                f"{one.key}: nothing says which services of {cluster} keep their metadata there "
-                "(metadata Denodo.Keeps), so what its failure takes is unknown"
-            )
-        zones = _zones(reader, nodes, one)
-        multi_az = is_true(one.properties.get("MultiAZ"))
+            reader.notes.database_of_unknown_services(resource.key, cluster)
+        zones = _zones(reader, machines, resource)
+        multi_az = is_true(resource.properties.get("MultiAZ"))
         if not multi_az and (zones is None or len(zones) > 1):
-            reader.note(
-                f"{one.key}: nothing says in which zone this database is, so it is taken to be "
-                "lost with each"
-            )
-        found[one.key] = Database(
-            one.key,
-            one.id,
+            reader.notes.database_in_unknown_zone(resource.key)
+        databases[resource.key] = Database(
+            resource.key,
+            resource.id,
             cluster,
             multi_az,
             zones,
-            tuple(sorted(number(port, 0) for port in services.values()))
+            tuple(sorted(as_integer(port, 0) for port in services.values()))
             if isinstance(services, dict)
             else None,
         )
-    return found
+    return databases
 
 
 def _cluster(database: Resource, clusters: Mapping[str, str]) -> str | None:
-    """The cluster that it is for: what our metadata say, else our tag where that is a name."""
-    stack = mapping(database.ours.get("Keeps")).get("Stack")
-    tag = database.tags.get(_CLUSTER_TAG)
-    named = clusters.get(str(stack))
-    return named or next((one for one in clusters.values() if one == tag), None)
+    """Return the cluster of a database, by this project's metadata or else by its tag."""
+    stack = as_mapping(database.own_metadata.get(DATABASE_METADATA)).get("Stack")
+    tag = database.tags.get(CLUSTER_TAG)
+    by_tag = tag if tag in clusters.values() else None
+    return clusters.get(str(stack)) or by_tag
 
 
-def _zones(reader: Reader, nodes: FindNodes, database: Resource) -> tuple[str, ...] | None:
-    """The zones that it may be in, None where the templates don't say it."""
-    own = database.properties.get("AvailabilityZone")
-    if own and not marks(own):
-        return (str(own),)
-    group = reader.named(database.properties.get("DBSubnetGroupName"), DATABASE_SUBNETS)
-    subnets = listed(group.properties.get("SubnetIds")) if group else []
-    cluster = mapping(database.ours.get("Keeps")).get("Stack")
-    stacks = [one for one in reader.stacks if one.name in (database.stack.name, cluster)]
-    zones = []
+def _zones(
+    reader: ResourceReader, machines: MachineReader, database: Resource
+) -> tuple[str, ...] | None:
+    """Return the zones that a database may be in, None where the templates lack one of them."""
+    zone = database.properties.get("AvailabilityZone")
+    if zone and not references(zone):
+        return (str(zone),)
+    group = reader.referenced(database.properties.get("DBSubnetGroupName"), DATABASE_SUBNETS)
+    subnets = as_list(group.properties.get("SubnetIds")) if group else []
+    cluster = as_mapping(database.own_metadata.get(DATABASE_METADATA)).get("Stack")
+    stacks = [stack for stack in reader.stacks if stack.name in (database.stack.name, cluster)]
+    zones: list[str] = []
     for subnet in subnets:
-        # A subnet that existed is told of by the cluster's template.
-        said = (nodes.zone_of_subnet_in(stack, subnet) for stack in stacks)
-        zones.append(next((zone for zone in said if zone), None))
-    known = [zone for zone in zones if zone is not None]
-    return tuple(dict.fromkeys(known)) if known and len(known) == len(zones) else None
+        # The zone of an existing subnet is in the metadata of the cluster's template.
+        by_stack = (machines.zone_of_subnet(stack, subnet) for stack in stacks)
+        subnet_zone = next((zone for zone in by_stack if zone), None)
+        if subnet_zone is None:
+            return None
+        zones.append(subnet_zone)
+    return tuple(dict.fromkeys(zones)) or None

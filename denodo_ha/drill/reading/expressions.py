@@ -1,8 +1,8 @@
-"""What a template's expressions come to, across stacks.
+"""The values of a template's expressions, across stacks.
 
-What is known only after a deploy becomes a mark, `${stack/LogicalId}` for `Ref` and
-`${stack/LogicalId.Attribute}` for `Fn::GetAtt`, so that two expressions for the same thing come to
-the same text and what a value is made of can be found in it again.
+A value that only a deployment knows becomes a reference, `${stack/LogicalId}` for `Ref` and
+`${stack/LogicalId.Attribute}` for `Fn::GetAtt`. So two expressions for the same value become the
+same text, and the resources that a value depends on can be found in it.
 """
 
 import re
@@ -10,55 +10,55 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.reading.conditions import as_map, holds
 
-_MARK: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
-_PLACE: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
-_DEEPEST: Final = 60
+_REFERENCE: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
+_PLACEHOLDER: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
+_MAX_DEPTH: Final = 60
+_MAX_CONDITION_DEPTH: Final = 20
 _ABSENT: Final = object()
-"""What `AWS::NoValue` comes to: the key is left out."""
+"""The value of `AWS::NoValue`: the key is left out."""
 
-Found = tuple[str, str, str]
-"""A mark's stack, logical id and attribute; no attribute for a `Ref`."""
+Reference = tuple[str, str, str]
+"""The stack, logical id and attribute of a reference; the attribute is empty for a `Ref`."""
 
 
-def mark(stack: str, id_: str, attribute: str = "") -> str:
-    """The text for what a resource will be."""
+def reference(stack: str, id_: str, attribute: str = "") -> str:
+    """Return the text that stands for a resource, or for an attribute of it."""
     return f"${{{stack}/{id_}{'.' if attribute else ''}{attribute}}}"
 
 
-def marks(value: object) -> list[Found]:
-    """The resources that a value is made of, in their order."""
-    return [(a, b, c or "") for a, b, c in _MARK.findall(value)] if isinstance(value, str) else []
+def references(value: object) -> list[Reference]:
+    """Return the references in a value, in their order."""
+    return _REFERENCE.findall(value) if isinstance(value, str) else []
+
+
+def unknown(name: str) -> str:
+    """Return the text that stands for a value that is not known here."""
+    return reference("?", name)
 
 
 class Resolver:
-    """Resolves expressions of some stacks, which may refer to each other."""
+    """Resolver of the expressions of some stacks, which may refer to each other."""
 
     def __init__(self, stacks: Iterable[SynthesisedStack]) -> None:
         self._stacks = {stack.name: stack for stack in stacks}
         self._outputs: dict[tuple[str, str], Any] = {}
         self._exports: dict[str, tuple[SynthesisedStack, Any]] | None = None
 
-    def resource(self, found: Found) -> Mapping[str, Any] | None:
-        """The resource of a mark."""
-        stack = self._stacks.get(found[0])
-        return stack.resources.get(found[1]) if stack else None
-
     def properties(self, stack: SynthesisedStack, id_: str) -> dict[str, Any]:
-        """A resource's properties, resolved."""
+        """Return a resource's properties, resolved."""
         resolved = self.value(stack, stack.resources[id_].get("Properties", {}))
         return resolved if isinstance(resolved, dict) else {}
 
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
-        """Whether the resource's condition lets it be; one that can't be known does."""
+        """Return whether a resource's condition holds; True if only a deployment knows."""
         condition = resource.get("Condition")
         return not isinstance(condition, str) or self._holds(stack, condition, 0) is not False
 
     def value(self, stack: SynthesisedStack, expression: Any, depth: int = 0) -> Any:
-        """What an expression of a stack comes to."""
-        if depth > _DEEPEST:
-            return "${?/?}"
+        """Return the value of an expression of a stack."""
+        if depth > _MAX_DEPTH:
+            return unknown("?")
         if isinstance(expression, list):
             items = [self.value(stack, item, depth + 1) for item in expression]
             return [item for item in items if item is not _ABSENT]
@@ -70,139 +70,207 @@ class Resolver:
                 return self._ref(stack, str(argument))
             if isinstance(key, str) and key.startswith("Fn::"):
                 return self._call(stack, key.removeprefix("Fn::"), argument, depth + 1)
-        items_ = {key: self.value(stack, one, depth + 1) for key, one in expression.items()}
-        return {key: one for key, one in items_.items() if one is not _ABSENT}
+        values = {key: self.value(stack, item, depth + 1) for key, item in expression.items()}
+        return {key: value for key, value in values.items() if value is not _ABSENT}
 
     def _ref(self, stack: SynthesisedStack, name: str) -> Any:
-        pseudo = {
+        pseudo_parameters = {
             "AWS::Region": stack.region,
-            "AWS::AccountId": stack.account or mark(stack.name, "AWS::AccountId"),
+            "AWS::AccountId": stack.account or reference(stack.name, "AWS::AccountId"),
             "AWS::StackName": stack.name,
             "AWS::Partition": "aws",
             "AWS::URLSuffix": "amazonaws.com",
             "AWS::NoValue": _ABSENT,
         }
-        if name in pseudo:
-            return pseudo[name]
-        parameter = as_map(stack.template.get("Parameters")).get(name)
+        if name in pseudo_parameters:
+            return pseudo_parameters[name]
+        parameter = as_mapping(stack.template.get("Parameters")).get(name)
         if isinstance(parameter, dict) and "Default" in parameter:
-            default = parameter["Default"]
-            many = "List<" in str(parameter.get("Type")) or "CommaDelimited" in str(
-                parameter.get("Type")
-            )
-            return str(default).split(",") if many else default
-        return mark(stack.name, name)
+            default, kind = parameter["Default"], str(parameter.get("Type"))
+            is_list = "List<" in kind or "CommaDelimited" in kind
+            return str(default).split(",") if is_list else default
+        return reference(stack.name, name)
 
     def _call(self, stack: SynthesisedStack, function: str, argument: Any, depth: int) -> Any:
-        """What a function comes to; one that is not known here comes to a mark of nothing."""
+        """Return the value of a function; of a function that is not known here, `unknown`."""
         if function == "If":
             return self._if(stack, argument, depth)
         if function == "Sub":
             return self._sub(stack, argument, depth)
-        given = self.value(stack, argument, depth)
+        value = self.value(stack, argument, depth)
         if function in _PURE:
-            return _PURE[function](given)
-        own = {
-            "GetAtt": self._attribute,
-            "GetAZs": self._zones,
-            "FindInMap": self._looked_up,
-            "ImportValue": self._import,
-            "GetStackOutput": self._output,
+            return _PURE[function](value)
+        of_stack = {
+            "GetAtt": self._get_att,
+            "GetAZs": self._get_azs,
+            "FindInMap": self._find_in_map,
+            "ImportValue": self._import_value,
+            "GetStackOutput": self._get_stack_output,
         }
-        return own[function](stack, given, depth) if function in own else f"${{?/{function}}}"
+        if function not in of_stack:
+            return unknown(function)
+        return of_stack[function](stack, value, depth)
 
-    def _attribute(self, stack: SynthesisedStack, given: Any, _depth: int) -> str:
-        id_, attribute = (*given, "")[:2] if isinstance(given, list) else (given, "")
+    def _get_att(self, stack: SynthesisedStack, argument: Any, _depth: int) -> str:
+        id_, attribute = (*argument, "")[:2] if isinstance(argument, list) else (argument, "")
         if not attribute:
             id_, _, attribute = str(id_).partition(".")
-        return mark(stack.name, str(id_), str(attribute))
+        return reference(stack.name, str(id_), str(attribute))
 
-    def _zones(self, stack: SynthesisedStack, given: Any, _depth: int) -> list[str]:
-        # Which they are only the account knows; that they differ is what matters.
-        return [f"{given or stack.region}#{number}" for number in range(6)]
+    def _get_azs(self, stack: SynthesisedStack, argument: Any, _depth: int) -> list[str]:
+        # Only the account knows the zones' names; the drill needs only that they differ.
+        return [f"{argument or stack.region}#{number}" for number in range(6)]
 
-    def _looked_up(self, stack: SynthesisedStack, given: Any, depth: int) -> Any:
-        table, first, second = (*given, "", "", "")[:3] if isinstance(given, list) else ("",) * 3
-        rows = as_map(as_map(stack.template.get("Mappings")).get(table))
-        return self.value(stack, as_map(rows.get(first)).get(second), depth)
+    def _find_in_map(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
+        name, first, second = (
+            (*argument, "", "", "")[:3] if isinstance(argument, list) else ("",) * 3
+        )
+        table = as_mapping(as_mapping(stack.template.get("Mappings")).get(name))
+        return self.value(stack, as_mapping(table.get(first)).get(second), depth)
 
     def _sub(self, stack: SynthesisedStack, argument: Any, depth: int) -> str:
-        text, own = argument if isinstance(argument, list) else (argument, {})
-        values = {key: self.value(stack, one, depth) for key, one in as_map(own).items()}
+        text, variables = argument if isinstance(argument, list) else (argument, {})
+        values = {
+            key: self.value(stack, item, depth) for key, item in as_mapping(variables).items()
+        }
 
-        def placed(found: re.Match[str]) -> str:
-            name = found.group(1).strip()
+        def replacement(match: re.Match[str]) -> str:
+            name = match.group(1).strip()
             if name in values:
                 return str(values[name])
             id_, _, attribute = name.partition(".")
-            return mark(stack.name, id_, attribute) if attribute else str(self._ref(stack, name))
+            if attribute:
+                return reference(stack.name, id_, attribute)
+            return str(self._ref(stack, name))
 
-        return _PLACE.sub(placed, str(text)).replace("${!", "${")
+        return _PLACEHOLDER.sub(replacement, str(text)).replace("${!", "${")
 
     def _if(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
         if not (isinstance(argument, list) and len(argument) == 3):
-            return "${?/If}"
-        name, yes, no = argument
-        # What only a deploy knows is taken as the first of the two.
-        chosen = no if self._holds(stack, str(name), depth) is False else yes
+            return unknown("If")
+        name, if_true, if_false = argument
+        # A condition that only a deployment knows is taken as true.
+        chosen = if_false if self._holds(stack, str(name), depth) is False else if_true
         return self.value(stack, chosen, depth)
 
     def _holds(self, stack: SynthesisedStack, name: str, depth: int) -> bool | None:
-        def known(expression: Any) -> str | None:
+        """Return whether a condition of a stack holds, None if only a deployment knows."""
+
+        def known_text(expression: Any) -> str | None:
             value = self.value(stack, expression, depth + 1)
-            return None if marks(value) else str(value)
+            return None if references(value) else str(value)
 
-        return holds(as_map(stack.template.get("Conditions")), name, known)
+        conditions = as_mapping(stack.template.get("Conditions"))
+        return _condition_holds(conditions, conditions.get(name), known_text)
 
-    def _import(self, _stack: SynthesisedStack, given: Any, depth: int) -> Any:
-        name = str(given)
+    def _import_value(self, _stack: SynthesisedStack, argument: Any, depth: int) -> Any:
+        name = str(argument)
         if self._exports is None:
             self._exports = {}
             for stack in self._stacks.values():
-                for output in as_map(stack.template.get("Outputs")).values():
-                    export = as_map(as_map(output).get("Export")).get("Name")
+                for output in as_mapping(stack.template.get("Outputs")).values():
+                    export = as_mapping(as_mapping(output).get("Export")).get("Name")
                     if export is not None:
-                        said = str(self.value(stack, export, depth))
-                        self._exports[said] = (stack, output.get("Value"))
+                        key = str(self.value(stack, export, depth))
+                        self._exports[key] = (stack, output.get("Value"))
         if name not in self._exports:
-            return f"${{?/{name.replace('.', '-')}}}"
+            return unknown(name.replace(".", "-"))
         stack, value = self._exports[name]
         return self.value(stack, value, depth)
 
-    def _output(self, _stack: SynthesisedStack, given: Any, depth: int) -> Any:
-        said = as_map(given)
-        key = name, output = str(said.get("StackName")), str(said.get("OutputName"))
+    def _get_stack_output(self, _stack: SynthesisedStack, argument: Any, depth: int) -> Any:
+        settings = as_mapping(argument)
+        key = name, output = str(settings.get("StackName")), str(settings.get("OutputName"))
         if key not in self._outputs:
             stack = self._stacks.get(name)
-            outputs = as_map(stack.template.get("Outputs")) if stack else {}
+            outputs = as_mapping(stack.template.get("Outputs")) if stack else {}
             if stack is None or output not in outputs:
-                return mark(name, f"output {output}")
-            self._outputs[key] = self.value(stack, as_map(outputs[output]).get("Value"), depth)
+                return reference(name, f"output {output}")
+            self._outputs[key] = self.value(stack, as_mapping(outputs[output]).get("Value"), depth)
         return self._outputs[key]
 
 
-def _selected(given: Any) -> Any:
-    """An item of a list. A piece of what only a deploy knows stays the whole, which it is of."""
-    index, items = given if isinstance(given, list) and len(given) == 2 else (0, [])
-    listed = items if isinstance(items, list) else []
+def _select(argument: Any) -> Any:
+    """Return an item of a list; for a part of an unknown value, the unknown value."""
+    index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
+    items = items if isinstance(items, list) else []
     try:
-        return listed[int(str(index))]
+        return items[int(str(index))]
     except (IndexError, ValueError):
-        return next((item for item in listed if marks(item)), "${?/Select}")
+        return next((item for item in items if references(item)), unknown("Select"))
 
 
-def _joined(given: Any) -> str:
-    separator, parts = given if isinstance(given, list) and len(given) == 2 else ("", [])
+def _join(argument: Any) -> str:
+    separator, parts = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
     return str(separator).join(str(part) for part in parts) if isinstance(parts, list) else parts
 
 
-def _split(given: Any) -> list[str]:
-    separator, text = given if isinstance(given, list) and len(given) == 2 else (" ", "")
+def _split(argument: Any) -> list[str]:
+    separator, text = argument if isinstance(argument, list) and len(argument) == 2 else (" ", "")
     return str(text).split(str(separator) or " ")
 
 
-_PURE: Final[dict[str, Callable[[Any], Any]]] = {
-    "Join": _joined,
-    "Split": _split,
-    "Select": _selected,
-}
+_PURE: Final[dict[str, Callable[[Any], Any]]] = {"Join": _join, "Split": _split, "Select": _select}
+"""The functions whose value depends on their argument alone."""
+
+
+def _condition_holds(
+    conditions: Mapping[str, Any],
+    condition: Any,
+    known_text: Callable[[Any], str | None],
+    depth: int = 0,
+) -> bool | None:
+    """Return whether a condition holds, None if only a deployment knows.
+
+    Args:
+        conditions: the template's conditions by name.
+        condition: the condition.
+        known_text: returns the text of an expression, None if only a deployment knows it.
+        depth: the number of conditions around this one.
+    """
+    if depth > _MAX_CONDITION_DEPTH or not isinstance(condition, dict) or len(condition) != 1:
+        return None
+    ((function, argument),) = condition.items()
+    if function == "Condition":
+        return _condition_holds(conditions, conditions.get(str(argument)), known_text, depth + 1)
+    parts = argument if isinstance(argument, list) else []
+    if function == "Fn::Equals":
+        texts = [known_text(part) for part in parts]
+        return None if None in texts or len(texts) != 2 else texts[0] == texts[1]
+    verdicts = [_condition_holds(conditions, part, known_text, depth + 1) for part in parts]
+    return _combined(function, verdicts)
+
+
+def _combined(function: str, verdicts: list[bool | None]) -> bool | None:
+    """Return the verdict of `Fn::Not`, `Fn::And` or `Fn::Or`; None for any other function."""
+    if function == "Fn::Not" and len(verdicts) == 1:
+        return None if verdicts[0] is None else not verdicts[0]
+    if function not in ("Fn::And", "Fn::Or"):
+        return None
+    decisive = function == "Fn::Or"
+    if decisive in verdicts:
+        return decisive
+    return None if None in verdicts else not decisive
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return a mapping, empty for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return a list, empty for any other value."""
+    return value if isinstance(value, list) else []
+
+
+def as_integer(value: object, default: int) -> int:
+    """Return an integer in any spelling, or the default for any other value."""
+    try:
+        return int(float(str(value)))
+    except ValueError:
+        return default
+
+
+def is_true(value: object) -> bool:
+    """Return whether a flag in any spelling is set."""
+    return str(value).lower() == "true"

@@ -1,143 +1,145 @@
-"""The model of some stacks: clusters from balancers and nodes, and the sites that join them."""
+"""The model of some stacks: clusters of balancers and nodes, and the failover names of clusters."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.model import Balancer, Cluster, Key, Model, Node
-from denodo_ha.drill.reading.balancers import JDBC, FindBalancers
-from denodo_ha.drill.reading.checks import FindChecks
-from denodo_ha.drill.reading.databases import find_databases
-from denodo_ha.drill.reading.nodes import FindNodes
-from denodo_ha.drill.reading.records import find_sites
-from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, Reader
+from denodo_ha.drill.model import Balancer, Cluster, Key, Machine, Model
+from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
+from denodo_ha.drill.reading.databases import read_databases
+from denodo_ha.drill.reading.dns_failover import HealthCheckReader, read_failover_names
+from denodo_ha.drill.reading.machines import MachineReader
+from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader
 from denodo_ha.environment.facts.denodo_ports import PORTS
+from denodo_ha.environment.names import CLUSTER_TAG
 
-_CLUSTER_TAG = "denodo:cluster"
 
-
-def build(stacks: tuple[SynthesisedStack, ...]) -> Model:
-    """Read stacks as a model."""
-    reader = Reader(stacks)
-    nodes = FindNodes(reader)
-    balancers = FindBalancers(reader, nodes)
-    checks = FindChecks(reader, balancers)
-    targets = _targets(balancers)
-    names = _names(reader)
+def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
+    """Return the model of stacks."""
+    reader = ResourceReader(stacks)
+    machine_reader = MachineReader(reader)
+    balancer_reader = BalancerReader(reader, machine_reader)
+    checks = HealthCheckReader(reader, balancer_reader.balancers)
+    machines_behind = _machines_behind(balancer_reader, machine_reader.machines)
+    names = _cluster_names(reader)
     clusters: dict[str, Cluster] = {}
-    machines: dict[Key, Node] = {}
-    owned: dict[Key, Balancer] = {}
-    of_stacks: dict[str, str] = {}
+    machines: dict[Key, Machine] = {}
+    balancers: dict[Key, Balancer] = {}
+    first_clusters: dict[str, str] = {}
     for stack in stacks:
-        for parts in _parts(stack, nodes.found.nodes, balancers, targets):
-            keys, of_balancers, suffix = parts
+        parts = _clusters_of_stack(
+            stack, machine_reader.machines, balancer_reader.balancers, machines_behind
+        )
+        for machine_keys, balancer_keys, suffix in parts:
             name = names[stack.name] + suffix
-            of_stacks.setdefault(stack.name, name)
-            for key in keys:
-                machines[key] = replace(nodes.found.nodes[key], cluster=name)
-            for key in of_balancers:
-                owned[key] = replace(balancers.balancers[key], cluster=name)
+            first_clusters.setdefault(stack.name, name)
+            for key in machine_keys:
+                machines[key] = replace(machine_reader.machines[key], cluster=name)
+            for key in balancer_keys:
+                balancers[key] = replace(balancer_reader.balancers[key], cluster=name)
             clusters[name] = Cluster(
                 name,
                 stack.region,
-                _by_kind(machines, keys, "node"),
-                _by_kind(machines, keys, "proxy"),
-                tuple(of_balancers),
-                () if of_balancers else (PORTS["8.0"].services[JDBC],),
+                _keys_of_kind("node", machine_keys, machines),
+                _keys_of_kind("proxy", machine_keys, machines),
+                tuple(balancer_keys),
+                () if balancer_keys else (PORTS["8.0"].services[JDBC],),
             )
-    machines = _told_apart(machines)
-    sites = find_sites(reader, checks, machines, owned)
-    model = Model(
+    machines = _with_unique_names(machines)
+    failover_names = read_failover_names(reader, checks, machines, balancers)
+    databases = read_databases(reader, machine_reader, first_clusters)
+    return Model(
         clusters=clusters,
-        nodes=machines,
-        balancers=owned,
-        groups=balancers.groups,
-        databases=find_databases(reader, nodes, of_stacks),
+        machines=machines,
+        balancers=balancers,
+        target_groups=balancer_reader.target_groups,
+        databases=databases,
         alarms=checks.alarms,
         checks=checks.checks,
-        sites=sites,
+        failover_names=failover_names,
+        notes=reader.notes.texts,
     )
-    return replace(model, notes=tuple(reader.notes))
 
 
-Parts = tuple[list[Key], list[Key], str]
-
-
-def _parts(
+def _clusters_of_stack(
     stack: SynthesisedStack,
-    nodes: Mapping[Key, Node],
-    balancers: FindBalancers,
-    targets: Mapping[Key, frozenset[Key]],
-) -> Iterator[Parts]:
-    """A stack's clusters: one, unless it has balancers that share no machine."""
-    own = [key for key, one in balancers.balancers.items() if one.cluster == stack.name]
-    here = [key for key, one in nodes.items() if one.cluster == stack.name]
-    together: list[tuple[list[Key], set[Key]]] = []
+    machines: Mapping[Key, Machine],
+    balancers: Mapping[Key, Balancer],
+    machines_behind: Mapping[Key, frozenset[Key]],
+) -> Iterator[tuple[list[Key], list[Key], str]]:
+    """Yield the machines, balancers and name suffix of each cluster of a stack.
+
+    A stack is one cluster, unless it has balancers that share no machine.
+    """
+    own = [key for key, balancer in balancers.items() if balancer.cluster == stack.name]
+    parts: list[tuple[list[Key], set[Key]]] = []
     for key in own:
-        reached = set(targets[key])
-        sharing = [one for one in together if one[1] & reached]
-        for one in sharing:
-            together.remove(one)
-        keys = [*(each for one in sharing for each in one[0]), key]
-        together.append((keys, reached.union(*(one[1] for one in sharing))))
-    if not together:
-        bare = [key for key in here if nodes[key].kind == "node"]
-        if bare:
-            yield bare, [], ""
+        behind = set(machines_behind[key])
+        sharing = [part for part in parts if part[1] & behind]
+        for part in sharing:
+            parts.remove(part)
+        keys = [*(other for part in sharing for other in part[0]), key]
+        parts.append((keys, behind.union(*(part[1] for part in sharing))))
+    if not parts:
+        nodes = [
+            key
+            for key, machine in machines.items()
+            if machine.cluster == stack.name and machine.kind == "node"
+        ]
+        if nodes:
+            yield nodes, [], ""
         return
-    # Machines of another stack belong to it when a balancer here has them as targets.
-    for keys, reached in together:
-        suffix = f"-{keys[0].partition('/')[2]}" if len(together) > 1 else ""
-        yield [key for key in nodes if key in reached], keys, suffix
+    # A machine of another stack belongs to this cluster when it is a target of its balancer.
+    for keys, behind in parts:
+        suffix = f"-{keys[0].partition('/')[2]}" if len(parts) > 1 else ""
+        yield [key for key in machines if key in behind], keys, suffix
 
 
-def _targets(balancers: FindBalancers) -> Mapping[Key, frozenset[Key]]:
-    """The machines behind every balancer, those behind proxies too."""
-    nodes = balancers.machines
-    found: dict[Key, frozenset[Key]] = {}
-    for key, balancer in balancers.balancers.items():
-        reached: set[Key] = set()
-        for listener in balancer.listeners:
-            for group in listener.groups:
-                for target in balancers.groups[group].targets:
-                    reached.add(target.machine)
-                    serves = nodes[target.machine].serves or {}
-                    reached |= {node for serving in serves.values() for node in serving.nodes}
-        found[key] = frozenset(reached)
-    return found
+def _machines_behind(
+    reader: BalancerReader, machines: Mapping[Key, Machine]
+) -> Mapping[Key, frozenset[Key]]:
+    """Return the machines behind every balancer, including the nodes behind proxies."""
+    behind: dict[Key, frozenset[Key]] = {}
+    for key, balancer in reader.balancers.items():
+        keys: set[Key] = set()
+        for group in balancer.target_groups:
+            for target in reader.target_groups[group].targets:
+                keys.add(target.machine)
+                upstreams = machines[target.machine].upstreams or {}
+                keys |= {node for upstream in upstreams.values() for node in upstream.nodes}
+        behind[key] = frozenset(keys)
+    return behind
 
 
-def _names(reader: Reader) -> Mapping[str, str]:
-    """The clusters' names: what our tags say where that tells them apart, else the stacks'."""
+def _cluster_names(reader: ResourceReader) -> Mapping[str, str]:
+    """Return the clusters' names by stack: the tags' where they are unique, else the stacks'."""
     tagged: dict[str, str] = {}
-    # A cluster's database and its alarms have the cluster's tag, too, in a stack that is none.
-    clusters = {one.stack.name for one in reader.of(LOAD_BALANCER, INSTANCE)}
+    # The stacks of a cluster's database and alarms have its tag too, and are not clusters.
+    with_clusters = {resource.stack.name for resource in reader.of_type(LOAD_BALANCER, INSTANCE)}
     for resource in reader.resources.values():
-        name = resource.tags.get(_CLUSTER_TAG)
-        if name and resource.stack.name in clusters:
+        name = resource.tags.get(CLUSTER_TAG)
+        if name and resource.stack.name in with_clusters:
             tagged.setdefault(resource.stack.name, name)
+    counts = Counter(tagged.values())
     return {
-        stack.name: name
-        if (name := tagged.get(stack.name)) and [*tagged.values()].count(name) == 1
-        else stack.name
+        stack.name: name if (name := tagged.get(stack.name)) and counts[name] == 1 else stack.name
         for stack in reader.stacks
     }
 
 
-def _by_kind(machines: Mapping[Key, Node], keys: list[Key], kind: str) -> tuple[Key, ...]:
-    return tuple(
-        sorted(
-            (key for key in keys if machines[key].kind == kind), key=lambda key: machines[key].name
-        )
-    )
+def _keys_of_kind(kind: str, keys: list[Key], machines: Mapping[Key, Machine]) -> tuple[Key, ...]:
+    """Return the keys of the machines of a kind, by name."""
+    of_kind = (key for key in keys if machines[key].kind == kind)
+    return tuple(sorted(of_kind, key=lambda key: machines[key].name))
 
 
-def _told_apart(machines: Mapping[Key, Node]) -> dict[Key, Node]:
-    """Machines of one cluster with the same name go by their logical ids."""
-    names = [(one.cluster, one.name) for one in machines.values()]
+def _with_unique_names(machines: Mapping[Key, Machine]) -> dict[Key, Machine]:
+    """Return machines where those of one cluster with the same name have their logical ids."""
+    names = Counter((machine.cluster, machine.name) for machine in machines.values())
     return {
-        key: replace(one, name=key.rpartition("/")[2])
-        if names.count((one.cluster, one.name)) > 1
-        else one
-        for key, one in machines.items()
+        key: replace(machine, name=key.rpartition("/")[2])
+        if names[machine.cluster, machine.name] > 1
+        else machine
+        for key, machine in machines.items()
     }

@@ -1,4 +1,4 @@
-"""What a builder of the model reads: typed values of resources, wherever they are."""
+"""The resources of some stacks with resolved properties, which the other readers read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,39 @@ from typing import Any
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Key
-from denodo_ha.drill.reading.expressions import Resolver, marks
+from denodo_ha.drill.notes import ReadingNotes
+from denodo_ha.drill.reading.expressions import (
+    Resolver,
+    as_integer,
+    as_list,
+    as_mapping,
+    references,
+)
+from denodo_ha.environment.names import METADATA
 
-OURS = "Denodo"
-"""The key of our own metadata, of templates and of resources."""
+LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+INSTANCE = "AWS::EC2::Instance"
+SUBNET = "AWS::EC2::Subnet"
+ELASTIC_IP = "AWS::EC2::EIP"
+ELASTIC_IP_ASSOCIATION = "AWS::EC2::EIPAssociation"
+AUTO_SCALING_GROUP = "AWS::AutoScaling::AutoScalingGroup"
+ALARM = "AWS::CloudWatch::Alarm"
+HEALTH_CHECK = "AWS::Route53::HealthCheck"
+DATABASE = "AWS::RDS::DBInstance"
+DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
+RECORD_SET = "AWS::Route53::RecordSet"
+RECORD_SET_GROUP = "AWS::Route53::RecordSetGroup"
+
+RESOURCE_TYPES = frozenset(
+    {
+        *(LOAD_BALANCER, LISTENER, TARGET_GROUP, INSTANCE, SUBNET, ELASTIC_IP),
+        *(ELASTIC_IP_ASSOCIATION, AUTO_SCALING_GROUP, ALARM, HEALTH_CHECK),
+        *(DATABASE, DATABASE_SUBNETS, RECORD_SET, RECORD_SET_GROUP),
+    }
+)
+"""The types of the resources that the drill reads."""
 
 
 @dataclass(frozen=True)
@@ -19,135 +48,83 @@ class Resource:
 
     stack: SynthesisedStack
     id: str
-    kind: str
+    type: str
     properties: Mapping[str, Any]
     metadata: Mapping[str, Any]
 
     @property
     def key(self) -> Key:
-        """Its key."""
+        """The resource's key."""
         return f"{self.stack.name}/{self.id}"
 
-    @property
+    @cached_property
     def tags(self) -> Mapping[str, str]:
-        """Its tags."""
-        found = self.properties.get("Tags", self.properties.get("HealthCheckTags"))
-        listed = found if isinstance(found, list) else []
-        return {
-            str(one.get("Key")): str(one.get("Value")) for one in listed if isinstance(one, dict)
-        }
+        """The resource's tags."""
+        tags = as_list(self.properties.get("Tags", self.properties.get("HealthCheckTags")))
+        return {str(tag.get("Key")): str(tag.get("Value")) for tag in tags if isinstance(tag, dict)}
 
     @property
-    def ours(self) -> Mapping[str, Any]:
-        """Our own metadata."""
-        return mapping(self.metadata.get(OURS))
+    def own_metadata(self) -> Mapping[str, Any]:
+        """This project's metadata of the resource."""
+        return as_mapping(self.metadata.get(METADATA))
 
     @property
     def attributes(self) -> Mapping[str, str]:
         """The attributes of a balancer or a target group."""
-        found = self.properties.get("LoadBalancerAttributes") or self.properties.get(
-            "TargetGroupAttributes"
+        attributes = as_list(
+            self.properties.get("LoadBalancerAttributes")
+            or self.properties.get("TargetGroupAttributes")
         )
-        listed = found if isinstance(found, list) else []
         return {
-            str(one.get("Key")): _plain(one.get("Value")) for one in listed if isinstance(one, dict)
+            str(item.get("Key")): _attribute_text(item.get("Value"))
+            for item in attributes
+            if isinstance(item, dict)
         }
 
-    def number(self, key: str, default: int) -> int:
-        """A whole number among its properties."""
-        return number(self.properties.get(key), default)
+    def integer(self, name: str, default: int) -> int:
+        """Return a property that is an integer."""
+        return as_integer(self.properties.get(name), default)
 
 
-class Reader:
-    """The resources of some stacks, resolved once."""
+class ResourceReader:
+    """Reader of the resources of some stacks, and of references between them."""
 
     def __init__(self, stacks: tuple[SynthesisedStack, ...]) -> None:
         self.stacks = stacks
         self.resolver = Resolver(stacks)
-        self.notes: list[str] = []
+        self.notes = ReadingNotes()
 
     @cached_property
     def resources(self) -> Mapping[Key, Resource]:
-        """All of the kinds that matter, by key."""
-        found: dict[Key, Resource] = {}
+        """All resources of the types that the drill reads, by key."""
+        resources: dict[Key, Resource] = {}
         for stack in self.stacks:
             for id_, raw in stack.resources.items():
-                if raw["Type"] in KINDS and self.resolver.exists(stack, raw):
+                if raw["Type"] in RESOURCE_TYPES and self.resolver.exists(stack, raw):
                     properties = self.resolver.properties(stack, id_)
                     metadata = self.resolver.value(stack, raw.get("Metadata", {}))
-                    one = Resource(stack, id_, raw["Type"], properties, mapping(metadata))
-                    found[one.key] = one
-        return found
+                    resource = Resource(stack, id_, raw["Type"], properties, as_mapping(metadata))
+                    resources[resource.key] = resource
+        return resources
 
-    def of(self, *kinds: str) -> Iterator[Resource]:
-        """The resources of some kinds."""
-        return (one for one in self.resources.values() if one.kind in kinds)
+    def of_type(self, *types: str) -> Iterator[Resource]:
+        """Return the resources of some types."""
+        return (resource for resource in self.resources.values() if resource.type in types)
 
-    def named(self, value: object, *kinds: str) -> Resource | None:
-        """The resource of some kinds that a value is made of."""
-        for stack, id_, _ in marks(value):
-            found = self.resources.get(f"{stack}/{id_}")
-            if found is not None and found.kind in kinds:
-                return found
+    def referenced(self, value: object, *types: str) -> Resource | None:
+        """Return the first resource of some types to which a value refers."""
+        for stack, id_, _ in references(value):
+            resource = self.resources.get(f"{stack}/{id_}")
+            if resource is not None and resource.type in types:
+                return resource
         return None
 
-    def note(self, text: str) -> None:
-        """Keep something that people should know, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def ours(self, stack: SynthesisedStack) -> Mapping[str, Any]:
-        """Our own metadata of a template."""
-        metadata = mapping(stack.template.get("Metadata"))
-        return mapping(mapping(self.resolver.value(stack, metadata)).get(OURS))
+    def own_metadata(self, stack: SynthesisedStack) -> Mapping[str, Any]:
+        """Return this project's metadata of a template."""
+        metadata = as_mapping(stack.template.get("Metadata"))
+        return as_mapping(as_mapping(self.resolver.value(stack, metadata)).get(METADATA))
 
 
-LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
-LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
-GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
-INSTANCE = "AWS::EC2::Instance"
-SUBNET = "AWS::EC2::Subnet"
-ADDRESS = "AWS::EC2::EIP"
-ASSOCIATION = "AWS::EC2::EIPAssociation"
-FLEET = "AWS::AutoScaling::AutoScalingGroup"
-ALARM = "AWS::CloudWatch::Alarm"
-CHECK = "AWS::Route53::HealthCheck"
-DATABASE = "AWS::RDS::DBInstance"
-DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
-RECORD = "AWS::Route53::RecordSet"
-RECORDS = "AWS::Route53::RecordSetGroup"
-
-KINDS = frozenset(
-    {
-        *(LOAD_BALANCER, LISTENER, GROUP, INSTANCE, SUBNET, ADDRESS, ASSOCIATION, FLEET),
-        *(ALARM, CHECK, DATABASE, DATABASE_SUBNETS, RECORD, RECORDS),
-    }
-)
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """A map, empty for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def listed(value: object) -> list[Any]:
-    """A list, empty for anything else."""
-    return value if isinstance(value, list) else []
-
-
-def number(value: object, default: int) -> int:
-    """A whole number, however it is written."""
-    try:
-        return int(float(str(value)))
-    except ValueError:
-        return default
-
-
-def is_true(value: object) -> bool:
-    """Whether a flag is set, however it is written."""
-    return str(value).lower() == "true"
-
-
-def _plain(value: object) -> str:
-    """An attribute's value: YAML reads true, false and off as more than text."""
+def _attribute_text(value: object) -> str:
+    # YAML reads true, false and off as booleans, where the attribute is text.
     return str(value).lower() if isinstance(value, bool) else str(value)

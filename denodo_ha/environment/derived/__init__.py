@@ -1,1 +1,1 @@
-"""What follows from a configuration: topology, firewall, names, node state, failover plan."""
+"""Facts derived from a configuration: topology, firewall, node names and state, failover plan."""

@@ -1,7 +1,8 @@
-"""Cookies behind a Network Load Balancer, which reads no request and so sets none.
+"""Cookie balancer: the Application Load Balancer behind a Network Load Balancer.
 
-An Application Load Balancer behind it does: one in a cluster, with a listener and a group for each
-service that has `sticky: cookie` (docs/decisions/0031-cookies-behind-an-nlb.md).
+A Network Load Balancer reads no requests, so it cannot set cookies. A cluster with `sticky: cookie`
+services has one Application Load Balancer behind its Network Load Balancer, with a listener and a
+target group for each of these services (docs/decisions/0031-cookies-behind-an-nlb.md).
 """
 
 from collections.abc import Mapping
@@ -15,42 +16,46 @@ from denodo_ha.environment.model.service import Service
 
 Protocol = Literal["http", "https"]
 
-ANSWERED: Final = "200-499"
-"""What the Network Load Balancer takes for an answer of a node: an Application Load Balancer says
-502 to 504 where no node gave one. A sign-in page or an unknown path is an answer."""
+ALB_HEALTHY_CODES: Final = "200-499"
+"""HTTP codes by which the Network Load Balancer knows that a node answered. The Application Load
+Balancer returns 502 to 504 if no node did; a sign-in page or an unknown path is an answer."""
 
-READY: Final = "200-399"
-"""What a node answers when it is well: the same as a Network Load Balancer takes for it."""
+NODE_HEALTHY_CODES: Final = "200-399"
+"""HTTP codes of a healthy node, the same as a Network Load Balancer's default."""
 
 
-def by_alb(cluster: Cluster, service: Service) -> bool:
-    """Whether an Application Load Balancer keeps a service's clients."""
+def uses_alb(cluster: Cluster, service: Service) -> bool:
+    """Return whether a service is behind the cluster's Application Load Balancer."""
     return service.sticky == "cookie" and cluster.balancer.kind == "nlb"
 
 
-def services(environment: Environment, cluster: Cluster) -> Mapping[str, Service]:
-    """The services behind a cluster's Application Load Balancer, by name."""
-    found = sorted(environment.services.items())
-    return {name: service for name, service in found if by_alb(cluster, service)}
+def alb_services(environment: Environment, cluster: Cluster) -> Mapping[str, Service]:
+    """Return the services behind a cluster's Application Load Balancer, sorted by name."""
+    return {
+        name: service
+        for name, service in sorted(environment.services.items())
+        if uses_alb(cluster, service)
+    }
 
 
-def from_clients(service: Service) -> Protocol:
-    """What clients speak, and with them the Network Load Balancer's check: TLS ends here."""
+def client_protocol(service: Service) -> Protocol:
+    """Return the protocol of clients and of the Network Load Balancer's check: TLS ends here."""
     return "https" if service.tls else "http"
 
 
-def to_nodes(port: int) -> Protocol:
-    """What a port of the nodes speaks."""
+def node_protocol(port: int) -> Protocol:
+    """Return the protocol of a port on the nodes."""
     return "https" if port in NODE_TLS_PORTS else "http"
 
 
 def idle_timeout(environment: Environment, cluster: Cluster) -> int:
-    """Seconds until the Application Load Balancer gives up a silent connection.
+    """Return the seconds after which the Application Load Balancer closes a silent connection.
 
-    It has one for all its listeners: the longest, at least what the listeners in front have without
-    being told. Each of those keeps its own, and so the shorter one counts.
+    The balancer has one timeout for all its listeners: the longest of its services' timeouts, and
+    at least the default of the listeners in front. Each listener in front keeps its own timeout,
+    so the shorter one applies.
     """
     return max(
         service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S
-        for service in services(environment, cluster).values()
+        for service in alb_services(environment, cluster).values()
     )

@@ -1,40 +1,30 @@
-"""Names of nodes that outlive their instances, in a private zone of each cluster."""
+"""DNS names of nodes. A name outlives the node's instance, in a private zone of each cluster."""
 
 from typing import Final
 
 from denodo_ha.environment.model.environment import Environment
 
-TTL_S: Final = 10
-"""Ours: a node that is replaced has another address, and whoever knows its name soon finds it."""
+RECORD_TTL_S: Final = 10
+"""Ours: a replaced node has a new address, and clients that know its name find it soon."""
 
-MOST: Final = 253
-"""The longest name that DNS knows, in characters."""
+MAX_NAME_LENGTH: Final = 253
+"""The longest name in DNS, in characters."""
 
 
 def zone_name(environment: Environment, cluster: str) -> str:
-    """Name of the zone with a cluster's nodes: the given one's, else of our own."""
+    """Return the name of the zone with a cluster's nodes: the given zone, else a created one."""
     given = environment.clusters[cluster].network.node_zone
     return given.name.lower() if given else f"{cluster}.{environment.name}.internal"
 
 
-def host(environment: Environment, cluster: str, node: str) -> str:
-    """A node's own name, in full and without a final dot."""
+def host_name(environment: Environment, cluster: str, node: str) -> str:
+    """Return a node's full host name, without a final dot."""
     return f"{node.lower()}.{zone_name(environment, cluster)}"
 
 
-def named(environment: Environment, cluster: str) -> tuple[str, ...]:
-    """The nodes that have a record: those whose address is known at deploy."""
+def nodes_with_record(environment: Environment, cluster: str) -> tuple[str, ...]:
+    """Return the nodes that have a DNS record: those whose address is known at deploy."""
     nodes = environment.clusters[cluster].nodes
     return tuple(
         sorted(name for name, node in nodes.items() if not node.instance_id or node.address)
     )
-
-
-def parameter(environment: str, cluster: str, node: str) -> str:
-    """Name of the SSM parameter with a node's desired state."""
-    return f"/denodo/{environment}/{cluster}/{node}"
-
-
-def haproxy_parameter(environment: str, cluster: str) -> str:
-    """Name of the SSM parameter with what a cluster's HAProxies shall be; no node's is like it."""
-    return f"/denodo/{environment}/{cluster}/haproxy/state"

@@ -1,15 +1,15 @@
-"""The desired state of a node, as its SSM parameter holds it.
+"""Desired state of a node, as its SSM parameter holds it.
 
-Its form is `node/state.schema.json`, version 1. What only the deploy knows comes in as text that
-CloudFormation resolves. It holds no secret: secrets are named by ARN.
+Its schema is `hosts/denodo/state.schema.json`, version 1. Values that only the deploy knows come in
+as text that CloudFormation resolves. The state holds no secret: secrets are named by ARN.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from denodo_ha.environment.derived import node_names, node_state_metadata, readiness
-from denodo_ha.environment.derived.topology import ports_of
+from denodo_ha.environment.derived import node_metadata, node_names, readiness
+from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.facts.denodo_ports import (
     JMX_FACTORY_PORT,
     JMX_REGISTRY_PORT,
@@ -22,8 +22,9 @@ from denodo_ha.environment.facts.denodo_ports import (
 )
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, heap_gib
 from denodo_ha.environment.facts.limits import SETUP_SHARE_S
+from denodo_ha.environment.model.catalog import Catalog, Component, Exports
 from denodo_ha.environment.model.cluster import Node
-from denodo_ha.environment.model.denodo import Server, secret
+from denodo_ha.environment.model.denodo import Server, cluster_secret
 from denodo_ha.environment.model.environment import Environment
 
 SCHEMA: Final = 1
@@ -33,13 +34,13 @@ NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the deploy knows and the configuration does not.
+    """Values that the deploy knows and the configuration does not.
 
     Attributes:
-        rmi_host: the balancer's name; empty where the node's own is meant.
+        rmi_host: the balancer's name; empty if the RMI host is the node's own name.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
-        program: address of the node's program in S3.
+        program: address of the node program in S3.
     """
 
     rmi_host: str
@@ -48,12 +49,12 @@ class Deployed:
     program: str
 
 
-def desired(
+def desired_state(
     environment: Environment, cluster: str, node: str, *, instance_type: str, deployed: Deployed
 ) -> dict[str, Any]:
-    """The desired state of one node."""
+    """Return the desired state of one node."""
     denodo = environment.denodo
-    host = node_names.host(environment, cluster, node)
+    host = node_names.host_name(environment, cluster, node)
     manager, licences = environment.solution_manager, environment.license_manager
     return {
         "schema": SCHEMA,
@@ -67,7 +68,7 @@ def desired(
         },
         "host": host,
         "rmi_host": deployed.rmi_host or host,
-        "ports": ports(environment, environment.clusters[cluster].nodes[node]),
+        "ports": node_ports(environment, environment.clusters[cluster].nodes[node]),
         "solution_manager": (
             {"host": manager.host, "port": manager.port} if manager and manager.host else None
         ),
@@ -76,9 +77,9 @@ def desired(
         "heap_mib": _heap_mib(environment, instance_type),
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
-        "security_token": secret(denodo.security_token, cluster),
-        "metadata": node_state_metadata.source(environment, cluster, node),
-        **node_state_metadata.more(environment, cluster, node),
+        "security_token": cluster_secret(denodo.security_token, cluster),
+        "metadata": _metadata_source(environment, cluster, node),
+        **_shared_metadata(environment, cluster, node),
         "ready": {"port": READY_PORT, "services": _services(environment)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -93,51 +94,55 @@ def desired(
     }
 
 
-def ports(environment: Environment, node: Node) -> dict[str, int | None]:
-    """Where the servers of a node listen; None leaves what the image has."""
+def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
+    """Return the ports of the servers on a node; None keeps the image's port."""
     services = environment.services
-    usual = PORTS[environment.denodo.version].services
-    moved = {
-        name: services[name].target_port if name in services else port
-        for name, port in usual.items()
+    ports = {
+        name: services[name].target_port if name in services else default
+        for name, default in PORTS[environment.denodo.version].services.items()
     }
-    seven = ports_of(environment).auxiliary
-    encrypted = {one.target_port for one in services.values()} & NODE_TLS_PORTS
+    auxiliary = version_ports(environment).auxiliary
+    encrypted = {service.target_port for service in services.values()} & NODE_TLS_PORTS
     return {
-        "vdp": moved["jdbc"],
-        "odbc": moved["odbc"],
+        "vdp": ports["jdbc"],
+        "odbc": ports["odbc"],
         "shutdown": SHUTDOWN_PORT,
         "auxiliary": node.auxiliary_port,
-        "jmx_registry": None if seven else JMX_REGISTRY_PORT,
-        "jmx_factory": None if seven else JMX_FACTORY_PORT,
-        "web": WEB_PORT if moved["web"] in NODE_TLS_PORTS else moved["web"],
+        "jmx_registry": None if auxiliary else JMX_REGISTRY_PORT,
+        "jmx_factory": None if auxiliary else JMX_FACTORY_PORT,
+        "web": WEB_PORT if ports["web"] in NODE_TLS_PORTS else ports["web"],
         "web_tls": next(iter(encrypted), None),
         "scheduler": SCHEDULER_PORT,
     }
 
 
-def secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
-    """The ARNs of the secrets that a cluster's nodes read."""
+def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
+    """Return the ARNs of the secrets that a cluster's nodes read."""
     denodo = environment.denodo
-    found = (
-        secret(denodo.tls.secret if denodo.tls else None, cluster),
-        secret(denodo.security_token, cluster),
-        secret(denodo.metadata.login, cluster),
+    arns = (
+        cluster_secret(denodo.tls.secret if denodo.tls else None, cluster),
+        cluster_secret(denodo.security_token, cluster),
+        cluster_secret(denodo.metadata.login, cluster),
     )
-    return tuple(sorted({arn for arn in found if arn}))
+    return tuple(sorted({arn for arn in arns if arn}))
 
 
-def parameter_bytes(environment: Environment, cluster: str, node: str, instance_type: str) -> int:
-    """How large a node's parameter is at most: what the deploy fills in is not known yet."""
-    unknown = Deployed(
-        rmi_host="x" * node_names.MOST, stack="x" * 41, resource="x" * 255, program="x" * 128
+def max_parameter_bytes(
+    environment: Environment, cluster: str, node: str, instance_type: str
+) -> int:
+    """Return the largest size of a node's parameter, with the longest values of the deploy."""
+    longest = Deployed(
+        rmi_host="x" * node_names.MAX_NAME_LENGTH,
+        stack="x" * 41,
+        resource="x" * 255,
+        program="x" * 128,
     )
-    state = desired(environment, cluster, node, instance_type=instance_type, deployed=unknown)
+    state = desired_state(environment, cluster, node, instance_type=instance_type, deployed=longest)
     return len(json.dumps(state))
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """The heap, where nobody gives all of the options."""
+    """Return the heap, unless the configuration gives all JVM options."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
@@ -145,18 +150,86 @@ def _heap_mib(environment: Environment, instance_type: str) -> int | None:
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
     tls = environment.denodo.tls
-    certificate = secret(tls.secret if tls else None, cluster)
+    certificate = cluster_secret(tls.secret if tls else None, cluster)
     if tls is None or certificate is None:
         return None
     return {"certificate": certificate, **({"version": tls.version} if tls.version else {})}
 
 
 def _services(environment: Environment) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    services: dict[str, dict[str, Any]] = {}
     for name, service in sorted(environment.services.items()):
-        probe = readiness.probe(environment, name, service)
-        one: dict[str, Any] = {"kind": probe.kind, "port": probe.port}
+        probe = readiness.service_probe(environment, name, service)
+        services[name] = {"kind": probe.kind, "port": probe.port}
         if probe.kind == "web":
-            one |= {"path": "/", "tls": probe.tls}
-        found[name] = one
-    return found
+            services[name] |= {"path": "/", "tls": probe.tls}
+    return services
+
+
+def _metadata_source(environment: Environment, cluster_name: str, node: str) -> dict[str, str]:
+    """Return where Virtual DataPort's metadata comes from.
+
+    A shared metadata database needs no import. Otherwise `denodo.metadata` applies, and if it is
+    not given the node's own newest export.
+    """
+    cluster, given = environment.clusters[cluster_name], environment.denodo.metadata
+    source = node_metadata.metadata_source(cluster)
+    if source == "catalog":
+        return {"source": "catalog"}
+    if source == "export" and "metadata" not in environment.denodo.model_fields_set:
+        assert cluster.exports is not None  # the source is an export
+        manifest, _ = node_metadata.export_keys(node)
+        bucket = node_metadata.export_bucket_name(environment, cluster_name)
+        return {
+            "source": "export",
+            "uri": f"s3://{bucket}/{manifest}",
+            "login": cluster.exports.login,
+        }
+    login = cluster_secret(given.login, cluster_name)
+    return {
+        "source": given.source,
+        **({"uri": given.uri} if given.uri else {}),
+        **({"login": login} if login else {}),
+    }
+
+
+def _shared_metadata(environment: Environment, cluster_name: str, node: str) -> dict[str, Any]:
+    """Return the keys `catalog` and `exports`, for the servers that run.
+
+    A key is present only if the configuration has a metadata database or exports, so that older
+    node programs read the states of all other environments.
+    """
+    cluster, servers = environment.clusters[cluster_name], environment.denodo.servers
+    keys: dict[str, Any] = {}
+    if cluster.catalog is not None:
+        keys["catalog"] = {
+            component: _component(environment, cluster_name, cluster.catalog, component)
+            for component in cluster.catalog.components
+            if component in servers
+        }
+    if cluster.exports is not None and "vdp" in servers:
+        keys["exports"] = _exports(environment, cluster_name, node, cluster.exports)
+    return keys
+
+
+def _component(
+    environment: Environment, cluster: str, catalog: Catalog, component: Component
+) -> dict[str, Any]:
+    settings = catalog.settings.get(component)
+    state: dict[str, Any] = {"secret": node_metadata.secret_arn(environment, cluster, component)}
+    if component == "scheduler":
+        state["check_interval"] = catalog.check_interval
+    if settings is not None and settings.file is not None:
+        state["file"] = settings.file
+    if settings is not None and settings.entries:
+        state["entries"] = dict(settings.entries)
+    return state
+
+
+def _exports(environment: Environment, cluster: str, node: str, exports: Exports) -> dict[str, Any]:
+    return {
+        "bucket": node_metadata.export_bucket_name(environment, cluster),
+        "prefix": f"{node}/",
+        "login": exports.login,
+        "every": exports.every,
+    }

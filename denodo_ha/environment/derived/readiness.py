@@ -1,8 +1,8 @@
-"""How a node tells of each service whether it is ready (design, "Ready is more than open").
+"""Node readiness: each node reports for each service whether it can serve clients.
 
 A TCP check is green while Denodo is in promotion or single-user mode, and on a new node whose
-catalog is still empty. So every node answers `GET /ready/SERVICE` on a port of its own, and the
-balancer's default check asks there.
+catalog is still empty. So every node answers `GET /ready/SERVICE` on a separate health port, which
+is the default health check of the balancer's target groups.
 """
 
 from dataclasses import dataclass
@@ -13,55 +13,55 @@ from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
 
-Kind = Literal["vdp", "odbc", "web", "scheduler", "tcp"]
+ProbeKind = Literal["vdp", "odbc", "web", "scheduler", "tcp"]
 
-_BY_NAME: Final[dict[str, Kind]] = {"jdbc": "vdp", "odbc": "odbc", "web": "web"}
+_KIND_BY_SERVICE: Final[dict[str, ProbeKind]] = {"jdbc": "vdp", "odbc": "odbc", "web": "web"}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How a node finds out about one of its services.
+    """The probe by which a node checks one of its services.
 
     Attributes:
-        kind: the protocol that it asks in.
+        kind: the protocol of the probe.
         port: the service's port on the node.
-        tls: whether it asks by HTTPS (web).
+        tls: whether the probe uses HTTPS (web).
     """
 
-    kind: Kind
+    kind: ProbeKind
     port: int
     tls: bool = False
 
 
-def path(service: str) -> str:
-    """What the balancer asks a node for."""
+def ready_path(service: str) -> str:
+    """Return the path at which a node reports a service's readiness."""
     return f"/ready/{service}"
 
 
-def is_asked(environment: Environment, cluster: Cluster) -> bool:
-    """Whether every node of a cluster has the program that answers."""
+def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
+    """Return whether every node of a cluster has the node program, which reports readiness."""
     return environment.denodo.program and not any(
         node.instance_id for node in cluster.nodes.values()
     )
 
 
-def is_overruled(own: HealthSettings, general: HealthSettings) -> bool:
-    """Whether the configuration says itself what is asked, and where."""
-    return any(of.protocol or of.port or of.path for of in (own, general))
+def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool:
+    """Return whether health settings name the protocol, port or path of the health check."""
+    return any(settings.protocol or settings.port or settings.path for settings in (own, general))
 
 
-def probe(environment: Environment, name: str, service: Service) -> Probe:
-    """How a node asks one of its services: by the service's name, else by what its port is for."""
+def service_probe(environment: Environment, name: str, service: Service) -> Probe:
+    """Return the probe of a service. Its kind follows from the service's name, else its port."""
     port = service.target_port
-    kind = _BY_NAME.get(name) or _by_port(environment, port)
+    kind = _KIND_BY_SERVICE.get(name) or _kind_by_port(environment, port)
     return Probe(kind, port, tls=kind == "web" and port in NODE_TLS_PORTS)
 
 
-def _by_port(environment: Environment, port: int) -> Kind:
-    for name, usual in PORTS[environment.denodo.version].services.items():
-        known = environment.services.get(name)
-        if port == (known.target_port if known else usual):
-            return _BY_NAME[name]
+def _kind_by_port(environment: Environment, port: int) -> ProbeKind:
+    for name, default_port in PORTS[environment.denodo.version].services.items():
+        service = environment.services.get(name)
+        if port == (service.target_port if service else default_port):
+            return _KIND_BY_SERVICE[name]
     if port in {WEB_PORT, *NODE_TLS_PORTS}:
         return "web"
     return "scheduler" if port == SCHEDULER_PORT else "tcp"

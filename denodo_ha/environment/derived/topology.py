@@ -1,10 +1,11 @@
-"""What a cluster's balancer serves: listeners, and which nodes stand behind each.
+"""Topology of a cluster: the balancer's listeners, and the nodes behind each.
 
-Rule 1 of the topology: every service is one listener and one group with all nodes, with an
-Application Load Balancer in between where it keeps clients by cookie; for
-Denodo 7.0 every node's auxiliary port is one listener and one group with that node alone,
-because a 7.0 client goes on to the port that the node which answered it has named.
-Everything is sorted by key, so the order of a file never matters.
+Rule 1 of the topology: each service has one listener and one target group with all nodes. A
+service with cookies on a Network Load Balancer has an Application Load Balancer in between. Denodo
+7.0 also has one listener and one target group for each node's auxiliary port, with that node
+alone, because a 7.0 client continues on the port that the answering node named.
+
+All results are sorted by key, so the order of the configuration file never matters.
 """
 
 from collections.abc import Iterator
@@ -17,10 +18,14 @@ from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
 
+HAPROXY_HEALTH_PATH = "/health"
+"""Path of HAProxy's own health: 200 while a usable node serves any service. A slash and the name
+of a service may follow, for the health of that service."""
+
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How a group checks its nodes; times in seconds."""
+    """Health check of a target group; times in seconds."""
 
     protocol: str
     port: int
@@ -33,17 +38,17 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Listener:
-    """One port of the balancer and the group behind it.
+    """A port of the balancer and the target group behind it.
 
     Attributes:
-        key: the service's name, or the node's for an auxiliary port.
-        port: what clients connect to.
+        key: the service's name, or the node's name for an auxiliary port.
+        port: the port that clients connect to.
         target_port: the port on the nodes.
-        nodes: names of the nodes in the group.
-        health: how the group checks them.
+        nodes: names of the nodes in the target group.
+        health: the target group's health check.
         service: the service, None for an auxiliary port.
-        alb: how the Application Load Balancer is checked that stands between this port and the
-            group, None where there is none.
+        alb_health: the health check of the Application Load Balancer between this port and the
+            nodes, None without such a balancer.
     """
 
     key: str
@@ -52,39 +57,90 @@ class Listener:
     nodes: tuple[str, ...]
     health: HealthCheck
     service: Service | None
-    alb: HealthCheck | None = None
+    alb_health: HealthCheck | None = None
 
 
-def ports_of(environment: Environment) -> Ports:
-    """The ports of the environment's Denodo version."""
+def version_ports(environment: Environment) -> Ports:
+    """Return the ports of the environment's Denodo version."""
     return PORTS[environment.denodo.version]
 
 
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """Every listener of a cluster: services by name, then auxiliary ports by node."""
-    return (*_services(environment, cluster), *_auxiliaries(environment, cluster))
+    """Return every listener of a cluster: services by name, then auxiliary ports by node."""
+    return (*_service_listeners(environment, cluster), *_auxiliary_listeners(environment, cluster))
 
 
-def single_node_groups(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """The listeners whose group holds one node: with it they are lost.
+def single_node_listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
+    """Return the listeners whose target group holds one node only.
 
-    Behind HAProxy there is none, as every group holds the HAProxies.
+    Behind HAProxy there are none, as every target group holds all HAProxy instances.
     """
     if cluster.balancer.kind == "haproxy":
         return ()
-    return tuple(one for one in listeners(environment, cluster) if len(one.nodes) == 1)
+    return tuple(
+        listener for listener in listeners(environment, cluster) if len(listener.nodes) == 1
+    )
 
 
-def _services(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
+def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
+    """Return the listeners of the Network Load Balancer in front of a cluster's HAProxy instances.
+
+    Its target groups hold all HAProxy instances, which listen on the clients' ports. HAProxy
+    reports their health: a service's target group is healthy while a usable node serves the
+    service, an auxiliary port's while any service is served, as the loss of the port's node is no
+    reason to leave this balancer.
+    """
+    return tuple(
+        Listener(
+            key=listener.key,
+            port=listener.port,
+            target_port=listener.port,
+            nodes=(),
+            health=_haproxy_check(
+                cluster,
+                f"{HAPROXY_HEALTH_PATH}/{listener.key}"
+                if listener.service
+                else HAPROXY_HEALTH_PATH,
+            ),
+            service=listener.service,
+        )
+        for listener in listeners(environment, cluster)
+    )
+
+
+def max_haproxy_instances(cluster: Cluster) -> int:
+    """Return the largest number of HAProxy instances: one more while they are replaced."""
+    instance = cluster.balancer.proxy.instance
+    return instance.count + 1 if instance else 0
+
+
+def health_check(environment: Environment, cluster: Cluster, name: str) -> HealthCheck:
+    """Return a service's health check: its own settings, else the balancer's, else readiness."""
+    service = environment.services[name]
+    own, general = service.health, cluster.balancer.health
+    reported = readiness.nodes_report_readiness(environment, cluster)
+    if reported and not readiness.overrides_check_target(own, general):
+        return _timed("http", READY_PORT, readiness.ready_path(name), own, general)
+    port = own.port or general.port or service.target_port
+    # An Application Load Balancer has no check that only connects.
+    uses_alb = cookie_balancer.uses_alb(cluster, service)
+    default = cookie_balancer.node_protocol(port) if uses_alb else "tcp"
+    protocol = own.protocol or general.protocol or default
+    path = (own.path or general.path or "/") if protocol != "tcp" else None
+    return _timed(protocol, port, path, own, general)
+
+
+def _service_listeners(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
     nodes = tuple(sorted(cluster.nodes))
     for name, service in sorted(environment.services.items()):
         health = health_check(environment, cluster, name)
-        alb = _alb_check(service, health) if cookie_balancer.by_alb(cluster, service) else None
-        yield Listener(name, service.port, service.target_port, nodes, health, service, alb)
+        uses_alb = cookie_balancer.uses_alb(cluster, service)
+        alb_health = _alb_check(service, health) if uses_alb else None
+        yield Listener(name, service.port, service.target_port, nodes, health, service, alb_health)
 
 
-def _auxiliaries(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
-    if not ports_of(environment).auxiliary:
+def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator[Listener]:
+    if not version_ports(environment).auxiliary:
         return
     for name, node in sorted(cluster.nodes.items()):
         port = node.auxiliary_port
@@ -92,33 +148,24 @@ def _auxiliaries(environment: Environment, cluster: Cluster) -> Iterator[Listene
             yield Listener(name, port, port, (name,), _auxiliary_check(cluster, port), None)
 
 
-def health_check(environment: Environment, cluster: Cluster, name: str) -> HealthCheck:
-    """A service's check: its own settings, else the balancer's, else the node's own word."""
-    service = environment.services[name]
-    own, general = service.health, cluster.balancer.health
-    if readiness.is_asked(environment, cluster) and not readiness.is_overruled(own, general):
-        return _timed("http", READY_PORT, readiness.path(name), own, general)
-    port = own.port or general.port or service.target_port
-    # An Application Load Balancer has no check that only connects.
-    unsaid = cookie_balancer.to_nodes(port) if cookie_balancer.by_alb(cluster, service) else "tcp"
-    protocol = own.protocol or general.protocol or unsaid
-    path = (own.path or general.path or "/") if protocol != "tcp" else None
-    return _timed(protocol, port, path, own, general)
-
-
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
-    """How the balancer learns that the one behind it still finds a node: by asking through it.
+    """Return the check by which the Network Load Balancer sees a node through the ALB.
 
-    What the nodes are asked for is asked for here too, if it is asked on the service's own port.
+    Its path is that of the nodes' check, if that check is on the service's own port.
     """
     path = nodes.path if nodes.port == service.target_port else None
-    protocol = cookie_balancer.from_clients(service)
+    protocol = cookie_balancer.client_protocol(service)
     return replace(nodes, protocol=protocol, port=service.port, path=path or "/")
 
 
 def _auxiliary_check(cluster: Cluster, port: int) -> HealthCheck:
-    """A node's auxiliary port is checked by connecting: it speaks RMI and nothing else."""
+    """Return the check of a node's auxiliary port: a TCP connection, as it speaks RMI only."""
     return _timed("tcp", port, None, cluster.balancer.health, HealthSettings())
+
+
+def _haproxy_check(cluster: Cluster, path: str) -> HealthCheck:
+    port = cluster.balancer.proxy.health_port
+    return _timed("http", port, path, HealthSettings(), HealthSettings())
 
 
 def _timed(

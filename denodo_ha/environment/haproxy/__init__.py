@@ -1,1 +1,1 @@
-"""HAProxy's routes, configuration file and systemd drop-in, from a configuration."""
+"""HAProxy of a cluster: its routes, its configuration file and its systemd drop-in."""

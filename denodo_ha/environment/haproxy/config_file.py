@@ -1,38 +1,53 @@
 """HAProxy's configuration file, for HAProxy 2.6 and later.
 
-    text(environment, "active", Host())
+    render_config(environment, "active", Host())
 
-The same model gives the same text: nothing here depends on order, time or machine.
+The same model gives the same text: the text does not depend on order, time or machine.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from denodo_ha.environment.haproxy import check_lines
-from denodo_ha.environment.haproxy.routes import AUXILIARY, Route, Server, plan
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
+from denodo_ha.environment.haproxy.routes import AUXILIARY, Check, Route, Server, haproxy_routes
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.haproxy import Haproxy
+
+RMI_HELLO = "4a524d4900024b"
+"""Java RMI Specification, RMI Transport Protocol: header, version, stream protocol."""
+
+_SSL_REQUEST = "0000000804d2162f"
+"""PostgreSQL, Message Formats: SSLRequest, which is answered by one letter."""
+
+_FAST_INTERVAL = "250ms"
+"""Interval of checks after a failed one: with `fall 2` a dead node is out after about a second."""
+
+Section = tuple[str, list[str]]
+"""A section's title and its lines."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """The machine that HAProxy runs on; the defaults are Debian's and Amazon Linux's.
+    """The machine that HAProxy runs on; the defaults are those of Debian and Amazon Linux.
 
     Attributes:
-        behind_proxy: whether a balancer in front speaks the PROXY protocol. Only then may the
-            header be believed, and only if nobody else reaches the ports.
+        behind_proxy: whether a balancer in front sends the PROXY protocol. Only then may HAProxy
+            believe its header, and only if no other machine reaches the ports.
         address: the address to listen on, empty for all.
-        user: who the workers are, None for who starts HAProxy.
-        group: who may change HAProxy by its socket.
-        monitor_group: who may read its state by the other socket.
-        folder: where the configuration is.
-        certificate: file with the certificate chain and the key that clients see. None leaves TLS
-            out, for a check of the file where there is no certificate.
-        authority: file with what the nodes' certificates are verified by.
-        run: where the sockets are.
-        state: where the servers' state is kept over reloads; nothing else lies in its folder.
-        program: HAProxy.
+        user: user of the workers, None for the user that starts HAProxy.
+        group: group that may change HAProxy by the admin socket.
+        monitor_group: group that may read HAProxy's state by the monitor socket.
+        folder: folder of the configuration file.
+        certificate: file with the certificate chain and the key for clients. None leaves TLS out,
+            to check the file on a machine without the certificate.
+        authority: file with the certificates that verify the nodes' certificates.
+        run: folder of the sockets.
+        state: file with the servers' state across reloads; its folder holds no other file.
+        program: path of HAProxy.
         chroot: whether the workers see nothing but the state's folder.
     """
 
@@ -50,12 +65,9 @@ class Host:
     chroot: bool = True
 
 
-Section = tuple[str, list[str]]
-
-
-def text(environment: Environment, cluster_name: str, host: Host) -> str:
-    """The file of a cluster's HAProxy."""
-    routes = plan(environment, cluster_name)
+def render_config(environment: Environment, cluster_name: str, host: Host) -> str:
+    """Return the text of a cluster's `haproxy.cfg`."""
+    routes = haproxy_routes(environment, cluster_name)
     settings = environment.clusters[cluster_name].balancer.proxy
     head = (
         f"# HAProxy of {environment.name}, cluster {cluster_name}, "
@@ -68,12 +80,24 @@ def text(environment: Environment, cluster_name: str, host: Host) -> str:
     )
 
 
+@contextmanager
+def temporary_file(text: str) -> Iterator[str]:
+    """Give the path of a file `haproxy.cfg` with a text; it is deleted afterwards.
+
+    The CDK's assets and HAProxy's own check accept files only.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "haproxy.cfg"
+        path.write_text(text, encoding="utf-8")
+        yield str(path)
+
+
 def _sections(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterator[Section]:
-    yield "global", list(_global(settings, host, encrypted=any(one.tls for one in routes)))
-    if any(server.followed for one in routes for server in one.servers):
+    yield "global", list(_global(settings, host, encrypted=any(route.tls for route in routes)))
+    if any(server.followed for route in routes for server in route.servers):
         yield "resolvers nodes", _RESOLVERS
     yield "defaults tcp", list(_tcp_defaults(settings))
-    if any(one.mode == "http" for one in routes):
+    if any(route.mode == "http" for route in routes):
         yield "defaults http", list(_http_defaults(settings))
     for route in routes:
         yield f"frontend {route.name} from {route.mode}", list(_frontend(route, host))
@@ -107,7 +131,7 @@ def _global(settings: Haproxy, host: Host, *, encrypted: bool) -> Iterator[str]:
 _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
-    # The checks say which node is dead; a DNS that says nothing must not take nodes out.
+    # The health checks find dead nodes; a DNS failure must not take nodes out.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 
@@ -130,7 +154,7 @@ def _tcp_defaults(settings: Haproxy) -> Iterator[str]:
     yield f"timeout server {settings.timeouts.tcp}s"
 
 
-# Shorter than the 350 s after which a Network Load Balancer forgets a silent connection.
+# Shorter than the 350 s after which a Network Load Balancer drops a silent connection.
 _KEEP_ALIVE = [
     line
     for side in ("cli", "srv")
@@ -148,9 +172,9 @@ def _http_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode http"
     yield "option httplog"
     yield from _common(settings)
-    # A node may take longer over an answer than a balancer in front remembers.
+    # A node may need longer for an answer than a balancer in front keeps a silent connection.
     yield from _KEEP_ALIVE
-    # Without it a reload resets connections that a client is about to use.
+    # Without this option a reload resets connections that a client is about to use.
     yield "option idle-close-on-response"
     yield "retry-on conn-failure empty-response"
     yield f"timeout client {times.http}s"
@@ -175,13 +199,13 @@ def _frontend(route: Route, host: Host) -> Iterator[str]:
     if route.idle and route.mode == "tcp":
         yield f"timeout client {route.idle}s"
     if route.mode == "http":
-        # What a client writes there itself is no truth about it.
+        # A header that the client sends is not to be trusted.
         yield "http-request del-header X-Forwarded-For"
         if route.forwards:
             yield "option forwardfor"
         yield f"http-request set-header X-Forwarded-Proto {'https' if route.tls else 'http'}"
         yield "http-request set-header X-Forwarded-Port %[dst_port]"
-        # A request that changes something must not be sent twice.
+        # Only GET may be retried: a request that changes something must not be sent twice.
         yield "http-request disable-l7-retry unless METH_GET"
     yield f"default_backend {route.name}"
 
@@ -190,7 +214,8 @@ def _backend(route: Route, settings: Haproxy, host: Host) -> Iterator[str]:
     if route.balance:
         yield f"balance {route.balance}"
     if route.balance == "source":
-        # The same on every HAProxy and after every reload, and a lost node moves its clients only.
+        # The same choice on every instance and after every reload; a lost node moves only its own
+        # clients.
         yield "hash-type consistent"
     if route.cookie:
         secure = " secure" if route.tls else ""
@@ -201,24 +226,82 @@ def _backend(route: Route, settings: Haproxy, host: Host) -> Iterator[str]:
     if route.idle:
         yield f"timeout server {route.idle}s"
     if route.check:
-        yield from check_lines.lines(route.check)
-    options = check_lines.options(route)
+        yield from _check(route.check)
+    options = _check_options(route)
     if route.mode == "tcp" and route.check:
         options += " on-marked-down shutdown-sessions"
     if options:
         yield f"default-server {options}"
     for server in route.servers:
         yield f"server {server.name} {server.host}:{server.port}" + "".join(
-            f" {one}" for one in _server(route, server, settings, host)
+            f" {option}" for option in _server_options(route, server, settings, host)
         )
 
 
-def _server(route: Route, server: Server, settings: Haproxy, host: Host) -> Iterator[str]:
+def _check(check: Check) -> Iterator[str]:
+    """Yield the lines of a backend's health check.
+
+    A TCP connection proves little: a hung node accepts it as a healthy one does, and so does a
+    node that closes connections at once. So each service must answer in its own protocol.
+    """
+    yield f"timeout check {check.timeout}s"
+    if check.speaks in ("http", "https"):
+        yield from _http_check(check)
+    else:
+        yield from _tcp_check(check)
+
+
+def _http_check(check: Check) -> Iterator[str]:
+    yield "option httpchk"
+    yield f"http-check connect{_check_port(check)}{' ssl' if check.tls else ''}"
+    yield f"http-check send meth GET uri {_quoted(check.path)}"
+    # The page at the root is the site's choice, so any code below 500 is an answer. On another
+    # path a page that requires a login is an answer.
+    yield f"http-check expect status {'200-499' if check.path == '/' else '200-399,401,403'}"
+    if check.ready:
+        yield f"http-check connect port {READY_PORT}"
+        yield f"http-check send meth GET uri {check.ready}"
+        yield "http-check expect status 200"
+
+
+def _tcp_check(check: Check) -> Iterator[str]:
+    yield "option tcp-check"
+    yield f"tcp-check connect{_check_port(check)}{' ssl' if check.tls else ''}"
+    if check.speaks == "rmi":
+        yield f"tcp-check send-binary {RMI_HELLO}"
+        yield "tcp-check expect rbinary ^4E"
+    elif check.speaks == "postgresql":
+        yield f"tcp-check send-binary {_SSL_REQUEST}"
+        yield "tcp-check expect rbinary ^(4E|53)"
+    if check.ready:
+        yield f"tcp-check connect port {READY_PORT}"
+        yield f'tcp-check send "GET {check.ready} HTTP/1.0\\r\\n\\r\\n"'
+        yield 'tcp-check expect rstring "^HTTP/1\\.[01] 200"'
+
+
+def _check_port(check: Check) -> str:
+    return f" port {check.port}" if check.port else ""
+
+
+def _check_options(route: Route) -> str:
+    """Return the options of `default-server` for health checks."""
+    check = route.check
+    if check is None:
+        return ""
+    times = (
+        f"check inter {check.interval}s fastinter {_FAST_INTERVAL} "
+        f"fall {check.fall} rise {check.rise}"
+    )
+    # HAProxy verifies the certificate when it sends requests; a check only needs an answer.
+    return f"{times} check-ssl verify none" if check.tls and not route.node_tls else times
+
+
+def _server_options(route: Route, server: Server, settings: Haproxy, host: Host) -> Iterator[str]:
     if route.cookie:
         yield f"cookie {server.name}"
     if route.node_tls:
         name = settings.tls and settings.tls.node_name
-        # An address is no name that a certificate is verified by.
+        # A certificate is verified by a name and not by an address.
         name = name or (server.name if _is_address(server.host) else server.host)
         yield f"ssl verify required ca-file {host.authority} verifyhost {name}"
         yield f"sni str({name}) check-sni {name}"
@@ -229,14 +312,18 @@ def _server(route: Route, server: Server, settings: Haproxy, host: Host) -> Iter
 
 
 def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterator[str]:
-    """`/health/SERVICE`: a node serves it; `/health`: a node serves anything."""
+    """Yield the frontend of HAProxy's own health.
+
+    `/health/SERVICE` is 200 while a node serves the service, `/health` while a node serves any.
+    """
     yield f"bind {host.address}:{settings.health_port}{_proxied(host)}"
     yield "http-response set-header Cache-Control no-store"
-    services = [one.name for one in routes if not one.name.startswith(AUXILIARY)]
+    services = [route.name for route in routes if not route.name.startswith(AUXILIARY)]
     for name in services:
         yield f"acl usable-{name} nbsrv({name}) ge 1"
     ok = "http-request return status 200 content-type text/plain string usable"
-    # A service that is added has a group at once, and this file knows it only when it is loaded.
+    # A service that is added has a target group at once, but is in this file only after a reload.
+    # Until then its path is healthy while any service is.
     yield f"acl known path {' '.join(f'/health/{name}' for name in services)}"
     for name in services:
         yield f"{ok} if {{ path_beg /health/ }} !known usable-{name}"
@@ -249,7 +336,7 @@ def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterato
 
 
 def _metrics(settings: Haproxy) -> Iterator[str]:
-    # Behind a balancer, too: who reads metrics comes by himself.
+    # No `accept-proxy` here: metrics clients connect directly, also if a balancer is in front.
     address = "" if settings.metrics_clients else "127.0.0.1"
     yield f"bind {address}:{settings.metrics_port}"
     if settings.metrics_clients:
@@ -260,6 +347,11 @@ def _metrics(settings: Haproxy) -> Iterator[str]:
 
 def _proxied(host: Host) -> str:
     return " accept-proxy" if host.behind_proxy else ""
+
+
+def _quoted(text: str) -> str:
+    """Return a word in single quotes, in which HAProxy reads no special characters."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _is_address(name: str) -> bool:

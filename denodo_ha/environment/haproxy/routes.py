@@ -1,8 +1,8 @@
-"""What a cluster's HAProxy serves: a route for every service and every auxiliary port.
+"""Routes of a cluster's HAProxy: one for each service and each auxiliary port.
 
-    plan(environment, "active")
+    haproxy_routes(environment, "active")
 
-Everything that decides is here; `denodo_ha.environment.haproxy.config_file` only writes it down.
+All decisions are made here; `denodo_ha.environment.haproxy.config_file` renders them.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from denodo_ha.environment.model.haproxy import CHECK_SECONDS, HaproxyTls
 from denodo_ha.environment.model.service import HealthSettings, Service
 
 AUXILIARY = "auxiliary."
-"""Begins the name of a backend for one node's auxiliary port; no service's name has a dot."""
+"""Prefix of the backends for auxiliary ports; no service's name contains a dot."""
 
 Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
-"""What a service speaks; tcp is anything else."""
+"""Protocol of a service; tcp is any other protocol."""
 
-_PROTOCOLS: dict[readiness.Kind, Protocol] = {
+_PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
     "vdp": "rmi",
     "scheduler": "rmi",
     "odbc": "postgresql",
@@ -37,11 +37,11 @@ _READY_TIMEOUT_S = 4
 
 @dataclass(frozen=True)
 class Server:
-    """A node behind a route: its name, and where it is.
+    """A node behind a route: its name and endpoint.
 
     Attributes:
-        followed: whether DNS is asked again and again, as a node that AWS replaces gets another
-            address. A name that was given may stand in the hosts file and not in DNS.
+        followed: whether HAProxy resolves the host repeatedly, as a node that AWS replaces has
+            another address. A host from the configuration may be in the hosts file and not in DNS.
     """
 
     name: str
@@ -52,14 +52,14 @@ class Server:
 
 @dataclass(frozen=True)
 class Check:
-    """How a route checks its nodes; times in seconds.
+    """Health check of a route's nodes; times in seconds.
 
     Attributes:
-        speaks: the protocol that a node has to answer; tcp only connects.
-        tls: whether it is spoken over TLS.
-        port: the port on the nodes, None for the route's own.
-        path: what http and https ask for.
-        ready: what the node program is asked for as well.
+        speaks: the protocol in which a node must answer; tcp only connects.
+        tls: whether the check uses TLS.
+        port: the port on the nodes, None for the route's port.
+        path: the path of an http or https check.
+        ready: the path of the additional check of the node's readiness, None without that check.
     """
 
     speaks: Protocol
@@ -75,17 +75,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Route:
-    """A port of HAProxy, and the nodes behind it.
+    """A port of HAProxy and the nodes behind it.
 
     Attributes:
-        name: the service's, or `auxiliary.NODE`; of its frontend and backend.
-        mode: what HAProxy reads of the stream.
-        balance: how a node is chosen; empty for a single one.
-        check: None where a node is never taken out, because nobody else could answer.
-        tls: whether clients speak TLS with HAProxy.
-        node_tls: whether HAProxy speaks TLS with the nodes.
-        cookie: whether web clients stay on their node.
-        forwards: whether nodes are told the client's address, in a header.
+        name: the service's name, or `auxiliary.NODE`; also of the frontend and the backend.
+        mode: whether HAProxy reads requests (http) or passes bytes on (tcp).
+        balance: the balancing algorithm; empty for a single node.
+        check: None if a node is never taken out, because no other node could answer.
+        tls: whether clients use TLS with HAProxy.
+        node_tls: whether HAProxy uses TLS with the nodes.
+        cookie: whether a cookie keeps web clients on their node.
+        forwards: whether a header tells nodes the client's address.
         idle: seconds until a silent connection is closed, None for the default.
     """
 
@@ -102,70 +102,77 @@ class Route:
     idle: int | None = None
 
 
-def plan(environment: Environment, name: str) -> tuple[Route, ...]:
-    """The routes of a cluster: services by name, then auxiliary ports by node."""
-    cluster = environment.clusters[name]
-    found = listeners(environment, cluster)
-    return tuple(_routes(environment, name, cluster, found))
+def haproxy_routes(environment: Environment, cluster_name: str) -> tuple[Route, ...]:
+    """Return the routes of a cluster: services by name, then auxiliary ports by node."""
+    cluster = environment.clusters[cluster_name]
+    served = listeners(environment, cluster)
+    return tuple(_routes(environment, cluster_name, cluster, served))
 
 
 def speaks_https(cluster: Cluster, name: str, service: Service) -> bool:
-    """Whether clients reach a service by HTTPS."""
+    """Return whether clients reach a service by HTTPS."""
     tls = cluster.balancer.proxy.tls
     if tls and tls.services:
         return name in tls.services
     return bool({service.port, service.target_port} & NODE_TLS_PORTS)
 
 
-def tls_of(cluster: Cluster, name: str, service: Service) -> HaproxyTls | None:
-    """How TLS is done for a service; None where there is none."""
+def tls_settings(cluster: Cluster, name: str, service: Service) -> HaproxyTls | None:
+    """Return the TLS settings of a service; None if it has no TLS."""
     if not speaks_https(cluster, name, service):
         return None
     return cluster.balancer.proxy.tls or HaproxyTls(mode="passthrough")
 
 
-def protocol(environment: Environment, name: str) -> Protocol:
-    """What a service speaks on the nodes."""
-    probe = readiness.probe(environment, name, environment.services[name])
-    return "https" if probe.tls else _PROTOCOLS[probe.kind]
-
-
-def is_web(environment: Environment, cluster: Cluster, name: str) -> bool:
-    """Whether HAProxy reads a service's requests, as it must for cookies."""
+def reads_http(environment: Environment, cluster: Cluster, name: str) -> bool:
+    """Return whether HAProxy reads a service's requests, as cookies require."""
     service = environment.services[name]
-    tls = tls_of(cluster, name, service)
+    tls = tls_settings(cluster, name, service)
     if tls:
         return tls.mode != "passthrough"
-    return protocol(environment, name) == "http" or service.sticky == "cookie"
+    return _node_protocol(environment, name) == "http" or service.sticky == "cookie"
 
 
-def server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
-    """Where a node is: as given, else its name in the cluster's private zone."""
-    cluster = environment.clusters[cluster_name]
-    given = cluster.balancer.proxy.hosts.get(node) or cluster.nodes[node].address
-    host = given or node_names.host(environment, cluster_name, node)
-    return Server(node, host, port, followed=given is None)
+def checks_readiness(environment: Environment, cluster: Cluster, service: Service) -> bool:
+    """Return whether HAProxy also checks the nodes' own report of a service's readiness."""
+    given = cluster.balancer.proxy.checks.ready
+    if given is not None:
+        return given
+    overridden = readiness.overrides_check_target(service.health, HealthSettings())
+    return readiness.nodes_report_readiness(environment, cluster) and not overridden
 
 
 def _routes(
-    environment: Environment, name: str, cluster: Cluster, found: tuple[Listener, ...]
+    environment: Environment, cluster_name: str, cluster: Cluster, served: tuple[Listener, ...]
 ) -> Iterator[Route]:
-    for one in found:
-        servers = tuple(server(environment, name, node, one.target_port) for node in one.nodes)
-        if one.service is None:
-            yield Route(f"{AUXILIARY}{one.key}", one.port, "tcp", servers)
+    for listener in served:
+        servers = tuple(
+            _server(environment, cluster_name, node, listener.target_port)
+            for node in listener.nodes
+        )
+        if listener.service is None:
+            yield Route(f"{AUXILIARY}{listener.key}", listener.port, "tcp", servers)
         else:
-            yield _of_service(environment, cluster, one.key, servers)
+            yield _service_route(environment, cluster, listener.key, servers)
 
 
-def _of_service(
+def _server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
+    """Return a node's server: at the given host, else at its name in the cluster's zone."""
+    cluster = environment.clusters[cluster_name]
+    given = cluster.balancer.proxy.hosts.get(node) or cluster.nodes[node].address
+    host = given or node_names.host_name(environment, cluster_name, node)
+    return Server(node, host, port, followed=given is None)
+
+
+def _service_route(
     environment: Environment, cluster: Cluster, name: str, servers: tuple[Server, ...]
 ) -> Route:
     service = environment.services[name]
-    tls, web = tls_of(cluster, name, service), is_web(environment, cluster, name)
+    tls, web = tls_settings(cluster, name, service), reads_http(environment, cluster, name)
     check = _check(environment, cluster, name)
-    blind = check.speaks == "tcp" and not check.ready
-    balance = "roundrobin" if blind else cluster.balancer.proxy.algorithm
+    # A check that only connects does not see a hung node, which would get all new connections.
+    only_connects = check.speaks == "tcp" and not check.ready
+    balance = "roundrobin" if only_connects else cluster.balancer.proxy.algorithm
     return Route(
         name=name,
         port=service.port,
@@ -181,38 +188,37 @@ def _of_service(
     )
 
 
-def asks_ready(environment: Environment, cluster: Cluster, service: Service) -> bool:
-    """Whether the program on the nodes is asked for a service as well."""
-    told = cluster.balancer.proxy.checks.ready
-    if told is not None:
-        return told
-    overruled = readiness.is_overruled(service.health, HealthSettings())
-    return readiness.is_asked(environment, cluster) and not overruled
-
-
 def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
-    """A service's check: its own settings, else the cluster's, else by what it speaks."""
+    """Return a service's check: its own settings, else the cluster's, else by its protocol."""
     service = environment.services[name]
-    own, general, tls = (
-        service.health,
-        cluster.balancer.proxy.checks,
-        tls_of(cluster, name, service),
-    )
-    speaks = own.protocol or protocol(environment, name)
-    if tls and own.protocol is None:
-        speaks = "http" if tls.mode == "terminate" else "https"
-    elif speaks == "tcp" and own.protocol is None and is_web(environment, cluster, name):
-        speaks = "http"
-    ready = asks_ready(environment, cluster, service)
-    usual = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
+    own, general = service.health, cluster.balancer.proxy.checks
+    ready = checks_readiness(environment, cluster, service)
+    protocol = own.protocol or _check_protocol(environment, cluster, name)
+    default_timeout = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
-        speaks=speaks,
-        tls=speaks == "https" or (speaks == "rmi" and general.tls),
+        speaks=protocol,
+        tls=protocol == "https" or (protocol == "rmi" and general.tls),
         port=own.port,
         path=own.path or "/",
-        ready=readiness.path(name) if ready else None,
+        ready=readiness.ready_path(name) if ready else None,
         interval=own.interval or general.interval,
-        timeout=own.timeout or general.timeout or usual,
+        timeout=own.timeout or general.timeout or default_timeout,
         fall=own.unhealthy or general.fall,
         rise=own.healthy or general.rise,
     )
+
+
+def _check_protocol(environment: Environment, cluster: Cluster, name: str) -> Protocol:
+    """Return the protocol of a service's check if its settings name none."""
+    tls = tls_settings(cluster, name, environment.services[name])
+    if tls:
+        return "http" if tls.mode == "terminate" else "https"
+    protocol = _node_protocol(environment, name)
+    if protocol == "tcp" and reads_http(environment, cluster, name):
+        return "http"
+    return protocol
+
+
+def _node_protocol(environment: Environment, name: str) -> Protocol:
+    probe = readiness.service_probe(environment, name, environment.services[name])
+    return "https" if probe.tls else _PROTOCOLS[probe.kind]

@@ -1,29 +1,29 @@
-"""The systemd drop-in beside HAProxy's file."""
+"""Systemd drop-in of HAProxy, which fits the limits of its configuration file."""
 
 from denodo_ha.environment.haproxy.config_file import Host
 from denodo_ha.environment.model.haproxy import Haproxy
 
-_OVERHEAD = 1000
-"""Files beside clients' connections: listeners, checks, sockets, logs, the old workers' own."""
+_OTHER_FILES = 1000
+"""Files beside clients' connections: listeners, checks, sockets, logs, files of old workers."""
 
-_HARD = 524_288
-"""systemd's own hard limit (systemd.exec, LimitNOFILE). HAProxy raises its limit up to it when a
-reload has more connections; beyond it has to be started anew."""
+_HARD_LIMIT = 524_288
+"""systemd's own hard limit (systemd.exec, LimitNOFILE). HAProxy raises its limit up to this one if
+a reload allows more connections; beyond this limit HAProxy must be restarted."""
 
 
-def drop_in(settings: Haproxy, host: Host) -> str:
-    """`/etc/systemd/system/haproxy.service.d/denodo.conf`.
+def render_drop_in(settings: Haproxy, host: Host) -> str:
+    """Return the text of `/etc/systemd/system/haproxy.service.d/denodo.conf`.
 
-    `haproxy -c` does not see how many files a process may open: too few, and HAProxy starts with
-    fewer connections or not at all. A connection takes two.
+    `haproxy -c` does not check how many files a process may open. With too few, HAProxy starts
+    with fewer connections or not at all. A connection needs two files.
     """
     file = f"{host.folder}/haproxy.cfg"
-    files = 2 * settings.maxconn + _OVERHEAD
+    files = 2 * settings.maxconn + _OTHER_FILES
     run = host.run.rpartition("/")
     return f"""\
 # Written by `denodo-ha haproxy render --systemd`.
 [Service]
-LimitNOFILE={files}:{max(files, _HARD)}
+LimitNOFILE={files}:{max(files, _HARD_LIMIT)}
 RuntimeDirectory={run[2]}
 RuntimeDirectoryMode=0755
 # Not -dW: with a node drained the state's file gives warnings.

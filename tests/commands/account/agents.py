@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from denodo_ha.deployed import node_agent
-from denodo_ha.environment.derived import node_names
+from denodo_ha.environment import names
 from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 
@@ -104,7 +104,7 @@ class Agents:
         return self.cloud.client("ssm", self._region)
 
     def _name(self, node: str) -> str:
-        return node_names.parameter(self.cloud.environment.name, self.cluster, node)
+        return names.node_parameter(self.cloud.environment.name, self.cluster, node)
 
     def _watch(self, _: Call) -> None:
         """Look, at every call, at how many nodes are out or being changed."""

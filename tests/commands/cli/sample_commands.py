@@ -1,4 +1,4 @@
-"""Commands for the tests of the command line: each ends in its own way."""
+"""Commands for the tests of the command line; each one ends in another way."""
 
 import logging
 import os
@@ -13,23 +13,24 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import options
 from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.cli.main import Command
 from denodo_ha.deployed import environment_locator
 from denodo_ha.environment.loading.problem import ConfigError, Problem
 
-_log = logging.getLogger("ops.sample")
+_log = logging.getLogger("denodo_ha.sample")
 
-below = typer.Typer()
+below = typer.Typer(help="Have subcommands.")
 
 
 @below.command()
 def deep() -> NoReturn:
-    """A command of a command."""
+    """Refuse, as a subcommand."""
     raise Refused("node2 is the last one that serves")
 
 
 @below.command()
 def other() -> None:
-    """Another one."""
+    """Do nothing."""
 
 
 def where(
@@ -59,8 +60,8 @@ def misconfigured() -> NoReturn:
     raise ConfigError(problems)
 
 
-def asks() -> None:
-    """Call AWS without care for its errors."""
+def calls() -> None:
+    """Call AWS without translating its errors."""
     Aws(attempts=1).client("ec2", "eu-west-1").describe_instances()
 
 
@@ -81,8 +82,8 @@ def hangs() -> None:
 
 
 def broken() -> NoReturn:
-    """Have a fault."""
-    raise ZeroDivisionError("of ours")
+    """Have an internal error."""
+    raise ZeroDivisionError("division by zero")
 
 
 def logs() -> None:
@@ -93,6 +94,15 @@ def logs() -> None:
     logging.getLogger("botocore").warning("not ours")
 
 
-def two_words() -> None:
-    """Have a name of two words."""
-    typer.echo("said")
+SAMPLE = (
+    Command("where", "Sample", "Show where the environment is.", lambda: where),
+    Command("fails", "Sample", "Fail.", lambda: fails),
+    Command("misconfigured", "Sample", "Fail with two problems.", lambda: misconfigured),
+    Command("calls", "Sample", "Call AWS.", lambda: calls),
+    Command("interrupted", "Sample", "Be interrupted.", lambda: interrupted),
+    Command("killed", "Sample", "Be ended by a signal.", lambda: killed),
+    Command("hangs", "Sample", "Be interrupted while calls wait.", lambda: hangs),
+    Command("broken", "Sample", "Have an internal error.", lambda: broken),
+    Command("logs", "Sample", "Log at every level.", lambda: logs),
+    Command("below", "Sample", "Have subcommands.", lambda: below),
+)

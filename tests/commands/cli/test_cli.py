@@ -7,18 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from denodo_ha.cli import exit_codes, main
 from tests.commands.account.cloud import Cloud
+from tests.commands.cli.sample_commands import SAMPLE
 from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
 
-NAMES = (
-    *("where", "fails", "misconfigured", "asks", "interrupted", "broken", "logs", "two_words"),
-    *("below", "hangs", "killed"),
+PROGRAM = (
+    "from denodo_ha import __main__ as program; "
+    "from tests.commands.cli.sample_commands import SAMPLE; "
+    "program.COMMANDS = SAMPLE; program.main()"
 )
-SAMPLE = {"Sample": tuple(f"tests.commands.cli.sample_commands:{name}" for name in NAMES)}
-PROGRAM = f"import sys; from ops import __main__ as m; m.COMMANDS = {SAMPLE!r}; m.main()"
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,18 +36,26 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
-    for name in [name for listed in main.COMMANDS.values() for name in listed]:
-        command = name.partition(":")[2].rstrip("_").replace("_", "-")
-        shown = denodo_ha(command, "--help")
-        assert shown.exit_code == exit_codes.DONE, command
-        # The usage line has it once.
-        assert shown.stdout.count(f"denodo-ha {command}") > 1, command
+    for command in main.COMMANDS:
+        shown = denodo_ha(command.name, "--help")
+        assert shown.exit_code == exit_codes.DONE, command.name
+        # The usage line contains it once.
+        assert shown.stdout.count(f"denodo-ha {command.name}") > 1, command.name
 
 
-def test_help_lists_commands_and_exit_codes(denodo_ha: Run) -> None:
-    shown = denodo_ha("--help", commands=SAMPLE)
+def test_the_programs_help_has_the_first_sentence_of_every_commands_help(denodo_ha: Run) -> None:
+    shown = denodo_ha("--help", env={"COLUMNS": "200"})
     assert shown.exit_code == exit_codes.DONE
-    assert "two-words" in shown.stdout
+    for command in main.COMMANDS:
+        imported = command.load()
+        text = imported.info.help if isinstance(imported, typer.Typer) else imported.__doc__
+        assert command.help == " ".join(str(text).split("\n\n")[0].split())
+        assert f" {command.name} " in shown.stdout
+        assert command.help in shown.stdout
+
+
+def test_help_lists_exit_codes(denodo_ha: Run) -> None:
+    shown = denodo_ha("--help")
     documented = [line.split("|")[0].strip() for line in str(exit_codes.__doc__).split("\n| ")[2:]]
     for code in documented:
         assert f" {code} " in shown.stdout, code
@@ -99,7 +108,7 @@ def test_wrong_usage(denodo_ha: Run, arguments: list[str]) -> None:
 
 def test_errors_of_the_sdk_that_nobody_caught_are_translated(cloud: Cloud, denodo_ha: Run) -> None:
     cloud.faults.expire("DescribeInstances")
-    done = denodo_ha("asks", commands=SAMPLE)
+    done = denodo_ha("calls", commands=SAMPLE)
     assert done.exit_code == exit_codes.AWS
     assert done.stderr.startswith("denodo-ha: AWS does not accept the credentials: ")
     assert done.stderr.count("\n") == 1
@@ -120,7 +129,7 @@ class TestLog:
         done = denodo_ha("--log-format", "json", "logs", commands=SAMPLE)
         info, warning = (json.loads(line) for line in done.stderr.splitlines())
         assert info.items() >= {"level": "info", "message": "done", "node": "node1"}.items()
-        assert warning["logger"] == "ops.sample"
+        assert warning["logger"] == "denodo_ha.sample"
 
     def test_errors_are_json_too(self, denodo_ha: Run) -> None:
         done = denodo_ha("--log-format", "json", "fails", commands=SAMPLE)
@@ -138,8 +147,8 @@ class TestProcess:
         done = process("broken")
         assert done.returncode == exit_codes.FAILED
         assert done.stderr == (
-            "denodo-ha: this is a fault of denodo-ha itself: ZeroDivisionError: of ours; "
-            "-vv shows where\n"
+            "denodo-ha: internal error: ZeroDivisionError: division by zero; run it again with "
+            "-vv for the traceback\n"
         )
 
     def test_a_signal_is_an_interruption(self) -> None:

@@ -108,5 +108,5 @@ def test_verbosity_sets_the_level() -> None:
     levels = []
     for verbosity in range(4):
         logging_setup.set_up(logging_setup.Format.text, verbosity)
-        levels.append(logging.getLogger("ops").level)
+        levels.append(logging.getLogger("denodo_ha").level)
     assert levels == [logging.WARNING, logging.INFO, logging.DEBUG, logging.DEBUG]

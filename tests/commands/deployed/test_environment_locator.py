@@ -8,8 +8,6 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import AccessDenied, Refused, Unreachable, UsageError
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.environment_locator import EnvironmentLocation
-from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.environment.loading.problem import ConfigError
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds
@@ -29,18 +27,6 @@ def by_tags(environment: str, *regions: str) -> EnvironmentLocation:
     return environment_locator.locate_environment(
         Aws(attempts=1), config=None, environment=environment, regions=regions
     )
-
-
-def test_names_are_those_that_the_stacks_write() -> None:
-    constants = {name: value for name, value in vars(names).items() if name.isupper()}
-    del constants["NODE_OUTPUT"], constants["FAILOVER"]
-    assert {name: getattr(naming, name) for name in constants} == constants
-    assert names.cluster_stack("a", "b") == naming.cluster_stack("a", "b")
-    assert names.failover_stack("a") == naming.failover_stack("a")
-    assert names.catalog_stack("a", "b") == naming.catalog_stack("a", "b")
-    for one in ("vdp", "data-catalog"):
-        assert names.catalog_secret_output(one) == naming.catalog_secret_output(one)
-    assert names.node_output("vdp.node-01") == naming.node_output("vdp.node-01")
 
 
 class TestFile:
@@ -64,7 +50,9 @@ class TestFile:
     @pytest.mark.usefixtures("cloud")
     def test_regions_narrow_it(self) -> None:
         assert [one.name for one in by_file("active-passive", AWAY).clusters] == ["passive"]
-        with pytest.raises(UsageError, match="no cluster in mars-1; it is in eu-central-1, eu-we"):
+        with pytest.raises(
+            UsageError, match="no cluster in mars-1; its regions are eu-central-1, eu-we"
+        ):
             by_file("active-passive", "mars-1")
 
     def test_no_such_file(self) -> None:

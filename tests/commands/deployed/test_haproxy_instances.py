@@ -14,18 +14,23 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation, rotation_of
-from denodo_ha.deployed.rotation.target_group_rotation import Rotation
+from denodo_ha.deployed.rotation.haproxy_rotation import EVERY_INSTANCE, HaproxyRotation
+from denodo_ha.deployed.rotation.operation import (
+    ClusterOperation,
+    OperationContext,
+    rotation_of,
+)
+from denodo_ha.deployed.rotation.rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
 from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.status.model import Group, Target
 from denodo_ha.status.verdict import problems
 from tests.commands.account.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from denodo_ha.aws.clients import Aws
-    from denodo_ha.deployed.nodes import Node
+    from denodo_ha.deployed.cluster import Node
     from denodo_ha.deployed.stack import Stack
 
 FIRST, SECOND = "i-a", "i-b"
@@ -105,7 +110,7 @@ class Hosts:
 
 def cluster(*, proxied: bool = True) -> Cluster:
     told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
-    outputs = {**told, names.HAPROXY_ROTATION: "rotation"} if proxied else {}
+    outputs = {**told, names.HAPROXY_ROTATION_DOCUMENT: "rotation"} if proxied else {}
     place = StackLocation("main", "test-main", "111122223333", "eu-west-1")
     stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
     nodes = tuple(
@@ -130,14 +135,8 @@ def rotation(hosts: Hosts) -> Rotation:
     return rotation_of(cast("Aws", hosts), cluster(), clock=VirtualClock(), progress=Progress())
 
 
-def mark() -> DrainTag:
+def drain_tag() -> DrainTag:
     return DrainTag.now(VirtualClock(), why="test")
-
-
-def test_names_are_those_of_the_stacks() -> None:
-    assert names.HAPROXY_DOCUMENT == naming.HAPROXY_DOCUMENT
-    assert names.HAPROXY_ROTATION == naming.HAPROXY_ROTATION
-    assert names.HAPROXY_FLEET == naming.HAPROXY_FLEET
 
 
 def test_each_action_is_asked_of_the_document_that_can_least(
@@ -150,7 +149,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
     # As it was deployed before there were two.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
-    del outputs[names.HAPROXY_ROTATION]
+    del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
     assert hosts.documents[-1] == "document"
 
@@ -164,7 +163,9 @@ def test_the_first_host_that_refuses_a_file_is_the_last_asked(
     proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
     hosts.ends["apply", FIRST] = (exit_codes.REFUSED, "HAProxy does not accept it")
-    with pytest.raises(Failed, match=r"on i-a did not take its file: HAProxy does not accept it"):
+    with pytest.raises(
+        Failed, match=r"on i-a did not load the new file: HAProxy does not accept it"
+    ):
         proxies.apply()
     assert len(hosts.asked) == 1
 
@@ -228,7 +229,7 @@ def test_sessions_that_stay_are_told(proxies: HaproxyInstances, hosts: Hosts) ->
 
 def test_without_a_host_nothing_is_asked(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ids = []
-    with pytest.raises(Failed, match="has no HAProxy that runs"):
+    with pytest.raises(Failed, match="has no running HAProxy instance"):
         proxies.enable("node1")
     assert hosts.asked == []
 
@@ -240,11 +241,11 @@ def test_the_rotation_is_that_of_what_is_deployed(hosts: Hosts) -> None:
         )
         for one in (True, False)
     ]
-    assert [type(one) for one in made] == [HaproxyRotation, Rotation]
+    assert [type(one) for one in made] == [HaproxyRotation, TargetGroupRotation]
 
 
 def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> None:
-    rotation.out("node1", mark=mark())
+    rotation.out("node1", tag=drain_tag())
     assert hosts.tags == ["i-node1"]
     rotation.back("node1", ready=lambda: "")
     assert hosts.tags == []
@@ -252,7 +253,7 @@ def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> Non
 
 
 @contextmanager
-def _turn(*_: object, **__: object) -> Iterator[Any]:
+def _locked(*_: object, **__: object) -> Iterator[Any]:
     yield type("Held", (), {"prove": lambda _: None})()
 
 
@@ -260,21 +261,24 @@ def _turn(*_: object, **__: object) -> Iterator[Any]:
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     """The command's own work, but for reading the stack and for the lock."""
 
-    def look(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
+    def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("denodo_ha.deployed.cluster.read", lambda _aws, _place: cluster())
-    monkeypatch.setattr("denodo_ha.deployed.instances.look", look)
-    monkeypatch.setattr("denodo_ha.drain.node_operation.turn", _turn)
-    return Draining(
-        cast("Aws", hosts), "test", cluster().location, clock=VirtualClock(), progress=Progress()
-    )
+    monkeypatch.setattr("denodo_ha.drain.draining.read_cluster", lambda *_: cluster())
+    monkeypatch.setattr("denodo_ha.drain.draining.read_instances", running)
+    monkeypatch.setattr(ClusterOperation, "_locked", _locked)
+    aws, location = cast("Aws", hosts), cluster().location
+    return Draining(OperationContext(aws, "test", location, VirtualClock(), Progress()))
 
 
 def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Hosts) -> None:
     plan = draining.drain("node1", why="new disk")
-    assert (plan.where, plan.serving, plan.mark.why) == ("every HAProxy", True, "new disk")
-    assert [one[0] for one in hosts.asked] == ["status", "status", "drain at once", "drain"]
+    assert (plan.scope, plan.open, plan.tag.why) == (
+        "every HAProxy instance",
+        (EVERY_INSTANCE,),
+        "new disk",
+    )
+    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain"]
     assert hosts.tags == ["i-node1"]
 
 
@@ -296,10 +300,10 @@ def test_drain_refuses_the_last_usable_node(draining: Draining, hosts: Hosts) ->
 def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     hosts.sick.add("node2")
     with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
-        rotation.out("node1", mark=mark())
+        rotation.out("node1", tag=drain_tag())
     assert hosts.tags == []
     assert [one[0] for one in hosts.asked] == ["status"]
-    assert rotation.standing("node2") == "node2 is out"
+    assert rotation.describe("node2") == "node2 is out"
 
 
 def test_status_tells_of_a_haproxy_that_is_lost() -> None:

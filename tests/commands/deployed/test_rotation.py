@@ -10,7 +10,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.target_group_rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Clouds
@@ -18,16 +18,16 @@ from tests.commands.conftest import Clouds
 SHARED = ("jdbc", "odbc", "web")
 
 
-def rotation(cloud: Cloud) -> Rotation:
+def rotation(cloud: Cloud) -> TargetGroupRotation:
     aws = Aws(attempts=1)
     site = environment_locator.locate_environment(
         aws, config="active-passive", environment=None, regions=None
     )
     cluster = found.read_cluster(aws, site.cluster("active"))
-    return Rotation(aws, cluster, cloud.clock, Progress())
+    return TargetGroupRotation(aws, cluster, cloud.clock, Progress())
 
 
-def mark(cloud: Cloud) -> DrainTag:
+def drain_tag(cloud: Cloud) -> DrainTag:
     return DrainTag.now(cloud.clock, why="a promotion", who="ann")
 
 
@@ -40,8 +40,8 @@ def ready() -> str:
 
 
 def test_out_leaves_the_auxiliary_group_and_waits_until_drained(cloud: Cloud) -> None:
-    nodes, expected = rotation(cloud), mark(cloud)
-    nodes.out("node1", mark=expected)
+    nodes, expected = rotation(cloud), drain_tag(cloud)
+    nodes.out("node1", tag=expected)
     assert inside(cloud, "node1") == [False, False, False, True]
     assert cloud.clock.monotonic() >= 300
     assert nodes.is_out("node1")
@@ -56,11 +56,11 @@ def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) ->
         aws, config="web-cookies", environment=None, regions=None
     )
     cluster = found.read_cluster(aws, site.cluster("main"))
-    nodes = Rotation(aws, cluster, cloud.clock, Progress())
-    assert [group.key for group in nodes.shared("node1")] == [*SHARED]
+    nodes = TargetGroupRotation(aws, cluster, cloud.clock, Progress())
+    assert nodes.drain_scope("node1") == ", ".join(SHARED)
     (front,) = [group for group in cluster.groups if group.alb]
     before = cloud.targets.registered(front.arn)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     assert [cloud.registered("main", group) for group in SHARED] == [{"node2"}] * 3
     nodes.back("node1", ready=ready)
     assert [cloud.registered("main", group) for group in SHARED] == [{"node1", "node2"}] * 3
@@ -69,15 +69,15 @@ def test_nodes_with_cookies_leave_the_second_balancer_s_group(clouds: Clouds) ->
 
 def test_out_again_changes_no_group(cloud: Cloud) -> None:
     nodes = rotation(cloud)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     cloud.calls.forget()
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     assert [call.operation for call in cloud.calls.changes] == ["CreateTags"]
 
 
 def test_back_is_in_every_group_and_healthy_without_a_mark(cloud: Cloud) -> None:
     nodes = rotation(cloud)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     cloud.take_out("active", "node1", "node1")
     nodes.back("node1", ready=ready)
     assert inside(cloud, "node1") == [True] * 4
@@ -86,26 +86,26 @@ def test_back_is_in_every_group_and_healthy_without_a_mark(cloud: Cloud) -> None
 
 def test_the_last_healthy_node_stays(cloud: Cloud) -> None:
     cloud.become("active", "node2", UNHEALTHY, "odbc")
-    with pytest.raises(Refused, match=r"group odbc of active.*node2 \(unhealthy"):
-        rotation(cloud).out("node1", mark=mark(cloud))
+    with pytest.raises(Refused, match=r"target group odbc of active.*node2 \(unhealthy"):
+        rotation(cloud).out("node1", tag=drain_tag(cloud))
     assert cloud.calls.changes == []
 
 
 def test_fewer_may_be_accepted(cloud: Cloud) -> None:
     cloud.become("active", "node2", UNHEALTHY, "odbc")
-    rotation(cloud).out("node1", mark=mark(cloud), minimum=0)
+    rotation(cloud).out("node1", tag=drain_tag(cloud), minimum=0)
     assert inside(cloud, "node1") == [False, False, False, True]
 
 
 def test_a_node_that_is_out_counts_as_lost(cloud: Cloud) -> None:
     cloud.take_out("active", "node2", "web")
     with pytest.raises(Refused, match="node2"):
-        rotation(cloud).out("node1", mark=mark(cloud))
+        rotation(cloud).out("node1", tag=drain_tag(cloud))
 
 
 def test_a_node_that_is_not_ready_touches_no_group(cloud: Cloud) -> None:
     nodes = rotation(cloud)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     cloud.calls.forget()
     with pytest.raises(Failed, match=r"not ready after .*: odbc hangs\. node1 is out of"):
         nodes.back("node1", ready=lambda: "odbc hangs", ready_timeout=60)
@@ -114,7 +114,7 @@ def test_a_node_that_is_not_ready_touches_no_group(cloud: Cloud) -> None:
 
 def test_a_node_that_stays_unhealthy_keeps_its_mark(cloud: Cloud) -> None:
     nodes = rotation(cloud)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     cloud.become("active", "node1", UNHEALTHY, "jdbc")
     with pytest.raises(Failed, match=r"jdbc unhealthy, Target\.Failed"):
         nodes.back("node1", ready=ready)
@@ -123,14 +123,14 @@ def test_a_node_that_stays_unhealthy_keeps_its_mark(cloud: Cloud) -> None:
 
 def test_too_slow_to_drain(cloud: Cloud) -> None:
     with pytest.raises(Failed, match="jdbc draining"):
-        rotation(cloud).out("node1", mark=mark(cloud), timeout=30)
+        rotation(cloud).out("node1", tag=drain_tag(cloud), timeout=30)
     assert cloud.mark("active", "node1") is not None
 
 
 def test_seen_late(cloud: Cloud) -> None:
     cloud.targets.lag = 20
     nodes = rotation(cloud)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     nodes.back("node1", ready=ready)
     assert inside(cloud, "node1") == [True] * 4
 
@@ -140,10 +140,10 @@ def test_interrupted_at_each_change_and_run_again(cloud: Cloud) -> None:
     for on, after in itertools.product(range(1, 5), (False, True)):
         cloud.faults.interrupt(on=on, changing=True, after=after)
         with pytest.raises(KeyboardInterrupt):
-            nodes.out("node1", mark=mark(cloud))
+            nodes.out("node1", tag=drain_tag(cloud))
         assert cloud.mark("active", "node1") is not None or (on, after) == (1, False)
         cloud.faults.heal()
-        nodes.out("node1", mark=mark(cloud))
+        nodes.out("node1", tag=drain_tag(cloud))
         assert nodes.is_out("node1")
         cloud.faults.interrupt(on=on, changing=True, after=after)
         with pytest.raises(KeyboardInterrupt):
@@ -156,14 +156,14 @@ def test_interrupted_at_each_change_and_run_again(cloud: Cloud) -> None:
 def test_throttled_while_it_waits(cloud: Cloud) -> None:
     nodes = rotation(cloud)
     cloud.faults.throttle("DescribeTargetHealth", on=9)
-    nodes.out("node1", mark=mark(cloud))
+    nodes.out("node1", tag=drain_tag(cloud))
     assert nodes.is_out("node1")
 
 
 def test_throttled_before_anything(cloud: Cloud) -> None:
     cloud.faults.throttle("CreateTags")
     with pytest.raises(Throttled):
-        rotation(cloud).out("node1", mark=mark(cloud))
+        rotation(cloud).out("node1", tag=drain_tag(cloud))
     assert inside(cloud, "node1") == [True] * 4
 
 

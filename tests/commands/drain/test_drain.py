@@ -143,7 +143,7 @@ def test_a_node_without_a_balancer(clouds: Clouds, denodo_ha: Run) -> None:
     (node,) = cloud.nodes(cluster)
     done = denodo_ha("drain", node, "--cluster", cluster, "-c", "standalone-failover")
     assert done.exit_code == exit_codes.USAGE
-    assert "no group to take it out of" in done.stderr
+    assert "no target group to take it out of" in done.stderr
     assert changes(cloud) == []
 
 
@@ -167,7 +167,7 @@ def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
             assert done.exit_code == exit_codes.INTERRUPTED, (on, after, done.output)
             assert is_as_before(cloud) or is_drained(cloud), (on, after)
             if is_drained(cloud):
-                assert "node1 is out of jdbc, odbc, web, and marked" in done.stderr
+                assert "node1 is out of jdbc, odbc, web, and has a drain tag" in done.stderr
             else:
                 assert any(said in done.stderr for said in ("undone", "nothing was changed"))
             seen.add(is_drained(cloud))
@@ -197,7 +197,7 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
     getattr(cloud.faults, fault)(operation, on=2 if operation == "DeregisterTargets" else 1)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
-    assert "It was undone: node1 is in its groups as before" in done.stderr
+    assert "It was undone: node1 is as before" in done.stderr
     assert is_as_before(cloud)
     assert not is_locked(cloud)
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_undone_is_said(cloud: Cloud, go: Run) -> None:
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
     assert "could not be undone" in done.stderr
-    assert "node1 may be out of jdbc, odbc, and marked as drained" in done.stderr
+    assert "node1 may be out of jdbc, odbc, and have a drain tag" in done.stderr
     cloud.faults.heal()
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
@@ -233,7 +233,7 @@ def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
     cloud.faults.expire("DescribeTargetHealth", on=9)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
-    assert "Run this again to wait for it" in done.stderr
+    assert "Run this again to wait for that" in done.stderr
     assert is_drained(cloud)
 
 
@@ -241,7 +241,7 @@ def test_interrupted_while_it_waits_and_run_again(cloud: Cloud, go: Run) -> None
     cloud.clock.at(15, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     done = go("node1")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "its connections leave by themselves within 300 s" in done.stderr
+    assert "its connections end by themselves within 300 s" in done.stderr
     assert is_drained(cloud)
     cloud.calls.forget()
     assert go("node1").exit_code == exit_codes.DONE
@@ -253,7 +253,7 @@ def test_slower_than_its_delay(cloud: Cloud, go: Run) -> None:
     cloud.targets.hurry(600)
     done = go("node1", "--timeout", "400")
     assert done.exit_code == exit_codes.FAILED
-    assert "node1 has not left its groups after 400 s: jdbc draining" in done.stderr
+    assert "node1 has not left its target groups after 400 s: jdbc draining" in done.stderr
     assert is_drained(cloud)
     assert go("node1", "--timeout", "400").exit_code == exit_codes.DONE
 

@@ -70,7 +70,7 @@ def test_again_changes_nothing(cloud: Cloud, go: Run) -> None:
 def test_dry_run_changes_nothing(drained: Cloud, go: Run) -> None:
     done = go("enable", "node1", "--metadata-ok", "--dry-run")
     assert done.exit_code == exit_codes.DONE
-    assert "would be told that its metadata is right" in done.stdout
+    assert "its metadata would be confirmed" in done.stdout
     assert "would come into jdbc, odbc, web; it is out since " in done.stdout
     assert drained.calls.changes == []
 
@@ -125,7 +125,10 @@ def test_expired_while_it_waits(drained: Cloud, go: Run) -> None:
     drained.faults.expire("DescribeTargetHealth", on=6)
     done = go("enable", "node1")
     assert done.exit_code == exit_codes.AWS
-    assert "node1 is in its groups, and keeps its mark; run this again" in done.stderr
+    assert (
+        "node1 may not be healthy in jdbc, odbc, web, node1 yet, and keeps its drain tag"
+        in done.stderr
+    )
 
 
 def test_not_healthy_in_time(drained: Cloud, go: Run) -> None:
@@ -141,7 +144,7 @@ def test_not_healthy_and_the_node_says_why(drained: Cloud, go: Run) -> None:
     agents = Agents(drained, "active")
     agents.nodes["node1"].unready = {"odbc": "refused"}
     drained.become("active", "node1", UNHEALTHY, "odbc")
-    assert "The node says: odbc: refused" in go("enable", "node1", "--timeout", "60").stderr
+    assert "The node reports: odbc: refused" in go("enable", "node1", "--timeout", "60").stderr
 
 
 def test_metadata_is_confirmed_first(drained: Cloud, go: Run) -> None:
@@ -201,7 +204,7 @@ def test_a_group_that_is_deleted_meanwhile(drained: Cloud, go: Run) -> None:
     drained.clock.at(at, lambda: drained.delete_group("active", "web"))
     done = go("enable", "node1")
     assert done.exit_code == exit_codes.FAILED
-    assert "group web is gone" in done.stderr
+    assert "target group web does not exist any more" in done.stderr
     assert drained.mark("active", "node1") is not None
 
 
@@ -212,7 +215,7 @@ def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
     drained.clock.at(at, lambda: ends.append(go("drain", "node1", "--why", "theirs").exit_code))
     done = go("enable", "node1", "--timeout", "60")
     assert (done.exit_code, ends) == (exit_codes.FAILED, [exit_codes.DONE])
-    assert "somebody has taken node1 out meanwhile" in done.stderr
+    assert "another command has drained node1 meanwhile" in done.stderr
     found = drained.mark("active", "node1")
     assert found is not None
     assert found.why == "theirs"

@@ -10,9 +10,6 @@ from moto import mock_aws
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.failover import location
-from denodo_ha.environment import names
-from denodo_ha.environment import names as naming
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account.calls import Fault, error
 from tests.commands.account.cloud import Cloud
@@ -225,7 +222,7 @@ WRONG_OPTIONS = (
     (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
     (("status",), "active-active", "has no failover"),
     (("status",), "", "which environment?"),
-    (("status", "--environment", "denodo70"), "active-passive", "which environment?"),
+    (("status", "--environment", "denodo70"), "active-passive", "both name an environment"),
     (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
     (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
 )
@@ -359,11 +356,3 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
     assert called == permitted
-
-
-def test_outputs_have_the_names_of_the_stacks() -> None:
-    assert location.ZONE_ID == naming.ZONE_ID
-    assert names.ENDPOINT == naming.ENDPOINT
-    for role in ("PRIMARY", "SECONDARY"):
-        assert location.CLUSTER_OF[role] == naming.CLUSTER_OF_ROLE[role.capitalize()]
-        assert location.REGION_OF[role] == naming.REGION_OF_ROLE[role.capitalize()]

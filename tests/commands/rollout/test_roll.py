@@ -13,6 +13,7 @@ from denodo_ha.cli.errors import ExpiredCredentials, Failed, Interrupted, Refuse
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator, node_agent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.state_roll import StateRoll
 from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
@@ -35,19 +36,16 @@ def agents(cloud: Cloud) -> Agents:
     return Agents(cloud, CLUSTER)
 
 
-def rolling(cloud: Cloud, **arguments: int) -> StateRoll:
+def rolling(cloud: Cloud, *, minimum: int | None = None, take_over: bool = False) -> StateRoll:
     aws = Aws(attempts=1)
     site = environment_locator.locate_environment(
         aws, config="active-active", environment=None, regions=None
     )
-    return StateRoll(
-        aws,
-        site.environment,
-        site.cluster(CLUSTER),
-        clock=cloud.clock,
-        progress=Progress(),
-        **arguments,
+    location = site.cluster(CLUSTER)
+    context = OperationContext(
+        aws, site.environment, location, cloud.clock, Progress(), take_over=take_over
     )
+    return StateRoll(context, minimum=minimum)
 
 
 def marked(cloud: Cloud) -> set[str]:
@@ -81,7 +79,7 @@ def test_one_node_only(cloud: Cloud, agents: Agents) -> None:
 
 def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
-    assert [str(wish) for wish in rolling(cloud).look()] == ["waits for its new state"] * 3
+    assert [str(task) for task in rolling(cloud).plan()] == ["waits for its new state"] * 3
     assert {call.operation for call in cloud.calls.changes} == {"SendCommand"}
 
 
@@ -120,7 +118,7 @@ def test_no_empty_catalog_in_a_shared_group(cloud: Cloud, agents: Agents) -> Non
 def test_a_sick_node_is_mended_first(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.become(CLUSTER, "node3", UNHEALTHY)
-    assert [wish.node for wish in rolling(cloud).look()] == ["node3", "node1", "node2"]
+    assert [task.node for task in rolling(cloud).plan()] == ["node3", "node1", "node2"]
 
 
 def test_too_few_would_serve(cloud: Cloud, agents: Agents) -> None:
@@ -175,11 +173,13 @@ def test_two_at_once(cloud: Cloud, agents: Agents) -> None:
     aws, region = Aws(), cloud.stack(CLUSTER).region
     name = f"/denodo/{cloud.environment.name}/{CLUSTER}/.lock"
     other = Lock(aws, region, name, clock=cloud.clock, what="rollout")
-    with other.held():
+    with other.held() as renewing:
+        for at in range(50, 400, 50):
+            cloud.clock.at(at, lambda: renewing.sleep(0))
         with pytest.raises(Refused, match=r"rollout.*--take-over"):
             rolling(cloud).roll()
         assert agents.most_out == 0
-        rolling(cloud).roll(take_over=True)
+        rolling(cloud, take_over=True).roll()
         with pytest.raises(Failed, match="lock"):
             other.prove()
     all_is_well(cloud, agents)
@@ -214,7 +214,7 @@ def test_throttled_while_it_waits(cloud: Cloud, agents: Agents) -> None:
 def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.throttle("DeregisterTargets")
-    with pytest.raises(Throttled, match="run it again to go on"):
+    with pytest.raises(Throttled, match="Run it again to continue"):
         rolling(cloud).roll()
     assert agents.out() == set()
 
@@ -222,7 +222,9 @@ def test_throttled_for_good_says_what_stands(cloud: Cloud, agents: Agents) -> No
 def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.faults.expire("RegisterTargets", on=1)
-    with pytest.raises(ExpiredCredentials, match=r"node1 is marked, and not back.*run it again"):
+    with pytest.raises(
+        ExpiredCredentials, match=r"node1 has a drain tag, and is not back.*Run it again"
+    ):
         rolling(cloud).roll()
     rolling(cloud).roll()
     all_is_well(cloud, agents)
@@ -244,7 +246,7 @@ def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agent
             rolling(cloud).roll()
         cloud.faults.heal()
         agents.install()
-        rolling(cloud).roll(take_over=True)
+        rolling(cloud, take_over=True).roll()
         all_is_well(cloud, agents)
     assert [one.operation for one in cloud.calls.changes][-1] == "DeleteParameter"
 

@@ -11,6 +11,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, Interrupted, Refused
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from tests.commands.account.agents import Agents
@@ -41,20 +42,20 @@ class Site:
     def ask_for(self, old: str, new: str) -> None:
         self.file.write_text(self.file.read_text().replace(old, new))
 
-    def rolling(self, minimum: int | None = None) -> MachineRollout:
+    def rolling(self, *, take_over: bool = False) -> MachineRollout:
         aws = Aws(attempts=1)
         site = environment_locator.locate_environment(
             aws, config=str(self.file), environment=None, regions=None
         )
-        return MachineRollout(
+        context = OperationContext(
             aws,
+            site.environment,
             site.cluster(CLUSTER),
-            file=self.file,
-            cdk=self.cdk,
-            clock=self.cloud.clock,
-            progress=Progress(),
-            minimum=minimum,
+            self.cloud.clock,
+            Progress(),
+            take_over=take_over,
         )
+        return MachineRollout(context, file=self.file, cdk=self.cdk)
 
     def images(self) -> dict[str, str]:
         """What the pins say."""
@@ -187,7 +188,7 @@ def test_a_plain_deploy_in_between_is_found(site: Site) -> None:
     out = site.file.parent / "cdk.out"
     site.cdk.synth(site.file, out)
     site.cdk.deploy(out, site.cloud.stack(CLUSTER).name, site.cloud.clock)
-    assert site.rolling().roll_out(take_over=True) == ["node1", "node2", "node3"]
+    assert site.rolling(take_over=True).roll_out() == ["node1", "node2", "node3"]
     assert site.cdk.deploys == [["node1"], ["node2"], ["node3"]]
     site.is_well()
 
@@ -203,7 +204,7 @@ def test_killed_around_a_deploy_and_resumed(site: Site) -> None:
         with pytest.raises(KilledError):
             site.rolling().roll_out()
         setattr(site.cdk, moment, lambda: None)
-        site.rolling().roll_out(take_over=True)
+        site.rolling(take_over=True).roll_out()
         assert set(site.images().values()) == {new}
         site.is_well()
 
@@ -221,7 +222,7 @@ def test_killed_at_each_change_of_a_node_and_resumed(site: Site) -> None:
             site.rolling().roll_out()
         faults.heal()
         site.agents.install()
-        site.rolling().roll_out(take_over=True)
+        site.rolling(take_over=True).roll_out()
         assert set(site.images().values()) == {new}
         site.is_well()
 

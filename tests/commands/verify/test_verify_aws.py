@@ -6,7 +6,7 @@ What it then does is tested against real servers in `tests/verify`; here nobody 
 import pytest
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.verify.name_lookup import Answer
+from denodo_ha.verify.site import DnsAnswer
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Run
 
@@ -17,7 +17,9 @@ CLUSTERS = ("active", "passive")
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name leads to an address of this machine where nobody listens."""
-    monkeypatch.setattr("ops.verify.names.resolve", lambda name: Answer(name, (NOBODY,)))
+    monkeypatch.setattr(
+        "denodo_ha.verify.target_selection.resolve", lambda name: DnsAnswer(name, (NOBODY,))
+    )
 
 
 def dns_name(cloud: Cloud, cluster: str) -> str:

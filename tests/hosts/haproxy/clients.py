@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.hosts.haproxy.ports import PROXY
 from tests.support.jvm import java
 

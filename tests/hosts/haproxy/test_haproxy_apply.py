@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import AwsError
 from hosts.haproxy.desired_state import DesiredState, fetch
@@ -55,7 +55,7 @@ class Deployed:
         command = folder / "aws"
         command.write_text(_AWS)
         command.chmod(command.stat().st_mode | stat.S_IXUSR)
-        self.file = text(proxy.environment, "main", proxy.host)
+        self.file = render_config(proxy.environment, "main", proxy.host)
         self.say()
 
     def say(self, **more: object) -> None:

@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from denodo_ha.environment.facts.denodo_ports import READY_PORT
-from denodo_ha.environment.haproxy.check_lines import RMI_HELLO
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import RMI_HELLO, render_config
 from hosts.haproxy.errors import NoAnswer
 from hosts.haproxy.inspection import verify
 from hosts.haproxy.runtime_api import LocalHaproxy
@@ -145,7 +144,7 @@ def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:
     names = {f"{name}.main.test.internal": address for name, address in NODES.items()}
     data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/hosts": {}})
     with dns(PROXY, names) as port, running(data, started=False) as proxy:
-        written = text(proxy.environment, "main", proxy.host)
+        written = render_config(proxy.environment, "main", proxy.host)
         assert written.count("    parse-resolv-conf\n") == 1
         asks = f"    nameserver here {PROXY}:{port}\n    hold valid 1s\n    timeout resolve 1s\n"
         ours = written.replace("    parse-resolv-conf\n    hold valid 10s\n", asks)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.environment.haproxy.config_file import text
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy.draining import drain
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.inspection import status, verify
@@ -49,7 +49,7 @@ def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
     before = proxy.states()
     new = tmp_path / "new.cfg"
     new.write_text(
-        text(proxy.environment, "main", proxy.host).replace("maxconn 2000", "maxconn 1999")
+        render_config(proxy.environment, "main", proxy.host).replace("maxconn 2000", "maxconn 1999")
     )
     reload(proxy.haproxy, new, _say)
     assert proxy.states() == before

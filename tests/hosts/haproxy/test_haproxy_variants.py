@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from denodo_ha.environment.facts.denodo_ports import VERSIONS
-from denodo_ha.environment.haproxy.config_file import Host, text
+from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.reloading import validate
 from tests.hosts.haproxy.certificates import Certificates
@@ -101,7 +101,7 @@ def _variants(version: str, mode: str) -> Iterator[tuple[str, Data]]:
 
 def _refused(environment: Environment, host: Host, folder: Path, cluster: str = "main") -> str:
     file = folder / "haproxy.cfg"
-    file.write_text(text(environment, cluster, host))
+    file.write_text(render_config(environment, cluster, host))
     return validate(PROGRAM, file)
 
 
@@ -150,7 +150,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
     if "services" in wanted:
         again["services"] = dict(reversed(wanted["services"].items()))
     other = loaded(tmp_path, again, deploying=False).environment
-    assert text(other, "c0", host) == text(environment, "c0", host)
+    assert render_config(other, "c0", host) == render_config(environment, "c0", host)
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
         ({f"{HAPROXY}/checks": {"ready": True}}, ["GET /ready/jdbc", "GET /ready/odbc"]),
     ):
         environment = loaded(tmp_path, changed(data, changes), deploying=False).environment
-        written = text(environment, "main", Host())
+        written = render_config(environment, "main", Host())
         assert re.findall(r"GET /ready/\w+", written) == asked
 
 

@@ -1,9 +1,9 @@
-"""The server: MiniStack with our plugin, on 127.0.0.1.
+"""The server: MiniStack with the plugin of this package, on 127.0.0.1.
 
-    local/.venv/bin/python -m tools.local_aws.emulator --port 4566 --state .local
+    tools/local_aws/.venv/bin/python -m tools.local_aws.emulator --port 4566 --state .local
 
-Port 0 takes a free one. Once it answers, it writes port and process id to `server.json` in the
-state's folder, and takes that away when it is stopped politely.
+Port 0 takes a free port. Once the server answers, it writes port and process id to `server.json` in
+the state folder; it removes that file when a signal stops it.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from pathlib import Path
 HOST = "127.0.0.1"
 
 
-def listening(port: int) -> socket.socket:
-    """A socket that listens; the port is ours from here on."""
+def listening_socket(port: int) -> socket.socket:
+    """Return a socket that listens on the port, or exit if the port is taken."""
     server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -28,8 +28,8 @@ def listening(port: int) -> socket.socket:
     return server
 
 
-def settle(port: int, folder: Path) -> None:
-    """Settle what MiniStack reads from the environment when it is imported."""
+def set_environment(port: int, folder: Path) -> None:
+    """Set the variables that MiniStack reads when it is imported."""
     for key in [key for key in os.environ if key.startswith(("AWS_", "MINISTACK_"))]:
         del os.environ[key]
     os.environ.update(
@@ -39,7 +39,7 @@ def settle(port: int, folder: Path) -> None:
         STATE_DIR=str(folder / "state"),
         S3_PERSIST="1",
         S3_DATA_DIR=str(folder / "s3"),
-        # Containers and brokers that our stacks have no use for.
+        # Containers and brokers, which this project's stacks do not use.
         DOCKER_HOST=f"unix://{folder}/no-docker",
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
@@ -48,20 +48,20 @@ def settle(port: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line, and serve."""
-    parser = argparse.ArgumentParser(description="The local AWS.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--stop-with-parent", action="store_true")
+    """Read the command line, and serve until a signal stops the server."""
+    parser = argparse.ArgumentParser(description="The server of the local AWS.")
+    parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1; 0: a free port")
+    parser.add_argument("--state", type=Path, required=True, help="folder of the state")
+    parser.add_argument("--parent", type=int, help="process id; stop when its process has ended")
     arguments = parser.parse_args()
     folder = arguments.state.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    server = listening(arguments.port)
-    settle(server.getsockname()[1], folder)
-    # Only now: with the import MiniStack reads what was settled.
-    from tools.local_aws.emulator.serving import Serving  # noqa: PLC0415 - see above
+    server = listening_socket(arguments.port)
+    set_environment(server.getsockname()[1], folder)
+    # Not at the top: this imports MiniStack, which reads the environment then.
+    from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - see above
 
-    Serving(server, folder, stop_with_parent=arguments.stop_with_parent).run()
+    Server(server, folder, parent=arguments.parent).run()
 
 
 if __name__ == "__main__":

@@ -1,101 +1,100 @@
-"""Keep what the local AWS knows, so that it outlives the server, however that ends.
+"""Checkpoints: the state on disk, complete however the server ends.
 
-MiniStack writes its state when it is stopped politely, a file per service, and not when it is
-killed. Here all files are written soon after every change, beside the last ones, and then
-take their place at once. While a stack is being deployed nothing is kept: whoever kills the
-server then gets back what was before, and never half a stack.
+MiniStack writes its state when a signal stops it, one file per service, and not when it is killed.
+Here all files are written to a new folder soon after every change, and the folder is then renamed.
+No checkpoint is written while a stack operation runs: a server that is killed then comes back with
+the state from before the operation, and never with half a stack.
 """
 
 import asyncio
 import contextlib
-import logging
 import shutil
 import time
 from pathlib import Path
 
-from tools.local_aws.emulator import databases, emulator, stand_ins, systems_manager
-from tools.local_aws.emulator.emulator import private
+from tools.local_aws.emulator import ministack, rds, stand_ins
+from tools.local_aws.emulator.ministack import private
+from tools.local_aws.emulator.ssm import documents
 
-_OWN = "local_aws"
-_QUIET = 0.3
-"""Seconds without a request before the state is written."""
-_log = logging.getLogger("local-aws")
+_PLUGIN_KEY = "local_aws"
+_QUIET_S = 0.3
+"""Ours: time without a request before the state is written."""
 
 
 class Checkpoint:
     """The state on disk.
 
     Attributes:
-        place: folder of the files.
+        folder: folder of the state files.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self._next = place.with_name(f"{place.name}.next")
-        self._old = place.with_name(f"{place.name}.old")
-        self._changed = 0.0
-        self.repair()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._new = folder.with_name(f"{folder.name}.next")
+        self._old = folder.with_name(f"{folder.name}.old")
+        self._changed_at = 0.0
+        self._repair()
 
-    def repair(self) -> None:
-        """Undo a writing that was broken off between its two renames."""
-        shutil.rmtree(self._next, ignore_errors=True)
-        if not self.place.exists() and self._old.exists():
-            self._old.rename(self.place)
+    def _repair(self) -> None:
+        """Undo a write that was interrupted between its two renames."""
+        shutil.rmtree(self._new, ignore_errors=True)
+        if not self.folder.exists() and self._old.exists():
+            self._old.rename(self.folder)
         shutil.rmtree(self._old, ignore_errors=True)
 
-    def changed(self) -> None:
-        """Note that something may have changed."""
-        self._changed = time.monotonic()
+    def note_change(self) -> None:
+        """Note that the state may have changed."""
+        self._changed_at = time.monotonic()
 
-    async def keep(self) -> None:
-        """Write the state whenever something has changed and all is quiet."""
+    async def write_after_changes(self) -> None:
+        """Write the state after every change, once no request has come for a while."""
         while True:
-            await asyncio.sleep(_QUIET)
-            if self._changed and time.monotonic() - self._changed >= _QUIET:
+            await asyncio.sleep(_QUIET_S)
+            if self._changed_at and time.monotonic() - self._changed_at >= _QUIET_S:
                 self.write()
 
     def write(self) -> bool:
-        """Write the state; not while a stack is on its way from one to another."""
-        if in_progress():
+        """Write the state; return False without writing while a stack operation runs."""
+        if stacks_in_progress():
             return False
-        self._changed = 0.0
-        states = private(emulator.gateway, "_build_persistence_save_dict")()
-        states[_OWN] = _own_state
-        emulator.persistence.STATE_DIR = str(self._next)
-        emulator.persistence.save_all(states)
+        self._changed_at = 0.0
+        states = private(ministack.gateway, "_build_persistence_save_dict")()
+        states[_PLUGIN_KEY] = _plugin_state
+        ministack.persistence.STATE_DIR = str(self._new)
+        ministack.persistence.save_all(states)
         with contextlib.suppress(FileNotFoundError):
-            self.place.rename(self._old)
-        self._next.rename(self.place)
+            self.folder.rename(self._old)
+        self._new.rename(self.folder)
         shutil.rmtree(self._old, ignore_errors=True)
         return True
 
-    def read_own(self) -> None:
-        """Restore what the plugin itself knows."""
-        emulator.persistence.STATE_DIR = str(self.place)
-        own = emulator.persistence.load_state(_OWN) or {}
-        stand_ins.STORE.update(own.get("stand_ins", {}))
+    def restore_plugin_state(self) -> None:
+        """Restore the state that the plugin has beside MiniStack's."""
+        ministack.persistence.STATE_DIR = str(self.folder)
+        state = ministack.persistence.load_state(_PLUGIN_KEY) or {}
+        stand_ins.STORE.update(state.get("stand_ins", {}))
         for key, store in _stores().items():
-            if key in own:
-                store.update(own[key])
+            if key in state:
+                store.update(state[key])
 
 
-def in_progress() -> list[str]:
-    """The stacks that an operation is changing."""
+def stacks_in_progress() -> list[str]:
+    """Return the names of the stacks that an operation is changing."""
     return [
         str(stack["StackName"])
-        for _, stack in emulator.all_stacks.all_items()
+        for _, stack in ministack.all_stacks.all_items()
         if str(stack.get("StackStatus", "")).endswith("_IN_PROGRESS")
         and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
     ]
 
 
-def _stores() -> dict[str, emulator.AccountRegionScopedDict]:
+def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
     return {
-        "documents": systems_manager.documents,
-        "associations": systems_manager.associations,
-        "subscriptions": databases.subscriptions,
+        "documents": documents.documents,
+        "associations": documents.associations,
+        "subscriptions": rds.subscriptions,
     }
 
 
-def _own_state() -> dict[str, object]:
+def _plugin_state() -> dict[str, object]:
     return {"stand_ins": stand_ins.STORE, **_stores()}

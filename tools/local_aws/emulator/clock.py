@@ -1,4 +1,4 @@
-"""How fast time passes: a deregistration delay of five minutes is a long wait on a laptop."""
+"""The pace of time, because real durations such as a deregistration delay of 300 s are too long."""
 
 import os
 import time
@@ -8,21 +8,21 @@ DEFAULT = 10.0
 
 
 class Clock:
-    """Real time, with durations made shorter by a factor.
+    """Real time, with AWS's durations divided by a factor.
 
     Attributes:
-        pace: how many of AWS's seconds go by in a real one.
+        pace: AWS seconds per real second.
     """
 
     def __init__(self, pace: float) -> None:
         self.pace = pace
 
     def now(self) -> float:
-        """Real seconds since the epoch: they go on while the server is down."""
+        """Return real seconds since the epoch, which pass while the server is stopped, too."""
         return time.time()
 
     def real(self, seconds: float) -> float:
-        """The real length of one of AWS's durations."""
+        """Return the real length of an AWS duration."""
         return seconds / self.pace
 
 

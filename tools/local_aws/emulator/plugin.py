@@ -1,28 +1,23 @@
 """Everything that makes an AWS for our stacks of MiniStack, in the order that it needs."""
 
-from tools.local_aws.emulator import (
-    addresses,
-    alarms,
-    answers,
-    auto_scaling,
+from tools.local_aws.emulator import iam, rds, secrets_manager
+from tools.local_aws.emulator.cloudformation import (
     creation_policy,
-    databases,
-    dns,
-    events,
-    health_checks,
-    identity,
-    instances,
-    listeners,
-    load_balancers,
-    network,
-    secret_values,
-    security_groups,
+    resource_types,
+    stack_events,
     stack_outputs,
-    systems_manager,
-    target_groups,
-    target_health,
-    types,
 )
+from tools.local_aws.emulator.cloudwatch import alarms
+from tools.local_aws.emulator.ec2 import (
+    addresses,
+    auto_scaling,
+    instances,
+    network,
+    security_groups,
+)
+from tools.local_aws.emulator.elb import listeners, load_balancers, target_groups, target_health
+from tools.local_aws.emulator.route53 import health_checks, hosted_zones, queries
+from tools.local_aws.emulator.ssm import documents
 
 
 def install() -> None:
@@ -30,7 +25,7 @@ def install() -> None:
     network.install()
     addresses.install()
     security_groups.install()
-    identity.install()
+    iam.install()
     instances.install()
     load_balancers.install()
     listeners.install()
@@ -38,14 +33,14 @@ def install() -> None:
     target_groups.install()
     auto_scaling.install()
     alarms.install()
-    dns.install()
+    hosted_zones.install()
     health_checks.install()
-    answers.install()
-    systems_manager.install()
-    secret_values.install()
-    databases.install()
+    queries.install()
+    documents.install()
+    secrets_manager.install()
+    rds.install()
     stack_outputs.install()
-    events.install()
+    stack_events.install()
     # The last to look before anything is made, so the first in front of what was declared.
-    types.enforce_schemas()
+    resource_types.enforce_schemas()
     creation_policy.install()

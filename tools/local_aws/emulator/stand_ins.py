@@ -1,44 +1,51 @@
-"""Which server of this machine stands for an instance.
+"""Stand-ins: servers of this machine that answer in place of an instance.
 
-An instance here runs nothing. A stand-in is told by `PUT /_local/stand-ins/INSTANCE` with
-`{"address": "127.0.0.2"}`, and where its ports are not the node's own with
-`{"address": "127.0.0.2", "ports": {"9999": 40123}}`; from then on the groups' health checks go
-there. Without one an instance is as healthy as its state lets it be. With `"commands": 40124` the
-commands of Systems Manager go to that port (`tools.local_aws.emulator.commands`).
+An instance of the local AWS runs nothing. `PUT /_local/stand-ins/INSTANCE` with `{"address":
+"127.0.0.2"}` names a stand-in, and `"ports": {"9999": 40123}` its ports where they differ from the
+instance's. From then on the health checks of target groups connect there. Without a stand-in the
+health follows the instance's state. With `"commands": 40124` commands of Systems Manager are sent
+to that port (`tools.local_aws.emulator.ssm.commands`).
 """
 
 from ipaddress import ip_address
 from typing import Any
 
-from tools.local_aws.emulator.faults import MalformedError
+from tools.local_aws.emulator.errors import InvalidRequestError
+
+Endpoint = tuple[str, int]
 
 STORE: dict[str, dict[str, Any]] = {}
 """Stand-ins by instance id."""
 
 
-def put(instance_id: str, told: Any) -> dict[str, Any]:
-    """Keep where an instance's stand-in is."""
-    if not isinstance(told, dict) or "address" not in told:
-        message = 'say where the stand-in is: {"address": "127.0.0.2"}'
-        raise MalformedError(message)
-    if not ip_address(told["address"]).is_loopback:
-        message = f"a stand-in is on this machine, and {told['address']} is no loopback address"
-        raise MalformedError(message)
-    ports = {str(int(port)): int(real) for port, real in (told.get("ports") or {}).items()}
-    taken = {"commands": int(told["commands"])} if told.get("commands") else {}
-    STORE[instance_id] = {"address": told["address"], "ports": ports, **taken}
+def put(instance_id: str, settings: Any) -> dict[str, Any]:
+    """Store the stand-in of an instance.
+
+    Raises:
+        InvalidRequestError: the settings have no loopback address.
+    """
+    if not isinstance(settings, dict) or "address" not in settings:
+        message = 'the address of the stand-in is missing: {"address": "127.0.0.2"}'
+        raise InvalidRequestError(message)
+    address = settings["address"]
+    if not ip_address(address).is_loopback:
+        message = f"a stand-in must be on this machine, and {address} is not a loopback address"
+        raise InvalidRequestError(message)
+    ports = {str(int(port)): int(actual) for port, actual in (settings.get("ports") or {}).items()}
+    commands_port = {"commands": int(settings["commands"])} if settings.get("commands") else {}
+    STORE[instance_id] = {"address": address, "ports": ports, **commands_port}
     return STORE[instance_id]
 
 
-def endpoint(instance_id: str, port: int) -> tuple[str, int] | None:
-    """Where an instance's port is on this machine, None without a stand-in."""
-    known = STORE.get(instance_id)
-    if known is None:
+def endpoint(instance_id: str, port: int) -> Endpoint | None:
+    """Return the endpoint for a port of an instance, None without a stand-in."""
+    stand_in = STORE.get(instance_id)
+    if stand_in is None:
         return None
-    return known["address"], int(known["ports"].get(str(port), port))
+    return stand_in["address"], int(stand_in["ports"].get(str(port), port))
 
 
-def commands(instance_id: str) -> tuple[str, int] | None:
-    """Where an instance takes commands, None where it takes none."""
-    known = STORE.get(instance_id, {})
-    return (known["address"], known["commands"]) if "commands" in known else None
+def commands_endpoint(instance_id: str) -> Endpoint | None:
+    """Return the endpoint for commands of Systems Manager, None if the instance takes none."""
+    stand_in = STORE.get(instance_id, {})
+    return (stand_in["address"], stand_in["commands"]) if "commands" in stand_in else None

@@ -1,0 +1,138 @@
+"""Base of the operations that change nodes of a cluster: drain, enable, roll, rollout.
+
+An operation holds the cluster's lock while it changes something that two operations must not change
+at once, and every error that ends it early says in which state it leaves the cluster.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.lock import LIFETIME_S, Lock
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import AwsError, Interrupted, Refused
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.haproxy_instances import has_haproxy
+from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
+from denodo_ha.deployed.rotation.rotation import Rotation
+from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
+from denodo_ha.environment import names
+
+UNCHANGED: Final = "nothing was changed"
+RETRY_S: Final = 5
+LOCK_WAIT_S: Final = LIFETIME_S + 15
+"""Ours: the longest wait for the lock; the lock of a process that was killed expires before."""
+
+
+def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
+    """Return the rotation of a cluster, by what is deployed in front of its nodes."""
+    kind = HaproxyRotation if has_haproxy(cluster) else TargetGroupRotation
+    return kind(aws, cluster, clock, progress)
+
+
+@dataclass(frozen=True)
+class OperationContext:
+    """The cluster of an operation, and how the operation runs.
+
+    Attributes:
+        aws: the credentials.
+        environment: the environment's name.
+        location: the cluster's stack.
+        clock: the clock.
+        progress: receives progress messages.
+        timeout: seconds for each wait; None: a default for each kind of wait.
+        take_over: take the cluster's lock from its holder instead of waiting for it.
+    """
+
+    aws: Aws
+    environment: str
+    location: StackLocation
+    clock: Clock
+    progress: Progress
+    timeout: float | None = None
+    take_over: bool = False
+
+
+class ClusterOperation:
+    """An operation that changes nodes of one cluster.
+
+    Subclasses keep `_state_left` up to date: the state in which an interruption would leave the
+    cluster, in words.
+
+    Args:
+        context: the cluster of the operation, and how the operation runs.
+    """
+
+    def __init__(self, context: OperationContext) -> None:
+        self._context, self._aws, self._location = context, context.aws, context.location
+        self._progress, self._timeout = context.progress, context.timeout
+        # While the lock is held, the clock renews the lock in every wait.
+        self._clock = context.clock
+        self._state_left = UNCHANGED
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Add the state that is left behind to every error that ends the operation early."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            message = f"interrupted: {self._interruption_text()}"
+            raise Interrupted(message) from None
+        except AwsError as error:
+            message = f"{error}. {self._interruption_text()}".removesuffix(". ")
+            raise type(error)(message) from error
+
+    def _interruption_text(self) -> str:
+        return self._state_left
+
+    @contextmanager
+    def _locked(self, purpose: str) -> Iterator[Lock]:
+        """Hold the cluster's lock, after waiting for another holder to release it.
+
+        Call `lock.prove()` before each step that must not happen twice: a process that was
+        suspended for minutes may have lost the lock.
+
+        Args:
+            purpose: what the operation does, for operations that wait.
+
+        Raises:
+            Refused: Another operation still holds the lock. Nothing was changed.
+            AwsError: AWS does not answer, or denies access.
+        """
+        clock = self._context.clock
+        with ExitStack() as held:
+            lock, self._clock = self._acquire(purpose, held)
+            try:
+                yield lock
+            finally:
+                self._clock = clock
+
+    def _acquire(self, purpose: str, held: ExitStack) -> tuple[Lock, Clock]:
+        clock, location = self._context.clock, self._location
+        name = names.lock_parameter(self._context.environment, location.name)
+        patience = min(self._timeout or LOCK_WAIT_S, LOCK_WAIT_S)
+        begin, reported = clock.monotonic(), ""
+        while True:
+            lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
+            try:
+                return lock, held.enter_context(lock.held(take_over=self._context.take_over))
+            except Refused as refused:
+                left = patience - (clock.monotonic() - begin)
+                if left <= 0:
+                    raise
+                if str(refused) != reported:
+                    reported = str(refused)
+                    self._progress.say(f"waiting: {reported}")
+                clock.sleep(min(RETRY_S, left))
+
+    def _rotation(self, cluster: Cluster) -> Rotation:
+        """Return the rotation of the cluster, which waits by the current clock."""
+        return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
+
+    def _agent(self, cluster: Cluster) -> NodeAgent:
+        return NodeAgent(self._aws, cluster, self._clock)

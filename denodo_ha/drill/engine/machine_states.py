@@ -1,0 +1,159 @@
+"""The machines of a cluster during a failure: which listen, pass their check, take connections."""
+
+from collections.abc import Callable, Mapping
+
+from denodo_ha.drill.engine.situation import ClusterState
+from denodo_ha.drill.model import (
+    READINESS_PATH,
+    Key,
+    Machine,
+    Model,
+    Target,
+    TargetHealthCheck,
+    Upstream,
+)
+from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
+
+AuxiliaryReach = Callable[[Key], Reach]
+"""Returns the reach of a node's auxiliary port, for a client that the node has answered."""
+
+ANY_SERVICE_PATH = "/health"
+"""The path at which a proxy reports on all of its services together."""
+
+
+class MachineStates:
+    """The machines of one cluster in one state.
+
+    Args:
+        model: the model of the templates.
+        state: the failures.
+        auxiliary: the auxiliary port of each 7.0 node, on the node itself.
+    """
+
+    def __init__(self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]) -> None:
+        self._model, self._state, self._auxiliary = model, state, auxiliary
+
+    def runs(self, machine: Machine) -> bool:
+        """Return whether a machine runs."""
+        state = self._state
+        return not (
+            state.region_lost
+            or machine.key in state.lost_machines
+            or machine.zone in state.lost_zones
+        )
+
+    def listens(self, machine: Machine, port: int) -> bool:
+        """Return whether a machine accepts connections to a port."""
+        return self.runs(machine) and (machine.key, port) not in self._state.closed_ports
+
+    def passes(self, target: Target, check: TargetHealthCheck, *, jdbc: bool) -> bool:
+        """Return whether a target's health check passes.
+
+        Args:
+            target: the target.
+            check: the health check.
+            jdbc: whether the service is the one that sends clients on to the auxiliary port.
+        """
+        machine = self._model.machines[target.machine]
+        port = check.port or target.port
+        if not self.listens(machine, port):
+            return False
+        if machine.kind == "node":
+            return not check.requests_readiness or self._ready(machine, target.port, jdbc=jdbc)
+        reports_health = port == machine.health_port
+        if not (check.is_http and (reports_health or port == target.port)):
+            return True
+        any_service = reports_health and check.path == ANY_SERVICE_PATH
+        ports = list(machine.upstreams or ()) if any_service else [target.port]
+        return any(
+            self._through_proxy(machine, port, served=False, auxiliary_reach=None) is not Reach.NONE
+            for port in ports
+        )
+
+    def _ready(self, node: Machine, port: int, *, jdbc: bool) -> bool:
+        """Return the readiness that a node's own program reports.
+
+        The program speaks the service's protocol, so it also needs the second connection of a 7.0
+        client.
+        """
+        second = self._auxiliary.get(node.key) if jdbc else None
+        return (
+            node.key not in self._state.unready_nodes | self._state.drained_nodes
+            and self.listens(node, port)
+            and (second is None or self.listens(node, second))
+        )
+
+    def connect(
+        self, target: Target, *, served: bool, auxiliary_reach: AuxiliaryReach | None
+    ) -> Reach:
+        """Return the reach of a new connection to a target.
+
+        Args:
+            target: the target.
+            served: whether the connection must be served, and not only accepted.
+            auxiliary_reach: the reach of the second connection, None where a client needs none.
+        """
+        return self._connect(
+            target.machine, target.port, served=served, auxiliary_reach=auxiliary_reach
+        )
+
+    def _connect(
+        self, key: Key, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
+    ) -> Reach:
+        machine = self._model.machines[key]
+        if not self.listens(machine, port):
+            return Reach.NONE
+        if machine.kind == "proxy":
+            return self._through_proxy(
+                machine, port, served=served, auxiliary_reach=auxiliary_reach
+            )
+        if served and key in self._state.unready_nodes:
+            return Reach.NONE
+        return auxiliary_reach(key) if auxiliary_reach else Reach.ALL
+
+    def _through_proxy(
+        self, proxy: Machine, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
+    ) -> Reach:
+        """Return the reach through a proxy, which leaves out the nodes that fail its own check."""
+        upstream = proxy.upstream(port)
+        if upstream is None:
+            return Reach.UNKNOWN
+        return reach_of_alternatives(
+            self._connect(key, upstream.port, served=served, auxiliary_reach=auxiliary_reach)
+            for key in self._passing(upstream)
+        )
+
+    def upstream(self, target: Target) -> Upstream | None:
+        """Return the upstream to which a target passes connections on, None for a node."""
+        return self._model.machines[target.machine].upstream(target.port)
+
+    def left_out(self, upstream: Upstream) -> frozenset[Key]:
+        """Return the nodes that fail a proxy's check, without nodes that are drained on purpose."""
+        registered = set(upstream.nodes) - self._drained(upstream)
+        return frozenset(registered - set(self._passing(upstream)))
+
+    def _passing(self, upstream: Upstream) -> list[Key]:
+        """Return the nodes to which a proxy passes connections."""
+        by_readiness = upstream.path.startswith(READINESS_PATH)
+        unready = self._state.unready_nodes if by_readiness else frozenset()
+        drained = self._drained(upstream)
+        return [
+            key
+            for key in upstream.nodes
+            if self.listens(self._model.machines[key], upstream.port)
+            and key not in unready | drained
+        ]
+
+    def _drained(self, upstream: Upstream) -> frozenset[Key]:
+        # A drained node remains the upstream of its auxiliary port, as on a balancer.
+        return self._state.drained_nodes if len(upstream.nodes) > 1 else frozenset()
+
+
+def database_reach(model: Model, state: ClusterState, port: int) -> Reach:
+    """Return how a service is served, as far as the databases that are lost allow it."""
+    reach = Reach.ALL
+    for key in state.lost_databases:
+        ports = model.databases[key].ports
+        own = Reach.UNKNOWN if ports is None else Reach.NONE if port in ports else Reach.ALL
+        reach = reach_of_chain(reach, own)
+    return reach

@@ -1,0 +1,120 @@
+"""The points that AWS's documents leave open, and which of them matter to a model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+from denodo_ha.drill.engine.balancer_view import BalancerView
+from denodo_ha.drill.model import Alarm, Key, Model, Record
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """An interpretation of all open points.
+
+    Attributes:
+        threshold_for_alias: an alias that evaluates health applies a target group's DNS
+            thresholds, and not only "a healthy target in every target group".
+        zones_count_all: with cross-zone on, each zone reports the healthy targets of all zones,
+            and not those of its own.
+        missing_by_alarm: without data a metric check depends on the alarm's TreatMissingData, and
+            not only on its own setting.
+        some_is_healthy: an endpoint check is healthy when some of its connections succeed.
+    """
+
+    threshold_for_alias: bool = False
+    zones_count_all: bool = False
+    missing_by_alarm: bool = False
+    some_is_healthy: bool = False
+
+
+OPEN_POINTS: Final = {
+    "threshold_for_alias": (
+        "EvaluateTargetHealth counts a group whatever its dns_failover settings are",
+        "EvaluateTargetHealth goes by a group's dns_failover settings",
+    ),
+    "zones_count_all": (
+        "each zone's HealthyHostCount is of its own targets",
+        "each zone's HealthyHostCount is of all targets",
+    ),
+    "missing_by_alarm": (
+        "without data the health check's InsufficientDataHealthStatus counts",
+        "without data the alarm's TreatMissingData counts",
+    ),
+    "some_is_healthy": (
+        "an endpoint check fails when some connections do",
+        "an endpoint check passes when some connections do",
+    ),
+}
+"""The two interpretations of each open point in words: first for False, then for True."""
+
+HOST_COUNTS: Final = {"HealthyHostCount": 0, "UnHealthyHostCount": 1}
+"""The metrics that count targets, with the index of the count in `BalancerView.reported`."""
+
+
+def interpretations(points: frozenset[str]) -> tuple[Interpretation, ...]:
+    """Return every combination of interpretations of the given open points."""
+    names = sorted(points)
+    return tuple(
+        Interpretation(**dict(zip(names, values, strict=True)))
+        for values in product((False, True), repeat=len(names))
+    )
+
+
+def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> frozenset[str]:
+    """Return the open points on which an outcome may depend in a model.
+
+    Args:
+        model: the model of the templates.
+        view: returns a balancer as it is before any failure of the drill.
+    """
+    records = [record for name in model.failover_names for record in name.records.values()]
+    checks = model.checks_of(records)
+    alarms = [alarm for check in checks if (alarm := model.alarm_of(check))]
+    found = set()
+    if any(_evaluates_thresholds(model, record) for record in records):
+        found.add("threshold_for_alias")
+    if any(
+        _depends_on_zones(alarm) or _reported_by_one_zone(alarm, view)
+        for alarm in alarms
+        if not alarm.switch
+    ):
+        found.add("zones_count_all")
+    if any(alarm.missing != "missing" for alarm in alarms):
+        found.add("missing_by_alarm")
+    if any(check.endpoint in model.balancers for check in checks):
+        found.add("some_is_healthy")
+    return frozenset(found)
+
+
+def _evaluates_thresholds(model: Model, record: Record) -> bool:
+    """Return whether a record evaluates a balancer with other DNS thresholds than AWS's default."""
+    balancer = model.balancers.get(record.target or "")
+    if balancer is None or not (record.alias and record.evaluates):
+        return False
+    thresholds = (model.target_groups[key].dns_threshold for key in balancer.target_groups)
+    return any((one.count, one.percentage) != (1, None) for one in thresholds)
+
+
+def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> bool:
+    """Return whether only one zone has targets, so that its loss may leave no zone that reports."""
+    if alarm.metric not in HOST_COUNTS or alarm.target_group is None or alarm.balancer is None:
+        return False
+    balancer = view(alarm.balancer)
+    own = balancer.reported(alarm.target_group, zones_count_all=False)
+    every = balancer.reported(alarm.target_group, zones_count_all=True)
+    return len(own) == 1 < len(every)
+
+
+def _depends_on_zones(alarm: Alarm) -> bool:
+    """Return whether an alarm may differ by the targets that each zone reports.
+
+    Only "no healthy target at all" does not: it is the same while some zone reports.
+    """
+    return alarm.metric in HOST_COUNTS and not (
+        alarm.metric == "HealthyHostCount"
+        and alarm.statistic in ("Maximum", "Sum")
+        and alarm.operator == "LessThanThreshold"
+        and 0 < alarm.threshold <= 1
+    )

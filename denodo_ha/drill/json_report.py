@@ -1,0 +1,112 @@
+"""The report of a drill, or of the difference between two drills, as data for programs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.outcome import Failure, Outcome
+from denodo_ha.drill.policies import Verdict
+
+JsonObject = dict[str, Any]
+
+
+def drill_report(result: DrillResult, verdicts: Iterable[Verdict]) -> JsonObject:
+    """Return the report of a drill, the worst failure first."""
+    return {
+        "measured": False,
+        "clusters": _clusters(result),
+        "scenarios": [_outcome(outcome) for outcome in result.worst_first],
+        "policies": [_policy(verdict) for verdict in verdicts],
+        "notes": list(result.model.notes),
+    }
+
+
+def comparison_report(
+    changes: Iterable[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
+) -> JsonObject:
+    """Return the report of changed outcomes, each with the outcome before under `before`."""
+    held = {verdict.policy.id: verdict.holds for verdict in before}
+    return {
+        "measured": False,
+        "scenarios": [_change(change) for change in changes],
+        "policies": [
+            {**_policy(verdict), "held_before": held.get(verdict.policy.id)} for verdict in verdicts
+        ],
+    }
+
+
+def _change(change: OutcomeChange) -> JsonObject:
+    if change.after:
+        report = _outcome(change.after)
+    else:
+        report = {"failure": _failure(change.failure), "gone": True}
+    return {**report, "before": _outcome(change.before) if change.before else None}
+
+
+def _clusters(result: DrillResult) -> list[JsonObject]:
+    machines = result.model.machines
+    return [
+        {
+            "name": cluster.name,
+            "region": cluster.region,
+            "nodes": {machines[key].name: machines[key].zone for key in cluster.nodes},
+            "proxies": {machines[key].name: machines[key].zone for key in cluster.proxies},
+            "databases": {
+                database.name: {
+                    "multi_az": database.multi_az,
+                    "ports": None if database.ports is None else [*database.ports],
+                }
+                for database in result.model.databases_of(cluster.name)
+            },
+            "drained": [machines[key].name for key in cluster.nodes if key in result.drained],
+        }
+        for cluster in result.model.clusters.values()
+    ]
+
+
+def _failure(failure: Failure) -> JsonObject:
+    return {"kind": failure.kind, "cluster": failure.cluster, "name": failure.name}
+
+
+def _outcome(outcome: Outcome) -> JsonObject:
+    return {
+        "failure": _failure(outcome.failure),
+        "moves_site": outcome.moves_site,
+        "dns": [
+            {
+                "name": change.name,
+                "before": change.before,
+                "after": change.after,
+                "standby": change.standby,
+            }
+            for change in outcome.dns_changes
+        ],
+        "unreachable": list(outcome.unreachable),
+        "partial": list(outcome.partial),
+        "unknown": list(outcome.unknown),
+        "meanwhile_unreachable": list(outcome.interrupted),
+        "gaps": [
+            {
+                "through": gap.through,
+                "port": gap.port,
+                "address": gap.address,
+                "reached_by": gap.reach.value,
+            }
+            for gap in outcome.gaps
+        ],
+        "recovery_seconds": outcome.recovery,
+        "terms": [{"what": step.text, "seconds": step.seconds} for step in outcome.steps],
+        "heals": outcome.after_repair,
+        "readings": list(outcome.interpretations),
+    }
+
+
+def _policy(verdict: Verdict) -> JsonObject:
+    return {
+        "id": verdict.policy.id,
+        "sentence": verdict.policy.sentence,
+        "source": verdict.policy.source,
+        "holds": verdict.holds,
+        "broken_by": list(verdict.violations),
+    }

@@ -1,0 +1,266 @@
+"""The alarms, Route 53 health checks and failover records of the templates."""
+
+from collections.abc import Iterator, Mapping
+
+from denodo_ha.drill.model import (
+    Alarm,
+    Balancer,
+    FailoverName,
+    HealthCheck,
+    Key,
+    Machine,
+    Record,
+)
+from denodo_ha.drill.reading.expressions import (
+    as_integer,
+    as_list,
+    as_mapping,
+    is_true,
+    references,
+)
+from denodo_ha.drill.reading.resource_reader import (
+    ALARM,
+    ELASTIC_IP,
+    ELASTIC_IP_ASSOCIATION,
+    HEALTH_CHECK,
+    INSTANCE,
+    LISTENER,
+    LOAD_BALANCER,
+    RECORD_SET,
+    RECORD_SET_GROUP,
+    TARGET_GROUP,
+    Resource,
+    ResourceReader,
+)
+from denodo_ha.environment.facts.limits import (
+    BALANCER_ALIAS_TTL_S,
+    ENDPOINT_FAILURES_AWS,
+    ENDPOINT_INTERVAL_AWS_S,
+    RECORD_TTL_AWS_S,
+)
+
+_BALANCER_NAMESPACES = ("AWS/NetworkELB", "AWS/ApplicationELB")
+_PRIVATE_PREFIXES = ("10.", "192.168.", *(f"172.{part}." for part in range(16, 32)))
+
+
+class HealthCheckReader:
+    """Reader of alarms and health checks.
+
+    Args:
+        reader: the resources.
+        balancers: the balancers to which alarms and checks may refer.
+
+    Attributes:
+        alarms: all alarms by key.
+        checks: all health checks by key.
+    """
+
+    def __init__(self, reader: ResourceReader, balancers: Mapping[Key, Balancer]) -> None:
+        self._reader, self._balancers = reader, balancers
+        self.alarms = {resource.key: self._alarm(resource) for resource in reader.of_type(ALARM)}
+        self._alarms_by_name = {
+            (str(resource.properties["AlarmName"]), resource.stack.region): resource.key
+            for resource in reader.of_type(ALARM)
+            if "AlarmName" in resource.properties
+        }
+        self.checks = {
+            resource.key: self._check(resource) for resource in reader.of_type(HEALTH_CHECK)
+        }
+
+    def _alarm(self, resource: Resource) -> Alarm:
+        properties = resource.properties
+        dimensions = {
+            str(as_mapping(dimension).get("Name")): as_mapping(dimension).get("Value")
+            for dimension in as_list(properties.get("Dimensions"))
+        }
+        namespace = str(properties.get("Namespace", ""))
+        balancer, group = self._watched(dimensions)
+        if namespace in _BALANCER_NAMESPACES:
+            if balancer is None:
+                name = dimensions.get("LoadBalancer")
+                self._reader.notes.alarm_of_unknown_balancer(resource.key, name)
+            elif group is None and "TargetGroup" in dimensions:
+                name = dimensions["TargetGroup"]
+                self._reader.notes.alarm_of_detached_target_group(resource.key, name)
+        zone = dimensions.get("AvailabilityZone")
+        return Alarm(
+            key=resource.key,
+            name=resource.tags.get("Name") or str(properties.get("AlarmName") or resource.id),
+            region=resource.stack.region,
+            metric=str(properties.get("MetricName", "")),
+            statistic=str(properties.get("Statistic", "")),
+            operator=str(properties.get("ComparisonOperator", "")),
+            threshold=_as_number(properties.get("Threshold")),
+            period=resource.integer("Period", 60),
+            periods=resource.integer("EvaluationPeriods", 1),
+            missing=str(properties.get("TreatMissingData", "missing")),
+            target_group=group,
+            balancer=balancer,
+            zone=str(zone) if zone is not None else None,
+            switch=bool(namespace) and not namespace.startswith("AWS/"),
+        )
+
+    def _watched(self, dimensions: Mapping[str, object]) -> tuple[Key | None, Key | None]:
+        """Return the balancer of an alarm's dimensions, and the target group if it is attached."""
+        reader = self._reader
+        name = dimensions.get("LoadBalancer")
+        owner = reader.referenced(name, LOAD_BALANCER)
+        listener = reader.referenced(name, LISTENER)
+        if owner is None and listener is not None:
+            owner = reader.referenced(listener.properties.get("LoadBalancerArn"), LOAD_BALANCER)
+        balancer = self._balancers.get(owner.key) if owner else None
+        if balancer is None:
+            return None, None
+        group = reader.referenced(dimensions.get("TargetGroup"), TARGET_GROUP)
+        attached = group is not None and group.key in balancer.target_groups
+        return balancer.key, group.key if group is not None and attached else None
+
+    def _check(self, resource: Resource) -> HealthCheck:
+        settings = as_mapping(resource.properties.get("HealthCheckConfig"))
+        kind = str(settings.get("Type", ""))
+        endpoint, private = self._endpoint(settings)
+        children = as_list(settings.get("ChildHealthChecks"))
+        name = resource.tags.get("Name")
+        return HealthCheck(
+            key=resource.key,
+            name=f"{name} ({resource.id})" if name else resource.id,
+            kind=kind,
+            inverted=is_true(settings.get("Inverted")),
+            disabled=is_true(settings.get("Disabled")),
+            children=tuple(self.check_key(child) for child in children),
+            needed=as_integer(settings.get("HealthThreshold"), len(children)),
+            alarm=self._alarm_key(resource, settings) if kind == "CLOUDWATCH_METRIC" else None,
+            insufficient=str(settings.get("InsufficientDataHealthStatus", "LastKnownStatus")),
+            endpoint=endpoint,
+            private=private,
+            port=as_integer(settings.get("Port"), 443 if kind.startswith("HTTPS") else 80),
+            interval=as_integer(settings.get("RequestInterval"), ENDPOINT_INTERVAL_AWS_S),
+            failures=as_integer(settings.get("FailureThreshold"), ENDPOINT_FAILURES_AWS),
+        )
+
+    def check_key(self, value: object) -> Key:
+        """Return the key of the health check to which a value refers, or else the value."""
+        check = self._reader.referenced(value, HEALTH_CHECK)
+        if check is None:
+            self._reader.notes.unknown_health_check(value)
+        return check.key if check else str(value)
+
+    def _alarm_key(self, resource: Resource, settings: Mapping[str, object]) -> Key | None:
+        """Return the key of a metric check's alarm: a reference, or a name in some region."""
+        identifier = as_mapping(settings.get("AlarmIdentifier"))
+        name, region = identifier.get("Name"), str(identifier.get("Region", resource.stack.region))
+        alarm = self._reader.referenced(name, ALARM)
+        key = alarm.key if alarm else self._alarms_by_name.get((str(name), region))
+        in_any_region = (
+            of_name for (other, _), of_name in self._alarms_by_name.items() if other == name
+        )
+        key = key or next(in_any_region, None)
+        if key is None:
+            self._reader.notes.unknown_alarm(resource.key, name)
+        return key
+
+    def _endpoint(self, settings: Mapping[str, object]) -> tuple[Key | None, bool]:
+        """Return an endpoint check's endpoint, and whether that has private addresses only."""
+        value = settings.get("FullyQualifiedDomainName") or settings.get("IPAddress")
+        if not value:
+            return None, False
+        balancer = self._reader.referenced(value, LOAD_BALANCER)
+        if balancer is not None:
+            of_model = self._balancers.get(balancer.key)
+            return balancer.key, bool(of_model and of_model.internal)
+        node = _node_with_address(self._reader, value)
+        if node is not None:
+            return node, any(attribute == "PrivateIp" for _, _, attribute in references(value))
+        return None, str(value).startswith(_PRIVATE_PREFIXES)
+
+
+def read_failover_names(
+    reader: ResourceReader,
+    checks: HealthCheckReader,
+    machines: Mapping[Key, Machine],
+    balancers: Mapping[Key, Balancer],
+) -> tuple[FailoverName, ...]:
+    """Return the names that have a PRIMARY and a SECONDARY record.
+
+    Args:
+        reader: the resources.
+        checks: the health checks to which records refer.
+        machines: all machines with their clusters.
+        balancers: all balancers with their clusters.
+    """
+    pairs: dict[tuple[str, str], dict[str, Record]] = {}
+    for settings in _record_sets(reader):
+        role = str(settings.get("Failover", ""))
+        if not role:
+            continue
+        name = str(settings.get("Name", "")).rstrip(".")
+        pair = pairs.setdefault((name, str(settings.get("Type", ""))), {})
+        pair[role] = _record(reader, checks, settings, machines, balancers)
+    failover_names = []
+    for (name, record_type), records in pairs.items():
+        several_types = sum(other == name for other, _ in pairs) > 1
+        label = f"{name} {record_type}" if several_types else name
+        if {"PRIMARY", "SECONDARY"} <= set(records):
+            failover_names.append(FailoverName(label, records["PRIMARY"], records["SECONDARY"]))
+            reader.notes.records_without_check(label, records)
+        else:
+            reader.notes.incomplete_failover_name(label, [*records])
+    return tuple(failover_names)
+
+
+def _record_sets(reader: ResourceReader) -> Iterator[Mapping[str, object]]:
+    for record_set in reader.of_type(RECORD_SET):
+        yield record_set.properties
+    for group in reader.of_type(RECORD_SET_GROUP):
+        for record_set in as_list(group.properties.get("RecordSets")):
+            yield as_mapping(record_set)
+
+
+def _record(
+    reader: ResourceReader,
+    checks: HealthCheckReader,
+    settings: Mapping[str, object],
+    machines: Mapping[Key, Machine],
+    balancers: Mapping[Key, Balancer],
+) -> Record:
+    alias = as_mapping(settings.get("AliasTarget"))
+    values = as_list(settings.get("ResourceRecords"))
+    value = alias.get("DNSName") if alias else (values[0] if values else None)
+    balancer = reader.referenced(value, LOAD_BALANCER)
+    key = balancer.key if balancer else _node_with_address(reader, value)
+    target = balancers.get(key or "") or machines.get(key or "")
+    if target is None:
+        reader.notes.unknown_record_target(settings.get("Name"), settings.get("Failover"), value)
+    check = settings.get("HealthCheckId")
+    return Record(
+        target=target.key if target else None,
+        cluster=target.cluster if target else None,
+        alias=bool(alias),
+        evaluates=is_true(alias.get("EvaluateTargetHealth")),
+        check=checks.check_key(check) if check else None,
+        ttl=BALANCER_ALIAS_TTL_S if alias else as_integer(settings.get("TTL"), RECORD_TTL_AWS_S),
+    )
+
+
+def _node_with_address(reader: ResourceReader, value: object) -> Key | None:
+    """Return the key of the instance whose address, or Elastic IP address, a value is."""
+    instance = reader.referenced(value, INSTANCE)
+    if instance is not None:
+        return instance.key
+    address = reader.referenced(value, ELASTIC_IP)
+    if address is None:
+        return None
+    instance = reader.referenced(address.properties.get("InstanceId"), INSTANCE)
+    for association in reader.of_type(ELASTIC_IP_ASSOCIATION):
+        properties = association.properties
+        for reference in (properties.get("AllocationId"), properties.get("EIP")):
+            if reader.referenced(reference, ELASTIC_IP) is address:
+                instance = reader.referenced(properties.get("InstanceId"), INSTANCE)
+    return instance.key if instance else None
+
+
+def _as_number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return 0.0

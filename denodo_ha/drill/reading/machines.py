@@ -1,0 +1,238 @@
+"""The machines of the templates: nodes, and proxies in front of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.drill.model import Key, Machine, TargetHealthCheck, Upstream
+from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping, references
+from denodo_ha.drill.reading.resource_reader import (
+    AUTO_SCALING_GROUP,
+    INSTANCE,
+    LISTENER,
+    LOAD_BALANCER,
+    SUBNET,
+    TARGET_GROUP,
+    Resource,
+    ResourceReader,
+)
+from denodo_ha.environment.facts.limits import (
+    AWS_HEALTH_INTERVAL_S,
+    AWS_HEALTHY_THRESHOLD,
+    AWS_UNHEALTHY_THRESHOLD,
+)
+from denodo_ha.environment.names import (
+    HEALTH_PORT_METADATA,
+    NODE_TAG,
+    NODES_METADATA,
+    SERVES_METADATA,
+    ZONES_METADATA,
+)
+
+
+class MachineReader:
+    """Reader of machines.
+
+    Attributes:
+        machines: all machines by key. Reading target groups adds those that no template has.
+        members: the proxies of an Auto Scaling group, or of a balancer that is a target, by the
+            key of the group or balancer.
+    """
+
+    def __init__(self, reader: ResourceReader) -> None:
+        self._reader = reader
+        self._zones = _zones_of_subnets(reader)
+        self.machines: dict[Key, Machine] = {}
+        self.members: dict[Key, tuple[Key, ...]] = {}
+        for instance in reader.of_type(INSTANCE):
+            self._add_instance(instance)
+        for group in reader.of_type(AUTO_SCALING_GROUP):
+            self._add_auto_scaling_group(group)
+
+    def zone_of_subnet(self, stack: SynthesisedStack, subnet: object) -> str | None:
+        """Return the zone of a subnet that a stack names, None where the templates lack it."""
+        return self._zones.get((stack.name, str(subnet)))
+
+    def _add_instance(self, instance: Resource) -> None:
+        zone = instance.properties.get("AvailabilityZone") or self.zone_of_subnet(
+            instance.stack, instance.properties.get("SubnetId")
+        )
+        upstreams = self._upstreams(instance)
+        self.machines[instance.key] = Machine(
+            instance.key,
+            instance.tags.get(NODE_TAG) or instance.tags.get("Name") or instance.id,
+            instance.stack.name,
+            str(zone) if zone else None,
+            "node" if upstreams is None else "proxy",
+            upstreams,
+        )
+
+    def _add_auto_scaling_group(self, group: Resource) -> None:
+        """Add the proxies of an Auto Scaling group: its desired number, spread over its zones."""
+        zones: list[str | None] = [
+            self.zone_of_subnet(group.stack, subnet)
+            for subnet in as_list(group.properties.get("VPCZoneIdentifier"))
+        ]
+        zones = zones or [str(zone) for zone in as_list(group.properties.get("AvailabilityZones"))]
+        count = max(group.integer("DesiredCapacity", group.integer("MinSize", 1)), 1)
+        upstreams = self._upstreams(group)
+        if upstreams is None:
+            self._reader.notes.upstreams_unknown(group.key)
+        health_port = as_integer(group.own_metadata.get(HEALTH_PORT_METADATA), 0) or None
+        keys = [f"{group.key}#{number}" for number in range(1, count + 1)]
+        for index, key in enumerate(keys):
+            name = f"{group.id}-{index + 1}"
+            zone = zones[index % len(zones)] if zones else None
+            self.machines[key] = Machine(
+                key, name, group.stack.name, zone, "proxy", upstreams, health_port
+            )
+        self.members[group.key] = tuple(keys)
+
+    def targets(self, id_: object, group: Resource) -> list[Key]:
+        """Return the machines of a target's id; adds one for an id that no template has."""
+        reader = self._reader
+        instance = reader.referenced(id_, INSTANCE)
+        if instance is not None:
+            return [instance.key]
+        balancer = reader.referenced(id_, LOAD_BALANCER)
+        if balancer is not None:
+            return [self._add_balancer(balancer)]
+        names = {str(value): name for name, value in self._ids_by_name(group.stack).items()}
+        tag = group.tags.get(NODE_TAG)
+        key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
+        if tag is not None and self.machines[key].name == str(id_):
+            # A shared target group was read before, which does not tell the node's name.
+            self.machines[key] = replace(self.machines[key], name=tag)
+        return [key]
+
+    def _add_existing(self, stack: SynthesisedStack, id_: object, name: str | None) -> Key:
+        """Add a machine that no template has, with its zone from this project's metadata."""
+        found = references(id_)
+        # The same id may exist in two regions.
+        key = str(id_) if found else f"{stack.name}/{id_}"
+        if key not in self.machines:
+            default_name = found[0][1] if found else str(id_)
+            zone = self._zones.get((stack.name, str(id_)))
+            self.machines[key] = Machine(key, name or default_name, stack.name, zone)
+        return key
+
+    def _ids_by_name(self, stack: SynthesisedStack) -> dict[str, object]:
+        """Return the ids of nodes by name, from the outputs that this project's metadata name."""
+        outputs = as_mapping(stack.template.get("Outputs"))
+        nodes = as_mapping(self._reader.own_metadata(stack).get(NODES_METADATA))
+        return {
+            str(name): self._reader.resolver.value(stack, as_mapping(outputs[output]).get("Value"))
+            for output, name in nodes.items()
+            if output in outputs
+        }
+
+    def _add_balancer(self, balancer: Resource) -> Key:
+        """Add a balancer that is a target: one proxy of its region, in no zone of its own."""
+        key = balancer.key
+        if key not in self.machines:
+            upstreams = self._upstreams(balancer) or self._listener_upstreams(balancer)
+            self.machines[key] = Machine(
+                key, balancer.id, balancer.stack.name, None, "proxy", upstreams
+            )
+            self.members[key] = (key,)
+        return key
+
+    def _listener_upstreams(self, balancer: Resource) -> Mapping[int, Upstream]:
+        """Return the upstreams of a balancer that is a target, by its listeners' ports."""
+        upstreams: dict[int, Upstream] = {}
+        for listener in self._reader.of_type(LISTENER):
+            owner = self._reader.referenced(
+                listener.properties.get("LoadBalancerArn"), LOAD_BALANCER
+            )
+            if owner is None or owner.key != balancer.key:
+                continue
+            for arn in forwarded_target_groups(listener):
+                group = self._reader.referenced(arn, TARGET_GROUP)
+                if group is not None:
+                    upstreams[listener.integer("Port", 0)] = self._group_upstream(group)
+        return upstreams
+
+    def _group_upstream(self, group: Resource) -> Upstream:
+        nodes: list[Key] = []
+        port = group.integer("Port", 0)
+        for target in as_list(group.properties.get("Targets")):
+            nodes += self.targets(as_mapping(target).get("Id"), group)
+            port = as_integer(as_mapping(target).get("Port"), port)
+        path = str(group.properties.get("HealthCheckPath", ""))
+        return Upstream(tuple(nodes), port, path, target_health_check(group))
+
+    def _upstreams(self, resource: Resource) -> Mapping[int, Upstream] | None:
+        """Return the upstreams that this project's metadata give a proxy, None without them."""
+        metadata = resource.own_metadata.get(SERVES_METADATA)
+        if not isinstance(metadata, dict):
+            return None
+        upstreams = {}
+        for name, item in metadata.items():
+            port, settings = as_integer(name, 0), as_mapping(item)
+            nodes = (self._node(resource, node) for node in as_list(settings.get("Nodes")))
+            upstreams[port] = Upstream(
+                tuple(nodes),
+                as_integer(settings.get("Port"), port),
+                str(settings.get("Path", "")),
+            )
+        return upstreams
+
+    def _node(self, resource: Resource, node: object) -> Key:
+        """Return the key of a node by a reference, or by its name in the same stack."""
+        instance = self._reader.referenced(node, INSTANCE)
+        if instance is not None:
+            return instance.key
+        for other in self._reader.of_type(INSTANCE):
+            if other.stack is resource.stack and node in (other.tags.get(NODE_TAG), other.id):
+                return other.key
+        name = str(node)
+        id_ = self._ids_by_name(resource.stack).get(name, name)
+        return self._add_existing(resource.stack, id_, name)
+
+
+def forwarded_target_groups(listener: Resource) -> Iterator[object]:
+    """Yield the ARNs of the target groups to which a listener's default actions forward."""
+    for action in as_list(listener.properties.get("DefaultActions")):
+        settings = as_mapping(action)
+        if "TargetGroupArn" in settings:
+            yield settings["TargetGroupArn"]
+        for item in as_list(as_mapping(settings.get("ForwardConfig")).get("TargetGroups")):
+            if as_integer(as_mapping(item).get("Weight"), 1) > 0:
+                yield as_mapping(item).get("TargetGroupArn")
+
+
+def target_health_check(group: Resource) -> TargetHealthCheck:
+    """Return a target group's health check, with AWS's defaults for a Network Load Balancer."""
+    port = str(group.properties.get("HealthCheckPort", "traffic-port"))
+    protocol = str(group.properties.get("HealthCheckProtocol", "TCP"))
+    path = str(group.properties.get("HealthCheckPath", "/" if protocol != "TCP" else ""))
+    return TargetHealthCheck(
+        protocol,
+        int(port) if port.isdigit() else None,
+        path,
+        group.integer("HealthCheckIntervalSeconds", AWS_HEALTH_INTERVAL_S),
+        group.integer("HealthyThresholdCount", AWS_HEALTHY_THRESHOLD),
+        group.integer("UnhealthyThresholdCount", AWS_UNHEALTHY_THRESHOLD),
+    )
+
+
+def _zones_of_subnets(reader: ResourceReader) -> Mapping[tuple[str, str], str]:
+    """Return the zones of subnets and of existing instances, by stack and by id in that stack.
+
+    They are those of this project's metadata, of the subnets, and of instances that name both.
+    """
+    zones = {
+        (stack.name, str(id_)): str(zone)
+        for stack in reader.stacks
+        for id_, zone in as_mapping(reader.own_metadata(stack).get(ZONES_METADATA)).items()
+    }
+    for subnet in reader.of_type(SUBNET):
+        zone = subnet.properties.get("AvailabilityZone")
+        for stack in reader.stacks if zone else ():
+            zones[stack.name, f"${{{subnet.key}}}"] = str(zone)
+    for instance in reader.of_type(INSTANCE):
+        subnet_id = instance.properties.get("SubnetId")
+        zone = instance.properties.get("AvailabilityZone")
+        if isinstance(subnet_id, str) and zone:
+            zones.setdefault((instance.stack.name, subnet_id), str(zone))
+    return zones

@@ -1,1 +1,0 @@
-"""Reports of a drill: table, Markdown, JSON."""

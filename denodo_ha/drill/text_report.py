@@ -1,0 +1,217 @@
+"""The report of a drill as tables, for a terminal or as Markdown; equal outcomes share a row."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from denodo_ha.drill.model import Model
+from denodo_ha.drill.outcome import Failure, Outcome
+from denodo_ha.drill.policies import Verdict
+from denodo_ha.drill.scenarios import FAILURE_KINDS
+
+_HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
+_POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
+_FOOTER = (
+    "Seconds are for new connections at worst, by AWS's documented arithmetic, not measured; a "
+    "client's own DNS cache comes on top."
+)
+_MAX_NAMES = 4
+"""The most names in a cell; more are counted."""
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    """A row of the table: failures with the same outcome.
+
+    Attributes:
+        cells: the text of each cell.
+        is_severe: whether a port is not reached by all, or DNS fails over.
+    """
+
+    cells: tuple[str, ...]
+    is_severe: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """The content of a report.
+
+    Attributes:
+        title: the title.
+        rows: the rows of the table of outcomes.
+        verdicts: the verdicts on policies, none to leave out their table.
+        notes: the notes.
+    """
+
+    title: str
+    rows: Sequence[OutcomeRow]
+    verdicts: Sequence[Verdict] = ()
+    notes: Sequence[str] = ()
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print a report on a terminal."""
+    console.print(report.title, style="bold", highlight=False)
+    outcomes = _table(_HEADINGS, row_gap=1)
+    for row in report.rows:
+        outcomes.add_row(*map(Text, row.cells), style="red" if row.is_severe else "")
+    console.print(outcomes)
+    console.print(_FOOTER, style="dim", highlight=False)
+    console.print()
+    policies = _table(_POLICY_HEADINGS, row_gap=0)
+    for verdict in report.verdicts:
+        lines = [verdict.policy.sentence, *(f"- {text}" for text in verdict.violations)]
+        word = Text("holds", style="green") if verdict.holds else Text("broken", style="red")
+        policies.add_row(verdict.policy.id, word, Text("\n".join(lines)))
+    if report.verdicts:
+        console.print(policies)
+    for note in report.notes:
+        console.print(f"* {note}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _table(headings: Iterable[str], *, row_gap: int) -> Table:
+    table = Table(box=None, padding=(0, 2, row_gap, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold", vertical="top")
+    return table
+
+
+def markdown_report(report: Report) -> str:
+    """Return a report as Markdown, for a pull request."""
+    return "\n".join(_markdown_lines(report)) + "\n"
+
+
+def _markdown_lines(report: Report) -> Iterator[str]:
+    yield from (f"**{report.title}**", "")
+    yield _markdown_row(_HEADINGS)
+    yield _markdown_row("---" for _ in _HEADINGS)
+    for row in report.rows:
+        yield _markdown_row(row.cells)
+    yield from ("", _FOOTER, "")
+    if report.verdicts:
+        yield _markdown_row(_POLICY_HEADINGS)
+        yield _markdown_row("---" for _ in _POLICY_HEADINGS)
+    for verdict in report.verdicts:
+        lines = "\n".join((verdict.policy.sentence, *verdict.violations))
+        word = "holds" if verdict.holds else "**broken**"
+        yield _markdown_row((f"`{verdict.policy.id}`", word, lines))
+    if report.notes:
+        yield from ("", *(f"- {_markdown_text(note)}" for note in report.notes))
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(_markdown_text(cell) for cell in cells)} |"
+
+
+def _markdown_text(text: str) -> str:
+    """Return text that remains within a cell and contains no markup."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
+
+
+def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
+    """Return the rows of outcomes, in the order of the first outcome of each."""
+    by_effect: dict[Outcome, list[Failure]] = {}
+    for outcome in outcomes:
+        # The address of a gap is in the JSON report only.
+        effect = replace(outcome.effect, gaps=())
+        by_effect.setdefault(effect, []).append(outcome.failure)
+    return [_row(effect, failures, model) for effect, failures in by_effect.items()]
+
+
+def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
+    is_severe = bool(effect.unreachable or effect.partial or effect.moves_site)
+    has_no_effect = effect.recovery == 0 and not effect.unknown and not is_severe
+    names = _counted_failures(failures) if has_no_effect else _named_failures(failures, model)
+    recovery = (_recovery(effect), *(f"* {text}" for text in effect.interpretations))
+    return OutcomeRow(
+        (
+            "\n".join(names),
+            _dns(effect),
+            _connections(effect),
+            "\n".join(recovery),
+            effect.after_repair,
+        ),
+        is_severe,
+    )
+
+
+def _named_failures(failures: list[Failure], model: Model) -> Iterator[str]:
+    """Yield each kind of failure with its names by cluster."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for failure in failures:
+        kinds.setdefault(failure.kind, {}).setdefault(failure.cluster, []).append(failure.name)
+    for kind, clusters in kinds.items():
+        if kind == "nothing":
+            yield "nothing failed"
+            continue
+        named = [
+            _names_in_cluster(cluster, names, several_clusters=len(model.clusters) > 1)
+            for cluster, names in clusters.items()
+        ]
+        if len(named) > _MAX_NAMES:
+            count = sum(len(names) for names in clusters.values())
+            named = [f"{count}, in {len(clusters)} clusters"]
+        yield f"{FAILURE_KINDS[kind]}: {'; '.join(named)}"
+
+
+def _names_in_cluster(cluster: str, names: list[str], *, several_clusters: bool) -> str:
+    if len(names) > _MAX_NAMES:
+        count = f"{len(names)} of them"
+        return f"{cluster}, {count}" if several_clusters else count
+    # A pair of nodes of two clusters has the clusters in its name.
+    prefix = f"{cluster} " if several_clusters and "/" not in names[0] else ""
+    return prefix + ", ".join(names)
+
+
+def _counted_failures(failures: list[Failure]) -> Iterator[str]:
+    """Yield the failures without an effect on clients, counted by kind and cluster."""
+    clusters: dict[str, dict[str, int]] = {}
+    for failure in failures:
+        cluster = "" if failure.kind == "nothing" else failure.cluster
+        kinds = clusters.setdefault(cluster, {})
+        kinds[failure.kind] = kinds.get(failure.kind, 0) + 1
+    if len(clusters) > _MAX_NAMES:
+        yield f"{len(failures)} failures, in {len(clusters)} clusters"
+        return
+    for cluster, kinds in clusters.items():
+        texts = [
+            f"{FAILURE_KINDS[kind]} ({count})" if count > 1 else FAILURE_KINDS[kind]
+            for kind, count in kinds.items()
+        ]
+        yield f"{cluster}: {', '.join(texts)}" if cluster else "nothing failed"
+
+
+def _dns(effect: Outcome) -> str:
+    texts = []
+    for change in effect.dns_changes:
+        moved = change.before != change.after
+        text = f"{change.before} -> {change.after}" if moved else change.after
+        # After a failover the other side is the one that has failed.
+        texts.append(text if change.standby or moved else f"{text}, no standby")
+    return "\n".join(dict.fromkeys(texts)) or "-"
+
+
+def _connections(effect: Outcome) -> str:
+    shares = ((effect.unreachable, "none"), (effect.partial, "some"), (effect.unknown, "unknown"))
+    texts = [f"{_listed(ports)}: {share}" for ports, share in shares if ports]
+    if effect.interrupted:
+        texts = [*(texts or ["all"]), f"{_listed(effect.interrupted)}: none until then"]
+    return "\n".join(texts) or "all"
+
+
+def _listed(ports: tuple[int, ...]) -> str:
+    return ", ".join(map(str, ports))
+
+
+def _recovery(effect: Outcome) -> str:
+    if effect.recovery is None:
+        return "not by itself"
+    if not effect.steps:
+        return f"{effect.recovery} s"
+    if len(effect.steps) == 1:
+        return f"{effect.recovery} s: {effect.steps[0].text}"
+    terms = " + ".join(f"{step.seconds} ({step.text})" for step in effect.steps)
+    return f"{effect.recovery} s = {terms}"

@@ -1,0 +1,143 @@
+"""Node metadata: the metadata database and the metadata exports of a cluster, and their names.
+
+The cluster's stack and its metadata stack each need the other's names. Names that follow from the
+configuration let both stacks be deployed without a reference to each other.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from denodo_ha.environment.derived import readiness
+from denodo_ha.environment.derived.readiness import ProbeKind
+from denodo_ha.environment.model.catalog import Component
+from denodo_ha.environment.model.cluster import Cluster
+from denodo_ha.environment.model.environment import Environment
+
+EXPORT_MANIFEST: Final = "export.json"
+EXPORT_METADATA: Final = "metadata.vql"
+"""Names of the two objects of a node's export in the bucket, after the node's name and a slash."""
+
+_SHARING_SERVERS: Final[Mapping[str, Component]] = {
+    "scheduler": "scheduler",
+    "data-catalog": "data-catalog",
+}
+"""Servers whose metadata all nodes of a cluster must share, and the component of each."""
+
+_PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
+    "scheduler": frozenset({"scheduler"}),
+    "data-catalog": frozenset({"web"}),
+    "vdp": frozenset({"vdp", "odbc"}),
+}
+"""The probes of the services of each component; the Data Catalog is in the web container."""
+
+
+def has_stack(cluster: Cluster) -> bool:
+    """Return whether the cluster has a metadata stack."""
+    return cluster.catalog is not None or cluster.exports is not None
+
+
+def creates_database(cluster: Cluster) -> bool:
+    """Return whether a metadata database is created on RDS for the cluster."""
+    return cluster.catalog is not None and cluster.catalog.existing is None
+
+
+def database_subnets(cluster: Cluster) -> dict[str, str | None]:
+    """Return the zones of the metadata database, with its subnet in an existing VPC."""
+    catalog, network = cluster.catalog, cluster.network
+    given = catalog.subnets if catalog else {}
+    if network.vpc is None:
+        return dict.fromkeys(network.zones)
+    subnets = {zone: given.get(zone, of.nodes) for zone, of in network.zones.items()}
+    return {zone: subnet for zone, subnet in subnets.items() if subnet is not None}
+
+
+def database_name(cluster: Cluster, component: Component) -> str:
+    """Return the name of a component's database, which is also the role that owns it."""
+    existing = cluster.catalog.existing if cluster.catalog else None
+    prefix = (existing.prefix or "") if existing else ""
+    return f"{prefix}{component.replace('-', '_')}"
+
+
+def database_users(database: str) -> tuple[str, str]:
+    """Return the two users of a database: one is in use while the other gets a new password."""
+    return f"{database}_a", f"{database}_b"
+
+
+def services_using_database(environment: Environment, cluster: Cluster) -> Mapping[str, int]:
+    """Return the services that fail together with the metadata database, with the clients' port.
+
+    A service's component follows from its name or its node port, as for readiness.
+    """
+    components = cluster.catalog.components if cluster.catalog else ()
+    kinds = {kind for component in components for kind in _PROBES_OF_COMPONENT[component]}
+    return {
+        name: service.port
+        for name, service in sorted(environment.services.items())
+        if readiness.service_probe(environment, name, service).kind in kinds
+    }
+
+
+def secret_name(environment: str, cluster: str, component: Component) -> str:
+    """Return the name of the secret with a component's database login.
+
+    The name does not end in a hyphen and six characters, so Secrets Manager finds the secret by
+    its ARN without the random suffix (AWS, Secrets Manager, What's in a secret).
+    """
+    return f"denodo/{environment}/{cluster}/catalog/{component}"
+
+
+def secret_arn(environment: Environment, cluster_name: str, component: Component) -> str:
+    """Return the ARN of the secret with a component's database login, without random suffix."""
+    cluster = environment.clusters[cluster_name]
+    service = f"{partition(cluster.region)}:secretsmanager:{cluster.region}:{cluster.account}"
+    return f"arn:{service}:secret:{secret_name(environment.name, cluster_name, component)}"
+
+
+def partition(region: str) -> str:
+    """Return the AWS partition of a region (AWS, IAM, Amazon Resource Names)."""
+    partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((name for prefix, name in partitions.items() if region.startswith(prefix)), "aws")
+
+
+def export_bucket_name(environment: Environment, cluster_name: str) -> str:
+    """Return the name of the bucket with a cluster's metadata exports, at most 58 characters.
+
+    Bucket names are unique across all accounts, so the name contains a hash.
+    """
+    cluster = environment.clusters[cluster_name]
+    identity = f"{environment.name}/{cluster_name}/{cluster.account}/{cluster.region}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    return f"{environment.name}-{cluster_name}-{digest}-exports"
+
+
+def export_keys(node: str) -> tuple[str, str]:
+    """Return the keys of a node's export in the bucket: its manifest and the metadata.
+
+    Every export is a new version of these two objects.
+    """
+    return f"{node}/{EXPORT_MANIFEST}", f"{node}/{EXPORT_METADATA}"
+
+
+def metadata_source(cluster: Cluster) -> str:
+    """Return the source of Virtual DataPort's metadata: `catalog`, `export` or `manual`."""
+    if cluster.catalog is not None and "vdp" in cluster.catalog.components:
+        return "catalog"
+    if cluster.exports is not None and cluster.exports.restore:
+        return "export"
+    return "manual"
+
+
+def configured_servers(environment: Environment) -> tuple[str, ...]:
+    """Return the servers that the configuration lists; empty if it lists none."""
+    denodo = environment.denodo
+    return denodo.servers if "servers" in denodo.model_fields_set else ()
+
+
+def servers_sharing_metadata(environment: Environment) -> tuple[tuple[str, Component], ...]:
+    """Return the listed servers whose metadata all nodes of a cluster must share."""
+    return tuple(
+        (server, _SHARING_SERVERS[server])
+        for server in configured_servers(environment)
+        if server in _SHARING_SERVERS
+    )

@@ -1,0 +1,102 @@
+"""Base of the operations that change the nodes of a cluster one after another: roll and rollout.
+
+The cluster's lock is held throughout and proved before each node. A node that another operator has
+drained is not touched.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from denodo_ha.aws.lock import Lock
+from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, READY_S
+from denodo_ha.rollout.node_task import NodeTask
+
+Goal = TypeVar("Goal")
+
+_MANUAL = "manual"
+
+
+class NodeSequence(ClusterOperation):
+    """Changes the nodes of one cluster, one after another.
+
+    Args:
+        context: the cluster of the operation, and how the operation runs.
+        minimum: the number of other nodes that must be healthy; None: all of them.
+    """
+
+    def __init__(self, context: OperationContext, *, minimum: int | None = None) -> None:
+        super().__init__(context)
+        self._minimum = minimum
+        self._completed: list[str] = []
+
+    @contextmanager
+    def _sequence(self, purpose: str) -> Iterator[Lock]:
+        """Hold the cluster's lock; errors that end the sequence early name the state left."""
+        self._completed = []
+        with self._reported(), self._locked(purpose) as lock:
+            yield lock
+
+    def _interruption_text(self) -> str:
+        before = f" (completed: {', '.join(self._completed)})" if self._completed else ""
+        return f"{self._state_left}{before}. Run it again to continue"
+
+    def _require_no_deploy(self, cluster: Cluster) -> None:
+        if cluster.stack.changing:
+            message = (
+                f"{cluster.stack.name} is being deployed ({cluster.stack.status}); "
+                f"{self._state_left}. Run it again when the deploy has ended"
+            )
+            raise Failed(message)
+
+    def _require_own_tag(self, task: NodeTask[Goal]) -> None:
+        """Refuse a node that another operator or operation has drained."""
+        if task.tag is not None and not task.unfinished:
+            message = (
+                f"{task.node} is out {task.tag}; {self._state_left}. Bring it back first "
+                f"(`denodo-ha enable {task.node}`, or the command that its drain tag names), then "
+                "run this again"
+            )
+            raise Refused(message)
+
+    def _bring_back(self, cluster: Cluster, node: str) -> None:
+        agent = self._agent(cluster)
+        self._rotation(cluster).back(
+            node,
+            ready=lambda: unready_reason(agent, node),
+            ready_timeout=self._timeout or READY_S,
+            timeout=self._timeout or HEALTHY_S,
+        )
+
+    def _complete(self, node: str) -> None:
+        self._completed.append(node)
+        self._state_left = "the remaining nodes are unchanged"
+        self._progress.say(f"{node}: done")
+
+
+def unready_reason(agent: NodeAgent, node: str) -> str:
+    """Return why a node is not ready yet, as it reports itself; empty if it is ready.
+
+    Raises:
+        Failed: An operator must confirm the node's metadata.
+    """
+    try:
+        status = agent.status(node)
+    except Failed as error:
+        # The SSM agent of a new machine may not run yet.
+        return str(error)
+    if status.applied is None:
+        return "no state was applied yet"
+    source = status.applied.get("metadata", {}).get("source", _MANUAL)
+    if not status.confirmed and source == _MANUAL:
+        message = (
+            f"the metadata of {node} is not confirmed, so it stays out of the shared target "
+            "groups. Check its catalog, import what is missing, and then run "
+            f"`denodo-ha enable {node} --metadata-ok`; afterwards run this again"
+        )
+        raise Failed(message)
+    return ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))

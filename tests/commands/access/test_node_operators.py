@@ -1,0 +1,68 @@
+"""The policy of who changes nodes: what the commands call, on this cluster, and nothing more."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Environment, Stack
+from aws_cdk.assertions import Template as Found
+
+from denodo_ha.environment import names
+from stacks.access.node_operators import NodeOperatorPolicy
+from tests.support.assembly import ROOT, Template
+
+EXAMPLES = ROOT / "config/examples"
+
+
+@pytest.fixture
+def statements(
+    templates_of: Callable[[Path], Mapping[str, Template]],
+) -> dict[str, dict[str, Any]]:
+    template = templates_of(EXAMPLES / "active-active.yaml")["denodo80-main"]
+    (policy,) = [
+        one["Properties"]
+        for id_, one in template["Resources"].items()
+        if one["Type"] == "AWS::IAM::ManagedPolicy" and "NodeOperators" in id_
+    ]
+    assert not {"Users", "Groups", "Roles"} & set(policy)
+    return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+
+
+def test_a_command_is_the_document_on_the_clusters_nodes(
+    statements: dict[str, dict[str, Any]],
+) -> None:
+    sent = [one for one in statements.values() if "ssm:SendCommand" in str(one["Action"])]
+    assert {one["Sid"] for one in sent} == {"RunTheDocument", "OnTheNodes"}
+    assert "document/" in str(statements["RunTheDocument"]["Resource"])
+    assert "*" not in str(statements["RunTheDocument"]["Resource"])
+    assert statements["OnTheNodes"]["Condition"]["StringEquals"] == {
+        "ssm:resourceTag/denodo:environment": "denodo80",
+        "ssm:resourceTag/denodo:cluster": "main",
+    }
+
+
+def test_only_the_mark_and_the_lock_are_written(statements: dict[str, dict[str, Any]]) -> None:
+    condition = statements["MarkNodes"]["Condition"]
+    assert condition["ForAllValues:StringEquals"] == {"aws:TagKeys": ["denodo:drained"]}
+    assert condition["StringEquals"]["aws:ResourceTag/denodo:cluster"] == "main"
+    lock = names.lock_parameter("denodo80", "main")
+    assert str(statements["HoldTheLock"]["Resource"]).endswith(f"parameter{lock}")
+
+
+def test_whatever_changes_something_is_bounded(statements: dict[str, dict[str, Any]]) -> None:
+    for one in statements.values():
+        if one["Resource"] == "*":
+            assert all(":Describe" in action or ":Get" in action for action in one["Action"])
+            assert one["Condition"]
+
+
+def test_existing_instances_are_named() -> None:
+    stack = Stack(App(), "one", env=Environment(account="111122223333", region="eu-west-1"))
+    given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
+    NodeOperatorPolicy(stack, "Some", existing_instance_ids=["i-0123456789abcdef0"], **given)
+    NodeOperatorPolicy(stack, "None", existing_instance_ids=[], **given)
+    texts = [json.dumps(one) for one in Found.from_stack(stack).to_json()["Resources"].values()]
+    assert sorted("MarkExistingNodes" in text for text in texts) == [False, True]
+    assert sorted("instance/i-0123456789abcdef0" in text for text in texts) == [False, True]

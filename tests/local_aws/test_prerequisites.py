@@ -1,0 +1,140 @@
+"""Prerequisites of a configuration exist in the local AWS, under exactly their ids."""
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from tests.local_aws import templates
+from tests.local_aws.cloud import Cloud
+from tests.support import local_aws_server
+from tests.support.assembly import EXAMPLES
+from tools.local_aws import deployment
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.prerequisites import Prerequisite, prerequisites_of
+
+CERTIFICATE = "11111111-2222-3333-4444-555555555555"
+EVERYTHING = """
+name: everything
+denodo: {version: "8.0"}
+permissions_boundary: arn:aws:iam::ACCOUNT:policy/teams/bound
+services:
+  jdbc: 9999
+  web:
+    port: 443
+    node_port: 9090
+    tls: arn:aws:acm:eu-west-1:ACCOUNT:certificate/11111111-2222-3333-4444-555555555555
+clusters:
+  main:
+    account: "ACCOUNT"
+    region: eu-west-1
+    network:
+      vpc: vpc-0a1b2c3d4e5f60718
+      cidr: 10.8.0.0/16
+      health_checkers: pl-0123456789abcdef0
+      zones:
+        eu-west-1a: {nodes: subnet-0aaaaaaaaaaaaaaaa, balancer: subnet-0bbbbbbbbbbbbbbbb}
+        eu-west-1b: {nodes: subnet-0cccccccccccccccc, balancer: subnet-0dddddddddddddddd}
+    instance:
+      type: m5.xlarge
+      image: ami-0123456789abcdef0
+      root_device: /dev/sda1
+      key: denodo
+      role_policies:
+        - arn:aws:iam::ACCOUNT:policy/denodo-data
+        - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess
+    nodes:
+      node1: {zone: eu-west-1a}
+      node2: {zone: eu-west-1b, instance: {image: ami-0fedcba9876543210}}
+      node3: {zone: eu-west-1b, instance_id: i-0aaaaaaaaaaaaaaaa}
+    balancer:
+      kind: nlb
+      clients: [10.0.0.0/8]
+      addresses: {eu-west-1a: 10.8.99.10, eu-west-1b: 10.8.130.10}
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, cloud: Cloud) -> Any:
+    file = tmp_path / "everything.yaml"
+    file.write_text(EVERYTHING.replace("ACCOUNT", cloud.access.account))
+    return load(file)
+
+
+def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> None:
+    prerequisites = prerequisites_of(loaded)
+    assert deployment.make_prerequisites(cloud.access.endpoint, loaded) == len(prerequisites)
+    assert deployment.make_prerequisites(cloud.access.endpoint, loaded) == 0
+    ec2 = cloud.client("ec2")
+    (vpc,) = ec2.describe_vpcs(VpcIds=["vpc-0a1b2c3d4e5f60718"])["Vpcs"]
+    assert vpc["CidrBlock"] == "10.8.0.0/16"
+    images = ["ami-0123456789abcdef0", "ami-0fedcba9876543210"]
+    shown = ec2.describe_images(ImageIds=images)["Images"]
+    assert {image["RootDeviceName"] for image in shown} == {"/dev/sda1"}
+    assert ec2.describe_key_pairs(KeyNames=["denodo"])["KeyPairs"]
+    lists = ec2.describe_managed_prefix_lists(PrefixListIds=["pl-0123456789abcdef0"])
+    (prefix_list,) = lists["PrefixLists"]
+    assert prefix_list["PrefixListName"] == "com.amazonaws.eu-west-1.route53-healthchecks"
+    (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
+    assert reservation["Instances"][0]["SubnetId"] == "subnet-0cccccccccccccccc"
+    arn = f"arn:aws:acm:eu-west-1:{cloud.access.account}:certificate/{CERTIFICATE}"
+    certificate = cloud.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
+    assert certificate["Status"] == "ISSUED"
+    iam = cloud.client("iam")
+    for path in ("teams/bound", "denodo-data"):
+        assert iam.get_policy(PolicyArn=f"arn:aws:iam::{cloud.access.account}:policy/{path}")
+
+
+def test_subnets_are_apart_in_their_zones_and_hold_fixed_addresses(
+    loaded: Any, cloud: Cloud
+) -> None:
+    deployment.make_prerequisites(cloud.access.endpoint, loaded)
+    inside = [{"Name": "vpc-id", "Values": ["vpc-0a1b2c3d4e5f60718"]}]
+    shown = {
+        subnet["SubnetId"]: subnet
+        for subnet in cloud.client("ec2").describe_subnets(Filters=inside)["Subnets"]
+    }
+    assert len(shown) == 4
+    assert shown["subnet-0cccccccccccccccc"]["AvailabilityZone"] == "eu-west-1b"
+    blocks = {id_: IPv4Network(subnet["CidrBlock"]) for id_, subnet in shown.items()}
+    assert IPv4Address("10.8.99.10") in blocks["subnet-0bbbbbbbbbbbbbbbb"]
+    assert IPv4Address("10.8.130.10") in blocks["subnet-0dddddddddddddddd"]
+    pairs = [(a, b) for a in blocks.values() for b in blocks.values() if a is not b]
+    assert not any(block.overlaps(other) for block, other in pairs)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_each_prerequisite_has_one_account_and_region(example: Path) -> None:
+    keys = [
+        (item.kind, item.id) for item in prerequisites_of(load(example)) if item.kind != "image"
+    ]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_request_has_kind_id_and_properties() -> None:
+    item = Prerequisite("1", "r", "vpc", "vpc-1", (("cidr", "10.0.0.0/16"),))
+    assert item.request == {"kind": "vpc", "id": "vpc-1", "cidr": "10.0.0.0/16"}
+
+
+def test_an_unknown_kind_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(
+        LocalAwsError, match="cannot make a resource of kind 'castle'; kinds are address"
+    ):
+        cloud.give({"kind": "castle", "id": "x"})
+
+
+def test_prerequisites_survive_a_stack_that_uses_them(cloud: Cloud) -> None:
+    cloud.give(
+        {"kind": "vpc", "id": "vpc-1", "cidr": "10.0.0.0/16"},
+        {"kind": "subnet", "id": "subnet-1", "vpc": "vpc-1", "zone": "eu-west-1a"},
+        {"kind": "image", "id": templates.IMAGE},
+    )
+    stack = cloud.deploy({"It": templates.node(SubnetId="subnet-1")})
+    stack.delete()
+    assert cloud.client("ec2").describe_subnets(SubnetIds=["subnet-1"])["Subnets"]
+
+
+def test_endpoint_of_the_run_is_on_this_machine() -> None:
+    assert local_aws_server.endpoint().startswith("http://127.0.0.1:")

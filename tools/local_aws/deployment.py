@@ -1,0 +1,198 @@
+"""`make local`: deploy a configuration to the local AWS and show its status."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError
+from rich.console import Console
+
+from denodo_ha.environment.loading import configuration_file
+from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.model.environment import Environment
+from tools.local_aws import bootstrap, control, server_process
+from tools.local_aws.cdk import Cdk
+from tools.local_aws.credentials import Access, require_local_aws
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import ROOT, Paths
+from tools.local_aws.prerequisites import prerequisites_of
+from tools.local_aws.server_process import Server
+from tools.local_aws.shell_environment import write_commands
+
+Say = Callable[[str], None]
+
+_FIRST_CHECKS_S = 10.0
+_POLL_S = 0.2
+_STATUS_TIMEOUT_S = 300.0
+
+
+def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) -> None:
+    """Deploy a configuration to the local AWS and show its status."""
+
+    def say(text: str) -> None:
+        console.print(f"[bold blue]==[/] {text}", highlight=False, soft_wrap=True)
+
+    # Before the server starts, so that an invalid configuration leaves no server behind.
+    file = configuration_file.find_configuration(config, ROOT)
+    loaded = load(file)
+    with paths.exclusive():
+        say(f"Configuration {file}: {_summary(loaded.environment)}")
+        server = server_process.ensure_running(paths, say, port=port)
+        deploy(server, loaded, config, paths, say)
+        with _running(paths):
+            _wait_for_first_checks(server.endpoint, loaded.environment, say)
+            console.print()
+            _show_status(server, loaded.environment, config, paths)
+        write_commands(paths)
+    _show_next_steps(config, console)
+
+
+def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
+    """Make the prerequisites, bootstrap, and deploy every stack by the CDK CLI.
+
+    Raises:
+        LocalAwsError: a step failed, or the server has ended.
+    """
+    environment = loaded.environment
+    access = Access(server.endpoint, *bootstrap.home_location(environment))
+    try:
+        with _running(paths):
+            require_local_aws(access)
+            count = make_prerequisites(server.endpoint, loaded)
+            if count:
+                say(f"Made {count} resources that the configuration names but does not create")
+            missing = bootstrap.not_bootstrapped(server.endpoint, environment)
+            if missing:
+                say(f"Bootstrapping {', '.join(' '.join(location) for location in missing)}")
+                bootstrap.bootstrap(server.endpoint, paths, environment, missing)
+            say("Deploying with `cdk deploy --all`")
+            assembly = paths.assemblies / environment.name
+            assembly.mkdir(parents=True, exist_ok=True)
+            Cdk(access, paths).run(
+                *("deploy", "--all", "--require-approval", "never", "--output", str(assembly)),
+                *("-c", f"config={_absolute(config)}"),
+            )
+    except _ServerEndedError:
+        raise
+    except (LocalAwsError, OSError) as error:
+        others = [name for name in deployed_environments(paths) if name != environment.name]
+        if others:
+            message = (
+                f"{error}\nThis local AWS also has {', '.join(others)} deployed, which may "
+                "conflict (the same record, or too many Elastic IPs): remove everything with "
+                "`make local-down`"
+            )
+            raise LocalAwsError(message) from error
+        raise
+
+
+class _ServerEndedError(LocalAwsError):
+    pass
+
+
+@contextmanager
+def _running(paths: Paths) -> Iterator[None]:
+    """Report an error in this block as the end of the server, if the server has ended."""
+    try:
+        yield
+    except (LocalAwsError, OSError, BotoCoreError) as error:
+        if server_process.running(paths) is not None:
+            raise
+        message = (
+            f"the server of the local AWS has ended (log: {paths.log}). Run `make local` again: "
+            "it restores the state from before the deploy and starts the deploy again"
+        )
+        raise _ServerEndedError(message) from error
+
+
+def deployed_environments(paths: Paths) -> list[str]:
+    """Return the names of the environments that were deployed to this local AWS."""
+    return sorted(manifest.parent.name for manifest in paths.assemblies.glob("*/manifest.json"))
+
+
+def make_prerequisites(endpoint: str, loaded: Loaded) -> int:
+    """Make the prerequisites of a configuration; return how many did not exist yet."""
+    count = 0
+    for item in prerequisites_of(loaded):
+        request = {"account": item.account, "region": item.region, "resources": [item.request]}
+        count += len(control.call(endpoint, "prerequisites", request, method="POST")["made"])
+    return count
+
+
+def _absolute(config: str) -> str:
+    """Return a configuration so that app.py finds it from another working folder."""
+    path = Path(config).expanduser()
+    return str(path.resolve()) if path.is_file() else config
+
+
+def _summary(environment: Environment) -> str:
+    nodes = sum(len(cluster.nodes) for cluster in environment.clusters.values())
+    clusters = len(environment.clusters)
+    return (
+        f"{environment.name}, Denodo {environment.denodo.version}, "
+        f"{clusters} cluster{'s' * (clusters != 1)}, {nodes} node{'s' * (nodes != 1)}"
+    )
+
+
+def _wait_for_first_checks(endpoint: str, environment: Environment, say: Say) -> None:
+    """Poll until no target is in state `initial` or a timeout expires."""
+    deadline = time.monotonic() + _FIRST_CHECKS_S
+    waited = False
+    while any(
+        "initial" in _target_states(Access(endpoint, *location))
+        for location in bootstrap.locations(environment)
+    ):
+        if time.monotonic() >= deadline:
+            return
+        if not waited:
+            say("Waiting for the first health checks")
+            waited = True
+        time.sleep(_POLL_S)
+
+
+def _target_states(access: Access) -> set[str]:
+    client = access.client("elbv2")
+    return {
+        description["TargetHealth"]["State"]
+        for group in client.describe_target_groups()["TargetGroups"]
+        for description in client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])[
+            "TargetHealthDescriptions"
+        ]
+    }
+
+
+def _show_status(server: Server, environment: Environment, config: str, paths: Paths) -> None:
+    """Run `denodo-ha status`, whatever its exit code says of the environment.
+
+    Without queries of the nodes, because the instances of the local AWS run nothing.
+    """
+    access = Access(server.endpoint, *bootstrap.home_location(environment))
+    sys.stdout.flush()
+    subprocess.run(
+        [sys.executable, "-m", "denodo_ha", "status", "--no-ask", "-c", _absolute(config)],
+        cwd=ROOT,
+        env=access.environment(paths),
+        stdin=subprocess.DEVNULL,
+        timeout=_STATUS_TIMEOUT_S,
+        check=False,
+    )
+
+
+def _show_next_steps(config: str, console: Console) -> None:
+    option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
+    console.print()
+    console.print("What to try next:", style="bold")
+    commands = [
+        (f'eval "$(make -s local-env{option})"', "send this shell to the local AWS"),
+        (
+            f"npx cdk diff -c config={config}",
+            "then change the configuration and see the difference",
+        ),
+        ("make local-down", "remove everything"),
+    ]
+    width = max(len(command) for command, _ in commands) + 2
+    for command, text in commands:
+        console.print(f"  {command:<{width}}[dim]{text}[/]", highlight=False, soft_wrap=True)

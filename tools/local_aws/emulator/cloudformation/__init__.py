@@ -1,0 +1,1 @@
+"""CloudFormation: resource types, their schemas, creation policies, outputs, events."""

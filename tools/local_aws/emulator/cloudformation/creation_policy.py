@@ -1,0 +1,103 @@
+"""Creation signals: a resource with a CreationPolicy is complete once it has signalled success.
+
+Instances run nothing here, so by default each signals success at once. In the mode `manual` a test
+must call `SignalResource`, as the node program does on AWS.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.errors import InvalidRequestError
+from tools.local_aws.emulator.ministack import private
+
+_KINDS = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
+MODES = ("automatic", "manual")
+_wait_conditions = ministack.wait_conditions
+
+
+class Mode:
+    """The mode of creation signals.
+
+    Attributes:
+        name: one of `MODES`.
+    """
+
+    name = MODES[0]
+
+    def set(self, name: str) -> None:
+        """Set the mode."""
+        if name not in MODES:
+            message = f"the mode of signals is {' or '.join(MODES)}, not {name}"
+            raise InvalidRequestError(message)
+        self.name = name
+
+
+MODE = Mode()
+
+
+def _resource_signal(stack: str, logical_id: str) -> dict[str, Any] | None:
+    """Return the `ResourceSignal` of a resource in the running operation."""
+    definition = private(ministack.provisioners, "_cfn_wait_condition_definition")
+    policy = definition(stack, logical_id).get("CreationPolicy") or {}
+    signal: dict[str, Any] | None = policy.get("ResourceSignal")
+    return signal
+
+
+def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Properties, str], Made]:
+    create, delete = handler["create"], handler["delete"]
+
+    def create_and_wait(logical_id: str, properties: Properties, stack: str) -> Made:
+        made: Made = create(logical_id, properties, stack)
+        signal = _resource_signal(stack, logical_id)
+        if signal is not None:
+            try:
+                _wait(kind, stack, logical_id, signal)
+            except Exception:  # re-raised for the stack, which fails
+                # The stack does not delete a resource whose creation failed.
+                delete(made[0], properties)
+                raise
+        return made
+
+    return create_and_wait
+
+
+def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any]) -> None:
+    count = _wait_conditions.validate_count(signal.get("Count"), logical_id)
+    timeout = _wait_conditions.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
+    stack_id = ministack.all_stacks[stack]["StackId"]
+    token = _wait_conditions.register_slot(stack_id)
+    if MODE.name == "automatic":
+        for number in range(count):
+            success = {"Status": "SUCCESS", "UniqueId": f"local-{number}"}
+            _wait_conditions.deliver_signal(token, success)
+    try:
+        _wait_conditions.wait_for(
+            token, stack_id, stack, logical_id, kind, count, CLOCK.real(timeout)
+        )
+    except TimeoutError:
+        message = f"Failed to receive {count} resource signal(s) within the specified duration"
+        raise TimeoutError(message) from None
+    except RuntimeError as error:
+        message = f"Received 1 FAILURE signal(s) out of {count}. {error}"
+        raise RuntimeError(message) from None
+
+
+def release() -> None:
+    """End all waits, so that the server can stop."""
+    _wait_conditions.reset()
+
+
+def install() -> None:
+    """Create these resources on a worker thread, where they can wait."""
+    blocking = private(ministack.lifecycle, "_runs_on_worker_thread")
+    ministack.replace(
+        ministack.lifecycle,
+        "_runs_on_worker_thread",
+        lambda kind: kind in _KINDS or blocking(kind),
+    )
+    for kind in _KINDS:
+        handler = ministack.handlers[kind]
+        handler["create"] = _waiting_create(kind, handler)

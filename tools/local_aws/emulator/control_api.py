@@ -1,0 +1,93 @@
+"""The control API of the local AWS, under `/_local/`: calls that no AWS service has.
+
+GET    /_local/identity                 name, clone and process id of the server
+POST   /_local/prerequisites            make resources that a configuration names
+GET    /_local/stand-ins                all stand-ins
+PUT    /_local/stand-ins/INSTANCE       {"address": "127.0.0.2", "ports": {"9999": 40123}}
+DELETE /_local/stand-ins/INSTANCE
+PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
+PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
+POST   /_local/checkpoint               write the state now
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from tools.local_aws.emulator import ministack, prerequisites, stand_ins
+from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
+from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.cloudformation import creation_policy
+from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
+
+PREFIX = "/_local/"
+NAME = "denodo-ha local AWS"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """HTTP status and JSON content of an answer."""
+
+    status: int
+    content: dict[str, Any]
+
+
+class ControlApi:
+    """Answers the calls of the control API."""
+
+    def __init__(self, *, clone: str, checkpoint: Checkpoint) -> None:
+        self._clone, self._checkpoint = clone, checkpoint
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """Answer one call."""
+        name, _, rest = path.removeprefix(PREFIX).partition("/")
+        call = getattr(self, f"_{method.lower()}_{name.replace('-', '_')}", None)
+        if call is None:
+            message = (
+                f"this server has no {method} {path}. If another version of the clone has started "
+                "it, run `make local-down` and start it again"
+            )
+            return Answer(404, {"error": message})
+        try:
+            return Answer(200, call(rest, json.loads(body or b"{}")))
+        except (AwsError, InvalidRequestError, ValueError, KeyError, TypeError) as error:
+            return Answer(400, {"error": getattr(error, "message", "") or str(error)})
+
+    def _get_identity(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return {
+            "name": NAME,
+            "clone": self._clone,
+            "pid": os.getpid(),
+            "pace": CLOCK.pace,
+            "in_progress": stacks_in_progress(),
+        }
+
+    def _post_prerequisites(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        with ministack.acting_for(body["account"], body["region"]):
+            made = [item["id"] for item in body["resources"] if prerequisites.make(item)]
+        return {"made": made}
+
+    def _get_stand_ins(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return dict(stand_ins.STORE)
+
+    def _put_stand_ins(self, instance_id: str, body: Any) -> dict[str, Any]:
+        return stand_ins.put(instance_id, body)
+
+    def _delete_stand_ins(self, instance_id: str, _body: Any) -> dict[str, Any]:
+        return {"gone": stand_ins.STORE.pop(instance_id, None) is not None}
+
+    def _put_pace(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        pace = float(body["pace"])
+        if pace <= 0:
+            message = "`pace`, the AWS seconds per real second, must be more than 0"
+            raise InvalidRequestError(message)
+        CLOCK.pace = pace
+        return {"pace": pace}
+
+    def _put_signals(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        creation_policy.MODE.set(str(body["mode"]))
+        return {"mode": creation_policy.MODE.name}
+
+    def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return {"written": self._checkpoint.write()}

@@ -1,0 +1,1 @@
+"""EC2 and Auto Scaling: networks, addresses, instances, security groups."""

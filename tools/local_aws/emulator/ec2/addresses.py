@@ -1,0 +1,191 @@
+"""Elastic IPs, what they are associated with, and NAT gateways, which hold one each."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.ec2 import network
+from tools.local_aws.emulator.errors import AwsError
+from tools.local_aws.emulator.ministack import private
+
+_QUOTA = 5
+"""Elastic IPs in a region (AWS, Elastic IP addresses, "Elastic IP address quota")."""
+
+_ec2 = ministack.ec2
+_random_ip: Callable[[str], str] = private(_ec2, "_random_ip")
+
+
+def allocate(allocation_id: str | None = None) -> ministack.Record:
+    """Allocate an address, under an id of its own or a given one."""
+    id_ = allocation_id or f"eipalloc-{_identifier()}"
+    taken = {one["PublicIp"] for _, one in ministack.addresses.all_items()}
+    public = next(ip for ip in iter(lambda: _random_ip("52."), None) if ip and ip not in taken)
+    ministack.addresses[id_] = {
+        "AllocationId": id_,
+        "PublicIp": public,
+        "Domain": "vpc",
+        "AssociationId": None,
+        "InstanceId": None,
+        "NetworkInterfaceId": None,
+        "PrivateIpAddress": None,
+    }
+    record: ministack.Record = ministack.addresses[id_]
+    return record
+
+
+def allocation(allocation_id: str) -> ministack.Record:
+    """An allocated address."""
+    found: ministack.Record | None = ministack.addresses.get(allocation_id)
+    if found is None:
+        message = f"The allocation ID '{allocation_id}' does not exist"
+        raise AwsError("InvalidAllocationID.NotFound", message)
+    return found
+
+
+def hold(
+    address: ministack.Record, *, instance: str | None = None, user: str | None = None
+) -> None:
+    """Associate an address with an instance, or with something that has an interface."""
+    held = address["AssociationId"] and (address["InstanceId"] or address["NetworkInterfaceId"])
+    if held and held not in (instance, user):
+        message = f"resource {address['AllocationId']} is already associated with {held}"
+        raise AwsError("Resource.AlreadyAssociated", message)
+    address["AssociationId"] = address["AssociationId"] or f"eipassoc-{_identifier()}"
+    address["InstanceId"], address["NetworkInterfaceId"] = instance, user
+    if instance in ministack.instances:
+        ministack.instances[instance]["PublicIpAddress"] = address["PublicIp"]
+
+
+def let_go(address: ministack.Record) -> None:
+    """End an address's association."""
+    instance = ministack.instances.get(address["InstanceId"] or "")
+    if instance and instance.get("PublicIpAddress") == address["PublicIp"]:
+        instance["PublicIpAddress"] = ""
+    address["AssociationId"] = address["InstanceId"] = address["NetworkInterfaceId"] = None
+
+
+def _identifier() -> str:
+    return uuid.uuid4().hex[:17]
+
+
+def _attributes(address: ministack.Record) -> dict[str, Any]:
+    return {"AllocationId": address["AllocationId"], "PublicIp": address["PublicIp"]}
+
+
+def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
+    if sum(not one.get("Given") for one in ministack.addresses.values()) >= _QUOTA:
+        raise AwsError(
+            "AddressLimitExceeded", "The maximum number of addresses has been reached.", status=400
+        )
+    instance = properties.get("InstanceId")
+    if instance and instance not in ministack.instances:
+        message = f"The instance ID '{instance}' does not exist"
+        raise AwsError("InvalidInstanceID.NotFound", message)
+    address = allocate()
+    ministack.ec2_tags[address["AllocationId"]] = resource_types.tags(properties)
+    if instance:
+        hold(address, instance=instance)
+    return address["PublicIp"], _attributes(address)
+
+
+def _by_ip(public: str) -> ministack.Record | None:
+    return next((one for one in ministack.addresses.values() if one["PublicIp"] == public), None)
+
+
+def _update(public: str, _old: Properties, new: Properties, _stack: str) -> Made:
+    address = _by_ip(public)
+    if address is None:
+        return _create("", new, "")
+    ministack.ec2_tags[address["AllocationId"]] = resource_types.tags(new)
+    let_go(address)
+    if new.get("InstanceId"):
+        hold(address, instance=new["InstanceId"])
+    return public, _attributes(address)
+
+
+def _delete(public: str, _properties: Properties) -> None:
+    address = _by_ip(public)
+    if address is None:
+        return
+    if address["NetworkInterfaceId"]:
+        message = f"Address {public} is in use by {address['NetworkInterfaceId']}."
+        raise AwsError("InvalidIPAddress.InUse", message)
+    let_go(address)
+    ministack.addresses.pop(address["AllocationId"], None)
+    ministack.ec2_tags.pop(address["AllocationId"], None)
+
+
+def _associate(_logical_id: str, properties: Properties, _stack: str) -> Made:
+    address = allocation(properties.get("AllocationId", ""))
+    instance = properties.get("InstanceId")
+    if instance is None:
+        raise AwsError(
+            "MissingParameter", "Either InstanceId or NetworkInterfaceId must be specified"
+        )
+    if instance not in ministack.instances:
+        message = f"The instance ID '{instance}' does not exist"
+        raise AwsError("InvalidInstanceID.NotFound", message)
+    inside = ministack.instances[instance]["VpcId"]
+    if network.internet_gateway_of(inside) is None:
+        message = f"Network {inside} is not attached to any internet gateway"
+        raise AwsError("Gateway.NotAttached", message)
+    hold(address, instance=instance)
+    return address["AssociationId"], {"Id": address["AssociationId"]}
+
+
+def _dissociate(association: str, _properties: Properties) -> None:
+    for address in ministack.addresses.values():
+        if address["AssociationId"] == association:
+            let_go(address)
+
+
+def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
+    inside = network.subnet(properties.get("SubnetId", ""))
+    private_only = properties.get("ConnectivityType") == "private"
+    if not private_only and network.internet_gateway_of(inside["VpcId"]) is None:
+        message = f"Network {inside['VpcId']} has no Internet gateway attached"
+        raise AwsError("Gateway.NotAttached", message)
+    address = None if private_only else allocation(properties.get("AllocationId", ""))
+    id_ = f"nat-{_identifier()}"
+    if address:
+        hold(address, user=id_)
+    ministack.nat_gateways[id_] = {
+        "NatGatewayId": id_,
+        "SubnetId": inside["SubnetId"],
+        "VpcId": inside["VpcId"],
+        "AllocationId": address["AllocationId"] if address else "",
+        "ConnectivityType": "private" if private_only else "public",
+        "State": "available",
+        "CreateTime": private(_ec2, "_now_ts")(),
+        "Tags": [],
+    }
+    ministack.ec2_tags[id_] = resource_types.tags(properties)
+    return id_, {"NatGatewayId": id_}
+
+
+def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
+    ministack.ec2_tags[id_] = resource_types.tags(new)
+    return id_, {"NatGatewayId": id_}
+
+
+def _delete_nat(id_: str, _properties: Properties) -> None:
+    """A deleted gateway is still shown for a while on AWS; its address is free at once."""
+    gateway = ministack.nat_gateways.get(id_)
+    if gateway is None:
+        return
+    gateway["State"] = "deleted"
+    for address in ministack.addresses.values():
+        if address["NetworkInterfaceId"] == id_:
+            let_go(address)
+
+
+def install() -> None:
+    """Declare the types."""
+    resource_types.declare("AWS::EC2::EIP", create=_create, update=_update, delete=_delete)
+    resource_types.declare("AWS::EC2::EIPAssociation", create=_associate, delete=_dissociate)
+    resource_types.declare(
+        "AWS::EC2::NatGateway", create=_create_nat, update=_update_nat, delete=_delete_nat
+    )

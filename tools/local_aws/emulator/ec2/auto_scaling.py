@@ -1,0 +1,168 @@
+"""Auto Scaling groups that start instances, as targets of their groups.
+
+MiniStack's know only how many they have. Here they are instances as any other, made from the launch
+template. Another template replaces them one at a time, each new one before an old one goes. A group
+does not look after its instances: one that is terminated stays lost.
+"""
+
+from itertools import cycle
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.ec2 import instances, network
+from tools.local_aws.emulator.elb import target_groups, target_health
+from tools.local_aws.emulator.errors import AwsError
+from tools.local_aws.emulator.ministack import private
+
+KIND = "AWS::AutoScaling::AutoScalingGroup"
+
+_groups = private(ministack.autoscaling, "_asgs")
+_templates = private(ministack.ec2, "_launch_templates")
+
+
+def _fault(message: str) -> AwsError:
+    return AwsError("ValidationError", message, service="AutoScaling")
+
+
+def _template(properties: Properties) -> dict[str, Any]:
+    """The launch template's data, in the version that the group names."""
+    named = properties["LaunchTemplate"]
+    found = _templates.get(named.get("LaunchTemplateId", ""))
+    if found is None:
+        raise _fault("You must use a valid fully-formed launch template.")
+    for one in found["Versions"]:
+        if str(one["VersionNumber"]) == str(named["Version"]):
+            data: dict[str, Any] = one["LaunchTemplateData"]
+            return data
+    message = f"The launch template has no version {named['Version']}"
+    raise _fault(message)
+
+
+_NAME_TAG = "aws:autoscaling:groupName"
+"""AWS's own tag on every instance of a group (AWS, Tag Auto Scaling groups and instances)."""
+
+
+def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dict[str, Any]:
+    """Start one instance; gives it as the group shows it."""
+    data = dict(_template(properties))
+    profile = data.get("IamInstanceProfile") or {}
+    data["IamInstanceProfile"] = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
+    data["SubnetId"] = subnet
+    data["Tags"] = [
+        {"Key": one["Key"], "Value": one["Value"]}
+        for one in properties.get("Tags") or []
+        if resource_types.truth(one.get("PropagateAtLaunch"))
+    ]
+    data["Tags"].append({"Key": _NAME_TAG, "Value": name})
+    record = instances.launch(data, stack=stack)
+    for arn in properties.get("TargetGroupARNs") or []:
+        target_health.register(arn, [_target(arn, record["InstanceId"])])
+    named = properties["LaunchTemplate"]
+    return {
+        "InstanceId": record["InstanceId"],
+        "LifecycleState": "InService",
+        "HealthStatus": "Healthy",
+        "AvailabilityZone": record["Placement"]["AvailabilityZone"],
+        "ProtectedFromScaleIn": False,
+        "LaunchTemplate": {
+            "LaunchTemplateId": named["LaunchTemplateId"],
+            "LaunchTemplateName": _templates[named["LaunchTemplateId"]]["LaunchTemplateName"],
+            "Version": str(named["Version"]),
+        },
+        "LaunchConfigurationName": "",
+    }
+
+
+def _target(arn: str, instance_id: str) -> dict[str, Any]:
+    return {"Id": instance_id, "Port": target_groups.group(arn)["Port"]}
+
+
+def _subnets(properties: Properties) -> list[str]:
+    subnets = resource_types.as_list(properties.get("VPCZoneIdentifier"))
+    for subnet in subnets:
+        network.subnet(subnet)
+    return [str(subnet) for subnet in subnets]
+
+
+def _wanted(properties: Properties) -> int:
+    least, most = int(properties["MinSize"]), int(properties["MaxSize"])
+    wanted = int(properties.get("DesiredCapacity") or least)
+    if not least <= wanted <= most:
+        message = f"Desired capacity:{wanted} must be between the minimum and maximum size values."
+        raise _fault(message)
+    return wanted
+
+
+def _fill(name: str, properties: Properties, stack: str) -> None:
+    """Start what is missing, spread over the subnets."""
+    group = _groups[name]
+    places = cycle(_subnets(properties))
+    for _ in group["Instances"]:
+        next(places)
+    while len(group["Instances"]) < _wanted(properties):
+        group["Instances"].append(_launched(properties, name, next(places), stack))
+
+
+def _drop(one: dict[str, Any], arns: list[str]) -> None:
+    """Take an instance out of its target groups, and terminate it."""
+    for arn in arns:
+        if arn in ministack.target_groups:
+            target_health.deregister(arn, [_target(arn, one["InstanceId"])])
+    instances.terminate(one["InstanceId"])
+
+
+def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:
+    """One new instance for each old one, in its place."""
+    group = _groups[name]
+    for place, old in enumerate(list(group["Instances"])):
+        subnet = ministack.instances[old["InstanceId"]]["SubnetId"]
+        group["Instances"][place] = _launched(properties, name, subnet, stack)
+        _drop(old, arns)
+
+
+def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
+    """Have the instances in the groups that they are to be in now."""
+    before, after = (set(one.get("TargetGroupARNs") or []) for one in (old, new))
+    for one in group["Instances"]:
+        for arn in after - before:
+            target_health.register(arn, [_target(arn, one["InstanceId"])])
+        for arn in before - after:
+            target_health.deregister(arn, [_target(arn, one["InstanceId"])])
+
+
+def install() -> None:
+    """Have groups start and end instances around what MiniStack does."""
+    handler = ministack.handlers[KIND]
+    create, update, delete = handler["create"], handler["update"], handler["delete"]
+
+    def created(logical_id: str, properties: Properties, stack: str) -> Made:
+        made: Made = create(logical_id, properties, stack)
+        try:
+            _fill(made[0], properties, stack)
+        except Exception:  # whatever it is, it goes on to the stack
+            # The stack knows nothing of what was not created.
+            deleted(made[0], properties)
+            raise
+        return made
+
+    def updated(
+        id_: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
+    ) -> Made:
+        group, arns = _groups[id_], old.get("TargetGroupARNs") or []
+        if resource_types.changed(old, new, "LaunchTemplate"):
+            _replace(id_, {**new, "TargetGroupARNs": arns}, arns, stack)
+        made: Made = update(id_, old, new, stack, logical_id)
+        while len(group["Instances"]) > _wanted(new):
+            _drop(group["Instances"].pop(), arns)
+        _follow(group, old, new)
+        _fill(id_, new, stack)
+        return made
+
+    def deleted(id_: str, properties: Properties) -> None:
+        for one in (_groups.get(id_) or {}).get("Instances", []):
+            _drop(one, properties.get("TargetGroupARNs") or [])
+        delete(id_, properties)
+
+    handler.update(create=created, update=updated, delete=deleted)

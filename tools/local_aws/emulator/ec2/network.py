@@ -1,0 +1,170 @@
+"""VPCs and what is in them: every reference leads somewhere, and nothing in use is deleted.
+
+MiniStack makes these types; the checks are ours.
+"""
+
+from ipaddress import IPv4Network
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Properties
+from tools.local_aws.emulator.errors import AwsError
+
+
+def vpc(vpc_id: str) -> ministack.Record:
+    """A VPC that exists."""
+    found: ministack.Record | None = ministack.vpcs.get(vpc_id)
+    if found is None:
+        raise AwsError("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
+    return found
+
+
+def subnet(subnet_id: str) -> ministack.Record:
+    """A subnet that exists."""
+    found: ministack.Record | None = ministack.subnets.get(subnet_id)
+    if found is None:
+        raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
+    return found
+
+
+def route_table(table_id: str) -> ministack.Record:
+    """A route table that exists."""
+    found: ministack.Record | None = ministack.route_tables.get(table_id)
+    if found is None:
+        message = f"The routeTable ID '{table_id}' does not exist"
+        raise AwsError("InvalidRouteTableID.NotFound", message)
+    return found
+
+
+def internet_gateway_of(vpc_id: str) -> str | None:
+    """The internet gateway that is attached to a VPC."""
+    for id_, gateway in ministack.internet_gateways.items():
+        if any(one.get("VpcId") == vpc_id for one in gateway.get("Attachments", [])):
+            return str(id_)
+    return None
+
+
+def _vpc_block(properties: Properties) -> None:
+    block = properties.get("CidrBlock")
+    if block is None:
+        message = "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided."
+        raise AwsError("InvalidParameterValue", message)
+    if not 16 <= IPv4Network(block).prefixlen <= 28:
+        raise AwsError("InvalidVpc.Range", f"The CIDR '{block}' is invalid.")
+
+
+def _subnet_block(properties: Properties) -> None:
+    """A subnet's block lies in its VPC's, its zone in the region."""
+    owner = vpc(properties["VpcId"])
+    block = IPv4Network(properties.get("CidrBlock", ""))
+    if not block.subnet_of(IPv4Network(owner["CidrBlock"])):
+        raise AwsError("InvalidSubnet.Range", f"The CIDR '{block}' is invalid.")
+    zone = properties.get("AvailabilityZone")
+    if zone and not zone.startswith(ministack.region()):
+        message = f"Value ({zone}) for parameter availabilityZone is invalid."
+        raise AwsError("InvalidParameterValue", message)
+
+
+def _subnet_alone(properties: Properties) -> None:
+    block = IPv4Network(properties.get("CidrBlock", ""))
+    for other in ministack.subnets.values():
+        if other["VpcId"] == properties["VpcId"] and block.overlaps(
+            IPv4Network(other["CidrBlock"])
+        ):
+            message = f"The CIDR '{block}' conflicts with another subnet"
+            raise AwsError("InvalidSubnet.Conflict", message)
+
+
+def _in_a_vpc(properties: Properties) -> None:
+    if properties.get("VpcId"):
+        vpc(properties["VpcId"])
+
+
+def _attachment(properties: Properties) -> None:
+    gateway = properties.get("InternetGatewayId")
+    if gateway and gateway not in ministack.internet_gateways:
+        message = f"The internetGateway ID '{gateway}' does not exist"
+        raise AwsError("InvalidInternetGatewayID.NotFound", message)
+
+
+def _route(properties: Properties) -> None:
+    """A route's table exists, and what it leads to is in the table's VPC."""
+    table = route_table(properties["RouteTableId"])
+    gateway, nat = properties.get("GatewayId"), properties.get("NatGatewayId")
+    if gateway and gateway.startswith("igw-"):
+        if gateway not in ministack.internet_gateways:
+            message = f"The gateway ID '{gateway}' does not exist"
+            raise AwsError("InvalidGatewayID.NotFound", message)
+        if internet_gateway_of(table["VpcId"]) != gateway:
+            message = (
+                f"route table {table['RouteTableId']} and network gateway {gateway} belong to "
+                "different networks"
+            )
+            raise AwsError("InvalidParameterValue", message)
+    if nat and nat not in ministack.nat_gateways:
+        raise AwsError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{nat}' does not exist")
+
+
+def _association(properties: Properties) -> None:
+    table, inside = route_table(properties["RouteTableId"]), subnet(properties["SubnetId"])
+    if table["VpcId"] != inside["VpcId"]:
+        message = (
+            f"Route table {table['RouteTableId']} and subnet {inside['SubnetId']} belong to "
+            "different networks"
+        )
+        raise AwsError("InvalidParameterValue", message)
+
+
+def _endpoint(properties: Properties) -> None:
+    for table in properties.get("RouteTableIds") or []:
+        route_table(table)
+    for inside in properties.get("SubnetIds") or []:
+        subnet(inside)
+    service = str(properties.get("ServiceName", ""))
+    if not service.startswith(("com.amazonaws.", "aws.")):
+        message = f"The Vpc Endpoint Service '{service}' does not exist"
+        raise AwsError("InvalidServiceName", message)
+
+
+def _unused_subnet(subnet_id: str, _properties: Properties) -> None:
+    """A subnet with something in it stays."""
+    inside = any(
+        one["SubnetId"] == subnet_id and one["State"]["Name"] != "terminated"
+        for one in ministack.instances.values()
+    )
+    balanced = any(subnet_id in one.get("Subnets", []) for one in ministack.load_balancers.values())
+    nat = any(
+        one["SubnetId"] == subnet_id and one["State"] != "deleted"
+        for one in ministack.nat_gateways.values()
+    )
+    if inside or balanced or nat:
+        message = f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
+        raise AwsError("DependencyViolation", message)
+
+
+def _unused_gateway(gateway_id: str, _properties: Properties) -> None:
+    gateway = ministack.internet_gateways.get(gateway_id) or {}
+    if gateway.get("Attachments"):
+        message = f"The internetGateway '{gateway_id}' has dependencies and cannot be deleted."
+        raise AwsError("DependencyViolation", message)
+
+
+def install() -> None:
+    """Put the checks in front of MiniStack's handlers."""
+    resource_types.check("AWS::EC2::VPC", _vpc_block)
+    resource_types.check("AWS::EC2::Subnet", _subnet_block)
+    resource_types.check("AWS::EC2::RouteTable", _in_a_vpc)
+    resource_types.check("AWS::EC2::VPCGatewayAttachment", _in_a_vpc, _attachment)
+    resource_types.check("AWS::EC2::Route", _route)
+    resource_types.check("AWS::EC2::SubnetRouteTableAssociation", _association)
+    resource_types.check("AWS::EC2::VPCEndpoint", _in_a_vpc, _endpoint)
+    create = ministack.handlers["AWS::EC2::Subnet"]["create"]
+
+    def create_subnet(logical_id: str, properties: Properties, stack: str) -> resource_types.Made:
+        _subnet_alone(properties)
+        made: resource_types.Made = create(logical_id, properties, stack)
+        return made
+
+    ministack.handlers["AWS::EC2::Subnet"]["create"] = create_subnet
+    resource_types.before_delete("AWS::EC2::Subnet", _unused_subnet)
+    resource_types.before_delete("AWS::EC2::InternetGateway", _unused_gateway)

@@ -1,0 +1,1 @@
+"""Elastic Load Balancing: load balancers, listeners, target groups, target health."""

@@ -1,0 +1,290 @@
+"""The health of targets, with AWS's states and reason codes.
+
+AWS, Target health status (of Network Load Balancers). A target goes from `initial` over
+`healthy` and `unhealthy` to `draining` and is gone, or it is `unused` and says why. Where a
+stand-in listens for its instance it is really checked; else it is as if every check passed.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from tools.local_aws.emulator import ministack, stand_ins
+from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.elb import alb_targets, probe
+from tools.local_aws.emulator.ministack import private
+
+Target = dict[str, Any]
+_REGISTERED, _DRAINING = "Registered", "DrainingSince"
+_log = logging.getLogger("local-aws")
+
+
+@dataclass(frozen=True)
+class Health:
+    """What DescribeTargetHealth says of a target."""
+
+    state: str
+    reason: str = ""
+    description: str = ""
+
+
+_HEALTHY = Health("healthy")
+_CHECKING = Health("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
+_LEAVING = Health(
+    "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
+)
+_NOT_REGISTERED = Health(
+    "unused", "Target.NotRegistered", "Target is not registered to the target group"
+)
+_NO_BALANCER = Health(
+    "unused",
+    "Target.NotInUse",
+    "Target group is not configured to receive traffic from the load balancer",
+)
+_OTHER_ZONE = Health(
+    "unused",
+    "Target.NotInUse",
+    "Target is in an Availability Zone that is not enabled for the load balancer",
+)
+_NO_NODE = Health(
+    "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [502]"
+)
+_DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks are disabled")
+
+
+def register(arn: str, targets: list[Target]) -> None:
+    """Register targets: new ones, and those that were draining."""
+    known = ministack.targets.setdefault(arn, [])
+    for target in targets:
+        same = _find(known, target)
+        if same is None:
+            known.append({**target, _REGISTERED: CLOCK.now()})
+        elif _DRAINING in same:
+            same.clear()
+            same.update({**target, _REGISTERED: CLOCK.now()})
+
+
+def deregister(arn: str, targets: list[Target]) -> None:
+    """Deregister targets: they drain as long as the group's delay says."""
+    for target in targets:
+        same = _find(ministack.targets.get(arn, []), target)
+        if same is not None:
+            same.setdefault(_DRAINING, CLOCK.now())
+    _forget(arn)
+
+
+def _find(known: list[Target], target: Target) -> Target | None:
+    return next(
+        (one for one in known if (one["Id"], one["Port"]) == (target["Id"], target["Port"])), None
+    )
+
+
+def _forget(arn: str) -> None:
+    """Drop the targets that have drained, and those whose instance is gone for good."""
+    delay = CLOCK.real(float(_attribute(arn, "deregistration_delay.timeout_seconds")))
+    unused = not (ministack.target_groups.get(arn) or {}).get("LoadBalancerArns")
+    ministack.targets[arn] = [
+        one
+        for one in ministack.targets.get(arn, [])
+        if not (_DRAINING in one and (unused or CLOCK.now() >= one[_DRAINING] + delay))
+        and not _gone(one)
+    ]
+
+
+def _gone(target: Target) -> bool:
+    """Whether a target's instance was terminated and is no longer shown."""
+    return target["Id"].startswith("i-") and target["Id"] not in ministack.instances
+
+
+def _attribute(arn: str, key: str) -> str:
+    attributes = ministack.target_group_attributes.get(arn) or []
+    return next((str(one["Value"]) for one in attributes if one["Key"] == key), "300")
+
+
+def health(arn: str, target: Target) -> Health:
+    """A target's health now."""
+    group = ministack.target_groups[arn]
+    if _DRAINING in target:
+        return _LEAVING
+    unused = _unused(group, ministack.instances.get(target["Id"]))
+    if unused is not None:
+        return unused
+    if not group["HealthCheckEnabled"]:
+        return _DISABLED
+    if alb_targets.leads_there(group):
+        return _through(target)
+    if _endpoint(group, target) is not None:
+        return _checked(target)
+    # Nobody to ask: every check since the registration has passed.
+    needed = CLOCK.real(group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"])
+    return _HEALTHY if CLOCK.now() >= target.get(_REGISTERED, 0) + needed else _CHECKING
+
+
+def _through(target: Target) -> Health:
+    """What another balancer answers: as if nodes that are not healthy gave it no answer."""
+    states = {
+        health(arn, one).state
+        for arn in alb_targets.groups(target)
+        for one in ministack.targets[arn]
+    }
+    if "healthy" in states:
+        return _HEALTHY
+    return _CHECKING if "initial" in states else _NO_NODE
+
+
+def healthy(arn: str) -> float:
+    """How many targets of a group are healthy."""
+    _forget(arn)
+    return float(sum(health(arn, one) == _HEALTHY for one in ministack.targets.get(arn, [])))
+
+
+def _unused(group: ministack.Record, instance: ministack.Record | None) -> Health | None:
+    """Why a target gets no traffic whatever its checks say, None if it may."""
+    if instance is not None and instance["State"]["Name"] != "running":
+        state = instance["State"]["Name"]
+        return Health("unused", "Target.InvalidState", f"Target is in the {state} state")
+    if not group["LoadBalancerArns"]:
+        return _NO_BALANCER
+    if instance is not None and not _zone_enabled(group, instance):
+        return _OTHER_ZONE
+    return None
+
+
+def _zone_enabled(group: ministack.Record, instance: ministack.Record) -> bool:
+    for arn in group["LoadBalancerArns"]:
+        balancer = ministack.load_balancers.get(arn) or {}
+        for subnet in balancer.get("Subnets", []):
+            zone = (ministack.subnets.get(subnet) or {}).get("AvailabilityZone")
+            if zone == instance["Placement"]["AvailabilityZone"]:
+                return True
+    return False
+
+
+def _endpoint(group: ministack.Record, target: Target) -> tuple[str, int] | None:
+    return stand_ins.endpoint(target["Id"], _check_port(group, target))
+
+
+def _check_port(group: ministack.Record, target: Target) -> int:
+    port = group["HealthCheckPort"]
+    return int(target["Port"] if port == "traffic-port" else port)
+
+
+def _checked(target: Target) -> Health:
+    """What the checks of a stand-in have found so far."""
+    found = target.get("Checked") or {}
+    if found.get("State") is None:
+        return _CHECKING
+    if found["State"] == "healthy":
+        return _HEALTHY
+    return Health("unhealthy", found["Reason"], found["Description"])
+
+
+def check(group: ministack.Record, target: Target) -> None:
+    """Check a target whose instance has a stand-in, and count."""
+    address = _endpoint(group, target)
+    if address is None:
+        target.pop("Checked", None)
+        return
+    # The answer may take its time however fast ours passes, but never longer than on AWS.
+    timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
+    if group["HealthCheckProtocol"] == "TCP":
+        outcome = probe.tcp(address, timeout)
+    else:
+        outcome = probe.http_get(
+            address,
+            group["HealthCheckPath"],
+            group["Matcher"]["HttpCode"],
+            timeout,
+            secure=group["HealthCheckProtocol"] == "HTTPS",
+        )
+    found = target.setdefault("Checked", {"State": None, "Passed": 0, "Failed": 0})
+    if outcome.passed:
+        found.update(Passed=found["Passed"] + 1, Failed=0)
+        if found["Passed"] >= group["HealthyThresholdCount"] or found["State"] is None:
+            # A registered target needs one passed check, a recovering one the whole threshold
+            # (AWS, Health checks for Network Load Balancer target groups).
+            found["State"] = "healthy"
+    else:
+        found.update(Failed=found["Failed"] + 1, Passed=0)
+        if found["Failed"] >= group["UnhealthyThresholdCount"]:
+            found.update(State="unhealthy", Reason=outcome.reason, Description=outcome.description)
+
+
+class Checker(threading.Thread):
+    """Checks every target that has a stand-in, each at its group's interval."""
+
+    def __init__(self) -> None:
+        super().__init__(name="target-health", daemon=True)
+        self._due: dict[tuple[str, str, int], float] = {}
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        """Check until told to stop."""
+        while not self._stop_asked.wait(CLOCK.real(1)):
+            try:
+                self._round()
+            except (KeyError, RuntimeError):
+                # A group or target was deleted meanwhile.
+                _log.debug("a round of health checks was broken off", exc_info=True)
+
+    def stop(self) -> None:
+        """Stop after the round that is under way."""
+        self._stop_asked.set()
+
+    def _round(self) -> None:
+        if not stand_ins.STORE:
+            return
+        now = CLOCK.now()
+        for (account, region, arn), group in ministack.target_groups.all_items():
+            with ministack.acting_for(account, region):
+                for target in list(ministack.targets.get(arn, [])):
+                    key = (arn, target["Id"], target["Port"])
+                    if self._due.get(key, 0) <= now and _DRAINING not in target:
+                        interval = CLOCK.real(group["HealthCheckIntervalSeconds"])
+                        self._due[key] = now + interval
+                        check(group, target)
+
+
+def _described(parameters: dict[str, list[str]]) -> Any:
+    """DescribeTargetHealth."""
+    (arn,) = parameters.get("TargetGroupArn", [""])
+    group = ministack.target_groups.get(arn)
+    if group is None:
+        message = f"Target group '{arn}' not found"
+        return private(ministack.alb, "_error")("TargetGroupNotFound", message)
+    _forget(arn)
+    known = ministack.targets[arn]
+    asked = private(ministack.alb, "_parse_targets_param")(parameters)
+    shown = []
+    if asked:
+        for one in asked:
+            matching = [
+                target
+                for target in known
+                if target["Id"] == one["Id"] and one.get("Port", target["Port"]) == target["Port"]
+            ]
+            shown += [(target, health(arn, target)) for target in matching]
+            if not matching:
+                shown.append(({"Port": group["Port"], **one}, _NOT_REGISTERED))
+    else:
+        shown = [(target, health(arn, target)) for target in known]
+    told = "".join(_xml(group, target, of) for target, of in shown)
+    return private(ministack.alb, "_xml")(
+        200, "DescribeTargetHealth", f"<TargetHealthDescriptions>{told}</TargetHealthDescriptions>"
+    )
+
+
+def _xml(group: ministack.Record, target: Target, of: Health) -> str:
+    reason = f"<Reason>{of.reason}</Reason>" if of.reason else ""
+    described = f"<Description>{of.description}</Description>" if of.description else ""
+    return (
+        f"<member><Target><Id>{target['Id']}</Id><Port>{target['Port']}</Port></Target>"
+        f"<HealthCheckPort>{_check_port(group, target)}</HealthCheckPort>"
+        f"<TargetHealth><State>{of.state}</State>{reason}{described}</TargetHealth></member>"
+    )
+
+
+def install() -> None:
+    """Mend the call that shows health."""
+    ministack.alb_actions["DescribeTargetHealth"] = _described

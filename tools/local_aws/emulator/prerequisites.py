@@ -1,0 +1,232 @@
+"""Prerequisites: resources that a configuration names, made under exactly those ids.
+
+A resource that exists is left alone, so that a second deploy finds the networks with the resources
+of the first deploy in them.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from tools.local_aws.emulator import iam, ministack
+from tools.local_aws.emulator.ec2 import addresses, instances
+from tools.local_aws.emulator.errors import InvalidRequestError
+from tools.local_aws.emulator.ministack import private
+from tools.local_aws.emulator.route53 import hosted_zones
+
+Settings = dict[str, Any]
+
+_SUBNET_BITS = 4
+"""Ours: prefix bits of a subnet beyond its VPC's, because the configuration has no size."""
+_LONGEST_PREFIX = 28
+
+
+def make(settings: Settings) -> bool:
+    """Make one resource; return False if it exists already."""
+    kind = settings.get("kind", "")
+    if kind not in _KINDS:
+        message = f"cannot make a resource of kind {kind!r}; kinds are {', '.join(sorted(_KINDS))}"
+        raise InvalidRequestError(message)
+    return _KINDS[kind](settings)
+
+
+def _vpc(settings: Settings) -> bool:
+    if settings["id"] in ministack.vpcs:
+        return False
+    made, _ = ministack.handlers["AWS::EC2::VPC"]["create"](
+        "", {"CidrBlock": settings["cidr"], "EnableDnsHostnames": True}, ""
+    )
+    record = ministack.vpcs.pop(made)
+    record["VpcId"] = settings["id"]
+    ministack.vpcs[settings["id"]] = record
+    for store in (ministack.route_tables, ministack.security_groups, _network_acls()):
+        for resource in store.values():
+            if resource.get("VpcId") == made:
+                resource["VpcId"] = settings["id"]
+    gateway, _ = ministack.handlers["AWS::EC2::InternetGateway"]["create"]("", {}, "")
+    ministack.internet_gateways[gateway]["Attachments"] = [
+        {"VpcId": settings["id"], "State": "available"}
+    ]
+    return True
+
+
+def _network_acls() -> Any:
+    return private(ministack.ec2, "_network_acls")
+
+
+def _subnet(settings: Settings) -> bool:
+    if settings["id"] in ministack.subnets:
+        return False
+    addresses_inside = [IPv4Address(address) for address in settings.get("holds", ())]
+    block = _free_block(settings["vpc"], addresses_inside)
+    made, _ = ministack.handlers["AWS::EC2::Subnet"]["create"](
+        "",
+        {"VpcId": settings["vpc"], "CidrBlock": str(block), "AvailabilityZone": settings["zone"]},
+        "",
+    )
+    record = ministack.subnets.pop(made)
+    record["SubnetId"] = settings["id"]
+    ministack.subnets[settings["id"]] = record
+    if settings.get("public"):
+        _make_public(record)
+    return True
+
+
+def _free_block(vpc_id: str, addresses_inside: list[IPv4Address]) -> IPv4Network:
+    """Return a free block of the VPC that includes the given addresses."""
+    whole = IPv4Network(ministack.vpcs[vpc_id]["CidrBlock"])
+    taken = [
+        IPv4Network(subnet["CidrBlock"])
+        for subnet in ministack.subnets.values()
+        if subnet["VpcId"] == vpc_id
+    ]
+    for size in range(min(whole.prefixlen + _SUBNET_BITS, _LONGEST_PREFIX), _LONGEST_PREFIX + 1):
+        for block in whole.subnets(new_prefix=size):
+            if all(address in block for address in addresses_inside) and not any(
+                block.overlaps(other) for other in taken
+            ):
+                return block
+    message = f"{vpc_id} ({whole}) has no free block for another subnet"
+    raise InvalidRequestError(message)
+
+
+def _make_public(subnet: ministack.Record) -> None:
+    """Add a route table with a route to the internet gateway to a subnet."""
+    vpc_id = subnet["VpcId"]
+    gateway = next(
+        id_
+        for id_, record in ministack.internet_gateways.items()
+        if any(attachment["VpcId"] == vpc_id for attachment in record["Attachments"])
+    )
+    create = {
+        kind: ministack.handlers[f"AWS::EC2::{kind}"]["create"]
+        for kind in ("RouteTable", "Route", "SubnetRouteTableAssociation")
+    }
+    table, _ = create["RouteTable"]("", {"VpcId": vpc_id}, "")
+    default_route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    create["Route"]("", {**default_route, "GatewayId": gateway}, "")
+    association = {"RouteTableId": table, "SubnetId": subnet["SubnetId"]}
+    create["SubnetRouteTableAssociation"]("", association, "")
+
+
+def _image(settings: Settings) -> bool:
+    if settings["id"] in ministack.images:
+        return False
+    ministack.images[settings["id"]] = {
+        "ImageId": settings["id"],
+        "Name": f"denodo-{settings['id']}",
+        "ImageLocation": "",
+        "Description": "An image that the configuration names",
+        "Architecture": "x86_64",
+        "RootDeviceType": "ebs",
+        "RootDeviceName": settings.get("root_device", "/dev/xvda"),
+        "BlockDeviceMappings": [],
+        "VirtualizationType": "hvm",
+        "CreationDate": private(ministack.ec2, "_now_ts")(),
+        "OwnerId": ministack.account(),
+    }
+    return True
+
+
+def _key_pair(settings: Settings) -> bool:
+    if settings["id"] in ministack.key_pairs:
+        return False
+    ministack.ec2_actions["CreateKeyPair"]({"KeyName": [settings["id"]]})
+    return True
+
+
+def _hosted_zone(settings: Settings) -> bool:
+    if settings["id"] in ministack.zones:
+        return False
+    vpcs = [{"VPCRegion": vpc["region"], "VPCId": vpc["vpc"]} for vpc in settings.get("vpcs", ())]
+    hosted_zones.make_zone(settings["name"], zone_id=settings["id"], vpcs=vpcs)
+    return True
+
+
+def _certificate(settings: Settings) -> bool:
+    if settings["id"] in ministack.certificates:
+        return False
+    now = private(ministack.acm, "now_iso")()
+    domain = settings.get("name", "denodo.example.com")
+    ministack.certificates[settings["id"]] = {
+        "CertificateArn": settings["id"],
+        "DomainName": domain,
+        "SubjectAlternativeNames": [domain],
+        "Status": "ISSUED",
+        "Type": "AMAZON_ISSUED",
+        "CreatedAt": now,
+        "IssuedAt": now,
+        "NotBefore": now,
+        "NotAfter": private(ministack.acm, "_future_iso")(365 * 24 * 3600),
+        "DomainValidationOptions": [],
+        "ValidationMethod": "DNS",
+        "Tags": [],
+        "Options": {},
+        "_pem_body": "",
+        "_pem_chain": "",
+        "_private_key": "",
+    }
+    return True
+
+
+def _prefix_list(settings: Settings) -> bool:
+    if settings["id"] in ministack.prefix_lists:
+        return False
+    region = ministack.region()
+    ministack.prefix_lists[settings["id"]] = {
+        "PrefixListId": settings["id"],
+        "PrefixListName": settings.get("name", f"com.amazonaws.{region}.route53-healthchecks"),
+        "State": "create-complete",
+        "AddressFamily": "IPv4",
+        "MaxEntries": 25,
+        "Version": 1,
+        "Entries": [],
+        "Tags": [],
+        "OwnerId": "AWS",
+        "PrefixListArn": f"arn:aws:ec2:{region}:aws:prefix-list/{settings['id']}",
+    }
+    return True
+
+
+def _instance(settings: Settings) -> bool:
+    """Make an adopted instance; one that was terminated stays terminated."""
+    if settings["id"] in ministack.instances:
+        return False
+    image = settings.get("image", "ami-00000000000000000")
+    _image({"id": image})
+    properties = {
+        "SubnetId": settings["subnet"],
+        "ImageId": image,
+        "InstanceType": settings.get("type", "m5.xlarge"),
+        "Tags": [{"Key": "Name", "Value": "adopted"}],
+    }
+    instances.launch(properties, instance_id=settings["id"], stack="given")
+    return True
+
+
+def _address(settings: Settings) -> bool:
+    if settings["id"] in ministack.addresses:
+        return False
+    addresses.allocate(settings["id"])["Given"] = True
+    return True
+
+
+def _policy(settings: Settings) -> bool:
+    if settings["id"] in ministack.policies:
+        return False
+    iam.make_policy(settings["id"])
+    return True
+
+
+_KINDS: dict[str, Callable[[Settings], bool]] = {
+    "vpc": _vpc,
+    "subnet": _subnet,
+    "image": _image,
+    "key-pair": _key_pair,
+    "hosted-zone": _hosted_zone,
+    "certificate": _certificate,
+    "prefix-list": _prefix_list,
+    "instance": _instance,
+    "address": _address,
+    "policy": _policy,
+}

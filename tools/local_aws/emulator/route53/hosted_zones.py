@@ -1,0 +1,208 @@
+"""Hosted zones and their records: private zones with their VPCs, records that can be answered."""
+
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.errors import AwsError
+from tools.local_aws.emulator.ministack import private
+
+ZONE = "AWS::Route53::HostedZone"
+RECORD = "AWS::Route53::RecordSet"
+_APEX_TYPES = ("SOA", "NS")
+
+_r53 = ministack.route53
+
+
+def fault(code: str, message: str, status: int = 400) -> AwsError:
+    """An error of this service."""
+    return AwsError(code, message, service="Route53", status=status)
+
+
+def zone(zone_id: str) -> ministack.Record:
+    """A hosted zone that exists."""
+    found: ministack.Record | None = ministack.zones.get(zone_id.removeprefix("/hostedzone/"))
+    if found is None:
+        message = f"No hosted zone found with ID: {zone_id}"
+        raise fault("NoSuchHostedZone", message, status=404)
+    return found
+
+
+def make_zone(
+    name: str,
+    *,
+    zone_id: str | None = None,
+    vpcs: list[dict[str, str]] | None = None,
+    comment: str = "",
+    reference: str = "",
+) -> ministack.Record:
+    """Make a hosted zone, private if it has VPCs, under an id of its own or a given one."""
+    full = f"{name.rstrip('.')}."
+    id_ = zone_id or private(_r53, "_zone_id")()
+    for vpc in vpcs or []:
+        _conflict(full, vpc, id_)
+    record = {
+        "id": id_,
+        "name": full,
+        "caller_reference": reference or id_,
+        "comment": comment,
+        "private": bool(vpcs),
+        "vpcs": vpcs or [],
+    }
+    ministack.zones[id_] = record
+    ministack.records[id_] = private(_r53, "_default_records")(full)
+    return record
+
+
+def _conflict(name: str, vpc: dict[str, str], own: str) -> None:
+    for other in ministack.zones.values():
+        if other["id"] != own and other["name"] == name and vpc in other.get("vpcs", []):
+            message = f"The VPC {vpc['VPCId']} is already associated with a zone named {name}"
+            raise fault("ConflictingDomainExists", message)
+
+
+def _vpcs(properties: Properties) -> list[dict[str, str]]:
+    """The VPCs of a private zone; they may be in other regions."""
+    found = []
+    for one in properties.get("VPCs") or []:
+        vpc = {"VPCRegion": one["VPCRegion"], "VPCId": one["VPCId"]}
+        if not ministack.vpcs.contains_scoped(ministack.account(), one["VPCRegion"], one["VPCId"]):
+            message = f"The VPC {one['VPCId']} in {one['VPCRegion']} does not exist"
+            raise fault("InvalidVPCId", message)
+        found.append(vpc)
+    return found
+
+
+def _comment(properties: Properties) -> str:
+    return str((properties.get("HostedZoneConfig") or {}).get("Comment", ""))
+
+
+def _create_zone(logical_id: str, properties: Properties, stack: str) -> Made:
+    if not properties.get("Name"):
+        raise fault("InvalidInput", "A hosted zone needs a Name")
+    record = make_zone(
+        properties["Name"],
+        vpcs=_vpcs(properties),
+        comment=_comment(properties),
+        reference=f"{stack}-{logical_id}",
+    )
+    ministack.route53_tags[("hostedzone", record["id"])] = _tags(properties, "HostedZoneTags")
+    return record["id"], _zone_attributes(record)
+
+
+def _tags(properties: Properties, key: str) -> dict[str, str]:
+    return {one["Key"]: one["Value"] for one in resource_types.tags(properties, key)}
+
+
+def _zone_attributes(record: ministack.Record) -> dict[str, Any]:
+    servers = [] if record["private"] else [one.rstrip(".") for one in private(_r53, "_DEFAULT_NS")]
+    return {"Id": record["id"], "NameServers": servers}
+
+
+def _update_zone(zone_id: str, _old: Properties, new: Properties, _stack: str) -> Made:
+    record = zone(zone_id)
+    vpcs = _vpcs(new)
+    for vpc in vpcs:
+        _conflict(record["name"], vpc, zone_id)
+    if bool(vpcs) != record["private"]:
+        message = "A public zone cannot be made private, nor a private one public"
+        raise fault("InvalidInput", message)
+    record.update(vpcs=vpcs, comment=_comment(new))
+    ministack.route53_tags[("hostedzone", zone_id)] = _tags(new, "HostedZoneTags")
+    return zone_id, _zone_attributes(record)
+
+
+def _delete_zone(zone_id: str, _properties: Properties) -> None:
+    record = ministack.zones.get(zone_id)
+    if record is None:
+        return
+    others = [
+        one
+        for one in ministack.records.get(zone_id, [])
+        if not (one["Type"] in _APEX_TYPES and one["Name"] == record["name"])
+    ]
+    if others:
+        message = "The specified hosted zone contains non-required resource record sets"
+        raise fault("HostedZoneNotEmpty", message)
+    ministack.zones.pop(zone_id, None)
+    ministack.records.pop(zone_id, None)
+    ministack.route53_tags.pop(("hostedzone", zone_id), None)
+
+
+def _answerable(properties: Properties) -> None:
+    """A record's zone, check and values, as ChangeResourceRecordSets looks at them."""
+    owner = zone(str(properties.get("HostedZoneId", "")))
+    name, kind = f"{properties['Name'].rstrip('.')}.", properties["Type"]
+    if name != owner["name"] and not name.endswith(f".{owner['name']}"):
+        message = f"RRSet with DNS name {name} is not permitted in zone {owner['name']}"
+        raise fault("InvalidChangeBatch", message)
+    if kind == "CNAME" and name == owner["name"]:
+        message = f"RRSet of type CNAME with DNS name {name} is not permitted at apex"
+        raise fault("InvalidChangeBatch", message)
+    check = properties.get("HealthCheckId")
+    if check and check not in ministack.health_checks:
+        message = f"No health check exists with the specified ID {check}."
+        raise fault("NoSuchHealthCheck", message)
+    alias, values = properties.get("AliasTarget"), properties.get("ResourceRecords")
+    if bool(alias) == bool(values):
+        message = "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]"
+        raise fault("InvalidInput", message)
+    if values and "TTL" not in properties:
+        message = "Missing field 'TTL' in Change with ResourceRecords"
+        raise fault("InvalidInput", message)
+    _alone(name, kind, owner["id"])
+    _policy(properties, name)
+    if alias:
+        _alias(alias, name)
+
+
+def _alone(name: str, kind: str, zone_id: str) -> None:
+    """A CNAME tolerates no record of another type beside it."""
+    others = {one["Type"] for one in ministack.records.get(zone_id, []) if one["Name"] == name}
+    if others - {kind} and "CNAME" in others | {kind}:
+        message = (
+            f"RRSet of type {kind} with DNS name {name} conflicts with other "
+            "records with the same DNS name and is not permitted"
+        )
+        raise fault("InvalidChangeBatch", message)
+
+
+def _policy(properties: Properties, name: str) -> None:
+    failover = properties.get("Failover")
+    if failover and not properties.get("SetIdentifier"):
+        message = "Missing field 'SetIdentifier' in Change with Failover"
+        raise fault("InvalidInput", message)
+    if not failover:
+        return
+    zone_id = properties["HostedZoneId"].removeprefix("/hostedzone/")
+    for other in ministack.records.get(zone_id, []):
+        same = (other["Name"], other["Type"]) == (name, properties["Type"])
+        twin = other.get("SetIdentifier") == properties["SetIdentifier"]
+        if same and not twin and other.get("Failover") == failover:
+            message = f"A {failover} failover record set with the name {name} already exists"
+            raise fault("InvalidChangeBatch", message)
+
+
+def _alias(alias: Properties, name: str) -> None:
+    """An alias to a balancer names the balancer's own zone, and a balancer that there is."""
+    target = str(alias.get("DNSName", "")).rstrip(".").lower().removeprefix("dualstack.")
+    if ".elb." not in target:
+        return
+    for (account, _region, _arn), balancer in ministack.load_balancers.all_items():
+        if balancer["DNSName"].lower() == target and account:
+            if balancer.get("CanonicalHostedZoneId") != alias.get("HostedZoneId"):
+                break
+            return
+    message = (
+        f"Tried to create an alias that targets {target}., type A in zone "
+        f"{alias.get('HostedZoneId')}, but the alias target name does not lie within the target "
+        f"zone (for {name})"
+    )
+    raise fault("InvalidChangeBatch", message)
+
+
+def install() -> None:
+    """Declare zones, and check the records that MiniStack makes."""
+    resource_types.declare(ZONE, create=_create_zone, update=_update_zone, delete=_delete_zone)
+    resource_types.check(RECORD, _answerable)

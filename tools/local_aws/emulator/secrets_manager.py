@@ -1,0 +1,52 @@
+"""Secrets of Secrets Manager, as a template has them generated.
+
+MiniStack makes them, but for two things: `Ref` is the ARN and not the name, and a password has
+no punctuation where the template says so.
+"""
+
+import string
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+
+KIND = "AWS::SecretsManager::Secret"
+
+
+def arn_of(name: str) -> str:
+    """The ARN of a secret that exists."""
+    return str(ministack.secrets[name]["ARN"])
+
+
+def _name(id_: str) -> str:
+    return next((name for name, one in ministack.secrets.items() if one["ARN"] == id_), id_)
+
+
+def _generated(properties: Properties) -> Properties:
+    asked = properties.get("GenerateSecretString")
+    if not asked or not resource_types.truth(asked.get("ExcludePunctuation")):
+        return properties
+    without = asked.get("ExcludeCharacters", "") + string.punctuation
+    return {**properties, "GenerateSecretString": {**asked, "ExcludeCharacters": without}}
+
+
+def install() -> None:
+    """Mend what MiniStack makes."""
+    handler: dict[str, Any] = ministack.handlers[KIND]
+    create, update, delete = handler["create"], handler["update"], handler["delete"]
+
+    def created(logical_id: str, properties: Properties, stack: str) -> Made:
+        name, attributes = create(logical_id, _generated(properties), stack)
+        return arn_of(name), attributes
+
+    def updated(
+        id_: str, old: Properties, new: Properties, stack: str, logical_id: str = ""
+    ) -> Made:
+        name, attributes = update(_name(id_), _generated(old), _generated(new), stack, logical_id)
+        return arn_of(name), attributes
+
+    def deleted(id_: str, properties: Properties) -> None:
+        delete(_name(id_), properties)
+
+    handler.update(create=created, update=updated, delete=deleted)

@@ -1,0 +1,140 @@
+"""The HTTP server: MiniStack's AWS calls and the control API, until a signal stops it."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from tools.local_aws.emulator import checkpoint, ministack, plugin
+from tools.local_aws.emulator.cloudformation import creation_policy
+from tools.local_aws.emulator.control_api import PREFIX, ControlApi
+from tools.local_aws.emulator.elb import target_health
+
+_CLONE = Path(__file__).resolve().parents[3]
+_STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
+_SEARCHED_BYTES = 4096
+"""Ours: the action is in the first bytes of a request."""
+_PARENT_POLL_S = 1
+_STACK_POLL_S, _STACK_POLLS = 0.02, 100
+"""Ours: an operation that takes longer than the product is answered while it runs."""
+_READ_METHODS = ("GET", "HEAD")
+
+
+class Server:
+    """The server of one state folder.
+
+    Args:
+        listening: the listening socket.
+        folder: the state folder.
+        parent: id of the process with whose end the server stops, None for a server that outlives
+            the command that has started it. The id comes from the command line: the imports take
+            seconds, and a parent that ends meanwhile would be missed by `os.getppid` here.
+    """
+
+    def __init__(self, listening: socket.socket, folder: Path, *, parent: int | None) -> None:
+        self._listening, self._folder, self._parent = listening, folder, parent
+        self._checkpoint = checkpoint.Checkpoint(folder / "state")
+        self._control = ControlApi(clone=str(_CLONE), checkpoint=self._checkpoint)
+        plugin.install()
+        # MiniStack would write file by file while requests are running.
+        ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
+
+    def run(self) -> None:
+        """Serve until a signal or the end of the parent process."""
+        asyncio.run(self._main())
+        (self._folder / "server.json").unlink(missing_ok=True)
+        # Threads of MiniStack may still sleep; the state is written already.
+        os._exit(0)
+
+    async def _main(self) -> None:
+        config = Config()
+        config.bind = [f"fd://{self._listening.fileno()}"]
+        config.loglevel = os.environ["LOG_LEVEL"]
+        config.graceful_timeout = 1
+        self._checkpoint.restore_plugin_state()
+        checker = target_health.Checker()
+        checker.start()
+        writing = asyncio.create_task(self._checkpoint.write_after_changes())
+        self._write_server_record()
+        try:
+            await serve(self._application, config, shutdown_trigger=self._wait_for_stop)
+        finally:
+            writing.cancel()
+            checker.stop()
+
+    async def _wait_for_stop(self) -> None:
+        """Wait for a signal, or for the end of the parent process."""
+        stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, stopping.set)
+        while not stopping.is_set():
+            if self._parent is not None and os.getppid() != self._parent:
+                break
+            try:
+                await asyncio.wait_for(stopping.wait(), _PARENT_POLL_S)
+            except TimeoutError:
+                continue
+        creation_policy.release()
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await ministack.gateway.app(scope, receive, send)
+            return
+        if scope["method"] not in _READ_METHODS:
+            self._checkpoint.note_change()
+        if scope["path"].startswith(PREFIX):
+            await self._answer_control(scope, receive, send)
+        else:
+            delayed = _after_stack_operation(receive, send, checkpoint.stacks_in_progress)
+            await ministack.gateway.app(scope, *delayed)
+
+    async def _answer_control(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        answer = self._control.answer(scope["method"], scope["path"], body)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer.content).encode()})
+
+    def _write_server_record(self) -> None:
+        """Write process id and port for the commands that look for the server."""
+        record = {"pid": os.getpid(), "port": self._listening.getsockname()[1]}
+        new = self._folder / "server.json.new"
+        new.write_text(json.dumps(record))
+        new.rename(self._folder / "server.json")
+
+
+def _after_stack_operation(
+    receive: Any, send: Any, in_progress: Callable[[], list[str]]
+) -> tuple[Any, Any]:
+    """Delay the answer to an operation on a stack until the operation ends, or for a short time.
+
+    The CDK CLI polls a stack at once and then every five seconds, and most operations take a tenth
+    of a second here.
+    """
+    body = bytearray()
+
+    async def noting_receive() -> Any:
+        message = await receive()
+        body.extend(message.get("body", b"")[:_SEARCHED_BYTES])
+        return message
+
+    async def delayed_send(message: Any) -> None:
+        if message["type"] == "http.response.start" and _STACK_OPERATION.search(bytes(body)):
+            for _ in range(_STACK_POLLS):
+                await asyncio.sleep(_STACK_POLL_S)
+                if not in_progress():
+                    break
+        await send(message)
+
+    return noting_receive, delayed_send

@@ -1,0 +1,114 @@
+"""Commands on instances: SendCommand hands a document's script to the instance's stand-in.
+
+A stand-in that takes commands is told by `"commands": PORT` (`emulator.stand_ins`): each command
+is posted there as `{"document": …, "parameters": …, "script": …, "timeout": seconds}`, with the
+parameters filled in, and the answer is `{"code": 0, "output": "", "error": ""}`.
+"""
+
+import http.client
+import json
+import re
+import threading
+import uuid
+from typing import Any
+
+from tools.local_aws.emulator import ministack, stand_ins
+from tools.local_aws.emulator.errors import AwsError
+
+invocations = ministack.AccountRegionScopedDict()
+
+_OUTPUT, _ERROR = 24_000, 8_000
+"""Characters that GetCommandInvocation gives (AWS, GetCommandInvocation)."""
+_GRACE_S = 30
+
+
+def _fault(code: str, message: str) -> AwsError:
+    return AwsError(code, message, service="Ssm")
+
+
+def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
+    """SendCommand with a document of our own, on instances by their ids."""
+    content = json.loads(document["Content"])
+    given = _parameters(content.get("parameters", {}), asked.get("Parameters") or {})
+    ids = asked.get("InstanceIds") or []
+    for id_ in ids:
+        instance = ministack.instances.get(id_)
+        running = instance is not None and instance["State"]["Name"] == "running"
+        if not running or stand_ins.commands_endpoint(id_) is None:
+            raise _fault("InvalidInstanceId", f"Instances [[{id_}]] not in a valid state")
+    command = str(uuid.uuid4())
+    (step,) = content["mainSteps"]
+    script = "\n".join(_filled(line, given) for line in step["inputs"]["runCommand"])
+    timeout = float(_filled(str(step["inputs"].get("timeoutSeconds", "3600")), given))
+    for id_ in ids:
+        shown = {
+            "CommandId": command,
+            "InstanceId": id_,
+            "DocumentName": document["Name"],
+            "Status": "InProgress",
+            "StatusDetails": "InProgress",
+            "ResponseCode": -1,
+            "StandardOutputContent": "",
+            "StandardErrorContent": "",
+        }
+        invocations[f"{command} {id_}"] = shown
+        told = {
+            "document": document["Name"],
+            "parameters": given,
+            "script": script,
+            "timeout": timeout,
+        }
+        threading.Thread(target=_run, args=(shown, id_, told), daemon=True).start()
+    return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": ids}}
+
+
+def show(asked: dict[str, Any]) -> dict[str, Any]:
+    """GetCommandInvocation."""
+    found = invocations.get(f"{asked.get('CommandId')} {asked.get('InstanceId')}")
+    if found is None:
+        raise _fault("InvocationDoesNotExist", "")
+    return dict(found)
+
+
+def _parameters(declared: dict[str, Any], given: dict[str, list[str]]) -> dict[str, str]:
+    """The document's parameters, as AWS checks them."""
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise _fault("InvalidParameters", f"Parameter {unknown[0]} is not in the document")
+    found = {}
+    for name, rule in declared.items():
+        value = given[name][0] if given.get(name) else rule.get("default")
+        if value is None:
+            raise _fault("InvalidParameters", f"Parameter {name} has no value")
+        allowed, pattern = rule.get("allowedValues"), rule.get("allowedPattern", "")
+        if (allowed and value not in allowed) or not re.search(pattern, value):
+            raise _fault("InvalidParameters", f"Parameter {name} has a value that is not allowed")
+        found[name] = value
+    return found
+
+
+def _filled(text: str, given: dict[str, str]) -> str:
+    return re.sub(r"\{\{ *(\w+) *\}\}", lambda match: given[match[1]], text)
+
+
+def _run(shown: dict[str, Any], instance_id: str, told: dict[str, Any]) -> None:
+    """Have the stand-in run a command, and note how it ended."""
+    # Without one nobody listens on port 0.
+    place = stand_ins.commands_endpoint(instance_id) or ("127.0.0.1", 0)
+    try:
+        connection = http.client.HTTPConnection(*place, timeout=told["timeout"] + _GRACE_S)
+        connection.request("POST", "/", json.dumps(told))
+        said = json.loads(connection.getresponse().read())
+        connection.close()
+    except (OSError, http.client.HTTPException, ValueError):
+        shown.update(Status="Failed", StatusDetails="Undeliverable")
+        return
+    status = "Success" if said["code"] == 0 else "Failed"
+    shown.update(
+        ResponseCode=said["code"],
+        StandardOutputContent=said["output"][:_OUTPUT],
+        StandardErrorContent=said["error"][:_ERROR],
+        StatusDetails=status,
+    )
+    # Last, as it says that the rest is there.
+    shown["Status"] = status
