@@ -27,7 +27,7 @@ _NLB_QUOTAS: Final = "AWS, Quotas for your Network Load Balancers"
 LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NLB_QUOTAS)
 TARGETS_PER_NLB: Final = Limit(
     500,
-    "targets of a cross-zone Network Load Balancer",
+    "targets of a Network Load Balancer with cross-zone on",
     _NLB_QUOTAS,
     adjustable=True,
 )
