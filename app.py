@@ -6,7 +6,10 @@ from tempfile import TemporaryDirectory
 
 from aws_cdk import App
 
-from denodo_ha.environment.loading.configuration_file import chosen, find
+from denodo_ha.environment.loading.configuration_file import (
+    configuration_choice,
+    find_configuration,
+)
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from hosts import archive
@@ -20,7 +23,7 @@ def main() -> None:
     # A trace would show the insides of jsii, and none of our lines.
     app = App(stack_traces=False)
     try:
-        loaded = load(find(chosen(app.node.get_all_context()), ROOT))
+        loaded = load(find_configuration(configuration_choice(app.node.get_all_context()), ROOT))
     except ConfigError as error:
         sys.exit(str(error))
     with TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Cluster, Instance
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import Pins, pinned, wanted
+from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_machine
 from stacks import accepted_findings
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
@@ -123,6 +123,7 @@ class ClusterStack(EnvironmentStack):
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that do not exist already. Return them by name."""
         nodes: dict[str, Node] = {}
+        stack_name = names.cluster_stack(self._environment.name, self.name)
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
                 continue
@@ -131,7 +132,7 @@ class ClusterStack(EnvironmentStack):
                 # With a prefix, since the CDK treats the ids Default and Resource specially.
                 f"node-{name}",
                 name=name,
-                label=f"{self.stack_name}-{name}",
+                label=f"{stack_name}-{name}",
                 machine=self._machine(name),
                 vpc=self._network.vpc,
                 subnet=self._network.node_subnets[node.zone],
@@ -148,9 +149,9 @@ class ClusterStack(EnvironmentStack):
 
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: the pinned one, else the configured one."""
-        machine = wanted(self.cluster.instance, self.cluster.nodes[node])
+        machine = configured_machine(self.cluster.instance, self.cluster.nodes[node])
         assert machine is not None  # denodo_ha.environment.rules.nodes refuses such a file
-        return pinned(machine, self._pins.of(self.name, node))
+        return pinned_machine(machine, self._pins.of(self.name, node))
 
     def _instance_id(self, node: str) -> str:
         """Return the instance id of a node, created or existing."""

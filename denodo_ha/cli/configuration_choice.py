@@ -51,7 +51,7 @@ def configuration_path(choice: str) -> Path:
     Raises:
         ConfigError: The file does not exist.
     """
-    return configuration_file.find(choice.removeprefix(_PREFIX), configuration_root())
+    return configuration_file.find_configuration(choice.removeprefix(_PREFIX), configuration_root())
 
 
 def complete_configuration(prefix: str) -> list[str]:

@@ -26,7 +26,7 @@ from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.model.pins import Pin, pins_file, wanted
+from denodo_ha.environment.model.pins import Pin, configured_machine, pins_file
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import pins_file as pins_text
 from denodo_ha.rollout.node_sequence import NodeSequence
@@ -231,7 +231,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
     tasks, unpinned = [], []
     for name, runs in deployed_pins(cluster).items():
         node = settings.nodes.get(name)
-        machine = wanted(settings.instance, node) if node else None
+        machine = configured_machine(settings.instance, node) if node else None
         if machine is None:
             # No longer in the configuration: the next deploy removes it.
             continue

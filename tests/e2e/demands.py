@@ -100,7 +100,7 @@ class _Demands:
             bucket, key = state.raw["program"].removeprefix("s3://").split("/", 1)
             packed = objects.get_object(Bucket=bucket, Key=key)["Body"].read()
             with zipfile.ZipFile(io.BytesIO(packed)) as program:
-                assert {"__main__.py", "state.schema.json"} <= set(program.namelist())
+                assert {"__main__.py", "hosts/denodo/state.py"} <= set(program.namelist())
 
     def disks(self, instance: dict[str, Any]) -> None:
         ids = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]

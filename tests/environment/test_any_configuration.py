@@ -69,7 +69,7 @@ def test_what_is_broken_is_said_at_its_place_and_nothing_else(
     assert any(within(problem.path, places[0]) for problem in found), found
     for problem in found:
         assert any(within(problem.path, place) for place in places), problem
-        assert problem.at in text(data).places(problem.path), problem
+        assert problem.position in text(data).places(problem.path), problem
 
 
 @pytest.mark.parametrize("variation", OTHER, ids=lambda one: one.__name__)
@@ -95,7 +95,7 @@ def test_what_says_the_same_is_the_same(folder: Path, variation: Variation, vali
 def test_findings_of_what_is_right_have_their_places_too(folder: Path, data: Data) -> None:
     written = text(data)
     for problem in loaded(folder, data).findings:
-        assert problem.at in written.places(problem.path)
+        assert problem.position in written.places(problem.path)
         assert MESSAGE.fullmatch(str(problem))
 
 

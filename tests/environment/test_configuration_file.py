@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from denodo_ha.environment.loading.configuration_file import DEFAULT, chosen, find
+from denodo_ha.environment.loading.configuration_file import (
+    DEFAULT,
+    configuration_choice,
+    find_configuration,
+)
 from denodo_ha.environment.loading.problem import ConfigError
 from tests.support.assembly import EXAMPLES, ROOT
 
@@ -24,21 +28,21 @@ class TestChosen:
     """What CDK's context says."""
 
     def test_nothing_is_the_default(self) -> None:
-        assert chosen({}) == DEFAULT == "active-passive"
-        assert chosen({"config": None}) == DEFAULT
+        assert configuration_choice({}) == DEFAULT == "active-passive"
+        assert configuration_choice({"config": None}) == DEFAULT
 
     def test_config_is_the_choice(self) -> None:
-        assert chosen({"config": "prod"}) == "prod"
+        assert configuration_choice({"config": "prod"}) == "prod"
 
     @pytest.mark.parametrize(
         "key", ["Config", "CONFIG", "confg", "conf", "configs", "configuration", "cfg"]
     )
     def test_misspelt_key_is_refused(self, key: str) -> None:
         with pytest.raises(ConfigError) as caught:
-            chosen({key: "prod", "other": 1})
+            configuration_choice({key: "prod", "other": 1})
         assert str(caught.value) == (
-            f"-c: unknown context key {key}; the configuration is chosen with config, and nothing "
-            "would read this; write -c config=prod"
+            f"-c: unknown context key {key}; the configuration is chosen with config, and this key "
+            "would be ignored; write -c config=prod"
         )
 
     def test_keys_of_the_cdk_are_no_misspelt_ones(self) -> None:
@@ -48,48 +52,51 @@ class TestChosen:
             "aws:cdk:bundling-stacks": ["**"],
             "availability-zones:account=111122223333:region=eu-west-1": ["eu-west-1a"],
         }
-        assert chosen({**context, **tool}) == DEFAULT
+        assert configuration_choice({**context, **tool}) == DEFAULT
 
     def test_empty_choice_is_not_the_default(self, root: Path) -> None:
         """As with -c config=$NAME where there is no such variable."""
-        assert chosen({"config": ""}) == ""
+        assert configuration_choice({"config": ""}) == ""
         with pytest.raises(ConfigError, match="neither config/"):
-            find("", root)
+            find_configuration("", root)
 
 
 class TestFind:
     """Where a choice leads."""
 
     def test_name_in_config(self, root: Path) -> None:
-        assert find("prod", root) == root / "config/prod.yaml"
-        assert find("short", root) == root / "config/short.yml"
+        assert find_configuration("prod", root) == root / "config/prod.yaml"
+        assert find_configuration("short", root) == root / "config/short.yml"
 
     def test_name_in_examples(self, root: Path) -> None:
-        assert find("active-passive", root) == root / "config/examples/active-passive.yaml"
+        assert (
+            find_configuration("active-passive", root)
+            == root / "config/examples/active-passive.yaml"
+        )
 
     def test_own_one_comes_before_the_example(self, root: Path) -> None:
-        assert find("both", root) == root / "config/both.yaml"
+        assert find_configuration("both", root) == root / "config/both.yaml"
 
     def test_path(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(root)
-        assert find("config/prod.yaml", root) == Path("config/prod.yaml")
-        assert find(str(root / "config/prod.yaml"), root) == root / "config/prod.yaml"
+        assert find_configuration("config/prod.yaml", root) == Path("config/prod.yaml")
+        assert find_configuration(str(root / "config/prod.yaml"), root) == root / "config/prod.yaml"
         # From where the command was called, and not from the clone.
         monkeypatch.chdir(root / "config")
-        assert find("prod.yaml", root) == Path("prod.yaml")
-        assert find("./prod.yaml", root) == Path("prod.yaml")
+        assert find_configuration("prod.yaml", root) == Path("prod.yaml")
+        assert find_configuration("./prod.yaml", root) == Path("prod.yaml")
 
     def test_path_from_home(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(root))
-        assert find("~/config/prod.yaml", root) == root / "config/prod.yaml"
+        assert find_configuration("~/config/prod.yaml", root) == root / "config/prod.yaml"
 
     def test_is_shown_from_where_we_are(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(root)
-        assert find("prod", root) == Path("config/prod.yaml")
+        assert find_configuration("prod", root) == Path("config/prod.yaml")
 
     def test_unknown_name_is_refused_with_the_nearest(self, root: Path) -> None:
         with pytest.raises(ConfigError) as caught:
-            find("active-pasive", root)
+            find_configuration("active-pasive", root)
         assert str(caught.value) == (
             "-c config: neither config/active-pasive.yaml nor config/examples/active-pasive.yaml "
             "is a file (active-pasive); -c config= takes a path, or a name of config/ or "
@@ -98,7 +105,7 @@ class TestFind:
 
     def test_name_that_resembles_none_is_refused_with_all(self, root: Path) -> None:
         with pytest.raises(ConfigError, match=r"known names are active-passive, both, prod, sho"):
-            find("xyz", root)
+            find_configuration("xyz", root)
 
     @pytest.mark.parametrize(
         "choice",
@@ -106,11 +113,11 @@ class TestFind:
     )
     def test_path_to_nothing_is_refused(self, root: Path, choice: str) -> None:
         with pytest.raises(ConfigError, match=r"is a file|there is no such file"):
-            find(choice, root)
+            find_configuration(choice, root)
 
     def test_examples_of_the_project_are_found(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(root)
-        assert [find(file.stem, ROOT) for file in EXAMPLES] == EXAMPLES
-        assert find(DEFAULT, ROOT) in EXAMPLES
+        assert [find_configuration(file.stem, ROOT) for file in EXAMPLES] == EXAMPLES
+        assert find_configuration(DEFAULT, ROOT) in EXAMPLES

@@ -10,7 +10,7 @@ from denodo_ha.environment.derived import cookie_balancer, failover_plan
 from denodo_ha.environment.derived.topology import HealthCheck, listeners
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from tests.environment.rule_cases.nodes import exists
 from tests.support.configurations import (
     ACCOUNT,
@@ -269,8 +269,8 @@ def test_machine_is_the_cluster_s_or_the_node_s_own(tmp_path: Path) -> None:
     own = {"type": "m5.large", "image": "ami-01234567"}
     data = changed(minimal(), {"clusters/main/nodes/node1/instance": own})
     cluster = loaded(tmp_path, data).environment.clusters["main"]
-    assert wanted(cluster.instance, cluster.nodes["node2"]) == cluster.instance
-    machine = wanted(None, cluster.nodes["node1"])
+    assert configured_machine(cluster.instance, cluster.nodes["node2"]) == cluster.instance
+    machine = configured_machine(None, cluster.nodes["node1"])
     assert machine is not None
     assert (machine.type, machine.image, machine.disk_gib) == ("m5.large", "ami-01234567", 100)
-    assert wanted(None, cluster.nodes["node2"]) is None
+    assert configured_machine(None, cluster.nodes["node2"]) is None

@@ -26,15 +26,15 @@ class TestForm:
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
-            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are named by "
-            "place and number; write a region like eu-west-1"
+            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are an area, "
+            "a direction and a number; write a region like eu-west-1"
         )
 
     def test_of_a_key(self) -> None:
         (line,) = said(edited(("    region: eu", "    regoin: eu")))
         assert line == (
-            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); nothing reads it, so what "
-            "it says would not happen; did you mean region?"
+            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); it would be ignored; "
+            "did you mean region?"
         )
 
     def test_of_a_missing_key(self) -> None:
@@ -95,9 +95,9 @@ class TestAllAtOnce:
             "6:9: services.odbc.port: is the port of jdbc too (9999)",
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
-            "14:7: clusters.main.network.cidr: the key stands here a second time, after line 13",
+            "14:7: clusters.main.network.cidr: the key is repeated; it is already in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
-            "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
+            "22:29: clusters.main.balancer.clients.1: is listed twice (10.0.0.0/8)",
         )
 
     @pytest.mark.parametrize(

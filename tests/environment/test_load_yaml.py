@@ -70,8 +70,8 @@ class TestYaml:
         )
         (line,) = said(content)
         assert line == (
-            "11:5: clusters.main.region: the key stands here a second time, after line 10; only "
-            "one of the two could count; remove one of them"
+            "11:5: clusters.main.region: the key is repeated; it is already in line 10; only "
+            "one of the two could be used; remove one of them"
         )
 
     def test_key_that_is_no_name(self) -> None:
@@ -91,7 +91,7 @@ class TestYaml:
     def test_date_that_is_none(self) -> None:
         assert_said(
             edited(("name: test", "name: 2024-02-31")),
-            "1:7: name: can't be read as timestamp (2024-02-31); YAML took it for that by",
+            "1:7: name: can't be read as timestamp (2024-02-31); its form or its tag has this",
         )
 
     @pytest.mark.parametrize("opened", ["[", "{a: "])

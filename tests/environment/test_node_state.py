@@ -18,11 +18,11 @@ from denodo_ha.environment.derived.node_state import (
 from denodo_ha.environment.facts.limits import PARAMETER_BYTES, SETUP_SHARE_S
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import node_parameter
 from hosts.denodo.state import parse, schema_text
 from tests.environment.rule_cases.denodo import arn
-from tests.environment.rule_cases.node_names import named as with_addresses
+from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments
 from tests.support.assembly import EXAMPLES
 from tests.support.configurations import GONE, Data, changed, loaded, minimal, twins
@@ -44,7 +44,7 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
     found = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
-            machine = wanted(cluster.instance, node)
+            machine = configured_machine(cluster.instance, node)
             if node.instance_id is None and machine is not None:
                 found[name, node_name] = desired_state(
                     environment, name, node_name, instance_type=machine.type, deployed=LONG
@@ -56,7 +56,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
     """The state of `node1` of a small configuration."""
     environment = loaded(folder, changed(minimal(version), changes)).environment
     cluster = environment.clusters["main"]
-    machine = wanted(cluster.instance, cluster.nodes["node1"])
+    machine = configured_machine(cluster.instance, cluster.nodes["node1"])
     assert machine is not None
     known = Deployed(**{**vars(LONG), **deployed})
     return desired_state(environment, "main", "node1", instance_type=machine.type, deployed=known)
@@ -75,7 +75,7 @@ def assert_taken(environment: Environment) -> None:
         assert {name: one.port for name, one in read.services.items()} == {
             name: one.target_port for name, one in environment.services.items()
         }
-        type_ = wanted(
+        type_ = configured_machine(
             environment.clusters[cluster].instance, environment.clusters[cluster].nodes[node]
         )
         assert type_ is not None

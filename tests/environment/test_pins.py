@@ -7,7 +7,14 @@ import pytest
 
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
-from denodo_ha.environment.model.pins import NO_PINS, Pin, Pins, pinned, pins_file, wanted
+from denodo_ha.environment.model.pins import (
+    NO_PINS,
+    Pin,
+    Pins,
+    configured_machine,
+    pinned_machine,
+    pins_file,
+)
 from tests.support.configurations import (
     IMAGE,
     UUID,
@@ -108,7 +115,7 @@ class TestErrors:
             ),
             (
                 f"main:\n  node1: {{image: {IMAGE}, type: m5.xlarge}}\n",
-                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of its root disk",
+                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of the root disk",
             ),
             (
                 f"main:\n  n_1: {{image: {IMAGE}, type: m5.xlarge, disk_gib: 100}}\n",
@@ -117,7 +124,7 @@ class TestErrors:
             ("- main\n", "environment.pins.yaml:1:1: is not a map (a list);"),
             ("main: 5\n", "environment.pins.yaml:1:7: main: is not a map (5);"),
             ("main: [\n", "environment.pins.yaml:2:1: not YAML:"),
-            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: the key stands here a sec"),
+            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: the key is repeated; it"),
             (b"\xff", "environment.pins.yaml:1:1: the file can't be read (byte 0 is not UTF-8);"),
         ],
     )
@@ -148,10 +155,10 @@ class TestStale:
     @pytest.mark.parametrize(
         ("pins", "message"),
         [
-            ({**BOTH, "other": {}}, ":10:1: other: is no cluster of the configuration (other);"),
+            ({**BOTH, "other": {}}, ":10:1: other: is not a cluster of the configuration (other);"),
             (
                 {"main": {"node1": PIN, "gone": PIN}},
-                ":6:3: main.gone: is no node of the configuration (gone);",
+                ":6:3: main.gone: is not a node of the configuration (gone);",
             ),
         ],
     )
@@ -159,7 +166,7 @@ class TestStale:
         (problem,) = told(tmp_path, minimal(), pins)
         assert (problem.rule, problem.severity) == ("stale-pin", Severity.WARNING)
         assert str(problem).startswith(f"{tmp_path}/environment.pins.yaml{message}")
-        assert "would be by a new node of that name; remove it" in str(problem)
+        assert "would apply to a new node with that name; remove it" in str(problem)
 
     def test_of_an_instance_that_exists_is_stale(self, tmp_path: Path) -> None:
         data = changed(
@@ -171,7 +178,7 @@ class TestStale:
         )
         (problem,) = told(tmp_path, data, BOTH)
         assert problem.rule == "stale-pin"
-        assert "main.node1: is an instance that exists already (node1);" in str(problem)
+        assert "main.node1: is an existing instance (node1);" in str(problem)
 
 
 class TestRollout:
@@ -221,10 +228,10 @@ class TestMachine:
         pins = {"main": {"node1": {**PIN, "image": OLD, "data_disk_gib": 7}}}
         result = loaded(tmp_path, data, pins=pins)
         cluster = result.environment.clusters["main"]
-        machine = wanted(cluster.instance, cluster.nodes["node1"])
+        machine = configured_machine(cluster.instance, cluster.nodes["node1"])
         assert machine is not None
-        node1 = pinned(machine, result.pins.of("main", "node1"))
-        node2 = pinned(machine, result.pins.of("main", "node2"))
+        node1 = pinned_machine(machine, result.pins.of("main", "node1"))
+        node2 = pinned_machine(machine, result.pins.of("main", "node2"))
         assert (node1.image, node1.data_disk_gib) == (OLD, 7)
         assert (node2.image, node2.data_disk_gib) == (IMAGE, None)
         # Changes in place, so no pin keeps it.
@@ -234,17 +241,17 @@ class TestMachine:
         data = changed(minimal(), {"clusters/main/instance/data_disk_gib": 50})
         result = loaded(tmp_path, data, pins=BOTH)
         cluster = result.environment.clusters["main"]
-        machine = wanted(cluster.instance, cluster.nodes["node1"])
+        machine = configured_machine(cluster.instance, cluster.nodes["node1"])
         assert machine is not None
         assert machine.data_disk_gib == 50
-        assert pinned(machine, result.pins.of("main", "node1")).data_disk_gib is None
+        assert pinned_machine(machine, result.pins.of("main", "node1")).data_disk_gib is None
 
     def test_overrides_are_per_key(self, tmp_path: Path) -> None:
         data = changed(
             minimal(), {"clusters/main/nodes/node1/instance": {"disk_gib": 7, "role_policies": []}}
         )
         cluster = loaded(tmp_path, data).environment.clusters["main"]
-        machine = wanted(cluster.instance, cluster.nodes["node1"])
+        machine = configured_machine(cluster.instance, cluster.nodes["node1"])
         assert machine is not None
         assert (machine.disk_gib, machine.type, machine.role_policies) == (7, "m5.xlarge", ())
 

@@ -10,7 +10,7 @@ from denodo_ha.environment.loading.loader import load
 from hosts.haproxy.cloud import Wanted
 from hosts.haproxy.program_update import FOLDER
 from stacks.nodes.first_boot import HAPROXY, HAPROXY_PROGRAM_FOLDER, first_boot_script
-from tests.environment.rule_cases.haproxy_on_aws import deployed
+from tests.environment.rule_cases.haproxy import deployed
 from tests.support.assembly import ROOT, Assembly, synthesise
 from tests.support.configurations import Data, changed, loaded
 

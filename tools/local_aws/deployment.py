@@ -36,7 +36,7 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
         console.print(f"[bold blue]==[/] {text}", highlight=False, soft_wrap=True)
 
     # Before the server starts, so that an invalid configuration leaves no server behind.
-    file = configuration_file.find(config, ROOT)
+    file = configuration_file.find_configuration(config, ROOT)
     loaded = load(file)
     with paths.exclusive():
         say(f"Configuration {file}: {_summary(loaded.environment)}")

@@ -14,7 +14,7 @@ from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import wanted
+from denodo_ha.environment.model.pins import configured_machine
 
 _CIDR = "10.0.0.0/16"
 """Ours: CIDR block of a VPC for which the configuration has none."""
@@ -130,7 +130,7 @@ def _node_zone(cluster: Cluster) -> Iterator[Resource]:
 def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Resource]:
     """Yield images, key pairs and policies of the nodes, of the configuration and of the pins."""
     for node_name, node in sorted(cluster.nodes.items()):
-        instance = wanted(cluster.instance, node)
+        instance = configured_machine(cluster.instance, node)
         if instance is not None and node.instance_id is None:
             yield "image", instance.image, {"root_device": instance.root_device}
             if instance.key:

@@ -45,7 +45,7 @@ def export_lines(config: str, paths: Paths) -> list[str]:
     if server is None:
         message = "the local AWS is not running: start it with `make local`"
         raise LocalAwsError(message)
-    environment = load(configuration_file.find(config, ROOT)).environment
+    environment = load(configuration_file.find_configuration(config, ROOT)).environment
     access = Access(server.endpoint, *bootstrap.home_location(environment))
     require_local_aws(access)
     settings = access.settings(paths)

@@ -7,7 +7,16 @@ from functools import cached_property
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import Balancer, Key, Listener, Model, Target, TargetGroup
+from denodo_ha.drill.model import (
+    Balancer,
+    Key,
+    Listener,
+    Model,
+    Target,
+    TargetGroup,
+    TargetHealthCheck,
+    Upstream,
+)
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 
@@ -74,6 +83,35 @@ class BalancerView:
             )
             for target in group.targets
             if group.auxiliary_node is not None or target.machine not in self._state.drained_nodes
+        ]
+
+    @cached_property
+    def healthy_targets(self) -> Mapping[Key, frozenset[Target]]:
+        """The healthy targets of every target group of a service, without auxiliary ports."""
+        return {
+            key: frozenset(target.target for target in self.registered[key] if target.healthy)
+            for key, group in self._target_groups.items()
+            if group.auxiliary_node is None
+        }
+
+    @cached_property
+    def unhealthy_targets(self) -> Mapping[Key, frozenset[Target]]:
+        """The registered, unhealthy targets of every target group of a service."""
+        return {
+            key: frozenset(target.target for target in self.registered[key] if not target.healthy)
+            for key in self.healthy_targets
+        }
+
+    @cached_property
+    def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
+        """The services' healthy targets that check the nodes to which they pass connections."""
+        return [
+            (key, target.target, upstream, upstream.health_check)
+            for key in self.healthy_targets
+            for target in self.registered[key]
+            if target.healthy
+            and (upstream := self.machine_states.upstream(target.target)) is not None
+            and upstream.health_check is not None
         ]
 
     def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:

@@ -3,9 +3,9 @@
 Each step has the seconds that AWS documents, or that the templates configure.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from denodo_ha.drill.engine.balancer_view import BalancerView, RegisteredTarget
+from denodo_ha.drill.engine.balancer_view import BalancerView
 from denodo_ha.drill.engine.route53_health import Route53Health
 from denodo_ha.drill.engine.situation import ClusterState
 from denodo_ha.drill.model import (
@@ -15,7 +15,6 @@ from denodo_ha.drill.model import (
     Key,
     Model,
     Record,
-    Target,
     TargetHealthCheck,
 )
 from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
@@ -131,13 +130,17 @@ def _healthy_targets(view: BalancerView) -> int:
 
 
 def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
-    """Return the steps until a balancer sends new connections only to working targets."""
+    """Return the steps until a balancer sends new connections only to working targets.
+
+    Auxiliary target groups are left out: a client uses an auxiliary port only after the node has
+    answered at jdbc.
+    """
     alternatives = [
         (target_unhealthy(model.target_groups[key].health_check),)
-        for key, healthy, targets in _service_groups(model, before, after)
-        if healthy & {target.target for target in targets if not target.healthy}
+        for key, healthy in before.healthy_targets.items()
+        if healthy & after.unhealthy_targets[key]
     ]
-    alternatives += [(target_unhealthy(check),) for check in _proxy_checks(model, before, after)]
+    alternatives += [(target_unhealthy(check),) for check in _proxy_checks(before, after)]
     steps = longest_steps(alternatives)
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*steps, RecoveryStep("TTL of the balancer's name", BALANCER_ALIAS_TTL_S))
@@ -148,39 +151,20 @@ def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> 
     """Return the steps until a balancer uses all targets again, once they work."""
     alternatives = [
         (target_healthy(model.target_groups[key].health_check),)
-        for key, healthy, targets in _service_groups(model, before, after)
-        if healthy - {target.target for target in targets if target.healthy}
+        for key, healthy in before.healthy_targets.items()
+        if healthy - after.healthy_targets[key]
     ]
-    alternatives += [(target_healthy(check),) for check in _proxy_checks(model, before, after)]
+    alternatives += [(target_healthy(check),) for check in _proxy_checks(before, after)]
     return longest_steps(alternatives)
 
 
-def _service_groups(
-    model: Model, before: BalancerView, after: BalancerView
-) -> Iterator[tuple[Key, set[Target], Sequence[RegisteredTarget]]]:
-    """Yield services' target groups, the targets that were healthy, and the present targets.
-
-    Auxiliary target groups are left out: a client uses an auxiliary port only after the node has
-    answered at jdbc.
-    """
-    for key, registered in before.registered.items():
-        if model.target_groups[key].auxiliary_node is None:
-            healthy = {target.target for target in registered if target.healthy}
-            yield key, healthy, after.registered[key]
-
-
-def _proxy_checks(
-    model: Model, before: BalancerView, after: BalancerView
-) -> Iterator[TargetHealthCheck]:
+def _proxy_checks(before: BalancerView, after: BalancerView) -> Iterator[TargetHealthCheck]:
     """Yield the checks by which proxies behind a balancer leave out nodes that they used before."""
-    for _, healthy, targets in _service_groups(model, before, after):
-        for target in healthy & {target.target for target in targets}:
-            upstream = before.machine_states.upstream(target)
-            if upstream is None or upstream.health_check is None:
-                continue
+    for key, target, upstream, check in before.checked_upstreams:
+        if target in after.healthy_targets[key] or target in after.unhealthy_targets[key]:
             left_out = after.machine_states.left_out(upstream)
             if left_out - before.machine_states.left_out(upstream):
-                yield upstream.health_check
+                yield check
 
 
 def _shortest(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:

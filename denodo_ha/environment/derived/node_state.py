@@ -24,7 +24,7 @@ from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, heap_gib
 from denodo_ha.environment.facts.limits import SETUP_SHARE_S
 from denodo_ha.environment.model.catalog import Catalog, Component, Exports
 from denodo_ha.environment.model.cluster import Node
-from denodo_ha.environment.model.denodo import Server, secret
+from denodo_ha.environment.model.denodo import Server, cluster_secret
 from denodo_ha.environment.model.environment import Environment
 
 SCHEMA: Final = 1
@@ -77,7 +77,7 @@ def desired_state(
         "heap_mib": _heap_mib(environment, instance_type),
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
-        "security_token": secret(denodo.security_token, cluster),
+        "security_token": cluster_secret(denodo.security_token, cluster),
         "metadata": _metadata_source(environment, cluster, node),
         **_shared_metadata(environment, cluster, node),
         "ready": {"port": READY_PORT, "services": _services(environment)},
@@ -120,9 +120,9 @@ def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
     """Return the ARNs of the secrets that a cluster's nodes read."""
     denodo = environment.denodo
     arns = (
-        secret(denodo.tls.secret if denodo.tls else None, cluster),
-        secret(denodo.security_token, cluster),
-        secret(denodo.metadata.login, cluster),
+        cluster_secret(denodo.tls.secret if denodo.tls else None, cluster),
+        cluster_secret(denodo.security_token, cluster),
+        cluster_secret(denodo.metadata.login, cluster),
     )
     return tuple(sorted({arn for arn in arns if arn}))
 
@@ -150,7 +150,7 @@ def _heap_mib(environment: Environment, instance_type: str) -> int | None:
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
     tls = environment.denodo.tls
-    certificate = secret(tls.secret if tls else None, cluster)
+    certificate = cluster_secret(tls.secret if tls else None, cluster)
     if tls is None or certificate is None:
         return None
     return {"certificate": certificate, **({"version": tls.version} if tls.version else {})}
@@ -185,7 +185,7 @@ def _metadata_source(environment: Environment, cluster_name: str, node: str) -> 
             "uri": f"s3://{bucket}/{manifest}",
             "login": cluster.exports.login,
         }
-    login = secret(given.login, cluster_name)
+    login = cluster_secret(given.login, cluster_name)
     return {
         "source": given.source,
         **({"uri": given.uri} if given.uri else {}),

@@ -1,64 +1,62 @@
-"""Which configuration a command means: `-c config=…`, the same everywhere."""
+"""The configuration file that `-c config=…` selects, in the CDK CLI and in every command."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path as File
 
-from denodo_ha.environment.loading.problem import NOWHERE, ConfigError, Problem
+from denodo_ha.environment.loading.problem import NO_POSITION, ConfigError, Problem
 
 KEY = "config"
 DEFAULT = "active-passive"
 _SUFFIXES = (".yaml", ".yml")
+_FOLDERS = (File("config"), File("config/examples"))
 
 
-def chosen(context: Mapping[str, object]) -> str:
-    """The configuration that CDK's context names, or the default.
+def configuration_choice(context: Mapping[str, object]) -> str:
+    """Return the choice in CDK's context, or the default.
 
     Raises:
-        ConfigError: a context key that is nearly, but not, the one that is read. CDK lets unknown
-            keys pass, and the default environment would be deployed instead of the one meant.
+        ConfigError: A context key resembles `config`. CDK accepts unknown keys, so the default
+            environment would be deployed instead of the intended one.
     """
     for key in context:
         if key != KEY and get_close_matches(key.lower(), [KEY]):
-            raise ConfigError(
-                [
-                    Problem(
-                        (),
-                        f"unknown context key {key}",
-                        f"the configuration is chosen with {KEY}, and nothing would read this",
-                        f"write -c {KEY}={context[key]}",
-                        file="-c",
-                        at=NOWHERE,
-                    )
-                ]
+            problem = Problem(
+                (),
+                f"unknown context key {key}",
+                f"the configuration is chosen with {KEY}, and this key would be ignored",
+                f"write -c {KEY}={context[key]}",
+                file="-c",
+                position=NO_POSITION,
             )
+            raise ConfigError([problem])
     choice = context.get(KEY)
-    # Nothing after `config=` is no choice either: a shell's variable may be unset.
+    # An empty choice is an error, not the default: a shell variable may be unset.
     return DEFAULT if choice is None else str(choice)
 
 
-def find(choice: str, root: File) -> File:
-    """The file of a choice: a path, or a name in `config/`, else in `config/examples/`.
+def find_configuration(choice: str, root: File) -> File:
+    """Return the file of a choice: a path, or a name in `config/`, else in `config/examples/`.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: The file does not exist.
     """
     if choice.endswith(_SUFFIXES) or "/" in choice:
-        file = _home(File(choice))
+        file = _expand_home(File(choice))
         if _is_file(file):
             return file
-        raise ConfigError([_missing(choice, "there is no such file", root)])
-    folders = (File("config"), File("config/examples"))
-    for folder in folders:
+        raise ConfigError([_not_found(choice, "there is no such file", root)])
+    for folder in _FOLDERS:
         for suffix in _SUFFIXES:
-            if _is_file(root / folder / f"{choice}{suffix}"):
-                return _short(root / folder / f"{choice}{suffix}")
-    tried = " nor ".join(str(folder / f"{choice}.yaml") for folder in folders)
-    raise ConfigError([_missing(choice, f"neither {tried} is a file", root)])
+            file = root / folder / f"{choice}{suffix}"
+            if _is_file(file):
+                return _relative(file)
+    tried = " nor ".join(str(folder / f"{choice}.yaml") for folder in _FOLDERS)
+    raise ConfigError([_not_found(choice, f"neither {tried} is a file", root)])
 
 
-def _home(file: File) -> File:
-    """The file, with ~ or ~user in front replaced where it means a folder."""
+def _expand_home(file: File) -> File:
+    """Replace ~ or ~user, if there is such a home folder."""
     try:
         return file.expanduser()
     except RuntimeError:
@@ -66,26 +64,26 @@ def _home(file: File) -> File:
 
 
 def _is_file(file: File) -> bool:
-    """Whether it is one, as far as one can see."""
+    """Return whether a path is a file; a path that cannot exist is none."""
     try:
         return file.is_file()
     except OSError:
         return False
 
 
-def _short(file: File) -> File:
-    """The file as seen from where we are, if it is below: messages are shorter."""
+def _relative(file: File) -> File:
+    """Return a path below the current folder relative to it, for shorter messages."""
     try:
         return file.resolve().relative_to(File.cwd())
     except ValueError:
         return file
 
 
-def _missing(choice: str, what: str, root: File) -> Problem:
+def _not_found(choice: str, what: str, root: File) -> Problem:
     names = sorted(
         {
             file.stem
-            for folder in ("config", "config/examples")
+            for folder in _FOLDERS
             for file in (root / folder).glob("*")
             if file.suffix in _SUFFIXES and not file.stem.endswith(".pins")
         }
@@ -98,5 +96,5 @@ def _missing(choice: str, what: str, root: File) -> Problem:
         f"did you mean {near[0]}?" if near else f"known names are {', '.join(names)}",
         value=choice,
         file="-c config",
-        at=NOWHERE,
+        position=NO_POSITION,
     )

@@ -1,6 +1,6 @@
-"""The JSON schema of a configuration file, for editors: `make reference` writes it.
+"""The JSON schema of a configuration file, for editors; `make reference` writes it.
 
-It says what one value may be. What values must be to each other is said by `rules.registry`.
+The schema describes single values. Rules between values are in `denodo_ha.environment.rules`.
 """
 
 import json
@@ -13,34 +13,34 @@ FILE = Path(__file__).parents[3] / "config/schema.json"
 
 
 def schema() -> dict[str, Any]:
-    """The schema, from the model: every key with its description."""
-    generated = Environment.model_json_schema()
+    """Return the schema of the model: every key with its description."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_plain(generated),
+        **_simplified(Environment.model_json_schema()),
         "title": "Denodo environment",
     }
 
 
 def text() -> str:
-    """The schema as the file has it."""
+    """Return the content of the schema file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def _plain(part: Any) -> Any:
-    """Leave out what an editor would only repeat: titles made from keys, and null for `not given`.
+def _simplified(part: Any) -> Any:
+    """Remove what an editor would show twice: titles made from keys, and null for optional keys.
 
-    Keys of a map get their pattern in a form that also refuses the others.
+    A map whose keys have a pattern gets `additionalProperties: false`, so that other keys are
+    refused.
     """
     if isinstance(part, list):
-        return [_plain(item) for item in part]
+        return [_simplified(item) for item in part]
     if not isinstance(part, dict):
         return part
     result = {
         key: (
-            {name: _plain(value) for name, value in item.items()}
+            {name: _simplified(value) for name, value in item.items()}
             if key in ("properties", "$defs")
-            else _plain(item)
+            else _simplified(item)
         )
         for key, item in part.items()
         if key != "title" and not (key == "default" and item is None)

@@ -1,4 +1,4 @@
-"""Pydantic's findings in this project's words."""
+"""Conversion of Pydantic's errors to problems with a reason and a remedy."""
 
 from collections.abc import Mapping
 from types import UnionType
@@ -15,22 +15,22 @@ from denodo_ha.environment.model.section import Section
 _KEY = "[key]"
 
 
-def of_key(error: ErrorDetails, document: Document) -> bool:
-    """Whether an error is about a key; Pydantic says so at the end of its place."""
+def _is_about_key(error: ErrorDetails, document: Document) -> bool:
+    """Return whether an error is about a key, which Pydantic marks at the end of its location."""
     return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
 
 
 def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> Problem:
-    """Say one of Pydantic's errors of `root` as a problem of the document."""
-    bad_key = of_key(error, document)
-    meant = error["loc"][:-1] if bad_key else error["loc"]
-    path = _real(meant, document)
+    """Convert one of Pydantic's errors of the model `root` to a problem of the document."""
+    bad_key = _is_about_key(error, document)
+    model_path = error["loc"][:-1] if bad_key else error["loc"]
+    path = _document_path(model_path, document)
     kind, context = error["type"], error.get("ctx", {})
-    nothing = kind == "missing" or error["input"] is None
-    value = "" if nothing else _shown(error["input"], document.texts.get(path))
+    has_value = kind != "missing" and error["input"] is not None
+    value = _display(error["input"], document.texts.get(path)) if has_value else ""
     if bad_key and path:
         value = str(path[-1])
-    what, why, instead = _words(kind, context, error, meant, root)
+    what, why, instead = _message(kind, context, error, model_path, root)
     return Problem(
         path,
         what,
@@ -41,15 +41,15 @@ def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> P
     )
 
 
-def _words(
+def _message(
     kind: str, context: Mapping[str, Any], error: ErrorDetails, path: Path, root: type[BaseModel]
 ) -> tuple[str, str, str]:
-    """What is wrong, why, and what to write instead."""
+    """Return what is wrong, why, and what to write instead."""
     meaning = _lower(_meaning(root, path))
     if kind == "form":
         return context["what"], context["why"], context["instead"]
     if kind == "extra_forbidden":
-        return _unknown(root, path)
+        return _unknown_key(root, path)
     if error["input"] is None:
         return "is empty", meaning, "write a value"
     values = {**context, "key": path[-1] if path else "", "choices": _choices(context)}
@@ -77,33 +77,33 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
 
 def nearest_key(root: type[BaseModel], path: Path) -> str | None:
     """Return the known key that the unknown key at a path resembles."""
-    owner = _model(root, path[:-1])
+    owner = _section(root, path[:-1])
     return owner.nearest_key(str(path[-1])) if owner else None
 
 
 def _choices(context: Mapping[str, Any]) -> str:
-    """The values of a literal as YAML writes them."""
+    """Return the values of a literal as YAML writes them."""
     return str(context.get("expected", "")).replace("True", "true").replace("False", "false")
 
 
-def _unknown(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
-    """The words for a key that the model lacks, with the nearest that it has."""
+def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
+    """Return the message for a key that the model lacks, with the nearest that it has."""
     near = nearest_key(root, path)
-    owner = _model(root, path[:-1])
+    owner = _section(root, path[:-1])
     known = ", ".join(sorted(owner.model_fields)) if owner else "none"
     instead = f"did you mean {near}?" if near else f"known keys are {known}"
-    return "is an unknown key", "nothing reads it, so what it says would not happen", instead
+    return "is an unknown key", "it would be ignored", instead
 
 
-def _real(path: Path, document: Document) -> Path:
-    """The path as the file has it: a short form stands for the map that the model checked."""
+def _document_path(path: Path, document: Document) -> Path:
+    """Return the path in the file, where a short form may replace the map that the model has."""
     while path and path[:-1] in document.texts:
         path = path[:-1]
     return path
 
 
-def _shown(value: Any, text: str | None) -> str:
-    """A value as messages show it: scalars as the file has them, others by what they are."""
+def _display(value: Any, text: str | None) -> str:
+    """Return a value for a message: a scalar as the file has it, else its type."""
     if isinstance(value, dict):
         return "a map"
     if isinstance(value, list | tuple):
@@ -112,9 +112,9 @@ def _shown(value: Any, text: str | None) -> str:
 
 
 def _meaning(root: type[BaseModel], path: Path) -> str:
-    """What the key at a path is for, from its description in the model."""
+    """Return the purpose of the key at a path, from its description in the model."""
     for depth in range(len(path), 0, -1):
-        owner = _model(root, path[: depth - 1])
+        owner = _section(root, path[: depth - 1])
         info = owner.model_fields.get(str(path[depth - 1])) if owner else None
         if info is not None and info.description:
             return info.description.rstrip(".")
@@ -122,25 +122,25 @@ def _meaning(root: type[BaseModel], path: Path) -> str:
 
 
 def _lower(text: str) -> str:
-    """A sentence as a part of another one."""
+    """Return a sentence as a part of another one, with a lower-case first word."""
     first = text.split(" ", 1)[0]
     return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
 
 
-def _model(root: type[BaseModel], path: Path) -> type[Section] | None:
-    """The model that a path leads to."""
-    found: Any = root
+def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
+    """Return the section at a path; None if there is none."""
+    annotation: Any = root
     for part in path:
-        found = _below(found, part)
-        if found is None:
+        annotation = _below(annotation, part)
+        if annotation is None:
             return None
-    return next((kind for kind in _members(found) if _is_model(kind)), None)
+    return next((kind for kind in _members(annotation) if _is_section(kind)), None)
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """The annotation one step below another."""
+    """Return the type of an item or key of a type."""
     for kind in _members(annotation):
-        if _is_model(kind):
+        if _is_section(kind):
             info = kind.model_fields.get(str(part))
             if info is not None:
                 return _typed(info)
@@ -151,12 +151,12 @@ def _below(annotation: Any, part: int | str) -> Any:
 
 
 def _typed(info: FieldInfo) -> Any:
-    """The annotation of a field as the model has it."""
+    """Return the type of a field with its metadata."""
     return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The types behind annotations and unions."""
+    """Return the types in annotations and unions."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _members(get_args(annotation)[0])
@@ -167,5 +167,5 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _is_model(kind: Any) -> bool:
+def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)

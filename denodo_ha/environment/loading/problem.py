@@ -1,26 +1,29 @@
-"""What is wrong with a configuration, where, why, and what to write instead.
+"""Problems of a configuration: what is wrong, where, why, and what to write instead.
 
 ConfigError
-└── carries every Problem of the file at once, sorted by place
+└── carries every Problem of the files at once, in the order of the files
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 Path = tuple[str | int, ...]
-"""Keys from the file's root, with numbers for places in lists."""
+"""Keys from the file's root, with numbers for positions in lists."""
 
+Position = tuple[int, int]
+"""Line and column in a file, both from 1."""
 
-NOWHERE = (0, 0)
-"""The place of what stands in no file."""
+NO_POSITION: Final[Position] = (0, 0)
+"""The position of a problem that is not in a file, such as one of an option."""
 
-_SHOWN = 120
-"""How many characters of a value a message shows."""
+_LONGEST_VALUE: Final = 120
+"""Characters of a value that a message shows."""
 
 
 class Severity(Enum):
-    """Whether a problem stops the synth."""
+    """Severity of a problem; only an error stops the synth."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -33,14 +36,14 @@ class Problem:
 
     Attributes:
         path: where in the configuration.
-        what: what is wrong, said of the value.
-        why: the reason, with its source where there is one.
+        what: what is wrong; the value is the subject of the sentence.
+        why: the reason, with its source if there is one.
         instead: what to write instead.
-        value: the value as the file has it, empty where there is none.
-        severity: whether it stops the synth.
+        value: the value as the file has it, empty if there is none.
+        severity: whether the problem stops the synth.
         rule: the rule's name, by which a warning can be acknowledged.
         at_key: point at the key and not at its value.
-        at: line and column, both from 1, once they are known, or `NOWHERE`.
+        position: the position in the file, or `NO_POSITION`.
         file: the file's name, once it is known.
     """
 
@@ -52,51 +55,53 @@ class Problem:
     severity: Severity = Severity.ERROR
     rule: str = ""
     at_key: bool = False
-    at: tuple[int, int] = field(default=(1, 1), compare=False)
+    position: Position = field(default=(1, 1), compare=False)
     file: str = field(default="", compare=False)
 
     @property
     def sentence(self) -> str:
-        """What, why and what instead, without the place."""
-        long = len(self.value) > _SHOWN
-        value = f"{self.value[: _SHOWN - 3]}..." if long else self.value
-        shown = f" ({value})" if value else ""
-        return printable(f"{self.what}{shown}; {self.why}; {self.instead}")
+        """The message without its position: `what (value); why; what instead`."""
+        is_long = len(self.value) > _LONGEST_VALUE
+        value = f"{self.value[: _LONGEST_VALUE - 3]}..." if is_long else self.value
+        suffix = f" ({value})" if value else ""
+        return printable(f"{self.what}{suffix}; {self.why}; {self.instead}")
 
     @property
     def where(self) -> str:
-        """The place: `file:line:column: path.to.key`."""
-        line, column = self.at
-        place = self.file if self.at == NOWHERE else f"{self.file}:{line}:{column}"
-        return f"{place}: {dotted(self.path)}" if self.path else place
+        """The position: `file:line:column: path.to.key`."""
+        line, column = self.position
+        has_position = self.position != NO_POSITION
+        position = f"{self.file}:{line}:{column}" if has_position else self.file
+        return f"{position}: {dotted(self.path)}" if self.path else position
 
     def __str__(self) -> str:
-        """`file:line:column: path.to.key: what (value); why; what instead`."""
+        """Return `file:line:column: path.to.key: what (value); why; what instead`."""
         return f"{self.where}: {self.sentence}"
 
 
 def dotted(path: Path) -> str:
-    """A path as people write it; a key that contains a dot is quoted."""
+    """Return a path with dots; a key that contains a dot is quoted."""
     return printable(".".join(f'"{key}"' if "." in str(key) else str(key) for key in path))
 
 
 def printable(text: str) -> str:
-    """A text on one line, whatever is in the file that it is about."""
+    """Return a text on one line, with escapes for characters that are not printable."""
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used.
+    """A configuration has errors.
 
     Attributes:
-        problems: every error of the file, by line.
+        problems: every error, by file and line.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """Keep the problems in the order of the file."""
+        """Sort the problems by file and line."""
         self.problems: Sequence[Problem] = sorted(
-            problems, key=lambda problem: (problem.file, problem.at, problem.path)
+            problems, key=lambda problem: (problem.file, problem.position, problem.path)
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))

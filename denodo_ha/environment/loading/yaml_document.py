@@ -1,7 +1,7 @@
-"""A YAML file as plain data, with the place of every key and value.
+"""A YAML file as plain data, with the position of every key and value.
 
-The file is composed into nodes, which know their places, and the nodes are turned
-into data here: a constructor would stop at the first duplicate key and forget places.
+The file is composed into nodes, which have positions, and the nodes are converted to data here:
+a constructor of ruamel.yaml would stop at the first duplicate key and lose the positions.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,59 +15,59 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from denodo_ha.environment.loading.problem import ConfigError, Path, Problem
+from denodo_ha.environment.loading.problem import ConfigError, Path, Position, Problem
 from denodo_ha.environment.model.section import INVALID
 
-Place = tuple[int, int]
 _MERGE = "tag:yaml.org,2002:merge"
-_DEEPEST = 50
-_LONGEST = 100_000
-"""Ours: more than any configuration has, and no more than can be read at once."""
+_MAX_DEPTH = 50
+_MAX_VALUES = 100_000
+"""Ours: more than any configuration has; aliases of aliases could multiply without end."""
 
 _TOO_DEEP = "maps or lists nested too deeply"
 
 
 @dataclass
 class Document:
-    """A file's data and places.
+    """The data of a file, with positions.
 
     Attributes:
         file: the file's name, as messages show it.
         data: maps, lists and scalars.
-        keys: place of every key by path, from line 1 and column 1.
-        values: place of every value by path.
-        texts: every scalar as it is written, by path, but for those that are left out.
-        problems: what is wrong with the YAML itself.
+        keys: position of every key by path.
+        values: position of every value by path.
+        texts: every scalar as it is written, by path, except for empty ones.
+        problems: errors of the YAML itself.
         unread: values that could not be read and are `INVALID` in the data.
     """
 
     file: str
     data: Any = None
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Position] = field(default_factory=dict)
+    values: dict[Path, Position] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
 
-    def place(self, path: Path, *, at_key: bool = False) -> Place:
-        """Where a path stands; for one that the file lacks, where its nearest parent does."""
+    def position(self, path: Path, *, at_key: bool = False) -> Position:
+        """Return the position of a path, or of its nearest parent that the file has."""
         while path and path not in self.keys:
             path = path[:-1]
-        # The scalar that a path ends at may be the short form of what it leads to.
-        places = self.values if path in self.texts and not at_key else self.keys
-        return places.get(path, (1, 1))
+        # A section's path may end at the scalar that is its short form.
+        positions = self.values if path in self.texts and not at_key else self.keys
+        return positions.get(path, (1, 1))
 
     def located(self, problem: Problem) -> Problem:
-        """The problem with its place in this file."""
-        return replace(problem, file=self.file, at=self.place(problem.path, at_key=problem.at_key))
+        """Return a problem with its position in this file."""
+        position = self.position(problem.path, at_key=problem.at_key)
+        return replace(problem, file=self.file, position=position)
 
 
 def read(path: File) -> Document:
     """Read a YAML file.
 
     Raises:
-        ConfigError: the file can't be read, or is no YAML. Duplicate keys and other faults that
-            leave data to check are in the document's `problems`.
+        ConfigError: The file cannot be read, or is not YAML. Duplicate keys and other errors that
+            leave data to validate are in the document's `problems`.
     """
     document = Document(file=str(path))
     try:
@@ -80,39 +80,39 @@ def read(path: File) -> Document:
         raise ConfigError([_unreadable(document, reason, "save it as UTF-8")]) from None
     try:
         with catch_warnings():
-            # Such as an anchor that is used again, which YAML allows.
+            # ruamel.yaml warns about an anchor that is defined twice, which YAML allows.
             simplefilter("ignore", YAMLWarning)
             root = YAML(typ="safe", pure=True).compose(text)
         if root is not None:
             document.data = _Reader(document).value(root, (), ())
     except RecursionError:
-        raise ConfigError([_put(document, _syntax(_TOO_DEEP, None), (1, 1))]) from None
+        raise ConfigError([_at(document, _syntax(_TOO_DEEP, None), (1, 1))]) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = _syntax((error.problem or "not YAML").removeprefix("but "), error.context)
-        at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError([_put(document, problem, at)]) from None
+        position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise ConfigError([_at(document, problem, position)]) from None
     except ReaderError as error:
         before = text[: error.position]
-        at = before.count("\n") + 1, len(before) - before.rfind("\n")
+        position = before.count("\n") + 1, len(before) - before.rfind("\n")
         problem = _syntax(f"character {error.character:#x} is not allowed", None)
-        raise ConfigError([_put(document, problem, at)]) from None
+        raise ConfigError([_at(document, problem, position)]) from None
     except YAMLError as error:
         raise ConfigError(
-            [_put(document, _syntax(str(error).split("\n")[0], None), (1, 1))]
+            [_at(document, _syntax(str(error).split("\n")[0], None), (1, 1))]
         ) from None
     return document
 
 
-def _put(document: Document, problem: Problem, at: Place) -> Problem:
-    return replace(problem, file=document.file, at=at)
+def _at(document: Document, problem: Problem, position: Position) -> Problem:
+    return replace(problem, file=document.file, position=position)
 
 
 def _unreadable(document: Document, reason: str, instead: str) -> Problem:
     problem = Problem(
         (), f"the file can't be read ({reason})", "it describes the environment", instead
     )
-    return _put(document, problem, (1, 1))
+    return _at(document, problem, (1, 1))
 
 
 def _syntax(what: str, context: str | None) -> Problem:
@@ -125,137 +125,152 @@ def _syntax(what: str, context: str | None) -> Problem:
 
 
 class _Reader:
-    """Turns composed nodes into data, and remembers their places in the document."""
+    """Conversion of composed nodes to data; it notes their positions in the document."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.scalars = SafeConstructor(loader=YAML(typ="safe", pure=True))
-        self.steps = 0
+        self.number_of_values = 0
 
-    def value(self, node: Node, path: Path, open_: tuple[int, ...]) -> Any:
-        """The data of a node; `open_` are the nodes that contain it."""
-        self.step(node, len(open_))
-        place = _place(node)
-        self.document.values[path] = place
-        # A merge may have put a scalar here that does not count.
+    def value(self, node: Node, path: Path, parents: tuple[int, ...]) -> Any:
+        """Return the data of a node; `parents` are the ids of the nodes that contain it."""
+        self.count(node, len(parents))
+        position = _position(node)
+        self.document.values[path] = position
+        # A merged map may have had a scalar at this path, which this value replaces.
         self.document.texts.pop(path, None)
-        if id(node) in open_:
+        if id(node) in parents:
             self.problem(
-                path, place, "an alias that contains itself", "it has no end", "write it out"
+                path,
+                position,
+                "an alias that contains itself",
+                "it has no end",
+                "write it out",
             )
             self.document.unread.append(path)
             return INVALID
         if isinstance(node, MappingNode):
-            return self.mapping(node, path, (*open_, id(node)))
+            return self.mapping(node, path, (*parents, id(node)))
         if isinstance(node, SequenceNode):
-            return self.sequence(node, path, (*open_, id(node)))
+            return self.sequence(node, path, (*parents, id(node)))
         assert isinstance(node, ScalarNode)  # the only kind left
-        return self.scalar(node, path, place)
+        return self.scalar(node, path, position)
 
-    def scalar(self, node: ScalarNode, path: Path, place: Place) -> Any:
-        """A string, number, bool or null."""
+    def scalar(self, node: ScalarNode, path: Path, position: Position) -> Any:
+        """Return a string, number, bool or null."""
         if node.value or node.style:
-            # Else there is nothing, which has its place where the next thing begins.
+            # An empty value has the position of whatever follows, which is of no use in a message.
             self.document.texts[path] = _text(node)
         try:
             return self.scalars.construct_object(node, deep=True)
         except (YAMLError, ValueError, LookupError):
             self.problem(
                 path,
-                place,
+                position,
                 f"can't be read as {str(node.tag).rpartition(':')[2]}",
-                "YAML took it for that by its looks or its tag",
+                "its form or its tag has this type in YAML",
                 "put it in quotes if it is text",
                 value=str(node.value),
             )
             self.document.unread.append(path)
             return INVALID
 
-    def sequence(self, node: SequenceNode, path: Path, open_: tuple[int, ...]) -> list[Any]:
-        """A list. A string in it is also known by its text, as a key of a map would be."""
+    def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
+        """Return a list. A string in it also gets a position by its text, like the key of a map."""
         items = []
         for index, child in enumerate(node.value):
-            items.append(self.value(child, (*path, index), open_))
+            items.append(self.value(child, (*path, index), parents))
             self.document.keys[(*path, index)] = self.document.values[(*path, index)]
             if isinstance(items[-1], str):
                 self.document.keys[(*path, items[-1])] = self.document.values[(*path, index)]
         return items
 
-    def mapping(self, node: MappingNode, path: Path, open_: tuple[int, ...]) -> dict[Any, Any]:
-        """A map. A merge (`<<`) gives what the map itself does not have."""
+    def mapping(self, node: MappingNode, path: Path, parents: tuple[int, ...]) -> dict[Any, Any]:
+        """Return a map. A merge (`<<`) adds the keys that the map itself does not have."""
         data: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
-        # Merges first, so that the map's own keys have the last word on places, too.
+        # Merges first, so that the positions of the map's own keys replace theirs.
         for key_node, value_node in sorted(node.value, key=lambda pair: not _merges(pair[0])):
-            place = _place(key_node)
+            position = _position(key_node)
             if _merges(key_node):
-                merged |= self.merge(value_node, path, place, open_)
+                merged |= self.merge(value_node, path, position, parents)
                 continue
-            key = self.key(key_node, path, place)
+            key = self.key(key_node, path, position)
             if key is None:
                 continue
             if key in data:
                 line = self.document.keys[(*path, key)][0]
                 self.problem(
                     (*path, key),
-                    place,
-                    f"the key stands here a second time, after line {line}",
-                    "only one of the two could count",
+                    position,
+                    f"the key is repeated; it is already in line {line}",
+                    "only one of the two could be used",
                     "remove one of them",
                 )
                 continue
-            self.document.keys[(*path, key)] = place
-            data[key] = self.value(value_node, (*path, key), open_)
+            self.document.keys[(*path, key)] = position
+            data[key] = self.value(value_node, (*path, key), parents)
         return {**{key: item for key, item in merged.items() if key not in data}, **data}
 
-    def key(self, node: Node, path: Path, place: Place) -> str | None:
-        """A key as the text that is written: `7.0:` and `yes:` are names like any other."""
+    def key(self, node: Node, path: Path, position: Position) -> str | None:
+        """Return a key as its text: `7.0:` and `yes:` are names like any other."""
         if isinstance(node, ScalarNode):
             return _text(node)
-        self.problem(path, place, "a key is a map or a list", "keys are names", "write a name")
+        what = "a key is a map or a list"
+        self.problem(path, position, what, "keys are names", "write a name")
         return None
 
-    def merge(self, node: Node, path: Path, place: Place, open_: tuple[int, ...]) -> dict[Any, Any]:
-        """What `<<: *anchor` or `<<: [*one, *two]` brings; of two, the first wins."""
+    def merge(
+        self, node: Node, path: Path, position: Position, parents: tuple[int, ...]
+    ) -> dict[Any, Any]:
+        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`; of two maps, the first wins."""
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
-        # The first comes last, so that it has the last word on places, too.
+        # In reverse order, so that the values and positions of the first map win.
         for source in reversed(sources):
-            self.step(source, len(open_))
+            self.count(source, len(parents))
             if not isinstance(source, MappingNode):
                 self.problem(
-                    path, place, "<< merges no map", "it takes an alias of one", "write <<: *name"
+                    path,
+                    position,
+                    "<< merges no map",
+                    "it takes an alias of one",
+                    "write <<: *name",
                 )
                 continue
-            if id(source) in open_:
+            if id(source) in parents:
                 self.problem(
-                    path, place, "an alias that contains itself", "it has no end", "write it out"
+                    path,
+                    position,
+                    "an alias that contains itself",
+                    "it has no end",
+                    "write it out",
                 )
                 continue
-            result |= self.mapping(source, path, (*open_, id(source)))
+            result |= self.mapping(source, path, (*parents, id(source)))
         return result
 
     def problem(
-        self, path: Path, place: Place, what: str, why: str, instead: str, *, value: str = ""
+        self, path: Path, position: Position, what: str, why: str, instead: str, *, value: str = ""
     ) -> None:
-        """Note a fault of the YAML itself."""
+        """Note an error of the YAML itself."""
         problem = Problem(path, what, why, instead, value=value)
-        self.document.problems.append(_put(self.document, problem, place))
+        self.document.problems.append(_at(self.document, problem, position))
 
-    def step(self, node: Node, depth: int) -> None:
-        """Stop where a file has no end that anybody would wait for."""
-        self.steps += 1
-        if depth > _DEEPEST:
+    def count(self, node: Node, depth: int) -> None:
+        """Count a value, and stop at a file that is too large or too deep."""
+        self.number_of_values += 1
+        if depth > _MAX_DEPTH:
             raise MarkedYAMLError(problem=_TOO_DEEP, problem_mark=node.start_mark)
-        if self.steps > _LONGEST:
+        if self.number_of_values > _MAX_VALUES:
             raise MarkedYAMLError(
-                problem=f"aliases make more than {_LONGEST} values of it",
+                problem=f"aliases make more than {_MAX_VALUES} values of it",
                 problem_mark=node.start_mark,
             )
 
 
 def _text(node: ScalarNode) -> str:
-    """A scalar as it is written, if it can be: an escape may stand for half a character."""
+    """Return a scalar as it is written; an escape may be half a character, which is an error."""
     text = str(node.value)
     if any("\ud800" <= character <= "\udfff" for character in text):
         what = "an escape from \\ud800 to \\udfff is half a character"
@@ -263,7 +278,7 @@ def _text(node: ScalarNode) -> str:
     return text
 
 
-def _place(node: Node) -> Place:
+def _position(node: Node) -> Position:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 

@@ -1,0 +1,39 @@
+"""Fixtures of the upgrade tests: the earlier revisions, unpacked once."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from tests.commands.conftest import credentials, denodo_ha
+from tests.support import local_aws_server
+from tests.support.assembly import Template, synthesise
+from tests.upgrade.revision import ARCHIVES, Revision
+
+__all__ = ["credentials", "denodo_ha"]
+
+NewTemplates = Callable[[Revision, str], dict[str, Template]]
+
+
+@pytest.fixture(scope="session", params=ARCHIVES, ids=lambda file: file.name.split(".")[0])
+def revision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Revision:
+    """Each archived revision in turn."""
+    return Revision.unpack(request.param, tmp_path_factory.mktemp("revision"))
+
+
+@pytest.fixture(scope="session")
+def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
+    """Synthesise an archived configuration file with the working tree's stacks, once."""
+
+    @cache
+    def templates(revision: Revision, example: str) -> dict[str, Template]:
+        loaded = load(revision.configuration(example))
+        return dict(synthesise(loaded, tmp_path_factory.mktemp(example)).templates)
+
+    return templates
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no process and no folder behind."""
+    local_aws_server.finish()

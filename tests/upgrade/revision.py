@@ -1,0 +1,111 @@
+"""An earlier revision of the project, unpacked from its archive (`tools/upgrade_fixture.py`)."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from denodo_ha.aws import cloud_assembly
+from tests.support.assembly import ROOT, Template
+
+ARCHIVES = sorted((ROOT / "tests/upgrade/fixtures").glob("*.tar.xz"))
+EXAMPLES = (
+    "active-active",
+    "active-passive",
+    "adopted",
+    "haproxy",
+    "internet-facing",
+    "large",
+    "shared-catalog",
+    "standalone-failover",
+    "web-cookies",
+)
+"""Examples of the first archive. An example that is removed later stays in the archive."""
+
+_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision in a folder.
+
+    Attributes:
+        folder: the unpacked archive.
+    """
+
+    folder: Path
+
+    @classmethod
+    def unpack(cls, archive: Path, folder: Path) -> "Revision":
+        """Unpack an archive into an empty folder."""
+        with tarfile.open(archive) as members:
+            members.extractall(folder, filter="data")
+        for name in ("node", "haproxy"):
+            with zipfile.ZipFile(folder / f"programs/{name}.zip") as program:
+                program.extractall(folder / "programs" / name)  # noqa: S202 - our archive
+        return cls(folder)
+
+    @cached_property
+    def command(self) -> str:
+        """The package that runs the commands: `python -m PACKAGE`."""
+        return str(json.loads((self.folder / "revision.json").read_text())["command"])
+
+    @property
+    def code(self) -> Path:
+        """The root folder of the command packages."""
+        return self.folder / "code"
+
+    @property
+    def programs(self) -> Path:
+        """The folder of the host programs, as the packages `node` and `haproxy`."""
+        return self.folder / "programs"
+
+    @property
+    def node_module(self) -> tuple[Path, str]:
+        """The root folder and package of the node program's modules."""
+        if (self.programs / "node/hosts").is_dir():
+            return self.programs / "node", "hosts.denodo"
+        return self.programs, "node"
+
+    def configuration(self, example: str) -> Path:
+        """Return the configuration file of an example."""
+        return self.code / f"config/examples/{example}.yaml"
+
+    def assembly(self, example: str) -> Path:
+        """Return the cloud assembly of an example."""
+        return self.folder / "assemblies" / example
+
+    def templates(self, example: str) -> dict[str, Template]:
+        """Return the templates of an example by stack name."""
+        templates = cloud_assembly.read_templates(self.assembly(example))
+        return {name: dict(template) for name, template in templates.items()}
+
+    def run(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the revision: `denodo-ha ARGUMENTS`."""
+        return python(
+            self.code, "-m", self.command, *arguments, environment=environment or os.environ
+        )
+
+
+def python(
+    root: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with the packages of a root folder and today's locked dependencies."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env={**(environment or os.environ), "PYTHONPATH": str(root)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )

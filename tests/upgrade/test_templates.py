@@ -1,0 +1,96 @@
+"""A deploy of the working tree over an earlier revision restarts and replaces nothing."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.plan import database_changes, node_changes
+from tests.support.assembly import Template
+from tests.upgrade.conftest import NewTemplates
+from tests.upgrade.revision import EXAMPLES, Revision
+from tools.local_aws.published_schemas import FILE
+
+NAMED_IN_CHANGELOG: dict[str, set[str]] = {}
+"""Resources, `STACK LOGICAL_ID`, that an upgrade restarts or replaces, by revision's commit.
+
+Every entry has a line in CHANGELOG that says so.
+"""
+
+_ROLLED = {"AWS::EC2::LaunchTemplate"}
+"""Types whose change the HAProxy instances take one after the other, through their group."""
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_plan_says_no_restart_and_no_replacement(
+    revision: Revision, new_templates: NewTemplates, example: str
+) -> None:
+    before, after = revision.templates(example), new_templates(revision, example)
+    assert before.keys() == after.keys()
+    for name in before:
+        nodes = node_changes.changes(before[name], after[name])
+        assert node_changes.touched(nodes) == {}
+        for change in nodes:
+            assert change.effect.value in {"nothing", "state only", "in place"}, change
+        assert not [
+            change
+            for change in database_changes.changes(before[name], after[name])
+            if change.loses or change.effect.touches
+        ]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_no_resource_is_removed_or_replaced(
+    revision: Revision, new_templates: NewTemplates, example: str
+) -> None:
+    """Load balancers, target groups, records, checks, policies, and all others."""
+    before, after = revision.templates(example), new_templates(revision, example)
+    commit = json.loads((revision.folder / "revision.json").read_text())["commit"]
+    replaced = {
+        f"{name} {resource}" for name in before for resource in _replaced(before[name], after[name])
+    }
+    assert replaced <= NAMED_IN_CHANGELOG.get(commit, set())
+
+
+def _replaced(before: Template, after: Template) -> Iterator[str]:
+    schemas = json.loads(Path(FILE).read_text())
+    for id_, old in before["Resources"].items():
+        new = after["Resources"].get(id_)
+        if new is None or new["Type"] != old["Type"]:
+            yield id_
+            continue
+        for path in schemas.get(old["Type"], {}).get("replacing", ()):
+            keys = path.split("/")
+            if _value(old, keys) != _value(new, keys) and old["Type"] not in _ROLLED:
+                yield id_
+
+
+def _value(resource: Any, keys: list[str]) -> Any:
+    value = resource.get("Properties", {})
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_outputs_stay(revision: Revision, new_templates: NewTemplates, example: str) -> None:
+    after = new_templates(revision, example)
+    for name, template in revision.templates(example).items():
+        assert template.get("Outputs", {}).keys() <= after[name].get("Outputs", {}).keys()
+
+
+def test_a_replaced_or_removed_resource_is_found(revision: Revision) -> None:
+    before = revision.templates("active-passive")["denodo70-active"]
+    after = json.loads(json.dumps(before))
+    for kind, key in {
+        "AWS::ElasticLoadBalancingV2::LoadBalancer": "Scheme",
+        "AWS::IAM::ManagedPolicy": "Description",
+    }.items():
+        ids = [id_ for id_, item in after["Resources"].items() if item["Type"] == kind]
+        for id_ in ids[:1]:
+            after["Resources"][id_]["Properties"][key] = "another"
+            assert id_ in set(_replaced(before, after))
+            del after["Resources"][id_]
+            assert id_ in set(_replaced(before, after))
