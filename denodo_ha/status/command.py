@@ -1,4 +1,4 @@
-"""`denodo-ha status`: what is there, how it is, and why."""
+"""`denodo-ha status`: the state of an environment, with reasons."""
 
 import sys
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.environment_locator import EnvironmentLocation
-from denodo_ha.status import dns as status_dns
 from denodo_ha.status import haproxy_query, node_query, reader, verdict
+from denodo_ha.status.dns import read_dns
 from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Environment
 from denodo_ha.status.report import as_json, as_table
 
 ATTEMPTS: Final = 3
-"""Ours: of looks. A region that is lost does not answer the tenth time either."""
+"""Ours: attempts of each AWS call. A lost region does not answer the tenth one either."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
-"""Ours: how often nodes are asked again while it is watched; each time is a command on each."""
+"""Ours: seconds between two queries of the nodes with --watch; a query runs a command on each."""
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
-"""To the first line, with nothing on the screen."""
+"""Terminal codes: go to the first line and clear the screen."""
 
 Show = Callable[[Environment], None]
 
@@ -39,62 +39,64 @@ _EXITS: Final = {
 
 
 def real_clock() -> Clock:
-    """The clock of the command; tests have another."""
+    """Return the clock of the command; tests replace it."""
     return RealClock()
 
 
-class Looking:
-    """Looks at an environment, again and again.
+class StatusReader:
+    """Reads the status of an environment repeatedly.
 
     Args:
         aws: the credentials.
-        site: where it is.
-        config: its configuration, None where it was found by its tags.
-        clock: the time.
-        ask: whether nodes and HAProxies are asked, too.
+        site: the environment.
+        clock: the clock.
+        ask: whether to query nodes and HAProxy instances, too.
     """
 
-    def __init__(
-        self, aws: Aws, site: EnvironmentLocation, config: str | None, *, clock: Clock, ask: bool
-    ) -> None:
-        self._aws, self._site, self._config = aws, site, config
+    def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:
+        self._aws, self._site = aws, site
         self._clock, self._ask = clock, ask
-        self._answers: node_query.Answers = {}
-        self._fleets: haproxy_query.Answers = {}
-        self._asked: float | None = None
+        self._node_answers: node_query.Answers = {}
+        self._haproxy_answers: haproxy_query.Answers = {}
+        self._queried: float | None = None
 
-    def look(self) -> Environment:
-        """How it is now.
+    def read(self) -> Environment:
+        """Return the current status.
 
         Raises:
-            NoCredentials: there are none.
-            Expired: they are no longer valid.
+            NoCredentials: There are no credentials.
+            ExpiredCredentials: The credentials are not valid any more.
         """
-        known = reader.raw(self._aws, self._site.reachable)
-        if self._ask and self._is_time():
-            states = {id_: one.state for id_, one in known.instances.items()}
-            self._answers = node_query.ask(
-                self._aws, self._site.environment, known.read, states, clock=self._clock
+        known = reader.read_aws_state(self._aws, self._site.reachable)
+        if self._ask and self._is_query_due():
+            states = {id_: instance.state for id_, instance in known.instances.items()}
+            self._node_answers = node_query.query_nodes(
+                self._aws, self._site.environment, known.readable, states, clock=self._clock
             )
-            self._fleets = haproxy_query.ask(self._aws, known.read, clock=self._clock)
-            self._asked = self._clock.monotonic()
+            self._haproxy_answers = haproxy_query.query_haproxy(
+                self._aws, known.readable, clock=self._clock
+            )
+            self._queried = self._clock.monotonic()
         clusters = tuple(
-            reader.of_place(
-                place, known, self._answers, self._fleets.get(place.name, haproxy_query.NOBODY)
+            reader.cluster_status(
+                location,
+                known,
+                self._node_answers,
+                self._haproxy_answers.get(location.name, haproxy_query.NO_INSTANCES),
             )
-            for place in self._site.clusters
+            for location in self._site.clusters
         )
-        dns = status_dns.read(self._aws, self._site, self._config, known)
+        dns = read_dns(self._aws, self._site, known)
         return Environment(
             name=self._site.environment,
             at=self._clock.now(),
-            state=verdict.of_environment(clusters, dns),
+            state=verdict.environment_state(clusters, dns),
             dns=dns,
             clusters=clusters,
         )
 
-    def _is_time(self) -> bool:
-        return self._asked is None or self._clock.monotonic() - self._asked >= ASK_EVERY_S
+    def _is_query_due(self) -> bool:
+        return self._queried is None or self._clock.monotonic() - self._queried >= ASK_EVERY_S
 
 
 def status(
@@ -108,22 +110,24 @@ def status(
         bool,
         typer.Option(
             "--ask/--no-ask",
-            help="Ask the nodes themselves, and the HAProxies before them, by a command of Systems "
-            "Manager on each; else only what their balancer sees.",
+            help="Query the nodes and the HAProxy instances in front of them, by a Systems Manager "
+            "command on each; else show only what their load balancer sees.",
             rich_help_panel="How",
         ),
     ] = True,
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help=f"Look again every {EVERY_S} s until Ctrl-C.", rich_help_panel="How"
+            "--watch",
+            help=f"Read and show the status every {EVERY_S} s until Ctrl-C.",
+            rich_help_panel="How",
         ),
     ] = False,
 ) -> None:
-    """Show every cluster, node, service and target, balancer, HAProxies, and where DNS leads.
+    """Show the clusters, nodes, services, targets, load balancers, HAProxy instances and DNS.
 
-    Ends with 0 if all is healthy, 1 if something is not, 5 if nobody is served, 6 if nothing could
-    be read.
+    Exit code 0 if everything is healthy, 1 if something is not, 5 if clients are not served, 6 if
+    nothing could be read.
 
         denodo-ha status -c prod
 
@@ -136,28 +140,30 @@ def status(
         aws, config=config, environment=environment, regions=region
     )
     clock = real_clock()
-    looking = Looking(aws, site, config, clock=clock, ask=ask)
+    status_reader = StatusReader(aws, site, clock=clock, ask=ask)
     show = as_json if form is TableFormat.json else as_table
-    seen = looking.look()
+    current = status_reader.read()
     if watch:
-        seen = _watch(looking, seen, show, clock)
+        current = _watch(status_reader, current, show, clock)
     else:
-        show(seen)
-    raise typer.Exit(_EXITS[seen.state])
+        show(current)
+    raise typer.Exit(_EXITS[current.state])
 
 
-def _watch(looking: Looking, seen: Environment, show: Show, clock: Clock) -> Environment:
-    """Show it until Ctrl-C; gives what was seen last."""
+def _watch(
+    status_reader: StatusReader, current: Environment, show: Show, clock: Clock
+) -> Environment:
+    """Show the status until Ctrl-C, and return the last one."""
     progress = Progress()
     try:
         while True:
             if sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
-            show(seen)
+            show(current)
             clock.sleep(EVERY_S)
             try:
-                seen = looking.look()
+                current = status_reader.read()
             except (Throttled, Unreachable) as error:
                 progress.say(str(error))
     except KeyboardInterrupt:
-        return seen
+        return current

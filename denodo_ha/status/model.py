@@ -1,36 +1,38 @@
-"""What `denodo-ha status` knows, as plain data.
+"""Model of `denodo-ha status`; `--format json` prints these fields.
 
 Environment
-├── dns         where the failover's name leads
+├── dns         the cluster to which the failover's name resolves
 └── clusters
     ├── balancer
-    ├── nodes   instance, version, readiness, mark
-    ├── groups  services, then auxiliary ports, each with its targets
-    └── proxies HAProxies, each with what it finds of every node in every service
+    ├── nodes   instance, version, readiness, drain tag
+    ├── groups  target groups of services, then of auxiliary ports, each with its targets
+    └── proxies HAProxy instances, each with every node in every service
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 
 HEALTHY: Final = "healthy"
 DEGRADED: Final = "degraded"
 DOWN: Final = "down"
 UNKNOWN: Final = "unknown"
 OUT: Final = "out"
-"""The state of a node that belongs into a group and is not in it."""
+"""State of a node that the deployed template registers in a target group, and that is not in it."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A node in a group.
+    """A target in a target group.
 
     Attributes:
-        node: its name; of what is no node its id.
+        node: the node's name; the target's id if it is not a node.
         state: healthy, initial, unhealthy, draining, unused, unavailable, or out.
         reason: AWS's code; or empty.
-        why: the same in words; or empty.
+        why: the reason in words; or empty.
     """
 
     node: str
@@ -41,14 +43,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Group:
-    """A group as its balancer sees it.
+    """A target group.
 
     Attributes:
-        name: the service, or the node whose auxiliary port it is.
+        name: the service, or the node of an auxiliary port.
         kind: service, auxiliary or other.
         port: port of the targets.
-        targets: what is in it or belongs into it, by name.
-        problem: why nothing is known of it; or empty.
+        targets: registered targets and those that the template registers, by name.
+        problem: why the targets are not known; or empty.
     """
 
     name: str
@@ -59,18 +61,8 @@ class Group:
 
     @property
     def healthy(self) -> int:
-        """How many targets are healthy."""
+        """Number of healthy targets."""
         return sum(target.state == HEALTHY for target in self.targets)
-
-
-@dataclass(frozen=True)
-class Drained:
-    """That a node is taken out, by its mark."""
-
-    since: datetime
-    who: str
-    why: str
-    said: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,17 +72,17 @@ class Node:
     Attributes:
         name: its name.
         instance: id of its instance.
-        state: the instance's state; `gone` where EC2 does not know it, `unknown` if not asked.
+        state: the instance's state; `gone` if EC2 does not list it, `unknown` if not read.
         zone: its zone.
         type: its instance type.
         address: its private address.
-        version: a short hash of the configuration that it has applied; empty if not known.
-        waits: whether the last deploy wants another one; None if not known.
-        source: who says how it is: `node`; where it could not be asked `targets`, behind HAProxy
-            `haproxy`; `nobody` where HAProxy could not be asked either.
+        version: a short hash of the state that it has applied; empty if not known.
+        waits: whether the last deploy wrote another state; None if not known.
+        source: the source of its readiness: `node`; if the node does not answer, `targets` or,
+            behind HAProxy, `haproxy`; `nobody` if HAProxy does not answer either.
         unready: why its services are not ready, by service.
-        unasked: why it could not be asked; empty if it was.
-        drained: its mark; None where it has none.
+        unasked: why it could not be queried; empty if it was.
+        drained: its drain tag, None if it has none.
     """
 
     name: str
@@ -104,21 +96,21 @@ class Node:
     source: str
     unready: Mapping[str, str]
     unasked: str
-    drained: Drained | None
+    drained: DrainTag | None
 
 
 @dataclass(frozen=True)
 class Server:
-    """A node in a service, as a HAProxy has it.
+    """A server of an HAProxy instance: a node in a service.
 
     Attributes:
-        node: its name.
-        service: the service, or the node whose auxiliary port it is.
+        node: the node's name.
+        service: the service, or the node of an auxiliary port.
         kind: service or auxiliary.
         state: up, down, drain, maint, `drain, down` or `no address`.
         usable: whether it gets new sessions.
         sessions: its sessions, those of old workers included.
-        check: what the last check found.
+        check: the result of the last check.
     """
 
     node: str
@@ -130,22 +122,22 @@ class Server:
     check: str
 
     @property
-    def ordered(self) -> bool:
-        """Whether somebody took it out."""
+    def drained(self) -> bool:
+        """Whether an operator or a command took it out."""
         return self.state.startswith(("drain", "maint"))
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A HAProxy.
+    """An HAProxy instance.
 
     Attributes:
-        instance: id of its instance.
-        servers: its nodes in its services; none where it does not say.
-        old_workers: how many processes finish sessions from before a reload.
-        failed_reloads: how many reloads in a row did not come up.
-        unasked: why it could not be asked; empty if it was.
-        problem: why it does not say how it is although it was asked; empty if it does.
+        instance: id of the EC2 instance.
+        servers: its servers; none if it did not answer.
+        old_workers: number of processes that finish sessions from before a reload.
+        failed_reloads: number of failed reloads in a row.
+        unasked: why it could not be queried; empty if it was.
+        problem: why it did not report its status when queried; empty if it did.
     """
 
     instance: str
@@ -157,13 +149,13 @@ class Proxy:
 
     @property
     def answered(self) -> bool:
-        """Whether it says how it is."""
+        """Whether it reported its status."""
         return not (self.unasked or self.problem)
 
 
 @dataclass(frozen=True)
 class Balancer:
-    """A balancer: its name, and active, provisioning, failed, gone or unknown."""
+    """A load balancer: its DNS name, and active, provisioning, failed, gone or unknown."""
 
     name: str
     state: str
@@ -180,12 +172,12 @@ class Cluster:
         stack: name of its stack.
         stack_status: the stack's status; empty if not known.
         state: healthy, degraded, down or unknown.
-        problems: what makes it other than healthy.
-        notes: what is worth knowing beside it.
-        balancer: its balancer; None for a node without one.
+        problems: the reasons if it is not healthy.
+        notes: other information.
+        balancer: its load balancer, None for a node without one.
         nodes: its nodes by name.
-        groups: its groups.
-        proxies: its HAProxies; none where there are none, or they were not asked.
+        groups: its target groups.
+        proxies: its HAProxy instances; none if there are none, or if they were not queried.
     """
 
     name: str
@@ -214,14 +206,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Dns:
-    """Where the failover's name leads.
+    """The cluster to which the failover's name resolves.
 
     Attributes:
         endpoint: the name.
         answers: the cluster; empty if not known.
-        by: who says so.
-        switch: the cluster that the switch is at; empty if not known.
-        sides: both sides.
+        by: the source of the answer.
+        switch: the cluster that the failover switch selects; empty if not known.
+        sides: both sides of the failover.
         problem: why nothing is known; or empty.
         reached: whether it is in the account of the credentials.
     """
@@ -241,9 +233,9 @@ class Environment:
 
     Attributes:
         name: its name.
-        at: when it was looked at.
+        at: the time of the reading.
         state: healthy, degraded or down; unknown if nothing could be read.
-        dns: where its name leads; None where there is no failover.
+        dns: the cluster to which its name resolves, None if there is no failover.
         clusters: its clusters by name.
     """
 

@@ -1,8 +1,8 @@
-"""Asking nodes how they are, through Systems Manager, and which configuration they should have."""
+"""Query of nodes through Systems Manager, and of the state that they are to have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
@@ -16,22 +16,22 @@ from denodo_ha.cli.errors import (
     UsageError,
 )
 from denodo_ha.deployed import desired_state
-from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.cluster import Cluster, Node
 from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 
 PATIENCE_S: Final = 20
-"""Ours: how long `status` waits for a node; one that is well answers in a few seconds."""
+"""Ours: how long `status` waits for a node; a healthy one answers in a few seconds."""
 RUNNING: Final = "running"
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a node says.
+class NodeAnswer:
+    """The answer of a node.
 
     Attributes:
-        status: how it is; None if it does not say.
-        unasked: why it does not.
-        waits: whether the last deploy wants another configuration; None if not known.
+        status: its status, None if it did not answer.
+        unasked: why it did not answer; empty if it did.
+        waits: whether the last deploy wrote another state; None if not known.
     """
 
     status: NodeStatus | None
@@ -39,11 +39,11 @@ class Said:
     waits: bool | None = None
 
 
-Answers = Mapping[tuple[str, str], Said]
-"""What nodes say, by cluster and node."""
+Answers = Mapping[tuple[str, str], NodeAnswer]
+"""Answers by cluster and node."""
 
 
-def ask(
+def query_nodes(
     aws: Aws,
     environment: str,
     clusters: Sequence[Cluster],
@@ -51,47 +51,47 @@ def ask(
     *,
     clock: Clock,
 ) -> Answers:
-    """Ask every node that runs, several at once.
+    """Query every running node, several at once.
 
     Args:
         aws: the credentials.
         environment: the environment's name.
         clusters: the clusters.
-        states: state of the instances by id.
-        clock: the time.
+        states: states of the instances by id.
+        clock: the clock.
 
     Raises:
-        NoCredentials: there are none.
-        Expired: they are no longer valid.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
     """
     pairs = [(cluster, node) for cluster in clusters for node in cluster.nodes]
 
-    def one(pair: tuple[Cluster, Any]) -> Said:
+    def query(pair: tuple[Cluster, Node]) -> NodeAnswer:
         cluster, node = pair
         if states.get(node.instance_id) != RUNNING:
-            return Said(None, "its instance does not run")
-        return _ask(aws, environment, cluster, node.name, clock)
+            return NodeAnswer(None, "its instance does not run")
+        return _query(aws, environment, cluster, node.name, clock)
 
-    answers = map_concurrently(one, pairs)
+    answers = map_concurrently(query, pairs)
     return {
-        (cluster.name, node.name): said
-        for (cluster, node), said in zip(pairs, answers, strict=True)
+        (cluster.name, node.name): answer
+        for (cluster, node), answer in zip(pairs, answers, strict=True)
     }
 
 
-def _ask(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock) -> Said:
+def _query(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock) -> NodeAnswer:
     try:
         status = NodeAgent(aws, cluster, clock).status(node, patience=PATIENCE_S)
     except (NoCredentials, ExpiredCredentials):
         raise
     except UsageError:
-        return Said(None, "no program of ours is on it")
+        return NodeAnswer(None, "no program of ours is on it")
     except (Failed, AwsError) as error:
-        return Said(None, str(error))
+        return NodeAnswer(None, str(error))
     try:
-        wanted = desired_state.read_desired_state(aws, environment, cluster.location, node)
+        desired = desired_state.read_desired_state(aws, environment, cluster.location, node)
     except (NoCredentials, ExpiredCredentials):
         raise
     except CommandError:
-        wanted = None
-    return Said(status, "", None if wanted is None else status.applied != wanted)
+        desired = None
+    return NodeAnswer(status, "", None if desired is None else status.applied != desired)

@@ -1,4 +1,4 @@
-"""`denodo-ha nodes`: the table to register nodes with in the Solution Manager."""
+"""`denodo-ha nodes`: the table of nodes to register in the Solution Manager."""
 
 import typer
 
@@ -10,7 +10,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _COLUMNS = ("Cluster", "Name", "Type", "Host", "Port")
 _SERVERS = (("Virtual DataPort", "vdp", "vdp"), ("Scheduler", "scheduler", "scheduler"))
-"""Type as the Solution Manager calls it, the server, and its port in the desired state."""
+"""The Solution Manager's name of a type, the server, and its port's key in the desired state."""
 
 
 def nodes(
@@ -18,16 +18,16 @@ def nodes(
     config: options.Config = None,
     form: options.Document = options.DocumentFormat.table,
 ) -> None:
-    """Print what to register in the Solution Manager: name, host, port and type of every node.
+    """Print the servers to register in the Solution Manager: name, host, port and type.
 
-    From the configuration; no account is asked. Register the nodes, never the balancer: the License
-    Manager knows a server by its own host and port. Where a node's address is not known the table
-    says so.
+    The table comes from the configuration, without any AWS call. Register the nodes, never the load
+    balancer: the License Manager identifies a server by its own host and port. The table says so if
+    a node's address is not known.
 
         denodo-ha nodes -c prod --format markdown
     """
     if config is None:
-        raise UsageError("which environment? Give -c CONFIG (a path, or a name of config/)")
+        raise UsageError("no environment is named: add -c CONFIG (a path, or a name of config/)")
     rows = rows_of(configuration_choice.load_configuration(config, deploying=False).environment)
     if form is options.DocumentFormat.json:
         keys = [column.lower() for column in _COLUMNS]
@@ -40,8 +40,8 @@ def nodes(
 
 
 def rows_of(environment: Environment) -> list[list[str]]:
-    """Cluster, name, type, host and port of every server that is registered."""
-    found = []
+    """Return cluster, name, type, host and port of every server to register."""
+    rows = []
     for cluster, settings in sorted(environment.clusters.items()):
         named = node_names.nodes_with_record(environment, cluster)
         for name, node in sorted(settings.nodes.items()):
@@ -53,5 +53,5 @@ def rows_of(environment: Environment) -> list[list[str]]:
             ports = node_state.node_ports(environment, node)
             for kind, server, key in _SERVERS:
                 if server in environment.denodo.servers:
-                    found.append([cluster, name, kind, host, str(ports[key])])
-    return found
+                    rows.append([cluster, name, kind, host, str(ports[key])])
+    return rows

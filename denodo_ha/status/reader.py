@@ -1,10 +1,9 @@
-"""How an environment is: stacks, instances, targets, balancers and nodes, each asked once.
+"""Reader of `denodo-ha status`: stacks, instances, targets and load balancers, each read once.
 
-What cannot be read is said, and hides nothing else. Each group costs one call, and at most
-`ops.aws.WORKERS` calls are made at once.
+What cannot be read is reported, and hides nothing else. Each target group costs one call, and at
+most `denodo_ha.aws.clients.WORKERS` calls run at once.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -13,38 +12,35 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials, NotFound
-from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import instances, target_health, unhealthy_reasons
-from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_clusters
+from denodo_ha.deployed.cluster import Node as DeployedNode
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
-from denodo_ha.deployed.instances import Instance
+from denodo_ha.deployed.instances import Instance, read_instances
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.target_health import GroupHealth
+from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
 from denodo_ha.status import haproxy_verdict, verdict
-from denodo_ha.status.haproxy_query import NOBODY, Fleet
-from denodo_ha.status.model import OUT, UNKNOWN, Balancer, Drained, Node, Target
+from denodo_ha.status.haproxy_query import NO_INSTANCES, HaproxyAnswer
+from denodo_ha.status.model import HEALTHY, OUT, UNKNOWN, Balancer, Group, Node, Proxy, Target
 from denodo_ha.status.model import Cluster as ClusterStatus
-from denodo_ha.status.model import Group as GroupStatus
-from denodo_ha.status.node_query import RUNNING, Answers, Said
-from denodo_ha.status.node_readiness import Before
+from denodo_ha.status.node_query import RUNNING, Answers, NodeAnswer
 
-One = TypeVar("One")
+Result = TypeVar("Result")
 
-_UNASKED: Final = Said(None, "not asked")
+_NOT_QUERIED: Final = NodeAnswer(None, "not asked")
 _GONE: Final = "gone"
 
 
 @dataclass(frozen=True)
-class Raw:
-    """What AWS says of clusters.
+class AwsState:
+    """The state of clusters as AWS reports it.
 
     Attributes:
-        clusters: what is deployed at each place, or why that is not known.
-        groups: how groups are, or why that is not known, by ARN.
-        instances: by id; of regions that do not answer none.
+        clusters: the deployed cluster of each location, or why it is not known.
+        groups: health of the target groups by ARN, or why it is not known.
+        instances: instances by id; none of regions that do not answer.
         lost: why a region's instances are not known, by region.
-        balancers: state of each balancer by ARN.
+        balancers: state of each load balancer by ARN.
     """
 
     clusters: Mapping[StackLocation, Cluster | AwsError]
@@ -54,65 +50,65 @@ class Raw:
     balancers: Mapping[str, str]
 
     @property
-    def read(self) -> list[Cluster]:
+    def readable(self) -> list[Cluster]:
         """The clusters that could be read."""
-        return [one for one in self.clusters.values() if isinstance(one, Cluster)]
+        return [cluster for cluster in self.clusters.values() if isinstance(cluster, Cluster)]
 
 
-def raw(aws: Aws, places: Sequence[StackLocation]) -> Raw:
-    """Ask AWS for everything.
+def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
+    """Read the state of clusters from AWS.
 
     Raises:
-        NoCredentials: there are none.
-        Expired: they are no longer valid.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
     """
-    clusters = dict(zip(places, map(_known, found.read_clusters(aws, places)), strict=True))
-    there = [one for one in clusters.values() if isinstance(one, Cluster)]
-    groups = [group for cluster in there for group in cluster.groups]
-    seen = map_concurrently(
-        lambda group: _attempt(lambda: target_health.read_group_health(aws, group)), groups
-    )
+    answers = map(_require_credentials, read_clusters(aws, locations))
+    clusters = dict(zip(locations, answers, strict=True))
+    readable = [cluster for cluster in clusters.values() if isinstance(cluster, Cluster)]
+    groups = [group for cluster in readable for group in cluster.groups]
+    health = map_concurrently(lambda group: _attempt(lambda: read_group_health(aws, group)), groups)
     ids: dict[str, list[str]] = {}
-    for cluster in there:
+    for cluster in readable:
         region = cluster.location.region
         ids.setdefault(region, []).extend(node.instance_id for node in cluster.nodes)
-    machines = [
-        _attempt(functools.partial(instances.read_instances, aws, region, ids[region]))
+    by_region = {
+        region: _attempt(lambda r=region: read_instances(aws, r, ids[r]))  # type: ignore[misc]
         for region in ids
-    ]
-    balanced = [one for one in there if one.balancer is not None]
+    }
+    balanced = [cluster for cluster in readable if cluster.balancer is not None]
     states = map_concurrently(lambda cluster: _balancer_state(aws, cluster), balanced)
-    return Raw(
+    return AwsState(
         clusters=clusters,
-        groups={group.arn: one for group, one in zip(groups, seen, strict=True)},
+        groups={group.arn: answer for group, answer in zip(groups, health, strict=True)},
         instances={
-            id_: one for shown in machines if isinstance(shown, dict) for id_, one in shown.items()
+            id_: instance
+            for instances in by_region.values()
+            if isinstance(instances, dict)
+            for id_, instance in instances.items()
         },
         lost={
-            region: shown
-            for region, shown in zip(ids, machines, strict=True)
-            if isinstance(shown, AwsError)
+            region: answer for region, answer in by_region.items() if isinstance(answer, AwsError)
         },
         balancers={
-            one.balancer.arn: state
-            for one, state in zip(balanced, states, strict=True)
-            if one.balancer is not None
+            cluster.balancer.arn: state
+            for cluster, state in zip(balanced, states, strict=True)
+            if cluster.balancer is not None
         },
     )
 
 
-def _known(answer: One | AwsError) -> One | AwsError:
-    """An answer, or why there is none; raises what makes every answer impossible."""
+def _require_credentials(answer: Result | AwsError) -> Result | AwsError:
+    """Return an answer or error, but raise errors that make every answer impossible."""
     if isinstance(answer, NoCredentials | ExpiredCredentials):
         raise answer
     return answer
 
 
-def _attempt(ask: Callable[[], One]) -> One | AwsError:
+def _attempt(read: Callable[[], Result]) -> Result | AwsError:
     try:
-        return ask()
+        return read()
     except AwsError as error:
-        return _known(error)
+        return _require_credentials(error)
 
 
 def _balancer_state(aws: Aws, cluster: Cluster) -> str:
@@ -124,45 +120,83 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     except NotFound:
         return _GONE
     except AwsError as error:
-        _known(error)
+        _require_credentials(error)
         return UNKNOWN
     return str(shown["LoadBalancers"][0]["State"]["Code"])
 
 
-def of_place(
-    place: StackLocation, known: Raw, answers: Answers, fleet: Fleet = NOBODY
+@dataclass(frozen=True)
+class ReadinessSources:
+    """Sources of a node's readiness besides the node itself.
+
+    Attributes:
+        groups: the load balancer's target groups.
+        proxies: the HAProxy instances that were queried.
+        behind_haproxy: whether the targets of the groups are HAProxy instances.
+    """
+
+    groups: Sequence[Group]
+    proxies: Sequence[Proxy]
+    behind_haproxy: bool
+
+    def readiness(self, node: str, answer: NodeAnswer) -> tuple[str, Mapping[str, str]]:
+        """Return the source of a node's readiness, and why services are not ready.
+
+        The node's own report comes first, then HAProxy, then target health (`model.Node`).
+        """
+        if answer.status:
+            return "node", dict(answer.status.unready)
+        if any(proxy.answered for proxy in self.proxies):
+            return "haproxy", haproxy_verdict.unready(node, self.proxies)
+        if self.behind_haproxy:
+            return "nobody", {}
+        return "targets", {
+            group.name: target.why or target.state
+            for group in self.groups
+            if group.kind == "service"
+            for target in group.targets
+            if target.node == node and target.state != HEALTHY
+        }
+
+
+def cluster_status(
+    location: StackLocation,
+    known: AwsState,
+    answers: Answers,
+    haproxy: HaproxyAnswer = NO_INSTANCES,
 ) -> ClusterStatus:
-    """How the cluster at a place is."""
-    cluster = known.clusters.get(place)
+    """Return the status of the cluster at a location."""
+    cluster = known.clusters.get(location)
     if cluster is None:
-        return _unread(place, notes=(place.unreachable,))
+        return _unread(location, notes=(location.unreachable,))
     if isinstance(cluster, NotFound):
-        return _unread(place, problems=(f"{place.stack} is not deployed in {place.region}",))
+        problem = f"{location.stack} is not deployed in {location.region}"
+        return _unread(location, problems=(problem,))
     if isinstance(cluster, AwsError):
-        return _unread(place, problems=(str(cluster),))
+        return _unread(location, problems=(str(cluster),))
     groups = tuple(_group(cluster, group, known) for group in cluster.groups)
-    proxies = fleet.proxies
-    before = Before(groups, proxies, has_haproxy(cluster))
-    nodes = tuple(_node(cluster, node, known, answers, before) for node in cluster.nodes)
+    proxies = haproxy.proxies
+    sources = ReadinessSources(groups, proxies, has_haproxy(cluster))
+    nodes = tuple(_node(cluster, node, known, answers, sources) for node in cluster.nodes)
     balancer = None
     if cluster.balancer is not None:
         state = known.balancers[cluster.balancer.arn]
         balancer = Balancer(cluster.balancer.dns_name, state)
     status = cluster.stack.status
     problems = list(verdict.problems(nodes, groups, balancer, status, proxies))
-    if fleet.problem:
-        problems.append(fleet.problem)
-    if place.region in known.lost:
-        problems.append(f"its instances are not known: {known.lost[place.region]}")
+    if haproxy.problem:
+        problems.append(haproxy.problem)
+    if location.region in known.lost:
+        problems.append(f"its instances are not known: {known.lost[location.region]}")
     return ClusterStatus(
-        name=place.name,
-        region=place.region,
-        account=place.account,
-        stack=place.stack,
+        name=location.name,
+        region=location.region,
+        account=location.account,
+        stack=location.stack,
         stack_status=status,
-        state=verdict.of_cluster(nodes, groups, problems, proxies),
+        state=verdict.cluster_state(nodes, groups, problems, proxies),
         problems=tuple(problems),
-        notes=(*verdict.notes(nodes, status), *_unasked(nodes), *_unasked_proxies(fleet)),
+        notes=(*verdict.notes(nodes, status), *_silent_nodes(nodes), *_silent_haproxy(haproxy)),
         balancer=balancer,
         nodes=nodes,
         groups=groups,
@@ -171,13 +205,13 @@ def of_place(
 
 
 def _unread(
-    place: StackLocation, *, problems: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+    location: StackLocation, *, problems: tuple[str, ...] = (), notes: tuple[str, ...] = ()
 ) -> ClusterStatus:
     return ClusterStatus(
-        name=place.name,
-        region=place.region,
-        account=place.account,
-        stack=place.stack,
+        name=location.name,
+        region=location.region,
+        account=location.account,
+        stack=location.stack,
         stack_status="",
         state=UNKNOWN,
         problems=problems,
@@ -188,75 +222,74 @@ def _unread(
     )
 
 
-def _unasked(nodes: Iterable[Node]) -> Iterator[str]:
-    """Why nodes that run could not be asked, each reason once."""
-    said = {
+def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
+    """Yield why running nodes did not answer, each reason once."""
+    sources = {
         "targets": ", so it is as the targets say",
         "haproxy": ", so it is as HAProxy finds it",
         "nobody": "",
     }
-    reasons_: dict[tuple[str, str], list[str]] = {}
+    names: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
-        if node.unasked and node.unasked != _UNASKED.unasked and node.state == RUNNING:
-            reasons_.setdefault((node.unasked, said[node.source]), []).append(node.name)
-    for (why, by), names in reasons_.items():
-        yield f"{', '.join(names)} could not be asked{by}: {why}"
+        if node.unasked and node.unasked != _NOT_QUERIED.unasked and node.state == RUNNING:
+            names.setdefault((node.unasked, sources[node.source]), []).append(node.name)
+    for (why, source), silent in names.items():
+        yield f"{', '.join(silent)} could not be asked{source}: {why}"
 
 
-def _unasked_proxies(fleet: Fleet) -> Iterator[str]:
-    yield from haproxy_verdict.notes(fleet.proxies)
-    if fleet.unasked:
-        yield f"its HAProxies could not be asked: {fleet.unasked}"
+def _silent_haproxy(haproxy: HaproxyAnswer) -> Iterator[str]:
+    yield from haproxy_verdict.notes(haproxy.proxies)
+    if haproxy.unasked:
+        yield f"its HAProxies could not be asked: {haproxy.unasked}"
 
 
-def _group(cluster: Cluster, group: TargetGroup, known: Raw) -> GroupStatus:
-    seen = known.groups[group.arn]
+def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
+    health = known.groups[group.arn]
     kind = "service" if group.service else "auxiliary" if group.node else "other"
-    if isinstance(seen, AwsError):
-        return GroupStatus(group.key, kind, group.port, (), f"its targets are not known: {seen}")
-    if seen.gone:
-        gone = f"its group does not exist any more: {seen.gone}"
-        return GroupStatus(group.key, kind, group.port, (), gone)
+    if isinstance(health, AwsError):
+        return Group(group.key, kind, group.port, (), f"its targets are not known: {health}")
+    if health.deleted:
+        problem = f"its group does not exist any more: {health.deleted}"
+        return Group(group.key, kind, group.port, (), problem)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
-    found_ = {
-        one.id: Target(
-            names.get(one.id, one.id),
-            one.state,
-            one.reason,
-            unhealthy_reasons.explain_unhealthy(one),
+    targets = {
+        target.id: Target(
+            names.get(target.id, target.id),
+            target.state,
+            target.reason,
+            target.explanation,
         )
-        for one in seen.targets
+        for target in health.targets
     }
-    for wanted in group.targets:
-        out = Target(wanted.node or wanted.id, OUT, "", unhealthy_reasons.NOT_REGISTERED)
-        found_.setdefault(wanted.id, out)
-    targets = tuple(sorted(found_.values(), key=lambda one: one.node))
-    return GroupStatus(group.key, kind, group.port, targets)
+    for expected in group.targets:
+        name = expected.node or expected.id
+        targets.setdefault(expected.id, Target(name, OUT, "", NOT_REGISTERED))
+    in_order = sorted(targets.values(), key=lambda target: target.node)
+    return Group(group.key, kind, group.port, tuple(in_order))
 
 
 def _node(
     cluster: Cluster,
-    node: found.Node,
-    known: Raw,
+    node: DeployedNode,
+    known: AwsState,
     answers: Answers,
-    before: Before,
+    sources: ReadinessSources,
 ) -> Node:
-    shown = known.instances.get(node.instance_id)
+    instance = known.instances.get(node.instance_id)
     lost = cluster.location.region in known.lost
-    said = answers.get((cluster.name, node.name), _UNASKED)
-    mark = DrainTag.from_tags(shown.tags) if shown else None
-    source, unready = before.ready(node.name, said)
+    answer = answers.get((cluster.name, node.name), _NOT_QUERIED)
+    source, unready = sources.readiness(node.name, answer)
     return Node(
         name=node.name,
         instance=node.instance_id,
-        state=shown.state if shown else UNKNOWN if lost else _GONE,
-        zone=shown.zone if shown else "",
-        type=shown.type if shown else "",
-        address=shown.address if shown else "",
-        version=said.status.version if said.status else "",
-        waits=said.waits,
+        state=instance.state if instance else UNKNOWN if lost else _GONE,
+        zone=instance.zone if instance else "",
+        type=instance.type if instance else "",
+        address=instance.address if instance else "",
+        version=answer.status.version if answer.status else "",
+        waits=answer.waits,
         source=source,
         unready=unready,
-        unasked=said.unasked,
-        drained=Drained(mark.since, mark.who, mark.why, str(mark)) if mark else None,
+        unasked=answer.unasked,
+        drained=DrainTag.from_tags(instance.tags) if instance else None,
     )

@@ -1,4 +1,4 @@
-"""An environment's status for people and for machines."""
+"""Output of `denodo-ha status`: a table, or JSON."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,16 +7,16 @@ from rich.text import Text
 from denodo_ha.cli.output import Cell, print_json, print_line, print_table, styled
 from denodo_ha.status.model import Cluster, Dns, Environment, Node, Proxy
 
-_BY = {"node": "", "targets": " (by its targets)", "haproxy": " (by HAProxy)", "nobody": ""}
+_SOURCES = {"node": "", "targets": " (by its targets)", "haproxy": " (by HAProxy)", "nobody": ""}
 
 
 def as_json(environment: Environment) -> None:
-    """Print all of it for machines."""
+    """Print the whole model as JSON."""
     print_json(environment)
 
 
 def as_table(environment: Environment) -> None:
-    """Print it for people: first what is wrong, then everything."""
+    """Print problems and notes first, then tables of everything."""
     at = environment.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     print_line(_with(f"{environment.name} is ", environment.state, f", {at}"))
     for cluster in environment.clusters:
@@ -40,16 +40,20 @@ def _dns(dns: Dns) -> None:
     if dns.problem:
         print_line(f"The failover is not known: {dns.problem}")
         return
-    leads = f"leads to {dns.answers}, says {dns.by}" if dns.answers else "leads nobody knows where"
+    answer = (
+        f"leads to {dns.answers}, according to {dns.by}"
+        if dns.answers
+        else "leads to no known cluster"
+    )
     switch = f"at {dns.switch}" if dns.switch else "unknown"
-    print_line(f"{dns.endpoint} {leads}; the switch is {switch}")
+    print_line(f"{dns.endpoint} {answer}; the switch is {switch}")
     rows = [(side.cluster, side.role, styled(side.state), side.reason) for side in dns.sides]
     print_table(["Side", "Role", "Checks", "Why"], rows)
 
 
 def _cluster(cluster: Cluster) -> None:
-    where = f", {cluster.region}, {cluster.stack} {cluster.stack_status or 'not read'}"
-    print_line(_with(f"{cluster.name} is ", cluster.state, where))
+    stack = f", {cluster.region}, {cluster.stack} {cluster.stack_status or 'not read'}"
+    print_line(_with(f"{cluster.name} is ", cluster.state, stack))
     if cluster.balancer is not None:
         balancer = cluster.balancer
         print_line(_with(f"Balancer {balancer.name} is ", balancer.state))
@@ -66,9 +70,6 @@ def _cluster(cluster: Cluster) -> None:
 
 def _node(node: Node) -> Sequence[Cell]:
     version = node.version or "?"
-    drained = ""
-    if node.drained is not None:
-        drained = node.drained.said
     return (
         node.name,
         node.instance,
@@ -76,20 +77,20 @@ def _node(node: Node) -> Sequence[Cell]:
         styled(node.state),
         f"{version}, another waits" if node.waits else version,
         _ready(node),
-        drained,
+        str(node.drained) if node.drained else "",
     )
 
 
 def _ready(node: Node) -> Cell:
-    by = _BY[node.source]
+    suffix = _SOURCES[node.source]
     if node.source == "nobody":
         return "?"
     if not node.unready:
-        return f"yes{by}"
+        return f"yes{suffix}"
     reasons: dict[str, list[str]] = {}
     for service, why in sorted(node.unready.items()):
         reasons.setdefault(why, []).append(service)
-    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items()) + by
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items()) + suffix
 
 
 def _groups(cluster: Cluster) -> Iterator[Sequence[Cell]]:
@@ -102,12 +103,13 @@ def _groups(cluster: Cluster) -> Iterator[Sequence[Cell]]:
 
 
 def _servers(proxies: Sequence[Proxy]) -> Iterator[Sequence[Cell]]:
-    """What each HAProxy finds, side by side."""
-    seen = [(one, proxy.instance) for proxy in proxies for one in proxy.servers]
-    seen.sort(key=lambda pair: (pair[0].kind != "service", pair[0].service, pair[0].node, pair[1]))
-    for one, proxy in seen:
-        name = one.service if one.kind == "service" else f"auxiliary of {one.service}"
-        yield name, one.node, proxy, styled(one.state), str(one.sessions), one.check
-    for of in proxies:
-        if not of.answered:
-            yield "", "", of.instance, styled("unknown"), "", of.problem or of.unasked
+    """Yield the servers of all HAProxy instances, those of one service and node side by side."""
+    rows = [(server, proxy.instance) for proxy in proxies for server in proxy.servers]
+    rows.sort(key=lambda row: (row[0].kind != "service", row[0].service, row[0].node, row[1]))
+    for server, instance in rows:
+        name = server.service if server.kind == "service" else f"auxiliary of {server.service}"
+        state, sessions = styled(server.state), str(server.sessions)
+        yield name, server.node, instance, state, sessions, server.check
+    for proxy in proxies:
+        if not proxy.answered:
+            yield "", "", proxy.instance, styled("unknown"), "", proxy.problem or proxy.unasked

@@ -1,4 +1,4 @@
-"""Whether a cluster, and an environment, is healthy, degraded or down, and why."""
+"""Verdict on a cluster and an environment: healthy, degraded or down, and why."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,7 +20,7 @@ from denodo_ha.status.model import (
 )
 
 JDBC: Final = "jdbc"
-"""The service that the failover's checks follow; what decides whether a cluster is down."""
+"""The service that the failover's checks follow, and that decides whether a cluster is down."""
 _DRAINING: Final = "draining"
 
 
@@ -31,7 +31,7 @@ def problems(
     stack_status: str,
     proxies: Sequence[Proxy] = (),
 ) -> Iterator[str]:
-    """What makes a cluster other than healthy, the worst first."""
+    """Yield the reasons why a cluster is not healthy, the worst first."""
     if stack_status.endswith("_FAILED"):
         yield f"its stack is {stack_status}: repair it before the next deploy"
     if balancer is not None and balancer.state not in {"active", UNKNOWN}:
@@ -45,19 +45,19 @@ def problems(
     yield from _of_proxies(nodes, groups)
     yield from haproxy_verdict.problems(nodes, groups, proxies)
     answered = any(proxy.answered for proxy in proxies)
-    told = haproxy_verdict.by_node(nodes, proxies)
+    reported = haproxy_verdict.unusable_services(nodes, proxies)
     for node in nodes:
-        yield from _of_node(node, groups, told[node.name], by_proxies=answered)
+        yield from _of_node(node, groups, reported[node.name], behind_haproxy=answered)
 
 
 def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
-    """Whether none of a group's targets is a node."""
+    """Return whether no target of a target group is a node."""
     known = {node.name for node in nodes}
     return bool(group.targets) and not any(target.node in known for target in group.targets)
 
 
 def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
-    """Targets that are no nodes: HAProxies in front of them."""
+    """Yield unhealthy targets that are HAProxy instances in front of the nodes."""
     known = {node.name for node in nodes}
     sick: dict[tuple[str, str, str], list[str]] = {}
     for group in groups:
@@ -70,16 +70,16 @@ def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]
 
 
 def _of_node(
-    node: Node, groups: Sequence[Group], told: set[str], *, by_proxies: bool
+    node: Node, groups: Sequence[Group], reported: set[str], *, behind_haproxy: bool
 ) -> Iterator[str]:
-    """A node, but for what HAProxies say of it."""
+    """Yield the problems of a node, except those that HAProxy instances report."""
     if node.state not in {"running", UNKNOWN}:
         yield f"{node.name}: its instance {node.instance} is {node.state}".replace("  ", " ")
     seen = [
         (group, target) for group in groups for target in group.targets if target.node == node.name
     ]
     shared = [(group, target) for group, target in seen if group.kind != "auxiliary"]
-    if not by_proxies:
+    if not behind_haproxy:
         yield from _rotated(node, shared)
     if node.state not in {"running", UNKNOWN}:
         return
@@ -87,7 +87,7 @@ def _of_node(
         if target.state in {HEALTHY, _DRAINING} or (target.state == OUT and group in _of(shared)):
             continue
         yield f"{group.name}: {node.name} {target.state}: {target.why}".removesuffix(": ")
-    sick = {group.name for group, target in seen if target.state != HEALTHY} | told
+    sick = {group.name for group, target in seen if target.state != HEALTHY} | reported
     if node.source == "node" and node.drained is None:
         for service, why in node.unready.items():
             if service not in sick:
@@ -95,14 +95,14 @@ def _of_node(
 
 
 def _rotated(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
-    """Whether a node is in its shared groups, and marked if it is not."""
+    """Yield whether a node is out of its shared target groups, with or without a drain tag."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]
     if node.drained is not None and not shared:
-        yield f"{node.name} is marked as drained {node.drained.said}"
+        yield f"{node.name} is marked as drained {node.drained!s}"
     elif node.drained is not None:
-        yield from _drained(node.name, node.drained.said, inside, leaving)
+        yield from _drained(node.name, str(node.drained), inside, leaving)
     elif outside or leaving:
         out = f"out of {', '.join([*outside, *leaving])}"
         yield (
@@ -115,21 +115,21 @@ def _of(pairs: Sequence[tuple[Group, object]]) -> list[Group]:
     return [group for group, _ in pairs]
 
 
-def _drained(node: str, said: str, inside: list[str], leaving: list[str]) -> Iterator[str]:
+def _drained(node: str, drain: str, inside: list[str], leaving: list[str]) -> Iterator[str]:
     if inside:
         yield (
-            f"{node} is marked as drained ({said}) and is in {', '.join(inside)}: something put "
+            f"{node} is marked as drained ({drain}) and is in {', '.join(inside)}: something put "
             f"it back, such as a deploy, or a drain or an enable has not ended; drain it again, "
             f"or `denodo-ha enable {node}` takes the mark away"
         )
     elif leaving:
-        yield f"{node} is being drained {said}; its connections end in {', '.join(leaving)}"
+        yield f"{node} is being drained {drain}; its connections end in {', '.join(leaving)}"
     else:
-        yield f"{node} is drained {said}"
+        yield f"{node} is drained {drain}"
 
 
 def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
-    """What is worth knowing and nobody's harm."""
+    """Yield information that is not a problem."""
     if stack_status.endswith("_IN_PROGRESS"):
         yield f"its stack is being changed: {stack_status}"
     waiting = [node.name for node in nodes if node.waits]
@@ -137,17 +137,18 @@ def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
         yield f"{', '.join(waiting)}: another configuration waits; `denodo-ha roll` applies it"
 
 
-def of_cluster(
+def cluster_state(
     nodes: Sequence[Node],
     groups: Sequence[Group],
-    found: Sequence[str],
+    problems_found: Sequence[str],
     proxies: Sequence[Proxy] = (),
 ) -> str:
-    """The state of a cluster that could be read.
+    """Return the state of a cluster that could be read.
 
-    It is down when no node serves jdbc; without jdbc, when no node serves any service; a node
-    without a balancer, when it does not run or says that it is not ready. Behind HAProxy a node
-    serves when a HAProxy has it up, and the balancer finds that HAProxy healthy.
+    A cluster is down if no node serves jdbc; without jdbc, if no node serves any service. A node
+    without a load balancer is down if it does not run or reports that it is not ready. Behind
+    HAProxy a node serves if an HAProxy instance can use it, and the load balancer finds that
+    instance healthy.
     """
     unserved = haproxy_verdict.unserved(groups, proxies)
     services = [group for group in groups if group.kind == "service" and not group.problem]
@@ -160,7 +161,7 @@ def of_cluster(
         down = all(_dead(node) for node in nodes)
     if down:
         return DOWN
-    return DEGRADED if found else HEALTHY
+    return DEGRADED if problems_found else HEALTHY
 
 
 def _dead(node: Node) -> bool:
@@ -169,12 +170,12 @@ def _dead(node: Node) -> bool:
     )
 
 
-def of_environment(clusters: Sequence[Cluster], dns: Dns | None) -> str:
-    """The state of an environment.
+def environment_state(clusters: Sequence[Cluster], dns: Dns | None) -> str:
+    """Return the state of an environment.
 
-    With a failover it is down when the cluster that its name leads to is, or none serves. Without
-    one each cluster has its own clients, so one that is down is enough. Clusters of another
-    account do not count.
+    An environment with a failover is down if the cluster to which its name resolves is down, or no
+    cluster serves. Without a failover each cluster has its own clients, so the environment is down
+    if any cluster is. Clusters of another account do not count.
     """
     states = {cluster.name: cluster.state for cluster in clusters}
     counted = [cluster.state for cluster in clusters if cluster.problems or cluster.stack_status]

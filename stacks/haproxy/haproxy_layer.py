@@ -55,7 +55,7 @@ def create_haproxy_layer(
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
-    assert machine is not None  # denodo_ha.environment.rules.haproxy_on_aws refuses such a file
+    assert machine is not None  # denodo_ha.environment.rules.haproxy refuses such a file
     parameter = names.haproxy_parameter(environment.name, name)
     balancer = HaproxyBalancer(
         stack,

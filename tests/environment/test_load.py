@@ -26,8 +26,8 @@ class TestForm:
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
-            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are named by "
-            "place and number; write a region like eu-west-1"
+            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are an area, "
+            "a direction and a number; write a region like eu-west-1"
         )
 
     def test_of_a_key(self) -> None:
@@ -97,7 +97,7 @@ class TestAllAtOnce:
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
             "14:7: clusters.main.network.cidr: the key is repeated; it is already in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
-            "22:29: clusters.main.balancer.clients.1: stands here twice (10.0.0.0/8)",
+            "22:29: clusters.main.balancer.clients.1: is listed twice (10.0.0.0/8)",
         )
 
     @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ class TestErrors:
             ),
             (
                 f"main:\n  node1: {{image: {IMAGE}, type: m5.xlarge}}\n",
-                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of its root disk",
+                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of the root disk",
             ),
             (
                 f"main:\n  n_1: {{image: {IMAGE}, type: m5.xlarge, disk_gib: 100}}\n",
@@ -155,10 +155,10 @@ class TestStale:
     @pytest.mark.parametrize(
         ("pins", "message"),
         [
-            ({**BOTH, "other": {}}, ":10:1: other: is no cluster of the configuration (other);"),
+            ({**BOTH, "other": {}}, ":10:1: other: is not a cluster of the configuration (other);"),
             (
                 {"main": {"node1": PIN, "gone": PIN}},
-                ":6:3: main.gone: is no node of the configuration (gone);",
+                ":6:3: main.gone: is not a node of the configuration (gone);",
             ),
         ],
     )
@@ -166,7 +166,7 @@ class TestStale:
         (problem,) = told(tmp_path, minimal(), pins)
         assert (problem.rule, problem.severity) == ("stale-pin", Severity.WARNING)
         assert str(problem).startswith(f"{tmp_path}/environment.pins.yaml{message}")
-        assert "would be by a new node of that name; remove it" in str(problem)
+        assert "would apply to a new node with that name; remove it" in str(problem)
 
     def test_of_an_instance_that_exists_is_stale(self, tmp_path: Path) -> None:
         data = changed(
@@ -178,7 +178,7 @@ class TestStale:
         )
         (problem,) = told(tmp_path, data, BOTH)
         assert problem.rule == "stale-pin"
-        assert "main.node1: is an instance that exists already (node1);" in str(problem)
+        assert "main.node1: is an existing instance (node1);" in str(problem)
 
 
 class TestRollout:

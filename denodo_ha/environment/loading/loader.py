@@ -47,7 +47,7 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
     pins, problems = _load_pins(file, environment)
     problems += validated.problems
     if environment is not None:
-        findings = registry.check(environment, pins, deploying=deploying)
+        findings = registry.environment_problems(environment, pins, deploying=deploying)
         problems += [document.located(problem) for problem in findings]
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors or environment is None:
@@ -68,5 +68,5 @@ def _load_pins(config: File, environment: Environment | None) -> tuple[Pins | No
         document.data = {}
     validated = validate(document, Pins)
     pins = validated.model or NO_PINS
-    findings = registry.check_pins_file(environment, pins) if environment else ()
+    findings = registry.pins_file_problems(environment, pins) if environment else ()
     return pins, [*validated.problems, *(document.located(problem) for problem in findings)]

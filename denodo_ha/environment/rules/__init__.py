@@ -1,1 +1,1 @@
-"""Rules across keys of a configuration, one module per subject."""
+"""Rules across the keys of a configuration, one module per subject."""

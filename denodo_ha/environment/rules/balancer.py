@@ -1,4 +1,4 @@
-"""Rules about balancers, their listeners and groups."""
+"""Rules about balancers, their listeners and target groups."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -16,16 +16,16 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import EVERY, HealthSettings
 
 
-def tls_listener(environment: Environment) -> Iterator[Problem]:
-    """What a TLS listener of a Network Load Balancer can't do."""
-    balanced = any(one.balancer.kind == "nlb" for one in environment.clusters.values())
+def tls_listener_options(environment: Environment) -> Iterator[Problem]:
+    """A TLS listener of a Network Load Balancer has neither stickiness nor an idle timeout."""
+    has_nlb = any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values())
     for name, service in environment.services.items():
-        if not balanced or service.tls is None:
+        if not has_nlb or service.tls is None:
             continue
         if service.sticky is True:
             yield Problem(
                 ("services", name, "sticky"),
-                "can't be with tls",
+                "cannot be with tls",
                 "a Network Load Balancer has no source-address stickiness on TLS listeners (AWS, "
                 "Edit target group attributes for your Network Load Balancer)",
                 "remove one of the two, or write sticky: cookie",
@@ -34,7 +34,7 @@ def tls_listener(environment: Environment) -> Iterator[Problem]:
         if service.idle_timeout is not None and service.sticky != "cookie":
             yield Problem(
                 ("services", name, "idle_timeout"),
-                "can't be with tls",
+                "cannot be with tls",
                 f"a TLS listener's idle timeout is fixed at {limits.FIXED_TLS_IDLE_TIMEOUT_S} s "
                 f"({limits.IDLE_TIMEOUT_S.source})",
                 "remove it, and let clients send keep-alives",
@@ -42,14 +42,14 @@ def tls_listener(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def certificates(environment: Environment) -> Iterator[Problem]:
-    """A certificate serves the balancers of its own account and region."""
+def listener_certificates(environment: Environment) -> Iterator[Problem]:
+    """A certificate is for the balancers of its own account and region."""
     for name, service in environment.services.items():
         for key in service.tls or {}:
             if key != EVERY and key not in environment.clusters:
                 yield Problem(
                     ("services", name, "tls", key),
-                    "is no cluster",
+                    "is not a cluster",
                     "each cluster has its certificate",
                     f"write one of {', '.join(sorted(environment.clusters))}",
                     value=key,
@@ -79,14 +79,14 @@ def certificates(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def cross_zone_off(environment: Environment) -> Iterator[Problem]:
-    """Single-node groups need cross-zone load balancing (trap: zones leave DNS)."""
+def cross_zone_needed(environment: Environment) -> Iterator[Problem]:
+    """Target groups with a single node need cross-zone load balancing."""
     for name, cluster in environment.clusters.items():
         single = single_node_listeners(environment, cluster)
         if not cluster.balancer.cross_zone and single:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
-                "can't be off here",
+                "cannot be off here",
                 f"{len(single)} target groups hold a single node, and a zone without a healthy "
                 "target of every group leaves the balancer's DNS (AWS, Cross-zone load balancing "
                 "for target groups)",
@@ -95,14 +95,14 @@ def cross_zone_off(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def health_timing(environment: Environment) -> Iterator[Problem]:
-    """A check must end before the next begins; paths are for HTTP."""
+def health_check_settings(environment: Environment) -> Iterator[Problem]:
+    """A health check ends before the next one begins, and only HTTP checks have a path."""
     for name, cluster in environment.clusters.items():
-        for one in listeners(environment, cluster):
-            check = one.health
-            own = one.service.health if one.service else HealthSettings()
+        for listener in listeners(environment, cluster):
+            check = listener.health
+            own = listener.service.health if listener.service else HealthSettings()
             path: Path = (
-                ("services", one.key, "health")
+                ("services", listener.key, "health")
                 if own.interval or own.timeout
                 else ("clusters", name, "balancer", "health")
             )
@@ -117,29 +117,29 @@ def health_timing(environment: Environment) -> Iterator[Problem]:
                 )
             if own.path and check.protocol == "tcp":
                 yield Problem(
-                    ("services", one.key, "health", "path"),
+                    ("services", listener.key, "health", "path"),
                     "is given for a tcp check",
-                    "a tcp check connects and asks for nothing",
+                    "a tcp check only connects and requests no path",
                     "add protocol: http, or remove the path",
                     value=own.path,
                 )
 
 
-def no_balancer(environment: Environment) -> Iterator[Problem]:
-    """Without a balancer there is one node, which clients reach by itself."""
+def single_node_without_balancer(environment: Environment) -> Iterator[Problem]:
+    """A cluster without a balancer has one node, to which clients connect directly."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "none" and len(cluster.nodes) != 1:
             yield Problem(
                 ("clusters", name, "balancer", "kind"),
                 f"is for one node, and {name} has {len(cluster.nodes)}",
-                "nothing would share clients among them",
+                "clients would not be distributed among the nodes",
                 "write kind: nlb, or keep one node",
                 value="none",
             )
 
 
-def nothing_in_between(environment: Environment) -> Iterator[Problem]:
-    """What only a balancer does can't be had without one."""
+def options_needing_balancer(environment: Environment) -> Iterator[Problem]:
+    """Port translation and ACM certificates need a balancer."""
     bare = sorted(
         name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "none"
     )
@@ -149,63 +149,24 @@ def nothing_in_between(environment: Environment) -> Iterator[Problem]:
         if service.target_port != service.port:
             yield Problem(
                 ("services", name, "node_port"),
-                "can't differ from port",
-                f"clients of {bare[0]} connect to the node itself, and nothing turns one port into "
-                "the other",
+                "cannot differ from port",
+                f"clients of {bare[0]} connect to the node itself, and there is no balancer that "
+                "translates the port",
                 f"write node_port: {service.port}, or give {bare[0]} a balancer",
                 value=str(service.target_port),
             )
         if service.tls is not None:
             yield Problem(
                 ("services", name, "tls"),
-                "can't be without a balancer",
+                "cannot be without a balancer",
                 f"clients of {bare[0]} connect to the node itself, and an ACM certificate is for "
                 "balancers",
                 f"remove it, or give {bare[0]} a balancer; Denodo ends TLS itself on its own port",
             )
 
 
-def addresses_in_created_subnets(environment: Environment) -> Iterator[Problem]:
-    """In a VPC that is created, the balancer's subnets are known, and so what is free in them."""
-    for name, cluster in environment.clusters.items():
-        network = cluster.network
-        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
-            continue
-        for zone, address in cluster.balancer.addresses.items():
-            if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):
-                continue
-            block, _ = zone_blocks(IPv4Network(network.cidr), zone)
-            first, last = block[RESERVED_FIRST], block[-2]
-            if not first <= IPv4Address(address) <= last:
-                yield Problem(
-                    ("clusters", name, "balancer", "addresses", zone),
-                    f"is no free address of {zone}'s subnet {block}",
-                    "AWS keeps a subnet's first four addresses and the last (AWS, Subnet sizing)",
-                    f"write one from {first} to {last}",
-                    value=address,
-                )
-
-
-def addresses_twice(environment: Environment) -> Iterator[Problem]:
-    """An address is one balancer's in one zone."""
-    seen: dict[tuple[str, str], str] = {}
-    for name, cluster in environment.clusters.items():
-        for zone, address in cluster.balancer.addresses.items():
-            # A private address may well exist in two VPCs, an Elastic IP once in its region.
-            where = cluster.region if address.startswith("eipalloc-") else name
-            taken = seen.setdefault((where, address), f"{zone} of {name}")
-            if taken != f"{zone} of {name}":
-                yield Problem(
-                    ("clusters", name, "balancer", "addresses", zone),
-                    f"is the address in {taken} too",
-                    "an address belongs to one balancer in one zone",
-                    "write another one",
-                    value=address,
-                )
-
-
-def addresses(environment: Environment) -> Iterator[Problem]:
-    """Fixed addresses: for every zone or none, and of the balancer's scheme."""
+def balancer_addresses(environment: Environment) -> Iterator[Problem]:
+    """Fixed addresses are given for every zone or for none, and fit the balancer's scheme."""
     for name, cluster in environment.clusters.items():
         given, zones = cluster.balancer.addresses, cluster.network.zones
         path: Path = ("clusters", name, "balancer", "addresses")
@@ -240,14 +201,54 @@ def addresses(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def balancer_addresses_unique(environment: Environment) -> Iterator[Problem]:
+    """An address belongs to one balancer in one zone."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, cluster in environment.clusters.items():
+        for zone, address in cluster.balancer.addresses.items():
+            # A private address may exist in two VPCs, an Elastic IP exists once in its region.
+            scope = cluster.region if address.startswith("eipalloc-") else name
+            owner = seen.setdefault((scope, address), f"{zone} of {name}")
+            if owner != f"{zone} of {name}":
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is the address in {owner} too",
+                    "an address belongs to one balancer in one zone",
+                    "write another one",
+                    value=address,
+                )
+
+
+def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]:
+    """In a created VPC an address is a free one of the balancer's subnet in the zone."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
+            continue
+        for zone, address in cluster.balancer.addresses.items():
+            if zone[-1] not in ZONE_LETTERS or address.startswith("eipalloc-"):
+                continue
+            block, _ = zone_blocks(IPv4Network(network.cidr), zone)
+            first, last = block[RESERVED_FIRST], block[-2]
+            if not first <= IPv4Address(address) <= last:
+                yield Problem(
+                    ("clusters", name, "balancer", "addresses", zone),
+                    f"is not a free address of {zone}'s subnet {block}",
+                    "AWS reserves a subnet's first four addresses and the last (AWS, Subnet "
+                    "sizing)",
+                    f"write one from {first} to {last}",
+                    value=address,
+                )
+
+
 RULES = (
-    tls_listener,
-    certificates,
-    cross_zone_off,
-    health_timing,
-    no_balancer,
-    nothing_in_between,
-    addresses,
-    addresses_twice,
-    addresses_in_created_subnets,
+    tls_listener_options,
+    listener_certificates,
+    cross_zone_needed,
+    health_check_settings,
+    single_node_without_balancer,
+    options_needing_balancer,
+    balancer_addresses,
+    balancer_addresses_unique,
+    balancer_addresses_in_subnets,
 )

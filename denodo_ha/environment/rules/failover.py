@@ -1,4 +1,4 @@
-"""Rules about failover: which records and checks can work between two clusters."""
+"""Rules about failover: the records and health checks that can work between two clusters."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _UNREACHABLE = (
 )
 
 
-def names_two_clusters(environment: Environment) -> Iterator[Problem]:
+def failover_clusters(environment: Environment) -> Iterator[Problem]:
     """Primary and secondary are two clusters of the file."""
     failover = environment.failover
     if failover is None:
@@ -28,7 +28,7 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
         if name not in environment.clusters:
             yield Problem(
                 (*_PATH, key),
-                "is no cluster of this file",
+                "is not a cluster of this file",
                 "DNS answers with a cluster's balancer",
                 f"write one of {known}",
                 value=name,
@@ -37,14 +37,14 @@ def names_two_clusters(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             (*_PATH, "secondary"),
             "is the primary too",
-            "a cluster can't stand in for itself",
+            "a cluster cannot replace itself",
             f"write another one of {known}",
             value=failover.secondary,
         )
 
 
-def record_name(environment: Environment) -> Iterator[Problem]:
-    """The record is named without its zone, and a CNAME not at the apex."""
+def failover_record(environment: Environment) -> Iterator[Problem]:
+    """The record's name does not contain its zone, and a CNAME record is not at the apex."""
     failover = environment.failover
     if failover is None:
         return
@@ -62,16 +62,15 @@ def record_name(environment: Environment) -> Iterator[Problem]:
         at_apex = short == failover_plan.APEX
     else:
         at_apex = failover.record == failover_plan.APEX
-    cnames = sorted(
-        name
-        for name, how in failover_plan.check_methods(environment).items()
-        if how in ("endpoint", "alarm") and environment.clusters[name].balancer.kind != "none"
-    )
-    if at_apex and cnames:
-        how = failover_plan.check_methods(environment)[cnames[0]]
+    cname_methods = [
+        method
+        for name, method in sorted(failover_plan.check_methods(environment).items())
+        if method in ("endpoint", "alarm") and environment.clusters[name].balancer.kind != "none"
+    ]
+    if at_apex and cname_methods:
         yield Problem(
             (*_PATH, "record"),
-            f"is the zone's apex, and health is {how}",
+            f"is the zone's apex, and health is {cname_methods[0]}",
             "that takes CNAME records, which DNS forbids where the zone's own SOA and NS records "
             "are (AWS, Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
@@ -79,30 +78,29 @@ def record_name(environment: Environment) -> Iterator[Problem]:
         )
 
 
-def check_reaches(environment: Environment) -> Iterator[Problem]:
-    """A check must be able to see what it checks."""
+def health_check_reaches_cluster(environment: Environment) -> Iterator[Problem]:
+    """A health check can reach the resource that it checks."""
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.health_checks(environment).items():
+    for name, method in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
-        if how == "endpoint" and cluster.balancer.scheme == "internal":
+        if method == "endpoint" and cluster.balancer.scheme == "internal":
             yield Problem(
                 (*_PATH, "health"),
-                f"can't be endpoint for {name}, whose balancer is internal",
+                f"cannot be endpoint for {name}, whose balancer is internal",
                 _UNREACHABLE,
                 "write health: alarm, or auto",
                 value=failover.health,
             )
         if (
-            how == "endpoint"
+            method == "endpoint"
             and cluster.balancer.scheme == "internet-facing"
             and cluster.network.health_checkers is None
             and failover_plan.ANYWHERE not in cluster.balancer.clients
         ):
-            path = ("clusters", name, "network", "health_checkers")
             yield Problem(
-                path,
+                ("clusters", name, "network", "health_checkers"),
                 "is missing",
                 "Route 53 checks the endpoint from the internet, and the security group would let "
                 "only the clients in",
@@ -111,35 +109,35 @@ def check_reaches(environment: Environment) -> Iterator[Problem]:
                 f"prefix-list-name,Values=com.amazonaws.{cluster.region}.route53-healthchecks "
                 "--query PrefixLists[0].PrefixListId --output text",
             )
-        if how in ("endpoint", "alarm") and "jdbc" not in environment.services:
+        if method in ("endpoint", "alarm") and "jdbc" not in environment.services:
             yield Problem(
                 ("services",),
                 "has no jdbc",
-                f"health: {how} watches the jdbc service",
+                f"health: {method} watches the jdbc service",
                 "add jdbc: 9999, or write health: target-health",
             )
-        if how == "alarm" and cluster.balancer.kind == "none":
+        if method == "alarm" and cluster.balancer.kind == "none":
             yield Problem(
                 (*_PATH, "health"),
-                f"can't be alarm for {name}, which has no balancer",
+                f"cannot be alarm for {name}, which has no balancer",
                 "the alarm watches a target group",
                 "write health: auto",
                 value=failover.health,
             )
 
 
-def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
-    """A single internal node is checked by nothing, so only people can move the site."""
+def internal_single_node(environment: Environment) -> Iterator[Problem]:
+    """No health check reaches a single internal node, so only operators can fail over."""
     failover = environment.failover
     if failover is None:
         return
-    for name, how in failover_plan.check_methods(environment).items():
-        if how != "none":
+    for name, method in failover_plan.check_methods(environment).items():
+        if method != "none":
             continue
         if failover.control != "operator":
             yield Problem(
                 (*_PATH, "control"),
-                f"can't be automatic: {name} is a single internal node",
+                f"cannot be automatic: {name} is a single internal node",
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write control: operator, or give the cluster a balancer",
                 value=failover.control,
@@ -147,20 +145,20 @@ def nobody_sees_it(environment: Environment) -> Iterator[Problem]:
         elif failover.health != "auto":
             yield Problem(
                 (*_PATH, "health"),
-                f"can't be {failover.health} for {name}, a single internal node",
+                f"cannot be {failover.health} for {name}, a single internal node",
                 f"{_UNREACHABLE}, and there is no target group for an alarm",
                 "write health: auto",
                 value=failover.health,
             )
 
 
-def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
+def failover_record_types(environment: Environment) -> Iterator[Problem]:
     """Both records have one type, or Route 53 refuses the second."""
     failover = environment.failover
-    members = failover_plan.cluster_pair(environment)
-    if failover is None or len(members) < 2:
+    pair = failover_plan.cluster_pair(environment)
+    if failover is None or len(pair) < 2:
         return
-    bare = [name for name, cluster in members if cluster.balancer.kind == "none"]
+    bare = [name for name, cluster in pair if cluster.balancer.kind == "none"]
     if len(bare) == 1:
         yield Problem(
             _PATH,
@@ -172,30 +170,30 @@ def one_kind_of_record(environment: Environment) -> Iterator[Problem]:
     if bare and failover.health == "target-health":
         yield Problem(
             (*_PATH, "health"),
-            f"can't be target-health: {bare[0]} has no balancer",
+            f"cannot be target-health: {bare[0]} has no balancer",
             "only an alias to a load balancer evaluates target health",
             "write health: auto",
             value=failover.health,
         )
 
 
-def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
+def failover_accounts(environment: Environment) -> Iterator[Problem]:
     """A CloudWatch-metric check watches alarms of its own account only.
 
-    The switch's alarm, its check and the records are all in the failover's account, so it works
-    whatever accounts the clusters are in. But where people alone move the site, they must see
-    both sides, and that takes one account (decision 15).
+    The switch's alarm, its check and the records are all in the failover's account, so the switch
+    works whichever accounts the clusters are in. But with `control: operator` operators must see
+    the health of both sides, and that takes one account (decision 15).
     """
     failover = environment.failover
     if failover is None or failover.primary not in environment.clusters:
         return
     account = failover_plan.stack_account(environment, failover)
-    for name, how in failover_plan.health_checks(environment).items():
+    for name, method in failover_plan.health_checks(environment).items():
         cluster = environment.clusters[name]
-        if how == "alarm" and cluster.account != account:
+        if method == "alarm" and cluster.account != account:
             yield Problem(
                 (*_PATH, "health"),
-                f"can't be alarm for {name}, which is in account {cluster.account} while the "
+                f"cannot be alarm for {name}, which is in account {cluster.account} while the "
                 f"failover is in {account}",
                 "a Route 53 health check watches an alarm of its own account only (AWS, Monitoring "
                 "a CloudWatch alarm)",
@@ -206,20 +204,20 @@ def alarm_in_another_account(environment: Environment) -> Iterator[Problem]:
         if failover.control == "operator" and cluster.account != account:
             yield Problem(
                 (*_PATH, "control"),
-                f"can't be operator with {name} in account {cluster.account} and the failover in "
+                f"cannot be operator with {name} in account {cluster.account} and the failover in "
                 f"{account}",
-                "nothing but people moves the site then, and whoever does must see the health of "
-                "both sides with the permissions of one account",
+                "then only operators fail over, and they must see the health of both sides with "
+                "the permissions of one account",
                 "write control: automatic, or put both into one account",
                 value=failover.control,
             )
 
 
-def settings_without_use(environment: Environment) -> Iterator[Problem]:
-    """A setting that nothing would read is a misunderstanding."""
+def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
+    """Each setting has an effect with the clusters' check methods."""
     failover = environment.failover
     methods = failover_plan.check_methods(environment)
-    # Without both clusters it is not known what has a use.
+    # The methods are known only if both clusters exist.
     if failover is None or len(methods) < len(_ROLES):
         return
     alias = set(methods.values()) == {"target-health"}
@@ -228,8 +226,8 @@ def settings_without_use(environment: Environment) -> Iterator[Problem]:
         yield _unused(
             failover,
             "control",
-            "an alias evaluates target health whatever the switch says, so health would move the "
-            "site, too (AWS, Route 53 API, AliasTarget)",
+            "an alias evaluates target health whatever the switch says, so health would trigger a "
+            "failover too (AWS, Route 53 API, AliasTarget)",
             "write control: automatic, or health: alarm",
         )
     if alias and not failover.secondary_health:
@@ -239,7 +237,7 @@ def settings_without_use(environment: Environment) -> Iterator[Problem]:
             "failover aliases must evaluate target health (AWS, Route 53 API, AliasTarget)",
             "remove it, or write health: alarm",
         )
-    for key, unused, why in (
+    for key, is_unused, why in (
         ("ttl", alias, f"an alias has the balancer's TTL, {limits.BALANCER_ALIAS_TTL_S} s"),
         (
             "threshold",
@@ -252,23 +250,22 @@ def settings_without_use(environment: Environment) -> Iterator[Problem]:
             f"it is for endpoint checks; alarms are read every {limits.ALARM_PERIOD_S} s",
         ),
     ):
-        if unused and getattr(failover, key) is not None:
+        if is_unused and getattr(failover, key) is not None:
             yield _unused(failover, key, why, "remove it, or choose another health")
 
 
 def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
-    value = getattr(failover, key)
     return Problem(
         (*_PATH, key),
         "has no effect with these clusters",
         why,
         instead,
-        value=str(value).lower(),
+        value=str(getattr(failover, key)).lower(),
     )
 
 
-def one_node_moves_the_site(environment: Environment) -> Iterator[Problem]:
-    """Target health with single-node groups: allowed, and said loudly."""
+def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]:
+    """Target health should not be used with single-node target groups."""
     failover = environment.failover
     if failover is None or failover.health != "target-health":
         return
@@ -277,7 +274,7 @@ def one_node_moves_the_site(environment: Environment) -> Iterator[Problem]:
         if single and len(cluster.nodes) > 1:
             yield Problem(
                 (*_PATH, "health"),
-                f"makes one node of {name} move the whole site",
+                f"makes the loss of one node of {name} trigger a site failover",
                 f"{len(single)} target groups hold a single node, and an alias counts a balancer "
                 "as unhealthy as soon as one of its groups has no healthy target (AWS, Route 53 "
                 "API, AliasTarget), although the other nodes serve",
@@ -289,12 +286,12 @@ def one_node_moves_the_site(environment: Environment) -> Iterator[Problem]:
 
 
 RULES = (
-    names_two_clusters,
-    record_name,
-    check_reaches,
-    nobody_sees_it,
-    one_kind_of_record,
-    alarm_in_another_account,
-    settings_without_use,
-    one_node_moves_the_site,
+    failover_clusters,
+    failover_record,
+    health_check_reaches_cluster,
+    internal_single_node,
+    failover_record_types,
+    failover_accounts,
+    unused_failover_settings,
+    target_health_of_single_nodes,
 )

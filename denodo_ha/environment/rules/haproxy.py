@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived.topology import listeners
+from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.haproxy.routes import (
     checks_readiness,
@@ -16,8 +17,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings
 
 
-def haproxy_only(environment: Environment) -> Iterator[Problem]:
-    """Settings of HAProxy are for HAProxy, and a Network Load Balancer's checks for that."""
+def balancer_kind_options(environment: Environment) -> Iterator[Problem]:
+    """HAProxy's settings are for HAProxy, and `health` is for Network Load Balancers."""
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
         path: Path = ("clusters", name, "balancer")
@@ -25,7 +26,7 @@ def haproxy_only(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "haproxy"),
                 f"is not for kind {balancer.kind}",
-                "only HAProxy reads it, so what it says would not happen",
+                "only HAProxy reads it, so it would be ignored",
                 "remove it, or write kind: haproxy",
                 at_key=True,
             )
@@ -39,14 +40,14 @@ def haproxy_only(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def haproxy_nodes(environment: Environment) -> Iterator[Problem]:
-    """Hosts are given for nodes that exist."""
-    for name, cluster in haproxies(environment):
+def haproxy_hosts(environment: Environment) -> Iterator[Problem]:
+    """Hosts are given for nodes of the cluster."""
+    for name, cluster in _haproxy_clusters(environment):
         for node in cluster.balancer.proxy.hosts:
             if node not in cluster.nodes:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", "hosts", node),
-                    "is no node of the cluster",
+                    "is not a node of the cluster",
                     "HAProxy has a server for each node",
                     f"write one of {', '.join(sorted(cluster.nodes))}",
                     value=node,
@@ -56,43 +57,43 @@ def haproxy_nodes(environment: Environment) -> Iterator[Problem]:
 
 def haproxy_ports(environment: Environment) -> Iterator[Problem]:
     """HAProxy's own ports are free on the balancer."""
-    for name, cluster in haproxies(environment):
+    for name, cluster in _haproxy_clusters(environment):
         settings = cluster.balancer.proxy
-        taken = {
-            one.port: f"service {one.key}" if one.service else f"node {one.key}"
-            for one in listeners(environment, cluster)
+        owners = {
+            listener.port: f"{'service' if listener.service else 'node'} {listener.key}"
+            for listener in listeners(environment, cluster)
         }
         for key, port in (
             ("health_port", settings.health_port),
             ("metrics_port", settings.metrics_port),
         ):
-            if port in taken:
+            if port in owners:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", key),
-                    f"is the port of {taken[port]} too",
+                    f"is the port of {owners[port]} too",
                     "HAProxy listens on both",
                     "choose a free one",
                     value=str(port),
                 )
-            taken.setdefault(port, key)
+            owners.setdefault(port, key)
 
 
 def haproxy_tls(environment: Environment) -> Iterator[Problem]:
-    """Who ends TLS, and towards whom."""
-    for name, cluster in haproxies(environment):
+    """TLS settings are for services with TLS, in a mode that fits the nodes' ports."""
+    for name, cluster in _haproxy_clusters(environment):
         tls = cluster.balancer.proxy.tls
         path: Path = ("clusters", name, "balancer", "haproxy", "tls")
-        for index, service in enumerate((tls and tls.services) or ()):
-            if service not in environment.services:
+        for index, service_name in enumerate((tls and tls.services) or ()):
+            if service_name not in environment.services:
                 yield Problem(
                     (*path, "services", index),
-                    "is no service",
-                    "TLS is for services that exist",
+                    "is not a service",
+                    "TLS is for services of the configuration",
                     f"write one of {', '.join(sorted(environment.services))}",
-                    value=service,
+                    value=service_name,
                 )
         if tls and not any(
-            speaks_https(cluster, key, one) for key, one in environment.services.items()
+            speaks_https(cluster, key, service) for key, service in environment.services.items()
         ):
             yield Problem(
                 path,
@@ -100,67 +101,66 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 "no service has port 9443, on the balancer or on the nodes",
                 "add such a service, name some in services, or remove it",
             )
-        for key, one in environment.services.items():
-            how = tls_settings(cluster, key, one)
-            if how and how.mode == "terminate" and one.target_port in NODE_TLS_PORTS:
+        for key, service in environment.services.items():
+            settings = tls_settings(cluster, key, service)
+            if settings and settings.mode == "terminate" and service.target_port in NODE_TLS_PORTS:
                 yield Problem(
                     (*path, "mode"),
-                    f"can't be terminate for {key}",
-                    f"the nodes speak TLS on {one.target_port}, and HAProxy would send them plain "
-                    "HTTP",
+                    f"cannot be terminate for {key}",
+                    f"the nodes speak TLS on {service.target_port}, and HAProxy would send them "
+                    "plain HTTP",
                     f"write reencrypt, or node_port: 9090 in service {key}",
-                    value=how.mode,
+                    value=settings.mode,
                 )
-            if one.certificate(name) is not None:
+            if service.certificate(name) is not None:
                 yield Problem(
                     ("services", key, "tls"),
-                    f"can't be on {name}'s HAProxy",
-                    "an ACM certificate is for AWS's own balancers, its key can't be read",
+                    f"cannot be on {name}'s HAProxy",
+                    "an ACM certificate is for AWS's own balancers: its key cannot be read",
                     f"write clusters.{name}.balancer.haproxy.tls, and here a map of the other "
                     "clusters or nothing",
                 )
 
 
-def haproxy_sticky(environment: Environment) -> Iterator[Problem]:
-    """Cookies are for web services that HAProxy can read."""
-    for name, cluster in haproxies(environment):
+def haproxy_cookies(environment: Environment) -> Iterator[Problem]:
+    """Cookies are for web services whose requests HAProxy can read."""
+    for name, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
             if service.sticky == "cookie" and not reads_http(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
-                    "can't be cookie here",
+                    "cannot be cookie here",
                     f"{name}'s HAProxy passes {key}'s TLS through and reads no request",
                     "write sticky: true for stickiness by source address, or let HAProxy end TLS",
                     value="cookie",
                 )
 
 
-def haproxy_sessions(environment: Environment) -> Iterator[Problem]:
-    """Sessions that go on after a reload are not cut while they may be silent."""
-    for name, cluster in haproxies(environment):
-        times = cluster.balancer.proxy.timeouts
-        if times.old_worker <= times.tcp:
+def haproxy_old_workers(environment: Environment) -> Iterator[Problem]:
+    """Sessions from before a reload are not cut while they may still be silent."""
+    for name, cluster in _haproxy_clusters(environment):
+        timeouts = cluster.balancer.proxy.timeouts
+        if timeouts.old_worker <= timeouts.tcp:
             yield Problem(
                 ("clusters", name, "balancer", "haproxy", "timeouts", "old_worker"),
-                f"is not longer than tcp ({times.tcp} s)",
-                "a session from before a reload would be cut, which a silent one outlives",
-                f"write {times.tcp + 1} or more, or a shorter tcp",
-                value=str(times.old_worker),
+                f"is not longer than tcp ({timeouts.tcp} s)",
+                "a session from before a reload would be cut earlier than a silent session is",
+                f"write {timeouts.tcp + 1} or more, or a shorter tcp",
+                value=str(timeouts.old_worker),
             )
 
 
-def haproxy_blind(environment: Environment) -> Iterator[Problem]:
-    """A check that only connects does not see a node that hangs."""
-    for _, cluster in haproxies(environment):
+def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
+    """Health checks should see a node that hangs; a check that only connects does not."""
+    for _, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
-            if service.health.protocol == "tcp" and not checks_readiness(
-                environment, cluster, service
-            ):
+            reported = checks_readiness(environment, cluster, service)
+            if service.health.protocol == "tcp" and not reported:
                 yield Problem(
                     ("services", key, "health", "protocol"),
-                    "sees no node that hangs",
-                    "a hung node still accepts connections, and so does one that closes them at "
-                    "once; its share of them is lost for as long as it does",
+                    "does not see a node that hangs",
+                    "a hung node still accepts connections, and so does a node that closes them at "
+                    "once; its share of the connections fails as long as it does",
                     "remove it, so that the service has to answer its own protocol",
                     value="tcp",
                     severity=Severity.WARNING,
@@ -168,19 +168,121 @@ def haproxy_blind(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def haproxies(environment: Environment) -> Iterator[tuple[str, Cluster]]:
-    """The clusters behind HAProxy."""
+def haproxy_instances(environment: Environment) -> Iterator[Problem]:
+    """HAProxy runs on instances that the configuration describes."""
+    for name, cluster in _haproxy_clusters(environment):
+        path: Path = ("clusters", name, "balancer", "haproxy", "instance")
+        instance = cluster.balancer.proxy.instance
+        if instance is None:
+            yield Problem(
+                path,
+                "is missing",
+                "HAProxy runs on its own instances, with an image that has it",
+                "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md says what the "
+                "image holds)",
+            )
+        elif instance.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
+            yield Problem(
+                (*path, "type"),
+                "cannot be the target of a Network Load Balancer",
+                "instances of old types cannot be registered by their id (AWS, Elastic Load "
+                "Balancing API, RegisterTargets)",
+                "write a type like c6i.large",
+                value=instance.type,
+            )
+
+
+def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
+    """HAProxy reads its certificates from Secrets Manager in its own account and region."""
+    for name, cluster in _haproxy_clusters(environment):
+        tls = cluster.balancer.proxy.tls
+        if tls is None:
+            continue
+        path: Path = ("clusters", name, "balancer", "haproxy", "tls")
+        needed = {"terminate": ["certificate"], "reencrypt": ["certificate", "authority"]}
+        for key in needed.get(tls.mode, []):
+            arn = getattr(tls, key)
+            if arn is None:
+                yield Problem(
+                    (*path, key),
+                    "is missing",
+                    "HAProxy on AWS has no other source of it",
+                    "add the ARN of a secret",
+                )
+            elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
+                yield Problem(
+                    (*path, key),
+                    f"is not of {cluster.account} in {cluster.region}, where {name} is",
+                    "HAProxy reads secrets of its own account and region",
+                    f"write the ARN of {name}'s own secret, which may be a replica",
+                    value=arn,
+                )
+
+
+def haproxy_node_addresses(environment: Environment) -> Iterator[Problem]:
+    """HAProxy needs the address of an existing instance, which has no name in the nodes' zone."""
+    for name, cluster in _haproxy_clusters(environment):
+        for node_name, node in cluster.nodes.items():
+            known = node.address or node_name in cluster.balancer.proxy.hosts
+            if node.instance_id is not None and not known:
+                yield Problem(
+                    ("clusters", name, "nodes", node_name, "address"),
+                    "is missing",
+                    "HAProxy connects to the node, and the address of an existing instance is not "
+                    "known",
+                    "add its private address, or a name in balancer.haproxy.hosts",
+                )
+
+
+def haproxy_cross_zone(environment: Environment) -> Iterator[Problem]:
+    """While an HAProxy instance is replaced, its zone may have none."""
+    for name, cluster in _haproxy_clusters(environment):
+        if not cluster.balancer.cross_zone:
+            yield Problem(
+                ("clusters", name, "balancer", "cross_zone"),
+                "cannot be off with HAProxy",
+                "a zone whose HAProxy is lost or replaced would leave the balancer's DNS (AWS, "
+                "Cross-zone load balancing for target groups)",
+                "remove cross_zone: false",
+                value="false",
+            )
+
+
+def haproxy_zones(environment: Environment) -> Iterator[Problem]:
+    """HAProxy instances should be in two zones."""
+    for name, cluster in _haproxy_clusters(environment):
+        if len(cluster.network.zones) == 1:
+            yield Problem(
+                ("clusters", name, "network", "zones"),
+                "is one zone, and every HAProxy is in it",
+                "the loss of that zone takes the cluster down",
+                "add a zone",
+                severity=Severity.WARNING,
+                rule="haproxy-one-zone",
+            )
+
+
+def _haproxy_clusters(environment: Environment) -> Iterator[tuple[str, Cluster]]:
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "haproxy":
             yield name, cluster
 
 
 RULES = (
-    haproxy_only,
-    haproxy_nodes,
+    balancer_kind_options,
+    haproxy_hosts,
     haproxy_ports,
     haproxy_tls,
-    haproxy_sticky,
-    haproxy_sessions,
-    haproxy_blind,
+    haproxy_cookies,
+    haproxy_old_workers,
+    haproxy_tcp_checks,
 )
+
+DEPLOY_RULES = (
+    haproxy_instances,
+    haproxy_certificates,
+    haproxy_node_addresses,
+    haproxy_cross_zone,
+    haproxy_zones,
+)
+"""Rules about HAProxy as the stacks deploy it."""

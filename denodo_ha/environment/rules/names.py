@@ -1,110 +1,110 @@
-"""Rules about names and tags."""
+"""Rules about names and tags: clusters, nodes, their host names and addresses."""
 
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_names
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import CATALOG_STACK_SUFFIX, FAILOVER, alphanumeric
 
-RESERVED_ENDINGS = ("-failover", names.CATALOG_STACK_SUFFIX)
-"""What other stacks of an environment are called after its name or a cluster's."""
+RESERVED_SUFFIXES = (f"-{FAILOVER}", CATALOG_STACK_SUFFIX)
+"""Suffixes of other stacks, after the environment's or a cluster's name."""
+
+_OWN_TAGS = 4
+"""The tags that this project sets on a resource."""
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}$){_LABEL}(\.{_LABEL})*")
+_HOST_NAME_RULE = (
+    f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
+    "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
+)
 
 
 def reserved_cluster_names(environment: Environment) -> Iterator[Problem]:
-    """A cluster's stack must not have the name of another stack."""
+    """A cluster's stack does not have the name of another stack."""
     for name in environment.clusters:
-        ending = next((end for end in RESERVED_ENDINGS if f"-{name}".endswith(end)), None)
-        if ending:
+        suffix = next((end for end in RESERVED_SUFFIXES if f"-{name}".endswith(end)), None)
+        if suffix:
             yield Problem(
                 ("clusters", name),
                 "is a reserved name for a cluster",
-                f"another stack of the environment ends in {ending}",
+                f"another stack of the environment ends in {suffix}",
                 "choose another name, like active",
                 value=name,
                 at_key=True,
             )
 
 
-def node_names_collide(environment: Environment) -> Iterator[Problem]:
-    """Names must differ in letters and digits, which is what outputs and DNS keep of them."""
+def node_names_differ(environment: Environment) -> Iterator[Problem]:
+    """Names of nodes differ in letters and digits, as outputs and DNS keep nothing else."""
     for cluster_name, cluster in environment.clusters.items():
         seen: dict[str, str] = {}
         for name in cluster.nodes:
-            bare = re.sub(r"[^a-z0-9]", "", name.lower())
-            if bare in seen:
+            key = alphanumeric(name).lower()
+            if key in seen:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
-                    f"is the same name as {seen[bare]}",
+                    f"is the same name as {seen[key]}",
                     "output names keep letters and digits only, and DNS has no upper case",
                     "give the nodes names that differ in a letter or digit",
                     value=name,
                     at_key=True,
                 )
-            seen.setdefault(bare, name)
+            seen.setdefault(key, name)
 
 
-def tags(environment: Environment) -> Iterator[Problem]:
-    """Tags must be ones that AWS accepts and that this project does not set itself."""
+def tag_keys(environment: Environment) -> Iterator[Problem]:
+    """AWS accepts the tags, and this project does not set them itself."""
     for key in environment.tags:
-        prefix = next((one for one in ("aws:", "denodo:") if key.lower().startswith(one)), None)
+        prefix = next((start for start in ("aws:", "denodo:") if key.lower().startswith(start)), "")
         if prefix or key == "Name":
             yield Problem(
                 ("tags", key),
                 f"begins with {prefix}" if prefix else "is each resource's own name",
-                "AWS and this project keep these tags for themselves",
+                "AWS and this project reserve these tags",
                 "choose another key",
                 value=key,
                 at_key=True,
             )
-    own = 4
-    room = limits.TAGS_PER_RESOURCE.value - own
+    room = limits.TAGS_PER_RESOURCE.value - _OWN_TAGS
     if len(environment.tags) > room:
         yield Problem(
             ("tags",),
             f"has {len(environment.tags)} tags",
-            f"AWS allows {limits.TAGS_PER_RESOURCE}, and {own} are this project's",
+            f"AWS allows {limits.TAGS_PER_RESOURCE}, and {_OWN_TAGS} are this project's",
             f"keep at most {room}",
         )
 
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}$){_LABEL}(\.{_LABEL})*")
-_RULE = (
-    f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
-    "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
-)
-
-
-def zone_of_another(environment: Environment) -> Iterator[Problem]:
-    """Only of the zone that is created can it be said who resolves it."""
+def existing_node_zone(environment: Environment) -> Iterator[Problem]:
+    """VPCs are associated with a created zone only."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.node_zone and network.node_zone_vpcs:
             yield Problem(
                 ("clusters", name, "network", "node_zone_vpcs"),
-                "can't be with node_zone",
-                "that zone exists, and who resolves it is its owner's decision",
+                "cannot be with node_zone",
+                "an existing zone is not changed, and its owner decides which VPCs resolve it",
                 "remove one of the two, and associate the VPCs with the zone yourself",
                 at_key=True,
             )
 
 
-def resolvers_given_once(environment: Environment) -> Iterator[Problem]:
+def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
     """A zone is associated with a VPC once."""
     for name, cluster in environment.clusters.items():
-        seen = {cluster.network.vpc}
-        for number, peer in enumerate(cluster.network.node_zone_vpcs):
+        own = cluster.network.vpc
+        seen = {own}
+        for index, peer in enumerate(cluster.network.node_zone_vpcs):
             if peer.vpc in seen:
                 yield Problem(
-                    ("clusters", name, "network", "node_zone_vpcs", number),
-                    "stands here twice"
-                    if peer.vpc != cluster.network.vpc
-                    else "is the cluster's own VPC",
+                    ("clusters", name, "network", "node_zone_vpcs", index),
+                    "is listed twice" if peer.vpc != own else "is the cluster's own VPC",
                     "a zone is associated with a VPC once",
                     "remove it here",
                     value=peer.vpc,
@@ -112,49 +112,49 @@ def resolvers_given_once(environment: Environment) -> Iterator[Problem]:
             seen.add(peer.vpc)
 
 
-def names_are_host_names(environment: Environment) -> Iterator[Problem]:
-    """Servers, clients and certificates know a node by its name, so it must be a host's."""
-    places: dict[Path, str] = {}
+def host_names_valid(environment: Environment) -> Iterator[Problem]:
+    """Nodes' names are valid host names, as servers, clients and certificates use them."""
+    with_hyphen: dict[Path, str] = {}
     for name, cluster in environment.clusters.items():
         zone = cluster.network.node_zone
-        host = max(
+        longest = max(
             (node_names.host_name(environment, name, node) for node in cluster.nodes), key=len
         )
         if zone is None:
-            ours: dict[Path, str] = {("name",): environment.name, ("clusters", name): name}
-            places |= {path: value for path, value in ours.items() if value.endswith("-")}
-        elif not _HOST.fullmatch(host):
+            parts: dict[Path, str] = {("name",): environment.name, ("clusters", name): name}
+            with_hyphen |= {path: part for path, part in parts.items() if part.endswith("-")}
+        elif not _HOST_NAME.fullmatch(longest):
             yield Problem(
                 ("clusters", name, "network", "node_zone", "name"),
                 "makes no host names",
-                f"a node would be {host}; {_RULE}",
+                f"a node would be {longest}; {_HOST_NAME_RULE}",
                 "give the nodes another zone",
                 value=zone.name,
             )
-    for path, value in places.items():
+    for path, part in with_hyphen.items():
         yield Problem(
             path,
             "makes no host names",
-            f"the nodes' zone is named after environment and cluster; {_RULE}",
+            f"the nodes' zone is named after environment and cluster; {_HOST_NAME_RULE}",
             "write it without the hyphen at its end",
-            value=value,
+            value=part,
             at_key=path[0] == "clusters",
         )
 
 
-def names_in_a_shared_zone(environment: Environment) -> Iterator[Problem]:
-    """Clusters may share a zone as long as their nodes have different names."""
+def host_names_unique(environment: Environment) -> Iterator[Problem]:
+    """Nodes of clusters that share a zone have different names."""
     seen: dict[tuple[str, str], str] = {}
     for name, cluster in environment.clusters.items():
         zone = cluster.network.node_zone
         if zone is None:
             continue
         for node in node_names.nodes_with_record(environment, name):
-            taken = seen.setdefault((zone.id, node.lower()), f"{node} of {name}")
-            if taken != f"{node} of {name}":
+            owner = seen.setdefault((zone.id, node.lower()), f"{node} of {name}")
+            if owner != f"{node} of {name}":
                 yield Problem(
                     ("clusters", name, "nodes", node),
-                    f"has the name of {taken}",
+                    f"has the name of {owner}",
                     f"both have a record in {zone.name}",
                     "rename one of them, or give the clusters zones of their own",
                     value=node,
@@ -162,34 +162,36 @@ def names_in_a_shared_zone(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def addresses_of_nodes(environment: Environment) -> Iterator[Problem]:
-    """The address of a node that is created is known by itself, that of another one is not."""
+def node_addresses(environment: Environment) -> Iterator[Problem]:
+    """Addresses are given for existing instances, as CloudFormation does not know them."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             path: Path = ("clusters", name, "nodes", node_name)
             if node.instance_id is None and node.address is not None:
                 yield Problem(
                     (*path, "address"),
-                    "is not for a node that is created",
-                    "it gets an address of its subnet, and its record follows",
+                    "is not for a created node",
+                    "a created node gets an address of its subnet, and its record follows",
                     "remove it",
                     value=node.address,
                 )
             elif node.address is not None:
-                yield from _impossible(name, cluster, node_name, node.address)
-            elif node.instance_id is not None and node.address is None:
+                yield from _impossible_address(name, cluster, node_name, node.address)
+            elif node.instance_id is not None:
                 yield Problem(
                     path,
                     f"has no name in {node_names.zone_name(environment, name)}",
-                    "the address of an instance that exists already is not known to CloudFormation",
+                    "CloudFormation does not know the address of an existing instance",
                     "add address: with the instance's private address",
                     severity=Severity.NOTE,
                     rule="node-without-name",
                 )
 
 
-def _impossible(name: str, cluster: Cluster, node_name: str, address: str) -> Iterator[Problem]:
-    """An address of another network, or of another node."""
+def _impossible_address(
+    name: str, cluster: Cluster, node_name: str, address: str
+) -> Iterator[Problem]:
+    """Yield a problem if an address is of another network, or of another node."""
     path: Path = ("clusters", name, "nodes", node_name, "address")
     cidr = cluster.network.cidr
     if cidr and IPv4Address(address) not in IPv4Network(cidr):
@@ -213,11 +215,11 @@ def _impossible(name: str, cluster: Cluster, node_name: str, address: str) -> It
 
 RULES = (
     reserved_cluster_names,
-    node_names_collide,
-    tags,
-    zone_of_another,
-    resolvers_given_once,
-    names_are_host_names,
-    names_in_a_shared_zone,
-    addresses_of_nodes,
+    node_names_differ,
+    tag_keys,
+    existing_node_zone,
+    node_zone_vpcs_unique,
+    host_names_valid,
+    host_names_unique,
+    node_addresses,
 )

@@ -16,42 +16,41 @@ from denodo_ha.environment.model.environment import Environment
 
 
 def zones_of_region(environment: Environment) -> Iterator[Problem]:
-    """A cluster is in one region."""
+    """The zones of a cluster are in its region."""
     for name, cluster in environment.clusters.items():
         for zone in cluster.network.zones:
             if zone[:-1] != cluster.region:
                 yield Problem(
                     ("clusters", name, "network", "zones", zone),
-                    f"is no zone of {cluster.region}",
-                    "a cluster is in one region, and its subnets in that region's zones",
+                    f"is not a zone of {cluster.region}",
+                    "a cluster is in one region, and its subnets are in that region's zones",
                     f"write a zone like {cluster.region}a, or change the region",
                     value=zone,
                     at_key=True,
                 )
 
 
-def given_network(environment: Environment) -> Iterator[Problem]:
-    """An existing VPC needs its subnets named."""
+def existing_network(environment: Environment) -> Iterator[Problem]:
+    """An existing VPC needs the subnets that are used, each in one zone."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None:
             continue
         for zone, subnets in network.zones.items():
-            path: Path = ("clusters", name, "network", "zones", zone)
-            made = any(
+            creates_node = any(
                 node.zone == zone and node.instance_id is None for node in cluster.nodes.values()
             )
-            # HAProxy is where the nodes are, which has a way out to AWS.
-            wanted = {
-                "nodes": made or cluster.balancer.kind == "haproxy",
+            # HAProxy is in the nodes' subnets, which have a route to AWS.
+            needed = {
+                "nodes": creates_node or cluster.balancer.kind == "haproxy",
                 "balancer": cluster.balancer.kind != "none",
             }
-            for key in (use for use, needed in wanted.items() if needed):
+            for key in (key for key, is_needed in needed.items() if is_needed):
                 if getattr(subnets, key) is None:
                     yield Problem(
-                        (*path, key),
+                        ("clusters", name, "network", "zones", zone, key),
                         "is missing",
-                        "in an existing VPC the subnets are given, as there may be many",
+                        "an existing VPC may have many subnets, so those to use are given",
                         f"add {key}: subnet-… of {zone}",
                     )
         yield from _shared_subnets(name, cluster)
@@ -75,7 +74,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
 
 
 def created_network(environment: Environment) -> Iterator[Problem]:
-    """A VPC that is created needs its addresses, and makes its subnets itself."""
+    """A created VPC needs a CIDR that its zones can share, and has no given subnets."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is not None:
@@ -91,7 +90,7 @@ def created_network(environment: Environment) -> Iterator[Problem]:
         elif not fits_created_vpc(network.cidr):
             yield Problem(
                 (*path, "cidr"),
-                "has the wrong size for a VPC that is created",
+                "has the wrong size for a created VPC",
                 "every zone gets its share for nodes and balancer, and AWS allows a VPC of /16 "
                 "at most and subnets of /28 at least (AWS, VPC CIDR blocks)",
                 f"write a network from /{SHORTEST_PREFIX} to /{LONGEST_PREFIX}",
@@ -134,8 +133,8 @@ def node_zones(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def single_zone(environment: Environment) -> Iterator[Problem]:
-    """Rule 2 of the topology: a cluster's nodes are in two zones at least."""
+def nodes_in_two_zones(environment: Environment) -> Iterator[Problem]:
+    """The nodes of a cluster are in two zones at least (rule 2 of the topology)."""
     for name, cluster in environment.clusters.items():
         zones = {node.zone for node in cluster.nodes.values()}
         if len(cluster.nodes) < 2 or len(zones) > 1:
@@ -161,8 +160,8 @@ def single_zone(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
-    """A CIDR stands once: two equal rules in a security group are an error on AWS."""
+def cidrs_unique(environment: Environment) -> Iterator[Problem]:
+    """A CIDR is listed once, as AWS refuses equal rules in a security group."""
     lists: list[tuple[Path, tuple[str, ...]]] = [
         (("clusters", name, "balancer", "clients"), cluster.balancer.clients)
         for name, cluster in environment.clusters.items()
@@ -174,7 +173,7 @@ def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
             if cidr in cidrs[:index]:
                 yield Problem(
                     (*path, index),
-                    "stands here twice",
+                    "is listed twice",
                     "a security group takes a rule once",
                     "remove one of the two",
                     value=cidr,
@@ -182,29 +181,30 @@ def repeated_cidrs(environment: Environment) -> Iterator[Problem]:
 
 
 def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
-    """Created VPCs that fail over to each other should be ones that can be connected."""
-    members = [
+    """Created VPCs of a failover should have different addresses, so that they can be connected."""
+    pair = [
         (name, cluster.network.cidr)
         for name, cluster in failover_plan.cluster_pair(environment)
         if cluster.network.vpc is None and cluster.network.cidr
     ]
-    if len(members) == 2:
-        (first, one), (second, two) = members
-        if first != second and IPv4Network(one).overlaps(IPv4Network(two)):
+    if len(pair) == 2:
+        (primary, primary_cidr), (secondary, secondary_cidr) = pair
+        overlap = IPv4Network(primary_cidr).overlaps(IPv4Network(secondary_cidr))
+        if primary != secondary and overlap:
             yield Problem(
-                ("clusters", second, "network", "cidr"),
-                f"overlaps {one} of {first}",
-                "the two fail over to each other, and VPCs with common addresses can't be peered "
+                ("clusters", secondary, "network", "cidr"),
+                f"overlaps {primary_cidr} of {primary}",
+                "the two fail over to each other, and VPCs with common addresses cannot be peered "
                 "or share a transit gateway's routes",
                 "choose a network that does not overlap",
-                value=two,
+                value=secondary_cidr,
                 severity=Severity.WARNING,
                 rule="overlapping-vpcs",
             )
 
 
-def way_out_of_public_nodes(environment: Environment) -> Iterator[Problem]:
-    """A node's Elastic IP comes when the node is ready, and it needs a way out before."""
+def public_node_first_boot(environment: Environment) -> Iterator[Problem]:
+    """A public node needs a route to AWS at first boot: its Elastic IP comes once it is ready."""
     if not environment.denodo.program:
         return
     for name, cluster in environment.clusters.items():
@@ -224,12 +224,12 @@ def way_out_of_public_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 RULES = (
-    way_out_of_public_nodes,
+    public_node_first_boot,
     zones_of_region,
-    given_network,
+    existing_network,
     created_network,
     node_zones,
-    single_zone,
-    repeated_cidrs,
+    nodes_in_two_zones,
+    cidrs_unique,
     overlapping_vpcs,
 )

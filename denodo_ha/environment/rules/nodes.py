@@ -1,4 +1,4 @@
-"""Rules about nodes: the machines that are created, and the instances that exist already."""
+"""Rules about nodes: created instances and existing ones."""
 
 from collections.abc import Iterator
 
@@ -11,21 +11,25 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
+_FOREIGN_POLICY = (
+    "a role takes managed policies of its own account and of AWS (AWS, IAM, AttachRolePolicy)"
+)
 
-def machines(environment: Environment) -> Iterator[Problem]:
-    """A node is made from `instance`, or exists already."""
+
+def node_instances(environment: Environment) -> Iterator[Problem]:
+    """A node is created from `instance`, or is one existing instance."""
     for name, cluster in environment.clusters.items():
         seen: dict[str, str] = {}
         for node_name, node in cluster.nodes.items():
             path: Path = ("clusters", name, "nodes", node_name)
             if node.instance_id is None:
-                yield from _machine_known(name, cluster, node_name)
+                yield from _missing_instance_keys(name, cluster, node_name)
                 continue
             if node.instance is not None:
                 yield Problem(
                     (*path, "instance"),
-                    "is given for an instance that exists",
-                    "it is registered and otherwise left alone",
+                    "is given for an existing instance",
+                    "an existing instance is registered and otherwise left alone",
                     "remove instance, or instance_id",
                     at_key=True,
                 )
@@ -40,7 +44,7 @@ def machines(environment: Environment) -> Iterator[Problem]:
             seen.setdefault(node.instance_id, node_name)
 
 
-def _machine_known(name: str, cluster: Cluster, node_name: str) -> Iterator[Problem]:
+def _missing_instance_keys(name: str, cluster: Cluster, node_name: str) -> Iterator[Problem]:
     own = cluster.nodes[node_name].instance
     for key in ("type", "image"):
         if cluster.instance is None and getattr(own, key, None) is None:
@@ -52,10 +56,12 @@ def _machine_known(name: str, cluster: Cluster, node_name: str) -> Iterator[Prob
             )
 
 
-def adopted(environment: Environment) -> Iterator[Problem]:
-    """What must be known of instances that exist already, as nothing of them is changed."""
+def existing_instances(environment: Environment) -> Iterator[Problem]:
+    """Existing instances need their VPC and CIDR, and a balancer: the stacks do not change them."""
     for name, cluster in environment.clusters.items():
-        nodes = [node for node, of in cluster.nodes.items() if of.instance_id is not None]
+        nodes = [
+            node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
+        ]
         if not nodes:
             continue
         network: Path = ("clusters", name, "network")
@@ -63,43 +69,51 @@ def adopted(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*network, "vpc"),
                 "is missing",
-                f"{nodes[0]} exists already, and so does its VPC",
+                f"{nodes[0]} is an existing instance in an existing VPC",
                 "add vpc: vpc-… of the instance",
             )
         if cluster.network.cidr is None:
             yield Problem(
                 (*network, "cidr"),
                 "is missing",
-                f"{nodes[0]} is in security groups of its owner's, so the balancer's group can let "
-                "traffic out to its network's addresses only",
+                f"{nodes[0]} is in security groups of its owner, so the balancer's security group "
+                "can let traffic out to its network's addresses only",
                 "add cidr with the network that the instance's address is in",
             )
         if cluster.balancer.kind == "none":
             yield Problem(
                 ("clusters", name, "nodes", nodes[0], "instance_id"),
-                "can't be without a balancer",
-                "the instance is left alone, and there is nothing else to make",
+                "cannot be without a balancer",
+                "an existing instance is left alone, so the stack would be empty",
                 "write kind: nlb, or let the node be created",
                 value=str(cluster.nodes[nodes[0]].instance_id),
             )
 
 
-def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
-    """What the owner of instances that exist already has to do, since nothing is done to them."""
+def existing_instance_security_groups(environment: Environment) -> Iterator[Problem]:
+    """The owner of existing instances opens their security groups to the balancer."""
     for name, cluster in environment.clusters.items():
-        nodes = sorted(node for node, of in cluster.nodes.items() if of.instance_id is not None)
+        nodes = sorted(
+            node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
+        )
         if not nodes or cluster.balancer.kind == "none":
             continue
         if cluster.balancer.kind == "haproxy":
             output, ports = HAPROXY_SECURITY_GROUP_ID, haproxy_target_ports(environment, name)
         else:
-            served = [one for one in listeners(environment, cluster) if {*one.nodes} & {*nodes}]
             output = BALANCER_SECURITY_GROUP_ID
-            ports = sorted({port for one in served for port in (one.target_port, one.health.port)})
+            ports = sorted(
+                {
+                    port
+                    for listener in listeners(environment, cluster)
+                    if {*listener.nodes} & {*nodes}
+                    for port in (listener.target_port, listener.health.port)
+                }
+            )
         yield Problem(
             ("clusters", name, "nodes"),
             f"{', '.join(nodes)} are registered and not changed",
-            "their security groups are their owner's",
+            "their security groups belong to their owner",
             f"let the stack's output {output} in on ports "
             + ", ".join(str(port) for port in ports),
             severity=Severity.NOTE,
@@ -107,32 +121,35 @@ def owners_of_adopted(environment: Environment) -> Iterator[Problem]:
         )
 
 
-def types_as_targets(environment: Environment) -> Iterator[Problem]:
-    """Some old instance types can't be targets by their id."""
-    for name, cluster, node_name, machine in _machines(environment):
-        family = machine.type.split(".", 1)[0]
-        if cluster.balancer.kind == "nlb" and family in limits.NO_NLB_TARGETS:
-            own = cluster.nodes[node_name].instance
-            path: Path = (
-                ("clusters", name, "nodes", node_name, "instance", "type")
-                if own and own.type
-                else ("clusters", name, "instance", "type")
-            )
-            yield Problem(
-                path,
-                "can't be the target of a Network Load Balancer",
-                "instances of old types can't be registered by their id (AWS, Elastic Load "
-                "Balancing API, RegisterTargets)",
-                "write a type like m5.xlarge",
-                value=machine.type,
-            )
-
-
-def keys_and_policies(environment: Environment) -> Iterator[Problem]:
-    """A key encrypts disks of its region, a policy belongs to roles of its account."""
+def instance_types(environment: Environment) -> Iterator[Problem]:
+    """A target's instance type can be registered by instance id, which some old types cannot."""
     for name, cluster in environment.clusters.items():
-        for path, machine in described(name, cluster):
-            key = machine.kms_key
+        for node_name, node in cluster.nodes.items():
+            instance = configured_machine(cluster.instance, node)
+            if node.instance_id is not None or instance is None:
+                continue
+            family = instance.type.split(".", 1)[0]
+            if cluster.balancer.kind == "nlb" and family in limits.NO_NLB_TARGETS:
+                path: Path = (
+                    ("clusters", name, "nodes", node_name, "instance", "type")
+                    if node.instance and node.instance.type
+                    else ("clusters", name, "instance", "type")
+                )
+                yield Problem(
+                    path,
+                    "cannot be the target of a Network Load Balancer",
+                    "instances of old types cannot be registered by their id (AWS, Elastic Load "
+                    "Balancing API, RegisterTargets)",
+                    "write a type like m5.xlarge",
+                    value=instance.type,
+                )
+
+
+def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
+    """A key encrypts disks of its region, and a policy belongs to roles of its account."""
+    for name, cluster in environment.clusters.items():
+        for path, instance in instance_settings(name, cluster):
+            key = instance.kms_key
             if key is not None and key.split(":")[3] != cluster.region:
                 yield Problem(
                     (*path, "kms_key"),
@@ -141,53 +158,50 @@ def keys_and_policies(environment: Environment) -> Iterator[Problem]:
                     f"write a key of {cluster.region}",
                     value=key,
                 )
-            for index, arn in enumerate(machine.role_policies or ()):
-                if _foreign(arn, cluster.account):
+            for index, arn in enumerate(instance.role_policies or ()):
+                if _is_foreign(arn, cluster.account):
                     yield Problem(
                         (*path, "role_policies", index),
                         f"is not of account {cluster.account}",
-                        _FOREIGN,
+                        _FOREIGN_POLICY,
                         "write a policy of the cluster's account, or one of AWS",
                         value=arn,
                     )
         boundary = environment.permissions_boundary
-        if boundary is not None and _foreign(boundary, cluster.account):
+        if boundary is not None and _is_foreign(boundary, cluster.account):
             yield Problem(
                 ("permissions_boundary",),
                 f"is not of account {cluster.account}, where {name} is",
-                _FOREIGN,
-                "write a policy of AWS, or make one environment an account",
+                _FOREIGN_POLICY,
+                "write a policy of AWS, or make one environment for each account",
                 value=boundary,
             )
 
 
-_FOREIGN = (
-    "a role takes managed policies of its own account and of AWS (AWS, IAM, AttachRolePolicy)"
-)
-
-
-def _foreign(arn: str, account: str) -> bool:
+def _is_foreign(arn: str, account: str) -> bool:
     return arn.split(":")[4] not in (account, "aws")
 
 
-def repeated_policies(environment: Environment) -> Iterator[Problem]:
+def policies_unique(environment: Environment) -> Iterator[Problem]:
     """A policy is attached to a role once."""
     for name, cluster in environment.clusters.items():
-        for path, machine in described(name, cluster):
-            policies = machine.role_policies or ()
+        for path, instance in instance_settings(name, cluster):
+            policies = instance.role_policies or ()
             for index, arn in enumerate(policies):
                 if arn in policies[:index]:
                     yield Problem(
                         (*path, "role_policies", index),
-                        "stands here twice",
+                        "is listed twice",
                         "a role takes a policy once",
                         "remove one of the two",
                         value=arn,
                     )
 
 
-def described(name: str, cluster: Cluster) -> Iterator[tuple[Path, Instance | InstanceOverride]]:
-    """What is said about a cluster's machines and where: for all, then for single nodes."""
+def instance_settings(
+    name: str, cluster: Cluster
+) -> Iterator[tuple[Path, Instance | InstanceOverride]]:
+    """Yield a cluster's `instance` keys with their paths: the cluster's, then those of nodes."""
     if cluster.instance is not None:
         yield ("clusters", name, "instance"), cluster.instance
     for node_name, node in cluster.nodes.items():
@@ -195,20 +209,11 @@ def described(name: str, cluster: Cluster) -> Iterator[tuple[Path, Instance | In
             yield ("clusters", name, "nodes", node_name, "instance"), node.instance
 
 
-def _machines(environment: Environment) -> Iterator[tuple[str, Cluster, str, Instance]]:
-    """The nodes that are created, with what the configuration asks for."""
-    for name, cluster in environment.clusters.items():
-        for node_name, node in cluster.nodes.items():
-            machine = configured_machine(cluster.instance, node)
-            if node.instance_id is None and machine is not None:
-                yield name, cluster, node_name, machine
-
-
 RULES = (
-    machines,
-    adopted,
-    owners_of_adopted,
-    types_as_targets,
-    keys_and_policies,
-    repeated_policies,
+    node_instances,
+    existing_instances,
+    existing_instance_security_groups,
+    instance_types,
+    kms_keys_and_policies,
+    policies_unique,
 )

@@ -1,4 +1,4 @@
-"""Rules about pins: nodes that are not what the configuration asks for, or not known to be."""
+"""Rules about pins: nodes that differ from the configuration, or whose state is unknown."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_ma
 NO_PINS_RULE = "no-pins"
 
 
-def unpinned(environment: Environment) -> Iterator[Problem]:
-    """Without pins one deploy can restart or replace every node at once."""
+def missing_pins(environment: Environment) -> Iterator[Problem]:
+    """Created nodes need pins, else one deploy can restart or replace all of them at once."""
     if any(
         node.instance_id is None
-        for one in environment.clusters.values()
-        for node in one.nodes.values()
+        for cluster in environment.clusters.values()
+        for node in cluster.nodes.values()
     ):
         yield Problem(
             ("clusters",),
@@ -28,8 +28,8 @@ def unpinned(environment: Environment) -> Iterator[Problem]:
         )
 
 
-def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
-    """Nodes whose pins differ from the configuration change by a rollout only."""
+def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """Nodes whose pins differ from the configuration change only by a rollout."""
     for cluster_name, cluster in environment.clusters.items():
         for name, node in cluster.nodes.items():
             pin = pins.of(cluster_name, name)
@@ -38,11 +38,11 @@ def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
             target = configured_machine(cluster.instance, node)
             if target is None:
                 continue
-            now = pinned_machine(target, pin)
+            current = pinned_machine(target, pin)
             differences = [
-                f"{key} {getattr(now, key) or 'none'} -> {getattr(target, key) or 'none'}"
+                f"{key} {getattr(current, key) or 'none'} -> {getattr(target, key) or 'none'}"
                 for key in type(pin).model_fields
-                if getattr(now, key) != getattr(target, key)
+                if getattr(current, key) != getattr(target, key)
             ]
             if differences:
                 yield Problem(
@@ -55,25 +55,26 @@ def waiting(environment: Environment, pins: Pins) -> Iterator[Problem]:
                 )
 
 
-def stale(environment: Environment, pins: Pins) -> Iterator[Problem]:
-    """Pins of nodes that are gone or not ours. Located in the pins file."""
+def stale_pins(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """Pins are for created nodes of the configuration. The path is in the pins file."""
     for cluster_name, nodes in pins.root.items():
         cluster = environment.clusters.get(cluster_name)
         if cluster is None:
-            yield _stale((cluster_name,), "is no cluster of the configuration", cluster_name)
+            what = "is not a cluster of the configuration"
+            yield _stale((cluster_name,), what, cluster_name)
             continue
         for name in nodes:
             if name not in cluster.nodes:
-                yield _stale((cluster_name, name), "is no node of the configuration", name)
+                yield _stale((cluster_name, name), "is not a node of the configuration", name)
             elif cluster.nodes[name].instance_id is not None:
-                yield _stale((cluster_name, name), "is an instance that exists already", name)
+                yield _stale((cluster_name, name), "is an existing instance", name)
 
 
 def _stale(path: Path, what: str, value: str) -> Problem:
     return Problem(
         path,
         what,
-        "the pin is read by nobody, and would be by a new node of that name",
+        "the pin has no effect now, and would apply to a new node with that name",
         "remove it",
         value=value,
         severity=Severity.WARNING,

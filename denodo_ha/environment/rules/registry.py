@@ -1,7 +1,7 @@
-"""Every rule about a configuration as a whole.
+"""Registry of the rules about a configuration as a whole.
 
-A rule is a function from the environment to its problems. They are grouped by subject, a
-module each; a rule's docstring says what holds, its messages say why and who says so.
+A rule is a function from the environment to its problems. Rules are grouped by subject, in one
+module each. A rule's docstring says what must hold; its messages say why, with the source.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,13 +13,12 @@ from denodo_ha.environment.model.pins import Pins
 from denodo_ha.environment.model.section import NotValidated
 from denodo_ha.environment.rules import (
     balancer,
-    catalog,
     cookies,
-    database,
     denodo,
     failover,
     haproxy,
-    haproxy_on_aws,
+    metadata,
+    metadata_database,
     names,
     network,
     nodes,
@@ -41,40 +40,43 @@ RULES: tuple[Rule, ...] = (
     *cookies.RULES,
     *haproxy.RULES,
     *failover.RULES,
-    *catalog.RULES,
-    *database.RULES,
+    *metadata.RULES,
+    *metadata_database.RULES,
     *quotas.RULES,
     *risks.RULES,
-    *haproxy_on_aws.RULES,
+    *haproxy.DEPLOY_RULES,
 )
 
-DEPLOYING: frozenset[Rule] = frozenset(haproxy_on_aws.RULES)
-"""The rules that hold only where stacks are made: a file for HAProxy elsewhere needs none."""
+DEPLOY_RULES: frozenset[Rule] = frozenset(haproxy.DEPLOY_RULES)
+"""The rules that apply only to stacks. `denodo-ha haproxy render` writes a file without stacks."""
 
 
-def check(
+def environment_problems(
     environment: Environment, pinned: Pins | None, *, deploying: bool = True
 ) -> Iterator[Problem]:
-    """What is wrong or risky in a configuration; pins are None where there is no such file."""
+    """Yield the problems of a configuration; `pinned` is None if there is no pins file."""
     seen = set()
     for rule in RULES:
-        if not deploying and rule in DEPLOYING:
+        if not deploying and rule in DEPLOY_RULES:
             continue
-        for problem in _judged(rule(environment)):
-            # Services are shared by the clusters, and may be found wrong in each.
+        for problem in _until_invalid(rule(environment)):
+            # Clusters share the services, so a rule may find the same problem for each cluster.
             if (problem.path, problem.what) not in seen:
                 seen.add((problem.path, problem.what))
                 yield problem
-    found = pins.unpinned(environment) if pinned is None else pins.waiting(environment, pinned)
-    yield from _judged(found)
+    yield from _until_invalid(
+        pins.missing_pins(environment)
+        if pinned is None
+        else pins.nodes_waiting_for_rollout(environment, pinned)
+    )
 
 
-def _judged(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Yield the problems of a rule until it reads a value that did not validate."""
+def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Problem]:
+    """Yield the problems of the pins file that follow from the configuration."""
+    yield from _until_invalid(pins.stale_pins(environment, pinned))
+
+
+def _until_invalid(problems: Iterator[Problem]) -> Iterator[Problem]:
+    """Yield the problems of a rule until the rule reads a value that did not validate."""
     with suppress(NotValidated):
         yield from problems
-
-
-def check_pins_file(environment: Environment, pinned: Pins) -> Iterator[Problem]:
-    """What is wrong in the pins file, seen from the configuration."""
-    yield from _judged(pins.stale(environment, pinned))

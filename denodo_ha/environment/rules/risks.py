@@ -1,4 +1,4 @@
-"""What is allowed and risky: warnings, each with what it may cost."""
+"""Rules about risks: allowed settings that are warned about, each with its possible consequence."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from denodo_ha.environment.model.pins import configured_machine
 
 
 def open_to_the_world(environment: Environment) -> Iterator[Problem]:
-    """Everyone may try to connect."""
+    """Clients should be known networks."""
     for name, cluster in environment.clusters.items():
         if ANYWHERE in cluster.balancer.clients:
             index = cluster.balancer.clients.index(ANYWHERE)
             yield Problem(
                 ("clusters", name, "balancer", "clients", index),
-                "lets everyone connect",
-                "all that protects the data then is Denodo's log-in",
+                "allows connections from every address",
+                "then only Denodo's login protects the data",
                 "write the networks of your clients",
                 value=ANYWHERE,
                 severity=Severity.WARNING,
@@ -26,8 +26,8 @@ def open_to_the_world(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def unprotected(environment: Environment) -> Iterator[Problem]:
-    """Deletion protection is for after the first deploy, as a failed one could not roll back."""
+def deletion_protection(environment: Environment) -> Iterator[Problem]:
+    """Balancers should be protected after the first deploy; a failed one could not roll back."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind != "none" and not cluster.balancer.deletion_protection:
             yield Problem(
@@ -42,38 +42,38 @@ def unprotected(environment: Environment) -> Iterator[Problem]:
 
 
 def one_node(environment: Environment) -> Iterator[Problem]:
-    """A cluster of one node has nothing to fall back on."""
+    """A cluster should have another node to fall back on."""
     for name, cluster in environment.clusters.items():
         if len(cluster.nodes) == 1:
             yield Problem(
                 ("clusters", name, "nodes"),
                 "is one node",
-                "with it the cluster is lost, and for as long as it takes to start another",
-                "add a node in another zone, or be sure that failover or waiting will do",
+                "if the node is lost, the cluster is down until another node has started",
+                "add a node in another zone, or rely on the failover",
                 severity=Severity.WARNING,
                 rule="one-node",
             )
 
 
 def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
-    """Kept client addresses and cross-zone can make connections of one NAT gateway collide."""
+    """Connections of one NAT device may collide if client addresses are kept with cross-zone on."""
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
         services = sorted(
-            name
-            for name, one in environment.services.items()
-            # With cookies there is no way to turn it off, so no advice either.
-            if one.client_ip and not cookie_balancer.uses_alb(cluster, one)
+            service_name
+            for service_name, service in environment.services.items()
+            # With cookies client_ip cannot be turned off, so there is no advice to give.
+            if service.client_ip and not cookie_balancer.uses_alb(cluster, service)
         )
-        # HAProxy is told the client's address by the PROXY protocol, and keeps none.
+        # HAProxy gets the client's address by the PROXY protocol, and does not keep it.
         if not services or balancer.kind != "nlb" or not balancer.cross_zone:
             continue
-        shared = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
-        if balancer.scheme == "internet-facing" or shared:
-            who = shared[0] if shared else "clients on the internet"
+        single_addresses = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
+        if balancer.scheme == "internet-facing" or single_addresses:
+            suspect = single_addresses[0] if single_addresses else "clients on the internet"
             yield Problem(
                 ("clusters", name, "balancer", "clients"),
-                f"may hold a NAT device: {who}",
+                f"may hold a NAT device: {suspect}",
                 f"{', '.join(services)} keep the client's address, and a device that reuses a "
                 "source port towards two of the balancer's addresses gets connection errors (AWS, "
                 "Troubleshoot your Network Load Balancer)",
@@ -85,24 +85,30 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
 
 
 def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
-    """A node's own connection tracking may forget a connection before the balancer does."""
+    """A node's own connection tracking must not drop a connection before the balancer does."""
     for name, service in environment.services.items():
         idle = service.idle_timeout
         if idle is None or idle <= limits.NITRO_V6_TRACKING_S:
             continue
         for cluster_name, cluster in environment.clusters.items():
             if cluster.balancer.kind == "haproxy":
-                continue  # which sends keep-alives
-            machines = (
+                continue  # HAProxy sends keep-alives.
+            instances = (
                 configured_machine(cluster.instance, node)
                 for node in cluster.nodes.values()
                 if node.instance_id is None
             )
-            types = sorted({one.type for one in machines if one and _nitro_v6(one.type)})
+            types = sorted(
+                {
+                    instance.type
+                    for instance in instances
+                    if instance and _is_nitro_v6(instance.type)
+                }
+            )
             if types:
                 yield Problem(
                     ("services", name, "idle_timeout"),
-                    f"is longer than {cluster_name}'s nodes remember",
+                    f"is longer than {cluster_name}'s nodes track a connection",
                     f"{', '.join(types)} track an idle connection for "
                     f"{limits.NITRO_V6_TRACKING_S} s by default (AWS, Amazon EC2 security group "
                     "connection tracking)",
@@ -113,11 +119,11 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def _nitro_v6(instance_type: str) -> bool:
-    """Whether a type is of Nitro v6: generation 8 on, but for Graviton4's first families."""
+def _is_nitro_v6(instance_type: str) -> bool:
+    """Return whether a type is Nitro v6: generation 8 or later, except Graviton4's first types."""
     family = instance_type.split(".", 1)[0]
     generation = next((letter for letter in family if letter.isdigit()), "0")
     return int(generation) >= limits.NITRO_V6_GENERATION and family not in limits.NITRO_V5_FAMILIES
 
 
-RULES = (open_to_the_world, unprotected, one_node, clients_behind_nat, idle_on_nitro_v6)
+RULES = (open_to_the_world, deletion_protection, one_node, clients_behind_nat, idle_on_nitro_v6)

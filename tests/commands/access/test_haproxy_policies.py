@@ -13,7 +13,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.environment import names
 from tests.commands.account.calls import Answer, Call, Fault, answer
 from tests.commands.account.cloud import Cloud
-from tests.environment.rule_cases.haproxy_on_aws import adopted
+from tests.environment.rule_cases.haproxy import adopted
 from tests.support.assembly import ROOT, Template, synthesise
 from tests.support.configurations import Data, changed, loaded
 

@@ -104,7 +104,7 @@ def test_all_is_well(cloud: Cloud, go: Run) -> None:
     assert done.exit_code == exit_codes.DONE, done.output
     lines = done.stdout.splitlines()
     assert lines[0].startswith("denodo70 is healthy, ")
-    assert "denodo.example.com leads to active, says " in done.stdout
+    assert "denodo.example.com leads to active, according to " in done.stdout
     assert not [line for line in lines if line.startswith("!")]
     assert done.stdout.count(" is active") == 2
     calls = Counter(call.operation for call in cloud.calls.made)
@@ -316,7 +316,7 @@ def test_a_node_that_does_not_answer_holds_nobody_up(cloud: Cloud, go: Run) -> N
     before = cloud.clock.monotonic()
     done = go("--region", "eu-west-1", ask=True)
     assert done.exit_code == exit_codes.DONE
-    assert "was not seen after" in done.stdout
+    assert "was not seen to end within" in done.stdout
     assert cloud.clock.monotonic() - before < 100
 
 

@@ -10,7 +10,7 @@ from typer.testing import Result
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.status import command, dns, reader
+from denodo_ha.status import command, reader
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
 
@@ -21,7 +21,7 @@ STATUS = ("status", "-c", "active-passive", "--region", "eu-west-1", "--format",
 def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = clouds("active-passive", "active")
     monkeypatch.setattr(command, "real_clock", lambda: cloud.clock)
-    monkeypatch.setattr(dns, "read", lambda *_: None)
+    monkeypatch.setattr(command, "read_dns", lambda *_: None)
     return cloud
 
 
@@ -62,9 +62,9 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     places = [
         StackLocation(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)
     ]
-    known = reader.raw(Aws(attempts=1), places)
+    known = reader.read_aws_state(Aws(attempts=1), places)
     calls = Counter(call.operation for call in cloud.calls.made)
-    assert len(known.read) == 50
+    assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5
     # Nodes in batches of a region, and every page of resources.
     assert calls["DescribeInstances"] == 1
@@ -75,7 +75,7 @@ def test_a_node_without_a_balancer(
     clouds: Clouds, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = clouds("standalone-failover")
-    monkeypatch.setattr(dns, "read", lambda *_: None)
+    monkeypatch.setattr(command, "read_dns", lambda *_: None)
     which = ("-c", "standalone-failover", "--no-ask")
     assert denodo_ha("status", *which).exit_code == exit_codes.DONE
     name = next(iter(cloud.environment.clusters))

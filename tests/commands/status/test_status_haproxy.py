@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import ExpiredCredentials
-from denodo_ha.deployed.node_agent import CommandResult
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.status import haproxy_query, verdict
-from denodo_ha.status.haproxy_query import Fleet
+from denodo_ha.status.haproxy_query import HaproxyAnswer
 from denodo_ha.status.haproxy_verdict import notes
 from denodo_ha.status.model import (
     DEGRADED,
     DOWN,
     HEALTHY,
     Cluster,
-    Drained,
     Environment,
     Group,
     Node,
@@ -27,7 +27,8 @@ from denodo_ha.status.model import (
     Server,
     Target,
 )
-from denodo_ha.status.node_readiness import Before
+from denodo_ha.status.node_query import NodeAnswer
+from denodo_ha.status.reader import ReadinessSources
 from denodo_ha.status.report import as_json, as_table
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.commands.deployed.test_haproxy_instances import FIRST, SECOND, Hosts, cluster
@@ -42,10 +43,10 @@ GROUPS = tuple(
     Group(name, kind, 1, tuple(Target(id_, HEALTHY) for id_ in (FIRST, SECOND)))
     for name, kind in (("jdbc", "service"), ("web", "service"), ("node1", "auxiliary"))
 )
-MARK = Drained(datetime(2026, 1, 1, tzinfo=UTC), "ann@desk", "new disk", "since noon by ann")
+TAG = DrainTag(datetime(2026, 1, 1, tzinfo=UTC), "ann@desk", "new disk")
 
 
-def node(name: str, drained: Drained | None = None) -> Node:
+def node(name: str, drained: DrainTag | None = None) -> Node:
     return Node(
         name=name,
         instance=f"i-{name}",
@@ -82,7 +83,7 @@ def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, l
     """The state of a cluster, and why."""
     nodes = [node(name) for name in NODES] if nodes is None else nodes
     found = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
-    return verdict.of_cluster(nodes, GROUPS, found, proxies), found
+    return verdict.cluster_state(nodes, GROUPS, found, proxies), found
 
 
 def out(name: str, state: str = "maint", sessions: int = 0) -> list[Server]:
@@ -142,7 +143,7 @@ def test_what_is_wrong_is_said_with_the_remedy(
     assert judged(proxy(FIRST, *first), proxy(SECOND, *second)) == (DEGRADED, expected)
 
 
-GETS = "node1 is marked as drained (since noon by ann) and gets sessions in jdbc, web on {}: {}"
+GETS = f"node1 is marked as drained ({TAG}) and gets sessions in jdbc, web on {{}}: {{}}"
 WHY = (
     "a HAProxy is new, or a drain or an enable has not ended; drain it again, or `denodo-ha enable "
     "node1` takes the mark away"
@@ -152,11 +153,11 @@ WHY = (
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (out("node1"), out("node1"), "node1 is drained since noon by ann"),
+        (out("node1"), out("node1"), f"node1 is drained {TAG}"),
         (
             out("node1", "drain", 2),
             out("node1", "drain, down", 1),
-            "node1 is being drained since noon by ann; it has 6 sessions (jdbc 3, web 3)",
+            f"node1 is being drained {TAG}; it has 6 sessions (jdbc 3, web 3)",
         ),
         (out("node1"), [], GETS.format("HAProxy i-b", WHY)),
         ([], [], GETS.format("every HAProxy", WHY)),
@@ -165,14 +166,14 @@ WHY = (
 def test_the_mark_and_the_haproxies(
     first: list[Server], second: list[Server], expected: str
 ) -> None:
-    nodes = [node("node1", MARK), node("node2")]
+    nodes = [node("node1", TAG), node("node2")]
     found = judged(proxy(FIRST, *first), proxy(SECOND, *second), nodes=nodes)
     assert found == (DEGRADED, [expected])
 
 
 def test_a_mark_alone_says_no_more_than_it_knows() -> None:
-    nodes = [node("node1", MARK), node("node2")]
-    assert judged(nodes=nodes)[1] == ["node1 is marked as drained since noon by ann"]
+    nodes = [node("node1", TAG), node("node2")]
+    assert judged(nodes=nodes)[1] == [f"node1 is marked as drained {TAG}"]
 
 
 def test_nobody_serves_jdbc() -> None:
@@ -227,13 +228,16 @@ def test_a_haproxy_that_says_nothing_and_one_that_could_not_reload() -> None:
 
 
 def test_who_cannot_be_asked_is_as_haproxy_finds_it() -> None:
-    unsaid = haproxy_query.NOBODY.proxies
-    said = type("Said", (), {"status": None})()
+    unsaid = haproxy_query.NO_INSTANCES.proxies
+    said = NodeAnswer(None)
     proxies = proxy(FIRST, *out("node1", "down")), proxy(SECOND)
-    found = [Before(GROUPS, of, proxied=True).ready("node1", said) for of in (proxies, unsaid)]
+    found = [
+        ReadinessSources(GROUPS, of, behind_haproxy=True).readiness("node1", said)
+        for of in (proxies, unsaid)
+    ]
     assert found == [("haproxy", {}), ("nobody", {})]
     both = [proxy(id_, *out("node1", "down")) for id_ in (FIRST, SECOND)]
-    source, unready = Before(GROUPS, both, proxied=True).ready("node1", said)
+    source, unready = ReadinessSources(GROUPS, both, behind_haproxy=True).readiness("node1", said)
     assert (source, set(unready)) == ("haproxy", set(SERVICES))
 
 
@@ -255,7 +259,7 @@ SAID = {
 
 @pytest.mark.parametrize("code", [exit_codes.DONE, exit_codes.NO, exit_codes.DOWN])
 def test_an_answer_is_read_whatever_it_says(code: int) -> None:
-    found = haproxy_query.of(FIRST, CommandResult(code, "", json.dumps(SAID), ""))
+    found = haproxy_query.parse_answer(FIRST, CommandResult(code, "", json.dumps(SAID), ""))
     assert found == Proxy(
         FIRST,
         (
@@ -270,7 +274,9 @@ def test_an_answer_is_read_whatever_it_says(code: int) -> None:
 
 def test_an_answer_that_is_none() -> None:
     def of(code: int, output: str = "", error: str = "") -> Proxy:
-        return haproxy_query.of(FIRST, CommandResult(code, "DeliveryTimedOut", output, error))
+        return haproxy_query.parse_answer(
+            FIRST, CommandResult(code, "DeliveryTimedOut", output, error)
+        )
 
     assert of(-1).unasked == "the command did not run (DeliveryTimedOut)"
     assert of(4, error="haproxy: no HAProxy answers").problem == "no HAProxy answers"
@@ -296,7 +302,7 @@ class Saying(Hosts):
 
 def asked(hosts: Hosts, *, proxied: bool = True) -> haproxy_query.Answers:
     clusters = [cluster(proxied=proxied)]
-    return haproxy_query.ask(cast("Aws", hosts), clusters, clock=VirtualClock())
+    return haproxy_query.query_haproxy(cast("Aws", hosts), clusters, clock=VirtualClock())
 
 
 def test_each_is_asked_by_itself_and_hides_no_other() -> None:
@@ -316,7 +322,7 @@ def test_clusters_without_any_and_fleets_without_one() -> None:
     assert asked(hosts, proxied=False) == {}
     hosts.ids = []
     assert asked(hosts) == {
-        "main": Fleet(problem="cluster main has no HAProxy that runs (group fleet)")
+        "main": HaproxyAnswer(problem="cluster main has no HAProxy that runs (group fleet)")
     }
 
 

@@ -1,4 +1,4 @@
-"""What a case of a rule is: a change to a valid configuration, and what the rule says of it."""
+"""Case of a rule: a change to a valid configuration, and the problem that the rule reports."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from tests.support.configurations import Data, changed, minimal
 
 @dataclass(frozen=True)
 class Wrong:
-    """A configuration that a rule must speak up about.
+    """A configuration about which a rule reports a problem.
 
     Attributes:
         rule: the rule.
-        changes: what is changed in the base, see `changed`.
-        path: where the message points, as messages show it.
+        changes: the changes to the base, see `changed`.
+        path: the path of the problem, as messages show it.
         says: parts of the message.
         base: makes the valid configuration.
-        severity: how bad it is.
-        others: how many more errors there are, from rules that the change breaks as well.
+        severity: the problem's severity.
+        others: the number of further errors, from rules that the change breaks too.
         deploying: whether the configuration is loaded to make stacks of it.
     """
 
@@ -44,7 +44,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Right:
-    """A configuration just inside what a rule allows."""
+    """A configuration that a rule just accepts."""
 
     rule: Rule
     changes: Mapping[str, Any]

@@ -5,15 +5,15 @@ from typing import Any
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.denodo import (
-    heap_fits,
-    heap_given_once,
-    import_known,
-    node_ports_differ,
-    of_later_versions,
-    parameter_quota,
-    secrets_in_place,
-    served_by_somebody,
-    set_up_by_nobody,
+    desired_state_size,
+    features_of_version,
+    heap_fits_memory,
+    heap_or_jvm_options,
+    metadata_import,
+    node_ports_unique,
+    node_secret_locations,
+    options_needing_program,
+    service_has_server,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.environment.rule_cases.nodes import exists
@@ -45,35 +45,35 @@ def full(length: int) -> dict[str, Any]:
 
 WRONG = (
     Wrong(
-        of_later_versions,
+        features_of_version,
         {"denodo/tls": {"secret": arn()}},
         "denodo.tls",
-        ("is not for 7.0", "Denodo 7.0 has no such thing", "remove it"),
+        ("is not for 7.0", "Denodo 7.0 does not have it", "remove it"),
         base=V7,
     ),
     Wrong(
-        of_later_versions,
+        features_of_version,
         {TOKEN: arn()},
         "denodo.security_token",
         ("is not for 7.0", "remove it"),
         base=V7,
     ),
     Wrong(
-        of_later_versions,
+        features_of_version,
         {METADATA: {"source": "catalog"}},
         "denodo.metadata.source",
-        ("is not for 7.0 (catalog)", "keeps its catalog to itself", "write manual or export"),
+        ("is not for 7.0 (catalog)", "keeps its catalog in the node", "write manual or export"),
         base=V7,
     ),
     Wrong(
-        of_later_versions,
+        features_of_version,
         {METADATA: "catalog"},
         "denodo.metadata.source",
         ("is not for 7.0 (catalog)",),
         base=V7,
     ),
     Wrong(
-        of_later_versions,
+        features_of_version,
         {SERVERS: ["vdp", "design-studio"]},
         "denodo.servers.1",
         ("is not for 7.0 (design-studio)", "remove it"),
@@ -81,10 +81,10 @@ WRONG = (
     ),
     *(
         Wrong(
-            set_up_by_nobody,
+            options_needing_program,
             {"denodo/program": False, f"denodo/{key}": value},
             f"denodo.{key}",
-            ("would be read by nobody", "remove it, or program: false"),
+            ("would be ignored", "remove it, or program: false"),
         )
         for key, value in {
             "home": "/opt/denodo",
@@ -101,37 +101,37 @@ WRONG = (
         }.items()
     ),
     Wrong(
-        import_known,
+        metadata_import,
         {METADATA: {"source": "export", "uri": EXPORT}},
         "denodo.metadata.login",
         ("is missing", "an export is imported from a file, by a user", "add login"),
     ),
     Wrong(
-        import_known,
+        metadata_import,
         {METADATA: {"source": "export", "login": arn()}},
         "denodo.metadata.uri",
         ("is missing", "add uri"),
     ),
     Wrong(
-        import_known,
+        metadata_import,
         {METADATA: {"source": "manual", "uri": EXPORT}},
         "denodo.metadata.uri",
         ("is not for source: manual", "only an export is imported", "or write source: export"),
     ),
     Wrong(
-        import_known,
+        metadata_import,
         {METADATA: {"source": "catalog", "login": arn()}},
         "denodo.metadata.login",
         ("is not for source: catalog",),
     ),
     Wrong(
-        secrets_in_place,
+        node_secret_locations,
         {TOKEN: {"main": arn(), "mian": arn()}},
         "denodo.security_token.mian",
-        ("is no cluster (mian)", "write one of main"),
+        ("is not a cluster (mian)", "write one of main"),
     ),
     Wrong(
-        secrets_in_place,
+        node_secret_locations,
         {"denodo/tls": {"secret": {"main": arn()}}},
         "denodo.tls.secret",
         (
@@ -141,7 +141,7 @@ WRONG = (
         base=twins,
     ),
     Wrong(
-        secrets_in_place,
+        node_secret_locations,
         {TOKEN: arn()},
         "denodo.security_token",
         (
@@ -151,19 +151,19 @@ WRONG = (
         base=twins,
     ),
     Wrong(
-        secrets_in_place,
+        node_secret_locations,
         {TOKEN: {"main": arn(account=OTHER_ACCOUNT)}},
         "denodo.security_token.main",
         (f"is not of {ACCOUNT} in eu-west-1", "write the ARN of main's own secret"),
     ),
     Wrong(
-        secrets_in_place,
+        node_secret_locations,
         {METADATA: {"source": "export", "uri": EXPORT, "login": arn(region="eu-west-2")}},
         "denodo.metadata.login",
         (f"is not of {ACCOUNT} in eu-west-1",),
     ),
     Wrong(
-        node_ports_differ,
+        node_ports_unique,
         {"services/odbc": {"port": 1234, "node_port": 9999}},
         "services.odbc.node_port",
         (
@@ -173,33 +173,33 @@ WRONG = (
         ),
     ),
     Wrong(
-        node_ports_differ,
+        node_ports_unique,
         {"services/web": {"port": 443, "node_port": 9191}},
         "services.web.node_port",
         ("is taken by another server of the node (9191)", "web and ready would have"),
     ),
     Wrong(
-        node_ports_differ,
+        node_ports_unique,
         # Nobody clashes on the balancer, where this is the only one.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
         ("is taken by another server of the node (9998)", "vdp and shutdown would have"),
     ),
     Wrong(
-        node_ports_differ,
+        node_ports_unique,
         {"services/odbc": {"port": 1234, "node_port": 8000}},
         "services.odbc.node_port",
         ("odbc and scheduler would have",),
     ),
     Wrong(
-        node_ports_differ,
+        node_ports_unique,
         {"services/jdbc": 9995},
         "services.jdbc.port",
         ("vdp and jmx_factory would have",),
         base=V9,
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         SCHEDULER,
         "services.scheduler",
         (
@@ -209,32 +209,32 @@ WRONG = (
         ),
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         {"services/web": 9090, SERVERS: ["vdp", "scheduler"], **SHARED},
         "services.web",
         ("is served by no server", "the nodes start vdp, scheduler"),
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         {"services": {"portal": {"port": 443, "node_port": 9443}}, SERVERS: ["vdp"]},
         "services.portal",
         ("is served by no server",),
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         {SERVERS: ["data-catalog"], **SHARED},
         "services.jdbc",
         ("is served by no server", "the nodes start data-catalog"),
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         # What has ODBC's port is ODBC, under any name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
         ("is served by no server",),
     ),
     Wrong(
-        served_by_somebody,
+        service_has_server,
         # One cluster checks by connecting, the other asks the nodes.
         {**SCHEDULER, "clusters/main/balancer/health": {"protocol": "tcp"}},
         "services.scheduler",
@@ -242,25 +242,25 @@ WRONG = (
         base=twins,
     ),
     Wrong(
-        heap_fits,
+        heap_fits_memory,
         {TYPE: "x2idn.16xlarge"},
         "clusters.main.instance.type",
         (
-            "does not tell its memory (x2idn.16xlarge)",
+            "has an unknown memory (x2idn.16xlarge)",
             "stays as the image has it",
             "add denodo.heap_gib",
         ),
         severity=Severity.NOTE,
     ),
     Wrong(
-        heap_fits,
+        heap_fits_memory,
         {"clusters/main/nodes/node2/instance": {"type": "m4.xlarge"}},
         "clusters.main.nodes.node2.instance.type",
-        ("does not tell its memory (m4.xlarge)",),
+        ("has an unknown memory (m4.xlarge)",),
         severity=Severity.NOTE,
     ),
     Wrong(
-        heap_fits,
+        heap_fits_memory,
         {"denodo/heap_gib": 16},
         "denodo.heap_gib",
         (
@@ -270,19 +270,19 @@ WRONG = (
         ),
     ),
     Wrong(
-        heap_fits,
+        heap_fits_memory,
         {"denodo/heap_gib": 15, "clusters/main/nodes/node2/instance": {"type": "m5.large"}},
         "denodo.heap_gib",
         ("is all of the 8 GiB of m5.large, or more (15)", "write 4"),
     ),
     Wrong(
-        heap_given_once,
+        heap_or_jvm_options,
         {"denodo/heap_gib": 8, "denodo/jvm": {"vdp": "-Xmx6g"}},
         "denodo.heap_gib",
-        ("is not read beside jvm.vdp (8)", "remove it, and write -Xmx8192m into jvm.vdp"),
+        ("has no effect beside jvm.vdp (8)", "remove it, and write -Xmx8192m into jvm.vdp"),
     ),
     Wrong(
-        parameter_quota,
+        desired_state_size,
         full(1450),
         "clusters.main.nodes.node1",
         (
@@ -293,43 +293,45 @@ WRONG = (
     ),
 )
 RIGHT = (
-    Right(of_later_versions, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}, V7),
-    Right(of_later_versions, {"denodo/tls": {"secret": arn()}, TOKEN: arn(), METADATA: "catalog"}),
-    Right(of_later_versions, {SERVERS: ["vdp", "design-studio"]}),
-    Right(set_up_by_nobody, {"denodo/program": False}),
-    Right(set_up_by_nobody, {"denodo/program": True, "denodo/user": "other"}),
-    Right(import_known, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}),
-    Right(import_known, {METADATA: "catalog"}),
-    Right(import_known, {METADATA: "manual"}),
-    Right(secrets_in_place, {"denodo/tls": {"secret": arn()}, TOKEN: arn("two")}),
+    Right(features_of_version, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}, V7),
     Right(
-        secrets_in_place,
+        features_of_version, {"denodo/tls": {"secret": arn()}, TOKEN: arn(), METADATA: "catalog"}
+    ),
+    Right(features_of_version, {SERVERS: ["vdp", "design-studio"]}),
+    Right(options_needing_program, {"denodo/program": False}),
+    Right(options_needing_program, {"denodo/program": True, "denodo/user": "other"}),
+    Right(metadata_import, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}),
+    Right(metadata_import, {METADATA: "catalog"}),
+    Right(metadata_import, {METADATA: "manual"}),
+    Right(node_secret_locations, {"denodo/tls": {"secret": arn()}, TOKEN: arn("two")}),
+    Right(
+        node_secret_locations,
         {TOKEN: {"main": arn(), "spare": arn(region="us-east-1")}},
         base=twins,
     ),
-    # Nobody reads it where every node exists already.
-    Right(secrets_in_place, {TOKEN: arn(region="us-east-1")}, base=exists),
-    Right(node_ports_differ, {"services/odbc": {"port": 1234, "node_port": 9996}}),
+    # Existing instances do not read it.
+    Right(node_secret_locations, {TOKEN: arn(region="us-east-1")}, base=exists),
+    Right(node_ports_unique, {"services/odbc": {"port": 1234, "node_port": 9996}}),
     # Two listeners with one server behind them.
-    Right(node_ports_differ, {"services/batch": {"port": 1234, "node_port": 9999}}),
+    Right(node_ports_unique, {"services/batch": {"port": 1234, "node_port": 9999}}),
     # What clashes on the balancer has a rule of its own, and 7.0 has no JMX ports.
-    Right(node_ports_differ, {"services/odbc": 9997}, base=V7),
+    Right(node_ports_unique, {"services/odbc": 9997}, base=V7),
     Right(
-        node_ports_differ,
+        node_ports_unique,
         {"denodo/program": False, "services/odbc": {"port": 1234, "node_port": 9999}},
     ),
-    Right(node_ports_differ, {"services/odbc": {"port": 1234, "node_port": 9999}}, base=exists),
-    Right(served_by_somebody, {**SCHEDULER, SERVERS: ["vdp", "scheduler"], **SHARED}),
-    Right(served_by_somebody, {"services/web": 9090, SERVERS: ["vdp", "scheduler-admin"]}),
+    Right(node_ports_unique, {"services/odbc": {"port": 1234, "node_port": 9999}}, base=exists),
+    Right(service_has_server, {**SCHEDULER, SERVERS: ["vdp", "scheduler"], **SHARED}),
+    Right(service_has_server, {"services/web": 9090, SERVERS: ["vdp", "scheduler-admin"]}),
     Right(
-        served_by_somebody,
+        service_has_server,
         {"services/scheduler": {"port": 8000, "health": {"protocol": "tcp"}}},
     ),
-    Right(served_by_somebody, {**SCHEDULER, "clusters/main/balancer/health": {"port": 8000}}),
-    Right(served_by_somebody, {**SCHEDULER, "denodo/program": False}),
-    Right(served_by_somebody, SCHEDULER, base=exists),
+    Right(service_has_server, {**SCHEDULER, "clusters/main/balancer/health": {"port": 8000}}),
+    Right(service_has_server, {**SCHEDULER, "denodo/program": False}),
+    Right(service_has_server, SCHEDULER, base=exists),
     Right(
-        served_by_somebody,
+        service_has_server,
         {
             **SCHEDULER,
             "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
@@ -337,14 +339,14 @@ RIGHT = (
         },
     ),
     # What nobody knows is asked by connecting.
-    Right(served_by_somebody, {"services/mine": 1234, SERVERS: ["vdp"]}),
-    Right(heap_fits, {}),
-    Right(heap_fits, {"denodo/heap_gib": 15}),
-    Right(heap_fits, {TYPE: "x2idn.16xlarge", "denodo/heap_gib": 512}),
-    Right(heap_fits, {TYPE: "x2idn.16xlarge", "denodo/jvm": {"vdp": "-Xmx512g"}}),
-    Right(heap_fits, {TYPE: "x2idn.16xlarge", "denodo/program": False}),
-    Right(heap_given_once, {"denodo/heap_gib": 8, "denodo/jvm": {"web": "-Xmx2g"}}),
-    Right(heap_given_once, {"denodo/jvm": {"vdp": "-Xmx8g"}}),
-    Right(parameter_quota, full(1300)),
-    Right(parameter_quota, full(1450), base=exists),
+    Right(service_has_server, {"services/mine": 1234, SERVERS: ["vdp"]}),
+    Right(heap_fits_memory, {}),
+    Right(heap_fits_memory, {"denodo/heap_gib": 15}),
+    Right(heap_fits_memory, {TYPE: "x2idn.16xlarge", "denodo/heap_gib": 512}),
+    Right(heap_fits_memory, {TYPE: "x2idn.16xlarge", "denodo/jvm": {"vdp": "-Xmx512g"}}),
+    Right(heap_fits_memory, {TYPE: "x2idn.16xlarge", "denodo/program": False}),
+    Right(heap_or_jvm_options, {"denodo/heap_gib": 8, "denodo/jvm": {"web": "-Xmx2g"}}),
+    Right(heap_or_jvm_options, {"denodo/jvm": {"vdp": "-Xmx8g"}}),
+    Right(desired_state_size, full(1300)),
+    Right(desired_state_size, full(1450), base=exists),
 )

@@ -4,16 +4,31 @@ from functools import partial
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.haproxy import (
-    haproxy_blind,
-    haproxy_nodes,
-    haproxy_only,
+    balancer_kind_options,
+    haproxy_certificates,
+    haproxy_cookies,
+    haproxy_cross_zone,
+    haproxy_hosts,
+    haproxy_instances,
+    haproxy_node_addresses,
+    haproxy_old_workers,
     haproxy_ports,
-    haproxy_sessions,
-    haproxy_sticky,
+    haproxy_tcp_checks,
     haproxy_tls,
+    haproxy_zones,
 )
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import ACCOUNT, UUID, Data, changed, minimal, twins
+from tests.support.configurations import (
+    ACCOUNT,
+    GONE,
+    IMAGE,
+    UUID,
+    Data,
+    changed,
+    given_network,
+    minimal,
+    twins,
+)
 
 BALANCER = "clusters/main/balancer"
 HAPROXY = f"{BALANCER}/haproxy"
@@ -34,115 +49,195 @@ def mixed() -> Data:
     return changed(twins(), {f"{BALANCER}/kind": "haproxy"})
 
 
-Bad = partial(Wrong, base=haproxy, deploying=False)
-Good = partial(Right, base=haproxy, deploying=False)
+HaproxyWrong = partial(Wrong, base=haproxy, deploying=False)
+HaproxyRight = partial(Right, base=haproxy, deploying=False)
 V7 = partial(haproxy, "7.0")
+NODE = "clusters/main/nodes/node1"
+
+
+def deployed(version: str = "8.0") -> Data:
+    """One cluster behind HAProxies of its own."""
+    instance = {"type": "c6i.large", "image": IMAGE}
+    return changed(haproxy(version), {f"{HAPROXY}/instance": instance})
+
+
+def adopted() -> Data:
+    """The same, with an existing instance as a node."""
+    network = {**given_network(), "cidr": "10.0.0.0/16"}
+    node = {"zone": "eu-west-1a", "instance_id": "i-0123456789abcdef0"}
+    return changed(deployed(), {"clusters/main/network": network, NODE: node})
+
+
+ELSEWHERE = SECRET.replace("eu-west-1", "us-east-1")
+NINE = {"port": 9443, "node_port": 9090}
+DeployedWrong = partial(Wrong, base=deployed)
+DeployedRight = partial(Right, base=deployed)
 
 WRONG = (
     Wrong(
-        haproxy_only,
+        balancer_kind_options,
         {HAPROXY: {"maxconn": 100}},
         PLACE,
         ("is not for kind nlb", "remove it, or write kind: haproxy"),
     ),
-    Bad(
-        haproxy_only,
+    HaproxyWrong(
+        balancer_kind_options,
         {f"{BALANCER}/health": {"interval": 10}},
         "clusters.main.balancer.health",
         ("is not for kind haproxy", "write haproxy: {checks: …}"),
     ),
-    Bad(
-        haproxy_nodes,
+    HaproxyWrong(
+        haproxy_hosts,
         {f"{HAPROXY}/hosts": {"node3": "10.0.0.3"}},
         f"{PLACE}.hosts.node3",
-        ("is no node of the cluster (node3)", "write one of node1, node2"),
+        ("is not a node of the cluster (node3)", "write one of node1, node2"),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_ports,
         {f"{HAPROXY}/health_port": 9999},
         f"{PLACE}.health_port",
         ("is the port of service jdbc too (9999)", "choose a free one"),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_ports,
         {f"{HAPROXY}/metrics_port": 29997},
         f"{PLACE}.metrics_port",
         ("is the port of node node2 too (29997)",),
         base=V7,
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_ports,
         {HAPROXY: {"metrics_port": 9192}},
         f"{PLACE}.metrics_port",
         ("is the port of health_port too (9192)",),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_tls,
         {TLS: {"mode": "passthrough", "services": ["jdbc", "wbe"]}},
         f"{PLACE}.tls.services.1",
-        ("is no service (wbe)", "write one of jdbc"),
+        ("is not a service (wbe)", "write one of jdbc"),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_tls,
         {TLS: {"mode": "reencrypt"}, WEB: 9090},
         f"{PLACE}.tls",
         ("is for no service", "no service has port 9443"),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_tls,
         {TLS: {"mode": "terminate"}, WEB: 9443},
         f"{PLACE}.tls.mode",
-        ("can't be terminate for web (terminate)", "write reencrypt, or node_port: 9090"),
+        ("cannot be terminate for web (terminate)", "write reencrypt, or node_port: 9090"),
     ),
-    Bad(
+    HaproxyWrong(
         haproxy_tls,
         {WEB: {"port": 9443, "tls": ARN}},
         "services.web.tls",
-        ("can't be on main's HAProxy", "write clusters.main.balancer.haproxy.tls"),
+        ("cannot be on main's HAProxy", "write clusters.main.balancer.haproxy.tls"),
     ),
-    Bad(
-        haproxy_sticky,
+    HaproxyWrong(
+        haproxy_cookies,
         {WEB: {"port": 9443, "sticky": "cookie"}},
         "services.web.sticky",
-        ("can't be cookie here (cookie)", "write sticky: true"),
+        ("cannot be cookie here (cookie)", "write sticky: true"),
     ),
-    Bad(
-        haproxy_sessions,
+    HaproxyWrong(
+        haproxy_old_workers,
         {f"{HAPROXY}/timeouts": {"tcp": 86_400}},
         f"{PLACE}.timeouts.old_worker",
         ("is not longer than tcp (86400 s) (86400)", "write 86401 or more"),
     ),
-    Bad(
-        haproxy_blind,
+    HaproxyWrong(
+        haproxy_tcp_checks,
         {JDBC: {"port": 9999, "health": {"protocol": "tcp"}}},
         "services.jdbc.health.protocol",
-        ("sees no node that hangs (tcp)", "remove it"),
+        ("does not see a node that hangs (tcp)", "remove it"),
+        severity=Severity.WARNING,
+    ),
+    DeployedWrong(
+        haproxy_instances,
+        {f"{HAPROXY}/instance": GONE},
+        f"{PLACE}.instance",
+        ("is missing", "add instance: {type: c6i.large, image: ami-…}"),
+    ),
+    DeployedWrong(
+        haproxy_instances,
+        {f"{HAPROXY}/instance/type": "m1.large"},
+        f"{PLACE}.instance.type",
+        ("cannot be the target of a Network Load Balancer (m1.large)",),
+    ),
+    DeployedWrong(
+        haproxy_certificates,
+        {TLS: {"mode": "reencrypt", "certificate": SECRET}, WEB: 9443},
+        f"{PLACE}.tls.authority",
+        ("is missing", "add the ARN of a secret"),
+    ),
+    DeployedWrong(
+        haproxy_certificates,
+        {TLS: {"mode": "terminate", "certificate": ELSEWHERE}, WEB: NINE},
+        f"{PLACE}.tls.certificate",
+        ("is not of 111122223333 in eu-west-1", "may be a replica"),
+    ),
+    DeployedWrong(
+        haproxy_node_addresses,
+        {},
+        "clusters.main.nodes.node1.address",
+        ("is missing", "add its private address, or a name in balancer.haproxy.hosts"),
+        base=adopted,
+    ),
+    DeployedWrong(
+        haproxy_cross_zone,
+        {f"{BALANCER}/cross_zone": False},
+        "clusters.main.balancer.cross_zone",
+        ("cannot be off with HAProxy (false)", "remove cross_zone: false"),
+    ),
+    DeployedWrong(
+        haproxy_zones,
+        {
+            "clusters/main/network/zones": ["eu-west-1a"],
+            "clusters/main/nodes/node2/zone": "eu-west-1a",
+            "clusters/main/allow_single_zone": True,
+        },
+        "clusters.main.network.zones",
+        ("is one zone, and every HAProxy is in it",),
         severity=Severity.WARNING,
     ),
 )
 RIGHT = (
-    Good(haproxy_only, {HAPROXY: {"maxconn": 100}}),
-    Good(haproxy_only, {}),
-    Good(haproxy_nodes, {f"{HAPROXY}/hosts": {"node2": "10.0.0.3"}}),
-    Good(haproxy_ports, {HAPROXY: {"health_port": 9998, "metrics_port": 9997}}),
-    Good(haproxy_tls, {TLS: {"mode": "reencrypt"}, WEB: 9443}),
-    Good(haproxy_tls, {TLS: {"mode": "passthrough", "services": ["jdbc"]}}),
-    Good(haproxy_tls, {TLS: {"mode": "terminate"}, WEB: {"port": 9443, "node_port": 9090}}),
+    HaproxyRight(balancer_kind_options, {HAPROXY: {"maxconn": 100}}),
+    HaproxyRight(balancer_kind_options, {}),
+    HaproxyRight(haproxy_hosts, {f"{HAPROXY}/hosts": {"node2": "10.0.0.3"}}),
+    HaproxyRight(haproxy_ports, {HAPROXY: {"health_port": 9998, "metrics_port": 9997}}),
+    HaproxyRight(haproxy_tls, {TLS: {"mode": "reencrypt"}, WEB: 9443}),
+    HaproxyRight(haproxy_tls, {TLS: {"mode": "passthrough", "services": ["jdbc"]}}),
+    HaproxyRight(haproxy_tls, {TLS: {"mode": "terminate"}, WEB: {"port": 9443, "node_port": 9090}}),
     # The other cluster's balancer is AWS's own.
-    Good(
+    HaproxyRight(
         haproxy_tls,
         {WEB: {"port": 9443, "tls": {"spare": ARN.replace("eu-west-1", "us-east-1")}}},
         base=mixed,
     ),
-    Good(haproxy_sticky, {WEB: {"port": 9090, "sticky": "cookie"}}),
-    Good(haproxy_sticky, {"services/portal": {"port": 8080, "sticky": "cookie"}}),
-    Good(haproxy_sessions, {f"{HAPROXY}/timeouts": {"tcp": 86_399}}),
-    Good(haproxy_blind, {JDBC: {"port": 9999}}),
-    Good(
-        haproxy_blind,
+    HaproxyRight(haproxy_cookies, {WEB: {"port": 9090, "sticky": "cookie"}}),
+    HaproxyRight(haproxy_cookies, {"services/portal": {"port": 8080, "sticky": "cookie"}}),
+    HaproxyRight(haproxy_old_workers, {f"{HAPROXY}/timeouts": {"tcp": 86_399}}),
+    HaproxyRight(haproxy_tcp_checks, {JDBC: {"port": 9999}}),
+    HaproxyRight(
+        haproxy_tcp_checks,
         {
             JDBC: {"port": 9999, "health": {"protocol": "tcp"}},
             f"{HAPROXY}/checks": {"ready": True},
         },
     ),
+    DeployedRight(haproxy_instances, {}),
+    DeployedRight(haproxy_instances, {f"{HAPROXY}/instance/count": 10}),
+    DeployedRight(
+        haproxy_certificates, {TLS: {"mode": "terminate", "certificate": SECRET}, WEB: NINE}
+    ),
+    DeployedRight(haproxy_certificates, {TLS: {"mode": "passthrough"}, WEB: 9443}),
+    DeployedRight(haproxy_node_addresses, {f"{NODE}/address": "10.0.0.9"}, base=adopted),
+    DeployedRight(
+        haproxy_node_addresses, {f"{HAPROXY}/hosts": {"node1": "old.example.com"}}, base=adopted
+    ),
+    DeployedRight(haproxy_cross_zone, {}),
+    DeployedRight(haproxy_zones, {}),
 )

@@ -1,8 +1,19 @@
 """Cases of the rules about names and tags."""
 
-from denodo_ha.environment.rules.names import node_names_collide, reserved_cluster_names, tags
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.names import (
+    existing_node_zone,
+    host_names_unique,
+    host_names_valid,
+    node_addresses,
+    node_names_differ,
+    node_zone_vpcs_unique,
+    reserved_cluster_names,
+    tag_keys,
+)
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import GONE, cluster
+from tests.environment.rule_cases.nodes import exists
+from tests.support.configurations import GONE, VPC, Data, changed, cluster, given_network, twins
 
 ZONES = ({"zone": "eu-west-1a"}, {"zone": "eu-west-1b"})
 TWO, THREE = (
@@ -19,6 +30,32 @@ def _tags(count: int) -> dict[str, str]:
     return {f"tag{number}": "value" for number in range(count)}
 
 
+NETWORK, SPARE = "clusters/main/network", "clusters/spare/network"
+ZONE = {"id": "Z0123456789", "name": "nodes.example.com"}
+OTHER_ZONE = {"id": "Z9876543210", "name": "nodes.example.com"}
+OTHER_VPC = "vpc-01234567"
+NODES = "clusters/main/nodes"
+LONG = ".".join(["x" * 63, "x" * 63, "x" * 63, "x" * 29])
+"""A zone of 221 characters: with 31 for a node and a dot it is as long as a name can be."""
+
+
+def named() -> Data:
+    """Nodes that exist already, with their addresses."""
+    return changed(
+        exists(),
+        {f"{NODES}/node1/address": "10.0.0.10", f"{NODES}/node2/address": "10.0.128.10"},
+    )
+
+
+def shared() -> Data:
+    """Two clusters whose nodes have names in one zone."""
+    nodes = {"other1": {"zone": "us-east-1a"}, "other2": {"zone": "us-east-1b"}}
+    return changed(
+        twins(),
+        {f"{NETWORK}/node_zone": ZONE, f"{SPARE}/node_zone": ZONE, "clusters/spare/nodes": nodes},
+    )
+
+
 WRONG = (
     Wrong(
         reserved_cluster_names,
@@ -33,34 +70,164 @@ WRONG = (
         ("is a reserved name for a cluster (main-catalog)", "ends in -catalog"),
     ),
     Wrong(
-        node_names_collide,
+        node_names_differ,
         {"clusters/main/nodes": TWO},
         'clusters.main.nodes."A.1"',
         ("is the same name as a1 (A.1)", "DNS has no upper case"),
     ),
     Wrong(
-        tags,
+        tag_keys,
         {"tags": {"aws:name": "x"}},
         "tags.aws:name",
         ("begins with aws: (aws:name)", "choose another key"),
     ),
     Wrong(
-        tags,
+        tag_keys,
         {"tags": {"Denodo:cluster": "x"}},
         "tags.Denodo:cluster",
         ("begins with denodo: (Denodo:cluster)",),
     ),
     Wrong(
-        tags,
+        tag_keys,
         {"tags": _tags(47)},
         "tags",
         ("has 47 tags", "AWS allows 50 tags", "4 are this project's", "keep at most 46"),
     ),
+    Wrong(
+        existing_node_zone,
+        {f"{NETWORK}/node_zone": ZONE, f"{NETWORK}/node_zone_vpcs": [OTHER_VPC]},
+        "clusters.main.network.node_zone_vpcs",
+        ("cannot be with node_zone", "its owner decides which VPCs resolve it", "remove one of"),
+    ),
+    Wrong(
+        node_zone_vpcs_unique,
+        {
+            f"{NETWORK}/node_zone_vpcs": [
+                OTHER_VPC,
+                {"vpc": OTHER_VPC, "region": "eu-west-1"},
+            ]
+        },
+        "clusters.main.network.node_zone_vpcs.1",
+        (f"is listed twice ({OTHER_VPC})", "associated with a VPC once", "remove it here"),
+    ),
+    Wrong(
+        node_zone_vpcs_unique,
+        {NETWORK: {**given_network(), "node_zone_vpcs": [VPC]}},
+        "clusters.main.network.node_zone_vpcs.0",
+        (f"is the cluster's own VPC ({VPC})", "remove it here"),
+    ),
+    Wrong(
+        host_names_valid,
+        {"name": "test-"},
+        "name",
+        ("makes no host names (test-)", "RFC 1123", "without the hyphen at its end"),
+    ),
+    Wrong(
+        host_names_valid,
+        {"clusters": {"main-": cluster()}},
+        "clusters.main-",
+        ("makes no host names (main-)", "named after environment and cluster"),
+    ),
+    Wrong(
+        host_names_valid,
+        {f"{NETWORK}/node_zone": {**ZONE, "name": "_nodes.example.com"}},
+        "clusters.main.network.node_zone.name",
+        (
+            "makes no host names (_nodes.example.com)",
+            "a node would be node1._nodes.example.com",
+            "give the nodes another zone",
+        ),
+    ),
+    Wrong(
+        host_names_valid,
+        {
+            f"{NETWORK}/node_zone": {**ZONE, "name": LONG},
+            f"{NODES}/{'n' * 32}": {"zone": "eu-west-1a"},
+        },
+        "clusters.main.network.node_zone.name",
+        ("makes no host names", "at most 253 characters"),
+    ),
+    Wrong(
+        host_names_unique,
+        # DNS has no upper case.
+        {"clusters/spare/nodes/NODE1": {"zone": "us-east-1a"}},
+        "clusters.spare.nodes.NODE1",
+        (
+            "has the name of node1 of main (NODE1)",
+            "both have a record in nodes.example.com",
+            "rename one of them, or give the clusters zones of their own",
+        ),
+        base=shared,
+    ),
+    Wrong(
+        node_addresses,
+        {f"{NODES}/node1/address": "10.0.0.10"},
+        "clusters.main.nodes.node1.address",
+        ("is not for a created node (10.0.0.10)", "remove it"),
+    ),
+    Wrong(
+        node_addresses,
+        {f"{NODES}/node1/address": GONE},
+        "clusters.main.nodes.node1",
+        (
+            "has no name in main.test.internal",
+            "CloudFormation does not know the address",
+            "add address: with the instance's private address",
+        ),
+        base=named,
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        node_addresses,
+        {f"{NODES}/node2/address": "10.1.0.10"},
+        "clusters.main.nodes.node2.address",
+        ("is not in 10.0.0.0/16 (10.1.0.10)", "write the instance's private address"),
+        base=named,
+    ),
+    Wrong(
+        node_addresses,
+        {f"{NODES}/node2/address": "10.0.0.10"},
+        "clusters.main.nodes.node2.address",
+        ("is the address of node1 too (10.0.0.10)", "a node is one server"),
+        base=named,
+    ),
 )
 RIGHT = (
     Right(reserved_cluster_names, _named("failovers", "catalog-a", "overcatalog")),
-    Right(node_names_collide, {"clusters/main/nodes": THREE}),
-    Right(node_names_collide, {"clusters/main/nodes": {"a1": ZONES[0], "a11": ZONES[1]}}),
-    Right(tags, {"tags": _tags(46)}),
-    Right(tags, {"tags": {"awsome": "", "team:aws:": "denodo:"}}),
+    Right(node_names_differ, {"clusters/main/nodes": THREE}),
+    Right(node_names_differ, {"clusters/main/nodes": {"a1": ZONES[0], "a11": ZONES[1]}}),
+    Right(tag_keys, {"tags": _tags(46)}),
+    Right(tag_keys, {"tags": {"awsome": "", "team:aws:": "denodo:"}}),
+    Right(existing_node_zone, {f"{NETWORK}/node_zone": ZONE}),
+    Right(existing_node_zone, {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC]}),
+    Right(
+        node_zone_vpcs_unique,
+        {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC, {"vpc": VPC, "region": "us-east-1"}]},
+    ),
+    # Each cluster has a zone of its own.
+    Right(
+        node_zone_vpcs_unique,
+        {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC], f"{SPARE}/node_zone_vpcs": [OTHER_VPC]},
+        base=twins,
+    ),
+    Right(host_names_valid, {f"{NETWORK}/node_zone": {**ZONE, "name": "Nodes.Example.com"}}),
+    Right(
+        host_names_valid,
+        {
+            f"{NETWORK}/node_zone": {**ZONE, "name": LONG},
+            f"{NODES}/{'n' * 31}": {"zone": "eu-west-1a"},
+        },
+    ),
+    # The given zone is not named after them.
+    Right(host_names_valid, {"name": "test-", f"{NETWORK}/node_zone": ZONE}),
+    Right(host_names_unique, {}, base=shared),
+    # Zones of one name that resolve in different VPCs.
+    Right(
+        host_names_unique,
+        {f"{NETWORK}/node_zone": ZONE, f"{SPARE}/node_zone": OTHER_ZONE},
+        base=twins,
+    ),
+    Right(host_names_unique, {}, base=twins),
+    Right(node_addresses, {}),
+    Right(node_addresses, {}, base=named),
 )

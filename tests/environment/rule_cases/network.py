@@ -2,13 +2,13 @@
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.network import (
+    cidrs_unique,
     created_network,
-    given_network,
+    existing_network,
     node_zones,
+    nodes_in_two_zones,
     overlapping_vpcs,
-    repeated_cidrs,
-    single_zone,
-    way_out_of_public_nodes,
+    public_node_first_boot,
     zones_of_region,
 )
 from tests.environment.rule_cases.case import Right, Wrong
@@ -43,7 +43,7 @@ def _given(**zones: Data) -> Data:
 
 WRONG = (
     Wrong(
-        way_out_of_public_nodes,
+        public_node_first_boot,
         {**PUBLIC, NETWORK: given()},
         "clusters.main.network.zones.eu-west-1a",
         ("must give a new node a public address", "gets its Elastic IP after"),
@@ -53,28 +53,28 @@ WRONG = (
         zones_of_region,
         {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "us-east-1a"]},
         "clusters.main.network.zones.us-east-1a",
-        ("is no zone of eu-west-1 (us-east-1a)", "write a zone like eu-west-1a"),
+        ("is not a zone of eu-west-1 (us-east-1a)", "write a zone like eu-west-1a"),
     ),
     Wrong(
         zones_of_region,
         {f"{NETWORK}/zones": {"eu-west-1a": {}, "eu-west-1b": {}, "eu-west-2a": {}}},
         "clusters.main.network.zones.eu-west-2a",
-        ("is no zone of eu-west-1 (eu-west-2a)",),
+        ("is not a zone of eu-west-1 (eu-west-2a)",),
     ),
     Wrong(
-        given_network,
+        existing_network,
         _given(b={"nodes": subnet(3)}),
         "clusters.main.network.zones.eu-west-1b.balancer",
         ("is missing", "add balancer: subnet-… of eu-west-1b"),
     ),
     Wrong(
-        given_network,
+        existing_network,
         _given(b={"balancer": subnet(4)}),
         "clusters.main.network.zones.eu-west-1b.nodes",
         ("is missing", "add nodes: subnet-… of eu-west-1b"),
     ),
     Wrong(
-        given_network,
+        existing_network,
         _given(b={"nodes": subnet(1), "balancer": subnet(4)}),
         "clusters.main.network.zones.eu-west-1b.nodes",
         (f"is the subnet of eu-west-1a too ({subnet(1)})", "a subnet is in one zone"),
@@ -116,29 +116,29 @@ WRONG = (
         ("is not one of the cluster's zones (eu-west-1c)", "write one of eu-west-1a, eu-west-1b"),
     ),
     Wrong(
-        single_zone,
+        nodes_in_two_zones,
         ONE_ZONE,
         "clusters.main.nodes",
         ("all 2 nodes are in one zone (eu-west-1a)", "allow_single_zone: true"),
     ),
     Wrong(
-        single_zone,
+        nodes_in_two_zones,
         {**ONE_ZONE, "clusters/main/allow_single_zone": True},
         "clusters.main.nodes",
         ("all nodes are in eu-west-1a", "spread them over two zones"),
         severity=Severity.WARNING,
     ),
     Wrong(
-        repeated_cidrs,
+        cidrs_unique,
         {"clusters/main/balancer/clients": ["10.0.0.0/8", "192.168.0.0/24", "10.0.0.0/8"]},
         "clusters.main.balancer.clients.2",
-        ("stands here twice (10.0.0.0/8)", "remove one of the two"),
+        ("is listed twice (10.0.0.0/8)", "remove one of the two"),
     ),
     Wrong(
-        repeated_cidrs,
+        cidrs_unique,
         {"solution_manager": {"cidrs": ["10.9.0.0/24", "10.9.0.0/24"]}},
         "solution_manager.cidrs.1",
-        ("stands here twice (10.9.0.0/24)",),
+        ("is listed twice (10.9.0.0/24)",),
     ),
     Wrong(
         overlapping_vpcs,
@@ -150,24 +150,24 @@ WRONG = (
     ),
 )
 RIGHT = (
-    Right(way_out_of_public_nodes, PUBLIC),
-    Right(way_out_of_public_nodes, {NETWORK: given()}),
-    Right(way_out_of_public_nodes, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
+    Right(public_node_first_boot, PUBLIC),
+    Right(public_node_first_boot, {NETWORK: given()}),
+    Right(public_node_first_boot, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
     Right(zones_of_region, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"]}),
-    Right(given_network, _given()),
+    Right(existing_network, _given()),
     # Nodes and balancer may share a subnet, and zones without nodes need none for them.
-    Right(given_network, _given(b={"nodes": subnet(4), "balancer": subnet(4)})),
-    Right(given_network, _given(c={"balancer": subnet(5)})),
+    Right(existing_network, _given(b={"nodes": subnet(4), "balancer": subnet(4)})),
+    Right(existing_network, _given(c={"balancer": subnet(5)})),
     Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/16"}),
     Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/24"}),
     Right(created_network, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1h"]}),
     # An existing VPC has whatever size and zones it has.
     Right(created_network, {NETWORK: {**given(), "cidr": "10.0.0.0/12"}}),
     Right(node_zones, {"clusters/main/nodes/node3": {"zone": "eu-west-1b"}}),
-    Right(single_zone, {}),
-    Right(single_zone, ALONE),
-    Right(repeated_cidrs, {"clusters/main/balancer/clients": ["10.0.0.0/8", "10.0.0.0/16"]}),
-    Right(repeated_cidrs, {"solution_manager": {"cidrs": ["10.0.0.0/8"]}}),
+    Right(nodes_in_two_zones, {}),
+    Right(nodes_in_two_zones, ALONE),
+    Right(cidrs_unique, {"clusters/main/balancer/clients": ["10.0.0.0/8", "10.0.0.0/16"]}),
+    Right(cidrs_unique, {"solution_manager": {"cidrs": ["10.0.0.0/8"]}}),
     Right(overlapping_vpcs, {"clusters/spare/network/cidr": "10.1.0.0/17"}, base=twins),
     # Only what fails over to each other may have to be connected.
     Right(

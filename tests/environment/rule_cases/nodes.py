@@ -2,12 +2,12 @@
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.nodes import (
-    adopted,
-    keys_and_policies,
-    machines,
-    owners_of_adopted,
-    repeated_policies,
-    types_as_targets,
+    existing_instance_security_groups,
+    existing_instances,
+    instance_types,
+    kms_keys_and_policies,
+    node_instances,
+    policies_unique,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import (
@@ -46,7 +46,7 @@ def exists() -> Data:
 
 WRONG = (
     Wrong(
-        machines,
+        node_instances,
         {
             INSTANCE: GONE,
             f"{NODE}/instance": {"type": "m5.large"},
@@ -56,7 +56,7 @@ WRONG = (
         ("has no image", "add instance with image to the cluster, or instance_id to the node"),
     ),
     Wrong(
-        machines,
+        node_instances,
         {
             INSTANCE: GONE,
             f"{NODE}/instance": {"image": IMAGE},
@@ -66,94 +66,94 @@ WRONG = (
         ("has no type",),
     ),
     Wrong(
-        machines,
+        node_instances,
         {f"{NODE}/instance": {"type": "m5.large"}},
         "clusters.main.nodes.node1.instance",
-        ("is given for an instance that exists", "remove instance, or instance_id"),
+        ("is given for an existing instance", "remove instance, or instance_id"),
         base=exists,
     ),
     Wrong(
-        machines,
+        node_instances,
         {"clusters/main/nodes/node2/instance_id": FIRST},
         "clusters.main.nodes.node2.instance_id",
         (f"is the instance of node1 too ({FIRST})", "a node is one server"),
         base=exists,
     ),
     Wrong(
-        adopted,
+        existing_instances,
         {
             "clusters/main/network/vpc": GONE,
             "clusters/main/network/zones": ["eu-west-1a", "eu-west-1b"],
         },
         "clusters.main.network.vpc",
-        ("is missing", "node1 exists already, and so does its VPC"),
+        ("is missing", "node1 is an existing instance in an existing VPC"),
         base=exists,
     ),
     Wrong(
-        adopted,
+        existing_instances,
         {"clusters/main/network/cidr": GONE},
         "clusters.main.network.cidr",
-        ("is missing", "node1 is in security groups of its owner's"),
+        ("is missing", "node1 is in security groups of its owner"),
         base=exists,
     ),
     Wrong(
-        adopted,
+        existing_instances,
         {"clusters/main/nodes/node2": GONE, "clusters/main/balancer/kind": "none"},
         "clusters.main.nodes.node1.instance_id",
-        (f"can't be without a balancer ({FIRST})", "there is nothing else to make"),
+        (f"cannot be without a balancer ({FIRST})", "so the stack would be empty"),
         base=exists,
     ),
     Wrong(
-        types_as_targets,
+        instance_types,
         {f"{INSTANCE}/type": "m3.xlarge"},
         "clusters.main.instance.type",
-        ("can't be the target of a Network Load Balancer (m3.xlarge)", "RegisterTargets"),
+        ("cannot be the target of a Network Load Balancer (m3.xlarge)", "RegisterTargets"),
     ),
     Wrong(
-        types_as_targets,
+        instance_types,
         {f"{NODE}/instance": {"type": "t1.micro"}},
         "clusters.main.nodes.node1.instance.type",
-        ("can't be the target of a Network Load Balancer (t1.micro)",),
+        ("cannot be the target of a Network Load Balancer (t1.micro)",),
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {f"{INSTANCE}/kms_key": _key("us-east-1")},
         "clusters.main.instance.kms_key",
         (f"is not of eu-west-1 ({_key('us-east-1')})", "write a key of eu-west-1"),
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {f"{NODE}/instance": {"kms_key": _key("us-east-1")}},
         "clusters.main.nodes.node1.instance.kms_key",
         (f"is not of eu-west-1 ({_key('us-east-1')})",),
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {f"{INSTANCE}/role_policies": [POLICY, FOREIGN]},
         "clusters.main.instance.role_policies.1",
         (f"is not of account {ACCOUNT} ({FOREIGN})", "AttachRolePolicy"),
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {f"{NODE}/instance": {"role_policies": [FOREIGN]}},
         "clusters.main.nodes.node1.instance.role_policies.0",
         (f"is not of account {ACCOUNT} ({FOREIGN})",),
     ),
     Wrong(
-        repeated_policies,
+        policies_unique,
         {f"{INSTANCE}/role_policies": [POLICY, "arn:aws:iam::aws:policy/ReadOnlyAccess", POLICY]},
         "clusters.main.instance.role_policies.2",
-        (f"stands here twice ({POLICY})", "remove one of the two"),
+        (f"is listed twice ({POLICY})", "remove one of the two"),
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {"permissions_boundary": POLICY, "clusters/spare/account": OTHER_ACCOUNT},
         "permissions_boundary",
         (f"is not of account {OTHER_ACCOUNT}, where spare is ({POLICY})",),
         base=twins,
     ),
     Wrong(
-        keys_and_policies,
+        kms_keys_and_policies,
         {
             INSTANCE: GONE,
             f"{NODE}/instance": {"type": "m5.large", "image": IMAGE},
@@ -164,7 +164,7 @@ WRONG = (
         (f"is not of account {ACCOUNT}, where main is ({FOREIGN})",),
     ),
     Wrong(
-        owners_of_adopted,
+        existing_instance_security_groups,
         {"services/web": {"port": 9090, "health": {"port": 9191}}},
         "clusters.main.nodes",
         (
@@ -176,40 +176,40 @@ WRONG = (
     ),
 )
 RIGHT = (
-    Right(machines, {}, base=exists),
-    Right(machines, {INSTANCE: GONE}, base=exists),
+    Right(node_instances, {}, base=exists),
+    Right(node_instances, {INSTANCE: GONE}, base=exists),
     Right(
-        machines,
+        node_instances,
         {
             INSTANCE: GONE,
             f"{NODE}/instance": {"type": "m5.large", "image": IMAGE},
             "clusters/main/nodes/node2/instance": {"type": "m5.large", "image": IMAGE},
         },
     ),
-    Right(adopted, {}, base=exists),
-    Right(adopted, {"clusters/main/nodes/node3": {"zone": "eu-west-1a"}}, base=exists),
-    Right(owners_of_adopted, {}),
-    Right(repeated_policies, {f"{INSTANCE}/role_policies": [POLICY, f"{POLICY}2"]}),
+    Right(existing_instances, {}, base=exists),
+    Right(existing_instances, {"clusters/main/nodes/node3": {"zone": "eu-west-1a"}}, base=exists),
+    Right(existing_instance_security_groups, {}),
+    Right(policies_unique, {f"{INSTANCE}/role_policies": [POLICY, f"{POLICY}2"]}),
     Right(
-        repeated_policies,
+        policies_unique,
         {
             f"{INSTANCE}/role_policies": [POLICY],
             f"{NODE}/instance": {"role_policies": [POLICY]},
         },
     ),
-    Right(types_as_targets, {f"{INSTANCE}/type": "m4.xlarge"}),
+    Right(instance_types, {f"{INSTANCE}/type": "m4.xlarge"}),
     # Nothing registers a node that has no balancer.
     Right(
-        types_as_targets,
+        instance_types,
         {
             f"{INSTANCE}/type": "m3.xlarge",
             "clusters/main/nodes/node2": GONE,
             "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
         },
     ),
-    Right(keys_and_policies, {f"{INSTANCE}/kms_key": _key("eu-west-1")}),
+    Right(kms_keys_and_policies, {f"{INSTANCE}/kms_key": _key("eu-west-1")}),
     Right(
-        keys_and_policies,
+        kms_keys_and_policies,
         {
             f"{INSTANCE}/role_policies": [POLICY, "arn:aws:iam::aws:policy/ReadOnlyAccess"],
             f"{NODE}/instance": {"role_policies": [POLICY], "kms_key": _key("eu-west-1")},

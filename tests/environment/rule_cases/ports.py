@@ -7,7 +7,7 @@ from denodo_ha.environment.rules.ports import (
     auxiliary_port_free,
     auxiliary_port_given,
     private_ports,
-    services_share_a_port,
+    service_ports_unique,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import GONE, minimal, twins
@@ -18,13 +18,13 @@ NODE1, NODE2 = (f"clusters/main/nodes/node{number}/auxiliary_port" for number in
 
 WRONG = (
     Wrong(
-        services_share_a_port,
+        service_ports_unique,
         {"services": {"jdbc": 9999, "odbc": {"port": 9999, "node_port": 9996}}},
         "services.odbc.port",
-        ("is the port of jdbc too (9999)", "one listener a port", "node_port keeps"),
+        ("is the port of jdbc too (9999)", "one listener for each port", "node_port keeps"),
     ),
     Wrong(
-        services_share_a_port,
+        service_ports_unique,
         {"services": {"jdbc": 9999, "odbc": 9999}},
         "services.odbc.port",
         ("is the port of jdbc too (9999)",),
@@ -47,7 +47,7 @@ WRONG = (
         auxiliary_port_given,
         {NODE2: GONE},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is missing", "a Denodo 7.0 client goes on", "add auxiliary_port"),
+        ("is missing", "a Denodo 7.0 client continues", "add auxiliary_port"),
         base=V7,
     ),
     Wrong(
@@ -76,7 +76,10 @@ WRONG = (
         auxiliary_port_free,
         {"services/other": 29997},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is the port of service other too (29997)", "balanced and single-node"),
+        (
+            "is the port of service other too (29997)",
+            "cannot lead to all nodes and to a single node",
+        ),
         base=V7,
     ),
     Wrong(
@@ -110,7 +113,7 @@ WRONG = (
 )
 RIGHT = (
     # Several services may lead to one port of the nodes.
-    Right(services_share_a_port, {"services/batch": {"port": 19999, "node_port": 9999}}),
+    Right(service_ports_unique, {"services/batch": {"port": 19999, "node_port": 9999}}),
     Right(private_ports, {"services/tls": 9443, "services/other": 8001}),
     Right(private_ports, {"services/mine": {"port": 9998, "node_port": 1234}}),
     # 7.0 has no JMX ports of its own.

@@ -140,7 +140,7 @@ WRONG = (
         "clusters.main.balancer.clients",
         (
             "needs 61 rules of a security group in each direction, and AWS allows 60",
-            "the balancer's security group, inbound, with one range of ports a CIDR",
+            "the balancer's security group, inbound, with one range of ports for each CIDR",
             "join networks, for example neighbouring /24 into a /23",
         ),
     ),

@@ -3,10 +3,10 @@
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.risks import (
     clients_behind_nat,
+    deletion_protection,
     idle_on_nitro_v6,
     one_node,
     open_to_the_world,
-    unprotected,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import GONE
@@ -22,11 +22,11 @@ WRONG = (
         open_to_the_world,
         {CLIENTS: ["10.0.0.0/8", "0.0.0.0/0"]},
         "clusters.main.balancer.clients.1",
-        ("lets everyone connect (0.0.0.0/0)", "write the networks of your clients"),
+        ("allows connections from every address (0.0.0.0/0)", "write the networks of your clients"),
         severity=Severity.WARNING,
     ),
     Wrong(
-        unprotected,
+        deletion_protection,
         {f"{BALANCER}/deletion_protection": GONE},
         "clusters.main.balancer",
         ("has no deletion protection", "after the first deploy, write deletion_protection: true"),
@@ -57,14 +57,14 @@ WRONG = (
         idle_on_nitro_v6,
         {IDLE: {"port": 9999, "idle_timeout": 351}, TYPE: "m8i.xlarge"},
         "services.jdbc.idle_timeout",
-        ("is longer than main's nodes remember (351)", "m8i.xlarge", "350 s by default"),
+        ("is longer than main's nodes track a connection (351)", "m8i.xlarge", "350 s by default"),
         severity=Severity.WARNING,
     ),
 )
 RIGHT = (
     Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
-    Right(unprotected, {f"{BALANCER}/deletion_protection": True}),
-    Right(unprotected, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),
+    Right(deletion_protection, {f"{BALANCER}/deletion_protection": True}),
+    Right(deletion_protection, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),
     Right(one_node, {}),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.0/31"]}),
     Right(

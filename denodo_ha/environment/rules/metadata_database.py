@@ -1,4 +1,4 @@
-"""Rules about the database of a catalog: one on RDS, or one that exists already."""
+"""Rules about the metadata database: a created one on RDS, or an existing server."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,53 +10,54 @@ from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
-_EVERYWHERE = frozenset({"components", "existing", "check_interval", "settings", "kms_key"})
-"""What a catalog may say whoever made its database."""
+_FOR_ANY_SERVER = frozenset({"components", "existing", "check_interval", "settings", "kms_key"})
+"""The keys of `catalog` that apply to an existing server too."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)
 
 Span = tuple[timedelta, timedelta]
-"""Begin and end, counted from Monday's or the day's midnight; the end may be in the next one."""
+"""Begin and end of a window, counted from midnight of the day or of Monday. The end may be in the
+next day or week."""
 
 
-def existing_is_left_alone(environment: Environment) -> Iterator[Problem]:
-    """A server that exists already is not changed."""
+def existing_server_options(environment: Environment) -> Iterator[Problem]:
+    """An existing server is not changed."""
     for name, _, catalog in _catalogs(environment):
         if catalog.existing is None:
             continue
-        for key in sorted(catalog.model_fields_set - _EVERYWHERE):
+        for key in sorted(catalog.model_fields_set - _FOR_ANY_SERVER):
             yield Problem(
                 ("clusters", name, "catalog", key),
-                "is given for a server that exists",
-                "it is not changed from here",
+                "is given for an existing server",
+                "the stacks do not change an existing server",
                 f"remove {key}, or existing",
                 at_key=True,
             )
 
 
-def one_cluster_a_database(environment: Environment) -> Iterator[Problem]:
+def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
     """Two clusters do not share databases."""
     seen: dict[tuple[str, int, str | None], str] = {}
     for name, _, catalog in _catalogs(environment):
         server = catalog.existing
         if server is None:
             continue
-        where = (server.host.lower(), server.port, server.prefix)
-        if where in seen:
+        identity = (server.host.lower(), server.port, server.prefix)
+        if identity in seen:
             yield Problem(
                 ("clusters", name, "catalog", "existing"),
-                f"names the databases of {seen[where]} too",
-                "both clusters' Schedulers would fire each other's jobs, from two regions or not",
+                f"names the databases of {seen[identity]} too",
+                "the Schedulers of both clusters would fire each other's jobs, also across regions",
                 "add a prefix of its own to each, such as "
                 f"prefix: {environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
             )
-        seen.setdefault(where, name)
+        seen.setdefault(identity, name)
 
 
-def two_zones(environment: Environment) -> Iterator[Problem]:
-    """RDS wants subnets in two zones, whatever the nodes have."""
+def database_zones(environment: Environment) -> Iterator[Problem]:
+    """RDS needs subnets in two zones, regardless of the nodes' zones."""
     for name, cluster, catalog in _catalogs(environment):
         path: Path = ("clusters", name)
         if catalog.existing is not None:
@@ -67,7 +68,7 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "catalog", "subnets", zone),
                     "is not one of the cluster's zones" if given else "is given, but no VPC",
-                    "the database is where its nodes are"
+                    "the database is in the nodes' zones"
                     if given
                     else "subnets belong to an existing VPC, and this one would be created",
                     "write one of the network's zones" if given else "remove subnets",
@@ -78,14 +79,14 @@ def two_zones(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "catalog"),
                 "has subnets in one zone only",
-                f"RDS wants {limits.DATABASE_ZONES}",
+                f"RDS needs {limits.DATABASE_ZONES}",
                 "add a second zone to network.zones, in an existing VPC with nodes or with a "
                 "subnet in catalog.subnets",
             )
 
 
-def private_subnets(environment: Environment) -> Iterator[Problem]:
-    """The database is in private subnets, which a created VPC of a public node has not."""
+def database_private_subnets(environment: Environment) -> Iterator[Problem]:
+    """The database is in private subnets. A VPC that is created for a public node has none."""
     for name, cluster, catalog in _catalogs(environment):
         balancer, network = cluster.balancer, cluster.network
         public = balancer.kind == "none" and balancer.scheme == "internet-facing"
@@ -98,8 +99,8 @@ def private_subnets(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def growth(environment: Environment) -> Iterator[Problem]:
-    """Storage that may grow has room to."""
+def database_storage_growth(environment: Environment) -> Iterator[Problem]:
+    """The largest storage is larger than the initial one by RDS's minimum."""
     for name, _, catalog in _catalogs(environment):
         least = int(catalog.storage_gib * limits.DATABASE_GROWTH)
         if catalog.max_storage_gib is not None and catalog.max_storage_gib < least:
@@ -113,13 +114,13 @@ def growth(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def windows(environment: Environment) -> Iterator[Problem]:
-    """Windows last half an hour, maintenance a day at most, and they do not overlap."""
+def database_windows(environment: Environment) -> Iterator[Problem]:
+    """Windows last from half an hour to a day, and do not overlap."""
     allowed = limits.DATABASE_WINDOW_S
     for name, _, catalog in _catalogs(environment):
         path: Path = ("clusters", name, "catalog")
         week, day = _week_span(catalog.maintenance_window), _day_span(catalog.backup_window)
-        for key, span, hour in (
+        for key, span, example in (
             ("maintenance_window", week, "sun:03:00-sun:04:00"),
             ("backup_window", day, "01:00-02:00"),
         ):
@@ -128,8 +129,8 @@ def windows(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, key),
                     f"lasts {lasts} hours",
-                    f"RDS takes windows from half an hour to a day ({allowed.source})",
-                    f"write an hour, such as {hour}",
+                    f"RDS accepts windows from half an hour to a day ({allowed.source})",
+                    f"write an hour, such as {example}",
                     value=str(getattr(catalog, key)),
                 )
         if week and day and _overlap(week, day):
@@ -140,6 +141,65 @@ def windows(environment: Environment) -> Iterator[Problem]:
                 "write another hour",
                 value=str(catalog.maintenance_window),
             )
+
+
+def secret_locations(environment: Environment) -> Iterator[Problem]:
+    """Keys and secrets are in the region and account of the cluster."""
+    for name, cluster in environment.clusters.items():
+        catalog, exports = cluster.catalog, cluster.exports
+        arns: list[tuple[Path, str]] = []
+        if catalog and catalog.kms_key:
+            arns.append((("catalog", "kms_key"), catalog.kms_key))
+        if catalog and catalog.existing:
+            arns.append((("catalog", "existing", "secret"), catalog.existing.secret))
+        if exports:
+            arns.append((("exports", "login"), exports.login))
+        for path, arn in arns:
+            region, account = arn.split(":")[3:5]
+            for label, actual, expected in (
+                ("", region, cluster.region),
+                ("account ", account, cluster.account),
+            ):
+                if actual != expected:
+                    yield Problem(
+                        ("clusters", name, *path),
+                        f"is not of {label}{expected}",
+                        "the nodes read secrets of their own region and account",
+                        f"write one of {expected}",
+                        value=arn,
+                    )
+
+
+def database_safeguards(environment: Environment) -> Iterator[Problem]:
+    """Safeguards of a created database should be on."""
+    for name, cluster, catalog in _catalogs(environment):
+        if not node_metadata.creates_database(cluster):
+            continue
+        for key, consequence in _SAFEGUARDS:
+            if not getattr(catalog, key):
+                yield Problem(
+                    ("clusters", name, "catalog", key),
+                    "is false",
+                    consequence,
+                    f"write {key}: true",
+                    value="false",
+                    severity=Severity.WARNING,
+                    rule=f"catalog-{key.replace('_', '-')}",
+                )
+
+
+_SAFEGUARDS = (
+    (
+        "multi_az",
+        "the loss of the database's zone stops the Scheduler and the Data Catalog of all nodes",
+    ),
+    ("deletion_protection", "one command deletes the metadata of all nodes"),
+    (
+        "final_snapshot",
+        "deleting or replacing the database deletes the metadata without a way back",
+    ),
+)
+"""Keys that are true by default, with the consequence of false."""
 
 
 def _clock(text: str) -> timedelta:
@@ -162,73 +222,9 @@ def _week_span(window: str | None) -> Span | None:
 
 
 def _overlap(week: Span, day: Span) -> bool:
-    """Whether a weekly window meets a daily one."""
+    """Return whether a weekly window overlaps a daily one."""
     daily = [(day[0] + n * _DAY, day[1] + n * _DAY) for n in range(-1, 2 * len(_DAYS))]
     return any(week[0] < end and begin < week[1] for begin, end in daily)
-
-
-def where_secrets_are(environment: Environment) -> Iterator[Problem]:
-    """Keys and secrets are of the cluster's region, and secrets of its account."""
-    for name, cluster in environment.clusters.items():
-        catalog, exports = cluster.catalog, cluster.exports
-        found: list[tuple[Path, str]] = []
-        if catalog and catalog.kms_key:
-            found.append((("catalog", "kms_key"), catalog.kms_key))
-        if catalog and catalog.existing:
-            found.append((("catalog", "existing", "secret"), catalog.existing.secret))
-        if exports:
-            found.append((("exports", "login"), exports.login))
-        for path, arn in found:
-            region, account = arn.split(":")[3:5]
-            for what, is_, should in (
-                ("region", region, cluster.region),
-                ("account", account, cluster.account),
-            ):
-                if is_ != should:
-                    yield Problem(
-                        ("clusters", name, *path),
-                        f"is not of {'account ' if what == 'account' else ''}{should}",
-                        "the nodes read secrets of their own region and account",
-                        f"write one of {should}",
-                        value=arn,
-                    )
-
-
-def loosened(environment: Environment) -> Iterator[Problem]:
-    """What makes the data easier to lose is said at every synth."""
-    for name, cluster, catalog in _catalogs(environment):
-        if not node_metadata.creates_database(cluster):
-            continue
-        for key, consequence, remedy in _LOOSENED:
-            if not getattr(catalog, key):
-                yield Problem(
-                    ("clusters", name, "catalog", key),
-                    "is false",
-                    consequence,
-                    remedy,
-                    value="false",
-                    severity=Severity.WARNING,
-                    rule=f"catalog-{key.replace('_', '-')}",
-                )
-
-
-_LOOSENED = (
-    (
-        "multi_az",
-        "the loss of the database's zone stops the Scheduler and the Data Catalog of all nodes",
-        "write multi_az: true",
-    ),
-    (
-        "deletion_protection",
-        "one command deletes the metadata of all nodes",
-        "write deletion_protection: true",
-    ),
-    (
-        "final_snapshot",
-        "what deletes or replaces the database deletes the metadata for good",
-        "write final_snapshot: true",
-    ),
-)
 
 
 def _catalogs(environment: Environment) -> Iterator[tuple[str, Cluster, Catalog]]:
@@ -238,12 +234,12 @@ def _catalogs(environment: Environment) -> Iterator[tuple[str, Cluster, Catalog]
 
 
 RULES = (
-    existing_is_left_alone,
-    one_cluster_a_database,
-    two_zones,
-    private_subnets,
-    growth,
-    windows,
-    where_secrets_are,
-    loosened,
+    existing_server_options,
+    databases_of_one_cluster,
+    database_zones,
+    database_private_subnets,
+    database_storage_growth,
+    database_windows,
+    secret_locations,
+    database_safeguards,
 )

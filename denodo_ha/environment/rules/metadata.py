@@ -1,4 +1,4 @@
-"""Rules about metadata: what must be shared by the nodes, and what cannot be."""
+"""Rules about node metadata: the components that nodes must share, can share or export."""
 
 from collections.abc import Iterator
 
@@ -7,24 +7,24 @@ from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
 
-_BREAKS = {
-    "scheduler": "each would have jobs of its own and fire them on its own: a job that is made on "
-    "one node is lost with it, and one that is on all runs as often as there are nodes (Denodo, "
-    "Scheduler Administration Guide, Cluster Settings)",
-    "data-catalog": "each would have settings and saved queries of its own, and what a user sees "
-    "would hang on the node that the balancer chose (Denodo, Data Catalog Guide, Installing the "
-    "Data Catalog on a Cluster)",
+_CONSEQUENCES = {
+    "scheduler": "each would have and fire its own jobs: a job that is created on one node is lost "
+    "with that node, and a job on all nodes runs as often as there are nodes (Denodo, Scheduler "
+    "Administration Guide, Cluster Settings)",
+    "data-catalog": "each would have its own settings and saved queries, and a user would see "
+    "those of the node that the balancer chose (Denodo, Data Catalog Guide, Installing the Data "
+    "Catalog on a Cluster)",
 }
 
 
-def oldest_cannot_share(environment: Environment) -> Iterator[Problem]:
-    """7.0 keeps the catalog of Virtual DataPort in the node."""
+def vdp_catalog_version(environment: Environment) -> Iterator[Problem]:
+    """Denodo 7.0 keeps the catalog of Virtual DataPort in the node."""
     for name, catalog in _catalogs(environment):
         if environment.denodo.version == "7.0" and "vdp" in catalog.components:
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),
-                "can't be shared by Denodo 7.0",
+                "cannot be shared by Denodo 7.0",
                 "Virtual DataPort keeps its catalog in an external database from 8.0 on (Denodo, "
                 "Virtual DataPort Administration Guide, Storing the Metadata on an External "
                 "Database)",
@@ -33,8 +33,8 @@ def oldest_cannot_share(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def unshared(environment: Environment) -> Iterator[Problem]:
-    """Scheduler and Data Catalog share their metadata where there are several nodes."""
+def metadata_must_be_shared(environment: Environment) -> Iterator[Problem]:
+    """Scheduler and Data Catalog share their metadata if a cluster has several nodes."""
     for server, component in node_metadata.servers_sharing_metadata(environment):
         for name, cluster in environment.clusters.items():
             catalog = cluster.catalog
@@ -45,13 +45,13 @@ def unshared(environment: Environment) -> Iterator[Problem]:
                 (*path, "components") if catalog else path,
                 f"lacks {component}" if catalog else "is missing",
                 f"{server} runs on {len(cluster.nodes)} nodes without a common database; "
-                f"{_BREAKS[component]}",
+                f"{_CONSEQUENCES[component]}",
                 f"add {component} to components" if catalog else "add catalog: {} for one on RDS",
             )
 
 
-def unused(environment: Environment) -> Iterator[Problem]:
-    """A component that runs on no node needs no database."""
+def unused_components(environment: Environment) -> Iterator[Problem]:
+    """A component with a database should run on the nodes."""
     servers = node_metadata.configured_servers(environment)
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
@@ -67,79 +67,76 @@ def unused(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-def repeated_components(environment: Environment) -> Iterator[Problem]:
-    """A component is named once."""
+def components_unique(environment: Environment) -> Iterator[Problem]:
+    """A component is listed once."""
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
             if component in catalog.components[:index]:
                 yield Problem(
                     ("clusters", name, "catalog", "components", index),
-                    "stands here twice",
+                    "is listed twice",
                     "a component has one database",
                     "remove one of the two",
                     value=component,
                 )
 
 
-def settings_of_others(environment: Environment) -> Iterator[Problem]:
-    """Settings are those of a component that uses the database."""
+def component_settings(environment: Environment) -> Iterator[Problem]:
+    """Settings belong to a component that uses the database."""
     for name, catalog in _catalogs(environment):
         for component in catalog.settings:
             if component not in catalog.components:
                 yield Problem(
                     ("clusters", name, "catalog", "settings", component),
                     "is not one of the catalog's components",
-                    "its settings would be written nowhere",
+                    "its settings would be ignored",
                     f"add {component} to components, or remove its settings",
                     value=component,
                     at_key=True,
                 )
 
 
-def wandering_sessions(environment: Environment) -> Iterator[Problem]:
-    """Sessions of the Data Catalog stay on the node that they began on."""
+def data_catalog_sessions(environment: Environment) -> Iterator[Problem]:
+    """Sessions of the Data Catalog should stay on the node that they began on."""
     web = environment.services.get("web")
-    if (
-        web is None
-        or web.sticky
-        or "data-catalog" not in node_metadata.configured_servers(environment)
-    ):
+    servers = node_metadata.configured_servers(environment)
+    if web is None or web.sticky or "data-catalog" not in servers:
         return
     if any(len(cluster.nodes) > 1 for cluster in environment.clusters.values()):
         yield Problem(
             ("services", "web", "sticky"),
             "is false, and the Data Catalog runs on several nodes",
-            "its sessions live in one node, and users of the others would be asked to log in again "
-            "(Denodo, Data Catalog Guide, Installing the Data Catalog on a Cluster)",
+            "a session exists on one node only, and users of another node would have to log "
+            "in again (Denodo, Data Catalog Guide, Installing the Data Catalog on a Cluster)",
             "write sticky: true",
             severity=Severity.WARNING,
             rule="data-catalog-sticky",
         )
 
 
-def exports_of_shared(environment: Environment) -> Iterator[Problem]:
-    """What is shared is right by itself, and is not restored from an export."""
+def restore_of_shared_catalog(environment: Environment) -> Iterator[Problem]:
+    """A shared catalog of Virtual DataPort is never restored from an export."""
     for name, cluster in environment.clusters.items():
         exports, catalog = cluster.exports, cluster.catalog
         if exports and exports.restore and catalog and "vdp" in catalog.components:
             yield Problem(
                 ("clusters", name, "exports", "restore"),
                 "is true, and the nodes share the catalog of Virtual DataPort",
-                "a new node that imported an old export would undo the others' changes",
+                "a new node that imported an old export would undo the other nodes' changes",
                 "write restore: false",
                 value="true",
             )
 
 
-def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
-    """The nodes' program exports what Virtual DataPort has."""
+def exports_possible(environment: Environment) -> Iterator[Problem]:
+    """Exports need the node program, and Virtual DataPort on the nodes."""
     denodo = environment.denodo
     for name, cluster in environment.clusters.items():
         path: Path = ("clusters", name, "exports")
         if cluster.exports is not None and not denodo.program:
             yield Problem(
                 path,
-                "would be made by nobody",
+                "would never be made",
                 "program: false leaves the nodes as their image has them",
                 "remove exports, or program: false",
                 at_key=True,
@@ -148,7 +145,8 @@ def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 "have nothing to export",
-                "what is exported is Virtual DataPort's, and denodo.servers does not name vdp",
+                "an export holds the metadata of Virtual DataPort, and denodo.servers does not "
+                "name vdp",
                 "remove exports, or add vdp to denodo.servers",
                 at_key=True,
                 severity=Severity.WARNING,
@@ -156,8 +154,8 @@ def exports_of_nobody(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def told_otherwise(environment: Environment) -> Iterator[Problem]:
-    """Nodes that share a catalog take their metadata from nowhere else."""
+def metadata_source(environment: Environment) -> Iterator[Problem]:
+    """Nodes that share a catalog take their metadata from no other source."""
     denodo = environment.denodo
     if "metadata" not in denodo.model_fields_set or denodo.metadata.source == "catalog":
         return
@@ -165,8 +163,8 @@ def told_otherwise(environment: Environment) -> Iterator[Problem]:
         if "vdp" in catalog.components:
             yield Problem(
                 ("denodo", "metadata", "source"),
-                f"can't be so: the nodes of {name} share the catalog of Virtual DataPort",
-                "what is shared is right by itself",
+                f"must be catalog: the nodes of {name} share the catalog of Virtual DataPort",
+                "a shared catalog is complete and needs no import",
                 "write catalog, or remove denodo.metadata",
                 value=denodo.metadata.source,
             )
@@ -179,13 +177,13 @@ def _catalogs(environment: Environment) -> Iterator[tuple[str, Catalog]]:
 
 
 RULES = (
-    oldest_cannot_share,
-    unshared,
-    unused,
-    repeated_components,
-    settings_of_others,
-    wandering_sessions,
-    exports_of_shared,
-    exports_of_nobody,
-    told_otherwise,
+    vdp_catalog_version,
+    metadata_must_be_shared,
+    unused_components,
+    components_unique,
+    component_settings,
+    data_catalog_sessions,
+    restore_of_shared_catalog,
+    exports_possible,
+    metadata_source,
 )

@@ -1,28 +1,28 @@
-"""Cases of the rules about metadata: who shares it, and the database."""
+"""Cases of the rules about node metadata and the metadata database."""
 
 from functools import partial
 
 from denodo_ha.environment.loading.problem import Severity
-from denodo_ha.environment.rules.catalog import (
-    exports_of_nobody,
-    exports_of_shared,
-    oldest_cannot_share,
-    repeated_components,
-    settings_of_others,
-    told_otherwise,
-    unshared,
-    unused,
-    wandering_sessions,
+from denodo_ha.environment.rules.metadata import (
+    component_settings,
+    components_unique,
+    data_catalog_sessions,
+    exports_possible,
+    metadata_must_be_shared,
+    metadata_source,
+    restore_of_shared_catalog,
+    unused_components,
+    vdp_catalog_version,
 )
-from denodo_ha.environment.rules.database import (
-    existing_is_left_alone,
-    growth,
-    loosened,
-    one_cluster_a_database,
-    private_subnets,
-    two_zones,
-    where_secrets_are,
-    windows,
+from denodo_ha.environment.rules.metadata_database import (
+    database_private_subnets,
+    database_safeguards,
+    database_storage_growth,
+    database_windows,
+    database_zones,
+    databases_of_one_cluster,
+    existing_server_options,
+    secret_locations,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import (
@@ -62,7 +62,7 @@ def all_sharing() -> Data:
 
 
 def existing() -> Data:
-    """A cluster whose database exists already."""
+    """A cluster with an existing database."""
     return changed(minimal(), {CATALOG: {"existing": SERVER}})
 
 
@@ -95,33 +95,33 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 WRONG = (
     Wrong(
-        oldest_cannot_share,
+        vdp_catalog_version,
         {CATALOG: {"components": ["scheduler", "vdp"]}},
         f"{AT}.components.1",
-        ("can't be shared by Denodo 7.0", "from 8.0 on", "exports"),
+        ("cannot be shared by Denodo 7.0", "from 8.0 on", "exports"),
         base=V7,
     ),
     Wrong(
-        unshared,
+        metadata_must_be_shared,
         {SERVERS: ["vdp", "scheduler"]},
         AT,
-        ("is missing", "scheduler runs on 2 nodes", "fire them", "catalog: {}"),
+        ("is missing", "scheduler runs on 2 nodes", "fire its own jobs", "catalog: {}"),
     ),
     Wrong(
-        unshared,
+        metadata_must_be_shared,
         RUNS_ALL | {SERVERS: ["vdp", "data-catalog"]},
         AT,
         ("is missing", "data-catalog runs on 2 nodes", "saved queries"),
     ),
     Wrong(
-        unshared,
+        metadata_must_be_shared,
         {f"{CATALOG}/components": ["scheduler"]},
         f"{AT}.components",
         ("lacks data-catalog", "add data-catalog to components"),
         base=all_sharing,
     ),
     Wrong(
-        unused,
+        unused_components,
         {f"{CATALOG}/components": ["vdp", "scheduler", "data-catalog"], SERVERS: ["vdp"]},
         f"{AT}.components.1",
         ("runs on no node (scheduler)",),
@@ -129,21 +129,21 @@ WRONG = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        repeated_components,
+        components_unique,
         {f"{CATALOG}/components": ["scheduler", "scheduler"]},
         f"{AT}.components.1",
-        ("stands here twice",),
+        ("is listed twice",),
         base=sharing,
     ),
     Wrong(
-        settings_of_others,
+        component_settings,
         {f"{CATALOG}/settings": {"vdp": {}}},
         f"{AT}.settings.vdp",
         ("is not one of the catalog's components",),
         base=sharing,
     ),
     Wrong(
-        wandering_sessions,
+        data_catalog_sessions,
         {"services/web/sticky": False},
         "services.web.sticky",
         ("the Data Catalog runs on several nodes", "sticky: true"),
@@ -151,48 +151,48 @@ WRONG = (
         severity=Severity.WARNING,
     ),
     Wrong(
-        exports_of_shared,
+        restore_of_shared_catalog,
         {f"{CATALOG}/components": ["vdp"], EXPORTS: {"login": SECRET, "restore": True}},
         "clusters.main.exports.restore",
         ("the nodes share the catalog", "restore: false"),
         base=sharing,
     ),
     Wrong(
-        exports_of_nobody,
+        exports_possible,
         {**EXPORTED, "denodo/program": False},
         "clusters.main.exports",
-        ("would be made by nobody", "program: false"),
+        ("would never be made", "program: false"),
     ),
     Wrong(
-        exports_of_nobody,
+        exports_possible,
         {**EXPORTED, SERVERS: ["scheduler-admin"], "services": {"mine": 1234}},
         "clusters.main.exports",
         ("have nothing to export",),
         severity=Severity.WARNING,
     ),
     Wrong(
-        told_otherwise,
+        metadata_source,
         {f"{CATALOG}/components": ["vdp"], "denodo/metadata": "manual"},
         "denodo.metadata.source",
         ("the nodes of main share", "write catalog"),
         base=sharing,
     ),
     Wrong(
-        existing_is_left_alone,
+        existing_server_options,
         {f"{CATALOG}/storage_gib": 50},
         f"{AT}.storage_gib",
-        ("is given for a server that exists",),
+        ("is given for an existing server",),
         base=existing,
     ),
     Wrong(
-        one_cluster_a_database,
+        databases_of_one_cluster,
         {"clusters/spare/catalog/existing/host": "DB.example.com"},
         "clusters.spare.catalog.existing",
         ("names the databases of main too", "prefix: test_spare_"),
         base=two_existing,
     ),
     Wrong(
-        two_zones,
+        database_zones,
         {
             f"{NETWORK}/zones": ["eu-west-1a"],
             f"{NODES}/node2/zone": "eu-west-1a",
@@ -203,21 +203,21 @@ WRONG = (
         base=sharing,
     ),
     Wrong(
-        two_zones,
+        database_zones,
         {f"{CATALOG}/subnets": {"eu-west-1c": subnet(9)}},
         f"{AT}.subnets.eu-west-1c",
         ("is not one of the cluster's zones",),
         base=given,
     ),
     Wrong(
-        two_zones,
+        database_zones,
         {f"{CATALOG}/subnets": {"eu-west-1a": subnet(9)}},
         f"{AT}.subnets.eu-west-1a",
         ("is given, but no VPC",),
         base=sharing,
     ),
     Wrong(
-        private_subnets,
+        database_private_subnets,
         {
             NETWORK: {
                 "cidr": "10.0.0.0/16",
@@ -230,28 +230,28 @@ WRONG = (
         base=public_node,
     ),
     Wrong(
-        growth,
+        database_storage_growth,
         {f"{CATALOG}/storage_gib": 100, f"{CATALOG}/max_storage_gib": 109},
         f"{AT}.max_storage_gib",
         ("a tenth more", "110 or more"),
         base=sharing,
     ),
     Wrong(
-        windows,
+        database_windows,
         {f"{CATALOG}/maintenance_window": "sun:03:00-sun:03:29"},
         f"{AT}.maintenance_window",
         ("lasts 0:29:00 hours",),
         base=sharing,
     ),
     Wrong(
-        windows,
+        database_windows,
         {f"{CATALOG}/maintenance_window": "sun:03:00-mon:03:01"},
         f"{AT}.maintenance_window",
         ("from half an hour to a day",),
         base=sharing,
     ),
     Wrong(
-        windows,
+        database_windows,
         {
             f"{CATALOG}/maintenance_window": "sun:23:30-mon:00:30",
             f"{CATALOG}/backup_window": "00:29-01:29",
@@ -261,28 +261,28 @@ WRONG = (
         base=sharing,
     ),
     Wrong(
-        where_secrets_are,
+        secret_locations,
         {f"{CATALOG}/existing/secret": ELSEWHERE.format(ACCOUNT)},
         f"{AT}.existing.secret",
         ("is not of eu-west-1",),
         base=existing,
     ),
     Wrong(
-        where_secrets_are,
+        secret_locations,
         {f"{CATALOG}/kms_key": KEY},
         f"{AT}.kms_key",
         ("is not of eu-west-1",),
         base=sharing,
     ),
     Wrong(
-        where_secrets_are,
+        secret_locations,
         {EXPORTS: {"login": SECRET.replace(ACCOUNT, OTHER_ACCOUNT)}},
         "clusters.main.exports.login",
         (f"is not of account {ACCOUNT}",),
     ),
     *(
         Wrong(
-            loosened,
+            database_safeguards,
             {f"{CATALOG}/{key}": False},
             f"{AT}.{key}",
             ("is false", f"write {key}: true"),
@@ -294,57 +294,61 @@ WRONG = (
 )
 
 RIGHT = (
-    Right(oldest_cannot_share, {CATALOG: {"components": ["scheduler"]}}, base=V7),
-    Right(oldest_cannot_share, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
-    Right(unshared, {}),
-    Right(unshared, {}, base=all_sharing),
-    Right(unshared, {**RUNS_ALL, f"{NODES}/node2": GONE}),
-    Right(unshared, {SERVERS: ["vdp", "scheduler-admin"]}),
-    Right(unused, {}, base=sharing),
-    Right(unused, {}, base=all_sharing),
-    Right(repeated_components, {f"{CATALOG}/components": ["vdp", "scheduler"]}, base=sharing),
-    Right(settings_of_others, {f"{CATALOG}/settings": {"scheduler": {}}}, base=sharing),
-    Right(wandering_sessions, {}, base=all_sharing),
-    Right(wandering_sessions, {"services/web": 9090}),
-    Right(exports_of_shared, EXPORTED, base=sharing),
+    Right(vdp_catalog_version, {CATALOG: {"components": ["scheduler"]}}, base=V7),
+    Right(vdp_catalog_version, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
+    Right(metadata_must_be_shared, {}),
+    Right(metadata_must_be_shared, {}, base=all_sharing),
+    Right(metadata_must_be_shared, {**RUNS_ALL, f"{NODES}/node2": GONE}),
+    Right(metadata_must_be_shared, {SERVERS: ["vdp", "scheduler-admin"]}),
+    Right(unused_components, {}, base=sharing),
+    Right(unused_components, {}, base=all_sharing),
+    Right(components_unique, {f"{CATALOG}/components": ["vdp", "scheduler"]}, base=sharing),
+    Right(component_settings, {f"{CATALOG}/settings": {"scheduler": {}}}, base=sharing),
+    Right(data_catalog_sessions, {}, base=all_sharing),
+    Right(data_catalog_sessions, {"services/web": 9090}),
+    Right(restore_of_shared_catalog, EXPORTED, base=sharing),
     Right(
-        exports_of_shared,
+        restore_of_shared_catalog,
         {f"{CATALOG}/components": ["vdp"], EXPORTS: {"login": SECRET, "restore": False}},
         base=sharing,
     ),
-    Right(exports_of_nobody, EXPORTED),
-    Right(told_otherwise, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
-    Right(told_otherwise, {"denodo/metadata": "manual"}, base=sharing),
+    Right(exports_possible, EXPORTED),
+    Right(metadata_source, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
+    Right(metadata_source, {"denodo/metadata": "manual"}, base=sharing),
     Right(
-        told_otherwise,
+        metadata_source,
         {f"{CATALOG}/components": ["vdp"], "denodo/metadata": "catalog"},
         base=sharing,
     ),
-    Right(existing_is_left_alone, {f"{CATALOG}/check_interval": 2}, base=existing),
-    Right(one_cluster_a_database, {}, base=two_existing),
+    Right(existing_server_options, {f"{CATALOG}/check_interval": 2}, base=existing),
+    Right(databases_of_one_cluster, {}, base=two_existing),
     Right(
-        one_cluster_a_database,
+        databases_of_one_cluster,
         {
             "clusters/spare/catalog/existing/host": "db.example.com",
             "clusters/spare/catalog/existing/prefix": "spare_",
         },
         base=two_existing,
     ),
-    Right(two_zones, {}, base=given),
-    Right(two_zones, {f"{CATALOG}/subnets": {"eu-west-1b": subnet(9)}}, base=given),
-    Right(private_subnets, {}, base=public_node),
-    Right(growth, {f"{CATALOG}/storage_gib": 100, f"{CATALOG}/max_storage_gib": 110}, base=sharing),
-    Right(windows, {f"{CATALOG}/maintenance_window": "sun:03:00-sun:03:30"}, base=sharing),
+    Right(database_zones, {}, base=given),
+    Right(database_zones, {f"{CATALOG}/subnets": {"eu-west-1b": subnet(9)}}, base=given),
+    Right(database_private_subnets, {}, base=public_node),
     Right(
-        windows,
+        database_storage_growth,
+        {f"{CATALOG}/storage_gib": 100, f"{CATALOG}/max_storage_gib": 110},
+        base=sharing,
+    ),
+    Right(database_windows, {f"{CATALOG}/maintenance_window": "sun:03:00-sun:03:30"}, base=sharing),
+    Right(
+        database_windows,
         {
             f"{CATALOG}/maintenance_window": "sun:23:30-mon:00:30",
             f"{CATALOG}/backup_window": "00:30-01:30",
         },
         base=sharing,
     ),
-    Right(where_secrets_are, {}, base=existing),
-    Right(where_secrets_are, EXPORTED),
-    Right(loosened, {}, base=sharing),
-    Right(loosened, {}, base=existing),
+    Right(secret_locations, {}, base=existing),
+    Right(secret_locations, EXPORTED),
+    Right(database_safeguards, {}, base=sharing),
+    Right(database_safeguards, {}, base=existing),
 )
