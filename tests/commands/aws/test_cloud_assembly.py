@@ -82,9 +82,7 @@ def test_text_that_is_not_a_deployed_template_fails() -> None:
 
 
 def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"so it is not a cdk\.out folder; write one with `npx"
-    ):
+    with pytest.raises(UsageError, match=r"so it is not a cdk\.out folder; write one with `npx"):
         read_templates(tmp_path)
     with pytest.raises(UsageError, match="No such file"):
         read_stacks([tmp_path / "none.json"])
