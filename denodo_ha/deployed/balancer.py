@@ -1,11 +1,10 @@
-"""The balancer of a cluster and the groups behind it, from its stack."""
+"""The load balancer of a cluster and the target groups behind it, read from its stack."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.deployed.nodes import Node, resource_tag
-from denodo_ha.deployed.stack import Stack
+from denodo_ha.deployed.stack import Stack, resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.topology import HealthCheck
 from denodo_ha.environment.facts import limits
@@ -17,12 +16,12 @@ _DELAY = "deregistration_delay.timeout_seconds"
 
 @dataclass(frozen=True)
 class Target:
-    """What the deployed template registers in a group.
+    """A target that the deployed template registers in a target group.
 
     Attributes:
-        id: an instance's id; of a group of another type an address or an ARN.
-        port: the port on it.
-        node: the node's name, None for what is no node, such as an HAProxy.
+        id: an instance's id; in a group of another type an address or an ARN.
+        port: the target's port.
+        node: the node's name, None for a target that is not a node, such as HAProxy.
     """
 
     id: str
@@ -32,20 +31,20 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """A target group as it is deployed.
+    """A deployed target group.
 
     Attributes:
-        logical_id: its name in the template.
+        logical_id: its logical id in the template.
         arn: its ARN.
         port: port of the targets.
         protocol: TCP, TLS, HTTP or HTTPS.
         type: instance, ip or alb.
-        service: the service that all nodes share, None for another group.
-        node: the node whose auxiliary port it is, None for another group.
-        health: how targets are checked; times in seconds.
-        deregistration_delay: seconds that a target which is taken out keeps its connections.
-        targets: what the deployed template registers.
-        alb: the service whose Application Load Balancer is the only target, None for another group:
+        service: the service that all nodes share, None for other groups.
+        node: the node whose auxiliary port it serves, None for other groups.
+        health: the health check of its targets; times in seconds.
+        deregistration_delay: seconds for which a deregistered target keeps its connections.
+        targets: the targets that the deployed template registers.
+        alb: the service whose Application Load Balancer is the only target, None for other groups;
             that service's nodes are in the group behind that balancer.
     """
 
@@ -63,29 +62,29 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """The service's name, or the node's, or whose balancer, or the name in the template."""
-        front = f"{self.alb}'s balancer" if self.alb else None
-        return self.service or self.node or front or self.logical_id
+        """Return the name to show: the service, the node, the inner balancer or the logical id."""
+        inner = f"{self.alb}'s balancer" if self.alb else None
+        return self.service or self.node or inner or self.logical_id
 
     @property
     def region(self) -> str:
-        """Its region."""
+        """Return its region."""
         return self.arn.split(":")[3]
 
     def target(self, node: str) -> Target | None:
-        """What the deployed template registers of a node here."""
+        """Return the target that the deployed template registers for a node."""
         return next((target for target in self.targets if target.node == node), None)
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of the balancer.
+    """A port of the load balancer.
 
     Attributes:
         arn: its ARN.
-        port: what clients connect to.
+        port: the port that clients connect to.
         protocol: TCP or TLS.
-        group: ARN of the group behind it, None if that is not known.
+        group: ARN of the target group behind it, None if it is not known.
     """
 
     arn: str
@@ -96,11 +95,11 @@ class Listener:
 
 @dataclass(frozen=True)
 class Balancer:
-    """The balancer that clients connect to.
+    """The load balancer that clients connect to.
 
     Attributes:
         arn: its ARN.
-        dns_name: its name.
+        dns_name: its DNS name.
         listeners: its listeners by port.
     """
 
@@ -110,31 +109,32 @@ class Balancer:
 
 
 def balancer_of_stack(stack: Stack) -> Balancer | None:
-    """The balancer that the stack's output names, None where there is none yet."""
-    told = stack.template.get("Outputs", {}).get(names.BALANCER_DNS_NAME, {}).get("Value", {})
-    # There may be others behind it.
-    logical_id = str(told["Fn::GetAtt"][0]) if "Fn::GetAtt" in told else ""
+    """Return the load balancer that the stack's output names, None if it does not exist yet."""
+    outputs = stack.template.get("Outputs", {})
+    expression = outputs.get(names.BALANCER_DNS_NAME, {}).get("Value", {})
+    # Not the first of the stack: there may be others behind it.
+    logical_id = str(expression["Fn::GetAtt"][0]) if "Fn::GetAtt" in expression else ""
     if logical_id not in stack.physical_ids:
         return None
+    arn = stack.physical_ids[logical_id]
     listeners = [
         Listener(
             stack.physical_ids[id_],
             int(properties["Port"]),
             str(properties.get("Protocol", "TCP")),
-            _forwards_to(stack, properties),
+            _group_behind(stack, properties),
         )
         for id_, properties in stack.resources(_LISTENER)
-        if id_ in stack.physical_ids
-        and stack.value(properties["LoadBalancerArn"]) == stack.physical_ids[logical_id]
+        if id_ in stack.physical_ids and stack.value(properties["LoadBalancerArn"]) == arn
     ]
     return Balancer(
-        stack.physical_ids[logical_id],
+        arn,
         stack.outputs.get(names.BALANCER_DNS_NAME, ""),
-        tuple(sorted(listeners, key=lambda one: one.port)),
+        tuple(sorted(listeners, key=lambda listener: listener.port)),
     )
 
 
-def _forwards_to(stack: Stack, listener: Mapping[str, Any]) -> str | None:
+def _group_behind(stack: Stack, listener: Mapping[str, Any]) -> str | None:
     for action in listener.get("DefaultActions", []):
         if "TargetGroupArn" in action:
             return stack.value(action["TargetGroupArn"])
@@ -143,21 +143,25 @@ def _forwards_to(stack: Stack, listener: Mapping[str, Any]) -> str | None:
     return None
 
 
-def target_groups_of_stack(stack: Stack, nodes: tuple[Node, ...]) -> tuple[TargetGroup, ...]:
-    """The groups of a stack: shared ones by service, then the others."""
-    return tuple(
-        sorted(_groups(stack, nodes), key=lambda group: (group.service is None, group.key))
-    )
+def target_groups_of_stack(stack: Stack, node_names: Mapping[str, str]) -> tuple[TargetGroup, ...]:
+    """Return the target groups of a stack: those of services first, then the others.
+
+    Args:
+        stack: the stack.
+        node_names: names of the nodes by instance id.
+    """
+    groups = _groups(stack, node_names)
+    return tuple(sorted(groups, key=lambda group: (group.service is None, group.key)))
 
 
-def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[TargetGroup]:
-    names_of = {node.instance_id: node.name for node in nodes if node.instance_id}
+def _groups(stack: Stack, node_names: Mapping[str, str]) -> Iterator[TargetGroup]:
     for id_, properties in stack.resources(_GROUP):
         if id_ not in stack.physical_ids:
             continue
         port = int(properties.get("Port", 0))
         attributes = {
-            one["Key"]: one["Value"] for one in properties.get("TargetGroupAttributes", [])
+            attribute["Key"]: attribute["Value"]
+            for attribute in properties.get("TargetGroupAttributes", [])
         }
         yield TargetGroup(
             logical_id=id_,
@@ -167,24 +171,24 @@ def _groups(stack: Stack, nodes: tuple[Node, ...]) -> Iterator[TargetGroup]:
             type=str(properties.get("TargetType", "instance")),
             service=resource_tag(properties, names.SERVICE_TAG),
             node=resource_tag(properties, names.NODE_TAG),
-            health=_health(properties, port),
+            health=_health_check(properties, port),
             deregistration_delay=int(attributes.get(_DELAY, limits.DEREGISTRATION_DELAY_DEFAULT_S)),
-            targets=tuple(_targets(stack, properties, port, names_of)),
+            targets=tuple(_targets(stack, properties, port, node_names)),
             alb=resource_tag(properties, names.ALB_TAG),
         )
 
 
 def _targets(
-    stack: Stack, properties: Mapping[str, Any], port: int, names_of: Mapping[str, str]
+    stack: Stack, properties: Mapping[str, Any], port: int, node_names: Mapping[str, str]
 ) -> Iterator[Target]:
     for target in properties.get("Targets", []):
         id_ = stack.value(target["Id"])
         if id_ is not None:
-            yield Target(id_, int(target.get("Port", port)), names_of.get(id_))
+            yield Target(id_, int(target.get("Port", port)), node_names.get(id_))
 
 
-def _health(properties: Mapping[str, Any], port: int) -> HealthCheck:
-    """The check as the template has it; AWS's defaults where it says nothing."""
+def _health_check(properties: Mapping[str, Any], port: int) -> HealthCheck:
+    """Return the template's health check, with AWS's default for each missing property."""
     checked = str(properties.get("HealthCheckPort", "traffic-port"))
     path = properties.get("HealthCheckPath")
     return HealthCheck(

@@ -1,43 +1,62 @@
-"""What is deployed of a cluster: its nodes, its balancer, and the groups behind it.
+"""A deployed cluster: its nodes, its load balancer, and the target groups behind it.
 
-Read from the cluster's stack, whose template says which instance stands in which group. How they
-are is another question: `denodo_ha.deployed.target_health`, `denodo_ha.deployed.instances`.
+All of it is read from the cluster's stack, whose template says which instance is registered in
+which target group. `denodo_ha.deployed.target_health` and `denodo_ha.deployed.instances` read the
+current state of targets and instances.
 
-    cluster = read(aws, site.cluster("active"))
+    cluster = read_cluster(aws, environment.cluster("active"))
     cluster.node("node1").instance_id
-    [group.arn for group in cluster.shared]
+    [group.arn for group in cluster.service_groups]
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli.errors import AwsError, UsageError
-from denodo_ha.deployed import balancer as found_groups
-from denodo_ha.deployed import nodes as found_nodes
-from denodo_ha.deployed import stack
-from denodo_ha.deployed.balancer import Balancer, Listener, Target, TargetGroup
+from denodo_ha.deployed.balancer import (
+    Balancer,
+    Listener,
+    Target,
+    TargetGroup,
+    balancer_of_stack,
+    target_groups_of_stack,
+)
 from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.nodes import Node
-from denodo_ha.deployed.stack import Stack
-from denodo_ha.environment.derived.topology import HealthCheck
+from denodo_ha.deployed.stack import Stack, read_stack, resource_tag
+from denodo_ha.environment import names
 
-__all__ = ["Balancer", "Cluster", "HealthCheck", "Listener", "Node", "Target", "TargetGroup"]
+__all__ = ["Balancer", "Cluster", "Listener", "Node", "Target", "TargetGroup"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A deployed node.
+
+    Attributes:
+        name: its name.
+        instance_id: id of its instance; empty if the running deploy has not created it yet.
+        logical_id: its instance in the template, None for an instance that existed before.
+    """
+
+    name: str
+    instance_id: str
+    logical_id: str | None
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as it is deployed.
+    """A deployed cluster.
 
     Attributes:
-        location: where it is.
+        location: the location of its stack.
         stack: its stack.
         nodes: its nodes by name.
-        balancer: its balancer, None for a single node without one.
-        groups: the target groups: shared ones by service, then auxiliary ones by node, and those
-            of an Application Load Balancer in between.
+        balancer: its load balancer, None for a single node without one.
+        groups: its target groups: those of services by name, then those of auxiliary ports by
+            node, then those of an Application Load Balancer in between.
     """
 
     location: StackLocation
@@ -48,78 +67,119 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """The cluster's name."""
+        """Return the cluster's name."""
         return self.location.name
 
     @property
-    def shared(self) -> tuple[TargetGroup, ...]:
-        """The groups of services, which hold every node."""
+    def service_groups(self) -> tuple[TargetGroup, ...]:
+        """Return the target groups of services, in which every node is registered."""
         return tuple(group for group in self.groups if group.service is not None)
 
-    def auxiliary(self, node: str) -> TargetGroup | None:
-        """The group of a node's auxiliary port, None from Denodo 8.0 on."""
+    def auxiliary_group(self, node: str) -> TargetGroup | None:
+        """Return the target group of a node's auxiliary port, None from Denodo 8.0 on."""
         return next((group for group in self.groups if group.node == node), None)
 
-    def of(self, node: str) -> tuple[TargetGroup, ...]:
-        """The groups in which the deployed template has a node."""
-        return tuple(
-            group for group in self.groups if any(target.node == node for target in group.targets)
-        )
+    def groups_of(self, node: str) -> tuple[TargetGroup, ...]:
+        """Return the target groups in which the deployed template registers a node."""
+        return tuple(group for group in self.groups if group.target(node) is not None)
 
-    def behind(self, listener: Listener) -> TargetGroup | None:
-        """The group whose targets serve a listener's clients, None if that is not known.
+    def group_behind(self, listener: Listener) -> TargetGroup | None:
+        """Return the target group that serves a listener's clients, None if it is not known.
 
-        With an Application Load Balancer in between it is that one's, which holds the nodes.
+        With an Application Load Balancer in between, it is the group behind that balancer, in
+        which the nodes are registered.
         """
-        group = next((one for one in self.groups if one.arn == listener.group), None)
+        group = next((group for group in self.groups if group.arn == listener.group), None)
         if group is None or group.alb is None:
             return group
-        return next((one for one in self.shared if one.service == group.alb), None)
+        return next((each for each in self.service_groups if each.service == group.alb), None)
 
     def node(self, name: str) -> Node:
-        """A node by its name.
+        """Return a node by its name.
 
         Raises:
-            UsageError: there is no such node.
+            UsageError: The cluster has no node of this name.
         """
-        known = {node.name: node for node in self.nodes}
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-            message = f"cluster {self.name} has no node {name}; {guess}"
+        nodes = {node.name: node for node in self.nodes}
+        if name not in nodes:
+            near = get_close_matches(name, nodes, n=1)
+            hint = (
+                f"did you mean {near[0]}?" if near else f"its nodes are {', '.join(sorted(nodes))}"
+            )
+            message = f"cluster {self.name} has no node {name}; {hint}"
             raise UsageError(message)
-        return known[name]
+        return nodes[name]
 
 
-def read_cluster(aws: Aws, place: StackLocation) -> Cluster:
-    """What is deployed at a place.
+def read_cluster(aws: Aws, location: StackLocation) -> Cluster:
+    """Read the cluster whose stack is at a location.
 
     Raises:
-        NotFound: nothing is.
-        AwsError: AWS does not answer, or does not permit.
+        NotFound: The stack is not deployed.
+        AwsError: AWS did not answer, or denied a call.
     """
-    return cluster_of_stack(place, stack.read_stack(aws, place))
+    return cluster_of_stack(location, read_stack(aws, location))
 
 
-def read_clusters(aws: Aws, places: Iterable[StackLocation]) -> list[Cluster | AwsError]:
-    """What is deployed at each place, or why that is not known: a lost region hides no other."""
+def read_clusters(aws: Aws, locations: Iterable[StackLocation]) -> list[Cluster | AwsError]:
+    """Read each cluster, or return the error of one that cannot be read.
 
-    def attempt(place: StackLocation) -> Cluster | AwsError:
+    The loss of a region so does not hide the clusters of other regions.
+    """
+
+    def attempt(location: StackLocation) -> Cluster | AwsError:
         try:
-            return read_cluster(aws, place)
+            return read_cluster(aws, location)
         except AwsError as error:
             return error
 
-    return map_concurrently(attempt, places)
+    return map_concurrently(attempt, locations)
 
 
-def cluster_of_stack(place: StackLocation, deployed: Stack) -> Cluster:
-    """What a stack holds."""
-    nodes = found_nodes.nodes_of_stack(deployed)
+def cluster_of_stack(location: StackLocation, stack: Stack) -> Cluster:
+    """Return the cluster that a stack describes."""
+    nodes = tuple(sorted(_nodes(stack), key=lambda node: node.name))
+    node_names = {node.instance_id: node.name for node in nodes if node.instance_id}
     return Cluster(
-        place,
-        deployed,
+        location,
+        stack,
         nodes,
-        found_groups.balancer_of_stack(deployed),
-        found_groups.target_groups_of_stack(deployed, nodes),
+        balancer_of_stack(stack),
+        target_groups_of_stack(stack, node_names),
     )
+
+
+def _nodes(stack: Stack) -> Iterator[Node]:
+    """Yield a node for each output with an instance's id."""
+    for name, output in stack.template.get("Outputs", {}).items():
+        if not name.startswith(names.NODE_ID_PREFIX):
+            continue
+        value = output["Value"]
+        logical_id = str(value["Ref"]) if isinstance(value, Mapping) and "Ref" in value else None
+        # While a deploy is running, the outputs are still those of the previous deploy.
+        instance_id = stack.value(value) or stack.outputs.get(name, "")
+        yield Node(_node_name(stack, name, logical_id), instance_id, logical_id)
+
+
+def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
+    """Return a node's exact name, of which the output's name has only letters and digits."""
+    metadata = stack.template.get("Metadata", {}).get(names.METADATA, {})
+    recorded = metadata.get(names.NODES_METADATA, {})
+    if output in recorded:
+        return str(recorded[output])
+    if logical_id is not None:
+        tag = resource_tag(stack.properties(logical_id), names.NODE_TAG)
+        if tag:
+            return tag
+    suffix = output.removeprefix(names.NODE_ID_PREFIX)
+    # An instance that existed before is not in the template, but its auxiliary group is.
+    return next(
+        (name for name in _tagged_nodes(stack) if names.alphanumeric(name) == suffix), suffix
+    )
+
+
+def _tagged_nodes(stack: Stack) -> Iterator[str]:
+    """Yield each node name that a resource is tagged with."""
+    for resource in stack.template.get("Resources", {}).values():
+        if name := resource_tag(resource.get("Properties", {}), names.NODE_TAG):
+            yield name

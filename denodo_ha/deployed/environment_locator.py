@@ -1,16 +1,17 @@
-"""Where an environment is: the stacks of its clusters and of its failover.
+"""Environment locator: the locations of the stacks of an environment's clusters and failover.
 
-From a configuration file, or from the tags of the stacks that are deployed:
+The locations come from a configuration file, or from the tags of the deployed stacks:
 
-    site = find(aws, config="active-passive", environment=None, regions=None)
-    site.cluster("active").region
+    environment = locate_environment(aws, config="prod", environment=None, regions=None)
+    environment.cluster("active").region
 
-Credentials are one account's. A place in another account is listed with why it cannot be
-reached: commands that only look go on without it, those that change something demand it.
+Credentials belong to one account. A stack in another account is listed with the reason why these
+credentials do not reach it: commands that only read skip it, commands that change something call
+`require_reachable`.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,18 +23,19 @@ from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
+from denodo_ha.environment.model.environment import Environment
 
 
 @dataclass(frozen=True)
 class StackLocation:
-    """Where a stack is.
+    """The location of a stack.
 
     Attributes:
-        name: the cluster's name, or `failover`.
+        name: name of the stack's cluster, or `failover`.
         stack: name of the stack.
         account: 12 digits.
         region: its region.
-        unreachable: why these credentials do not reach it and what to do; empty if they do.
+        unreachable: why these credentials do not reach the stack, and what to do; empty if they do.
     """
 
     name: str
@@ -43,25 +45,35 @@ class StackLocation:
     unreachable: str = ""
 
     def require_reachable(self) -> None:
-        """Go on only if it can be reached.
+        """Return only if the credentials reach the stack.
 
         Raises:
-            Refused: it cannot.
+            Refused: The stack is in another account.
         """
         if self.unreachable:
             message = f"{self.stack}: {self.unreachable}; nothing was changed"
             raise Refused(message)
 
+    def seen_from(self, account: str) -> "StackLocation":
+        """Return the location with the reason why credentials of an account do not reach it."""
+        if self.account == account:
+            return self
+        reason = (
+            f"it is in account {self.account}, and these credentials are of {account}: name a "
+            f"profile of {self.account} with --profile"
+        )
+        return replace(self, unreachable=reason)
+
 
 @dataclass(frozen=True)
 class EnvironmentLocation:
-    """An environment's stacks.
+    """The locations of an environment's stacks.
 
     Attributes:
-        environment: its name.
-        clusters: its clusters by name; with --region only those there.
-        failover: the failover's stack, None where there is none.
-        loaded: the configuration, None where the stacks were found by their tags.
+        environment: name of the environment.
+        clusters: the clusters by name; with --region only those of these regions.
+        failover: the failover, None if there is none.
+        loaded: the configuration, None if the stacks were found by their tags.
     """
 
     environment: str
@@ -71,16 +83,16 @@ class EnvironmentLocation:
 
     @property
     def reachable(self) -> tuple[StackLocation, ...]:
-        """The clusters that the credentials reach."""
-        return tuple(place for place in self.clusters if not place.unreachable)
+        """Return the clusters that the credentials reach."""
+        return tuple(cluster for cluster in self.clusters if not cluster.unreachable)
 
     def cluster(self, name: str | None) -> StackLocation:
-        """A cluster by its name, or the only one.
+        """Return a cluster by its name, or the only cluster.
 
         Raises:
-            UsageError: there is no such cluster, or several.
+            UsageError: No cluster has this name, or no name was given and there are several.
         """
-        known = [place.name for place in self.clusters]
+        known = [cluster.name for cluster in self.clusters]
         listed = ", ".join(known)
         if name is None:
             if len(known) != 1:
@@ -89,8 +101,8 @@ class EnvironmentLocation:
             return self.clusters[0]
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]}?" if near else f"there are {listed}"
-            message = f"{self.environment} has no cluster {name}; {guess}"
+            hint = f"did you mean {near[0]}?" if near else f"its clusters are {listed}"
+            message = f"{self.environment} has no cluster {name}; {hint}"
             raise UsageError(message)
         return self.clusters[known.index(name)]
 
@@ -98,41 +110,65 @@ class EnvironmentLocation:
 def locate_environment(
     aws: Aws, *, config: str | None, environment: str | None, regions: Sequence[str] | None
 ) -> EnvironmentLocation:
-    """The environment that the options name.
+    """Return the locations of the environment that the options name.
 
     Args:
         aws: the credentials.
-        config: a configuration's path or name.
-        environment: an environment's name, where there is no file.
-        regions: where to look; without --config the default is the credentials' own region.
+        config: path or name of a configuration.
+        environment: name of an environment, where its file is not available.
+        regions: regions to search; without --config the default is the credentials' own region.
 
     Raises:
-        UsageError: neither or both are given, or nothing is found.
-        ConfigError: the configuration cannot be used.
-        AwsError: AWS does not answer.
+        UsageError: The options name no environment or two, or no stack of the environment exists.
+        ConfigError: The configuration has errors.
+        AwsError: AWS did not answer.
+    """
+    require_one_environment(config, environment)
+    if config is not None:
+        return locate_configured(aws, load_configuration(config), regions)
+    return _discovered(aws, str(environment), regions)
+
+
+def require_one_environment(config: str | None, environment: str | None) -> None:
+    """Return only if the options name one environment.
+
+    Raises:
+        UsageError: Neither --config nor --environment is given, or both are.
     """
     if config is not None and environment is not None:
-        message = "--config and --environment both name an environment; give one of them"
-        raise UsageError(message)
-    if config is not None:
-        return _configured(aws, load_configuration(config), regions)
-    if environment is not None:
-        return _discovered(aws, environment, regions)
-    message = (
-        "which environment? Give -c CONFIG (a path, or a name of config/), or --environment NAME "
-        "with --region REGION"
-    )
-    raise UsageError(message)
-
-
-def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> EnvironmentLocation:
-    environment = loaded.environment
-    clusters = [
-        StackLocation(
-            name, names.cluster_stack(environment.name, name), cluster.account, cluster.region
+        raise UsageError("--config and --environment both name an environment; give one of them")
+    if config is None and environment is None:
+        message = (
+            "which environment? Give -c CONFIG (a path, or a name of config/), or --environment "
+            "NAME with --region REGION"
         )
-        for name, cluster in sorted(environment.clusters.items())
-    ]
+        raise UsageError(message)
+
+
+def locate_configured(
+    aws: Aws, loaded: Loaded, regions: Sequence[str] | None = None
+) -> EnvironmentLocation:
+    """Return the locations of a loaded configuration's stacks.
+
+    Args:
+        aws: the credentials.
+        loaded: the configuration.
+        regions: only the clusters of these regions; None: all.
+
+    Raises:
+        UsageError: The environment has no cluster in these regions.
+        AwsError: AWS did not tell the account of the credentials.
+    """
+    environment = loaded.environment
+    every = [cluster_location(environment, name) for name in sorted(environment.clusters)]
+    clusters = [cluster for cluster in every if not regions or cluster.region in regions]
+    if not clusters:
+        used = ", ".join(sorted({cluster.region for cluster in every}))
+        message = (
+            f"{environment.name} has no cluster in {', '.join(regions or ())}; its regions are "
+            f"{used}"
+        )
+        raise UsageError(message)
     failover = None
     if environment.failover is not None:
         failover = StackLocation(
@@ -141,82 +177,83 @@ def _configured(aws: Aws, loaded: Loaded, regions: Sequence[str] | None) -> Envi
             failover_plan.stack_account(environment, environment.failover),
             failover_plan.stack_region(environment, environment.failover),
         )
-    there = [place for place in clusters if not regions or place.region in regions]
-    if not there:
-        listed = ", ".join(sorted({place.region for place in clusters}))
-        message = f"{environment.name} has no cluster in {_listed(regions)}; it is in {listed}"
-        raise UsageError(message)
-    every = [*there, *([failover] if failover else [])]
-    account = aws.account(place.region for place in every)
+    stacks = [*clusters, *([failover] if failover else [])]
+    account = aws.account(stack.region for stack in stacks)
     return EnvironmentLocation(
         environment.name,
-        tuple(_seen_from(account, place) for place in there),
-        _seen_from(account, failover) if failover else None,
+        tuple(cluster.seen_from(account) for cluster in clusters),
+        failover.seen_from(account) if failover else None,
         loaded,
     )
 
 
-def _seen_from(account: str, place: StackLocation) -> StackLocation:
-    """A place, with why the credentials of an account do not reach it."""
-    if place.account == account:
-        return place
-    why = (
-        f"it is in account {place.account}, and these credentials are of {account}: name a "
-        f"profile of {place.account} with --profile"
-    )
-    return StackLocation(place.name, place.stack, place.account, place.region, why)
+def cluster_location(environment: Environment, name: str) -> StackLocation:
+    """Return the location of a configured cluster's stack."""
+    cluster = environment.clusters[name]
+    stack = names.cluster_stack(environment.name, name)
+    return StackLocation(name, stack, cluster.account, cluster.region)
 
 
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> EnvironmentLocation:
-    asked = tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
-    if not asked:
+    searched = regions_to_search(aws, regions)
+    if not searched:
         message = f"where is {environment}? Name every region that it uses with --region"
         raise UsageError(message)
+    answers = map_concurrently(lambda region: _stacks(aws, region), searched)
     stacks = [
         (region, stack)
-        for region, found in zip(
-            asked, map_concurrently(lambda region: _stacks(aws, region), asked), strict=True
-        )
-        for stack in found
+        for region, answer in zip(searched, answers, strict=True)
+        for stack in answer
     ]
     clusters, failover = [], None
     for region, stack in stacks:
-        tags = _tags(stack)
+        tags = stack_tags(stack)
         if tags.get(names.ENVIRONMENT_TAG) != environment:
             continue
-        account = str(stack["StackId"]).split(":")[4]
+        account, stack_name = stack_account(stack), stack["StackName"]
         cluster = tags.get(names.CLUSTER_TAG, "")
-        # Other stacks of a cluster have its tags, too.
-        if cluster and stack["StackName"] == names.cluster_stack(environment, cluster):
-            clusters.append(StackLocation(cluster, stack["StackName"], account, region))
-        elif stack["StackName"] == names.failover_stack(environment):
-            failover = StackLocation(names.FAILOVER, stack["StackName"], account, region)
+        # Other stacks of a cluster have the cluster's tag as well.
+        if cluster and stack_name == names.cluster_stack(environment, cluster):
+            clusters.append(StackLocation(cluster, stack_name, account, region))
+        elif stack_name == names.failover_stack(environment):
+            failover = StackLocation(names.FAILOVER, stack_name, account, region)
     if not clusters:
-        raise UsageError(_nothing(environment, asked, stacks))
-    return EnvironmentLocation(
-        environment, tuple(sorted(clusters, key=lambda one: one.name)), failover
-    )
+        raise UsageError(_not_deployed(environment, searched, stacks))
+    by_name = sorted(clusters, key=lambda location: location.name)
+    return EnvironmentLocation(environment, tuple(by_name), failover)
 
 
-def _nothing(environment: str, regions: Iterable[str], stacks: list[tuple[str, Any]]) -> str:
-    known = {_tags(stack).get(names.ENVIRONMENT_TAG, "") for _, stack in stacks} - {""}
-    there = f"environments there are {', '.join(sorted(known))}" if known else "none is there"
+def _not_deployed(environment: str, regions: Iterable[str], stacks: list[tuple[str, Any]]) -> str:
+    known = {stack_tags(stack).get(names.ENVIRONMENT_TAG, "") for _, stack in stacks} - {""}
+    others = f"the environments there are {', '.join(sorted(known))}" if known else "none is there"
     return (
-        f"no cluster of environment {environment} is deployed in {_listed(regions)} in this "
-        f"account; {there}: see --environment, --region and --profile"
+        f"no cluster of environment {environment} is deployed in {', '.join(regions)} in this "
+        f"account; {others}: see --environment, --region and --profile"
     )
+
+
+def regions_to_search(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the given regions, else the credentials' own region if there is one."""
+    return tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
 
 
 def _stacks(aws: Aws, region: str) -> list[Any]:
-    """Every stack of a region."""
+    """Return every stack of a region, as `describe_stacks` does."""
     with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
         return [stack for page in pages for stack in page["Stacks"]]
 
 
-def _tags(stack: Any) -> dict[str, str]:
+def stack_account(stack: Mapping[str, Any]) -> str:
+    """Return the account of a stack of `describe_stacks`."""
+    return str(stack["StackId"]).split(":")[4]
+
+
+def stack_tags(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a stack of `describe_stacks`."""
     return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
 
 
-def _listed(regions: Iterable[str] | None) -> str:
-    return ", ".join(regions or ())
+def stack_outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs of a stack of `describe_stacks`."""
+    return {output["OutputKey"]: str(output["OutputValue"]) for output in stack.get("Outputs", [])}

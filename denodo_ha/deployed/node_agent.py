@@ -1,10 +1,10 @@
-"""The program on the nodes, run through Systems Manager by the cluster's own document.
+"""The program on the nodes, run through Systems Manager by the document of the cluster's stack.
 
-    agent = Agent(aws, cluster, clock=clock)
+    agent = NodeAgent(aws, cluster, clock=clock)
     agent.status("node1").confirmed
     agent.run("node1", "apply", timeout=3600)
 
-What a node says ends as text or a number here; `docs/node.md` has the exit codes.
+`docs/node.md` has the program's exit codes.
 """
 
 import json
@@ -13,21 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
+from denodo_ha.aws.polling import Clock
+from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.environment import names
 
-EVERY_S: Final = 5
-HASTE_S: Final = 1
-"""Ours: how often a command is looked at that somebody waits for impatiently."""
 STATUS_S: Final = 120
-"""Ours: how long a node may take to say how it is."""
-DELIVERY_S: Final = 60
-"""Ours: seconds after which a command that no agent has taken is given up; 30 at least (AWS,
-SendCommand, TimeoutSeconds)."""
+"""Ours: seconds after which the status of a node is given up."""
 
 SHORT: Final = 8
 """Ours: letters of a state's hash that are shown."""
@@ -37,64 +31,45 @@ BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
-"""After these the servers of before run, as far as the node knows."""
+"""Exit codes after which the servers run as before, as far as the node knows."""
 
 MEANINGS: Final[Mapping[int, str]] = {
-    1: "AWS did not do what the node asked for",
-    2: "the node's program is another one than this command knows",
+    1: "a call of the node to AWS failed",
+    2: "the program on the node does not know this action: its version differs",
     3: "the desired state, or a secret that it names, cannot be read",
-    4: "the image lacks something",
-    BUSY: "another run is at work on the node",
-    ROLLED_BACK: "the change did not come up; the state before runs again",
-    7: "the change did not come up, and the state before neither: the node is down",
+    4: "the image lacks a file that the program needs",
+    BUSY: "another run of the program is active on the node",
+    ROLLED_BACK: "the servers did not start with the new state; the previous state runs again",
+    7: "the servers start neither with the new state nor with the previous one: the node is down",
     8: "the servers do not stop; no file was changed",
-    NOT_READY: "the servers are not ready in time",
-    11: "the servers run, and the export could not be imported",
-    12: "the system refused something before anything was changed",
+    NOT_READY: "the servers were not ready in time",
+    11: "the servers run, but the metadata export could not be imported",
+    12: "the operating system refused a step before anything was changed",
 }
 """The exit codes of the node's program (`hosts/denodo/errors.py`)."""
 
-_ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command on a node ended.
-
-    Attributes:
-        code: exit code; -1 where it did not run.
-        status: Systems Manager's word for it, such as Success or DeliveryTimedOut.
-        output: what it wrote to standard output, the first 24,000 characters.
-        error: the same of standard error, the first 8,000.
-    """
-
-    code: int
-    status: str
-    output: str
-    error: str
-
-    @property
-    def meaning(self) -> str:
-        """What it means, with the last thing that the node said."""
-        if self.code == -1:
-            return f"the command did not run on the node ({self.status})"
-        lines = [line for line in (self.output + "\n" + self.error).splitlines() if line.strip()]
-        # journald's priorities, such as <3>.
-        last = lines[-1].split(">", 1)[-1].strip() if lines else ""
-        why = MEANINGS.get(self.code, f"exit code {self.code}")
-        return f"{why}: {last}" if last else why
+def explain_result(result: CommandResult) -> str:
+    """Return the meaning of a result of the node's program, with the program's last message."""
+    if result.code == -1:
+        return f"the command did not run on the node ({result.status})"
+    lines = [line for line in (result.output + "\n" + result.error).splitlines() if line.strip()]
+    # Lines begin with journald's priorities, such as <3>.
+    last = lines[-1].split(">", 1)[-1].strip() if lines else ""
+    meaning = MEANINGS.get(result.code, f"exit code {result.code}")
+    return f"{meaning}: {last}" if last else meaning
 
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """What a node says of itself.
+    """A node's own report.
 
     Attributes:
-        applied: the state that it has, None before the first.
-        confirmed: whether its metadata is confirmed.
-        unready: why services are not ready, by service.
-        version: a short hash of the state that it has; empty before the first.
-        drained: whether the node's own program was told to be not ready.
+        applied: the state that the node has, None before the first.
+        confirmed: True if the node's metadata is confirmed.
+        unready: for each service that is not ready, the reason.
+        version: a short hash of the state that the node has; empty before the first.
+        drained: True if the node's program was told to report "not ready".
     """
 
     applied: Mapping[str, Any] | None
@@ -113,33 +88,33 @@ class NodeAgent:
     clock: Clock
 
     def status(self, node: str, *, patience: float | None = None) -> NodeStatus:
-        """What a node says of itself.
+        """Return a node's own report.
 
         Args:
-            node: the node.
-            patience: seconds to wait for it; None: as long as it may take.
+            node: name of the node.
+            patience: seconds to wait for the report; None: `STATUS_S`.
 
         Raises:
-            Failed: it does not answer, or not as it should.
+            Failed: The node does not answer, or its output is not a report.
         """
-        ended = self.run(node, "status", timeout=STATUS_S, patience=patience)
+        result = self.run(node, "status", timeout=STATUS_S, patience=patience)
         try:
-            # With any other exit code there is no object.
-            said = json.loads(ended.output)
-            applied = said["applied"]
+            # With an exit code other than 0 the output is not JSON.
+            report = json.loads(result.output)
+            applied = report["applied"]
             return NodeStatus(
                 applied=applied["state"] if applied else None,
-                confirmed=bool(said["metadata_confirmed"]),
+                confirmed=bool(report["metadata_confirmed"]),
                 unready={
-                    str(one["service"]): str(one["reason"])
-                    for one in said["services"]
-                    if not one["ready"]
+                    str(service["service"]): str(service["reason"])
+                    for service in report["services"]
+                    if not service["ready"]
                 },
                 version=str(applied.get("hash", ""))[:SHORT] if applied else "",
-                drained=bool(said.get("drained")),
+                drained=bool(report.get("drained")),
             )
         except (ValueError, KeyError, TypeError):
-            message = f"{node} does not say how it is: {ended.meaning}"
+            message = f"{node} does not report its status: {explain_result(result)}"
             raise Failed(message) from None
 
     def run(
@@ -155,88 +130,51 @@ class NodeAgent:
         """Run an action on a node, and wait until it has ended.
 
         Args:
-            node: the node.
-            action: one of the document's.
-            timeout: seconds after which it is ended.
-            why: for a drain.
-            progress: told of the state, with the seconds that have passed.
-            patience: seconds to wait for its end; None: as long as it may take. What is sent
-                goes on without anybody who waits.
+            node: name of the node.
+            action: one of the document's actions.
+            timeout: seconds after which the action is ended.
+            why: the operator's reason, for a drain.
+            progress: called with the status and the seconds that have passed.
+            patience: seconds to wait for the end; None: the timeout. An action that is still
+                running then continues.
 
         Raises:
-            Failed: the node cannot be reached, or its end was not seen in time.
+            Failed: Systems Manager does not reach the node, or the end was not seen in time.
         """
-        found = self.cluster.node(node)
-        client = self.aws.client("ssm", self.cluster.location.region)
+        id_ = self.cluster.node(node).instance_id
         parameters = {
-            "Action": [action],
-            "Who": [accepted_text(operator_name())],
-            "Timeout": [str(timeout)],
+            "Action": action,
+            "Who": accepted_text(operator_name()),
+            "Timeout": str(timeout),
         }
         if why:
-            parameters["Why"] = [accepted_text(why)]
+            parameters["Why"] = accepted_text(why)
+        command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
+
+        def report(statuses: Mapping[str, str], seconds: float) -> None:
+            if progress is not None:
+                progress(statuses[id_], seconds)
+
+        client = self.aws.client("ssm", self.cluster.location.region)
         try:
-            with translated_errors():
-                sent = client.send_command(
-                    DocumentName=self._document,
-                    InstanceIds=[found.instance_id],
-                    TimeoutSeconds=DELIVERY_S,
-                    Comment=f"denodo-ha: {action} {node}"[:100],
-                    Parameters=parameters,
-                )
+            results = command.run(client, [id_], self.clock, patience=patience, progress=report)
         except NotFound:
             message = (
-                f"{node} ({found.instance_id}) cannot be reached through Systems Manager: see "
-                "that it runs, that its SSM agent does, and that it has a way to the ssm and "
-                "ssmmessages endpoints"
+                f"{node} ({id_}) cannot be reached through Systems Manager: check that the "
+                "instance and its SSM agent run, and that it reaches the ssm and ssmmessages "
+                "endpoints"
             )
             raise Failed(message) from None
-        command = str(sent["Command"]["CommandId"])
-
-        def look() -> dict[str, Any]:
-            try:
-                with translated_errors():
-                    shown: dict[str, Any] = client.get_command_invocation(
-                        CommandId=command, InstanceId=found.instance_id
-                    )
-            except NotFound:
-                # It is known a moment after it was sent.
-                return {"Status": "Pending"}
-            return shown
-
-        def say(seen: dict[str, Any], passed: float) -> None:
-            if progress is not None:
-                progress(str(seen["Status"]), passed)
-
-        try:
-            seen = poll_until(
-                look,
-                done=lambda one: one["Status"] in _ENDED,
-                clock=self.clock,
-                timeout=timeout + 2 * DELIVERY_S if patience is None else patience,
-                every=EVERY_S if patience is None else HASTE_S,
-                progress=say,
-            )
-        except PollTimeout as late:
-            message = (
-                f"{node}: the end of {action} was not seen after {late.seconds:.0f} s "
-                f"(command {command})"
-            )
-            raise Failed(message) from None
-        return CommandResult(
-            int(seen.get("ResponseCode", -1)),
-            str(seen.get("StatusDetails") or seen["Status"]),
-            str(seen.get("StandardOutputContent", "")),
-            str(seen.get("StandardErrorContent", "")),
-        )
+        return results[id_]
 
     @property
     def _document(self) -> str:
         name = self.cluster.stack.outputs.get(names.NODE_DOCUMENT)
         if name is None:
             message = (
-                f"{self.cluster.stack.name} has no document for its nodes: `denodo.program` is "
-                "off, or it was deployed before there was one"
+                f"{self.cluster.stack.name} has no SSM document for its nodes: `denodo.program` "
+                "is off, or the stack was deployed by a version without the document; deploy it "
+                "again with this version"
             )
             raise UsageError(message)
         return name

@@ -1,4 +1,4 @@
-"""A stack as it is deployed: outputs, template, and what each resource is really called."""
+"""A deployed stack: its outputs, its template, and the physical ids of its resources."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Any
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.template_document import Template, parse_template
-from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.environment_locator import StackLocation, stack_outputs, stack_tags
 
-_GONE = "DELETE_COMPLETE"
+_DELETED = "DELETE_COMPLETE"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as it is deployed.
+    """A deployed stack.
 
     Attributes:
         name: its name.
-        arn: its ARN, which CloudFormation calls its id.
+        arn: its ARN, which CloudFormation calls the stack's id.
         region: its region.
         account: its account.
         status: its status, such as UPDATE_COMPLETE.
@@ -26,7 +26,7 @@ class Stack:
         parameters: parameters by name.
         tags: its tags.
         template: the deployed template, processed.
-        physical_ids: what each resource is really called, by logical id, as far as it exists.
+        physical_ids: physical ids by logical id, of the resources that exist.
     """
 
     name: str
@@ -42,23 +42,23 @@ class Stack:
 
     @property
     def changing(self) -> bool:
-        """Whether a deploy goes on."""
+        """Return True while a deploy of the stack is running."""
         return self.status.endswith("_IN_PROGRESS")
 
     def resources(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Logical id and properties of the resources of a type, in the template's order."""
+        """Yield logical id and properties of the resources of a type, in the template's order."""
         for id_, resource in self.template.get("Resources", {}).items():
             if resource["Type"] == kind:
                 yield id_, resource.get("Properties", {})
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
-        """Properties of a resource; empty if it is not in the template."""
+        """Return the properties of a resource; empty if the template does not have it."""
         resource = self.template.get("Resources", {}).get(logical_id, {})
         properties: Mapping[str, Any] = resource.get("Properties", {})
         return properties
 
     def value(self, expression: Any) -> str | None:
-        """What a literal or a Ref stands for; None if that is not known from here."""
+        """Return the value of a literal or a Ref; None if the stack does not tell it."""
         if not isinstance(expression, Mapping):
             return None if expression is None else str(expression)
         pseudo = {
@@ -68,42 +68,65 @@ class Stack:
             "AWS::StackId": self.arn,
         }
         name = str(expression.get("Ref", ""))
-        for known in (self.physical_ids, self.parameters, pseudo):
-            if name in known:
-                return known[name]
+        for values in (self.physical_ids, self.parameters, pseudo):
+            if name in values:
+                return values[name]
         return None
 
 
-def read_stack(aws: Aws, place: StackLocation) -> Stack:
-    """The stack of a place: three calls, and one more for each hundred resources.
+def read_stack(aws: Aws, location: StackLocation) -> Stack:
+    """Read a stack with three calls, and one more for each hundred resources.
 
     Raises:
-        NotFound: it is not deployed.
-        AwsError: AWS does not answer, or does not permit.
+        NotFound: The stack is not deployed.
+        AwsError: AWS did not answer, or denied a call.
     """
-    client = aws.client("cloudformation", place.region)
+    client = aws.client("cloudformation", location.region)
     with translated_errors():
-        (shown,) = client.describe_stacks(StackName=place.stack)["Stacks"]
-        # By its id, as a stack may be deleted and made anew meanwhile.
-        arn = str(shown["StackId"])
+        (stack,) = client.describe_stacks(StackName=location.stack)["Stacks"]
+        # By its ARN from here: the stack may be deleted and created again between two calls.
+        arn = str(stack["StackId"])
         body = client.get_template(StackName=arn, TemplateStage="Processed")["TemplateBody"]
         pages = client.get_paginator("list_stack_resources").paginate(StackName=arn)
-        resources = [one for page in pages for one in page["StackResourceSummaries"]]
+        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Stack(
-        name=place.stack,
+        name=location.stack,
         arn=arn,
-        region=place.region,
-        account=place.account,
-        status=str(shown["StackStatus"]),
-        outputs={one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", [])},
+        region=location.region,
+        account=location.account,
+        status=str(stack["StackStatus"]),
+        outputs=stack_outputs(stack),
         parameters={
-            one["ParameterKey"]: one["ParameterValue"] for one in shown.get("Parameters", [])
+            parameter["ParameterKey"]: parameter["ParameterValue"]
+            for parameter in stack.get("Parameters", [])
         },
-        tags={one["Key"]: one["Value"] for one in shown.get("Tags", [])},
+        tags=stack_tags(stack),
         template=parse_template(body),
         physical_ids={
-            one["LogicalResourceId"]: one["PhysicalResourceId"]
-            for one in resources
-            if one.get("PhysicalResourceId") and one["ResourceStatus"] != _GONE
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in resources
+            if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != _DELETED
         },
     )
+
+
+def read_outputs(aws: Aws, location: StackLocation) -> dict[str, str]:
+    """Read the outputs of a stack with one call.
+
+    Raises:
+        NotFound: The stack is not deployed.
+        AwsError: AWS did not answer, or denied a call.
+    """
+    with translated_errors():
+        (stack,) = aws.client("cloudformation", location.region).describe_stacks(
+            StackName=location.stack
+        )["Stacks"]
+    return stack_outputs(stack)
+
+
+def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
+    """Return the value of a tag in a resource's properties, None if the resource lacks the tag."""
+    tags = properties.get("Tags", [])
+    if isinstance(tags, Mapping):
+        return str(tags[key]) if key in tags else None
+    return next((str(tag["Value"]) for tag in tags if tag.get("Key") == key), None)

@@ -1,6 +1,6 @@
-"""How the targets of groups are, as the balancer sees them now."""
+"""Target health: the state of registered targets as the load balancer sees them now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,18 +12,36 @@ from denodo_ha.deployed.balancer import TargetGroup
 
 HEALTHY: Final = "healthy"
 DRAINING: Final = "draining"
+NOT_REGISTERED: Final = "out of the group"
+
+_REASONS: Final = {
+    "Elb.RegistrationInProgress": "the balancer takes it in",
+    "Elb.InitialHealthChecking": "its first checks run",
+    "Elb.InternalError": "the balancer has an error of its own",
+    "Target.ResponseCodeMismatch": "it answers that it is not ready",
+    "Target.Timeout": "its check gets no answer in time",
+    "Target.FailedHealthChecks": "its checks fail: not reachable, or not ready",
+    "Target.NotRegistered": NOT_REGISTERED,
+    "Target.NotInUse": "no listener uses the group, or the balancer has no subnet in its zone",
+    "Target.DeregistrationInProgress": "it leaves; its connections have time to end",
+    "Target.InvalidState": "its instance does not run",
+    "Target.IpUnusable": "its address is the balancer's own",
+    "Target.HealthCheckDisabled": "its checks are off",
+}
+"""Reason codes of the API (AWS, Elastic Load Balancing API Reference, TargetHealth), in words.
+The words are values of the JSON of `status`."""
 
 
 @dataclass(frozen=True)
 class TargetHealth:
-    """How a target is.
+    """The state of a target.
 
     Attributes:
         id: the instance's id.
-        port: the port on it.
+        port: the target's port.
         state: healthy, initial, unhealthy, draining, unused or unavailable.
-        reason: AWS's code for why it is not healthy, such as Target.FailedHealthChecks; or empty.
-        description: the same in words; or empty.
+        reason: AWS's code for a state other than healthy, such as Target.FailedHealthChecks.
+        description: AWS's description of the reason; may be empty.
     """
 
     id: str
@@ -32,66 +50,71 @@ class TargetHealth:
     reason: str = ""
     description: str = ""
 
+    @property
+    def explanation(self) -> str:
+        """Return the reason in words; empty for a healthy target."""
+        return _REASONS.get(self.reason) or self.description or self.reason
+
 
 @dataclass(frozen=True)
 class GroupHealth:
-    """How the targets of a group are.
+    """The state of the targets of a target group.
 
     Attributes:
-        group: the group.
-        targets: what is registered in it or leaving it, by id.
-        gone: why there is no answer if the group was deleted meanwhile; or empty.
+        group: the target group.
+        targets: the registered and the draining targets, by id.
+        deleted: AWS's answer if the target group no longer exists, else empty.
     """
 
     group: TargetGroup
     targets: tuple[TargetHealth, ...]
-    gone: str = ""
+    deleted: str = ""
 
-    def of(self, instance_id: str) -> TargetHealth | None:
-        """How an instance is here, None if it is not in the group."""
+    def target(self, instance_id: str) -> TargetHealth | None:
+        """Return the state of an instance, None if it is not in the target group."""
         return next((target for target in self.targets if target.id == instance_id), None)
 
     @property
     def healthy(self) -> tuple[str, ...]:
-        """Ids of what serves."""
+        """Return the ids of the healthy targets."""
         return tuple(target.id for target in self.targets if target.state == HEALTHY)
 
 
 def read_group_health(aws: Aws, group: TargetGroup) -> GroupHealth:
-    """How the targets of a group are: one call.
+    """Read the state of a target group's targets with one call.
 
     Raises:
-        AwsError: AWS does not answer, or does not permit.
+        AwsError: AWS did not answer, or denied the call.
     """
     client = aws.client("elbv2", group.region)
     try:
         with translated_errors():
             answer = client.describe_target_health(TargetGroupArn=group.arn)
     except NotFound as error:
-        return GroupHealth(group, (), gone=str(error))
-    targets = [_target(one) for one in answer["TargetHealthDescriptions"]]
-    return GroupHealth(group, tuple(sorted(targets, key=lambda one: (one.id, one.port))))
+        return GroupHealth(group, (), deleted=str(error))
+    targets = [_target_health(entry) for entry in answer["TargetHealthDescriptions"]]
+    return GroupHealth(group, tuple(sorted(targets, key=lambda target: (target.id, target.port))))
 
 
 def read_groups_health(aws: Aws, groups: Iterable[TargetGroup]) -> list[GroupHealth]:
-    """How the targets of groups are: one call for each, several at once."""
+    """Read the state of several target groups' targets, with one call for each."""
     return map_concurrently(lambda group: read_group_health(aws, group), groups)
 
 
-def describe_target(seen: GroupHealth, id_: str) -> str:
-    """How an instance is in a group, in words."""
-    target = seen.of(id_)
+def describe_target(health: GroupHealth, instance_id: str) -> str:
+    """Return the state of an instance in a target group, with AWS's reason code."""
+    target = health.target(instance_id)
     if target is None:
         return "not registered"
     return f"{target.state}, {target.reason}" if target.reason else target.state
 
 
-def _target(told_: dict[str, Any]) -> TargetHealth:
-    state = told_["TargetHealth"]
+def _target_health(entry: Mapping[str, Any]) -> TargetHealth:
+    health = entry["TargetHealth"]
     return TargetHealth(
-        id=str(told_["Target"]["Id"]),
-        port=int(told_["Target"].get("Port", 0)),
-        state=str(state["State"]),
-        reason=str(state.get("Reason", "")),
-        description=str(state.get("Description", "")),
+        id=str(entry["Target"]["Id"]),
+        port=int(entry["Target"].get("Port", 0)),
+        state=str(health["State"]),
+        reason=str(health.get("Reason", "")),
+        description=str(health.get("Description", "")),
     )

@@ -122,7 +122,7 @@ class Draining(ClusterOperation):
             instance_id=instance_id,
             scope=scope,
             open=entrances,
-            keeps=cluster.auxiliary(node),
+            keeps=cluster.auxiliary_group(node),
             old_tag=old_tag,
             tag=self._new_tag(old_tag, why, is_out=not entrances),
             seconds=rotation.drain_seconds(node),

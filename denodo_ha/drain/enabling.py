@@ -119,8 +119,9 @@ class Enabling(ClusterOperation):
                 progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
             )
         if result.code != node_agent.DONE:
+            reason = node_agent.explain_result(result)
             message = (
-                f"the metadata of {node} was not confirmed: {result.meaning}. Its target groups "
+                f"the metadata of {node} was not confirmed: {reason}. Its target groups "
                 "are unchanged"
             )
             raise Failed(message)

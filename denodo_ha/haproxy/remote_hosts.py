@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
-from denodo_ha.deployed.node_agent import CommandResult
 from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
 from denodo_ha.haproxy.ssh import Shells
 from hosts.haproxy.runtime_api import LocalHaproxy

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.node_agent import CommandResult
 
 _SSH: Final = (
     *("ssh", "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),

@@ -106,7 +106,7 @@ def read_conditions(aws: Aws, cluster: Cluster) -> Mapping[str, NodeCondition]:
                 else None
             ),
             unhealthy=any(
-                node.instance_id not in healthy[group.arn] for group in cluster.of(node.name)
+                node.instance_id not in healthy[group.arn] for group in cluster.groups_of(node.name)
             ),
         )
         for node in cluster.nodes

@@ -9,12 +9,13 @@ completed first.
 from typing import Final
 
 from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli.errors import CommandError, Failed
 from denodo_ha.cli.progress import lasted
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.desired_state import NodeState, read_desired_state
-from denodo_ha.deployed.node_agent import CommandResult, NodeAgent
+from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.rollout.node_sequence import NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
@@ -86,7 +87,7 @@ class StateRoll(NodeSequence):
             return NodeTask(node, state, differences, conditions[node], WHY)
 
         nodes = [node.name for node in cluster.nodes if only in {None, node.name}]
-        return in_order([found for found in map_concurrently(task, nodes) if found is not None])
+        return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
         """Bring one node to its state as of now: a deploy may have written another one."""
@@ -114,7 +115,7 @@ class StateRoll(NodeSequence):
         result = self._run_apply(self._agent(cluster), task.node, seconds)
         if result.code == node_agent.DONE:
             return
-        message = f"{task.node} did not take its new state: {result.meaning}"
+        message = f"{task.node} did not take its new state: {node_agent.explain_result(result)}"
         if result.code not in node_agent.AS_BEFORE:
             message += (
                 f". It stays out of the shared target groups, and the other nodes are untouched. "
@@ -147,7 +148,7 @@ class StateRoll(NodeSequence):
                 late = self._clock.monotonic() - begin >= seconds
                 if result.code != node_agent.BUSY or late:
                     return result
-                step.update(result.meaning)
+                step.update(node_agent.explain_result(result))
                 self._clock.sleep(BUSY_S)
 
     def _back(self, cluster: Cluster, node: str) -> None:

@@ -49,15 +49,12 @@ class StatusReader:
     Args:
         aws: the credentials.
         site: the environment.
-        config: its configuration, None if it was found by its tags.
         clock: the clock.
         ask: whether to query nodes and HAProxy instances, too.
     """
 
-    def __init__(
-        self, aws: Aws, site: EnvironmentLocation, config: str | None, *, clock: Clock, ask: bool
-    ) -> None:
-        self._aws, self._site, self._config = aws, site, config
+    def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:
+        self._aws, self._site = aws, site
         self._clock, self._ask = clock, ask
         self._node_answers: node_query.Answers = {}
         self._haproxy_answers: haproxy_query.Answers = {}
@@ -89,7 +86,7 @@ class StatusReader:
             )
             for location in self._site.clusters
         )
-        dns = read_dns(self._aws, self._site, self._config, known)
+        dns = read_dns(self._aws, self._site, known)
         return Environment(
             name=self._site.environment,
             at=self._clock.now(),
@@ -143,7 +140,7 @@ def status(
         aws, config=config, environment=environment, regions=region
     )
     clock = real_clock()
-    status_reader = StatusReader(aws, site, config, clock=clock, ask=ask)
+    status_reader = StatusReader(aws, site, clock=clock, ask=ask)
     show = as_json if form is TableFormat.json else as_table
     current = status_reader.read()
     if watch:

@@ -3,24 +3,21 @@
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import CommandError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
-from denodo_ha.deployed.failover import dns_answer, location
+from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover import sides as failover_sides
-from denodo_ha.deployed.failover.location import FailoverLocation, Role
+from denodo_ha.deployed.failover.location import FailoverLocation, Role, failover_of
 from denodo_ha.deployed.failover.sides import ClusterTargets
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.status.model import Dns, Side
 from denodo_ha.status.reader import AwsState
 
 
-def read_dns(
-    aws: Aws, site: EnvironmentLocation, config: str | None, known: AwsState
-) -> Dns | None:
+def read_dns(aws: Aws, site: EnvironmentLocation, known: AwsState) -> Dns | None:
     """Return the cluster to which the name resolves, or None if there is no failover.
 
     Args:
         aws: the credentials.
         site: the environment.
-        config: path or name of its configuration, None if it was found by its tags.
         known: the AWS state of the clusters, so that nothing is read twice.
 
     Raises:
@@ -31,13 +28,9 @@ def read_dns(
         return None
     if site.failover.unreachable:
         return Dns("", "", "", "", (), site.failover.unreachable, reached=False)
-    environment = site.environment if config is None else None
-    regions = [site.failover.region] if config is None else None
     try:
-        found = location.locate_failover(
-            aws, config=config, environment=environment, regions=regions
-        )
-        return _read(aws, found, known)
+        failover = failover_of(aws, site)
+        return _read(aws, failover, known) if failover else None
     except (NoCredentials, ExpiredCredentials):
         raise
     except CommandError as error:

@@ -12,14 +12,13 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials, NotFound
-from denodo_ha.deployed import unhealthy_reasons
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_clusters
+from denodo_ha.deployed.cluster import Node as DeployedNode
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance, read_instances
-from denodo_ha.deployed.nodes import Node as DeployedNode
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.target_health import GroupHealth, read_group_health
+from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
 from denodo_ha.status import haproxy_verdict, verdict
 from denodo_ha.status.haproxy_query import NO_INSTANCES, HaproxyAnswer
 from denodo_ha.status.model import HEALTHY, OUT, UNKNOWN, Balancer, Group, Node, Proxy, Target
@@ -249,8 +248,8 @@ def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
     kind = "service" if group.service else "auxiliary" if group.node else "other"
     if isinstance(health, AwsError):
         return Group(group.key, kind, group.port, (), f"its targets are not known: {health}")
-    if health.gone:
-        problem = f"its group does not exist any more: {health.gone}"
+    if health.deleted:
+        problem = f"its group does not exist any more: {health.deleted}"
         return Group(group.key, kind, group.port, (), problem)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     targets = {
@@ -258,13 +257,13 @@ def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
             names.get(target.id, target.id),
             target.state,
             target.reason,
-            unhealthy_reasons.explain_unhealthy(target),
+            target.explanation,
         )
         for target in health.targets
     }
     for expected in group.targets:
         name = expected.node or expected.id
-        targets.setdefault(expected.id, Target(name, OUT, "", unhealthy_reasons.NOT_REGISTERED))
+        targets.setdefault(expected.id, Target(name, OUT, "", NOT_REGISTERED))
     in_order = sorted(targets.values(), key=lambda target: target.node)
     return Group(group.key, kind, group.port, tuple(in_order))
 

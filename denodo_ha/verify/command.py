@@ -176,14 +176,14 @@ def verify(
     environment = loaded.environment
     _check_services(environment, [*(service or ()), *(tls or ())])
     _check_ca_bundle(ca_bundle)
-    goal = target_selection.read(environment, through, host)
+    selection = target_selection.select(environment, through, host)
     log = StepLog("names")
     site = target_selection.locate(
         loaded,
-        goal,
+        selection,
         host=host,
         given=_parse_balancers(environment, balancer or ()),
-        aws=target_selection.Asked(config, profile),
+        deployed=target_selection.DeployedNames(loaded, profile),
         log=log,
     )
     settings = Settings(
@@ -196,7 +196,7 @@ def verify(
         node_mark=node_mark,
         connections=connections,
     )
-    _verify(site, settings, log, target=f"{environment.name}, {goal}, {site.host}", form=form)
+    _verify(site, settings, log, target=f"{environment.name}, {selection}, {site.host}", form=form)
 
 
 def _verify(

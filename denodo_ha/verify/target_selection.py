@@ -1,13 +1,18 @@
-"""Which part of an environment `--through` means, and where that is."""
+"""The part of an environment that `--through` names, and its DNS name or address."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, NotFound, UsageError
-from denodo_ha.deployed import environment_locator, instances
+from denodo_ha.deployed import instances
+from denodo_ha.deployed.environment_locator import (
+    EnvironmentLocation,
+    StackLocation,
+    locate_configured,
+)
+from denodo_ha.deployed.stack import read_outputs
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
@@ -16,17 +21,17 @@ from denodo_ha.verify.findings import StepLog
 from denodo_ha.verify.site import Site, resolve
 
 _ATTEMPTS = 2
-"""Ours: the site is what is asked for, and AWS only for names; a lost region must not keep us."""
+"""Ours: AWS is only asked for names, and a lost region must not delay the verification."""
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What is verified.
+class Selection:
+    """The clusters or the node to verify.
 
     Attributes:
         clusters: the clusters that may answer.
-        node: the node that is asked directly; empty for a balancer.
-        by_failover: whether the failover name is what is asked.
+        node: the node to connect to directly; empty for a load balancer.
+        by_failover: True if the failover name is verified.
     """
 
     clusters: tuple[str, ...]
@@ -34,157 +39,156 @@ class Goal:
     by_failover: bool = False
 
     def __str__(self) -> str:
-        """`failover`, `active` or `active/node1`."""
+        """Return `failover`, `active` or `active/node1`."""
         if self.by_failover:
             return names.FAILOVER
         return f"{self.clusters[0]}/{self.node}" if self.node else " or ".join(self.clusters)
 
 
-def read(environment: Environment, through: str | None, host: str | None) -> Goal:
-    """What `--through` means; default: the failover name, else the only cluster.
+def select(environment: Environment, through: str | None, host: str | None) -> Selection:
+    """Return the selection of `--through`; default: the failover name, else the only cluster.
 
     Raises:
-        UsageError: it means nothing here.
+        UsageError: The environment has no such cluster, node or failover name.
     """
     clusters = tuple(sorted(environment.clusters))
     pair = tuple(name for name, _ in failover_plan.cluster_pair(environment))
     if through is None:
         if pair:
-            return Goal(pair, by_failover=host is None)
+            return Selection(pair, by_failover=host is None)
         if len(clusters) == 1 or host is not None:
-            return Goal(clusters)
-        raise UsageError(_instead(environment, "which one? There is no failover name"))
+            return Selection(clusters)
+        raise UsageError(_instead(environment, "which cluster? There is no failover name"))
     if through == names.FAILOVER:
         if not pair:
             raise UsageError(_instead(environment, "there is no failover name"))
-        return Goal(pair, by_failover=True)
+        return Selection(pair, by_failover=True)
     cluster, slash, node = through.partition("/")
     if cluster not in clusters:
-        guess = _near(cluster, clusters)
-        raise UsageError(_instead(environment, f"there is no cluster {cluster!r}{guess}"))
+        hint = _near(cluster, clusters)
+        raise UsageError(_instead(environment, f"there is no cluster {cluster!r}{hint}"))
     nodes = environment.clusters[cluster].nodes
     if slash and node not in nodes:
-        guess = _near(node, nodes)
-        raise UsageError(_instead(environment, f"{cluster} has no node {node!r}{guess}"))
-    return Goal((cluster,), node)
+        hint = _near(node, nodes)
+        raise UsageError(_instead(environment, f"{cluster} has no node {node!r}{hint}"))
+    return Selection((cluster,), node)
 
 
 def locate(
     loaded: Loaded,
-    goal: Goal,
+    selection: Selection,
     *,
     host: str | None,
     given: Mapping[str, str],
-    aws: "Asked",
+    deployed: "DeployedNames",
     log: StepLog,
 ) -> Site:
-    """The goal's name or address and the balancers' names, as given, or else from AWS.
+    """Return the selection's DNS name or address and the load balancers' names.
 
     Args:
         loaded: the configuration.
-        goal: what is verified.
-        host: a name or address to ask instead; AWS is then asked nothing.
-        given: balancers' names by cluster.
-        aws: asks AWS.
-        log: gets a note where AWS does not say what would be good to know.
+        selection: the clusters or the node to verify.
+        host: a name or address to connect to instead; AWS is then not called.
+        given: load balancers' names by cluster, which are not asked of AWS.
+        deployed: reads names from AWS.
+        log: gets a note for each load balancer whose name AWS did not tell.
 
     Raises:
-        AwsError: AWS does not say what must be known.
-        UsageError: a cluster's account is another than that of the credentials.
+        AwsError: AWS did not tell a name that is required.
+        UsageError: A cluster is in another account than the credentials.
     """
     environment, balancers = loaded.environment, dict(given)
     failover = environment.failover
     endpoint = failover_plan.dns_name(failover) if failover is not None else ""
-    asked: str | None = host
-    lacking = [one for one in goal.clusters if one not in balancers]
-    if host is None and goal.by_failover:
-        asked = endpoint
+    target: str | None = host
+    lacking = [cluster for cluster in selection.clusters if cluster not in balancers]
+    if host is None and selection.by_failover:
+        target = endpoint
         with log.step("balancers' names") as step:
             unknown = []
             for cluster in lacking:
                 try:
-                    balancers |= aws.balancers([cluster])
+                    balancers |= deployed.balancers([cluster])
                 except (AwsError, UsageError) as error:
-                    # The site is there without AWS's API, and so is the verification.
+                    # The site can be verified without AWS's API.
                     unknown.append(f"{cluster}: {error}")
-            known = [f"{one} is {name}" for one, name in sorted(balancers.items())]
+            known = [f"{cluster} is {name}" for cluster, name in sorted(balancers.items())]
             step.seen = ", ".join(known)
             if unknown:
                 step.note("balancers-unknown", "; ".join([*known, *unknown]))
     elif host is None:
-        balancers |= aws.balancers(lacking)
-        (cluster,) = goal.clusters
-        asked = aws.node(cluster, goal.node) if goal.node else balancers[cluster]
-    assert asked is not None
-    return Site(environment, asked, goal.clusters, goal.node, endpoint, balancers, resolve)
+        balancers |= deployed.balancers(lacking)
+        (cluster,) = selection.clusters
+        target = deployed.node(cluster, selection.node) if selection.node else balancers[cluster]
+    assert target is not None
+    return Site(
+        environment,
+        target,
+        selection.clusters,
+        selection.node,
+        endpoint,
+        balancers,
+        resolve,
+    )
 
 
-class Asked:
-    """Asks AWS, and only when something must be known.
+class DeployedNames:
+    """Names and addresses of what is deployed; AWS is called only when one is required.
 
     Attributes:
-        config: the configuration's path or name.
+        loaded: the configuration.
         profile: name of the profile.
     """
 
-    def __init__(self, config: str, profile: str | None) -> None:
-        self.config, self.profile = config, profile
+    def __init__(self, loaded: Loaded, profile: str | None) -> None:
+        self.loaded, self.profile = loaded, profile
         self._outputs: dict[str, dict[str, str]] = {}
         self._aws: Aws | None = None
-        self._places: environment_locator.EnvironmentLocation | None = None
+        self._located: EnvironmentLocation | None = None
 
     def balancers(self, clusters: Iterable[str]) -> dict[str, str]:
-        """The balancers' names; of a node without a balancer, its address.
+        """Return the load balancers' names; for a node without a load balancer, its address.
 
         Raises:
-            AwsError: AWS does not answer, or nothing is deployed.
+            AwsError: AWS did not answer, or the cluster is not deployed.
         """
-        found = {}
+        balancers = {}
         for cluster in clusters:
-            outputs = self._of(cluster)
+            outputs = self._outputs_of(cluster)
             name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS)
             if not name:
                 message = f"the stack of {cluster} has no output {names.BALANCER_DNS_NAME}"
                 raise NotFound(message)
-            found[cluster] = name
-        return found
+            balancers[cluster] = name
+        return balancers
 
     def node(self, cluster: str, node: str) -> str:
-        """A node's private address.
+        """Return a node's private address.
 
         Raises:
-            AwsError: AWS does not answer, or there is no such instance.
+            AwsError: AWS did not answer, or the node has no running instance.
         """
-        id_ = self._of(cluster).get(names.node_id_output(node), "")
-        aws, place = self._place(cluster)
-        instance = instances.read_instances(aws, place.region, [id_]).get(id_)
+        id_ = self._outputs_of(cluster).get(names.node_id_output(node), "")
+        aws, location = self._locate(cluster)
+        instance = instances.read_instances(aws, location.region, [id_]).get(id_)
         if instance is None or instance.state != "running":
             seen = f"{id_} is {instance.state if instance else 'gone'}" if id_ else "none deployed"
             message = f"{cluster}/{node} has no running instance ({seen})"
             raise NotFound(message)
         return instance.address
 
-    def _place(self, cluster: str) -> tuple[Aws, environment_locator.StackLocation]:
+    def _locate(self, cluster: str) -> tuple[Aws, StackLocation]:
         self._aws = self._aws or Aws(profile=self.profile, attempts=_ATTEMPTS)
-        self._places = self._places or environment_locator.locate_environment(
-            self._aws, config=self.config, environment=None, regions=None
-        )
-        place = self._places.cluster(cluster)
-        if place.unreachable:
-            message = f"{place.stack}: {place.unreachable}, or give --balancer or --host"
+        self._located = self._located or locate_configured(self._aws, self.loaded)
+        location = self._located.cluster(cluster)
+        if location.unreachable:
+            message = f"{location.stack}: {location.unreachable}, or give --balancer or --host"
             raise UsageError(message)
-        return self._aws, place
+        return self._aws, location
 
-    def _of(self, cluster: str) -> dict[str, str]:
+    def _outputs_of(self, cluster: str) -> dict[str, str]:
         if cluster not in self._outputs:
-            aws, place = self._place(cluster)
-            with translated_errors():
-                (shown,) = aws.client("cloudformation", place.region).describe_stacks(
-                    StackName=place.stack
-                )["Stacks"]
-            self._outputs[cluster] = {
-                one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", [])
-            }
+            self._outputs[cluster] = read_outputs(*self._locate(cluster))
         return self._outputs[cluster]
 
 
@@ -193,8 +197,8 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _instead(environment: Environment, what: str) -> str:
+def _instead(environment: Environment, problem: str) -> str:
     choices = [names.FAILOVER] if environment.failover else []
-    for cluster, found in sorted(environment.clusters.items()):
-        choices += [cluster, *(f"{cluster}/{node}" for node in sorted(found.nodes))]
-    return f"--through: {what}; write one of {', '.join(choices)}"
+    for cluster, configured in sorted(environment.clusters.items()):
+        choices += [cluster, *(f"{cluster}/{node}" for node in sorted(configured.nodes))]
+    return f"--through: {problem}; write one of {', '.join(choices)}"

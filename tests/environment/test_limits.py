@@ -8,9 +8,9 @@ from annotated_types import Ge, Le
 
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.limits import Limit, Range
-from denodo_ha.environment.model.cluster import Delay, Disk
+from denodo_ha.environment.model.cluster import DelaySeconds, DiskGib
 from denodo_ha.environment.model.denodo import StartLimit
-from denodo_ha.environment.model.failover import Failover, Failures, Ttl
+from denodo_ha.environment.model.failover import Failover, FailureThreshold, TtlSeconds
 from denodo_ha.environment.model.service import IdleTimeout, Interval, Threshold, Timeout
 from tests.support.assembly import ROOT
 
@@ -80,11 +80,11 @@ def test_is_shown_with_what_it_counts_and_its_source() -> None:
         (Interval, limits.HEALTH_INTERVAL_S),
         (Timeout, limits.HEALTH_TIMEOUT_S),
         (Threshold, limits.HEALTH_THRESHOLD),
-        (Delay, limits.DEREGISTRATION_DELAY_S),
+        (DelaySeconds, limits.DEREGISTRATION_DELAY_S),
         (IdleTimeout, limits.IDLE_TIMEOUT_S),
-        (Ttl, limits.RECORD_TTL_S),
-        (Failures, limits.FAILURE_THRESHOLD),
-        (Disk, limits.DISK_GIB),
+        (TtlSeconds, limits.RECORD_TTL_S),
+        (FailureThreshold, limits.FAILURE_THRESHOLD),
+        (DiskGib, limits.DISK_GIB),
         (StartLimit, limits.CREATION_TIMEOUT_S),
     ],
 )

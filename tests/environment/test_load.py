@@ -26,8 +26,8 @@ class TestForm:
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
-            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are named by "
-            "place and number; write a region like eu-west-1"
+            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are an area, "
+            "a direction and a number; write a region like eu-west-1"
         )
 
     def test_of_a_key(self) -> None:

@@ -105,7 +105,7 @@ class TestValues:
     def test_wrong_type_is_one_error(self) -> None:
         assert_said(
             edited(("name: test", "name: 7")),
-            "1:7: name: is not text (7); name of the environment; every stack's name begins with",
+            "1:7: name: is not text (7); name of the environment; the names of all stacks begin",
         )
 
     def test_zero_in_front_does_not_make_a_number_octal(self) -> None:

@@ -115,7 +115,7 @@ class TestErrors:
             ),
             (
                 f"main:\n  node1: {{image: {IMAGE}, type: m5.xlarge}}\n",
-                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of its root disk",
+                "environment.pins.yaml:2:3: main.node1.disk_gib: is missing; size of the root disk",
             ),
             (
                 f"main:\n  n_1: {{image: {IMAGE}, type: m5.xlarge, disk_gib: 100}}\n",

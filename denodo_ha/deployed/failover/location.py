@@ -1,12 +1,12 @@
-"""Where a failover is: its name, its two sides, and the region of its switch.
+"""Failover location: its DNS name, its two clusters, and the region of its switch.
 
-From a configuration file without asking AWS, since it is needed when AWS is half gone; else from
-the outputs of the failover's stack.
+With a configuration file AWS is not called, since the location is needed while a region is lost;
+without a file it comes from the outputs of the failover's stack.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
@@ -20,27 +20,36 @@ from denodo_ha.cli.errors import (
     Unreachable,
     UsageError,
 )
-from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.environment_locator import (
+    EnvironmentLocation,
+    StackLocation,
+    cluster_location,
+    regions_to_search,
+    require_one_environment,
+    stack_account,
+    stack_outputs,
+)
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
-from denodo_ha.environment.loading.loader import Loaded
+from denodo_ha.environment.model.environment import Environment
 
 Role = Literal["PRIMARY", "SECONDARY"]
 PRIMARY: Final = "PRIMARY"
 SECONDARY: Final = "SECONDARY"
+ROLES: Final[tuple[Role, Role]] = (PRIMARY, SECONDARY)
 
 
 @dataclass(frozen=True)
 class FailoverLocation:
-    """A name that one of two clusters answers for.
+    """A DNS name that one of two clusters answers for.
 
     Attributes:
         environment: name of the environment.
-        endpoint: the name that clients use.
+        endpoint: the DNS name that clients use.
         zone_id: the hosted zone of its records.
-        account: account of records, checks and switch.
+        account: account of records, health checks and switch.
         region: region of the failover's stack, and so of the switch.
-        clusters: where the two clusters are.
+        clusters: locations of the two clusters.
     """
 
     environment: str
@@ -52,20 +61,20 @@ class FailoverLocation:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Every region that it has to do with, the switch's first."""
-        there = (self.region, *(place.region for place in self.clusters.values()))
-        return tuple(dict.fromkeys(there))
+        """Return the regions of the failover, the switch's first."""
+        every = (self.region, *(cluster.region for cluster in self.clusters.values()))
+        return tuple(dict.fromkeys(every))
 
     def role(self, name: str) -> Role:
-        """The role of a cluster.
+        """Return the role of a cluster.
 
         Raises:
-            UsageError: the cluster is on neither side.
+            UsageError: The cluster is neither the primary nor the secondary.
         """
-        for role, place in self.clusters.items():
-            if place.name == name:
+        for role, cluster in self.clusters.items():
+            if cluster.name == name:
                 return role
-        primary, secondary = (self.clusters[role].name for role in (PRIMARY, SECONDARY))
+        primary, secondary = (self.clusters[role].name for role in ROLES)
         message = (
             f"{self.environment} does not fail over to {name}; its primary is {primary}, its "
             f"secondary {secondary}"
@@ -76,77 +85,82 @@ class FailoverLocation:
 def locate_failover(
     aws: Aws, *, config: str | None, environment: str | None, regions: Sequence[str] | None
 ) -> FailoverLocation:
-    """The failover that the options name.
+    """Return the failover of the environment that the options name.
 
     Args:
         aws: the credentials.
-        config: a configuration's path or name.
-        environment: an environment's name, where there is no file.
-        regions: where its failover's stack is; only with an environment's name.
+        config: path or name of a configuration.
+        environment: name of an environment, where its file is not available.
+        regions: regions to search for the failover's stack; only with an environment's name.
 
     Raises:
-        UsageError: the options do not fit together, or there is no failover.
-        Refused: the credentials are another account's.
-        AwsError: AWS does not answer.
+        UsageError: The options do not fit together, or there is no failover.
+        Refused: The credentials belong to another account.
+        AwsError: AWS did not answer.
     """
-    if (config is None) == (environment is None):
-        message = (
-            "which environment? Give -c CONFIG (a path, or a name of config/), or --environment "
-            "NAME with the --region of its failover stack"
-        )
-        raise UsageError(message)
-    if environment is not None:
-        return _discovered(aws, environment, regions)
+    require_one_environment(config, environment)
+    if config is None:
+        return _discovered(aws, str(environment), regions)
     if regions:
-        raise UsageError("--region is for --environment; the configuration says where all is")
-    found = _configured(load_configuration(str(config)))
-    _same_account(aws, found)
-    return found
+        raise UsageError("--region is for --environment; the configuration names the regions")
+    location = _configured(load_configuration(config).environment)
+    _require_account(aws, location)
+    return location
 
 
-def _configured(loaded: Loaded) -> FailoverLocation:
-    environment = loaded.environment
+def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
+    """Return the failover of a located environment, None if it has none.
+
+    Raises:
+        NotFound: The stack of the failover is not deployed.
+        AwsError: AWS did not answer.
+    """
+    if located.failover is None:
+        return None
+    if located.loaded is not None:
+        return _configured(located.loaded.environment)
+    return _read(aws, located.environment, located.failover.region)
+
+
+def _configured(environment: Environment) -> FailoverLocation:
     failover = environment.failover
     if failover is None:
         message = f"{environment.name} has no failover: its configuration has no such key"
         raise UsageError(message)
     account = failover_plan.stack_account(environment, failover)
-
-    def place(name: str) -> StackLocation:
-        cluster = environment.clusters[name]
-        stack = names.cluster_stack(environment.name, name)
-        why = "" if cluster.account == account else f"it is in account {cluster.account}"
-        return StackLocation(name, stack, cluster.account, cluster.region, why)
-
+    pair: dict[Role, str] = {PRIMARY: failover.primary, SECONDARY: failover.secondary}
     return FailoverLocation(
         environment=environment.name,
         endpoint=failover_plan.dns_name(failover),
         zone_id=failover.zone.id,
         account=account,
         region=failover_plan.stack_region(environment, failover),
-        clusters={PRIMARY: place(failover.primary), SECONDARY: place(failover.secondary)},
+        clusters={
+            role: cluster_location(environment, name).seen_from(account)
+            for role, name in pair.items()
+        },
     )
 
 
-def _same_account(aws: Aws, found: FailoverLocation) -> None:
-    """A datapoint in another account would move nothing, and say nothing."""
+def _require_account(aws: Aws, location: FailoverLocation) -> None:
+    """Refuse another account: a datapoint there would have no effect, and raise no error."""
     try:
-        account = aws.account(found.regions)
+        account = aws.account(location.regions)
     except Unreachable:
         return
-    if account != found.account:
+    if account != location.account:
         message = (
-            f"the failover of {found.environment} is in account {found.account}, and these "
-            f"credentials are of {account}: name a profile of {found.account} with --profile; "
+            f"the failover of {location.environment} is in account {location.account}, and these "
+            f"credentials are of {account}: name a profile of {location.account} with --profile; "
             "nothing was changed"
         )
         raise Refused(message)
 
 
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> FailoverLocation:
-    asked = tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
+    searched = regions_to_search(aws, regions)
     lost: AwsError | None = None
-    for region in asked:
+    for region in searched:
         try:
             return _read(aws, environment, region)
         except NotFound:
@@ -157,7 +171,7 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Fa
             lost = error
     if lost is not None:
         raise lost
-    listed = f"in {', '.join(asked)} " if asked else ""
+    listed = f"in {', '.join(searched)} " if searched else ""
     message = (
         f"there is no stack {names.failover_stack(environment)} {listed}in this account; name its "
         "region with --region (by default the secondary's) and see --profile"
@@ -168,31 +182,26 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Fa
 def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     name = names.failover_stack(environment)
     with translated_errors():
-        shown = aws.client("cloudformation", region).describe_stacks(StackName=name)
-    (stack,) = shown["Stacks"]
-    account = str(stack["StackId"]).split(":")[4]
-    outputs = {one["OutputKey"]: str(one["OutputValue"]) for one in stack.get("Outputs", [])}
+        (stack,) = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
+    account, outputs = stack_account(stack), stack_outputs(stack)
+
+    def output(key: str) -> str:
+        if key not in outputs:
+            message = f"stack {name} has no output {key}: deploy it once with this version"
+            raise UsageError(message)
+        return outputs[key]
+
+    def cluster(role: Role) -> StackLocation:
+        cluster_name = output(names.CLUSTER_OF_ROLE[role.capitalize()])
+        cluster_region = output(names.REGION_OF_ROLE[role.capitalize()])
+        cluster_stack = names.cluster_stack(environment, cluster_name)
+        return StackLocation(cluster_name, cluster_stack, account, cluster_region)
+
     return FailoverLocation(
         environment=environment,
-        endpoint=_output(outputs, names.ENDPOINT, name),
-        zone_id=_output(outputs, names.HOSTED_ZONE_ID, name),
+        endpoint=output(names.ENDPOINT),
+        zone_id=output(names.HOSTED_ZONE_ID),
         account=account,
         region=region,
-        clusters={
-            role: _place(environment, account, outputs, role) for role in (PRIMARY, SECONDARY)
-        },
+        clusters={role: cluster(role) for role in ROLES},
     )
-
-
-def _place(environment: str, account: str, outputs: Mapping[str, str], role: Role) -> StackLocation:
-    stack = names.failover_stack(environment)
-    cluster = _output(outputs, names.CLUSTER_OF_ROLE[role.capitalize()], stack)
-    region = _output(outputs, names.REGION_OF_ROLE[role.capitalize()], stack)
-    return StackLocation(cluster, names.cluster_stack(environment, cluster), account, region)
-
-
-def _output(outputs: Mapping[str, Any], name: str, stack: str) -> str:
-    if name not in outputs:
-        message = f"stack {stack} has no output {name}: deploy it once with this version"
-        raise UsageError(message)
-    return str(outputs[name])

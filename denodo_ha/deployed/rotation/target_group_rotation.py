@@ -30,7 +30,7 @@ _UNUSED: Final = "unused"
 
 def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
     """Return the target groups that a node leaves when it is taken out."""
-    return tuple(group for group in cluster.of(node) if group.node is None)
+    return tuple(group for group in cluster.groups_of(node) if group.node is None)
 
 
 class TargetGroupRotation(Rotation):
@@ -128,7 +128,7 @@ class TargetGroupRotation(Rotation):
         def leaving() -> str:
             states = {}
             for health in self._read_health(groups):
-                target = health.of(instance_id)
+                target = health.target(instance_id)
                 if target is not None and (target.state != _UNUSED or _stays(target)):
                     states[health.group.key] = target.state
             return _listed(states)
@@ -146,13 +146,13 @@ class TargetGroupRotation(Rotation):
 
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
         """Return the target groups in which the deployed template has a node that is not there."""
-        groups = self.cluster.of(node)
+        groups = self.cluster.groups_of(node)
         present = {group.arn for group in self._registered(node, self._read_health(groups))}
         return tuple(_entrance(group) for group in groups if group.arn not in present)
 
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
         """Return the target groups in which the deployed template has a node."""
-        return tuple(map(_entrance, self.cluster.of(node)))
+        return tuple(map(_entrance, self.cluster.groups_of(node)))
 
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
         """Register a node in target groups as the deployed template has it."""
@@ -171,12 +171,12 @@ class TargetGroupRotation(Rotation):
         Raises:
             Failed: The node is not healthy in time, or a target group was deleted.
         """
-        instance_id, groups = self.cluster.node(node).instance_id, self.cluster.of(node)
+        instance_id, groups = self.cluster.node(node).instance_id, self.cluster.groups_of(node)
 
         def unhealthy() -> str:
             health = self._read_health(groups)
             for group in health:
-                if group.gone:
+                if group.deleted:
                     message = (
                         f"target group {group.group.key} does not exist any more: the stack was "
                         f"deployed meanwhile. {node} keeps its drain tag. Run the command again"

@@ -1,7 +1,4 @@
-"""The reference page of the configuration's keys; `make reference` writes it.
-
-It is made from the model, so that what it says is what is checked.
-"""
+"""The reference page of the configuration's keys; `make reference` writes it from the model."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -42,7 +39,7 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 FILE = Path(__file__).parents[3] / "docs/configuration.md"
 
-_PLACES: tuple[tuple[str, type[Section]], ...] = (
+_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("NAME.yaml", Environment),
     ("denodo", Denodo),
     ("denodo.jvm", Jvm),
@@ -77,11 +74,11 @@ _PLACES: tuple[tuple[str, type[Section]], ...] = (
 _HEAD = """# Configuration reference
 
 One YAML file describes one environment; `config/examples/` has a file for each shape. This page
-is made from the model by `make reference`. Rules that join several keys are not in the tables:
-synth checks them and says file, line, reason and remedy.
+is generated from the model by `make reference`. Rules between several keys are not in the
+tables: synth checks them and reports file, line, reason and remedy.
 
 Times are whole seconds, sizes GiB, networks CIDRs in network form, accounts 12 digits in quotes.
-Keys name things, so their order never matters.
+The order of keys never matters.
 
 To find a region's prefix list of Route 53 health checkers, for `network.health_checkers`:
 
@@ -93,43 +90,43 @@ aws ec2 describe-managed-prefix-lists --region REGION \\
 """
 
 
-_NOTHING = "-"
+_NO_VALUE = "-"
 
 
 def text() -> str:
-    """The page as the file has it."""
+    """Return the content of the page."""
     parts = [_HEAD]
-    for place, part in _PLACES:
-        purpose = (part.__doc__ or "").strip().split("\n")[0]
-        rows = "\n".join(_row(name, info) for name, info in part.model_fields.items())
+    for path, section in _SECTIONS:
+        purpose = " ".join((section.__doc__ or "").strip().split("\n\n")[0].split())
+        rows = "\n".join(_row(name, info) for name, info in section.model_fields.items())
         parts.append(
-            f"## `{place}`\n\n{purpose}\n\n"
+            f"## `{path}`\n\n{purpose}\n\n"
             f"| key | meaning | default | allowed | source |\n|---|---|---|---|---|\n{rows}\n"
         )
     return "\n".join(parts)
 
 
 def _row(name: str, info: FieldInfo) -> str:
-    meaning, said = _meaning(info)
-    cells = (f"`{name}`", meaning, said or _default(info), _allowed(info), _source(info))
+    meaning, default = _meaning_and_default(info)
+    cells = (f"`{name}`", meaning, default or _default(info), _allowed(info), _source(info))
     return f"| {' | '.join(cells)} |"
 
 
-def _meaning(info: FieldInfo) -> tuple[str, str]:
-    """The description, and the default if it is only said there, as one that depends on others."""
+def _meaning_and_default(info: FieldInfo) -> tuple[str, str]:
+    """Return the description, and the default if it is described there, or ""."""
     text = (info.description or "").replace("|", "\\|")
-    said = re.search(r"; default:? (.+?)\.?$", text)
-    return (f"{text[: said.start()]}.", said[1]) if said else (text, "")
+    default = re.search(r"; default:? (.+?)\.?$", text)
+    return (f"{text[: default.start()]}.", default[1]) if default else (text, "")
 
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
-        return "compulsory"
+        return "required"
     value = info.default
     if value is None or (isinstance(value, Section | Mapping | tuple) and not _content(value)):
-        return _NOTHING
+        return _NO_VALUE
     if isinstance(value, tuple):
-        return ", ".join(f"`{one}`" for one in value)
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -138,60 +135,61 @@ def _content(value: Section | Mapping[str, Any] | tuple[Any, ...]) -> object:
 
 
 def _allowed(info: FieldInfo) -> str:
-    """What a value may be, by the first thing in its type that says so."""
-    found = list(_walk(info.annotation, *info.metadata))
-    numbers = {type(one): one for one in found if isinstance(one, Ge | Le)}
+    """Return the allowed values, by the first part of the type that limits them."""
+    parts = list(_type_parts(info.annotation, *info.metadata))
+    numbers = {type(part): part for part in parts if isinstance(part, Ge | Le)}
     if Ge in numbers and Le in numbers:
         return f"{getattr(numbers[Ge], 'ge', '')} to {getattr(numbers[Le], 'le', '')}"
-    said = next((said for one in found if (said := _said(one))), "text")
-    return f"a list: {said}" if _is_list(info.annotation) else said
+    allowed = next((text for part in parts if (text := _allowed_by(part))), "text")
+    return f"a list: {allowed}" if _is_list(info.annotation) else allowed
 
 
-def _said(one: Any) -> str:
-    if isinstance(one, Form):
-        return f"such as `{one.example}`"
-    if isinstance(one, str):
-        return one
-    if one is bool:
+def _allowed_by(part: Any) -> str:
+    """Return the values that a part of a type allows; empty if it does not limit them."""
+    if isinstance(part, Form):
+        return f"such as `{part.example}`"
+    if isinstance(part, str):
+        return part
+    if part is bool:
         return "true, false"
-    if isinstance(one, type) and issubclass(one, Section):
+    if isinstance(part, type) and issubclass(part, Section):
         return "a map, see below"
-    if isinstance(one, tuple):
-        return ", ".join(f"`{str(item).lower()}`" for item in one)
-    return f"at most {one.max_length} characters" if isinstance(one, MaxLen) else ""
+    if isinstance(part, tuple):
+        return ", ".join(f"`{str(item).lower()}`" for item in part)
+    return f"at most {part.max_length} characters" if isinstance(part, MaxLen) else ""
 
 
 def _is_list(annotation: Any) -> bool:
-    """Whether a value is a list, whatever surrounds its type."""
+    """Return whether a type is a list, also in a union or with metadata."""
     if get_origin(annotation) is tuple:
         return True
     inner = get_args(annotation)
     return get_origin(annotation) in (Annotated, Union, UnionType) and any(
-        _is_list(one) for one in inner
+        _is_list(part) for part in inner
     )
 
 
-def _walk(annotation: Any, *metadata: Any) -> Iterator[Any]:
-    """What a type is made of: metadata before the type, values of maps and lists before keys."""
-    for one in metadata:
-        yield from getattr(one, "metadata", None) or [one]
+def _type_parts(annotation: Any, *metadata: Any) -> Iterator[Any]:
+    """Yield the parts of a type: metadata before the type, values of maps before their keys."""
+    for item in metadata:
+        yield from getattr(item, "metadata", None) or [item]
     if annotation is Cidr:
         yield "such as `10.0.0.0/16`"
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        yield from _walk(inner[0], *annotation.__metadata__)
+        yield from _type_parts(inner[0], *annotation.__metadata__)
     elif origin is Literal:
         yield inner
     elif inner:
-        for part in reversed([one for one in inner if one not in (type(None), Ellipsis)]):
-            yield from _walk(part)
+        for part in reversed([item for item in inner if item not in (type(None), Ellipsis)]):
+            yield from _type_parts(part)
     else:
         yield annotation
 
 
 def _source(info: FieldInfo) -> str:
-    found = (one for one in _walk(info.annotation, *info.metadata) if isinstance(one, Range))
-    return next((one.source for one in found), _NOTHING)
+    parts = _type_parts(info.annotation, *info.metadata)
+    return next((part.source for part in parts if isinstance(part, Range)), _NO_VALUE)
 
 
 if __name__ == "__main__":

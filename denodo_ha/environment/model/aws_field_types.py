@@ -1,4 +1,4 @@
-"""What AWS calls its things: accounts, places, ids, types and ARNs."""
+"""Types of AWS identifiers: accounts, regions, zones, ids, instance types and ARNs."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def _arn(service: str, resource: str, kind: str, example: str) -> Form:
     return Form(
         rf"arn:aws[a-z-]*:{service}:{resource}",
         f"is not the ARN of {kind}",
-        "AWS finds it by its full ARN only",
+        "AWS finds it only by its full ARN",
         example,
         "write an ARN like {example}",
     )
@@ -32,7 +32,7 @@ AccountId = Annotated[
     Form(
         r"[0-9]{12}",
         "is not an AWS account id",
-        "account ids are 12 digits, and a leading zero counts",
+        "account ids are 12 digits, including leading zeros",
         "111122223333",
         'write 12 digits in quotes, like "{example}"',
     ),
@@ -42,7 +42,7 @@ Region = Annotated[
     Form(
         r"[a-z]{2,3}(-[a-z]+)+-[1-9]",
         "is not an AWS region",
-        "regions are named by place and number",
+        "regions are an area, a direction and a number",
         "eu-west-1",
         "write a region like {example}",
     ),
@@ -52,7 +52,7 @@ ZoneName = Annotated[
     Form(
         r"[a-z]{2,3}(-[a-z]+)+-[1-9][a-z]",
         "is not an availability zone",
-        "a zone is its region and one letter; local and wavelength zones hold no cluster",
+        "a zone is its region and one letter; Local and Wavelength Zones are not supported",
         "eu-west-1a",
         "write a zone like {example}",
     ),
@@ -67,7 +67,7 @@ InstanceType = Annotated[
     Form(
         r"[a-z][a-z0-9-]*\.[a-z0-9-]+",
         "is not an instance type",
-        "a type is a family and a size with a dot between",
+        "a type is a family and a size, joined by a dot",
         "m5.xlarge",
         "write a type like {example}",
     ),
@@ -77,7 +77,7 @@ HostedZoneId = Annotated[
     Form(
         r"Z[0-9A-Z]{1,31}",
         "is not the id of a hosted zone",
-        "Route 53 ids are Z and capital letters and digits",
+        "Route 53 ids are Z followed by capital letters and digits",
         "Z0123456789ABCDEFGHIJ",
         "write the id alone, without /hostedzone/, like {example}",
     ),
@@ -90,7 +90,7 @@ DeviceName = Annotated[
         "an image's root device is one of /dev/xvda, /dev/xvda1, /dev/sda1 and /dev/sda (AWS, "
         "Device names for volumes on Amazon EC2 instances)",
         "/dev/xvda",
-        "write what this prints: aws ec2 describe-images --image-ids ami-… --query "
+        "write the output of: aws ec2 describe-images --image-ids ami-… --query "
         "Images[0].RootDeviceName",
     ),
 ]
@@ -101,7 +101,7 @@ KeyPairName = Annotated[
         "is not the name of a key pair",
         "names are up to 255 printable ASCII characters",
         "denodo",
-        "write the name that EC2 shows",
+        "write the name as EC2 shows it",
     ),
 ]
 KmsKeyArn = Annotated[
@@ -147,7 +147,7 @@ SecretVersion = Annotated[
         "is not the id of a secret's version",
         "such ids are 32 to 64 letters, digits and hyphens",
         "EXAMPLE1-90ab-cdef-fedc-ba987SECRET1",
-        "write the VersionId that Secrets Manager shows",
+        "write the VersionId as Secrets Manager shows it",
     ),
 ]
 ObjectUri = Annotated[
@@ -155,7 +155,7 @@ ObjectUri = Annotated[
     Form(
         r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[!-#%-)+->@-~]{1,1024}",
         "is not the address of an object in S3",
-        "nodes fetch it by bucket and key, and $ ? * in a policy would let them read more",
+        "nodes download it by bucket and key; $ ? * in the policy would let them read more objects",
         "s3://denodo-metadata/export.vql",
         "write an address like {example}",
     ),
@@ -166,8 +166,8 @@ DatabaseClass = Annotated[
     str,
     Form(
         r"db\.[a-z][a-z0-9-]*\.[a-z0-9-]+",
-        "is not an instance class of a database",
-        "RDS has classes of its own: db, a family and a size with dots between",
+        "is not a DB instance class",
+        "a class of RDS is db, a family and a size, joined by dots",
         "db.t4g.medium",
         "write a class like {example}",
     ),
@@ -176,9 +176,9 @@ DatabaseVersion = Annotated[
     str,
     Form(
         r"1[5-8](\.[0-9]{1,2})?",
-        "is not a version of PostgreSQL that is supported here",
-        "from 15 to 18; before 15 everybody may create tables in a new database (PostgreSQL 15 "
-        "release notes)",
+        "is not a supported version of PostgreSQL",
+        "15 to 18 are supported; before 15 every role may create tables in a new database "
+        "(PostgreSQL 15 release notes)",
         "16",
         'write a version in quotes, like "{example}" or "16.4"',
     ),
@@ -188,7 +188,7 @@ DatabasePrefix = Annotated[
     Form(
         r"[a-z][a-z0-9_]{0,30}",
         "is not a prefix for names in PostgreSQL",
-        "a lower-case letter, then at most 30 of a-z, 0-9 and _",
+        "a prefix is a lower-case letter, then at most 30 of a-z, 0-9 and _",
         "denodo_prod_",
         "write a prefix like {example}",
     ),
@@ -200,7 +200,7 @@ MaintenanceWindow = Annotated[
     Form(
         rf"{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}",
         "is not a maintenance window",
-        "RDS takes day and time of begin and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
+        "a window has day and time of start and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
         "sun:03:00-sun:04:00",
         "write a window like {example}",
     ),
@@ -210,7 +210,7 @@ DatabaseWindow = Annotated[
     Form(
         rf"{_CLOCK}-{_CLOCK}",
         "is not a backup window",
-        "RDS takes the times of begin and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
+        "a window is the times of its start and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
         "01:00-02:00",
         "write a window like {example}",
     ),

@@ -1,4 +1,4 @@
-"""Where a cluster keeps its metadata: a shared database, and exports of what is not shared."""
+"""The metadata of a cluster: a shared metadata database, and exports of unshared metadata."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -35,10 +35,10 @@ from denodo_ha.environment.model.section import Section
 
 Component = Literal["vdp", "scheduler", "data-catalog"]
 
-Storage = Annotated[
+StorageGib = Annotated[
     Whole, Field(ge=DATABASE_STORAGE_GIB.low, le=DATABASE_STORAGE_GIB.high), DATABASE_STORAGE_GIB
 ]
-Retention = Annotated[
+BackupRetentionDays = Annotated[
     Whole,
     Field(ge=DATABASE_RETENTION_DAYS.low, le=DATABASE_RETENTION_DAYS.high),
     DATABASE_RETENTION_DAYS,
@@ -46,64 +46,70 @@ Retention = Annotated[
 Connections = Annotated[
     Whole, Field(ge=DATABASE_CONNECTIONS.low, le=DATABASE_CONNECTIONS.high), DATABASE_CONNECTIONS
 ]
-Check = Annotated[Whole, Field(ge=CATALOG_CHECK_S[0], le=CATALOG_CHECK_S[1])]
-Every = Annotated[Whole, Field(ge=EXPORT_EVERY_S[0], le=EXPORT_EVERY_S[1])]
+CheckSeconds = Annotated[Whole, Field(ge=CATALOG_CHECK_S[0], le=CATALOG_CHECK_S[1])]
+ExportSeconds = Annotated[Whole, Field(ge=EXPORT_EVERY_S[0], le=EXPORT_EVERY_S[1])]
 SettingKey = Annotated[str, Field(min_length=1, max_length=256)]
 SettingText = Annotated[str, Field(max_length=1000)]
-Kept = Annotated[Whole, Field(ge=EXPORT_RETENTION_DAYS[0], le=EXPORT_RETENTION_DAYS[1])]
+ExportRetentionDays = Annotated[
+    Whole, Field(ge=EXPORT_RETENTION_DAYS[0], le=EXPORT_RETENTION_DAYS[1])
+]
 
 
 class ExistingServer(Section):
-    """A PostgreSQL server that exists already, of version 15 or later, with TLS."""
+    """An existing PostgreSQL server, of version 15 or later, with TLS."""
 
     host: DomainName
-    """Name of the server, as its certificate has it."""
+    """Name of the server, as in its certificate."""
     port: Port = POSTGRESQL_PORT
     """Port of the server."""
     secret: SecretArn
-    """Secret with `username` and `password` of somebody who may create databases and roles."""
+    """Secret with `username` and `password` of a role that may create databases and roles."""
     prefix: DatabasePrefix | None = None
-    """What the names of our databases and roles begin with, where others have such names."""
+    """Prefix for the names of the created databases and roles, if such names already exist."""
 
 
 class ComponentSettings(Section):
-    """How a component's settings are written, where its version has other keys than expected."""
+    """How a component's settings are written, if its version has other keys than expected."""
 
     file: HomePath | None = None
-    """File of the settings, from DENODO_HOME; default: the component's own."""
+    """File of the settings, relative to DENODO_HOME; default: the component's own."""
     entries: Mapping[SettingKey, SettingText | None] = {}
-    """Keys with their values, beside or instead of the usual ones; null leaves a key alone. \
-{url}, {user}, {password}, {host}, {port}, {database}, {node} are filled in."""
+    """Keys and values, in addition to the usual ones or instead of them; null leaves a key \
+unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are replaced."""
 
 
 class Catalog(Section):
-    """The database that the nodes of a cluster share, Amazon RDS for PostgreSQL or an own one."""
+    """The metadata database that the nodes of a cluster share: new on RDS, or an existing one."""
 
     components: Annotated[tuple[Component, ...], Field(min_length=1)] = (
         "scheduler",
         "data-catalog",
     )
-    """Who keeps its metadata there; vdp only if named, as Denodo advises promotions for it."""
+    """Components that keep their metadata there. vdp only if it is listed, since Denodo \
+recommends promotions for it."""
     existing: ExistingServer | None = None
-    """A server that exists already; default: one is made on Amazon RDS."""
+    """An existing server; default: one is created on Amazon RDS."""
     version: DatabaseVersion = "16"
-    """PostgreSQL version: major alone, and RDS takes new minor ones in the window; or exact."""
+    """PostgreSQL version: a major version, whose minor upgrades RDS makes in the maintenance \
+window, or an exact version."""
     type: DatabaseClass = "db.t4g.medium"
     """Instance class of the database."""
-    storage_gib: Storage = DATABASE_STORAGE_GIB.low
-    """Storage in GiB; it can grow and never shrink."""
-    max_storage_gib: Storage | None = None
-    """How far RDS may let the storage grow by itself; default: it does not."""
+    storage_gib: StorageGib = DATABASE_STORAGE_GIB.low
+    """Storage in GiB; it can be increased and never decreased."""
+    max_storage_gib: StorageGib | None = None
+    """Limit in GiB up to which RDS increases the storage automatically; default: never."""
     max_connections: Connections = DATABASE_CONNECTIONS_DEFAULT
-    """Connections that the database takes; a change waits for its next restart."""
+    """Maximum number of connections; a change takes effect with the next restart."""
     multi_az: Flag = True
-    """Whether a standby in another zone takes over."""
-    retention_days: Retention = DATABASE_RETENTION_DEFAULT_DAYS
-    """Days that can be restored to any second."""
+    """Whether a standby in another zone takes over if the database fails."""
+    retention_days: BackupRetentionDays = DATABASE_RETENTION_DEFAULT_DAYS
+    """Days of backups, which can be restored to any second."""
     maintenance_window: MaintenanceWindow | None = None
-    """When RDS may restart the database, UTC, such as sun:03:00-sun:04:00; default: RDS chooses."""
+    """Weekly window in which RDS may restart the database, UTC, such as sun:03:00-sun:04:00; \
+default: RDS chooses."""
     backup_window: DatabaseWindow | None = None
-    """When RDS makes its daily snapshot, UTC, such as 01:00-02:00; default: RDS chooses."""
+    """Daily window in which RDS makes its snapshot, UTC, such as 01:00-02:00; default: RDS \
+chooses."""
     deletion_protection: Flag = True
     """Refuse to delete the database."""
     final_snapshot: Flag = True
@@ -111,21 +117,22 @@ class Catalog(Section):
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
     subnets: Mapping[ZoneName, SubnetId] = {}
-    """Private subnet of the database in each zone of an existing VPC; default: the nodes'."""
-    check_interval: Check = CATALOG_CHECK_DEFAULT_S
+    """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
+nodes."""
+    check_interval: CheckSeconds = CATALOG_CHECK_DEFAULT_S
     """Seconds between the check-ins of the Scheduler's cluster mode."""
     settings: Mapping[Component, ComponentSettings] = {}
-    """How a component's settings are written, where its version differs."""
+    """How a component's settings are written, if its version has other keys than expected."""
 
 
 class Exports(Section):
-    """Scheduled exports of every node's Virtual DataPort metadata, to a bucket of the cluster."""
+    """Scheduled exports of every node's Virtual DataPort metadata to a bucket of the cluster."""
 
     login: SecretArn
     """Secret with `username` and `password` of a Virtual DataPort administrator."""
-    every: Every = EXPORT_EVERY_DEFAULT_S
-    """Seconds between two exports of a node."""
-    retention_days: Kept = EXPORT_RETENTION_DEFAULT_DAYS
-    """Days that an export is kept after a newer one; the newest is always kept."""
+    every: ExportSeconds = EXPORT_EVERY_DEFAULT_S
+    """Seconds between the exports of a node."""
+    retention_days: ExportRetentionDays = EXPORT_RETENTION_DEFAULT_DAYS
+    """Days until an export is deleted after a newer one was made; the newest one is kept."""
     restore: Flag = True
-    """Whether a replaced node takes its metadata from its newest export."""
+    """Whether a replaced node imports its newest export."""

@@ -1,4 +1,4 @@
-"""A cluster: its network, nodes and balancer in one account and region."""
+"""A cluster: its network, nodes and load balancer in one account and region."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -42,8 +42,8 @@ from denodo_ha.environment.model.haproxy import Haproxy
 from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import HealthSettings
 
-Disk = Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB]
-Delay = Annotated[
+DiskGib = Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB]
+DelaySeconds = Annotated[
     Whole,
     Field(ge=DEREGISTRATION_DELAY_S.low, le=DEREGISTRATION_DELAY_S.high),
     DEREGISTRATION_DELAY_S,
@@ -51,12 +51,12 @@ Delay = Annotated[
 
 
 class Zone(Section):
-    """An availability zone of the cluster, with its subnets where the VPC is given."""
+    """An availability zone of the cluster, with its subnets in an existing VPC."""
 
     nodes: SubnetId | None = None
     """Subnet of the zone's nodes."""
     balancer: SubnetId | None = None
-    """Subnet of the balancer's address in the zone."""
+    """Subnet of the load balancer's address in the zone."""
 
 
 class HostedZone(Section):
@@ -77,8 +77,8 @@ class PeerVpc(Section):
     """Region of the VPC; default: the cluster's."""
 
 
-def _listed(value: Any) -> Any:
-    """A list of zone names is a map of zones without subnets."""
+def _zones_of_list(value: Any) -> Any:
+    """Convert a list of zone names to a map of zones without subnets."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return {item: {} for item in value}
     return value
@@ -88,7 +88,7 @@ ZoneMap = Annotated[
     dict[ZoneName, Zone],
     Field(min_length=1),
     BeforeValidator(
-        _listed,
+        _zones_of_list,
         json_schema_input_type=Annotated[dict[ZoneName, Zone], Field(min_length=1)]
         | Annotated[list[ZoneName], Field(min_length=1)],
     ),
@@ -99,57 +99,57 @@ PeerVpcEntry = Annotated[
 
 
 class Network(Section):
-    """The network of a cluster: an existing VPC, or one that is created."""
+    """The network of a cluster: an existing VPC, or a new one."""
 
     vpc: VpcId | None = None
-    """Id of an existing VPC. Without it a VPC is created from `cidr` and `zones`."""
+    """Id of an existing VPC; default: a VPC is created from `cidr` and `zones`."""
     cidr: Cidr | None = None
-    """Addresses of the VPC; compulsory where it is created, from /16 to /24 then."""
+    """Addresses of the VPC; required for a new VPC, from /16 to /24."""
     zones: ZoneMap
-    """Zones of the cluster: with their subnets in an existing VPC, a list of names otherwise."""
+    """Zones of the cluster: with their subnets in an existing VPC, else a list of names."""
     health_checkers: PrefixListId | None = None
-    """The region's prefix list of Route 53 health checkers, admitted where endpoint checks must \
-get in."""
+    """The region's prefix list of Route 53 health checkers, which may connect if failover uses \
+endpoint checks."""
     node_zone: HostedZone | None = None
-    """Private hosted zone for the nodes' names; default: one is created."""
+    """Private hosted zone for the names of the nodes; default: one is created."""
     node_zone_vpcs: tuple[PeerVpcEntry, ...] = ()
-    """Other VPCs that resolve the nodes' names, such as the Solution Manager's."""
+    """Other VPCs that resolve the names of the nodes, such as the Solution Manager's."""
 
 
 class Instance(Section):
-    """The machine that a node is."""
+    """The EC2 instance of a node."""
 
     type: InstanceType
-    """Instance type; m5.xlarge is Denodo's smallest for production."""
+    """Instance type; m5.xlarge is the smallest that Denodo recommends for production."""
     image: ImageId
-    """Machine image with Denodo installed, pinned: never the latest of something."""
-    disk_gib: Disk = DISK_DEFAULT_GIB
+    """Id of a machine image with Denodo installed; the latest image of a name is not supported."""
+    disk_gib: DiskGib = DISK_DEFAULT_GIB
     """Size of the root disk in GiB."""
     root_device: DeviceName = "/dev/xvda"
-    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With \
-a wrong name the disk is an extra one, and the root disk stays as the image has it."""
-    data_disk_gib: Disk | None = None
+    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With a \
+wrong name, the disk is added as another one and the root disk keeps the size of the image."""
+    data_disk_gib: DiskGib | None = None
     """Size of a second disk in GiB; default: none."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the disks; default: the account's key for EBS."""
     key: KeyPairName | None = None
-    """EC2 key pair; default: none, since Session Manager needs none."""
+    """EC2 key pair; default: none, since Session Manager works without a key pair."""
     role_policies: tuple[PolicyArn, ...] = ()
-    """Managed policies to attach to the nodes' roles, beside what the node itself needs."""
+    """Managed policies to attach to the roles of the nodes, in addition to what a node needs."""
 
 
 class InstanceOverride(Section):
-    """What of the cluster's `instance` is different for one node."""
+    """Keys of the cluster's `instance` that are different for one node."""
 
     type: InstanceType | None = None
     """Instance type of this node."""
     image: ImageId | None = None
     """Machine image of this node."""
-    disk_gib: Disk | None = None
+    disk_gib: DiskGib | None = None
     """Size of this node's root disk in GiB."""
     root_device: DeviceName | None = None
     """Root device of this node's image."""
-    data_disk_gib: Disk | None = None
+    data_disk_gib: DiskGib | None = None
     """Size of this node's second disk in GiB."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts this node's disks."""
@@ -165,61 +165,64 @@ class Node(Section):
     zone: ZoneName
     """Availability zone of the node, one of the network's."""
     auxiliary_port: Port | None = None
-    """RMI auxiliary port: compulsory for Denodo 7.0 and different on every node, refused later."""
+    """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions \
+have none."""
     instance_id: InstanceId | None = None
-    """An instance that exists already: it is registered and otherwise left alone."""
+    """Id of an existing instance: it is registered, and not changed otherwise."""
     address: PrivateAddress | None = None
-    """Private address of an instance that exists already, for its name in the nodes' zone."""
+    """Private address of an existing instance, for its name in the nodes' zone."""
     instance: InstanceOverride | None = None
-    """What of the cluster's `instance` is different for this node."""
+    """Keys of the cluster's `instance` that are different for this node."""
 
 
 class Balancer(Section):
-    """The balancer of a cluster, or the lack of one."""
+    """The load balancer of a cluster, or none."""
 
     kind: Literal["nlb", "haproxy", "none"]
-    """nlb: a Network Load Balancer; haproxy: HAProxy behind one; none: the single node itself."""
+    """nlb: a Network Load Balancer; haproxy: HAProxy behind one; none: clients connect to the \
+single node."""
     scheme: Literal["internal", "internet-facing"] = "internal"
-    """Whether the balancer (the node, where there is none) has private or public addresses."""
+    """Whether the load balancer, or the node without one, has private or public addresses."""
     clients: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Networks that may connect; 0.0.0.0/0 is allowed and warned about."""
+    """Networks that may connect; 0.0.0.0/0 is allowed with a warning."""
     cross_zone: Flag = True
-    """Whether an address in one zone sends clients to nodes in another."""
-    deregistration_delay: Delay = DEREGISTRATION_DELAY_DEFAULT_S
-    """Seconds that a node taken out keeps its connections."""
+    """Whether the load balancer's address in one zone sends clients to nodes in other zones."""
+    deregistration_delay: DelaySeconds = DEREGISTRATION_DELAY_DEFAULT_S
+    """Seconds that a node keeps its connections after it is deregistered."""
     deletion_protection: Flag = False
-    """Refuse to delete the balancer; turn it on once the first deploy has succeeded."""
+    """Refuse to delete the load balancer; set it after the first deploy has succeeded."""
     health: HealthSettings = HealthSettings()
-    """How nodes are checked, for services that do not say otherwise."""
+    """Health check of the nodes, for services without their own settings."""
     addresses: Mapping[ZoneName, Address] = {}
-    """Fixed address per zone: a private address, or an Elastic IP allocation if internet-facing."""
+    """Fixed address for each zone: a private address, or an Elastic IP allocation if \
+internet-facing."""
     haproxy: Haproxy | None = None
-    """Settings of HAProxy, for kind haproxy only; default: the measured ones."""
+    """Settings of HAProxy, only for kind haproxy; default: the measured ones."""
 
     @property
     def proxy(self) -> Haproxy:
-        """The settings of HAProxy, where it is one."""
+        """Settings of HAProxy, with their defaults."""
         return self.haproxy or Haproxy()
 
 
 class Cluster(Section):
-    """Nodes in one account and region, and their balancer."""
+    """Nodes in one account and region, and their load balancer."""
 
     account: AccountId
     """AWS account of the cluster: 12 digits in quotes."""
     region: Region
     """AWS region of the cluster."""
     network: Network
-    """Where the cluster lives."""
+    """The network of the cluster."""
     instance: Instance | None = None
-    """The machine that a node is; not needed where every node exists already."""
+    """The EC2 instance of a node; not needed if all nodes are existing instances."""
     nodes: Annotated[dict[NodeName, Node], Field(min_length=1)]
     """The cluster's Denodo servers by name."""
     balancer: Balancer
-    """What clients connect to."""
+    """The load balancer that clients connect to."""
     catalog: Catalog | None = None
-    """The database that the nodes share for their metadata."""
+    """The metadata database that the nodes share."""
     exports: Exports | None = None
     """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share it."""
     allow_single_zone: Flag = False
-    """Accept a cluster whose nodes are all in one zone, and go down with it."""
+    """Accept a cluster whose nodes are all in one zone, and fail with that zone."""

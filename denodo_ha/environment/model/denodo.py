@@ -1,4 +1,4 @@
-"""What runs on the nodes: Denodo's version, where it is, what starts, and how."""
+"""The Denodo Platform on the nodes: version, installation, servers and their options."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -30,16 +30,16 @@ Server = Literal[
     "vdp", "data-catalog", "design-studio", "scheduler", "scheduler-admin", "diagnostic-monitoring"
 ]
 SERVERS_DEFAULT: tuple[Server, ...] = ("vdp", "data-catalog")
-"""Ours: what serves the default services jdbc, odbc and web."""
+"""Ours: the servers of the default services jdbc, odbc and web."""
 
 USER_DEFAULT = "denodo"
 
 
-def _unlike(values: tuple[Server, ...]) -> tuple[Server, ...]:
+def _without_duplicates(values: tuple[Server, ...]) -> tuple[Server, ...]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         what = f"names {' and '.join(twice)} twice"
-        raise wrong(what, "a server is started once", "write each name once")
+        raise wrong(what, "each server is started once", "write each name once")
     return values
 
 
@@ -70,16 +70,17 @@ StartLimit = Annotated[
 StopLimit = Annotated[Whole, Field(ge=10, le=CREATION_TIMEOUT_S.high)]
 
 
-def cluster_secret(of: Mapping[str, str] | None, cluster: str) -> str | None:
-    """The ARN of a cluster's secret."""
-    return (of or {}).get(cluster, (of or {}).get(EVERY))
+def cluster_secret(arns: Mapping[str, str] | None, cluster: str) -> str | None:
+    """Return the ARN of a cluster's secret."""
+    arns = arns or {}
+    return arns.get(cluster, arns.get(EVERY))
 
 
 class Jvm(Section):
-    """Options of the servers' Java machines; what is left out stays as the image has it."""
+    """Options of the servers' JVMs; options that are not given stay as in the image."""
 
     vdp: JvmOptions | None = None
-    """Options of Virtual DataPort, instead of those that `heap_gib` or the instance type gives."""
+    """Options of Virtual DataPort, instead of those from `heap_gib` or the instance type."""
     web: JvmOptions | None = None
     """Options of the web container."""
     scheduler: JvmOptions | None = None
@@ -87,25 +88,27 @@ class Jvm(Section):
 
 
 class Tls(Section):
-    """TLS of Denodo's own servers, from 8.0 on."""
+    """TLS of Denodo's own servers, from version 8.0 on."""
 
     secret: Secrets
     """Secret with key store, certificate and credentials (docs/node.md). One ARN, or a map of \
-cluster to ARN where clusters are in different regions or accounts."""
+cluster to ARN if clusters are in different regions or accounts."""
     version: SecretVersion | None = None
-    """Id of the secret's version: with another one the nodes take a renewed certificate."""
+    """Id of the secret's version: change it to make the nodes use a renewed certificate."""
 
 
 class Metadata(Section):
-    """Where the metadata of a new node comes from; until it is there, the node serves nobody."""
+    """The source of a new node's metadata; the node is not ready until it has the metadata."""
 
     source: Literal["manual", "catalog", "export"]
-    """manual: an operator confirms it; catalog: Virtual DataPort shares one that the image knows \
-(8.0 on); export: a VQL file in S3 is imported once per instance."""
+    """manual: an operator confirms the metadata; catalog: Virtual DataPort shares a metadata \
+database that is set in the image (8.0 on); export: a VQL file in S3 is imported once per \
+instance."""
     uri: ObjectUri | None = None
-    """Address of the export."""
+    """S3 address of the export."""
     login: Secrets | None = None
-    """Secret with `username` and `password` of who imports. One ARN, or a map of cluster to ARN."""
+    """Secret with `username` and `password` of the importing user. One ARN, or a map of cluster \
+to ARN."""
 
 
 MetadataEntry = Annotated[
@@ -121,39 +124,41 @@ class Denodo(Section):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Version of the Denodo Platform, in quotes: it decides ports and who needs auxiliary ones."""
+    """Version of the Denodo Platform, in quotes: it determines the ports, and whether nodes need \
+auxiliary ports."""
     program: Flag = True
-    """Whether nodes are set up by the project's program (docs/node.md); without it they are left \
-as their image has them, and are checked by connecting only."""
+    """Whether this project's program sets up the nodes (docs/node.md); without it they stay as in \
+their image, and health checks only connect."""
     home: FolderPath | None = None
-    """Where Denodo is installed; default: /opt/denodo/denodo_platform_8_0 for 8.0."""
+    """Folder in which Denodo is installed; default: /opt/denodo/denodo_platform_8_0 for 8.0."""
     user: LinuxUser = USER_DEFAULT
-    """Linux user that owns the installation and runs everything."""
+    """Linux user that owns the installation and runs the servers."""
     servers: Annotated[
         tuple[Server, ...],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_unlike),
+        AfterValidator(_without_duplicates),
     ] = SERVERS_DEFAULT
     """Servers that every node starts, in this order; default: vdp and data-catalog."""
     heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None
-    """Heap of Virtual DataPort; default: half of the instance type's memory, where it is known."""
+    """Heap of Virtual DataPort in GiB; default: half of the instance type's memory, if it is \
+known."""
     jvm: Jvm = Jvm()
-    """Options of the servers' Java machines."""
+    """Options of the servers' JVMs."""
     tls: Tls | None = None
-    """TLS of Denodo's own servers (8.0 on); default: as the image has it."""
+    """TLS of Denodo's own servers (8.0 on); default: as in the image."""
     security_token: Secrets | None = None
     """Secret with the Denodo Security Token, which promotions need (8.0 on). One ARN, or a map of \
 cluster to ARN."""
     metadata: MetadataEntry = Metadata(source="manual")
-    """Where the metadata of a new node comes from."""
+    """The source of a new node's metadata."""
     signal: Literal["ready", "configured"] = "ready"
-    """When a new node counts as created: ready to serve, or configured, where its licence needs \
-it to be registered first."""
+    """When CloudFormation considers a new node created: when it is ready to serve, or only \
+configured, if it must be registered for a licence first."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
-    """Seconds from a node's creation until it must be ready, or the deploy fails."""
+    """Seconds in which a new node must become ready, else the deploy fails."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
-    """Seconds that running queries get when a node is stopped."""
+    """Seconds that running queries may continue when a node is stopped."""
 
     def platform_home(self) -> str:
-        """Where Denodo is installed."""
+        """Return the folder in which Denodo is installed."""
         return self.home or f"/opt/denodo/denodo_platform_{self.version.replace('.', '_')}"

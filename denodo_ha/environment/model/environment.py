@@ -1,7 +1,7 @@
 """The configuration of one environment: one YAML file.
 
-`Environment` is the whole. It is checked in two steps: here every value by itself,
-in `denodo_ha.environment.rules.registry` the values against each other and against AWS's limits.
+`Environment` is the root. The models validate single values; `denodo_ha.environment.rules`
+validates values against each other and against the limits of AWS.
 """
 
 from collections.abc import Mapping
@@ -40,47 +40,47 @@ class SolutionManager(Section):
     """The Denodo Solution Manager, which manages the nodes."""
 
     cidrs: tuple[Cidr, ...] = ()
-    """Networks it connects from: they may reach the nodes' management ports."""
+    """Networks of the Solution Manager: they may connect to the nodes' management ports."""
     host: HostName | None = None
-    """Its host name, where the nodes report."""
+    """Host name of the Solution Manager, which the nodes report to."""
     port: Port = SOLUTION_MANAGER_PORT
-    """Its port."""
+    """Port of the Solution Manager."""
 
 
 class LicenseManager(Section):
-    """The Denodo License Manager, which nodes ask for their licence."""
+    """The Denodo License Manager, from which nodes get their licence."""
 
     host: HostName
-    """Its host name."""
+    """Host name of the License Manager."""
     port: Port = LICENSE_MANAGER_PORT
-    """Its port."""
+    """Port of the License Manager."""
     tls: Flag = False
-    """Whether it speaks TLS."""
+    """Whether the License Manager uses TLS."""
 
 
 class Environment(Section):
     """One environment of Denodo clusters on AWS."""
 
     name: EnvironmentName
-    """Name of the environment; every stack's name begins with it."""
+    """Name of the environment; the names of all stacks begin with it."""
     denodo: Denodo
-    """What runs on the nodes."""
+    """Version, servers and options of the Denodo Platform."""
     solution_manager: SolutionManager | None = None
-    """The Solution Manager: who may manage nodes, and where nodes report."""
+    """The Solution Manager, which manages the nodes and gets their reports."""
     license_manager: LicenseManager | None = None
-    """The License Manager that the nodes ask."""
+    """The License Manager of the nodes."""
     services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
         default={}, json_schema_extra={"default": None}
     )
-    """Services by name, each a port or a map; default: jdbc, odbc and web on usual ports."""
+    """Services by name, each a port or a map; default: jdbc, odbc and web on their usual ports."""
     clusters: Annotated[dict[ClusterName, Cluster], Field(min_length=1)]
     """Clusters by name."""
     failover: Failover | None = None
-    """Which cluster answers, and which one when it cannot."""
+    """Failover between two clusters by DNS."""
     tags: Mapping[TagKey, TagText] = {}
-    """Tags for every resource, beside the project's own."""
+    """Tags for every resource, in addition to the project's own."""
     permissions_boundary: PolicyArn | None = None
-    """Policy that bounds every role that is created."""
+    """Permissions boundary of every role that is created."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,8 +1,8 @@
-"""The forms that single values take: identifiers, names, CIDRs, ports.
+"""Types of single values: names, CIDRs, ports, paths.
 
-A form is a regular expression plus what a person needs to hear when a value
-does not fit it: what the value is not, why that matters, what to write instead.
-The expression also goes into `schema.json`, so an editor marks the same values.
+A `Form` is a regular expression with the message for values that do not match: what is wrong,
+why, and what to write instead. The expression is also in `schema.json`, so that editors mark the
+same values.
 """
 
 import re
@@ -17,15 +17,15 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 def wrong(what: str, why: str, instead: str) -> PydanticCustomError:
     """Return the error of one value, in the three parts that every message has.
 
-    The parts travel in the error's context, because Pydantic would read braces
-    in the message itself as placeholders.
+    The parts are in the error's context, because Pydantic takes braces in the message itself for
+    placeholders.
     """
     return PydanticCustomError("form", "{what}", {"what": what, "why": why, "instead": instead})
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a string has to look like, and how to say that it does not."""
+    """A regular expression for a string, and the message for strings that do not match."""
 
     pattern: str
     what: str
@@ -34,7 +34,7 @@ class Form:
     hint: str = "write {example}"
 
     def check(self, value: str) -> str:
-        """Return the value, or raise the three-part error."""
+        """Return the value, or raise the error in three parts."""
         if re.fullmatch(self.pattern, value) is None:
             instead = self.hint.format(example=self.example)
             raise wrong(self.what, self.why, instead)
@@ -43,21 +43,19 @@ class Form:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Check the value after Pydantic has made sure that it is a string."""
+        """Check the value after Pydantic has validated that it is a string."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Give editors the same expression."""
+        """Add the expression to the JSON schema."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 
-
-# REMOVED
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -68,7 +66,7 @@ EnvironmentName = Annotated[
     Form(
         r"[a-z][a-z0-9-]{0,23}",
         "is not a name for an environment",
-        "it begins the name of every stack: a lower-case letter, then at most 23 of a-z, 0-9 and -",
+        "all stack names begin with it: a lower-case letter, then at most 23 of a-z, 0-9 and -",
         "denodo-prod",
         "write a name like {example}",
     ),
@@ -78,7 +76,7 @@ ClusterName = Annotated[
     Form(
         r"[a-z][a-z0-9-]{0,15}",
         "is not a name for a cluster",
-        "it ends the stack's name: a lower-case letter, then at most 15 of a-z, 0-9 and -",
+        "the stack's name ends with it: a lower-case letter, then at most 15 of a-z, 0-9 and -",
         "active",
         "write a name like {example}",
     ),
@@ -109,8 +107,8 @@ DomainName = Annotated[
     Form(
         rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})+",
         "is not a domain name",
-        "a domain is labels of letters, digits and inner hyphens with dots between, and none at "
-        "its end",
+        "a domain is labels of letters, digits and inner hyphens, joined by dots, without a dot at "
+        "the end",
         "example.com",
         "write a name like {example}",
     ),
@@ -120,7 +118,7 @@ HostName = Annotated[
     Form(
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
         "is not a host name",
-        "nodes look it up in DNS: no scheme, no port, no final dot",
+        "nodes resolve it in DNS: no scheme, no port, no dot at the end",
         "sm.example.com",
         "write a name like {example}",
     ),
@@ -129,8 +127,8 @@ RecordName = Annotated[
     str,
     Form(
         rf"@|(?=.{{1,253}}$)(\*|{_DNS_LABEL})(\.{_DNS_LABEL})*",
-        "is not a record's name",
-        "it stands before the zone's name: labels joined by dots; @ is the zone's own name",
+        "is not the name of a record",
+        "it precedes the zone's name: labels joined by dots; @ is the zone's own name",
         "denodo",
         "write a name like {example}",
     ),
@@ -139,8 +137,6 @@ TagKey = Annotated[str, Field(min_length=1, max_length=128)]
 TagText = Annotated[str, Field(max_length=256)]
 
 
-# REMOVED
-
 _IPV4 = r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(?!$)|$)){4}"
 
 Address = Annotated[
@@ -148,9 +144,9 @@ Address = Annotated[
     Form(
         rf"{_IPV4}|eipalloc-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         "is neither a private IPv4 address nor an Elastic IP allocation",
-        "a balancer's fixed address is one of the two, by its scheme",
+        "a fixed address of a load balancer is one of the two, depending on its scheme",
         "10.0.1.10",
-        "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing balancer",
+        "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing load balancer",
     ),
 ]
 PrivateAddress = Annotated[
@@ -158,7 +154,7 @@ PrivateAddress = Annotated[
     Form(
         rf"{_IPV4}",
         "is not an IPv4 address",
-        "a record leads to it: four numbers from 0 to 255 with dots between",
+        "a DNS record has it: four numbers from 0 to 255, joined by dots",
         "10.0.1.10",
         "write an address like {example}",
     ),
@@ -168,11 +164,11 @@ _EXAMPLE_CIDR = "10.0.0.0/16"
 
 
 def _network(value: str) -> str:
-    """Check a CIDR: IPv4, with its length, with no host bits."""
+    """Validate a CIDR: IPv4, with a prefix length, without host bits."""
     if "/" not in value:
         raise wrong(
             "has no prefix length",
-            "a CIDR is an address and how many of its bits count",
+            "a CIDR is an address and the number of its bits that count",
             f"write {value}/32 for this one address",
         )
     try:
@@ -180,20 +176,20 @@ def _network(value: str) -> str:
     except (AddressValueError, NetmaskValueError):
         raise wrong(
             "is not an IPv4 CIDR",
-            "clusters here speak IPv4 only",
+            "clusters use IPv4 only",
             f"write a network like {_EXAMPLE_CIDR}",
         ) from None
     except ValueError:
         network = IPv4Network(value, strict=False)
         raise wrong(
             "has host bits set",
-            "CloudFormation would store the network and report a change for ever",
+            "AWS stores the network without them, and every later deploy would report a change",
             f"write {network}",
         ) from None
     if str(IPv4Network(value)) != value:
         raise wrong(
             "is not in network form",
-            "AWS stores a length and not a mask, and would report a change for ever",
+            "AWS stores a prefix length, not a mask, and every later deploy would report a change",
             f"write {IPv4Network(value)}",
         )
     return value
@@ -210,14 +206,12 @@ HealthPath = Annotated[
     Form(
         r"/[\x21-\x7e]{0,1023}",
         "is not a path",
-        "the check asks for it by HTTP: a slash, then up to 1023 visible ASCII characters",
+        "health checks request it by HTTP: a slash, then up to 1023 visible ASCII characters",
         "/ready",
         "write a path like {example}",
     ),
 ]
 
-
-# REMOVED
 
 FolderPath = Annotated[
     str,
@@ -245,8 +239,8 @@ JvmOptions = Annotated[
     str,
     Form(
         r"[\x21-\x7e]([\x20-\x7e]{0,998}[\x21-\x7e])?",
-        "is not a line of options",
-        "it becomes one line of a file: up to 1000 printable ASCII characters, no blank at either "
+        "is not a line of JVM options",
+        "it becomes one line of a file: up to 1000 printable ASCII characters, no space at either "
         "end",
         "-Xmx8192m",
         "write options like {example}",
@@ -257,7 +251,7 @@ HomePath = Annotated[
     Form(
         r"(?=.{1,256}$)(?!(.*/)?\.\.?(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
         "is not a file below DENODO_HOME",
-        "nothing else on the node is changed",
+        "files in other folders of the node are not changed",
         "conf/data-catalog/DataCatalogBackend.properties",
         "write a path like {example}",
     ),

@@ -1,4 +1,4 @@
-"""A service: what clients connect to, on every node of every cluster."""
+"""A service that clients connect to, on every node of every cluster."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ IdleTimeout = Annotated[Whole, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.hi
 
 
 EVERY = "*"
-"""The key of a certificate that serves every cluster; in the file it is the bare ARN."""
+"""Key of a certificate or secret for every cluster; in the file it is a single ARN."""
 
 Certificates = Annotated[
     Mapping[
@@ -37,7 +37,7 @@ Certificates = Annotated[
             Form(
                 r"\*|[a-z][a-z0-9-]{0,15}",
                 "is not a name for a cluster",
-                "each cluster has its certificate",
+                "each key names a cluster, whose certificate follows",
                 "active",
                 "write a cluster's name",
             ),
@@ -54,45 +54,46 @@ Certificates = Annotated[
 
 
 class HealthSettings(Section):
-    """How the balancer checks a node. What is left out is the balancer's, then the default."""
+    """Health check of a node; a service's keys default to those of its load balancer."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
-    """What the check speaks: tcp connects only, http and https ask for `path`. Without protocol, \
-port and path the node is asked whether the service is ready, on port 9191 (docs/node.md)."""
+    """Protocol of the check: tcp only connects, http and https request `path`. Without protocol, \
+port and path, the check asks the program on the node (port 9191) whether the service is ready \
+(docs/node.md)."""
     port: Port | None = None
     """Port of the check on the node; default: the service's node port."""
     path: HealthPath | None = None
-    """Path that http and https checks ask for; answers from 200 to 399 are healthy."""
+    """Path that http and https checks request; status codes 200 to 399 are healthy."""
     interval: Interval | None = None
     """Seconds between checks, 5 to 300; default 5."""
     timeout: Timeout | None = None
-    """Seconds until a check without an answer fails, less than `interval`; default 4."""
+    """Seconds after which a check without an answer fails, less than `interval`; default 4."""
     healthy: Threshold | None = None
-    """Passed checks in a row that bring a node in, 2 to 10; default 2."""
+    """Consecutive passed checks that bring a node back, 2 to 10; default 2."""
     unhealthy: Threshold | None = None
-    """Failed checks in a row that take a node out, 2 to 10; default 2."""
+    """Consecutive failed checks that take a node out, 2 to 10; default 2."""
 
 
 class Service(Section):
-    """One listener and one target group with every node of the cluster."""
+    """One service: a listener and a target group with every node of the cluster."""
 
     port: Port
-    """Port that clients connect to on the balancer."""
+    """Port that clients connect to on the load balancer."""
     node_port: Port | None = None
     """Port of the service on the nodes; default: the same as `port`."""
     sticky: Literal[True, False, "cookie"] = False
     """Keep a client on its node: true is by source address on an NLB and by cookie on HAProxy; \
-cookie on an NLB puts an ALB behind it, for web services."""
+cookie, for web services, adds an ALB behind the NLB."""
     client_ip: Flag = True
-    """Whether nodes see the client's own address; behind an ALB it is in X-Forwarded-For."""
+    """Whether nodes see the client's address; behind an ALB it is in X-Forwarded-For."""
     tls: Certificates | None = None
-    """ACM certificate: the balancer ends TLS. One ARN, or a map of cluster to ARN where clusters \
-are in different regions or accounts."""
+    """ACM certificate, with which the load balancer terminates TLS. One ARN, or a map of cluster \
+to ARN if clusters are in different regions or accounts."""
     health: HealthSettings = HealthSettings()
-    """How the balancer checks this service on a node."""
+    """Health check of this service on a node."""
     idle_timeout: IdleTimeout | None = None
-    """Seconds until a silent connection is forgotten, 60 to 6000, behind an ALB 4000; AWS's \
-default is 350."""
+    """Seconds after which an idle connection is removed, 60 to 6000, or to 4000 behind an ALB; \
+AWS's default is 350."""
 
     @property
     def target_port(self) -> int:
@@ -100,7 +101,7 @@ default is 350."""
         return self.node_port or self.port
 
     def certificate(self, cluster: str) -> str | None:
-        """ARN of the certificate for a cluster's listener."""
+        """Return the ARN of the certificate of a cluster's listener."""
         certificates = self.tls or {}
         return certificates.get(cluster, certificates.get(EVERY))
 

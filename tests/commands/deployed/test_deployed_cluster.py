@@ -46,7 +46,9 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
         (group.key, group.port, tuple(target.node for target in group.targets), group.health)
         for group in deployed.groups
     ] == [(one.key, one.target_port, one.nodes, one.health) for one in listeners]
-    assert [group.service for group in deployed.shared] == sorted(cloud.environment.services)
+    assert [group.service for group in deployed.service_groups] == sorted(
+        cloud.environment.services
+    )
     assert {group.arn for group in deployed.groups} == set(cloud.groups(cluster).values())
     assert {group.region for group in deployed.groups} == {configured.region}
 
@@ -63,14 +65,14 @@ def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> No
     deployed = read("web-cookies", "main")
     services = ["jdbc", "odbc", "web"]
     assert [group.key for group in deployed.groups] == [*services, "web's balancer"]
-    assert [group.service for group in deployed.shared] == services
-    assert [group.key for group in deployed.of("node1")] == services
-    assert {group.key: group.protocol for group in deployed.shared} == {
+    assert [group.service for group in deployed.service_groups] == services
+    assert [group.key for group in deployed.groups_of("node1")] == services
+    assert {group.key: group.protocol for group in deployed.service_groups} == {
         "jdbc": "TCP",
         "odbc": "TCP",
         "web": "HTTP",
     }
-    assert {group.type for group in deployed.shared} == {"instance"}
+    assert {group.type for group in deployed.service_groups} == {"instance"}
     front = deployed.groups[-1]
     (target,) = front.targets
     assert (front.type, front.service, front.node, target.node) == ("alb", None, None, None)
@@ -80,11 +82,11 @@ def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> No
     ports = {one.port: one for one in balancer.listeners}
     assert set(ports) == {443, 9996, 9999}
     for port, service in ((9999, "jdbc"), (443, "web")):
-        behind = deployed.behind(ports[port])
+        behind = deployed.group_behind(ports[port])
         assert behind is not None
         assert (behind.service, len(behind.targets)) == (service, 2)
     unknown = replace(ports[443], group="arn:…")
-    assert deployed.behind(unknown) is None
+    assert deployed.group_behind(unknown) is None
 
 
 def test_a_single_node_without_balancer(clouds: Clouds) -> None:
@@ -98,14 +100,14 @@ def test_a_single_node_without_balancer(clouds: Clouds) -> None:
 def test_a_node_and_its_groups() -> None:
     deployed = read("active-passive", "active")
     node = deployed.node("node1")
-    assert [group.key for group in deployed.of("node1")] == ["jdbc", "odbc", "web", "node1"]
-    own = deployed.auxiliary("node1")
+    assert [group.key for group in deployed.groups_of("node1")] == ["jdbc", "odbc", "web", "node1"]
+    own = deployed.auxiliary_group("node1")
     assert own is not None
     target = own.target("node1")
     assert target is not None
     assert (target.id, target.port) == (node.instance_id, 19997)
     assert own.target("node2") is None
-    assert deployed.auxiliary("node3") is None
+    assert deployed.auxiliary_group("node3") is None
     with pytest.raises(UsageError, match=r"did you mean node1\?"):
         deployed.node("nod1")
 
@@ -154,7 +156,12 @@ class TestWhileDeploying:
         cluster = read("active-passive", "active")
         assert cluster.stack.changing
         assert cluster.node("node1").instance_id == "i-0fffffffffffffff0"
-        assert {group.key for group in cluster.of("node1")} == {"jdbc", "odbc", "web", "node1"}
+        assert {group.key for group in cluster.groups_of("node1")} == {
+            "jdbc",
+            "odbc",
+            "web",
+            "node1",
+        }
 
     def test_what_is_not_made_yet(self, cloud: Cloud) -> None:
         deployed = cloud.stack("active")

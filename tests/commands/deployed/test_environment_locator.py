@@ -50,7 +50,9 @@ class TestFile:
     @pytest.mark.usefixtures("cloud")
     def test_regions_narrow_it(self) -> None:
         assert [one.name for one in by_file("active-passive", AWAY).clusters] == ["passive"]
-        with pytest.raises(UsageError, match="no cluster in mars-1; it is in eu-central-1, eu-we"):
+        with pytest.raises(
+            UsageError, match="no cluster in mars-1; its regions are eu-central-1, eu-we"
+        ):
             by_file("active-passive", "mars-1")
 
     def test_no_such_file(self) -> None:

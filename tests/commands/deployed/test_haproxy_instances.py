@@ -30,7 +30,7 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from denodo_ha.aws.clients import Aws
-    from denodo_ha.deployed.nodes import Node
+    from denodo_ha.deployed.cluster import Node
     from denodo_ha.deployed.stack import Stack
 
 FIRST, SECOND = "i-a", "i-b"
@@ -163,7 +163,9 @@ def test_the_first_host_that_refuses_a_file_is_the_last_asked(
     proxies: HaproxyInstances, hosts: Hosts
 ) -> None:
     hosts.ends["apply", FIRST] = (exit_codes.REFUSED, "HAProxy does not accept it")
-    with pytest.raises(Failed, match=r"on i-a did not take its file: HAProxy does not accept it"):
+    with pytest.raises(
+        Failed, match=r"on i-a did not load the new file: HAProxy does not accept it"
+    ):
         proxies.apply()
     assert len(hosts.asked) == 1
 
@@ -196,7 +198,7 @@ def test_what_was_out_before_stays_out(proxies: HaproxyInstances, hosts: Hosts) 
 def test_what_cannot_be_called_off_is_said(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
     hosts.ends["enable", FIRST] = (exit_codes.FAILED, "no passed check")
-    with pytest.raises(Failed, match=r"called off on the others and was not: .* i-a: no passed"):
+    with pytest.raises(Failed, match=r"could not be undone on other instances: .* i-a: no passed"):
         proxies.drain("node1")
 
 
@@ -227,7 +229,7 @@ def test_sessions_that_stay_are_told(proxies: HaproxyInstances, hosts: Hosts) ->
 
 def test_without_a_host_nothing_is_asked(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ids = []
-    with pytest.raises(Failed, match="has no HAProxy that runs"):
+    with pytest.raises(Failed, match="has no running HAProxy instance"):
         proxies.enable("node1")
     assert hosts.asked == []
 

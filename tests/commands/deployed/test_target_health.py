@@ -42,19 +42,19 @@ class TestHealth:
     ) -> None:
         cloud.become("active", "node1", UNHEALTHY, "odbc")
         jdbc, odbc, *_ = target_health.read_groups_health(aws, active.groups)
-        bad = odbc.of(active.node("node1").instance_id)
+        bad = odbc.target(active.node("node1").instance_id)
         assert bad is not None
         assert (bad.state, bad.reason) == ("unhealthy", "Target.FailedHealthChecks")
         assert odbc.healthy == (active.node("node2").instance_id,)
         assert len(jdbc.healthy) == 2
-        assert odbc.of("i-0000") is None
+        assert odbc.target("i-0000") is None
 
     def test_a_group_that_is_gone(self, cloud: Cloud, aws: Aws, active: Cluster) -> None:
         cloud.delete_group("active", "odbc")
         jdbc, odbc, *_ = target_health.read_groups_health(aws, active.groups)
-        assert "elasticloadbalancing:DescribeTargetHealth in eu-west-1" in odbc.gone
+        assert "elasticloadbalancing:DescribeTargetHealth in eu-west-1" in odbc.deleted
         assert odbc.targets == ()
-        assert (jdbc.gone, len(jdbc.healthy)) == ("", 2)
+        assert (jdbc.deleted, len(jdbc.healthy)) == ("", 2)
 
     @pytest.mark.parametrize(
         ("fault", "kind"),

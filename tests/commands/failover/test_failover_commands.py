@@ -222,7 +222,7 @@ WRONG_OPTIONS = (
     (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
     (("status",), "active-active", "has no failover"),
     (("status",), "", "which environment?"),
-    (("status", "--environment", "denodo70"), "active-passive", "which environment?"),
+    (("status", "--environment", "denodo70"), "active-passive", "both name an environment"),
     (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
     (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
 )

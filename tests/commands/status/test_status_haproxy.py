@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import ExpiredCredentials
-from denodo_ha.deployed.node_agent import CommandResult
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.status import haproxy_query, verdict
 from denodo_ha.status.haproxy_query import HaproxyAnswer

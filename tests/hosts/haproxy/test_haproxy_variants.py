@@ -22,6 +22,8 @@ from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, loaded, minimal
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
+HTTPS_PORT = 9443
+"""The port of the web container on which a service has TLS by default."""
 HAPROXY = f"{BALANCER}/haproxy"
 
 MODES: dict[str, Data | None] = {
@@ -115,7 +117,10 @@ def test_haproxy_takes_every_variant(version: str, mode: str, host: Host, tmp_pa
 
 
 def _behind_haproxy(data: Data) -> Data:
-    """The configuration, with HAProxy in front of every cluster."""
+    """Return the configuration with HAProxy in front of every cluster, and without TLS settings.
+
+    HAProxy then passes TLS through, and a service with TLS on the node cannot have cookies.
+    """
     result: Data = {key: value for key, value in data.items() if key != "failover"}
     result["clusters"] = {
         name: {**one, "balancer": {"kind": "haproxy", "clients": one["balancer"]["clients"]}}
@@ -123,11 +128,16 @@ def _behind_haproxy(data: Data) -> Data:
     }
     if "services" in data:
         result["services"] = {
-            name: {key: value for key, value in one.items() if key != "tls"}
-            if isinstance(one, dict)
-            else one
-            for name, one in data["services"].items()
+            name: _without_tls(service) if isinstance(service, dict) else service
+            for name, service in data["services"].items()
         }
+    return result
+
+
+def _without_tls(service: Data) -> Data:
+    result = {key: value for key, value in service.items() if key != "tls"}
+    if result.get("node_port", result["port"]) == HTTPS_PORT and result.get("sticky") == "cookie":
+        result["sticky"] = True
     return result
 
 
