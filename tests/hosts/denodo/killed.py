@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from hosts.common.errors import HostError
 from hosts.denodo.apply import apply
-from hosts.denodo.errors import NodeError
 from hosts.denodo.state import State
 from hosts.denodo.system import System
 
@@ -28,7 +28,7 @@ def run(system: System, state: State, *, kill_at: int = 0) -> int:
             _kill_at(kill_at)
         try:
             apply(system, state)
-        except NodeError as wrong:
+        except HostError as wrong:
             return wrong.code
         return 0
 

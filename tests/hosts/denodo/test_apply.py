@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import files
+from hosts.common.errors import HostError
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import (
     BusyError,
     DownError,
     ImageError,
-    NodeError,
     NotStoppedError,
     RolledBackError,
 )
@@ -173,13 +172,13 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
     now = home.running()
     assert now
     assert {**now, "pid": 0} == {**first, "pid": 0}
-    assert reason in str(Record(home.system).show()["failed"])
+    assert reason in str(Record(home.system).contents()["failed"])
     assert check(home.system, state).nothing
 
 
 def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> None:
     contents = home.contents()
-    with pytest.raises(RolledBackError, match="none runs now"):
+    with pytest.raises(RolledBackError, match="no server runs now"):
         apply(home.system, home.state(jvm__vdp="-Ddead"))
     assert home.contents() == contents
     assert home.running() is None
@@ -209,7 +208,7 @@ def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
 def test_a_script_that_fails_at_first_boot(home: Home, script: str, how: str, reason: str) -> None:
     home.behave(script, how)
     contents = home.contents()
-    with pytest.raises(NodeError, match=reason):
+    with pytest.raises(HostError, match=reason):
         apply(home.system, home.state(limits__start_seconds=1))
     assert home.contents() == contents
 
@@ -345,6 +344,6 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
     for number in renames:
         folder = str(Path(done[number][1]).parent)
         assert done[number + 1] == ("fsync", folder)
-    backup = str(files.backup_of(home.path / VDP))
+    backup = f"{home.path / VDP}.before-denodo-node"
     targets = [path for what, path in done if what == "rename"]
     assert targets.index(backup) < targets.index(str(home.path / VDP))

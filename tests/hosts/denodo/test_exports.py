@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import lock, metadata_export
+from hosts.denodo import metadata_export
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.errors import BusyError, ExportError, MetadataError
@@ -170,7 +170,7 @@ def test_exports_are_made_when_they_are_due(exporting: Home, cloud: Cloud) -> No
         metadata_export.export(at(hours), if_due=True)
         assert len(list(cloud.object(MANIFEST).iterdir())) == made
     exporting.behave("export.sh", "fail")
-    with pytest.raises(ExportError, match=r"the export of 2026-01-01T03:00:00\+00:00 stands"):
+    with pytest.raises(ExportError, match=r"the export of 2026-01-01T03:00:00\+00:00 remains"):
         metadata_export.export(at(5), if_due=True)
     exporting.behave("export.sh")
     # One that failed is due at once.
@@ -179,10 +179,10 @@ def test_exports_are_made_when_they_are_due(exporting: Home, cloud: Cloud) -> No
 
 
 def test_one_at_a_time_and_none_that_nobody_wants(exporting: Home, cloud: Cloud) -> None:
-    with lock.held(exporting.system, "export-lock"), pytest.raises(BusyError):
+    with exporting.system.locked("export-lock"), pytest.raises(BusyError):
         metadata_export.export(exporting.system, if_due=False)
     # A change of the node is no reason to wait.
-    with lock.held(exporting.system):
+    with exporting.system.locked():
         metadata_export.export(exporting.system, if_due=False)
     apply(exporting.system, exporting.state())
     metadata_export.export(exporting.system, if_due=False)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from hosts import archive
-from hosts.denodo import aws, update
+from hosts.common.errors import AwsError
+from hosts.denodo import installation
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.state import parse
 from hosts.denodo.system import System
@@ -123,7 +124,7 @@ def test_installs_the_program_and_starts_it(machine: Machine) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     current = machine.here / "opt/current"
     assert current.resolve() == machine.here / "opt/releases/one"
-    assert (current / "node/hosts/denodo/state.schema.json").is_file()
+    assert (current / "node/hosts/common/aws_cli.py").is_file()
     assert sorted(one.name for one in (machine.here / "opt").iterdir()) == ["current", "releases"]
     units = machine.here / "root/etc/systemd/system"
     assert f"WorkingDirectory={current.resolve()}" in (units / "denodo-node.service").read_text()
@@ -209,7 +210,7 @@ class TestUpdate:
     def update(self, machine: Machine, system: System) -> bool:
         state = machine.here / "state.json"
         given = [f"--state={state}", f"--root={machine.here / 'root'}"]
-        return update.update(system, parse(state.read_text()), machine.here / "opt", given)
+        return installation.update(system, parse(state.read_text()), machine.here / "opt", given)
 
     def current(self, machine: Machine) -> str:
         return (machine.here / "opt/current").resolve().name
@@ -236,7 +237,7 @@ class TestUpdate:
         self, machine: Machine, system: System
     ) -> None:
         machine.desire(program="s3://bucket/gone.zip")
-        with pytest.raises(aws.NoAnswerError):
+        with pytest.raises(AwsError):
             self.update(machine, system)
         assert self.current(machine) == "one"
         assert [one.name for one in (machine.here / "opt/releases").iterdir()] == ["one"]
@@ -244,7 +245,7 @@ class TestUpdate:
     def test_what_is_no_program_leaves_the_old_one(self, machine: Machine, system: System) -> None:
         (machine.here / "bad.zip").write_text("<html>")
         machine.desire(program="s3://bucket/bad.zip")
-        with pytest.raises(SystemRefusedError, match="is no archive of the program"):
+        with pytest.raises(SystemRefusedError, match="is not an archive of the program"):
             self.update(machine, system)
         assert self.current(machine) == "one"
 
@@ -253,7 +254,7 @@ class TestUpdate:
     ) -> None:
         machine.publish("two")
         machine.desire(program="s3://bucket/two.zip", denodo__home="/none")
-        with pytest.raises(SystemRefusedError, match="two does not install"):
+        with pytest.raises(SystemRefusedError, match="of the program two failed"):
             self.update(machine, system)
         assert self.current(machine) == "one"
 
@@ -267,7 +268,7 @@ class TestUpdate:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(update, "_install", killed)
+            patch.setattr(installation, "_run_install", killed)
             with pytest.raises(KeyboardInterrupt):
                 self.update(machine, system)
         assert self.current(machine) == "one"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from hosts.common.errors import HostError
 from hosts.denodo import probes, readiness_endpoint
 from hosts.denodo.apply import apply
-from hosts.denodo.errors import NodeError
 from hosts.denodo.record import Record
 from hosts.denodo.state import Service, State, parse
 from tests.hosts.denodo.home import Home
@@ -149,6 +149,8 @@ def test_a_server_that_is_down_starts_no_java(home: Home, endpoint: str) -> None
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     home.end()
+    while probes.listens(home.system, home.ports["vdp"]):
+        time.sleep(0.01)
     home.calls()
     status, data = _get(f"{endpoint}/ready/jdbc")
     assert (status, data["reason"]) == (503, f"nothing listens on port {home.ports['vdp']}")
@@ -183,7 +185,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 
         thread = threading.Thread(target=answer)
         thread.start()
-        found = probes.ask(home.system, home.state(), Service(kind, port, path))
+        found = probes.why_not_ready(home.system, home.state(), Service(kind, port, path))
         thread.join()
     assert (reason in found) if reason else found == ""
 
@@ -200,7 +202,7 @@ def test_a_service_that_was_added_is_known_before_it_is_applied(
         asked.append(1)
         if len(asked) == 1:
             message = "throttled"
-            raise NodeError(message)
+            raise HostError(message)
         services = {"batch": {"kind": "vdp", "port": home.ports["vdp"]}}
         return parse(json.dumps(home.state(servers=_SERVERS, ready__services=services).raw))
 

@@ -18,7 +18,7 @@ from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.errors import NoAnswer
 from hosts.haproxy.runtime_api import LocalHaproxy
-from hosts.haproxy.servers import rows, servers
+from hosts.haproxy.servers import parse_statistics, servers
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.hosts.haproxy.stand_ins import Ports
@@ -141,7 +141,8 @@ class Running:
     def statistic(self, backend: str, server: str, name: str) -> int:
         """A number of `show stat`."""
         found = {
-            (row["pxname"], row["svname"]): row for row in rows(self.haproxy.query("show stat"))
+            (row["pxname"], row["svname"]): row
+            for row in parse_statistics(self.haproxy.query("show stat"))
         }
         return int(found[backend, server][name] or 0)
 

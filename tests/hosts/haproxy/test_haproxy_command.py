@@ -136,7 +136,7 @@ def test_a_node_goes_and_comes(proxy: Running) -> None:
     assert states["auxiliary.node1", "node1"] == "up"
     refused = _ran("drain", "node2", *there)
     assert refused.exit_code == exit_codes.REFUSED
-    assert "denodo-ha: nobody else would serve jdbc, odbc, web" in refused.stderr
+    assert "denodo-ha: no other node would serve jdbc, odbc, web" in refused.stderr
     assert _ran("drain", "node3", *there).exit_code == exit_codes.USAGE
     # Two balancers: first no new sessions on both, then wait on both.
     assert _ran("enable", "node1", *there).exit_code == exit_codes.DONE
@@ -191,7 +191,7 @@ def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
     assert run("status", "--format", "json").returncode == exit_codes.NO
     refused = run("drain", "node2")
     assert refused.returncode == exit_codes.REFUSED
-    assert refused.stderr.startswith("haproxy: nobody else would serve")
+    assert refused.stderr.startswith("haproxy: no other node would serve")
     assert run("enable", "node1").returncode == exit_codes.DONE
     assert run("status").returncode == exit_codes.DONE
     assert proxy.states()["jdbc/node1"] == "up"

@@ -8,7 +8,7 @@ import pytest
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import Failed, Refused, UsageError
-from hosts.haproxy.server_state_file import kept
+from hosts.haproxy.server_state_file import admin_states
 from tests.hosts.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
 from tests.hosts.haproxy.running import Running
 from tests.hosts.haproxy.stand_ins import Site
@@ -98,14 +98,14 @@ def test_what_is_drained_twice_is_drained(proxy: Running) -> None:
     _back(proxy)
     _back(proxy)
     assert set(_of(proxy).values()) == {"up"}
-    assert set(kept(proxy.haproxy).values()) == {0}
+    assert set(admin_states(proxy.haproxy).values()) == {0}
 
 
 def test_the_last_usable_node_stays(proxy: Running, site: Site) -> None:
     site["node2"].kill()
     proxy.until(lambda: _of(proxy, "node2")["jdbc"] == "down")
     before = proxy.states()
-    with pytest.raises(Refused, match="nobody else would serve jdbc"):
+    with pytest.raises(Refused, match="no other node would serve jdbc"):
         _out(proxy)
     assert proxy.states() == before
     drain(proxy.haproxy, "node1", _say, seconds=None, force=True)
@@ -164,7 +164,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: S
     with pytest.raises(Failed, match=r"no passed check within 1 s: .*jdbc/node1 \(L4CON"):
         _back(proxy, "node1", 1)
     assert set(_of(proxy).values()) == {"maint"}
-    assert kept(proxy.haproxy)["jdbc/node1"] == 1
+    assert admin_states(proxy.haproxy)["jdbc/node1"] == 1
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:

@@ -105,7 +105,7 @@ def test_a_port_of_somebody_else_is_found_before(
     bad.write_text(f"{content}\nfrontend x from tcp\n    bind {taken}\n    default_backend jdbc\n")
     with load() as clients:
         clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
-        with pytest.raises(Refused, match=rf"wants port {site.ports.jdbc} of .*in use"):
+        with pytest.raises(Refused, match=rf"needs port {site.ports.jdbc} of .*in use"):
             reload(proxy.haproxy, bad, _say)
         clients.wait_for(20, "jdbc")
     assert clients.failed == []
@@ -119,12 +119,12 @@ def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_
     bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))
     with load() as clients:
         clients.add("jdbc", lambda: handshake(proxy.port("jdbc")), pause=0.005)
-        with pytest.raises(Failed, match=f"worker {before.serving} goes on to serve") as failed:
+        with pytest.raises(Failed, match=f"worker {before.serving} continues to serve") as failed:
             reload(proxy.haproxy, bad, _say)
         clients.wait_for(20, "jdbc")
         assert "cannot bind" in str(failed.value)
         assert proxy.haproxy.config.read_text() == content
-        assert any("the last reload did not come up" in one for one in _wrong(proxy))
+        assert any("the last reload failed" in one for one in _wrong(proxy))
         reload(proxy.haproxy, None, _say)
         clients.wait_for(20, "jdbc")
     assert clients.failed == []

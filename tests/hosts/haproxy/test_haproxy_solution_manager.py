@@ -153,7 +153,7 @@ def test_the_haproxy_of_this_machine(manager: Manager, proxy: Running, network: 
     assert "node1: drained, no session is left" in said
     refused, said = manager.run("node2", "maint", "admin", PASSWORD, "-", "60")
     assert refused == exit_codes.REFUSED
-    assert "nobody else would serve jdbc, odbc, web" in said
+    assert "no other node would serve jdbc, odbc, web" in said
     assert states(proxy, "node2") == {"up"}
     code, said = manager.run("node1", "ready", "admin", PASSWORD, "-", "60")
     assert code == 0, said
@@ -206,7 +206,7 @@ def test_what_one_host_refuses_is_called_off_on_the_other(pair: tuple[Running, R
         second.haproxy.execute(f"set server {service}/node2 state maint")
     done = ran("drain", "node1", "--host", "lb1,lb2")
     assert done.exit_code == exit_codes.REFUSED, done.output
-    assert "HAProxy on lb2: nobody else would serve jdbc, odbc, web" in done.stderr
+    assert "HAProxy on lb2: no other node would serve jdbc, odbc, web" in done.stderr
     assert [states(one) for one in pair] == [{"up"}, {"up"}]
     forced = ran("drain", "node1", "--no-wait", "--force", "--host", "lb1,lb2")
     assert forced.exit_code == exit_codes.DONE

@@ -115,7 +115,7 @@ def test_what_is_not_done_is_no_success(manager: Manager, code: int) -> None:
     manager.environment["CODE"] = str(code)
     ended, said = manager.run("disable", "prod", "active", "node1")
     assert ended == code
-    assert f"failed with exit code {code}; 'denodo-ha status -c prod' shows what" in said
+    assert f"failed with exit code {code}; 'denodo-ha status -c prod' shows the" in said
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, argument
     code, said, given = haproxy(manager, *arguments.split(" ") if arguments else [])
     assert code == 2
     assert given == []
-    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], each in" in said
+    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], in this" in said
     # What stands in the wrong place may be the password.
     assert PASSWORD not in said
 
