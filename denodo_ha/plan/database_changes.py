@@ -15,7 +15,12 @@ from typing import Any, Final
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.facts.update_effects import DATABASE, PARAMETERS, SUBNETS, Effect
+from denodo_ha.environment.facts.update_effects import (
+    DATABASE_EFFECTS,
+    PARAMETER_GROUP_RESTARTS,
+    SUBNET_GROUP_IN_PLACE,
+    Effect,
+)
 from denodo_ha.plan.node_changes import describe_difference
 
 INSTANCE: Final = "AWS::RDS::DBInstance"
@@ -102,7 +107,7 @@ def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect
         old_value, new_value = before.get(key), after.get(key)
         if old_value == new_value:
             continue
-        effect = DATABASE.get(key, Effect.REPLACEMENT)
+        effect = DATABASE_EFFECTS.get(key, Effect.REPLACEMENT)
         if key == _RETENTION and "0" in (str(old_value), str(new_value)):
             effect = Effect.INTERRUPTION
         why = describe_difference(key, old_value, new_value)
@@ -116,8 +121,8 @@ def _group_changes(
 ) -> Iterator[tuple[Effect, str]]:
     """Yield the same for the parameter and subnet groups that it refers to."""
     for key, inner, effect in (
-        ("DBParameterGroupName", PARAMETERS, Effect.INTERRUPTION),
-        ("DBSubnetGroupName", SUBNETS, Effect.IN_PLACE),
+        ("DBParameterGroupName", PARAMETER_GROUP_RESTARTS, Effect.INTERRUPTION),
+        ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),
     ):
         if before.get(key) != after.get(key):
             continue  # reported as an own property

@@ -16,7 +16,12 @@ from typing import Any
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.facts.update_effects import INSTANCE, RESTARTING_STATE, WHERE, Effect
+from denodo_ha.environment.facts.update_effects import (
+    INSTANCE_EFFECTS,
+    NETWORK_REPLACEMENTS,
+    RESTARTING_STATE,
+    Effect,
+)
 
 _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
@@ -94,7 +99,7 @@ class _Stack:
                 **value,
                 **{
                     key: self.resolved(properties[key])
-                    for key in WHERE.get(kind, ())
+                    for key in NETWORK_REPLACEMENTS.get(kind, ())
                     if key in properties
                 },
             }
@@ -111,7 +116,7 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     if after is None:
         return Change(cluster, node, Effect.REMOVED)
     effects = {
-        key: INSTANCE.get(key, Effect.REPLACEMENT)
+        key: INSTANCE_EFFECTS.get(key, Effect.REPLACEMENT)
         for key in sorted({*before, *after})
         if old.resolved(before.get(key)) != new.resolved(after.get(key))
     }
