@@ -321,9 +321,8 @@ def test_clusters_without_any_and_fleets_without_one() -> None:
     hosts = Saying()
     assert asked(hosts, proxied=False) == {}
     hosts.ids = []
-    assert asked(hosts) == {
-        "main": HaproxyAnswer(problem="cluster main has no HAProxy that runs (group fleet)")
-    }
+    problem = "cluster main has no running HAProxy instance in the Auto Scaling group fleet"
+    assert asked(hosts) == {"main": HaproxyAnswer(problem=problem)}
 
 
 def test_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
