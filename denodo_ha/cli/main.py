@@ -199,7 +199,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "failover",
         "Failover",
-        "Where the failover's name leads, and moving it to the other side.",
+        "Show the cluster that the failover name leads to, or fail over to the other one.",
         _failover,
     ),
 )
