@@ -73,7 +73,7 @@ def test_shows_who_is_answered_and_why(world: Route53, go: Go) -> None:
     for asked in ("this machine's resolver", "Route 53 (TestDNSAnswer)", "the checks"):
         (line,) = [one for one in lines if one.startswith(asked)]
         assert "active (primary)" in line
-    assert "The switch, in eu-central-1, is at active (primary)" in lines
+    assert "The switch, in eu-central-1, is set to active (primary)" in lines
     assert "8 of 8 checkers succeed" in done.output
     assert "service jdbc" in done.output
     assert world.cloud.calls.changes == []
