@@ -5,7 +5,7 @@
 CONFIG ?= active-passive
 # The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0
-# The git revision that `make diff` compares the working tree with.
+# The git revision of `make diff` and `make upgrade-fixture`.
 BASE ?= main
 # More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
@@ -25,7 +25,7 @@ export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
 .PHONY: help setup dev local local-down local-env test test-long quick snapshots reference lint \
-	format synth drill diff bench lock clean
+	format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -85,6 +85,9 @@ drill: setup ## show the effect of every single failure of CONFIG (ARGS='--forma
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) tools/diff.py --base '$(BASE)' --config '$(CONFIG)'
+
+upgrade-fixture: setup ## archive revision BASE for tests/upgrade, as COMMIT.tar.xz
+	@$(python) -m tools.upgrade_fixture --revision '$(BASE)'
 
 bench: dev ## measure the synth of CONFIG beside a minimal CDK app, and our HAProxy file beside the article's
 	@$(python) -m tools.bench.synth --config '$(CONFIG)' $(ARGS)

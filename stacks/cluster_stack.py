@@ -123,6 +123,7 @@ class ClusterStack(EnvironmentStack):
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that do not exist already. Return them by name."""
         nodes: dict[str, Node] = {}
+        stack_name = names.cluster_stack(self._environment.name, self.name)
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
                 continue
@@ -131,7 +132,7 @@ class ClusterStack(EnvironmentStack):
                 # With a prefix, since the CDK treats the ids Default and Resource specially.
                 f"node-{name}",
                 name=name,
-                label=f"{self.stack_name}-{name}",
+                label=f"{stack_name}-{name}",
                 machine=self._machine(name),
                 vpc=self._network.vpc,
                 subnet=self._network.node_subnets[node.zone],

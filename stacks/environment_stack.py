@@ -37,8 +37,9 @@ class EnvironmentStack(Stack):
             description=description,
             tags=tags,
         )
+        stack_tags = Tags.of(self)
         for key, value in tags.items():
-            Tags.of(self).add(key, value)
+            stack_tags.add(key, value)
         # Before the constructs are made: each acknowledgement visits all constructs of the stack.
         acknowledge(self, accepted_findings)
         if environment.permissions_boundary:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsii
-from aws_cdk import CfnOutput, Duration, Fn, Tags
+from aws_cdk import CfnOutput, Fn, Tags
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
@@ -18,6 +18,7 @@ from stacks.access.failover_operators import FailoverOperatorPolicy
 from stacks.balancer.alarm_health_checks import FailoverSwitch, fingerprint
 from stacks.cluster_stack import ClusterStack
 from stacks.environment_stack import EnvironmentStack
+from stacks.library_values import seconds
 
 _ROLES = (route53.Failover.PRIMARY, route53.Failover.SECONDARY)
 
@@ -88,7 +89,7 @@ class FailoverStack(EnvironmentStack):
             route53.ARecord(self, label, target=target, **settings)
             return
         ttl = failover_plan.TTL_DEFAULT_S if self._failover.ttl is None else self._failover.ttl
-        settings["ttl"] = Duration.seconds(ttl)
+        settings["ttl"] = seconds(ttl)
         checks = self._cluster_checks(label, method, cluster)
         if role is route53.Failover.PRIMARY:
             checks = [*checks, self._switch.check]
@@ -135,7 +136,7 @@ class FailoverStack(EnvironmentStack):
             fqdn=None if single else self._cluster_output(cluster, names.BALANCER_DNS_NAME),
             ip_address=self._cluster_output(cluster, names.NODE_ADDRESS) if single else None,
             port=self._environment.services["jdbc"].port,
-            request_interval=Duration.seconds(
+            request_interval=seconds(
                 self._failover.interval or failover_plan.ENDPOINT_INTERVAL_DEFAULT_S
             ),
             failure_threshold=self._failover.threshold or failover_plan.ENDPOINT_THRESHOLD_DEFAULT,

@@ -19,6 +19,7 @@ from stacks.cluster_stack import ClusterStack
 from stacks.database.database import ComponentLogins, Database
 from stacks.database.database_alarms import DatabaseAlarms
 from stacks.environment_stack import EnvironmentStack
+from stacks.library_values import ipv4_peer
 
 
 class MetadataStack(EnvironmentStack):
@@ -137,7 +138,7 @@ class MetadataStack(EnvironmentStack):
             peers["Denodo nodes"] = ec2.Peer.security_group_id(group_id)
         cidr = self._cluster.cluster.network.cidr
         if cidr and any(node.instance_id is not None for node in nodes):
-            peers["Network of the Denodo nodes that existed already"] = ec2.Peer.ipv4(cidr)
+            peers["Network of the Denodo nodes that existed already"] = ipv4_peer(cidr)
         return peers
 
     def _cluster_output(self, output: str) -> str:

@@ -80,8 +80,7 @@ def _assemblies(tree: Path, scratch: Path) -> Members:
         diff.synthesise(example, tree, out, example)
         for file in sorted(out.rglob("*")):
             name = file.relative_to(out).as_posix()
-            unwanted = name in _LEFT_OUT or "__pycache__" in name
-            if file.is_file() and not unwanted and not name.endswith(".metadata.json"):
+            if file.is_file() and name not in _LEFT_OUT and "__pycache__" not in name:
                 yield f"assemblies/{example}/{name}", file.read_bytes()
 
 

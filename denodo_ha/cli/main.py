@@ -156,7 +156,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "plan",
         "Changes",
-        "Say what a deploy would do to each node: nothing, state only, in place, restart, "
+        "Show what a deploy does to each node: nothing, state only, in place, restart, "
         "replacement.",
         _plan,
     ),

@@ -1,12 +1,14 @@
 """Permissions of the machines that the stacks create: nodes and HAProxy instances."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.model.environment import Environment
+from stacks.library_values import service_principal
 
 _SESSION_MANAGER = (
     "ssm:UpdateInstanceInformation",
@@ -32,14 +34,22 @@ def create_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
     role = iam.Role(
         scope,
         "Role",
-        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        assumed_by=service_principal("ec2.amazonaws.com"),
         managed_policies=[
             iam.ManagedPolicy.from_managed_policy_arn(scope, arn, arn) for arn in policies
         ],
     )
-    # These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
-    role.add_to_policy(iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"]))
+    role.add_to_policy(_session_manager_statement())
     return role
+
+
+@cache
+def _session_manager_statement() -> iam.PolicyStatement:
+    """Return the statement for Session Manager, the same for all roles.
+
+    These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
+    """
+    return iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"])
 
 
 def allow(action: str, *resources: str) -> iam.PolicyStatement:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from aws_cdk import Duration, Stack, Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
@@ -11,6 +11,7 @@ from constructs import Construct
 
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
+from stacks.library_values import seconds
 
 
 def fingerprint(*settings: object) -> str:
@@ -132,7 +133,7 @@ class FailoverSwitch(Construct):
                 metric_name=metric,
                 dimensions_map={failover_plan.SWITCH_DIMENSION: environment},
                 statistic="Maximum",
-                period=Duration.seconds(ALARM_PERIOD_S),
+                period=seconds(ALARM_PERIOD_S),
             ),
             threshold=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -169,7 +170,7 @@ def _maximum_alarm(
             metric_name=metric_name,
             dimensions_map=dimensions,
             statistic="Maximum",
-            period=Duration.seconds(ALARM_PERIOD_S),
+            period=seconds(ALARM_PERIOD_S),
         ),
         threshold=threshold,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_elasticloadbalancingv2_targets as targets
@@ -13,6 +13,7 @@ from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
 from denodo_ha.environment.names import SERVICE_TAG
 from stacks.balancer.network_load_balancer import target_health_check
+from stacks.library_values import seconds
 
 
 class CookieBalancer(Construct):
@@ -58,7 +59,7 @@ class CookieBalancer(Construct):
         """
         super().__init__(scope, id_)
         self._cluster, self._vpc, self._instance_ids = cluster, vpc, instance_ids
-        self._delay = Duration.seconds(deregistration_delay)
+        self._delay = seconds(deregistration_delay)
         self.alb = elbv2.ApplicationLoadBalancer(
             self,
             "Alb",
@@ -67,7 +68,7 @@ class CookieBalancer(Construct):
             internet_facing=False,
             deletion_protection=deletion_protection,
             drop_invalid_header_fields=True,
-            idle_timeout=Duration.seconds(idle_timeout),
+            idle_timeout=seconds(idle_timeout),
             security_group=security_group,
         )
         self.listeners = {listener.key: self._add_service(listener) for listener in listeners}
@@ -90,7 +91,7 @@ class CookieBalancer(Construct):
                 targets.InstanceIdTarget(self._instance_ids[node], listener.target_port)
                 for node in listener.nodes
             ],
-            stickiness_cookie_duration=Duration.seconds(COOKIE_DURATION_S),
+            stickiness_cookie_duration=seconds(COOKIE_DURATION_S),
             deregistration_delay=self._delay,
             health_check=target_health_check(
                 listener.health, http_codes=cookie_balancer.NODE_HEALTHY_CODES

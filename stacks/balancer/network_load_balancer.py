@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
 from denodo_ha.environment.derived.topology import HealthCheck
 from denodo_ha.environment.model import cluster
+from stacks.library_values import seconds
 
 
 def create_network_load_balancer(
@@ -79,8 +79,8 @@ def target_health_check(check: HealthCheck, *, http_codes: str | None = None) ->
         protocol=elbv2.Protocol[check.protocol.upper()],
         port=str(check.port),
         path=check.path,
-        interval=Duration.seconds(check.interval),
-        timeout=Duration.seconds(check.timeout),
+        interval=seconds(check.interval),
+        timeout=seconds(check.timeout),
         healthy_threshold_count=check.healthy,
         unhealthy_threshold_count=check.unhealthy,
         healthy_http_codes=http_codes,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_elasticloadbalancingv2_targets as targets
@@ -15,6 +15,7 @@ from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
 from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.library_values import seconds
 
 _OFF = 0
 """Value by which the L2 sets a minimum of healthy targets to `off`."""
@@ -184,7 +185,7 @@ class NodeBalancer(Construct):
                 for node in listener.nodes
             ],
             preserve_client_ip=preserve_client_ip,
-            deregistration_delay=Duration.seconds(self._balancer.deregistration_delay),
+            deregistration_delay=seconds(self._balancer.deregistration_delay),
             target_group_health=health,
             health_check=target_health_check(listener.health),
         )
@@ -209,5 +210,5 @@ class NodeBalancer(Construct):
             ),
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             default_target_groups=[group],
-            tcp_idle_timeout=Duration.seconds(idle_timeout) if idle_timeout else None,
+            tcp_idle_timeout=seconds(idle_timeout) if idle_timeout else None,
         )

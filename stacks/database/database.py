@@ -14,6 +14,7 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog, Component
+from stacks.library_values import instance_type, tcp_ports
 
 _ADMIN_USER = "denodo_admin"
 
@@ -71,12 +72,12 @@ class Database(Construct):
             disable_inline_rules=True,
         )
         for description, peer in clients.items():
-            group.add_ingress_rule(peer, ec2.Port.tcp(POSTGRESQL_PORT), description)
+            group.add_ingress_rule(peer, tcp_ports(POSTGRESQL_PORT, POSTGRESQL_PORT), description)
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
             engine=engine,
-            instance_type=ec2.InstanceType(catalog.type.removeprefix("db.")),
+            instance_type=instance_type(catalog.type.removeprefix("db.")),
             credentials=rds.Credentials.from_username(_ADMIN_USER),
             manage_master_user_password=True,
             vpc=vpc,

@@ -1,6 +1,5 @@
 """Alarms and events of the metadata database, published to one SNS topic."""
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -10,6 +9,7 @@ from constructs import Construct
 
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.model.catalog import Catalog
+from stacks.library_values import seconds, service_principal
 
 _GIB = 2**30
 _EVENTS = ("availability", "failover", "failure", "low storage", "recovery")
@@ -43,7 +43,7 @@ class DatabaseAlarms(Construct):
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal(sender) for sender in _SENDERS],
+                principals=[service_principal(sender) for sender in _SENDERS],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": account}},
             )
@@ -51,7 +51,7 @@ class DatabaseAlarms(Construct):
         self._alarm(
             "Storage",
             metric=instance.metric_free_storage_space(
-                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Minimum"
+                period=seconds(limits.ALARM_PERIOD_S), statistic="Minimum"
             ),
             threshold=int(limits.DATABASE_LOW_STORAGE * catalog.storage_gib * _GIB),
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -60,7 +60,7 @@ class DatabaseAlarms(Construct):
         self._alarm(
             "Connections",
             metric=instance.metric_database_connections(
-                period=Duration.seconds(limits.ALARM_PERIOD_S), statistic="Maximum"
+                period=seconds(limits.ALARM_PERIOD_S), statistic="Maximum"
             ),
             threshold=int(limits.DATABASE_MANY_CONNECTIONS * catalog.max_connections),
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct, IDependable
@@ -11,6 +11,7 @@ from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import NODE_TAG, SERVICE_TAG
 from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.library_values import seconds
 
 
 class HaproxyBalancer(Construct):
@@ -41,7 +42,7 @@ class HaproxyBalancer(Construct):
         security_group: ec2.ISecurityGroup,
     ) -> None:
         super().__init__(scope, id_)
-        self._vpc, self._delay = vpc, Duration.seconds(balancer.deregistration_delay)
+        self._vpc, self._delay = vpc, seconds(balancer.deregistration_delay)
         self.nlb = create_network_load_balancer(
             self, balancer, vpc=vpc, subnets=subnets, security_group=security_group
         )

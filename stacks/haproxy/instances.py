@@ -3,17 +3,18 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import Duration, Tags
+from aws_cdk import Tags
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
+from denodo_ha.environment.facts.limits import HAPROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
 from denodo_ha.environment.names import BALANCER_TAG, METADATA
 from stacks.access.machine_permissions import create_machine_role
+from stacks.library_values import instance_type, seconds
 from stacks.nodes.first_boot import HAPROXY, first_boot_user_data
 
 _SUSPENDED_PROCESSES = (
@@ -88,13 +89,13 @@ class HaproxyInstances(Construct):
             min_healthy_percentage=100,
             max_healthy_percentage=math.ceil(100 * (machine.count + 1) / machine.count),
             signals=autoscaling.Signals.wait_for_count(
-                machine.count, timeout=Duration.seconds(PROXY_START_LIMIT_S)
+                machine.count, timeout=seconds(HAPROXY_START_LIMIT_S)
             ),
             update_policy=autoscaling.UpdatePolicy.rolling_update(
                 max_batch_size=1,
                 min_instances_in_service=machine.count,
                 min_success_percentage=100,
-                pause_time=Duration.seconds(PROXY_START_LIMIT_S),
+                pause_time=seconds(HAPROXY_START_LIMIT_S),
                 wait_on_resource_signals=True,
                 suspend_processes=[*_SUSPENDED_PROCESSES],
             ),
@@ -123,7 +124,7 @@ class HaproxyInstances(Construct):
         return ec2.LaunchTemplate(
             self,
             "Template",
-            instance_type=ec2.InstanceType(machine.type),
+            instance_type=instance_type(machine.type),
             machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
             role=self.role,
             security_group=security_group,

@@ -72,9 +72,10 @@ class Network(Construct):
             enable_dns_support=True,
             enable_dns_hostnames=True,
         )
-        gateway = ec2.CfnInternetGateway(self, "InternetGateway")
+        vpc_id = vpc.ref
+        gateway_id = ec2.CfnInternetGateway(self, "InternetGateway").ref
         attachment = ec2.CfnVPCGatewayAttachment(
-            self, "GatewayAttachment", vpc_id=vpc.ref, internet_gateway_id=gateway.ref
+            self, "GatewayAttachment", vpc_id=vpc_id, internet_gateway_id=gateway_id
         )
         private: dict[str, ec2.ISubnet] = {}
         public: dict[str, ec2.ISubnet] = {}
@@ -85,12 +86,12 @@ class Network(Construct):
                 f"public-{zone}",
                 availability_zone=zone,
                 cidr_block=str(public_block),
-                vpc_id=vpc.ref,
+                vpc_id=vpc_id,
                 # Public nodes get an Elastic IP once they are ready, and need a route to the
                 # internet before that.
                 map_public_ip_on_launch=public_nodes,
             )
-            public_subnet.add_default_internet_route(gateway.ref, attachment)
+            public_subnet.add_default_internet_route(gateway_id, attachment)
             public[zone] = public_subnet
             if public_nodes:
                 continue
@@ -101,11 +102,11 @@ class Network(Construct):
                 f"private-{zone}",
                 availability_zone=zone,
                 cidr_block=str(private_block),
-                vpc_id=vpc.ref,
+                vpc_id=vpc_id,
             )
             private_subnet.add_default_nat_route(nat.ref)
             private[zone] = private_subnet
-        self.vpc = self._import_vpc(vpc.ref, network)
+        self.vpc = self._import_vpc(vpc_id, network)
         self.node_subnets = public if public_nodes else private
         self.balancer_subnets = public if public_balancer else private
         ec2.GatewayVpcEndpoint(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from denodo_ha.environment.derived.node_names import RECORD_TTL_S
 from denodo_ha.environment.model import cluster
+from stacks.library_values import seconds
 
 
 class NodeNames(Construct):
@@ -55,7 +55,7 @@ class NodeNames(Construct):
                 zone=zone,
                 record_name=f"{name.lower()}.{zone_name}.",
                 target=route53.RecordTarget.from_ip_addresses(address),
-                ttl=Duration.seconds(RECORD_TTL_S),
+                ttl=seconds(RECORD_TTL_S),
                 comment=f"Denodo node {name}",
             )
 

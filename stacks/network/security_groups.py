@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from denodo_ha.environment.derived.firewall import FirewallRule, Peer, RuleSet, SecurityGroup
+from denodo_ha.environment.derived.firewall import Peer, RuleSet, SecurityGroup
+from stacks.library_values import ipv4_peer, tcp_ports
 
 _DESCRIPTIONS: dict[SecurityGroup, str] = {
     "alb": "Denodo balancer of services with cookies",
@@ -51,7 +52,7 @@ class SecurityGroups(Construct):
             group = self[side.group]
             add = group.add_ingress_rule if side.direction == "ingress" else group.add_egress_rule
             for rule in side.rules:
-                add(self._peer(rule.peer), _ports(rule))
+                add(self._peer(rule.peer), tcp_ports(rule.first, rule.last))
 
     def __getitem__(self, group: SecurityGroup) -> ec2.SecurityGroup:
         return self._groups[group]
@@ -59,14 +60,8 @@ class SecurityGroups(Construct):
     def _peer(self, peer: Peer) -> ec2.IPeer:
         match peer.kind:
             case "cidr":
-                return ec2.Peer.ipv4(peer.name)
+                return ipv4_peer(peer.name)
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
             case "group":
                 return next(group for name, group in self._groups.items() if name == peer.name)
-
-
-def _ports(rule: FirewallRule) -> ec2.Port:
-    if rule.first == rule.last:
-        return ec2.Port.tcp(rule.first)
-    return ec2.Port.tcp_range(rule.first, rule.last)

@@ -9,7 +9,6 @@ from constructs import Construct
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.names import NODE_TAG
 from stacks.access.machine_permissions import allow
 from stacks.nodes.node import Node
 from stacks.nodes.program_asset import ProgramAsset
@@ -54,7 +53,7 @@ class NodeState(Construct):
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2
         deployed = Deployed(
             rmi_host=rmi_host,
-            stack=stack.stack_name,
+            stack=names.cluster_stack(environment.name, cluster),
             resource=stack.get_logical_id(resource),
             program=program.address,
         )
@@ -69,7 +68,7 @@ class NodeState(Construct):
             string_value=stack.to_json_string(state),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
         )
-        Tags.of(self).add(NODE_TAG, name)
+        Tags.of(self).add(names.NODE_TAG, name)
         secret_arns, metadata_uri = (
             node_secrets(environment, cluster),
             environment.denodo.metadata.uri,

@@ -8,6 +8,7 @@ from constructs import Construct
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.names import NODE_TAG
 from stacks.access.machine_permissions import create_machine_role
+from stacks.library_values import instance_type
 from stacks.nodes.first_boot import first_boot_user_data
 
 DATA_DEVICE = "/dev/sdf"
@@ -62,7 +63,7 @@ class Node(Construct):
             self,
             "Instance",
             instance_name=label,
-            instance_type=ec2.InstanceType(machine.type),
+            instance_type=instance_type(machine.type),
             machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),

@@ -7,6 +7,7 @@ import pytest
 
 from denodo_ha.environment.loading.loader import load
 from tests.commands.conftest import credentials, denodo_ha
+from tests.support import local_aws_server
 from tests.support.assembly import Template, synthesise
 from tests.upgrade.revision import ARCHIVES, Revision
 
@@ -31,3 +32,8 @@ def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
         return dict(synthesise(loaded, tmp_path_factory.mktemp(example)).templates)
 
     return templates
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no process and no folder behind."""
+    local_aws_server.finish()

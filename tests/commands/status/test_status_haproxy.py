@@ -321,8 +321,11 @@ def test_clusters_without_any_and_fleets_without_one() -> None:
     hosts = Saying()
     assert asked(hosts, proxied=False) == {}
     hosts.ids = []
-    problem = "cluster main has no running HAProxy instance in the Auto Scaling group fleet"
-    assert asked(hosts) == {"main": HaproxyAnswer(problem=problem)}
+    assert asked(hosts) == {
+        "main": HaproxyAnswer(
+            problem="cluster main has no running HAProxy instance in the Auto Scaling group fleet"
+        )
+    }
 
 
 def test_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

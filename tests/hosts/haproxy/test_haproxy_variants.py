@@ -1,4 +1,4 @@
-"""Every variant of the generated file is one that a real HAProxy takes, without a warning."""
+"""A real HAProxy accepts every variant of the generated file, without a warning."""
 
 import grp
 import os
@@ -22,6 +22,8 @@ from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, loaded, minimal
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
+HTTPS_PORT = 9443
+"""The port of the web container on which a service has TLS by default."""
 HAPROXY = f"{BALANCER}/haproxy"
 
 MODES: dict[str, Data | None] = {
@@ -57,7 +59,7 @@ SETTINGS: dict[str, Data] = {
 
 @pytest.fixture(scope="module")
 def host(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """A host that has what the file names."""
+    """Return a host with all files and users that the configuration names."""
     return Host(
         user=None,
         group=GROUP,
@@ -115,7 +117,10 @@ def test_haproxy_takes_every_variant(version: str, mode: str, host: Host, tmp_pa
 
 
 def _behind_haproxy(data: Data) -> Data:
-    """The configuration, with HAProxy in front of every cluster."""
+    """Return the configuration with HAProxy in front of every cluster, and without TLS settings.
+
+    HAProxy then passes TLS through, and a service with TLS on the node cannot have cookies.
+    """
     result: Data = {key: value for key, value in data.items() if key != "failover"}
     result["clusters"] = {
         name: {**one, "balancer": {"kind": "haproxy", "clients": one["balancer"]["clients"]}}
@@ -123,11 +128,16 @@ def _behind_haproxy(data: Data) -> Data:
     }
     if "services" in data:
         result["services"] = {
-            name: {key: value for key, value in one.items() if key != "tls"}
-            if isinstance(one, dict)
-            else one
-            for name, one in data["services"].items()
+            name: _without_tls(service) if isinstance(service, dict) else service
+            for name, service in data["services"].items()
         }
+    return result
+
+
+def _without_tls(service: Data) -> Data:
+    result = {key: value for key, value in service.items() if key != "tls"}
+    if result.get("node_port", result["port"]) == HTTPS_PORT and result.get("sticky") == "cookie":
+        result["sticky"] = True
     return result
 
 
@@ -145,7 +155,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
     environment = loaded(tmp_path, wanted, deploying=False).environment
     for name in environment.clusters:
         assert _refused(environment, host, tmp_path, name) == ""
-    # The order of keys says nothing.
+    # The order of keys has no meaning.
     again = {**wanted, "clusters": dict(reversed(wanted["clusters"].items()))}
     if "services" in wanted:
         again["services"] = dict(reversed(wanted["services"].items()))
@@ -154,7 +164,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """As a Network Load Balancer does, unless the service says what is asked."""
+    """Like a Network Load Balancer does, unless the service has a check of its own."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
@@ -169,7 +179,7 @@ def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
 
 
 def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
-    """What the benchmark puts beside ours runs; `-dW` warns of none of its faults."""
+    """The file that the benchmark compares is valid; `-dW` warns of none of its faults."""
     file = tmp_path / "haproxy.cfg"
     ports = {"jdbc": 9999, "web": 9090, "node_jdbc": 9999, "node_web": 9090}
     file.write_text((ROOT / "tools/bench/article.cfg").read_text().format(run=tmp_path, **ports))

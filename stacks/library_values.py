@@ -1,0 +1,41 @@
+"""Immutable values of the CDK library, each created once.
+
+Creating a value is a call to the jsii process; without these caches a quarter of all calls of a
+synth would create equal values.
+"""
+
+from functools import cache
+
+from aws_cdk import Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+
+@cache
+def seconds(count: int) -> Duration:
+    """Return a duration."""
+    return Duration.seconds(count)
+
+
+@cache
+def tcp_ports(first: int, last: int) -> ec2.Port:
+    """Return a TCP port, or a range of ports."""
+    return ec2.Port.tcp(first) if first == last else ec2.Port.tcp_range(first, last)
+
+
+@cache
+def ipv4_peer(cidr: str) -> ec2.IPeer:
+    """Return the peer of a security group rule that is a CIDR."""
+    return ec2.Peer.ipv4(cidr)
+
+
+@cache
+def instance_type(name: str) -> ec2.InstanceType:
+    """Return an instance type."""
+    return ec2.InstanceType(name)
+
+
+@cache
+def service_principal(name: str) -> iam.ServicePrincipal:
+    """Return the principal of an AWS service."""
+    return iam.ServicePrincipal(name)
