@@ -77,8 +77,8 @@ def run(command: list[str], *, cwd: Path = ROOT, timeout: float = COMMAND_TIMEOU
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip()
-        message = f"`{' '.join(command)}` failed with status {error.returncode}\n{said}"
+        output = (error.stderr or error.stdout).strip()
+        message = f"`{' '.join(command)}` failed with status {error.returncode}\n{output}"
         raise DiffError(message) from error
     except subprocess.TimeoutExpired as error:
         message = f"`{' '.join(command)}` did not end within {timeout:.0f} s"
@@ -156,11 +156,11 @@ def change(old: Stack, new: Stack) -> str:
     # --exclusively, or the stacks that this one depends on are compared with its template.
     # --ci, or the differences go to stderr.
     comparison = ["--exclusively", "--template", str(old.file), "--method", "template", "--ci"]
-    told = run([CDK, "diff", new.name, *comparison, "--app", str(new.file.parent)])
+    details = run([CDK, "diff", new.name, *comparison, "--app", str(new.file.parent)])
     # Notes stand above the heading, and below is a count of stacks, of which it saw but this one.
-    _, heading, body = told.partition(f"Stack {new.name}\n")
+    _, heading, body = details.partition(f"Stack {new.name}\n")
     if not heading:
-        message = f"`cdk diff {new.name}` did not speak of the stack:\n{told}"
+        message = f"`cdk diff {new.name}` did not speak of the stack:\n{details}"
         raise DiffError(message)
     return heading + body.partition("\n✨")[0].rstrip()
 
@@ -170,8 +170,8 @@ def changes(old: dict[str, Stack], new: dict[str, Stack]) -> Iterator[str]:
     for name, stack in new.items():
         if name not in old:
             yield f"Stack {name}\nNew: {stack.size} in {stack.environment}"
-        elif told := change(old[name], stack):
-            yield told
+        elif details := change(old[name], stack):
+            yield details
     for name, stack in old.items():
         if name not in new:
             yield f"Stack {name}\nGone: {stack.size} in {stack.environment}"

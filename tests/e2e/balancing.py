@@ -88,17 +88,17 @@ class Balancing:
 
     def begin(self) -> None:
         """Serve with the deployed file, and stand in for the instance."""
-        wanted = json.loads(self._wanted())
-        self.proxy.start(_here(_deployed(self._access, wanted["file"]), self._told))
+        expected = json.loads(self._wanted())
+        self.proxy.start(_here(_deployed(self._access, expected["file"]), self._told))
         self.reachable(agent=True)
 
     def reachable(self, *, agent: bool) -> None:
         """Stand in for the instance, with or without an agent that Systems Manager reaches."""
-        told: dict[str, object] = {"address": self.address}
+        details: dict[str, object] = {"address": self.address}
         if agent:
-            told["commands"] = self._agent.port
+            details["commands"] = self._agent.port
         path = f"stand-ins/{self.instance_id}"
-        control.call(self._access.endpoint, path, told, method="PUT")
+        control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -109,15 +109,15 @@ class Balancing:
     @property
     def servers(self) -> tuple[Server, ...]:
         """Its nodes in its services, as it says now; auxiliary ports left out."""
-        return tuple(one for one in servers(self.proxy.haproxy) if not one.auxiliary)
+        return tuple(item for item in servers(self.proxy.haproxy) if not item.auxiliary)
 
     def states(self, node: str) -> set[str]:
         """The states of a node in its services."""
-        return {one.state for one in self.servers if one.node == node}
+        return {item.state for item in self.servers if item.node == node}
 
     def _wanted(self) -> str:
-        shown = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
-        return str(shown["Parameter"]["Value"])
+        description = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
+        return str(description["Parameter"]["Value"])
 
     def _asked(self, arguments: list[str]) -> str:
         """Be the AWS CLI, for what the program asks."""

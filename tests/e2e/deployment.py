@@ -22,7 +22,7 @@ from tools.local_aws.credentials import Access
 
 Data = dict[str, Any]
 Change = Callable[[Data], None]
-_TIMEOUT_S = 120.0
+_TIMEOUT_S = 600
 _ACCOUNT = re.compile(r"\b111122223333\b")
 
 
@@ -110,9 +110,9 @@ class Deployment:
     def diff(self) -> tuple[bool, str]:
         """Whether `cdk diff --fail` finds a difference, and what it says."""
         done = self.cdk("diff", "--all", "--fail")
-        said = done.stdout + done.stderr
-        assert done.returncode in (0, 1), said
-        return done.returncode == 1, said
+        output = done.stdout + done.stderr
+        assert done.returncode in (0, 1), output
+        return done.returncode == 1, output
 
     def destroy(self) -> None:
         """Destroy everything."""
@@ -123,8 +123,8 @@ class Deployment:
         """Let databases be deleted, as an operator must before."""
         for where in bootstrap.locations(self.loaded.environment):
             client = Access(local_aws_server.endpoint(), *where).client("rds")
-            for one in client.describe_db_instances()["DBInstances"]:
-                name = one["DBInstanceIdentifier"]
+            for item in client.describe_db_instances()["DBInstances"]:
+                name = item["DBInstanceIdentifier"]
                 client.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
 
     def topology(self) -> Topology:
@@ -133,71 +133,72 @@ class Deployment:
 
     def left(self) -> dict[str, Any]:
         """What of ours is left in the services of every account and region."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for where in bootstrap.locations(self.loaded.environment):
             access = Access(local_aws_server.endpoint(), *where)
-            found.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
-        return found
+            result.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
+        return result
 
 
 def _ours(access: Access) -> dict[str, list[str]]:
     """What carries our tags, and what nobody else makes."""
     ec2, elb = access.client("ec2"), access.client("elbv2")
     instances = [
-        one
+        item
         for of in ec2.describe_instances()["Reservations"]
-        for one in of["Instances"]
-        if one["State"]["Name"] != "terminated"
+        for item in of["Instances"]
+        if item["State"]["Name"] != "terminated"
     ]
     tagged = [{"Name": "tag-key", "Values": ["denodo:environment"]}]
     return {
         "stacks": [
-            one["StackName"]
-            for one in access.client("cloudformation").describe_stacks()["Stacks"]
-            if one["StackName"] != bootstrap.TOOLKIT
+            item["StackName"]
+            for item in access.client("cloudformation").describe_stacks()["Stacks"]
+            if item["StackName"] != bootstrap.TOOLKIT
         ],
-        "instances": [one["InstanceId"] for one in instances if _is_ours(one)],
+        "instances": [item["InstanceId"] for item in instances if _is_ours(item)],
         "groups": [
-            one["GroupId"] for one in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]
+            item["GroupId"]
+            for item in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]
         ],
-        "vpcs": [one["VpcId"] for one in ec2.describe_vpcs(Filters=tagged)["Vpcs"]],
-        "subnets": [one["SubnetId"] for one in ec2.describe_subnets(Filters=tagged)["Subnets"]],
+        "vpcs": [item["VpcId"] for item in ec2.describe_vpcs(Filters=tagged)["Vpcs"]],
+        "subnets": [item["SubnetId"] for item in ec2.describe_subnets(Filters=tagged)["Subnets"]],
         "addresses": [
-            one["AllocationId"] for one in ec2.describe_addresses()["Addresses"] if _is_ours(one)
+            item["AllocationId"] for item in ec2.describe_addresses()["Addresses"] if _is_ours(item)
         ],
         "balancers": [
-            one["LoadBalancerArn"] for one in elb.describe_load_balancers()["LoadBalancers"]
+            item["LoadBalancerArn"] for item in elb.describe_load_balancers()["LoadBalancers"]
         ],
         "target groups": [
-            one["TargetGroupArn"] for one in elb.describe_target_groups()["TargetGroups"]
+            item["TargetGroupArn"] for item in elb.describe_target_groups()["TargetGroups"]
         ],
         "alarms": [
-            one["AlarmName"]
-            for one in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
+            item["AlarmName"]
+            for item in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
         ],
         "checks": [
-            one["Id"] for one in access.client("route53").list_health_checks()["HealthChecks"]
+            item["Id"] for item in access.client("route53").list_health_checks()["HealthChecks"]
         ],
         "records": [
-            one["Name"]
+            item["Name"]
             for zone in access.client("route53").list_hosted_zones()["HostedZones"]
-            for one in access.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])[
+            for item in access.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])[
                 "ResourceRecordSets"
             ]
-            if one["Type"] not in ("NS", "SOA")
+            if item["Type"] not in ("NS", "SOA")
         ],
         "databases": [
-            one["DBInstanceIdentifier"]
-            for one in access.client("rds").describe_db_instances()["DBInstances"]
+            item["DBInstanceIdentifier"]
+            for item in access.client("rds").describe_db_instances()["DBInstances"]
         ],
         "secrets": [
-            one["Name"]
-            for one in access.client("secretsmanager").list_secrets()["SecretList"]
-            if one["Name"].startswith(("denodo/", "rds!"))
+            item["Name"]
+            for item in access.client("secretsmanager").list_secrets()["SecretList"]
+            if item["Name"].startswith(("denodo/", "rds!"))
         ],
         "profiles": [
-            one["InstanceProfileName"]
-            for one in access.client("iam").list_instance_profiles()["InstanceProfiles"]
+            item["InstanceProfileName"]
+            for item in access.client("iam").list_instance_profiles()["InstanceProfiles"]
         ],
     }
 

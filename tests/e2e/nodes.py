@@ -20,7 +20,7 @@ from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
 Told = dict[str, Any]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 600
 _READY_PORT = 9191
 
 _AWS = """\
@@ -58,8 +58,8 @@ class Agent:
 
     def cli(self, path: Path) -> None:
         """Put the AWS CLI of the machine there."""
-        told = {"python": sys.executable, "address": self._address, "port": self.port}
-        path.write_text(_AWS.format(**told))
+        details = {"python": sys.executable, "address": self._address, "port": self.port}
+        path.write_text(_AWS.format(**details))
         path.chmod(0o755)
 
     def end(self) -> None:
@@ -136,13 +136,13 @@ class Machine:
         self._stand_in()
 
     def _stand_in(self) -> None:
-        told = {
+        details = {
             "address": self._address,
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
             "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"
-        control.call(self._access.endpoint, path, told, method="PUT")
+        control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -166,7 +166,7 @@ class Machine:
 
     @property
     def _program(self) -> str:
-        arguments = " ".join(f"'{one}'" for one in self.home.arguments)
+        arguments = " ".join(f"'{item}'" for item in self.home.arguments)
         return f"{sys.executable} -m hosts.denodo {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
@@ -197,11 +197,11 @@ class Machine:
 
     def _as_deployed(self, output: str) -> str:
         """What a status says, with the home and ports of an instance in the applied state."""
-        said = json.loads(output)
+        text = json.loads(output)
         here, there = self._wanted
-        if said["applied"] and said["applied"]["state"] == here:
-            said["applied"]["state"] = there
-        return json.dumps(said)
+        if text["applied"] and text["applied"]["state"] == here:
+            text["applied"]["state"] = there
+        return json.dumps(text)
 
 
 def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequestHandler]:
@@ -210,11 +210,11 @@ def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequest
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            said = json.dumps(answer(json.loads(body))).encode()
+            output = json.dumps(answer(json.loads(body))).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(output)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(output)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

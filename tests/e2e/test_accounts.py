@@ -29,8 +29,8 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
     two_accounts.deploy()
     topology = two_accounts.topology()
     demands.hold(topology)
-    differs, said = two_accounts.diff()
-    assert not differs, said
+    differs, output = two_accounts.diff()
+    assert not differs, output
     accounts = {
         of.access.account: of.balancer.arn.split(":")[4]
         for of in topology.clusters.values()

@@ -21,7 +21,7 @@ from tests.support.assembly import ROOT
 
 Run = Callable[..., Result]
 Data = dict[str, Any]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
@@ -65,8 +65,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def _status(run: Run) -> tuple[int, dict[str, Any]]:
     done = run("status", "--format", "json")
-    shown = json.loads(done.stdout)
-    (active,) = [one for one in shown["clusters"] if one["name"] == "active"]
+    description = json.loads(done.stdout)
+    (active,) = [item for item in description["clusters"] if item["name"] == "active"]
     return done.exit_code, active
 
 
@@ -90,7 +90,7 @@ def test_out_and_back(run: Run) -> None:
     assert code == exit_codes.NO
     assert _inside(active) == ["node1"]
     assert active["nodes"][0]["drained"]["why"] == "a promotion"
-    assert [one for one in active["problems"] if "node1 is drained since" in one]
+    assert [item for item in active["problems"] if "node1 is drained since" in item]
     refused = run("drain", "node2", "--cluster", "active")
     assert refused.exit_code == exit_codes.REFUSED
     assert "node1 (not registered)" in refused.stderr
@@ -119,7 +119,7 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
     deployment.deploy()
     code, active = _status(run)
     assert code == exit_codes.NO
-    assert any("something put it back, such as a deploy" in one for one in active["problems"])
+    assert any("something put it back, such as a deploy" in item for item in active["problems"])
     assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     assert _status(run)[0] == exit_codes.DONE
 
@@ -139,13 +139,13 @@ def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) ->
 
 
 def test_the_solution_managers_scripts(deployment: Deployment, run: Run, tmp_path: Path) -> None:
-    code, said = _script(deployment, tmp_path, "disable", "active", "node2", "300")
-    assert code == exit_codes.DONE, said
-    assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in said
+    code, output = _script(deployment, tmp_path, "disable", "active", "node2", "300")
+    assert code == exit_codes.DONE, output
+    assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in output
     assert _status(run)[1]["nodes"][1]["drained"]["why"] == "Solution Manager"
-    code, said = _script(deployment, tmp_path, "disable", "active", "node1", "300")
+    code, output = _script(deployment, tmp_path, "disable", "active", "node1", "300")
     assert code == exit_codes.REFUSED
-    code, said = _script(deployment, tmp_path, "enable", "active", "node2", "300")
-    assert code == exit_codes.DONE, said
+    code, output = _script(deployment, tmp_path, "enable", "active", "node2", "300")
+    assert code == exit_codes.DONE, output
     assert _status(run)[0] == exit_codes.DONE
     assert (tmp_path / "log").read_text().count(" done\n") == 2

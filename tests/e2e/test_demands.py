@@ -22,7 +22,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def _group(cluster: Cluster, port: int) -> str:
     assert cluster.balancer is not None
-    return next(one.group.arn for one in cluster.balancer.listeners if one.port == port)
+    return next(item.group.arn for item in cluster.balancer.listeners if item.port == port)
 
 
 def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
@@ -89,8 +89,8 @@ def back_door(cluster: Cluster) -> Iterator[None]:
 def moved_listener(cluster: Cluster) -> Iterator[None]:
     client = cluster.access.client("elbv2")
     assert cluster.balancer is not None
-    shown = client.describe_listeners(LoadBalancerArn=cluster.balancer.arn)["Listeners"]
-    (arn,) = [one["ListenerArn"] for one in shown if one["Port"] == 9999]
+    description = client.describe_listeners(LoadBalancerArn=cluster.balancer.arn)["Listeners"]
+    (arn,) = [item["ListenerArn"] for item in description if item["Port"] == 9999]
     client.modify_listener(ListenerArn=arn, Port=9998)
     yield
     client.modify_listener(ListenerArn=arn, Port=9999)
@@ -121,7 +121,7 @@ def test_notice(deployment: Deployment, what: str) -> None:
 
 def test_notice_a_record_that_leads_elsewhere(deployment: Deployment) -> None:
     topology = deployment.topology()
-    primary = next(one for one in topology.records if one.role == "PRIMARY")
+    primary = next(item for item in topology.records if item.role == "PRIMARY")
     client = deployment.access.client("route53")
 
     def lead_to(value: str) -> None:

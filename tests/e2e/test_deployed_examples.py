@@ -43,17 +43,17 @@ def test_is_deployed_as_demanded(deployment: Deployment) -> None:
 
 
 def test_has_no_difference_then(deployment: Deployment) -> None:
-    differs, said = deployment.diff()
-    assert not differs, said
+    differs, output = deployment.diff()
+    assert not differs, output
 
 
 @pytest.mark.parametrize("example", _KINDS, indirect=True, scope="module")
 def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
-    said = deployment.deploy()
+    output = deployment.deploy()
     clusters = deployment.loaded.environment.clusters
-    stacks = len(clusters) + sum(node_metadata.has_stack(one) for one in clusters.values())
+    stacks = len(clusters) + sum(node_metadata.has_stack(item) for item in clusters.values())
     stacks += deployment.loaded.environment.failover is not None
-    assert said.count("(no changes)") == stacks
+    assert output.count("(no changes)") == stacks
 
 
 @pytest.mark.parametrize("example", [*_KINDS, *_MORE], indirect=True, scope="module")
@@ -65,11 +65,11 @@ def test_changes_are_seen_and_made_around_the_balancer(
     Each by itself in the smallest example, all at once in the others, which is as hard and faster.
     """
     changes = [_move_odbc, _add_a_node, _drop_web]
-    for round_ in [[one] for one in changes] if example == _SMALLEST else [changes]:
+    for round_ in [[item] for item in changes] if example == _SMALLEST else [changes]:
         before = _identities(deployment)
         deployment.change(*round_)
-        differs, said = deployment.diff()
-        assert differs, said
+        differs, output = deployment.diff()
+        assert differs, output
         deployment.deploy()
         demands.hold(deployment.topology())
         assert before.items() <= _identities(deployment).items()
@@ -85,14 +85,14 @@ def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
         assert "InvalidAMIID.NotFound" in failed.stdout + failed.stderr
     demands.hold(deployment.topology())
     assert _identities(deployment) == before
-    differs, said = deployment.diff()
-    assert not differs, said
+    differs, output = deployment.diff()
+    assert not differs, output
 
 
 def test_destroy_leaves_nothing(deployment: Deployment) -> None:
     if any(
-        node_metadata.creates_database(one)
-        for one in deployment.loaded.environment.clusters.values()
+        node_metadata.creates_database(item)
+        for item in deployment.loaded.environment.clusters.values()
     ):
         refused = deployment.cdk("destroy", "--all", "--force")
         assert "Cannot delete protected DB Instance" in refused.stdout + refused.stderr
@@ -104,13 +104,13 @@ def test_destroy_leaves_nothing(deployment: Deployment) -> None:
 
 def _identities(deployment: Deployment) -> dict[str, str]:
     """What must outlive a change: balancers and nodes."""
-    found = {}
+    result = {}
     for name, cluster in deployment.topology().clusters.items():
         if cluster.balancer is not None:
-            found[name] = cluster.balancer.arn
+            result[name] = cluster.balancer.arn
         for node in cluster.nodes.values():
-            found[f"{name} {node.name}"] = node.instance_id
-    return found
+            result[f"{name} {node.name}"] = node.instance_id
+    return result
 
 
 def _move_odbc(data: Data) -> None:

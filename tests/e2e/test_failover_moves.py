@@ -21,7 +21,7 @@ from tests.support.assembly import ROOT
 from tools.local_aws.credentials import Access
 
 Run = Callable[..., Result]
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def _nodes(deployment: Deployment, cluster: str) -> tuple[Any, list[str]]:
-    found = deployment.topology().clusters[cluster]
-    return found.access.client("ec2"), [one.instance_id for one in found.nodes.values()]
+    result = deployment.topology().clusters[cluster]
+    return result.access.client("ec2"), [item.instance_id for item in result.nodes.values()]
 
 
 def _stop(deployment: Deployment, cluster: str) -> None:
@@ -71,8 +71,8 @@ def _start(deployment: Deployment, cluster: str) -> None:
 
 def _answered(run: Run) -> set[str]:
     """Whom Route 53 answers with, by itself and by the rules."""
-    shown = json.loads(run("status", "--format", "json").stdout)
-    return {one["cluster"] for one in shown["answered"][1:]}
+    description = json.loads(run("status", "--format", "json").stdout)
+    return {item["cluster"] for item in description["answered"][1:]}
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -92,8 +92,8 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert _answered(run) == {"passive"}
     assert "and the switch is there" in run("to", "passive").stdout
     # Neither health nor time moves it.
-    differs, said = deployment.diff()
-    assert not differs, said
+    differs, output = deployment.diff()
+    assert not differs, output
     assert _answered(run) == {"passive"}
     where = ("--environment", "denodo70", "--region", "eu-central-1")
     done = run("back", *where, config=False)
@@ -135,7 +135,7 @@ def test_the_operators_policy_is_deployed_and_attached_to_nobody(deployment: Dep
     access = deployment.access
     client = Access(access.endpoint, access.account, "eu-central-1").client("cloudformation")
     (stack,) = client.describe_stacks(StackName="denodo70-failover")["Stacks"]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
     policy = access.client("iam").get_policy(PolicyArn=outputs["OperatorPolicyArn"])["Policy"]
     assert policy["AttachmentCount"] == 0
 

@@ -12,7 +12,7 @@ from tests.hosts.haproxy.ports import NODES
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 
-_SECONDS = 120
+_SECONDS = 600
 
 
 class Watch:
@@ -40,9 +40,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._end.wait(0.03):
-            out = {node for node in NODES for one in self._fronts if one.states(node) != {"up"}}
+            out = {node for node in NODES for item in self._fronts if item.states(node) != {"up"}}
             self.together.add(frozenset(out))
-            self.refused += [str(one.address) for one in self._fronts if not self._served(one)]
+            self.refused += [str(item.address) for item in self._fronts if not self._served(item)]
 
     def _served(self, front: Balancing) -> bool:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 _PAUSE_S = 0.02
 
 Resources = dict[str, Any]
@@ -42,12 +42,12 @@ class Cloud:
 
     def give(self, *wanted: dict[str, Any]) -> None:
         """Make things as given."""
-        told = {
+        details = {
             "account": self.access.account,
             "region": self.access.region,
             "resources": list(wanted),
         }
-        self.call("prerequisites", told, "POST")
+        self.call("prerequisites", details, "POST")
 
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
@@ -63,7 +63,7 @@ class Cloud:
         """Begin to create or update a stack."""
         client = self.client("cloudformation")
         body = json.dumps({"Resources": resources, **({"Outputs": outputs} if outputs else {})})
-        there = [one["StackName"] for one in client.describe_stacks()["Stacks"]]
+        there = [item["StackName"] for item in client.describe_stacks()["Stacks"]]
         act = client.update_stack if stack in there else client.create_stack
         act(StackName=stack, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
         return Stack(self, stack)
@@ -79,8 +79,8 @@ class Stack:
     @property
     def status(self) -> str:
         """Its status."""
-        (shown,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        return str(shown["StackStatus"])
+        (description,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        return str(description["StackStatus"])
 
     def wait(self) -> None:
         """Wait until nothing goes on."""
@@ -97,23 +97,25 @@ class Stack:
         """Why resources failed."""
         pages = self._client.get_paginator("describe_stack_events")
         return [
-            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}"
+            f"{item['LogicalResourceId']}: {item.get('ResourceStatusReason', '')}"
             for page in pages.paginate(StackName=self.name)
-            for one in page["StackEvents"]
-            if one["ResourceStatus"].endswith("_FAILED")
+            for item in page["StackEvents"]
+            if item["ResourceStatus"].endswith("_FAILED")
         ]
 
     @property
     def ids(self) -> dict[str, str]:
         """Physical ids by logical id."""
-        shown = self._client.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
-        return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in shown}
+        description = self._client.list_stack_resources(StackName=self.name)[
+            "StackResourceSummaries"
+        ]
+        return {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in description}
 
     @property
     def outputs(self) -> dict[str, str]:
         """Outputs by name."""
-        (shown,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        return {one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", [])}
+        (description,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        return {item["OutputKey"]: item["OutputValue"] for item in description.get("Outputs", [])}
 
     def delete(self) -> None:
         """Delete it; DeployError says what could not be."""
@@ -121,7 +123,9 @@ class Stack:
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:
             there = self._client.list_stacks()["StackSummaries"]
-            (status,) = [one["StackStatus"] for one in there if one["StackName"] == self.name][:1]
+            (status,) = [item["StackStatus"] for item in there if item["StackName"] == self.name][
+                :1
+            ]
             if status == "DELETE_COMPLETE":
                 return
             if status == "DELETE_FAILED":

@@ -45,10 +45,10 @@ def ec2(operation: str, key: str, argument: str) -> Read:
 
     def read(cloud: Cloud, id_: str) -> Shown:
         try:
-            found = getattr(cloud.client("ec2"), operation)(**{argument: [id_]})[key]
+            result = getattr(cloud.client("ec2"), operation)(**{argument: [id_]})[key]
         except ClientError as error:
             must_be_not_found(error)
             return None
-        return next(iter(found), None)
+        return next(iter(result), None)
 
     return read

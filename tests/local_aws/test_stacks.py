@@ -76,9 +76,9 @@ def gated(timeout: str = "PT12H") -> dict[str, object]:
 
 def running(cloud: Cloud) -> list[str]:
     """The instances that run."""
-    found = cloud.client("ec2").describe_instances()["Reservations"]
-    instances = [one for of in found for one in of["Instances"]]
-    return [one["InstanceId"] for one in instances if one["State"]["Name"] == "running"]
+    result = cloud.client("ec2").describe_instances()["Reservations"]
+    instances = [item for of in result for item in of["Instances"]]
+    return [item["InstanceId"] for item in instances if item["State"]["Name"] == "running"]
 
 
 def signal(cloud: Cloud, status: str) -> None:
@@ -143,6 +143,6 @@ def test_a_failed_update_goes_back(cloud: Cloud) -> None:
     (group,) = client.describe_target_groups(TargetGroupArns=[before["Group"]])["TargetGroups"]
     assert group["HealthyThresholdCount"] == 2
     health = client.describe_target_health(TargetGroupArn=before["Group"])
-    states = [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]
+    states = [item["TargetHealth"]["State"] for item in health["TargetHealthDescriptions"]]
     assert "draining" not in states
     assert len(states) == 2

@@ -15,7 +15,7 @@ from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import ref
 
 Health = tuple[str, str]
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 120.0
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def serving(cloud: Cloud) -> Stack:
 def health(cloud: Cloud, stack: Stack) -> dict[str, Health]:
     """State and reason of every target, by the logical id of its node."""
     ids = stack.ids
-    shown = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
+    description = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
     names = {ids[name]: name for name in ("Node1", "Node2") if name in ids}
     return {
-        names.get(one["Target"]["Id"], one["Target"]["Id"]): (
-            one["TargetHealth"]["State"],
-            one["TargetHealth"].get("Reason", ""),
+        names.get(item["Target"]["Id"], item["Target"]["Id"]): (
+            item["TargetHealth"]["State"],
+            item["TargetHealth"].get("Reason", ""),
         )
-        for one in shown["TargetHealthDescriptions"]
+        for item in description["TargetHealthDescriptions"]
     }
 
 
@@ -95,9 +95,9 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
     # 300 of AWS's seconds: nobody asserts how long that is here.
     _until(lambda: "Node1" not in health(cloud, serving))
-    shown = client.describe_target_health(TargetGroupArn=group, Targets=[target])
-    (one,) = shown["TargetHealthDescriptions"]
-    assert one["TargetHealth"]["Reason"] == "Target.NotRegistered"
+    description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
+    (item,) = description["TargetHealthDescriptions"]
+    assert item["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
 
 def test_a_draining_target_can_be_registered_again(cloud: Cloud, serving: Stack) -> None:
@@ -123,8 +123,8 @@ def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Sta
         TargetGroupArn=ids["Group"], Targets=[{"Id": ids["Node1"], "Port": 1234}]
     )
     cloud.deploy({**templates.serving(), "Group": templates.group(ref("Node2"))})
-    shown = client.describe_target_health(TargetGroupArn=ids["Group"])
-    ports = [one["Target"]["Port"] for one in shown["TargetHealthDescriptions"]]
+    description = client.describe_target_health(TargetGroupArn=ids["Group"])
+    ports = [item["Target"]["Port"] for item in description["TargetHealthDescriptions"]]
     assert 1234 in ports
 
 
@@ -178,8 +178,8 @@ class TestStandIns:
 
 def stand_in(cloud: Cloud, stack: Stack, port: int, *, of: int = 9999) -> None:
     """Have a port of this machine stand for a port of the first node."""
-    told = {"address": "127.0.0.1", "ports": {str(of): port}}
-    cloud.call(f"stand-ins/{stack.ids['Node1']}", told, "PUT")
+    details = {"address": "127.0.0.1", "ports": {str(of): port}}
+    cloud.call(f"stand-ins/{stack.ids['Node1']}", details, "PUT")
 
 
 @contextmanager

@@ -104,12 +104,14 @@ def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
 def maps_by_cluster(data: Data) -> list[dict[str, str]]:
     """The maps of a configuration that have a key for each cluster: certificates and secrets."""
     denodo: Any = data["denodo"]
-    found = [one.get("tls") for one in data.get("services", {}).values() if isinstance(one, dict)]
-    found.append(denodo.get("security_token"))
-    found.append(denodo.get("tls", {}).get("secret"))
+    result = [
+        item.get("tls") for item in data.get("services", {}).values() if isinstance(item, dict)
+    ]
+    result.append(denodo.get("security_token"))
+    result.append(denodo.get("tls", {}).get("secret"))
     metadata = denodo.get("metadata")
-    found.append(metadata.get("login") if isinstance(metadata, dict) else None)
-    return [one for one in found if isinstance(one, dict)]
+    result.append(metadata.get("login") if isinstance(metadata, dict) else None)
+    return [item for item in result if isinstance(item, dict)]
 
 
 def networks(count: int) -> list[str]:
@@ -196,7 +198,7 @@ def _scalar(value: Any) -> str:
 
 def _quoted(value: str) -> str:
     """A string in double quotes; what JSON and YAML don't escape alike is escaped by number."""
-    return '"' + "".join(_escaped(one) for one in value) + '"'
+    return '"' + "".join(_escaped(item) for item in value) + '"'
 
 
 def _escaped(character: str) -> str:

@@ -55,7 +55,7 @@ def edited(*edits: tuple[str, str]) -> str:
 
 def assert_said(content: str | bytes, *beginnings: str) -> None:
     """Each error begins like that, and there are no others."""
-    found = said(content)
-    assert len(found) == len(beginnings), found
-    for line, beginning in zip(found, beginnings, strict=True):
+    result = said(content)
+    assert len(result) == len(beginnings), result
+    for line, beginning in zip(result, beginnings, strict=True):
         assert line.startswith(beginning), line

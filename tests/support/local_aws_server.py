@@ -45,9 +45,9 @@ def paths() -> Paths:
 def endpoint() -> str:
     """The server's address; the first to ask has it started."""
     set_up()
-    found = server_process.start(paths(), quiet, parent=os.getpid())
-    control.call(found.endpoint, "pace", {"pace": PACE}, method="PUT")
-    return found.endpoint
+    result = server_process.start(paths(), quiet, parent=os.getpid())
+    control.call(result.endpoint, "pace", {"pace": PACE}, method="PUT")
+    return result.endpoint
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 120  # seconds
+TIMEOUT = 600  # seconds
 
 # Stands for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
 APP = """\

@@ -27,7 +27,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -79,10 +79,10 @@ class TestLocks:
         assert only_tests & runtime == set()
 
     def test_node_lock_follows_package_json(self) -> None:
-        wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+        expected = json.loads((ROOT / "package.json").read_text())["devDependencies"]
         packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-        assert packages[""]["devDependencies"] == wanted
-        assert packages["node_modules/aws-cdk"]["version"] == wanted["aws-cdk"]
+        assert packages[""]["devDependencies"] == expected
+        assert packages["node_modules/aws-cdk"]["version"] == expected["aws-cdk"]
 
 
 def test_cdk_json_settles_every_feature_flag() -> None:

@@ -61,7 +61,7 @@ class Authority:
             .not_valid_before(now + timedelta(days=begins))
             .not_valid_after(now + timedelta(days=ends, hours=1))
             .add_extension(
-                x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False
+                x509.SubjectAlternativeName([_alternative(item) for item in names]), critical=False
             )
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),

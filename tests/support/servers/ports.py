@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Collection, Iterator
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 180.0
 _FIRST, _SLICE, _SLICES = 10_000, 2_700, 8
 """Below the ports that the kernel gives to connections, which come and go; a part for each of the
 workers of a run, so that none takes what another is about to use."""
@@ -37,11 +37,11 @@ def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as one:
+    with socket.socket() as item:
         # What has ended a moment ago is no obstacle; what listens is.
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
+            item.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
         except OSError:
             return False
         return True

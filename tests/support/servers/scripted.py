@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from tests.support.servers.ports import free_port
 
 Talk = Callable[[socket.socket], None]
-_SECONDS = 20
+_SECONDS = 120
 
 
 @contextmanager

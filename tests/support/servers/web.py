@@ -85,7 +85,7 @@ def _handler(settings: Web) -> type[BaseHTTPRequestHandler]:
 
         def _session(self, suffix: str) -> None:
             cookies = self.headers.get("Cookie", "")
-            if any(f"JSESSIONID={one}" in cookies for one in settings.known):
+            if any(f"JSESSIONID={item}" in cookies for item in settings.known):
                 return
             settings.known.add(begun := secrets.token_hex(8) + suffix)
             self.send_header("Set-Cookie", f"JSESSIONID={begun}; Path=/; HttpOnly")
