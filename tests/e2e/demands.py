@@ -1,7 +1,7 @@
-"""What a configuration demands of the deployed environment, said from its plain values.
+"""Requirements of a configuration on the deployed environment, from its plain values.
 
 Nothing here looks at a template or at what `config` or `stacks` derive: the demands are said a
-second time, and compared with what the API shows.
+This module uses no template and none of the product's derivations: the requirements are stated a
 """
 
 import io
@@ -21,7 +21,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def hold(topology: Topology) -> None:
-    """Assert that everything is as the configuration demands."""
+    """Assert that the deployed environment meets all requirements."""
     for cluster in topology.clusters.values():
         _Demands(topology.environment, cluster).hold()
     if topology.environment.failover is not None:
@@ -29,7 +29,7 @@ def hold(topology: Topology) -> None:
 
 
 class _Demands:
-    """What is demanded of one cluster."""
+    """Requirements on one cluster."""
 
     def __init__(self, environment: Environment, cluster: Cluster) -> None:
         self.environment, self.cluster, self.settings = environment, cluster, cluster.settings
@@ -52,7 +52,7 @@ class _Demands:
         self.clients_get_in_and_nodes_are_behind()
 
     def nodes(self) -> None:
-        """Every node runs in its zone, protected; public only if clients come to it."""
+        """Every node runs in its zone, with IMDSv2, and is public only if clients connect to it."""
         assert set(self.cluster.nodes) == set(self.settings.nodes)
         for name, node in self.cluster.nodes.items():
             expected = self.settings.nodes[name]
@@ -70,7 +70,7 @@ class _Demands:
             self.disks(node.raw)
 
     def names(self) -> None:
-        """Every node that is created has a name that leads to its private address."""
+        """Every created node has a DNS name with its private address."""
         client = self.cluster.access.client("route53")
         domain = f"{self.cluster.name}.{self.environment.name}.internal."
         zones = {item["Name"]: item["Id"] for item in client.list_hosted_zones()["HostedZones"]}
@@ -87,7 +87,7 @@ class _Demands:
         }
 
     def states(self) -> None:
-        """Every node that is created finds its state, and the program that the state names."""
+        """Every created node has its desired state, and the program that the state names exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer
@@ -129,7 +129,7 @@ class _Demands:
         assert self.cluster.outputs["BalancerDnsName"] == balancer.dns_name
 
     def listeners(self) -> None:
-        """One listener and one group for every service, and for every auxiliary port of 7.0."""
+        """Every service, and every auxiliary port of 7.0, has one listener and one target group."""
         balancer = self.cluster.balancer
         assert balancer is not None
         result = {item.port: item for item in balancer.listeners}
@@ -167,7 +167,7 @@ class _Demands:
         self.group(group, nodes, port, service.health)
 
     def cookies(self, service: Service, listener: Listener) -> None:
-        """An internal ALB between listener and group ends TLS and keeps clients by cookie."""
+        """An internal ALB between listener and target group ends TLS and sets the cookie."""
         behind, group = listener.alb, listener.group
         assert behind is not None
         assert (listener.protocol, listener.certificates) == ("TCP", ())
@@ -187,7 +187,7 @@ class _Demands:
         assert group.raw["Protocol"] == ("HTTPS" if tls else "HTTP")
 
     def auxiliary(self, node: str, port: int, listener: Listener) -> None:
-        """Traps 1 to 3: its loss pulls no zone, and a node reaches itself."""
+        """Traps 1 to 3: losing the node removes no zone from DNS, and a node reaches itself."""
         group = listener.group
         assert group.tags["denodo:node"] == node
         assert group.attributes["preserve_client_ip.enabled"] == "false"
@@ -214,7 +214,7 @@ class _Demands:
         assert group.tags["denodo:cluster"] == self.cluster.name
 
     def clients_get_in_and_nodes_are_behind(self) -> None:
-        """Rule 3: clients to the balancer, the balancer to the nodes, and nobody past it."""
+        """Rule 3: clients reach the load balancer only, and the load balancer reaches the nodes."""
         balancer = self.cluster.balancer
         assert balancer is not None
         (front,) = balancer.raw["SecurityGroups"]
@@ -254,7 +254,7 @@ class _Demands:
         return manager.cidrs if manager else ()
 
     def node_groups(self) -> set[str]:
-        """The groups of the nodes that are ours; an adopted one keeps its own."""
+        """Return the security groups of created nodes; adopted instances keep their own."""
         return {
             group["GroupId"]
             for name, node in self.cluster.nodes.items()
@@ -266,7 +266,7 @@ class _Demands:
         return [item for item in self.rules if item["GroupId"] == group and not item["IsEgress"]]
 
     def ports(self, group: str, peer: str, *, out: bool = False) -> set[int]:
-        """The ports that a group's rules open to a peer."""
+        """Return the ports that a security group's rules open to a peer."""
         return {
             port
             for item in self.rules
@@ -291,7 +291,7 @@ def _peer(rule: dict[str, Any]) -> str:
 
 
 def _records(topology: Topology) -> None:
-    """Two records of one name, each with the address and the check of its cluster."""
+    """Check the endpoint's two records: address and health check of their clusters."""
     failover = topology.environment.failover
     assert failover is not None
     apex = failover.record == "@"
@@ -318,7 +318,7 @@ def _records(topology: Topology) -> None:
 
 
 def _check(topology: Topology, check: str, cluster: Cluster) -> None:
-    """A record's check sees its cluster: from outside, or by its alarm."""
+    """Check that a record's health check tests its cluster, from outside or by its alarm."""
     config = topology.checks[check]
     children = [topology.checks[item] for item in config.get("ChildHealthChecks", [])] or [config]
     jdbc = topology.environment.services["jdbc"]

@@ -1,4 +1,4 @@
-"""What a configuration demands of a cluster behind HAProxy, said from its plain values."""
+"""Requirements of a configuration on a cluster behind HAProxy, from its plain values."""
 
 import json
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from denodo_ha.environment.model.environment import Environment
 from tests.e2e.topology import Cluster, TargetGroup
 
 PortsOf = Callable[..., set[int]]
-"""The ports that a group's rules open to a peer, inwards or with `out=True` outwards."""
+"""Return the ports that a group's ingress rules (`out=True`: egress rules) open to a peer."""
 
 
 def hold(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Assert that HAProxies are in front of the nodes, and a balancer in front of them."""
+    """Assert that a load balancer is in front of the HAProxy instances, and these of the nodes."""
     proxies = cluster.proxies
     machine = cluster.settings.balancer.proxy.instance
     assert machine is not None
@@ -72,7 +72,7 @@ def _group(cluster: Cluster, group: TargetGroup, port: int, path: str) -> None:
 
 
 def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Clients to the balancer, that to HAProxy, HAProxy to the nodes, and nobody past it."""
+    """Clients reach the load balancer only, which reaches HAProxy only, which reaches the nodes."""
     assert cluster.balancer is not None
     (front,) = cluster.balancer.raw["SecurityGroups"]
     (middle,) = {
@@ -98,7 +98,7 @@ def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> Non
 
 
 def _parameter(environment: Environment, cluster: Cluster) -> None:
-    """The HAProxies' parameter names a file that has every port and every node."""
+    """The parameter of the HAProxy instances names a file with every port and every node."""
     name = f"/denodo/{environment.name}/{cluster.name}/haproxy/state"
     description = cluster.access.client("ssm").get_parameter(Name=name)["Parameter"]
     bucket, _, key = json.loads(description["Value"])["file"].removeprefix("s3://").partition("/")

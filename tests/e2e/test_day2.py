@@ -1,4 +1,4 @@
-"""A node out and back on the local AWS: commands, status, the Solution Manager's scripts."""
+"""Drain and enable a node on the local AWS: commands, status, the Solution Manager's scripts."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
-    """Connections end soon; checks connect, as nothing answers for readiness here."""
+    """Short connection drain; TCP checks, because nothing answers for readiness here."""
     for cluster in data["clusters"].values():
         cluster["balancer"]["deregistration_delay"] = 60
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -46,13 +46,13 @@ def _file(deployment: Deployment) -> str:
 
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    # AWS's seconds are short here.
+    # AWS's seconds are shorter on the local AWS.
     for module in (rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
     monkeypatch.setattr(target_group_rotation, "VISIBLE_EVERY_S", 0.1)
@@ -102,7 +102,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """One that touches no group leaves it out; one that does puts it back, and status says so."""
+    """A deploy without a target group change keeps the node out; with one it registers the node."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

@@ -38,12 +38,12 @@ def _file(deployment: Deployment) -> str:
 
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # No name of the local AWS is resolved by anybody, and its minutes are short.
+    # Names of the local AWS are not resolved, and its minutes are shorter.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     monkeypatch.setattr(move, "EVERY_S", 0.1)
 
@@ -70,7 +70,7 @@ def _start(deployment: Deployment, cluster: str) -> None:
 
 
 def _answered(run: Run) -> set[str]:
-    """Whom Route 53 answers with, by itself and by the rules."""
+    """Return the cluster of Route 53's answer, by TestDNSAnswer and by the rules."""
     description = json.loads(run("status", "--format", "json").stdout)
     return {item["cluster"] for item in description["answered"][1:]}
 
@@ -91,7 +91,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "is answered with passive after" in done.stdout
     assert _answered(run) == {"passive"}
     assert "and the switch is there" in run("to", "passive").stdout
-    # Neither health nor time moves it.
+    # Neither health nor time triggers a failover.
     differs, output = deployment.diff()
     assert not differs, output
     assert _answered(run) == {"passive"}
@@ -141,7 +141,7 @@ def test_the_operators_policy_is_deployed_and_attached_to_nobody(deployment: Dep
 
 
 def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
-    """As a process of its own, with an endpoint that is gone."""
+    """As a separate process, with an endpoint that does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     environment = deployment.access.environment(local_aws_server.paths())

@@ -40,11 +40,11 @@ Run = Callable[..., Result]
 
 HURRY = [(module, "EVERY_S") for module in (node_agent, haproxy_instances, rotation)]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
-"""What waits for AWS's seconds, which are short here."""
+"""Modules whose waits are shorter on the local AWS."""
 
 
 def behind_haproxy(ports: Ports) -> Change:
-    """The example's first cluster, with ports that are free and nodes that are here."""
+    """The example's first cluster, with free ports and nodes on this machine."""
 
     def change(data: Data) -> None:
         del data["clusters"]["passive"], data["failover"]
@@ -100,7 +100,7 @@ def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def ready_port() -> int:
-    """Where the program on every node tells how it is."""
+    """The readiness endpoint of the program on every node."""
     return free_port()
 
 
@@ -128,7 +128,7 @@ def machines(
 def fronts(
     deployment: Deployment, machines: dict[str, Machine], ready_port: int
 ) -> Iterator[tuple[Balancing, ...]]:
-    """The HAProxies."""
+    """The HAProxy instances."""
     assert machines
     instances = sorted(
         item.instance_id for item in deployment.topology().clusters[CLUSTER].proxies.values()
@@ -153,7 +153,7 @@ def fronts(
 def run(
     deployment: Deployment, fronts: tuple[Balancing, ...], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
@@ -256,11 +256,11 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
     for item in fronts:
-        # Who listens on the first one's address is who the nodes send clients on to.
+        # The nodes send clients on to the address of the first HAProxy.
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)
-        # PostgreSQL stands in for ODBC, without TLS and without a password.
+        # PostgreSQL is the stand-in of ODBC, without TLS and password.
         details = {
             step["finding"] for of in result["subjects"] for step in of["steps"] if step["finding"]
         }
@@ -298,7 +298,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
         done = run("roll", "--take-over", "--timeout", "60")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
-    # What the killed run had begun on the node may have come up, and is then not done again.
+    # The change that the killed run had started on the node may be complete already.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
     assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
     assert all("-Xmx3g" in machine.jvm for machine in machines.values())
@@ -320,7 +320,7 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert [item.instance_id in done.stdout for item in fronts] == [True, True]
     assert all("777s" in item.proxy.haproxy.config.read_text() for item in fronts)
     assert watch.refused == []
-    # A reload forgets nobody who is out.
+    # A reload keeps drained nodes drained.
     assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
     assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")

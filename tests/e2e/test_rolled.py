@@ -31,7 +31,7 @@ IMAGE = "ami-0fedcba9876543210"
 
 
 class Hurry(RealClock):
-    """A time that passes as fast as the local AWS's."""
+    """A clock with the pace of the local AWS."""
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(seconds / local_aws_server.PACE, 0.1))
@@ -162,7 +162,7 @@ def test_a_new_image_is_rolled_out(
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:
-    """The nodes that every group has, but for those that leave it."""
+    """Return the nodes that are registered with every target group and not draining."""
     balancer = deployment.topology().clusters[CLUSTER].balancer
     assert balancer is not None
     (names,) = {

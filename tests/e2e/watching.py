@@ -1,4 +1,4 @@
-"""A roll behind HAProxy, seen from outside while it runs and is killed."""
+"""A roll behind HAProxy, observed from outside while it runs and is killed."""
 
 import socket
 import subprocess
@@ -16,10 +16,10 @@ _SECONDS = 600
 
 
 class Watch:
-    """What clients and operators would see all the time, on every HAProxy.
+    """A watch of every HAProxy, as clients and operators see it.
 
     Attributes:
-        refused: connections for jdbc that nobody answered.
+        refused: jdbc connections without an answer.
         together: nodes that were not up in every service of every HAProxy at the same time.
     """
 
@@ -66,7 +66,7 @@ main()
 
 
 def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> None:
-    """Roll in a process of its own, and kill that when something has begun."""
+    """Run `roll` in a process of its own, and kill the process when the event is set."""
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,

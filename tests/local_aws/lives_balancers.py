@@ -1,4 +1,4 @@
-"""The lives of balancers, target groups and listeners."""
+"""Life cycles of load balancers, target groups and listeners."""
 
 from collections.abc import Iterable
 

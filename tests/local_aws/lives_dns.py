@@ -1,4 +1,4 @@
-"""The lives of zones, records, health checks and alarms."""
+"""Life cycles of hosted zones, records, health checks and alarms."""
 
 from botocore.exceptions import ClientError
 

@@ -1,4 +1,4 @@
-"""The lives of instances and security groups."""
+"""Life cycles of instances and security groups."""
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud

@@ -1,4 +1,4 @@
-"""The lives of parameters, documents, roles and topics."""
+"""Life cycles of parameters, documents, roles and topics."""
 
 from botocore.exceptions import ClientError
 

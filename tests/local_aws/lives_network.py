@@ -1,4 +1,4 @@
-"""The lives of networks: VPCs, subnets, gateways, routes, addresses."""
+"""Life cycles of networks: VPCs, subnets, gateways, routes, addresses."""
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud

@@ -1,4 +1,4 @@
-"""The server's process: started, found, mended, stopped; and its state, which outlives it."""
+"""The server process: start, find, clean up, stop; and its state, which outlives the process."""
 
 import json
 import os
@@ -137,7 +137,7 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # Between the two renames: the old state is aside, the new one not yet in its paths.
+        # Between the two renames: the old state is renamed, the new state not yet.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"

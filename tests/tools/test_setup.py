@@ -45,7 +45,7 @@ def pins(lock: str) -> set[str]:
 
 
 class TestLocks:
-    """What is installed is fixed, and comes from whatever registry the user has."""
+    """Versions and hashes are fixed, and packages come from the user's registry."""
 
     def test_name_no_registry(self) -> None:
         for lock in LOCKS.values():
@@ -95,7 +95,7 @@ def test_cdk_json_settles_every_feature_flag() -> None:
 
     ours = {flag: CDK_JSON["context"].get(flag, "not settled") for flag in recommended}
 
-    # True would add a Lambda to every VPC that we create.
+    # True would add a Lambda function to every created VPC.
     recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
     # In the report there are warnings only, and the CLI then shows no notes.
     recommended["@aws-cdk/core:annotationsInValidationReport"] = False
@@ -161,7 +161,7 @@ class Clone:
 
     @property
     def asked(self) -> list[str]:
-        """What the last set-up did."""
+        """Return what the last set-up did."""
         return (self.place / "asked").read_text().split()
 
 

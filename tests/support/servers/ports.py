@@ -1,4 +1,4 @@
-"""Ports that nobody has, and waiting until somebody does."""
+"""Free ports, and waiting until a server listens."""
 
 import itertools
 import os
@@ -38,7 +38,7 @@ def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as item:
-        # What has ended a moment ago is no obstacle; what listens is.
+        # A server that has just ended does not block the port; one that listens does.
         item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             item.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
@@ -51,7 +51,7 @@ def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = No
     """Wait until a port is open.
 
     Raises:
-        TimeoutError: it never was.
+        TimeoutError: the port was not opened in time.
         ChildProcessError: the server that should open it has ended.
     """
     until = time.monotonic() + _PATIENCE_S
@@ -69,6 +69,6 @@ def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = No
 
 
 def end(server: subprocess.Popen[bytes]) -> None:
-    """End a server of ours, by its id."""
+    """End a server process."""
     server.kill()
     server.wait(_PATIENCE_S)

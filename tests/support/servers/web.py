@@ -91,13 +91,13 @@ def _handler(settings: Web) -> type[BaseHTTPRequestHandler]:
             self.send_header("Set-Cookie", f"JSESSIONID={begun}; Path=/; HttpOnly")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Discard the message."""
 
     return Handler
 
 
 def server_context(identity: Identity) -> ssl.SSLContext:
-    """What a server with this certificate needs."""
+    """Return the TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")
