@@ -172,7 +172,7 @@ class TestStandIns:
         _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
     def test_stands_on_this_machine_only(self, cloud: Cloud) -> None:
-        with pytest.raises(Exception, match="no loopback address"):
+        with pytest.raises(Exception, match="not a loopback address"):
             cloud.call("stand-ins/i-1", {"address": "192.0.2.1"}, "PUT")
 
 

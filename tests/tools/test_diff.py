@@ -164,7 +164,7 @@ def test_changed_new_moved_and_gone_stacks(repository: Repository) -> None:
         "": against_head[""],
         "denodo-active": f"New: 2 resources in {IRELAND}\n",
         "denodo-new": f"New: 2 resources in {LONDON}\n",
-        "denodo-topic": f"Moves from {IRELAND} to {LONDON}, where it is made anew: 1 resource\n",
+        "denodo-topic": f"Moves from {IRELAND} to {LONDON}, where it is created again: 1 resource\n",
         "denodo-old": f"Gone: 2 resources in {IRELAND}\n\n",
     }
 
@@ -197,7 +197,7 @@ def test_unknown_revision(repository: Repository) -> None:
     done = repository.diff("--base", "nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "make diff: git knows no revision 'nope'; name one that it knows: make diff BASE=…\n"
+        "make diff: git does not know the revision 'nope'; name another with BASE=REVISION\n"
     )
 
 

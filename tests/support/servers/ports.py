@@ -37,11 +37,11 @@ def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as item:
+    with socket.socket() as probe:
         # A server that has just ended does not block the port; one that listens does.
-        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            item.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
         except OSError:
             return False
         return True
