@@ -1,10 +1,11 @@
-"""Archives of the host programs: what a stack publishes and a machine unpacks.
+"""Archives of the host programs, which a stack publishes and a machine unpacks.
 
     python3 -m hosts.archive haproxy denodo-haproxy.zip
 
-An archive is unpacked into a folder that has the program's package name (`node`, `haproxy`), and
-the program is then started as that package: `python3 -m node status`. The same sources give the
-same bytes on every machine, so an archive changes only when a program does.
+An archive is unpacked into a folder with the package name of the program (`node`, `haproxy`), and
+the program is started as that package: `python3 -m node status`. An archive contains the program,
+the parts in `common`, and a start module. Its bytes depend on the sources only, not on the
+machine, so a program is published again only if it changed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from pathlib import Path
 SOURCES = Path(__file__).resolve().parent
 
 PACKAGES = {"denodo": "node", "haproxy": "haproxy"}
-"""The package name by which machines start each program; it is an interface and stays."""
+"""Package name by which machines start each program; deployed machines depend on the names."""
 
-_SHARED = ("common",)
-_LEFT_OUT = ("__pycache__",)
+_COMMON = "common"
+_LEFT_OUT = {"__pycache__", "state.schema.json"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a ZIP archive can hold."""
+"""Earliest time that a ZIP archive can hold."""
 _FILE_MODE = 0o100644 << 16
 
 _START = '''"""Start the program: `python3 -m {package} COMMAND`."""
@@ -38,14 +39,11 @@ if __name__ == "__main__":
 
 
 def write(program: str, file: Path) -> Path:
-    """Write the archive of a program.
+    """Write the archive of a program; return its file.
 
     Args:
         program: a key of `PACKAGES`.
-        file: where the archive goes.
-
-    Returns:
-        The file.
+        file: path of the archive.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(_members(program).items()):
@@ -59,10 +57,10 @@ def _members(program: str) -> dict[str, bytes]:
     start = _START.format(package=PACKAGES[program], program=program)
     members = {"__init__.py": b"", "__main__.py": start.encode()}
     members["hosts/__init__.py"] = (SOURCES / "__init__.py").read_bytes()
-    for folder in (*_SHARED, program):
+    for folder in (_COMMON, program):
         for path in (SOURCES / folder).rglob("*"):
             inside = path.relative_to(SOURCES)
-            if path.is_file() and not set(_LEFT_OUT) & set(inside.parts):
+            if path.is_file() and _LEFT_OUT.isdisjoint(inside.parts):
                 members[f"hosts/{inside.as_posix()}"] = path.read_bytes()
     return members
 

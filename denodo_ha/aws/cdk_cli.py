@@ -1,29 +1,32 @@
-"""The CDK CLI of this clone, run as `npx cdk` would be, in view of the user.
+"""CDK CLI of this clone, run as `npx cdk` would run it, with its output on the user's terminal.
 
-It has the environment of the command, so it deploys where the command looks: the same
+The CLI inherits the command's environment, so it deploys to the same account and endpoint: the same
 credentials, the same `AWS_ENDPOINT_URL`.
 """
 
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 
 POLL_S: Final = 1
+_INTERRUPTED_S: Final = 1
+"""Ours: how long the CLI may take to end after Ctrl-C, which its terminal sends to it as well."""
 _GRACE_S: Final = 120
-"""Ours: how long the CLI may take to end by itself after Ctrl-C."""
+"""Ours: how long the CLI may take to end after SIGTERM."""
+
+Wait = Callable[[subprocess.Popen[bytes]], object]
 
 
 @dataclass(frozen=True)
 class Cdk:
-    """The CLI.
+    """The CDK CLI with a profile.
 
     Attributes:
         profile: profile of the AWS settings.
@@ -35,16 +38,11 @@ class Cdk:
         """Synthesise a configuration into a folder.
 
         Raises:
-            Failed: it cannot be; the reasons are on the screen.
+            Failed: The synthesis failed; the CLI has printed the reasons.
         """
         self._run(
             RealClock(),
-            "synth",
-            "--quiet",
-            "--output",
-            str(out),
-            "-c",
-            f"config={config.resolve()}",
+            *("synth", "--quiet", "--output", str(out), "-c", f"config={config.resolve()}"),
         )
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
@@ -53,10 +51,10 @@ class Cdk:
         Args:
             out: the folder.
             stack: name of the stack.
-            clock: the time; it is waited by it.
+            clock: the clock to wait by.
 
         Raises:
-            Failed: it failed; the reasons are on the screen.
+            Failed: The deploy failed; the CLI has printed the reasons.
         """
         self._run(
             clock,
@@ -65,27 +63,62 @@ class Cdk:
         )
 
     def _run(self, clock: Clock, *arguments: str) -> None:
+        def wait(process: subprocess.Popen[bytes]) -> None:
+            while process.poll() is None:
+                clock.sleep(POLL_S)
+
         profile = ["--profile", self.profile] if self.profile else []
-        clone = _clone()
-        command = [*_program(clone), *arguments, *profile]
-        sys.stdout.flush()
-        # Its stdout is ours: both are for people here, and stdout is for results.
-        with subprocess.Popen(
-            command,
-            cwd=clone,
-            stdin=subprocess.DEVNULL,
-            stdout=sys.__stderr__,
-            env=dict(os.environ),
-        ) as process:
-            try:
-                while process.poll() is None:
-                    clock.sleep(POLL_S)
-            except BaseException:  # Ctrl-C and signals too: the CLI must not outlive us
-                _end(process)
-                raise
-        if process.returncode:
-            message = f"`cdk {arguments[0]}` failed with status {process.returncode}: see above"
-            raise Failed(message)
+        # The CLI's stdout becomes stderr: stdout is for this command's results.
+        run_cdk(*arguments, *profile, wait=wait, stdout=sys.__stderr__)
+
+
+def cdk_command(*arguments: str) -> list[str]:
+    """Return the command line of the clone's CDK CLI.
+
+    Raises:
+        UsageError: The package was installed without a clone.
+    """
+    clone = _clone()
+    return [str(clone / ".venv/node"), str(clone / "node_modules/.bin/cdk"), *arguments]
+
+
+def run_cdk(
+    *arguments: str,
+    wait: Wait,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    stdout: IO[Any] | None = None,
+) -> None:
+    """Run the CDK CLI, and end it if waiting for it is interrupted.
+
+    Args:
+        arguments: the CLI's arguments.
+        wait: waits until the process has ended, or raises.
+        environment: environment variables; None: those of this process.
+        folder: the working folder; None: the clone.
+        stdout: where the CLI's stdout goes; None: this process's.
+
+    Raises:
+        UsageError: The package was installed without a clone.
+        Failed: The CLI failed; its own messages are on the terminal.
+    """
+    command = cdk_command(*arguments)
+    sys.stdout.flush()
+    with subprocess.Popen(
+        command,
+        cwd=folder or _clone(),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+    ) as process:
+        try:
+            wait(process)
+        except BaseException:  # Ctrl-C and signals too: the CLI must not outlive this process
+            _end(process)
+            raise
+    if process.returncode:
+        message = f"`cdk {arguments[0]}` failed with status {process.returncode}: see above"
+        raise Failed(message)
 
 
 def _clone() -> Path:
@@ -105,15 +138,13 @@ def _clone() -> Path:
     return clone
 
 
-def _program(clone: Path) -> Sequence[str]:
-    return [str(clone / ".venv/node"), str(clone / "node_modules/.bin/cdk")]
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the CLI; CloudFormation goes on by itself with what was begun."""
-    process.terminate()
-    try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """End the CLI; CloudFormation continues what was begun."""
+    for seconds, signal in ((_INTERRUPTED_S, process.terminate), (_GRACE_S, process.kill)):
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            signal()
+        else:
+            return
+    process.wait()

@@ -19,7 +19,12 @@ from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, HaproxyFleet, each, why
+from denodo_ha.deployed.rotation.haproxy_fleet import (
+    APPLY_S,
+    HaproxyFleet,
+    failure_reason,
+    failure_reasons,
+)
 from denodo_ha.environment import names
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
@@ -84,7 +89,9 @@ class HaproxyInstances(HaproxyFleet):
             result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:
                 done = f"; {', '.join(outputs)} did" if outputs else ""
-                message = f"HAProxy on {id_} did not load the new file{done}: {why(result)}"
+                message = (
+                    f"HAProxy on {id_} did not load the new file{done}: {failure_reason(result)}"
+                )
                 raise Failed(message)
             outputs[id_] = result.output.strip()
         return outputs
@@ -103,7 +110,7 @@ class HaproxyInstances(HaproxyFleet):
             except ValueError:
                 silent[id_] = result
         if silent:
-            message = f"not every HAProxy instance reports its status: {each(silent)}"
+            message = f"not every HAProxy instance reports its status: {failure_reasons(silent)}"
             raise Failed(message)
         return reports
 

@@ -1,4 +1,4 @@
-"""`denodo-ha plan`: what a deploy would do to each node and to each shared database."""
+"""`denodo-ha plan`: the effect of a deploy on each node and each shared database."""
 
 import tempfile
 from dataclasses import replace
@@ -36,12 +36,12 @@ def plan(
     profile: options.Profile = None,
     form: options.Format = options.TableFormat.table,
 ) -> None:
-    """Say what a deploy would do to each node: nothing, state only, in place, restart, replacement.
+    """Show what a deploy does to each node: nothing, state only, in place, restart, replacement.
 
-    Between two folders of cdk synth no account is asked: for pull requests. With -c CONFIG what is
-    deployed is compared with the configuration, or with one folder. Of a shared database: nothing,
-    in place, interruption, replacement. Exit code 1: two nodes of a cluster, or more, would not
-    serve at once, or a database would lose what it keeps.
+    For a shared database: nothing, in place, interruption, replacement. Two folders of cdk synth
+    are compared without any AWS call, for pull requests. With -c CONFIG the deployed stacks are
+    compared with the configuration, or with one folder. Exit code 1: two or more nodes of a cluster
+    would stop serving at once, or a database would lose its data.
 
         denodo-ha plan base.out new.out
 
@@ -52,89 +52,106 @@ def plan(
     elif config is not None:
         before, after = _deployed(config, base, region, profile)
     else:
-        message = "compare what? Give two folders of cdk synth, or -c CONFIG for what is deployed"
+        message = (
+            "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
+        )
         raise UsageError(message)
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
-    found = [change for pair in pairs for change in changes(*pair)]
+    nodes = [change for pair in pairs for change in changes(*pair)]
     databases = [change for pair in pairs for change in database_changes.changes(*pair)]
-    many = {cluster: nodes for cluster, nodes in touched(found).items() if len(nodes) > 1}
+    at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
     if form is options.TableFormat.json:
-        print_json({"nodes": found, "touched": touched(found), "databases": databases})
+        print_json({"nodes": nodes, "touched": touched(nodes), "databases": databases})
     else:
-        _show(found, many, databases)
-    lost = any(one.loses for one in databases)
-    raise typer.Exit(exit_codes.NO if many or lost else exit_codes.DONE)
+        _show(nodes, at_once, databases)
+    lost = any(change.loses for change in databases)
+    raise typer.Exit(exit_codes.NO if at_once or lost else exit_codes.DONE)
 
 
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
 ) -> tuple[dict[str, Template], dict[str, Template]]:
-    """The templates of clusters and their metadata as deployed, and as they would be."""
+    """Return the templates of clusters and metadata databases, deployed and after a deploy."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
     )
-    kept = [
-        replace(place, stack=names.catalog_stack(site.environment, place.name))
-        for place in site.reachable
+    databases = [
+        replace(location, stack=names.catalog_stack(site.environment, location.name))
+        for location in site.reachable
     ]
-    wanted = [*site.reachable, *kept]
+    locations = [*site.reachable, *databases]
     before: dict[str, Template] = {}
-    for place in wanted:
+    for location in locations:
         try:
-            before[place.stack] = stack.read_stack(aws, place).template
+            before[location.stack] = stack.read_stack(aws, location).template
         except NotFound:
-            # All that is in it is new.
+            # Everything in the stack is new.
             continue
     if folder is not None:
         after = cloud_assembly.read_templates(folder)
     else:
-        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as made:
-            out = Path(made) / "cdk.out"
+        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as temporary:
+            out = Path(temporary) / "cdk.out"
             Cdk(profile).synth(configuration_choice.configuration_path(config), out)
             after = cloud_assembly.read_templates(out)
-    here = {place.stack for place in wanted}
-    return before, {name: template for name, template in after.items() if name in here}
+    stacks = {location.stack for location in locations}
+    return before, {name: template for name, template in after.items() if name in stacks}
 
 
-def _show(found: list[Change], many: dict[str, list[str]], databases: list[DatabaseChange]) -> None:
+def _show(
+    changes: list[Change], at_once: dict[str, list[str]], databases: list[DatabaseChange]
+) -> None:
     rows = [
-        [one.cluster, one.node, one.effect.value, "; ".join(one.why), _then(one)] for one in found
+        [
+            change.cluster,
+            change.node,
+            change.effect.value,
+            "; ".join(change.why),
+            _next_step(change),
+        ]
+        for change in changes
     ]
     rows += [
-        [one.cluster, "(database)", _interrupted(one), "; ".join(one.why), _restored(one)]
-        for one in databases
+        [
+            change.cluster,
+            "(database)",
+            _database_effect(change),
+            "; ".join(change.why),
+            _next_database_step(change),
+        ]
+        for change in databases
     ]
     print_table(["Cluster", "Node", "Deploy", "Because", "Then"], rows)
-    for cluster, nodes in many.items():
+    for cluster, nodes in at_once.items():
         print_line(
-            f"{cluster}: {', '.join(nodes)} would not serve at once; pin them (`denodo-ha pin`), "
-            "and move one at a time with `denodo-ha rollout`"
+            f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
+            "pin`), and move them one at a time with `denodo-ha rollout`"
         )
-    for one in databases:
-        if one.loses:
+    for change in databases:
+        if change.loses:
             print_line(
-                f"{one.cluster}: its database would be gone with all that its components keep "
-                'there; read "Restore the database" in docs/catalog.md first'
+                f"{change.cluster}: its database would be lost, with all data of its components. "
+                'First read "Restore the database" in docs/catalog.md'
             )
 
 
-def _interrupted(change: DatabaseChange) -> str:
+def _database_effect(change: DatabaseChange) -> str:
     return f"{change.effect.value}, {change.when}" if change.when else change.effect.value
 
 
-def _restored(change: DatabaseChange) -> str:
-    """What is to be done after the deploy."""
+def _next_database_step(change: DatabaseChange) -> str:
+    """Return what to do after the deploy."""
     if change.effect is Effect.NEW:
         return "denodo-ha catalog init, then roll"
     return "restore it" if change.effect is Effect.REPLACEMENT else ""
 
 
-def _then(change: Change) -> str:
-    """What is to be done after the deploy."""
-    stated = any(one.startswith("state: ") for one in change.why)
+def _next_step(change: Change) -> str:
+    """Return what to do after the deploy."""
+    has_new_state = any(why.startswith("state: ") for why in change.why)
     if change.effect in {Effect.NEW, Effect.REPLACEMENT}:
         return "confirm its metadata"
-    if not stated:
+    if not has_new_state:
         return ""
     return "denodo-ha roll restarts its servers" if change.restarts else "denodo-ha roll"

@@ -1,10 +1,11 @@
-"""What a deploy would do to a cluster's shared database, from the templates before and after it.
+"""Effect of a deploy on a cluster's shared database, from the templates before and after it.
 
     for change in changes(before, after):
         print(change.database, change.effect, change.when, ", ".join(change.why))
 
-A database is its logical id: one with another id is another, and the old one goes. What is not
-known to be harmless counts as a replacement (`denodo_ha.environment.facts.update_effects`).
+The logical id identifies a database: another id is a new database, and the old one is removed. A
+property that is not known to be harmless counts as a replacement
+(`denodo_ha.environment.facts.update_effects`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,13 @@ from typing import Any, Final
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.facts.update_effects import DATABASE, PARAMETERS, SUBNETS, Effect
-from denodo_ha.plan.node_changes import told
+from denodo_ha.environment.facts.update_effects import (
+    DATABASE_EFFECTS,
+    PARAMETER_GROUP_RESTARTS,
+    SUBNET_GROUP_IN_PLACE,
+    Effect,
+)
+from denodo_ha.plan.node_changes import describe_difference
 
 INSTANCE: Final = "AWS::RDS::DBInstance"
 AT_ONCE: Final = "at once"
@@ -32,14 +38,15 @@ Properties = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class DatabaseChange:
-    """What a deploy would do to a database.
+    """Effect of a deploy on a database.
 
     Attributes:
-        cluster: the cluster whose nodes share it.
+        cluster: the cluster whose nodes share the database.
         database: its logical id.
-        effect: the strongest of what is done to it.
-        when: when it is interrupted: at once, or in the maintenance window; empty if it is not.
-        why: what changes.
+        effect: the strongest effect of all changes.
+        when: the time of an interruption: at once, or in the maintenance window; empty if there is
+            none.
+        why: the changes.
     """
 
     cluster: str
@@ -50,108 +57,110 @@ class DatabaseChange:
 
     @property
     def loses(self) -> bool:
-        """Whether its data are gone from where the nodes look for them."""
+        """Whether the nodes lose the data of the database."""
         return self.effect in _LOSING
 
 
 def changes(before: Template | None, after: Template | None) -> list[DatabaseChange]:
-    """What a deploy would do to the databases of a stack, by logical id.
+    """Return the effect of a deploy on each database of a stack, by logical id.
 
     Args:
-        before: the template before, None where the stack is new.
-        after: the template after, None where the stack goes.
+        before: the template before, None for a new stack.
+        after: the template after, None for a stack that is removed.
     """
     old, new = _resources(before), _resources(after)
-    ids = sorted({id_ for found in (old, new) for id_ in _databases(found)})
+    ids = sorted({id_ for resources in (old, new) for id_ in _databases(resources)})
     return [_change(old, new, id_) for id_ in ids]
 
 
 def _resources(template: Template | None) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (template or {}).get("Resources", {})
-    return found
+    resources: Mapping[str, Any] = (template or {}).get("Resources", {})
+    return resources
 
 
 def _databases(resources: Mapping[str, Any]) -> dict[str, Properties]:
     return {
-        id_: one.get("Properties", {}) for id_, one in resources.items() if one["Type"] == INSTANCE
+        id_: resource.get("Properties", {})
+        for id_, resource in resources.items()
+        if resource["Type"] == INSTANCE
     }
 
 
 def _change(old: Mapping[str, Any], new: Mapping[str, Any], id_: str) -> DatabaseChange:
     before, after = _databases(old).get(id_), _databases(new).get(id_)
     properties = after if after is not None else before
-    assert properties is not None  # it is in one of them
+    assert properties is not None  # the database is in one of the templates
     cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return DatabaseChange(cluster, id_, Effect.NEW)
     if after is None:
         return DatabaseChange(cluster, id_, Effect.REMOVED)
-    found = [*_own(before, after), *_referred(old, new, before, after)]
-    effect = max((one for one, _ in found), key=_ORDER.index, default=Effect.NOTHING)
+    effects = [*_own_changes(before, after), *_group_changes(old, new, before, after)]
+    effect = max((effect for effect, _ in effects), key=_ORDER.index, default=Effect.NOTHING)
     when = _when(after) if effect is Effect.INTERRUPTION else ""
-    return DatabaseChange(cluster, id_, effect, when, tuple(why for _, why in found))
+    return DatabaseChange(cluster, id_, effect, when, tuple(why for _, why in effects))
 
 
-def _own(before: Properties, after: Properties) -> Iterator[tuple[Effect, str]]:
-    """What its own properties that differ do, and how they differ."""
+def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect, str]]:
+    """Yield the effect of each own property that differs, and how it differs."""
     for key in sorted({*before, *after}):
-        one, two = before.get(key), after.get(key)
-        if one == two:
+        old_value, new_value = before.get(key), after.get(key)
+        if old_value == new_value:
             continue
-        effect = DATABASE.get(key, Effect.REPLACEMENT)
-        if key == _RETENTION and "0" in (str(one), str(two)):
+        effect = DATABASE_EFFECTS.get(key, Effect.REPLACEMENT)
+        if key == _RETENTION and "0" in (str(old_value), str(new_value)):
             effect = Effect.INTERRUPTION
-        why = told(key, one, two)
-        if key in _NO_WAY_BACK and _is_less(two, one):
+        why = describe_difference(key, old_value, new_value)
+        if key in _NO_WAY_BACK and _is_less(new_value, old_value):
             why += f" ({_NO_WAY_BACK[key]})"
         yield effect, why
 
 
-def _referred(
+def _group_changes(
     old: Mapping[str, Any], new: Mapping[str, Any], before: Properties, after: Properties
 ) -> Iterator[tuple[Effect, str]]:
-    """What changes in the groups that it refers to, before and after."""
+    """Yield the same for the parameter and subnet groups that it refers to."""
     for key, inner, effect in (
-        ("DBParameterGroupName", PARAMETERS, Effect.INTERRUPTION),
-        ("DBSubnetGroupName", SUBNETS, Effect.IN_PLACE),
+        ("DBParameterGroupName", PARAMETER_GROUP_RESTARTS, Effect.INTERRUPTION),
+        ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),
     ):
         if before.get(key) != after.get(key):
-            continue  # told already
-        one, two = _group(old, before.get(key)), _group(new, after.get(key))
+            continue  # reported as an own property
+        old_value, new_value = _group(old, before.get(key)), _group(new, after.get(key))
         for name in inner:
-            if one.get(name) != two.get(name):
-                yield effect, "; ".join(_inside(name, one.get(name), two.get(name)))
+            if old_value.get(name) != new_value.get(name):
+                yield effect, "; ".join(_inside(name, old_value.get(name), new_value.get(name)))
 
 
 def _group(resources: Mapping[str, Any], value: Any) -> Properties:
-    """The properties of the group that a value refers to."""
+    """Return the properties of the group that a value refers to."""
     name = str(value.get("Ref", "")) if isinstance(value, Mapping) else ""
-    found: Properties = resources.get(name, {}).get("Properties", {})
-    return found
+    properties: Properties = resources.get(name, {}).get("Properties", {})
+    return properties
 
 
-def _inside(name: str, one: Any, two: Any) -> Iterator[str]:
-    """How a group's property differs, key by key where it has some."""
-    if not (isinstance(one, Mapping) and isinstance(two, Mapping)):
-        yield told(name, one, two)
+def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:
+    """Yield how a property of a group differs, key by key if it is a map."""
+    if not (isinstance(old_value, Mapping) and isinstance(new_value, Mapping)):
+        yield describe_difference(name, old_value, new_value)
         return
-    for key in sorted({*one, *two}):
-        if one.get(key) != two.get(key):
-            yield told(key, one.get(key), two.get(key))
+    for key in sorted({*old_value, *new_value}):
+        if old_value.get(key) != new_value.get(key):
+            yield describe_difference(key, old_value.get(key), new_value.get(key))
 
 
 def _when(properties: Properties) -> str:
-    """When RDS applies what interrupts (AWS, "AWS::RDS::DBInstance", ApplyImmediately)."""
+    """Return when RDS applies interruptions (AWS, "AWS::RDS::DBInstance", ApplyImmediately)."""
     if str(properties.get("ApplyImmediately", True)).lower() == "true":
         return AT_ONCE
     window = properties.get("PreferredMaintenanceWindow")
     return f"in the maintenance window{f', {window}' if isinstance(window, str) else ''}"
 
 
-def _is_less(one: Any, two: Any) -> bool:
-    """Whether a number or version is below another; `16` is any version of 16."""
+def _is_less(value: Any, other: Any) -> bool:
+    """Return whether a number or version is below another; `16` is any version of 16."""
     try:
-        parts = [[int(part) for part in str(value).split(".")] for value in (one, two)]
+        parts = [[int(part) for part in str(number).split(".")] for number in (value, other)]
     except ValueError:
         return False
     shared = min(map(len, parts))

@@ -1,10 +1,11 @@
-"""What a deploy would do to each node, from the templates before and after it.
+"""Effect of a deploy on each node, from the templates before and after it.
 
     for change in changes(before, after):
         print(change.node, change.effect, ", ".join(change.why))
 
-A property that changes only in what it refers to is followed as far as subnets and VPCs. What
-is not known to be harmless counts as a replacement (`denodo_ha.environment.facts.update_effects`).
+References are followed to subnets and VPCs, so that a property changes only if these do. A property
+that is not known to be harmless counts as a replacement
+(`denodo_ha.environment.facts.update_effects`).
 """
 
 import json
@@ -15,7 +16,12 @@ from typing import Any
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.facts.update_effects import INSTANCE, RESTARTING_STATE, WHERE, Effect
+from denodo_ha.environment.facts.update_effects import (
+    INSTANCE_EFFECTS,
+    NETWORK_REPLACEMENTS,
+    RESTARTING_STATE,
+    Effect,
+)
 
 _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
@@ -26,13 +32,13 @@ Properties = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """What a deploy would do to a node.
+    """Effect of a deploy on a node.
 
     Attributes:
-        cluster: its cluster.
-        node: its name.
-        effect: the strongest of what is done to it.
-        why: what changes.
+        cluster: the node's cluster.
+        node: the node's name.
+        effect: the strongest effect of all changes.
+        why: the changes.
         restarts: whether `denodo-ha roll` will restart its servers afterwards.
     """
 
@@ -44,27 +50,27 @@ class Change:
 
 
 def changes(before: Template | None, after: Template | None) -> list[Change]:
-    """What a deploy would do to the nodes of a stack, by node.
+    """Return the effect of a deploy on each node of a stack, by node name.
 
     Args:
-        before: the template before, None where the stack is new.
-        after: the template after, None where the stack goes.
+        before: the template before, None for a new stack.
+        after: the template after, None for a stack that is removed.
     """
     old, new = _Stack(before or {}), _Stack(after or {})
     return [_change(old, new, node) for node in sorted({*old.instances, *new.instances})]
 
 
-def touched(found: Iterable[Change]) -> dict[str, list[str]]:
-    """The nodes that do not serve for a while, by cluster."""
+def touched(node_changes: Iterable[Change]) -> dict[str, list[str]]:
+    """Return the nodes that stop serving during the deploy, by cluster."""
     clusters: dict[str, list[str]] = {}
-    for change in found:
+    for change in node_changes:
         if change.effect.touches:
             clusters.setdefault(change.cluster, []).append(change.node)
     return clusters
 
 
 class _Stack:
-    """The nodes of a template: properties of instances, and desired states, by node's name."""
+    """The nodes of a template: properties of instances, and desired states, by node name."""
 
     def __init__(self, template: Template) -> None:
         self._resources: Mapping[str, Any] = template.get("Resources", {})
@@ -85,7 +91,7 @@ class _Stack:
                 yield str(tags.get(names.NODE_TAG, "")), _joined(properties.get("Value", ""))
 
     def resolved(self, value: Any) -> Any:
-        """A value with what decides about a replacement of the subnets and VPCs it refers to."""
+        """Return a value with those properties of its subnets and VPCs that would replace them."""
         if isinstance(value, Mapping) and set(value) == {"Ref"}:
             resource = self._resources.get(str(value["Ref"]), {})
             kind, properties = str(resource.get("Type", "")), resource.get("Properties", {})
@@ -93,7 +99,7 @@ class _Stack:
                 **value,
                 **{
                     key: self.resolved(properties[key])
-                    for key in WHERE.get(kind, ())
+                    for key in NETWORK_REPLACEMENTS.get(kind, ())
                     if key in properties
                 },
             }
@@ -103,21 +109,21 @@ class _Stack:
 def _change(old: _Stack, new: _Stack, node: str) -> Change:
     before, after = old.instances.get(node), new.instances.get(node)
     properties = after if after is not None else before
-    assert properties is not None  # it is in one of them
+    assert properties is not None  # the node is in one of the templates
     cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return Change(cluster, node, Effect.NEW)
     if after is None:
         return Change(cluster, node, Effect.REMOVED)
     effects = {
-        key: INSTANCE.get(key, Effect.REPLACEMENT)
+        key: INSTANCE_EFFECTS.get(key, Effect.REPLACEMENT)
         for key in sorted({*before, *after})
         if old.resolved(before.get(key)) != new.resolved(after.get(key))
     }
     keys = _state_keys(old.states.get(node, ""), new.states.get(node, ""))
-    found = [*effects.values(), *([Effect.STATE] if keys else [])]
-    effect = max(found, key=_ORDER.index, default=Effect.NOTHING)
-    why = [told(key, before.get(key), after.get(key)) for key in effects]
+    all_effects = [*effects.values(), *([Effect.STATE] if keys else [])]
+    effect = max(all_effects, key=_ORDER.index, default=Effect.NOTHING)
+    why = [describe_difference(key, before.get(key), after.get(key)) for key in effects]
     return Change(
         cluster,
         node,
@@ -127,16 +133,16 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     )
 
 
-def told(key: str, before: Any, after: Any) -> str:
-    """How a property differs, with its values where they are plain."""
-    plain = [one for one in (before, after) if one is None or isinstance(one, str | int)]
+def describe_difference(key: str, before: Any, after: Any) -> str:
+    """Return how a property differs, with its values if they are plain."""
+    plain = [value for value in (before, after) if value is None or isinstance(value, str | int)]
     if len(plain) < 2:
         return key
     return f"{key} {'none' if before is None else before} -> {'none' if after is None else after}"
 
 
 def _state_keys(before: str, after: str) -> frozenset[str]:
-    """The keys in which two desired states differ."""
+    """Return the keys in which two desired states differ."""
     if before == after:
         return frozenset()
     try:
@@ -147,11 +153,11 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
 
 
 def _joined(value: Any) -> str:
-    """The text of a parameter; what only the deploy knows stands as a name in it."""
+    """Return a parameter's text, with names for values that only the deploy knows."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return str(separator).join(_joined(part) for part in parts)
-    # Without quotes, as it stands inside of a JSON string.
+    # Without double quotes, because it becomes part of a JSON string.
     return json.dumps(value, sort_keys=True).replace('"', "'")

@@ -1,4 +1,4 @@
-"""The pins file, changed in place: comments and order stay, and it is written whole."""
+"""Pins file: changed with its comments and order kept, and written atomically."""
 
 import io
 import os
@@ -18,15 +18,15 @@ _HEADER = """\
 """
 
 
-def changed(text: str, wanted: dict[str, dict[str, Pin]]) -> str:
-    """The text of a pins file with other pins of some nodes.
+def changed(text: str, pins: dict[str, dict[str, Pin]]) -> str:
+    """Return the text of a pins file with the pins of some nodes changed.
 
     Args:
-        text: the file's; empty where there is none.
-        wanted: pins by cluster and node.
+        text: the file's text; empty if there is no file.
+        pins: the new pins by cluster and node.
 
     Raises:
-        Failed: it is no map of maps.
+        Failed: The text is not a map of maps.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -39,10 +39,10 @@ def changed(text: str, wanted: dict[str, dict[str, Pin]]) -> str:
     if data is None:
         data = yaml.load(f"{text or _HEADER}{{}}")
         data.fa.set_block_style()
-    for cluster, nodes in wanted.items():
+    for cluster, nodes in pins.items():
         known = data.setdefault(cluster, CommentedMap())
         if not isinstance(known, CommentedMap):
-            message = f"the pins file: {cluster} is no map of nodes"
+            message = f"the pins file: {cluster} is not a map of nodes"
             raise Failed(message)
         for node, pin in nodes.items():
             _put(known, node, plain(pin))
@@ -52,12 +52,12 @@ def changed(text: str, wanted: dict[str, dict[str, Pin]]) -> str:
 
 
 def plain(pin: Pin) -> dict[str, Any]:
-    """A pin as the file has it: without what it would have anyway."""
+    """Return a pin as the file has it: without default values."""
     return pin.model_dump(exclude_defaults=True)
 
 
 def write(file: Path, text: str | None) -> None:
-    """Write it, whole or not at all; None removes it."""
+    """Write the file atomically; None removes it."""
     if text is None:
         file.unlink(missing_ok=True)
         return
@@ -71,15 +71,15 @@ def write(file: Path, text: str | None) -> None:
         new.unlink(missing_ok=True)
 
 
-def _put(nodes: CommentedMap, node: str, wanted: dict[str, Any]) -> None:
-    """Change one node's map key by key, so that comments in it stay."""
+def _put(nodes: CommentedMap, node: str, pin: dict[str, Any]) -> None:
+    """Change a node's map key by key, so that its comments stay."""
     known = nodes.get(node)
     if not isinstance(known, CommentedMap):
         known = CommentedMap()
         known.fa.set_flow_style()
         nodes[node] = known
-    for key in [key for key in known if key not in wanted]:
+    for key in [key for key in known if key not in pin]:
         del known[key]
-    for key, value in wanted.items():
+    for key, value in pin.items():
         if known.get(key) != value:
             known[key] = value

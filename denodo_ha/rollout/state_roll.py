@@ -87,7 +87,7 @@ class StateRoll(NodeSequence):
             return NodeTask(node, state, differences, conditions[node], WHY)
 
         nodes = [node.name for node in cluster.nodes if only in {None, node.name}]
-        return in_order([found for found in map_concurrently(task, nodes) if found is not None])
+        return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
         """Bring one node to its state as of now: a deploy may have written another one."""

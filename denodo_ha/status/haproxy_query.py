@@ -13,7 +13,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredentials
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
-from denodo_ha.deployed.rotation.haproxy_fleet import why
+from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
 from hosts.haproxy.servers import AUXILIARY
@@ -88,9 +88,9 @@ def _query(instances: HaproxyInstances, id_: str) -> Proxy:
 def parse_answer(id_: str, result: CommandResult) -> Proxy:
     """Return an instance as its own status describes it (`hosts.haproxy.inspection`)."""
     if result.code == -1:
-        return Proxy(id_, unasked=why(result))
+        return Proxy(id_, unasked=failure_reason(result))
     if result.code not in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}:
-        return Proxy(id_, problem=why(result))
+        return Proxy(id_, problem=failure_reason(result))
     try:
         status = json.loads(result.output)
         return Proxy(

@@ -1,5 +1,5 @@
-"""The program that runs on each node and turns its desired state into Denodo's files.
+"""The program of a Denodo node: it turns the node's desired state into Denodo's configuration.
 
-Python's standard library only, 3.9 and later, and nothing of the project: it runs on the
-image's own Python. docs/node.md says what it does, what it touches, and its exit codes.
+It runs on the Python of the image, 3.9 or later, with the standard library only. docs/node.md
+describes what it does, which files it changes, and its exit codes.
 """

@@ -1,9 +1,10 @@
-"""Brings a node to its desired state, whole or not at all.
+"""The change of a node to its desired state, completely or not at all.
 
     plan ▶ stop ▶ back up ▶ edit ▶ regenerateFiles ▶ start ▶ ready? ─yes▶ record
-                                                              └──no▶ put back, start, report
+                                                              └──no▶ restore, start, report
 
-The plan is made again once the servers have stopped, because Denodo may write its files then.
+The plan is made again after the servers have stopped, because Denodo may write its files while it
+stops.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosts.denodo import files, lock, log, metadata_confirmation, metadata_database, secret_settings
+from hosts.common import files
+from hosts.common.errors import HostError
+from hosts.denodo import log, metadata_confirmation, metadata_database, secret_settings
 from hosts.denodo.apply_plan import Plan, plan
 from hosts.denodo.change_journal import Journal
-from hosts.denodo.errors import DownError, NodeError, RolledBackError
+from hosts.denodo.errors import DownError, RolledBackError
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 from hosts.denodo.settings import STANDALONE_LICENSE
@@ -25,29 +28,29 @@ if TYPE_CHECKING:
 
 
 def check(system: System, state: State) -> Plan:
-    """What an apply would do, without doing anything."""
+    """Return the plan of an apply, and change nothing."""
     if Journal(system).open:
-        log.warning("an apply was interrupted; the next one undoes it first and starts over")
+        log.warning("an apply was interrupted; the next apply undoes it first and starts again")
     return plan(system, metadata_database.startable(system, state), Record(system))
 
 
 def apply(system: System, state: State, *, start: bool = True) -> None:
-    """Bring the node to a state. With the same state again, nothing is changed or restarted.
+    """Bring the node to a state; if it is there already, change and restart nothing.
 
     Args:
         system: the machine.
-        state: the wanted state.
-        start: start the servers and wait until they are ready, else the change is undone.
+        state: the desired state.
+        start: start the servers, wait until they are ready, and undo the change if they are not.
 
     Raises:
-        NodeError: of the kind that says what stands now.
+        HostError: The state is not applied; the class tells which state is active now.
     """
-    with lock.held(system):
+    with system.locked():
         _Change(system, metadata_database.startable(system, state), start=start).make()
 
 
 class _Change:
-    """One run, under the lock."""
+    """One run of an apply, which holds the lock."""
 
     def __init__(self, system: System, state: State, *, start: bool) -> None:
         self._system = system
@@ -56,19 +59,19 @@ class _Change:
         self._record = Record(system)
         self._journal = Journal(system)
         self._before = self._record.applied
-        # Before it the node may be anything, and listens where the wanted state says.
+        # Before the first apply the servers are assumed to be those of the desired state.
         self._old = Servers(system, self._before or state)
         self._new = Servers(system, state)
 
     def make(self) -> None:
         interrupted = self._recover()
-        todo = self._plan()
-        if interrupted or todo.restarts:
-            log.info(str(todo))
+        current_plan = self._plan()
+        if interrupted or current_plan.restarts:
+            log.info(str(current_plan))
             self._replace(interrupted=interrupted)
             log.info(f"applied the state {self._state.hash[:12]}")
-        elif not todo.recorded:
-            log.info(str(todo))
+        elif not current_plan.recorded:
+            log.info(str(current_plan))
             self._record.apply(self._state, self._record.change)
         else:
             log.info("nothing to do")
@@ -76,22 +79,22 @@ class _Change:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def _recover(self) -> bool:
-        """Undo what an interrupted run has left; tells whether one has."""
+        """Undo the change of an interrupted run; return whether there was one to undo."""
         if not self._journal.open:
             return False
         if self._record.change == self._journal.change:
-            log.info("an earlier run was interrupted after its change was whole")
+            log.info("an earlier run was interrupted after its change was complete")
             self._journal.end()
             return False
-        log.warning("an earlier run was interrupted; its files are put back first")
-        # What it started is where its files say, so it is stopped before they go back.
+        log.warning("an earlier run was interrupted; its files are restored first")
+        # Before the files are restored: servers that the run has started listen where they say.
         self._old.stop(force=True)
         self._journal.undo()
         return True
 
     def _replace(self, *, interrupted: bool) -> None:
         self._new.check()
-        self._warn_of_license()
+        self._warn_of_standalone_license()
         running = bool(self._old.running()) or (interrupted and self._before is not None)
         change = self._journal.begin()
         self._stop()
@@ -101,17 +104,17 @@ class _Change:
             if self._start:
                 self._new.start(self._state.servers, self._deadline())
             self._record.apply(self._state, change)
-        except (NodeError, OSError) as reason:
+        except (HostError, OSError) as reason:
             self._roll_back(reason, start=running)
-        # Last: a change that is undone must put the catalog on the database again.
-        self._record.know_logins(metadata_database.fingerprints(self._system, self._state))
+        # Last: a change that is undone must put the metadata on the database again.
+        self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
 
     def _stop(self) -> None:
         try:
             self._old.stop()
-        except (NodeError, OSError):
-            # What did stop is missed by its users.
+        except (HostError, OSError):
+            # Some servers may have stopped, which the clients need.
             self._old.launch(self._old.state.servers)
             self._journal.end()
             raise
@@ -119,49 +122,51 @@ class _Change:
     def _edit(self, change: str) -> None:
         touched = dict.fromkeys(path for path in self._plan().files if path.exists())
         tls = self._state.certificate and self._state.tls != (self._before and self._before.tls)
-        if tls:
-            touched.update(dict.fromkeys(secret_settings.touched_by_tls(self._state)))
-        if any(metadata_database.reasons(self._system, self._state, self._record)):
+        if tls or any(metadata_database.reasons(self._system, self._state, self._record)):
             touched.update(dict.fromkeys(secret_settings.touched_by_tls(self._state)))
         self._journal.keep(change, touched)
         if tls:
             secret_settings.configure_tls(self._system, self._state)
-        todo = self._plan()
-        for path, data in todo.files.items():
-            files.replace(path, data, private=path in todo.private)
+        current_plan = self._plan()
+        for path, content in current_plan.files.items():
+            files.replace(path, content, private=path in current_plan.private)
         metadata_database.regenerate(self._system, self._state, self._record)
 
     def _plan(self) -> Plan:
         return plan(self._system, self._state, self._record)
 
     def _roll_back(self, reason: Exception, *, start: bool) -> None:
-        log.error(f"the change did not come up: {reason}")
+        log.error(f"the change failed: {reason}")
         try:
             self._new.stop(force=True)
             self._journal.undo()
             self._old.regenerate()
             if start:
-                log.info("starting the old state again")
+                log.info("starting the previous state again")
                 self._old.start(self._old.state.servers, self._deadline())
             self._record_failure(reason)
-        except (NodeError, OSError) as again:
-            message = f"{reason}\nand the state before does not come up either: {again}"
+        except (HostError, OSError) as error:
+            message = f"{reason}\nand the previous state does not come up either: {error}"
             raise DownError(message) from reason
         self._journal.end()
-        now = "the state before runs again" if start else "no server ran before, and none runs now"
-        message = f"{reason}\nthe files are as before, and {now}"
+        result = (
+            "the previous state runs again"
+            if start
+            else "no server ran before, and no server runs now"
+        )
+        message = f"{reason}\nthe files are as before, and {result}"
         raise RolledBackError(message) from reason
 
     def _record_failure(self, reason: Exception) -> None:
         try:
             self._record.fail(self._state, str(reason))
-        except OSError as wrong:
-            log.warning(f"the failure cannot be recorded: {wrong}")
+        except OSError as error:
+            log.warning(f"the failure cannot be recorded: {error}")
 
     def _deadline(self) -> float:
         return time.monotonic() + self._state.start_seconds
 
-    def _warn_of_license(self) -> None:
+    def _warn_of_standalone_license(self) -> None:
         file = self._state.home / STANDALONE_LICENSE
         if self._state.license_manager and file.exists():
-            log.warning(f"{file} is there, and wins over the License Manager")
+            log.warning(f"{file} exists, so the servers do not ask the License Manager")

@@ -1,6 +1,7 @@
-"""Every boot: the state from its parameter, applied, the servers started and waited for.
+"""Boot and shutdown of a node.
 
-At the first boot of an instance CloudFormation is told how it went.
+At every boot the desired state is read from its parameter and applied, and the servers are
+started. At the first boot of an instance, CloudFormation is signalled how it went.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosts.denodo import aws, lock, log, metadata_confirmation, metadata_database
+from hosts.common.errors import HostError
+from hosts.denodo import log, metadata_confirmation, metadata_database
 from hosts.denodo.apply import apply
-from hosts.denodo.errors import NodeError, SystemRefusedError
+from hosts.denodo.errors import SystemRefusedError
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -20,38 +22,38 @@ if TYPE_CHECKING:
 
 
 def boot(system: System, state: State) -> None:
-    """Bring the node up.
+    """Apply the state and start the servers.
 
     Raises:
-        NodeError: it is not up.
+        HostError: The node is not up.
     """
     record = Record(system)
     try:
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
-            # Where the node is to be registered for its licence first, it cannot start yet.
+            # Servers that must be registered for their licence first cannot start yet.
             apply(system, state, start=False)
-            _tell(system, state, success=True, message=f"{state.node} is configured")
+            _signal(system, state, success=True, message=f"{state.node} is configured")
         apply(system, state)
         start(system, state)
         metadata_confirmation.ensure(system, state, record)
-    except (NodeError, OSError) as wrong:
-        tell_failure(system, state, wrong)
+    except (HostError, OSError) as error:
+        signal_failure(system, state, error)
         raise
-    _tell(system, state, success=True, message=f"{state.node} is ready")
+    _signal(system, state, success=True, message=f"{state.node} is ready")
 
 
-def tell_failure(system: System, state: State, reason: Exception) -> None:
-    """Tell CloudFormation why the node did not come up, if it still waits for it."""
-    _tell(system, state, success=False, message=f"{state.node}: {reason}")
+def signal_failure(system: System, state: State, reason: Exception) -> None:
+    """Signal CloudFormation why the node is not up, if it was not signalled before."""
+    _signal(system, state, success=False, message=f"{state.node}: {reason}")
 
 
 def start(system: System, state: State) -> None:
     """Start the servers that do not run, and wait until all are ready.
 
     Raises:
-        NodeError: they are not.
+        HostError: The servers are not ready in time.
     """
-    with lock.held(system):
+    with system.locked():
         state = metadata_database.startable(system, state)
         deadline = time.monotonic() + state.start_seconds
         servers = Servers(system, state)
@@ -60,25 +62,27 @@ def start(system: System, state: State) -> None:
 
 
 def stop(system: System) -> None:
-    """Stop the servers of the state that was applied last, for a shutdown of the machine.
+    """Stop the servers of the applied state, at a shutdown of the machine.
 
     Raises:
-        NodeError: they do not stop.
+        SystemRefusedError: No state was applied.
+        NotStoppedError: The servers do not stop.
     """
-    with lock.held(system):
+    with system.locked():
         state = Record(system).applied
         if state is None:
-            raise SystemRefusedError("no state was applied, so it is not known what to stop")
+            raise SystemRefusedError("no state was applied, so the servers to stop are not known")
         Servers(system, state).stop()
 
 
-def _tell(system: System, state: State, *, success: bool, message: str) -> None:
+def _signal(system: System, state: State, *, success: bool, message: str) -> None:
     record = Record(system)
     if state.signal is None or record.was_signalled:
         return
+    stack, resource = state.signal.stack, state.signal.resource
     try:
-        aws.signal(system, state.signal, success=success, message=message)
-        log.info(f"CloudFormation was told: {message}")
+        system.aws_cli.signal_resource(stack, resource, message, success=success)
+        log.info(f"signalled CloudFormation: {message}")
         record.signalled()
-    except NodeError as wrong:
-        log.warning(f"CloudFormation was not told: {wrong}")
+    except HostError as error:
+        log.warning(f"CloudFormation could not be signalled: {error}")

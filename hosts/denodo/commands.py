@@ -1,4 +1,4 @@
-"""The commands, and what they end with (see `hosts.denodo.errors` for the exit codes)."""
+"""The commands of the node program (exit codes: `hosts.denodo.errors`)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.common.errors import HostError
 from hosts.denodo import (
-    aws,
     boot,
     hosts_file,
+    installation,
     log,
     metadata_export,
     privileges,
     readiness_endpoint,
-    update,
 )
 from hosts.denodo.apply import apply, check
-from hosts.denodo.errors import (
-    OK,
-    WOULD_CHANGE,
-    NodeError,
-    NotReadyError,
-    StateError,
-    SystemRefusedError,
-)
-from hosts.denodo.install import install
+from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
 from hosts.denodo.record import Record
-from hosts.denodo.state import State, parse
+from hosts.denodo.state import State, fetch, parse
 from hosts.denodo.system import System
 
 if TYPE_CHECKING:
@@ -40,67 +32,70 @@ if TYPE_CHECKING:
 
 _DEFAULT_READY_PORT = 9191
 _MACHINE = ("folder", "hosts", "local", "address", "aws", "poll", "settle", "machine")
+"""Fields of `System` that are options of the command line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; return its exit code."""
     options = _parser().parse_args(arguments)
     system = _system(options)
     try:
         return _COMMANDS[options.command](system, options)
-    except NodeError as failure:
-        log.error(str(failure))
-        return failure.code
-    except OSError as wrong:
-        log.error(f"the system refused: {wrong}")
+    except HostError as error:
+        log.error(str(error))
+        return error.code
+    except OSError as error:
+        log.error(f"the operating system refused an operation: {error}")
         return SystemRefusedError.code
 
 
 def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
-    return _changing(system, options, lambda state: apply(system, state))
+    return _change(system, options, lambda state: apply(system, state))
+
+
+def _boot(system: System, options: argparse.Namespace) -> int:
+    return _change(system, options, lambda state: boot.boot(system, state))
+
+
+def _change(system: System, options: argparse.Namespace, action: Callable[[State], None]) -> int:
+    """Run an action as the Denodo user, with the names of the node in the hosts file."""
+    state = _state(system, options)
+
+    def as_denodo_user() -> int:
+        if privileges.must_switch_user(state):
+            arguments = _arguments(system, options.command, "--names-are-set")
+            return privileges.run_as_denodo_user(state, arguments, json.dumps(state.raw))
+        action(state)
+        return OK
+
+    if options.names_are_set:
+        return as_denodo_user()
+    try:
+        privileges.must_switch_user(state)
+        privileges.create_folder(system, state)
+        return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
+    except (HostError, OSError) as error:
+        if options.command == "boot":
+            boot.signal_failure(system, state, error)
+        raise
 
 
 def _check(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
-    if privileges.must_switch(state):
-        return privileges.again_as_user(state, _same(system, "check"), _text(state))
-    todo = check(system, state)
-    names = hosts_file.names(state)
-    if hosts_file.wanted(system, names) is None:
-        log.info(str(todo))
-    else:
-        log.info(f"{system.hosts}: {', '.join(names)} will lead to {system.own_address}")
-        if not todo.nothing:
-            log.info(str(todo))
-    return OK if todo.nothing and hosts_file.wanted(system, names) is None else WOULD_CHANGE
-
-
-def _boot(system: System, options: argparse.Namespace) -> int:
-    return _changing(system, options, lambda state: boot.boot(system, state))
-
-
-def _changing(system: System, options: argparse.Namespace, do: Callable[[State], None]) -> int:
-    state = _state(system, options)
-
-    def as_user() -> int:
-        if privileges.must_switch(state):
-            given = _same(system, options.command, "--names-are-set")
-            return privileges.again_as_user(state, given, _text(state))
-        do(state)
-        return OK
-
-    if options.names_are_set:
-        return as_user()
-    try:
-        privileges.must_switch(state)
-        privileges.give_folder(system, state)
-        return privileges.change(system, state, as_user)
-    except (NodeError, OSError) as wrong:
-        if options.command == "boot":
-            boot.tell_failure(system, state, wrong)
-        raise
+    if privileges.must_switch_user(state):
+        arguments = _arguments(system, "check")
+        return privileges.run_as_denodo_user(state, arguments, json.dumps(state.raw))
+    plan = check(system, state)
+    names = hosts_file.node_names(state)
+    if hosts_file.with_names(system, names) is None:
+        log.info(str(plan))
+        return OK if plan.nothing else WOULD_CHANGE
+    log.info(f"{system.hosts}: {', '.join(names)} will lead to {system.own_address}")
+    if not plan.nothing:
+        log.info(str(plan))
+    return WOULD_CHANGE
 
 
 def _serve(system: System, options: argparse.Namespace) -> int:
@@ -109,7 +104,7 @@ def _serve(system: System, options: argparse.Namespace) -> int:
     if port is None:
         port = applied.ready_port if applied else _DEFAULT_READY_PORT
     parameter = options.parameter
-    desired = (lambda: parse(aws.parameter(system, parameter))) if parameter else None
+    desired = (lambda: fetch(system, parameter)) if parameter else None
     with readiness_endpoint.server(system, port, options.listen, desired) as endpoint:
         endpoint.serve_forever()
     return OK
@@ -117,9 +112,10 @@ def _serve(system: System, options: argparse.Namespace) -> int:
 
 def _export(system: System, options: argparse.Namespace) -> int:
     applied = Record(system).applied
-    if applied and privileges.must_switch(applied):
+    if applied and privileges.must_switch_user(applied):
         more = ["--if-due"] if options.if_due else []
-        return privileges.again_as_user(applied, _same(system, "export", *more, state=False), "")
+        arguments = _arguments(system, "export", *more, state=False)
+        return privileges.run_as_denodo_user(applied, arguments, "")
     metadata_export.export(system, if_due=options.if_due)
     return OK
 
@@ -143,40 +139,43 @@ def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
 
 
 def _status(system: System, _options: argparse.Namespace) -> int:
-    # Nothing was asked before in this process, and a slow Java is not a failure.
+    # This process has no earlier results, and a slow Java is not a failure.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
-    told = {**record.show(), **confirmed, "services": services}
-    sys.stdout.write(json.dumps(told, indent=1) + "\n")
-    return OK if services and all(one["ready"] for one in services) else NotReadyError.code
+    status = {**record.contents(), **confirmed, "services": services}
+    sys.stdout.write(json.dumps(status, indent=1) + "\n")
+    ready = bool(services) and all(service["ready"] for service in services)
+    return OK if ready else NotReadyError.code
 
 
 def _stop(system: System, _options: argparse.Namespace) -> int:
     applied = Record(system).applied
-    if applied and privileges.must_switch(applied):
-        return privileges.again_as_user(applied, _same(system, "stop", state=False), "")
+    if applied and privileges.must_switch_user(applied):
+        arguments = _arguments(system, "stop", state=False)
+        return privileges.run_as_denodo_user(applied, arguments, "")
     boot.stop(system)
     return OK
 
 
 def _install(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
-    privileges.give_folder(system, state)
-    install(state, options.parameter or "", region=options.region, root=options.root)
+    privileges.create_folder(system, state)
+    parameter = options.parameter or ""
+    installation.install(state, parameter, region=options.region, root=options.root)
     return OK
 
 
 def _update(system: System, options: argparse.Namespace) -> int:
     if options.state is not None or not options.parameter:
-        raise StateError("which state? Give --parameter NAME; the units will read the same")
+        raise StateError("no state is given: give --parameter NAME, which the units will read too")
     state = _state(system, options)
-    install_ = [f"--parameter={options.parameter}", f"--root={options.root}"]
+    arguments = [f"--parameter={options.parameter}", f"--root={options.root}"]
     if region := options.region or os.environ.get("AWS_DEFAULT_REGION", ""):
-        install_.append(f"--region={region}")
-    if not update.update(system, state, options.programs, install_):
-        log.info("the program is the one that the state names")
+        arguments.append(f"--region={region}")
+    if not installation.update(system, state, options.programs, arguments):
+        log.info("the node uses the program that the state names already")
     return OK
 
 
@@ -197,86 +196,86 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
 
 
 def _state(system: System, options: argparse.Namespace) -> State:
+    """Return the state that the options name.
+
+    Raises:
+        StateError: The state cannot be read, or the options name none.
+    """
     if options.state is not None:
         try:
             text = sys.stdin.read() if options.state == "-" else Path(options.state).read_text()
-        except (OSError, UnicodeDecodeError) as wrong:
-            message = f"the state cannot be read: {wrong}"
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"the state cannot be read: {error}"
             raise StateError(message) from None
         return parse(text)
     if not options.parameter:
-        raise StateError("which state? Give --parameter NAME or --state FILE")
-    return parse(aws.parameter(system, options.parameter))
+        raise StateError("no state is given: give --parameter NAME or --state FILE")
+    return fetch(system, options.parameter)
 
 
-def _text(state: State) -> str:
-    return json.dumps(state.raw)
-
-
-def _same(system: System, command: str, *more: str, state: bool = True) -> list[str]:
-    """The arguments that run a command on the same machine, with its state from standard input."""
+def _arguments(system: System, command: str, *more: str, state: bool = True) -> list[str]:
+    """Return the arguments of a command on the same machine, with its state on standard input."""
     machine = [f"--{name}={getattr(system, name)}" for name in _MACHINE]
     return [*machine, command, *(["--state=-"] if state else []), *more]
 
 
 def _system(options: argparse.Namespace) -> System:
     default = System()
-    kinds = {field.name: type(getattr(default, field.name)) for field in fields(System)}
-    given = {name: getattr(options, name) for name in _MACHINE}
-    return replace(
-        default,
-        **{name: kinds[name](value) for name, value in given.items() if value is not None},
-    )
+    types = {field.name: type(getattr(default, field.name)) for field in fields(System)}
+    values = {name: getattr(options, name) for name in _MACHINE}
+    given = {name: types[name](value) for name, value in values.items() if value is not None}
+    return replace(default, **given)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="node", description=__doc__)
-    machine = parser.add_argument_group("the machine, for trying this out in a folder")
+    machine = parser.add_argument_group("the machine, to try the program in a folder")
     for name in _MACHINE:
-        machine.add_argument(f"--{name}", help=f"default: {getattr(System(), name) or 'found out'}")
+        default = getattr(System(), name) or "determined automatically"
+        machine.add_argument(f"--{name}", help=f"default: {default}")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, help_: str, *, state: bool = False) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help_, description=help_)
+        subparser = commands.add_parser(name, help=help_, description=help_)
         if state:
-            made.add_argument(
+            subparser.add_argument(
                 "--parameter",
                 default=os.environ.get("DENODO_NODE_PARAMETER"),
-                help="the SSM parameter with the state (default: $DENODO_NODE_PARAMETER)",
+                help="SSM parameter with the desired state (default: $DENODO_NODE_PARAMETER)",
             )
-            made.add_argument("--state", help="a file with the state, - for standard input")
-            made.add_argument("--names-are-set", action="store_true", help=argparse.SUPPRESS)
-        return made
+            subparser.add_argument("--state", help="file with the state, - for standard input")
+            subparser.add_argument("--names-are-set", action="store_true", help=argparse.SUPPRESS)
+        return subparser
 
-    command("apply", "bring the node to its state", state=True).add_argument(
-        "--check", action="store_true", help="only say what would change"
+    command("apply", "bring the node to its desired state", state=True).add_argument(
+        "--check", action="store_true", help="only print what would change"
     )
-    command("check", "say what an apply would change", state=True)
-    command("boot", "apply the state, start the servers, tell CloudFormation", state=True)
-    serve = command("serve", "answer for the servers' readiness")
-    serve.add_argument("--port", type=int, help="default: what the applied state says")
+    command("check", "print what an apply would change", state=True)
+    command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
+    serve = command("serve", "run the readiness endpoint")
+    serve.add_argument("--port", type=int, help="default: the port of the applied state")
     serve.add_argument(
         "--parameter",
         default=os.environ.get("DENODO_NODE_PARAMETER"),
-        help="where services are looked up that were added since (default: $DENODO_NODE_PARAMETER)",
+        help="SSM parameter with services that were added since the last apply (default: "
+        "$DENODO_NODE_PARAMETER)",
     )
-    serve.add_argument("--listen", default="", help="the address to listen on (default: all)")
-    drain = command("drain", "be not ready, whatever the servers say")
-    drain.add_argument("--why", required=True, help="for whoever wonders")
-    command("undrain", "be ready again")
-    confirm = command("confirm-metadata", "say that this machine's metadata is right")
-    for one in (drain, confirm):
-        one.add_argument("--who", default=getpass.getuser(), help="default: this user")
-    export = command("export", "export Virtual DataPort's metadata to the cluster's bucket")
-    export.add_argument("--if-due", action="store_true", help="only if the last one is old enough")
-    command("status", "print what is applied, drained, confirmed and ready, as JSON")
-    command("stop", "stop the servers; queries may end first")
-    installer = command("install", "check the image and install the systemd units", state=True)
-    updater = command("update", "take the program that the state names", state=True)
-    for one in (installer, updater):
-        one.add_argument("--region", default="", help="the region of the AWS calls")
-        one.add_argument("--root", type=Path, default=Path("/"), help="default: /")
-    updater.add_argument(
-        "--programs", type=Path, default=update.FOLDER, help=f"default: {update.FOLDER}"
-    )
+    serve.add_argument("--listen", default="", help="address to listen on (default: all)")
+    drain = command("drain", "make the node unready, whatever the state of its servers")
+    drain.add_argument("--why", required=True, help="reason, which `status` shows")
+    command("undrain", "make the node ready again")
+    confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
+    for subparser in (drain, confirm):
+        subparser.add_argument("--who", default=getpass.getuser(), help="default: this user")
+    export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
+    export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
+    command("status", "print the records and the readiness of all services, as JSON")
+    command("stop", "stop the servers; running queries may end first")
+    install = command("install", "check the image and install the systemd units", state=True)
+    update = command("update", "use the program that the state names", state=True)
+    for subparser in (install, update):
+        subparser.add_argument("--region", default="", help="region of the AWS calls")
+        subparser.add_argument("--root", type=Path, default=Path("/"), help="default: /")
+    folder = installation.PROGRAM_FOLDER
+    update.add_argument("--programs", type=Path, default=folder, help=f"default: {folder}")
     return parser

@@ -1,91 +1,83 @@
-"""What can go wrong, each kind with its exit code.
+"""Errors of the node program, each with its exit code (table in docs/node.md).
 
-NodeError
-├── StateError         the parameter cannot be read, or says something impossible
+HostError (`hosts.common.errors`), code 1
+├── AwsCliMissingError the AWS CLI cannot be run
+├── StateError         the desired state cannot be read, or is contradictory
 ├── ImageError         the image lacks something that the program needs
-├── BusyError          another run is at work
-├── RolledBackError    the change did not come up; the state before stands again
-├── DownError          the change did not come up, and the state before neither
+├── BusyError          another run changes the node
+├── RolledBackError    the change failed, and the previous state is active again
+├── DownError          the change failed, and so did the return to the previous state
 ├── NotStoppedError    the servers do not stop; no file was changed
 ├── NotReadyError      the servers are not ready in time; no change was made
-├── MetadataError      the servers run, and their metadata could not be imported
-├── ExportError        the metadata could not be exported; the last export stands
-├── SystemRefusedError the system refused something: a permission, a full disk
-└── aws.NoAnswerError  AWS did not do what it was asked for
+├── MetadataError      the servers run, but their metadata could not be imported
+├── SystemRefusedError the operating system refused an operation: permissions, a full disk
+└── ExportError        the metadata could not be exported; the previous export remains
 """
 
 from __future__ import annotations
 
+from hosts.common.errors import HostError
+
 OK = 0
 WOULD_CHANGE = 10
-"""Of `check`: an apply would change something."""
+"""Exit code of `check` if an apply would change something."""
 
 
-class NodeError(Exception):
-    """An end with a reason for people.
-
-    Attributes:
-        code: the program's exit code.
-    """
-
-    code = 1
-
-
-class StateError(NodeError):
-    """The parameter cannot be read, or says something impossible."""
+class StateError(HostError):
+    """The desired state cannot be read, or is contradictory."""
 
     code = 3
 
 
-class ImageError(NodeError):
+class ImageError(HostError):
     """The image lacks something that the program needs."""
 
     code = 4
 
 
-class BusyError(NodeError):
-    """Another run is at work."""
+class BusyError(HostError):
+    """Another run changes the node."""
 
     code = 5
 
 
-class RolledBackError(NodeError):
-    """The change did not come up; the state before stands again."""
+class RolledBackError(HostError):
+    """The change failed, and the previous state is active again."""
 
     code = 6
 
 
-class DownError(NodeError):
-    """The change did not come up, and the state before neither."""
+class DownError(HostError):
+    """The change failed, and so did the return to the previous state."""
 
     code = 7
 
 
-class NotStoppedError(NodeError):
+class NotStoppedError(HostError):
     """The servers do not stop; no file was changed."""
 
     code = 8
 
 
-class NotReadyError(NodeError):
+class NotReadyError(HostError):
     """The servers are not ready in time; no change was made."""
 
     code = 9
 
 
-class MetadataError(NodeError):
-    """The servers run, and their metadata could not be imported."""
+class MetadataError(HostError):
+    """The servers run, but their metadata could not be imported."""
 
     code = 11
 
 
-class ExportError(NodeError):
-    """The metadata could not be exported; the last export stands."""
-
-    code = 13
-
-
-class SystemRefusedError(NodeError):
-    """The system refused something: a permission, a full disk."""
+class SystemRefusedError(HostError):
+    """The operating system refused an operation, for example because the disk is full."""
 
     code = 12
+
+
+class ExportError(HostError):
+    """The metadata could not be exported; the previous export remains."""
+
+    code = 13

@@ -1,8 +1,8 @@
-"""The node's names in the hosts file.
+"""The names of the node in the hosts file.
 
-They lead to the node's own address, so that a server that asks for its own name needs neither
-DNS nor the balancer, which do not exist yet at first boot; and a 7.0 node that is sent on to its
-RMI host stays with itself.
+The names lead to the node's own address, so that a server that looks up its own name needs
+neither DNS nor the load balancer, which do not exist yet at first boot. A connection of a 7.0
+node to its RMI host stays on the node.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hosts.denodo import files
+from hosts.common import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,29 +23,29 @@ _END = "# END denodo-node"
 _BLOCK = re.compile(rf"^{_BEGIN}\n(.*?)^{_END}\n", re.MULTILINE | re.DOTALL)
 
 
-def names(state: State) -> list[str]:
-    """The names that the node itself answers to."""
+def node_names(state: State) -> list[str]:
+    """Return the names that lead to the node itself."""
     return list(dict.fromkeys((state.host, state.rmi_host)))
 
 
-def wanted(system: System, names: Iterable[str]) -> str | None:
-    """The file as it should be, None if it is so already."""
+def with_names(system: System, names: Iterable[str]) -> str | None:
+    """Return the text of the hosts file with names of the node, None if it has them already."""
     text = system.hosts.read_text() if system.hosts.exists() else ""
     block = f"{_BEGIN}\n{system.own_address} {' '.join(names)}\n{_END}\n"
-    # First in the file, because the first line that has a name wins.
-    result = block + _BLOCK.sub("", text)
-    return None if result == text else result
+    # At the beginning, because the first line with a name decides.
+    changed = block + _BLOCK.sub("", text)
+    return None if changed == text else changed
 
 
-def known(system: System) -> list[str]:
-    """The names that the file's block has."""
-    found = _BLOCK.search(system.hosts.read_text()) if system.hosts.exists() else None
-    return found.group(1).split()[1:] if found else []
+def names_in_file(system: System) -> list[str]:
+    """Return the names of the node that the hosts file has now."""
+    block = _BLOCK.search(system.hosts.read_text()) if system.hosts.exists() else None
+    return block.group(1).split()[1:] if block else []
 
 
-def write(system: System, names: Iterable[str]) -> bool:
-    """Bring the block up to date; tells whether anything changed."""
-    text = wanted(system, names)
+def write_names(system: System, names: Iterable[str]) -> bool:
+    """Write the names of the node to the hosts file; return whether the file changed."""
+    text = with_names(system, names)
     if text is None:
         return False
     files.replace(system.hosts, text.encode())

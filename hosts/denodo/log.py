@@ -1,4 +1,4 @@
-"""Messages for journald: a line each, with a priority where journald reads one."""
+"""Messages for the journal of systemd: one line each, with a priority if journald reads them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ _INFO, _WARNING, _ERROR = 6, 4, 3
 
 
 def info(message: str) -> None:
-    """What was done."""
-    _say(_INFO, message)
+    """Report a completed step."""
+    _write(_INFO, message)
 
 
 def warning(message: str) -> None:
-    """What somebody should look at."""
-    _say(_WARNING, message)
+    """Report a condition that an operator should check."""
+    _write(_WARNING, message)
 
 
 def error(message: str) -> None:
-    """Why it failed."""
-    _say(_ERROR, message)
+    """Report the reason of a failure."""
+    _write(_ERROR, message)
 
 
-def _say(priority: int, message: str) -> None:
-    # systemd sets the variable for what it sends to the journal (systemd.exec(5), sd-daemon(3)).
+def _write(priority: int, message: str) -> None:
+    # systemd sets this variable if the output goes to the journal (systemd.exec(5), sd-daemon(3)).
     prefix = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
     for line in message.splitlines() or [""]:
         sys.stdout.write(f"{prefix}{line}\n")

@@ -1,7 +1,7 @@
-"""Whether this node's metadata is right: until somebody says so, the node is not ready.
+"""Confirmation of the node's metadata, without which the node is not ready.
 
-A shared catalog is right by itself. An export is imported once, and is right when Denodo's
-script says so. Else an operator says so.
+Metadata on a shared database needs no check. An export is imported once, and is confirmed if
+Denodo's script succeeds. In all other cases an operator confirms the metadata.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from hosts.denodo import aws, files, log, metadata_export
+from hosts.common import files
+from hosts.common.errors import AwsError
+from hosts.common.process import run
+from hosts.denodo import log, metadata_export
 from hosts.denodo.errors import MetadataError
-from hosts.denodo.process import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +29,10 @@ _PROGRAM = "the node program"
 
 
 def ensure(system: System, state: State, record: Record) -> None:
-    """Confirm this machine's metadata, where that needs nobody.
+    """Confirm the metadata of this machine, if no operator is needed for it.
 
     Raises:
-        MetadataError: the export could not be imported.
+        MetadataError: The export cannot be imported.
     """
     if record.metadata_confirmed:
         return
@@ -46,28 +48,28 @@ def ensure(system: System, state: State, record: Record) -> None:
 
 
 def _import(system: System, state: State) -> bool:
-    """Import the export; tells whether there is one."""
+    """Import the export; return whether there is an export."""
     folder = system.folder / "import"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
         vql, server = folder / "export.vql", folder / "server"
         log.info(f"importing {state.metadata.uri}")
-        if not _fetched(system, state.metadata.uri, folder, vql):
+        if not _fetch(system, state.metadata.uri, folder, vql):
             return False
-        login = json.loads(aws.secret(system, state.metadata.login))
+        login = json.loads(system.aws_cli.secret(state.metadata.login))
         user = f"{login['username']}@{login['password']}"
-        address = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
-        # The password is not an argument: Denodo's script reads the server from a file.
-        files.replace(server, address.encode(), mode=files.PRIVATE)
+        uri = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
+        # The password is no command argument: Denodo's script reads the server from a file.
+        files.replace(server, uri.encode(), mode=files.PRIVATE)
         result = run(
             [state.home / _IMPORT, "--file", vql, "--servers-file", server], seconds=_SECONDS
         )
-        if not result.ended_well:
+        if not result.succeeded:
             message = f"{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
             raise MetadataError(message)
-    except (aws.NoAnswerError, metadata_export.BrokenError, OSError) as wrong:
-        message = f"{state.metadata.uri} cannot be imported: {wrong}"
+    except (AwsError, metadata_export.BrokenExportError, OSError) as error:
+        message = f"{state.metadata.uri} cannot be imported: {error}"
         raise MetadataError(message) from None
     except (ValueError, TypeError, KeyError):
         message = f"the secret {state.metadata.login} is not a JSON object with username, password"
@@ -77,16 +79,16 @@ def _import(system: System, state: State) -> bool:
     return True
 
 
-def _fetched(system: System, uri: str, folder: Path, vql: Path) -> bool:
-    """Fetch the metadata, itself or by what tells of an export; tells whether there is any."""
+def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
+    """Fetch the metadata, directly or by the manifest of an export; return whether it exists."""
     if not uri.endswith(f"/{metadata_export.MANIFEST}"):
-        aws.fetch(system, uri, vql)
+        system.aws_cli.copy_object(uri, vql)
         return True
     bucket, _, key = uri[len("s3://") :].partition("/")
     if metadata_export.restore(system, bucket, key[: -len(metadata_export.MANIFEST)], folder, vql):
         return True
     log.warning(
-        f"there is no {uri} yet: this node was never exported. It is not ready until an operator"
+        f"{uri} does not exist yet: this node was never exported. It is not ready until an operator"
         " confirms its metadata (`confirm-metadata`)"
     )
     return False

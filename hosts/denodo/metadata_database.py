@@ -1,12 +1,12 @@
-"""The database that Denodo's components share: their logins, and what their files say of it.
+"""The database on which the nodes of a cluster share metadata: logins and settings of it.
 
-A login is a secret that `denodo-ha catalog init` completes with the server's address. Until then
-its component is not started: in cluster mode it would find no database, and without it, it would
-make metadata of its own that is lost later.
+A login is a secret that `denodo-ha catalog init` completes with the address of the database.
+Until then its component is not started: in cluster mode it would find no database, and otherwise
+it would create metadata of its own, which is lost later.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings", "Cluster Settings", and the
 Scheduler's own configuration file; Virtual DataPort Administration Guide, "Storing the Metadata on
-an External Database". The keys of the Data Catalog are not confirmed; the state can name others.
+an External Database". The keys of the Data Catalog are not documented; the state can have others.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import json
 import string
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hosts.denodo import aws, files, log, properties_file
+from hosts.common import files
+from hosts.common.errors import AwsError
+from hosts.common.process import run
+from hosts.denodo import log, properties_file
 from hosts.denodo.errors import NotReadyError, StateError
-from hosts.denodo.process import run
 from hosts.denodo.settings import SCHEDULER, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hosts.denodo.record import Record
-    from hosts.denodo.state import State
+    from hosts.denodo.state import Component, State
     from hosts.denodo.system import System
 
 VDP = "vdp"
@@ -39,10 +41,10 @@ _SECONDS = 600
 _STORAGE = "com.denodo.vdb.catalog.storage"
 _QUARTZ = "org.quartz"
 _ENCRYPTED = "encrypted:"
-"""How a password begins that Denodo has encrypted in its own file."""
+"""Prefix of a password that Denodo has encrypted in its own file."""
 
 _SECRET = ("{password}", "{encrypted_password}")
-_GONE = "ResourceNotFoundException"
+_NOT_FOUND = "ResourceNotFoundException"
 
 ENTRIES: Mapping[str, Mapping[str, str]] = {
     "scheduler": {
@@ -83,14 +85,24 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         f"{_STORAGE}.datasource.validationQuery": "select 1",
     },
 }
-"""What is written for each component, unless the state says otherwise."""
+"""Settings of each component, unless the state has others; names in braces are filled in."""
 
 _FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
 
 @dataclass(frozen=True)
 class Login:
-    """A login that works."""
+    """A login to the database.
+
+    Attributes:
+        host: host name of the database.
+        port: its port.
+        dbname: name of the database.
+        username: name of the user.
+        password: password of the user.
+        ca: certificates (PEM) that verify the server, empty for those of Java.
+        encrypted: the password as Denodo encrypts it, empty if it is not known.
+    """
 
     host: str
     port: int
@@ -102,16 +114,16 @@ class Login:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one login from another, and nothing about it."""
+        """Return a hash that identifies the login and does not reveal it."""
         parts = [self.host, self.port, self.dbname, self.username, self.password]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def startable(system: System, state: State) -> State:
-    """The state without the servers whose database has no user yet.
+    """Return the state without the servers whose database has no user yet.
 
     Raises:
-        StateError: a login cannot be read, or is none.
+        StateError: A login cannot be read, or has another form.
     """
     waiting = [
         server
@@ -121,21 +133,21 @@ def startable(system: System, state: State) -> State:
     if not waiting:
         return state
     log.warning(
-        f"not started, as their database has no user yet: {', '.join(waiting)}; run `denodo-ha"
+        f"not started, because their database has no user yet: {', '.join(waiting)}; run `denodo-ha"
         " catalog init`, then roll this node"
     )
-    return replace(state, servers=[one for one in state.servers if one not in waiting])
+    return replace(state, servers=[server for server in state.servers if server not in waiting])
 
 
 def login(system: System, state: State, component: str) -> Login | None:
-    """A component's login, None where it does not work yet.
+    """Return the login of a component, None if its database has no user yet.
 
     Raises:
-        StateError: it cannot be read, or is none.
+        StateError: The login cannot be read, or has another form.
     """
     arn = state.catalog[component].secret
     try:
-        data = json.loads(aws.secret(system, arn))
+        data = json.loads(system.aws_cli.secret(arn))
         if not data.get("host"):
             return None
         return Login(
@@ -147,10 +159,10 @@ def login(system: System, state: State, component: str) -> Login | None:
             ca=str(data.get("ca", "")),
             encrypted=str(data.get("encrypted_password", "")),
         )
-    except aws.NoAnswerError as wrong:
-        if _GONE in str(wrong):
+    except AwsError as error:
+        if _NOT_FOUND in str(error):
             return None
-        message = f"the login {arn} cannot be read: {wrong}"
+        message = f"the login {arn} cannot be read: {error}"
         raise StateError(message) from None
     except (AttributeError, KeyError, TypeError, ValueError):
         message = f"the login {arn} is not a JSON object as `denodo-ha catalog init` leaves it"
@@ -158,14 +170,14 @@ def login(system: System, state: State, component: str) -> Login | None:
 
 
 def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
-    """What the files of the components that are started say of their database."""
-    for component, own, found in _logins(system, state):
+    """Return the database settings of the components that are started."""
+    for component, options, account in _logins(system, state):
         if component == VDP:
             continue
-        file = Path(own.file) if own.file else _FILES[component]
-        known = record.logins.get(component) == found.fingerprint
-        values = _values(system, state, component, found)
-        for key, template in _entries(component, own.entries).items():
+        file = Path(options.file) if options.file else _FILES[component]
+        known = record.logins.get(component) == account.fingerprint
+        values = _values(system, state, component, account)
+        for key, template in _entries(component, options.entries).items():
             secret = template in _SECRET
             yield Setting(
                 file,
@@ -177,39 +189,39 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
 
 
 def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
-    """The files with the certificates that a server's own is checked with."""
-    for component, _, found in _logins(system, state):
-        if found.ca:
-            yield _ca_file(system, component), found.ca.encode()
+    """Return the certificate files that verify the database servers, with their content."""
+    for component, _, account in _logins(system, state):
+        if account.ca:
+            yield _ca_file(system, component), account.ca.encode()
 
 
 def reasons(system: System, state: State, record: Record) -> Iterator[str]:
-    """Why the servers must be restarted, beside what their files say."""
-    for component, _, found in _logins(system, state):
-        if component == VDP and record.logins.get(VDP) != found.fingerprint:
-            yield f"Virtual DataPort's catalog is put on {found.host}, or its login is another one"
+    """Return reasons to restart the servers that are not visible in their files."""
+    for component, _, account in _logins(system, state):
+        if component == VDP and record.logins.get(VDP) != account.fingerprint:
+            yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
 
 
 def fingerprints(system: System, state: State) -> dict[str, str]:
-    """What tells the logins apart that the started components have."""
-    return {component: found.fingerprint for component, _, found in _logins(system, state)}
+    """Return the fingerprints of the logins of the components that are started."""
+    return {component: account.fingerprint for component, _, account in _logins(system, state)}
 
 
 def regenerate(system: System, state: State, record: Record) -> None:
-    """Put Virtual DataPort's catalog on the database, if it is not there already.
+    """Move Virtual DataPort's catalog to the database, if it is not there already.
 
     Raises:
-        NotReadyError: Denodo's script failed.
+        NotReadyError: Denodo's script fails.
     """
     if not list(reasons(system, state, record)):
         return
-    for component, own, found in _logins(system, state):
+    for component, options, account in _logins(system, state):
         if component == VDP:
-            values = _values(system, state, VDP, found)
-            templates = _entries(VDP, own.entries)
-            if any("{encrypted_password}" in one for one in templates.values()):
-                values["encrypted_password"] = found.encrypted or _encrypted(state, found)
-            _run(system, state, {key: _filled(one, values) for key, one in templates.items()})
+            values = _values(system, state, VDP, account)
+            templates = _entries(VDP, options.entries)
+            if any("{encrypted_password}" in template for template in templates.values()):
+                values["encrypted_password"] = account.encrypted or _encrypted(state, account)
+            _run(system, state, {key: _filled(text, values) for key, text in templates.items()})
 
 
 def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
@@ -219,22 +231,22 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
     )
     file = system.folder / "metadata.properties"
     try:
-        # The password is not an argument: Denodo's script reads it from a file.
+        # The password is no command argument: Denodo's script reads it from a file.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
-        log.info("putting Virtual DataPort's catalog on the shared database")
+        log.info("moving Virtual DataPort's catalog to the shared database")
         result = run([state.home / _REGENERATE, "--file", file, "--yes"], seconds=_SECONDS)
     finally:
         files.remove(file)
-    if not result.ended_well:
-        message = f"{_REGENERATE} {result.ending}; what it says is not shown, as it has secrets"
+    if not result.succeeded:
+        message = f"{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
         raise NotReadyError(message)
 
 
-def _encrypted(state: State, found: Login) -> str:
-    """The password as Denodo encrypts it; the script asks for it where it gets no argument."""
-    result = run([state.home / _ENCRYPT], seconds=_SECONDS, given=f"{found.password}\n")
+def _encrypted(state: State, account: Login) -> str:
+    """Return the password as Denodo encrypts it; the script reads it from standard input."""
+    result = run([state.home / _ENCRYPT], seconds=_SECONDS, stdin=f"{account.password}\n")
     lines = [line.strip() for line in result.output.splitlines() if line.strip()]
-    if not result.ended_well or not lines or found.password in lines[-1]:
+    if not result.succeeded or not lines or account.password in lines[-1]:
         message = (
             f"{_ENCRYPT} {result.ending} and encrypted nothing; encrypt the password by hand, and"
             f" add it to the login as encrypted_password"
@@ -243,40 +255,40 @@ def _encrypted(state: State, found: Login) -> str:
     return lines[-1].removeprefix(_ENCRYPTED)
 
 
-def _logins(system: System, state: State) -> Iterator[tuple[str, Any, Login]]:
-    for component, own in state.catalog.items():
-        found = login(system, state, component) if component in state.servers else None
-        if found is not None:
-            yield component, own, found
+def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Login]]:
+    for component, options in state.catalog.items():
+        account = login(system, state, component) if component in state.servers else None
+        if account is not None:
+            yield component, options, account
 
 
-def _entries(component: str, own: Mapping[str, str | None]) -> dict[str, str]:
-    merged = {**ENTRIES[component], **own}
+def _entries(component: str, changes: Mapping[str, str | None]) -> dict[str, str]:
+    merged = {**ENTRIES[component], **changes}
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def _values(system: System, state: State, component: str, found: Login) -> dict[str, str]:
+def _values(system: System, state: State, component: str, account: Login) -> dict[str, str]:
     tls = "sslmode=verify-full&"
     tls += (
         f"sslrootcert={_ca_file(system, component)}"
-        if found.ca
-        # The certificates of the Java that runs it.
+        if account.ca
+        # Uses the certificates of the Java that runs the component.
         else "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory"
     )
     return {
-        "url": f"jdbc:postgresql://{found.host}:{found.port}/{found.dbname}?{tls}",
-        "host": found.host,
-        "port": str(found.port),
-        "database": found.dbname,
-        "user": found.username,
-        "password": found.password,
+        "url": f"jdbc:postgresql://{account.host}:{account.port}/{account.dbname}?{tls}",
+        "host": account.host,
+        "port": str(account.port),
+        "database": account.dbname,
+        "user": account.username,
+        "password": account.password,
         "node": state.node,
         "check_interval": str(1000 * state.catalog[component].check_interval),
     }
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its names filled in; other braces stay."""
+    """Return a template with its names filled in; other braces remain."""
     parts = []
     for text, name, form, _ in string.Formatter().parse(template):
         parts.append(text)

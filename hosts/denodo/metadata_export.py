@@ -1,13 +1,14 @@
-"""Exports of Virtual DataPort's metadata to a versioned bucket, and back.
+"""Exports of Virtual DataPort's metadata to a versioned bucket, and their restore.
 
-    metadata.vql   what Denodo's export script wrote
-    export.json    what tells of it: when, how large, its SHA-256, and its version in the bucket
+    metadata.vql   the output of Denodo's export script
+    export.json    the manifest: time, size, SHA-256, and version of metadata.vql in the bucket
 
-The second is put there last, each of them whole or not at all. So what it tells of is always a
-whole export: one that is broken off leaves the one before, which its own version still holds.
+The manifest is uploaded last, and each upload is atomic. So a manifest always describes a
+complete export: an export that is interrupted leaves the previous manifest, whose version of
+metadata.vql still exists.
 
-What a node has for itself (names, ports, JVM options) is left out, as Denodo documents for the
-replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
+Settings that belong to one node (names, ports, JVM options) are left out, as Denodo documents for
+the replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import shutil
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hosts.denodo import aws, files, lock, log, properties_file
-from hosts.denodo.errors import ExportError, NodeError
-from hosts.denodo.process import run
+from hosts.common import files
+from hosts.common.errors import HostError
+from hosts.common.process import run
+from hosts.denodo import log, properties_file
+from hosts.denodo.errors import ExportError
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
 _LOCK = "export-lock"
-"""Not the lock of changes: an export must keep nobody from changing the node."""
+"""Not the lock of changes: an export must not block a change of the node."""
 
 _PROPERTIES: Mapping[str, str] = {
     "includeJars": "yes",
@@ -64,30 +67,30 @@ _PROPERTIES: Mapping[str, str] = {
 }
 
 
-class BrokenError(Exception):
-    """An export is not what it tells of itself."""
+class BrokenExportError(Exception):
+    """An export does not agree with its manifest."""
 
 
 def export(system: System, *, if_due: bool) -> None:
-    """Export the metadata of this node, if the applied state wants it.
+    """Export the metadata of this node, if the applied state has exports.
 
     Args:
         system: the machine.
-        if_due: only if the last export is as old as the state allows.
+        if_due: do nothing if the last export is newer than the interval of the state.
 
     Raises:
-        ExportError: it could not be exported; the last export stands.
-        BusyError: an export is under way.
+        ExportError: The export fails; the previous export remains.
+        BusyError: Another export is in progress.
     """
     record = Record(system)
     state = record.applied
     if state is None or state.exports is None:
-        log.info("no exports are wanted")
+        log.info("the applied state has no exports")
         return
     if if_due and not _due(system, state.exports, record):
         log.info("the last export is new enough")
         return
-    with lock.held(system, _LOCK):
+    with system.locked(_LOCK):
         folder = system.folder / "export"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
@@ -97,58 +100,68 @@ def export(system: System, *, if_due: bool) -> None:
             _export(system, state, state.exports, folder, at)
             record.export(good=at)
             log.info(f"exported to s3://{state.exports.bucket}/{state.exports.prefix}{METADATA}")
-        except (NodeError, OSError) as wrong:
-            record.export(good=good, reason=str(wrong))
-            message = f"{wrong}; the export of {good or 'no day'} stands"
+        except (HostError, OSError) as error:
+            record.export(good=good, reason=str(error))
+            previous = f"the export of {good} remains" if good else "there is no earlier export"
+            message = f"{error}; {previous}"
             raise ExportError(message) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) -> bool:
-    """Fetch the newest whole export; tells whether there is one.
+    """Fetch the newest complete export to a file; return whether there is one.
+
+    Args:
+        system: the machine.
+        bucket: bucket of the exports.
+        prefix: prefix of their keys.
+        folder: folder for the manifest.
+        to: file for the metadata.
 
     Raises:
-        NoAnswerError: it cannot be fetched.
-        BrokenError: it is not what it tells of itself.
+        AwsError: The export cannot be fetched.
+        BrokenExportError: The export does not agree with its manifest.
     """
     manifest = folder / MANIFEST
-    if not aws.get(system, bucket, f"{prefix}{MANIFEST}", manifest):
+    if not system.aws_cli.get_object(bucket, f"{prefix}{MANIFEST}", manifest):
         return False
     try:
         data = json.loads(manifest.read_bytes())
-        version, size, wanted = str(data["version"]), int(data["size"]), str(data["sha256"])
+        version, size, checksum = str(data["version"]), int(data["size"]), str(data["sha256"])
     except (KeyError, TypeError, ValueError):
-        message = f"{prefix}{MANIFEST} does not tell of an export"
-        raise BrokenError(message) from None
-    if not aws.get(system, bucket, f"{prefix}{METADATA}", to, version):
-        message = f"version {version} of {prefix}{METADATA} is gone"
-        raise BrokenError(message)
+        message = f"{prefix}{MANIFEST} is not the manifest of an export"
+        raise BrokenExportError(message) from None
+    if not system.aws_cli.get_object(bucket, f"{prefix}{METADATA}", to, version):
+        message = f"version {version} of {prefix}{METADATA} does not exist any more"
+        raise BrokenExportError(message)
     text = to.read_bytes()
-    if len(text) != size or _sha256(text) != wanted:
-        message = f"{prefix}{METADATA} is not what was exported ({len(text)} bytes of {size})"
-        raise BrokenError(message)
+    if len(text) != size or _sha256(text) != checksum:
+        message = (
+            f"{prefix}{METADATA} differs from its manifest ({len(text)} bytes, expected {size})"
+        )
+        raise BrokenExportError(message)
     return True
 
 
 def digest(text: bytes) -> str:
-    """Tells one metadata from another: without comments, which say when and by whom."""
+    """Return a hash of the metadata without comments, which name time and user."""
     lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
     return _sha256("\n".join(line for line in lines if line and line[0] != "#").encode())
 
 
-def _due(system: System, wanted: Exports, record: Record) -> bool:
+def _due(system: System, exports: Exports, record: Record) -> bool:
     try:
         last = datetime.fromisoformat(str(record.exported.get("good", "")))
     except ValueError:
         return True
-    return system.now() - last >= timedelta(seconds=wanted.every)
+    return system.now() - last >= timedelta(seconds=exports.every)
 
 
-def _export(system: System, state: State, wanted: Exports, folder: Path, at: str) -> None:
-    user, password = _login(system, wanted.login)
+def _export(system: System, state: State, exports: Exports, folder: Path, at: str) -> None:
+    user, password = _login(system, exports.login)
     login, vql = folder / "login", folder / METADATA
-    # The password is not an argument: Denodo's script reads it from a file.
+    # The password is no command argument: Denodo's script reads it from a file.
     text = f"password={properties_file.escaped(password)}\n"
     files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
     command: list[str | Path] = [state.home / _EXPORT, "--login", user]
@@ -158,16 +171,16 @@ def _export(system: System, state: State, wanted: Exports, folder: Path, at: str
         command += ["-P", f"{key}={value}"]
     result = run(command, seconds=_SECONDS)
     files.remove(login)
-    if not result.ended_well:
+    if not result.succeeded:
         message = f"{_EXPORT} {result.ending}; its log says why"
         raise ExportError(message)
     content = vql.read_bytes() if vql.exists() else b""
     if digest(content) == digest(b""):
-        message = f"{_EXPORT} ended well and wrote nothing"
+        message = f"{_EXPORT} succeeded but wrote nothing"
         raise ExportError(message)
-    version = aws.put(system, wanted.bucket, f"{wanted.prefix}{METADATA}", vql)
+    version = system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{METADATA}", vql)
     if not version:
-        message = f"the bucket {wanted.bucket} keeps no versions"
+        message = f"the bucket {exports.bucket} keeps no versions; enable versioning"
         raise ExportError(message)
     manifest: dict[str, Any] = {
         "schema": _SCHEMA,
@@ -179,14 +192,14 @@ def _export(system: System, state: State, wanted: Exports, folder: Path, at: str
         "sha256": _sha256(content),
         "digest": digest(content),
     }
-    told = folder / MANIFEST
-    files.replace(told, json.dumps(manifest, indent=1).encode() + b"\n")
-    aws.put(system, wanted.bucket, f"{wanted.prefix}{MANIFEST}", told)
+    path = folder / MANIFEST
+    files.replace(path, json.dumps(manifest, indent=1).encode() + b"\n")
+    system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{MANIFEST}", path)
 
 
 def _login(system: System, arn: str) -> tuple[str, str]:
     try:
-        data = json.loads(aws.secret(system, arn))
+        data = json.loads(system.aws_cli.secret(arn))
         return str(data["username"]), str(data["password"])
     except (KeyError, TypeError, ValueError):
         message = f"the secret {arn} is not a JSON object with username, password"

@@ -1,7 +1,8 @@
-"""Run as root, the program does what needs root, and the rest as the Denodo user.
+"""The division of work between root and the Denodo user, if the program is started as root.
 
-Root writes the hosts file and nothing else: Denodo's files belong to the Denodo user, and root
-that follows that user's links could be led anywhere.
+Root writes the hosts file and the systemd units, and starts the program again as the Denodo user
+for everything else: Denodo's files belong to that user, whose symbolic links could lead root to
+any file.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 
-def change(system: System, state: State, do: Callable[[], int]) -> int:
-    """Do something as the Denodo user, with the node's names in the hosts file.
+def with_names_in_hosts_file(system: System, state: State, action: Callable[[], int]) -> int:
+    """Run an action while the hosts file has the names of the old and of the new state.
 
-    Names are added before, and those that are not needed any more go after it is done, so that
-    both states find theirs.
+    New names are added before the action, and old names are removed after it, so that each state
+    finds its own names.
 
     Args:
         system: the machine.
-        state: the wanted state.
-        do: what the Denodo user does; its result is an exit code.
+        state: the desired state.
+        action: does the work of the Denodo user and returns an exit code.
 
     Raises:
-        SystemRefusedError: the hosts file is not right, and this user cannot write it.
+        SystemRefusedError: The hosts file must be changed, and this user cannot write it.
     """
-    before = hosts_file.known(system)
-    names = hosts_file.names(state)
+    before = hosts_file.names_in_file(system)
+    names = hosts_file.node_names(state)
     _write(system, [*names, *(name for name in before if name not in names)])
     try:
-        code = do()
+        code = action()
     except RolledBackError:
         _write(system, before or names)
         raise
@@ -52,17 +53,17 @@ def change(system: System, state: State, do: Callable[[], int]) -> int:
     return code
 
 
-def must_switch(state: State) -> bool:
-    """Whether this is root and the servers are not.
+def must_switch_user(state: State) -> bool:
+    """Return whether this process is root and the servers run as another user.
 
     Raises:
-        ImageError: there is no such user.
-        SystemRefusedError: this is neither root nor the Denodo user.
+        ImageError: The Denodo user does not exist.
+        SystemRefusedError: This process is neither root nor the Denodo user.
     """
     try:
         user = pwd.getpwnam(state.user)
     except KeyError:
-        message = f"there is no user {state.user}; the image must have the one Denodo runs as"
+        message = f"there is no user {state.user}; create the user that Denodo runs as in the image"
         raise ImageError(message) from None
     if os.geteuid() not in (0, user.pw_uid):
         message = f"this must run as root or as {state.user}"
@@ -70,19 +71,19 @@ def must_switch(state: State) -> bool:
     return os.geteuid() != user.pw_uid
 
 
-def again_as_user(state: State, arguments: Sequence[str], given: str) -> int:
-    """Run the program again as the Denodo user; gives its exit code.
+def run_as_denodo_user(state: State, arguments: Sequence[str], stdin: str) -> int:
+    """Run the program again as the Denodo user; return its exit code.
 
     Args:
-        state: says which user.
-        arguments: the program's.
-        given: its standard input.
+        state: contains the name of the user.
+        arguments: arguments of the program.
+        stdin: text for its standard input.
     """
     user = pwd.getpwnam(state.user)
     environment = {**os.environ, "HOME": user.pw_dir, "USER": state.user, "LOGNAME": state.user}
     process = subprocess.run(
         [sys.executable, "-m", "hosts.denodo", *arguments],
-        input=given.encode(),
+        input=stdin.encode(),
         user=user.pw_uid,
         group=user.pw_gid,
         extra_groups=os.getgrouplist(state.user, user.pw_gid),
@@ -93,8 +94,8 @@ def again_as_user(state: State, arguments: Sequence[str], given: str) -> int:
     return process.returncode
 
 
-def give_folder(system: System, state: State) -> None:
-    """Make the program's folder, the Denodo user's own."""
+def create_folder(system: System, state: State) -> None:
+    """Create the folder of the records, and give it to the Denodo user."""
     system.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     user = pwd.getpwnam(state.user)
     if os.geteuid() == 0 and system.folder.stat().st_uid != user.pw_uid:
@@ -103,8 +104,8 @@ def give_folder(system: System, state: State) -> None:
 
 def _write(system: System, names: Sequence[str]) -> None:
     try:
-        if hosts_file.write(system, names):
+        if hosts_file.write_names(system, names):
             log.info(f"{system.hosts}: {', '.join(names)} lead to {system.own_address}")
     except PermissionError:
-        message = f"{system.hosts} must be changed, which needs root"
+        message = f"{system.hosts} must be changed, which needs root; run this as root"
         raise SystemRefusedError(message) from None

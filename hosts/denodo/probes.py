@@ -1,4 +1,4 @@
-"""Asks a server on this node, in its own protocol, whether it is ready."""
+"""Probes of the servers on this node: each server is queried in its own protocol."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from hosts.denodo.process import run
+from hosts.common.process import run
 
 if TYPE_CHECKING:
     from hosts.denodo.state import Service, State
     from hosts.denodo.system import System
 
 PING_SECONDS = 10
-"""For one `ping.sh`, with its Java; Denodo's own health check of 9.x allows as much."""
+"""Limit of one `ping.sh`, which starts a Java; Denodo's own health check of 9.x has the same."""
 _PING_MILLISECONDS = 5000
 _SECONDS = 3
 
@@ -25,11 +25,11 @@ _SSL_ANSWERS = (b"S", b"N")
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_ACK = bytes.fromhex("4e")
 
-_SILENT = "did not answer"
+_NO_ANSWER = "did not answer"
 
 
-def ask(system: System, state: State, service: Service) -> str:
-    """Why a service is not ready; empty when it is."""
+def why_not_ready(system: System, state: State, service: Service) -> str:
+    """Probe a service; return why it is not ready, empty if it is ready."""
     probe = {
         "vdp": _vdp,
         "odbc": _odbc,
@@ -40,15 +40,15 @@ def ask(system: System, state: State, service: Service) -> str:
     try:
         return probe(system, state, service)
     except (socket.timeout, TimeoutError):
-        return f"{_SILENT} on port {service.port} within {_SECONDS} s"
+        return f"{_NO_ANSWER} on port {service.port} within {_SECONDS} s"
     except ConnectionRefusedError:
         return f"nothing listens on port {service.port}"
-    except (OSError, http.client.HTTPException) as wrong:
-        return f"port {service.port}: {wrong!r}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"port {service.port}: {error!r}"
 
 
 def listens(system: System, port: int) -> bool:
-    """Whether anything listens on a port."""
+    """Return whether a server listens on a port."""
     try:
         with _connected(system, port):
             return True
@@ -57,7 +57,7 @@ def listens(system: System, port: int) -> bool:
 
 
 def _vdp(system: System, state: State, service: Service) -> str:
-    # First by a connection, so that a server that is down costs no Java.
+    # The connection comes first, so that no Java is started for a server that is down.
     with _connected(system, service.port):
         pass
     script = state.home / "bin/ping.sh"
@@ -68,8 +68,8 @@ def _vdp(system: System, state: State, service: Service) -> str:
         seconds=PING_SECONDS,
     )
     if result.status is None:
-        return f"{_SILENT}: ping.sh was not done within {PING_SECONDS} s"
-    return "" if result.ended_well else f"ping.sh {result}"
+        return f"{_NO_ANSWER}: ping.sh was not done within {PING_SECONDS} s"
+    return "" if result.succeeded else f"ping.sh {result}"
 
 
 def _odbc(system: System, _state: State, service: Service) -> str:
@@ -89,7 +89,7 @@ def _tcp(system: System, _state: State, service: Service) -> str:
 
 def _web(system: System, _state: State, service: Service) -> str:
     connection = (
-        # The certificate is for the name that clients use, and this never leaves the node.
+        # Not verified: the certificate has the name that clients use, and this stays on the node.
         http.client.HTTPSConnection(
             system.local, service.port, timeout=_SECONDS, context=_unverified()
         )
@@ -101,10 +101,10 @@ def _web(system: System, _state: State, service: Service) -> str:
         status = connection.getresponse().status
     finally:
         connection.close()
-    # At the root, any answer but an error of the server: what lies there is the site's choice.
-    asked_to_log_in = status in (401, 403)
+    # At the root every answer except a server error counts: the site chooses what lies there.
+    needs_login = status in (401, 403)
     answers = status < (500 if service.path == "/" else 400)
-    if answers or asked_to_log_in:
+    if answers or needs_login:
         return ""
     return f"GET {service.path} on port {service.port} is answered with status {status}"
 
@@ -116,9 +116,9 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _exchange(system: System, port: int, said: bytes) -> bytes:
+def _exchange(system: System, port: int, request: bytes) -> bytes:
     with _connected(system, port) as connection:
-        connection.sendall(said)
+        connection.sendall(request)
         return connection.recv(1)
 
 

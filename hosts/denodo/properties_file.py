@@ -1,6 +1,6 @@
-r"""Java `.properties` files, read as `java.util.Properties` reads them, and edited in place.
+r"""Java `.properties` files: read like `java.util.Properties` does, and edited in place.
 
-An edit rewrites one entry. Every other byte stays: comments, order, unknown keys, line ends.
+An edit rewrites one entry. Every other byte remains: comments, order, unknown keys, line ends.
 
 >>> text = "# ports\nport=9999\nhost = a\\:b\n"
 >>> values(text)
@@ -8,7 +8,7 @@ An edit rewrites one entry. Every other byte stays: comments, order, unknown key
 >>> edited(text, {"port": "19999"})
 '# ports\nport=19999\nhost = a\\:b\n'
 
-The text is the file's bytes as ISO-8859-1, the format's encoding.
+The text is the content of the file decoded as ISO-8859-1, the encoding of the format.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _COMMENT = re.compile(r"^[ \t\f]*[#!]+[ \t\f]*([^\r\n]*)(\r\n|\r|\n|$)", re.MULT
 
 
 class FormatError(ValueError):
-    """Java would refuse to read the file."""
+    """Java refuses to read the file."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One key with its value, and where it stands.
+    """One key with its value, and their position in the text.
 
     Attributes:
         key: the key, without escapes.
         value: the value, without escapes.
-        start: where its first character is, behind any indentation.
-        end: where its line end is, or the end of the text.
+        start: position of the first character, after any indentation.
+        end: position of the line end, or of the end of the text.
     """
 
     key: str
@@ -54,28 +54,35 @@ class Entry:
 
 
 def values(text: str) -> dict[str, str]:
-    """What Java reads: of a key that stands twice, the last value."""
+    """Return the values that Java reads: the last value of a key that is repeated."""
     return {entry.key: entry.value for entry in entries(text)}
 
 
 def entries(text: str) -> Iterator[Entry]:
-    """Every entry, in order."""
+    """Return all entries, in order.
+
+    Raises:
+        FormatError: Java refuses to read the file.
+    """
     for line, start, end in _logical_lines(text):
         key, value = _split(line)
         try:
             yield Entry(_without_escapes(key), _without_escapes(value), start, end)
-        except FormatError as wrong:
+        except FormatError as error:
             number = len(re.findall(r"\r\n|\r|\n", text[:start])) + 1
-            message = f"line {number}: {wrong}"
+            message = f"line {number}: {error}"
             raise FormatError(message) from None
 
 
 def edited(text: str, changes: Mapping[str, str]) -> str:
-    """The text with some values changed.
+    """Return the text with some values changed.
 
-    A key that stands twice is changed at its last place, which is the one that counts. An absent
-    key goes behind a line in which it is commented out, as the comment that explains it stands
-    there; else to the end.
+    The last entry of a repeated key is changed, because Java uses that one. A key that is missing
+    is added after a line in which it is commented out, because its explanation is there, else at
+    the end.
+
+    Raises:
+        FormatError: Java refuses to read the file, or no line can follow its last line.
     """
     for key, value in changes.items():
         text = _edit(text, key, value)
@@ -83,11 +90,11 @@ def edited(text: str, changes: Mapping[str, str]) -> str:
 
 
 def escaped(text: str, *, key: bool = False) -> str:
-    """A key or a value as it stands in a file, with Java's escapes."""
+    """Return a key or a value with the escapes of the format."""
     out: list[str] = []
-    for place, unit in enumerate(_units(text)):
+    for position, unit in enumerate(_units(text)):
         char = chr(unit)
-        if char in _SPECIAL or (char == " " and (key or place == 0)):
+        if char in _SPECIAL or (char == " " and (key or position == 0)):
             out.append("\\" + char)
         elif char in _ESCAPES:
             out.append(_ESCAPES[char])
@@ -99,81 +106,81 @@ def escaped(text: str, *, key: bool = False) -> str:
 
 
 def _edit(text: str, key: str, value: str) -> str:
-    standing = [entry for entry in entries(text) if entry.key == key]
-    if standing and standing[-1].value == value:
+    current = [entry for entry in entries(text) if entry.key == key]
+    if current and current[-1].value == value:
         return text
     line = f"{escaped(key, key=True)}={escaped(value)}"
-    wanted = {**values(text), key: value}
-    if standing:
-        last = standing[-1]
+    expected = {**values(text), key: value}
+    if current:
+        last = current[-1]
         return text[: last.start] + line + text[last.end :]
     newline = _newline(text)
-    place = _behind_comment(text, key)
-    if place is not None:
-        head, tail = text[:place], text[place:]
-        glue = newline if head and head[-1] not in _END else ""
-        return head + glue + line + newline + tail
-    # What a last backslash joins to the next line must not be our entry.
-    for glue in ("", newline, newline * 2):
-        result = text + glue + line + newline
-        if _says(result, key, wanted):
+    position = _after_comment(text, key)
+    if position is not None:
+        head, tail = text[:position], text[position:]
+        separator = newline if head and head[-1] not in _END else ""
+        return head + separator + line + newline + tail
+    # A backslash at the end of the text must not join the new entry to its own line.
+    for separator in ("", newline, newline * 2):
+        result = text + separator + line + newline
+        if _has_values(result, key, expected):
             return result
     message = "the file's last line cannot be followed by another"
     raise FormatError(message)
 
 
-def _says(text: str, key: str, wanted: Mapping[str, str]) -> bool:
-    """Whether a file says what is wanted, but for the empty key, which a last backslash makes."""
+def _has_values(text: str, key: str, expected: Mapping[str, str]) -> bool:
+    """Compare the values of a text, except the empty key, which a last backslash creates."""
     try:
-        found = values(text)
+        current = values(text)
     except FormatError:
         return False
-    return found.get(key) == wanted[key] and {**found, "": ""} == {**wanted, "": ""}
+    return current.get(key) == expected[key] and {**current, "": ""} == {**expected, "": ""}
 
 
 def _newline(text: str) -> str:
-    found = re.search(r"\r\n|\r|\n", text)
-    return found.group() if found else "\n"
+    match = re.search(r"\r\n|\r|\n", text)
+    return match.group() if match else "\n"
 
 
-def _behind_comment(text: str, key: str) -> int | None:
-    """Where the line behind the last one starts in which a key is commented out."""
-    entered = [(entry.start, entry.end) for entry in entries(text)]
-    place = None
-    for found in _COMMENT.finditer(text):
-        if any(start <= found.start() < end for start, end in entered):
-            continue  # the continuation of an entry looks like a comment
+def _after_comment(text: str, key: str) -> int | None:
+    """Return the position after the last line in which a key is commented out."""
+    positions = [(entry.start, entry.end) for entry in entries(text)]
+    position = None
+    for match in _COMMENT.finditer(text):
+        if any(start <= match.start() < end for start, end in positions):
+            continue  # the continuation of an entry may look like a comment
         try:
-            name, _ = _split(found.group(1))
-            separator = found.group(1)[len(name) :].lstrip(_BLANK)[:1]
+            name, _ = _split(match.group(1))
+            separator = match.group(1)[len(name) :].lstrip(_BLANK)[:1]
             if separator in ("=", ":") and _without_escapes(name) == key:
-                place = found.end()
+                position = match.end()
         except FormatError:
             continue
-    return place
+    return position
 
 
 def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each logical line, joined, with where it starts and ends."""
+    """Return each logical line, joined, with its start and end."""
     line, start = "", 0
     for natural in _NATURAL.finditer(text):
         content = natural["content"]
-        # Also behind a backslash with nothing before it.
+        # Java skips such lines also after a backslash without text before it.
         if not line and (not content or content[0] in "#!"):
             continue
         if not line:
             start = natural.start("content")
-        goes_on = (len(content) - len(content.rstrip("\\"))) % 2 == 1
-        line += content[:-1] if goes_on else content
-        if not goes_on or natural.end() == len(text):
-            # Java takes a backslash that ends the file for an entry, unless both ends follow it.
+        continues = (len(content) - len(content.rstrip("\\"))) % 2 == 1
+        line += content[:-1] if continues else content
+        if not continues or natural.end() == len(text):
+            # For Java a backslash at the end of the file is an entry, except before CR LF.
             if line or natural["end"] != "\r\n":
                 yield line, start, natural.end("content")
             line = ""
 
 
 def _split(line: str) -> tuple[str, str]:
-    """Key and value of a logical line, still with their escapes."""
+    """Return key and value of a logical line, with their escapes."""
     key, backslash = 0, False
     while key < len(line) and (backslash or line[key] not in "=:" + _BLANK):
         backslash = line[key] == "\\" and not backslash
@@ -190,30 +197,30 @@ def _split(line: str) -> tuple[str, str]:
 
 def _without_escapes(text: str) -> str:
     out: list[str] = []
-    place = 0
-    while place < len(text):
-        char = text[place]
-        place += 1
-        if char == "\\" and place < len(text):
-            char = text[place]
-            place += 1
+    position = 0
+    while position < len(text):
+        char = text[position]
+        position += 1
+        if char == "\\" and position < len(text):
+            char = text[position]
+            position += 1
             if char == "u":
-                digits = text[place : place + 4]
+                digits = text[position : position + 4]
                 if not _UNICODE.fullmatch(digits):
                     raise FormatError(
                         "a \\u without four hexadecimal digits; Java refuses the file"
                     )
                 char = chr(int(digits, 16))
-                place += 4
+                position += 4
             else:
                 char = _NAMED.get(char, char)
         out.append(char)
-    # Two halves of a character beyond the first 65536 are one character in Python.
+    # Python has one character for a surrogate pair of Java.
     joined = "".join(out)
     return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _units(text: str) -> Iterator[int]:
-    """The text's UTF-16 units, which are Java's characters."""
+    """Return the UTF-16 code units of a text, which are the characters of Java."""
     raw = text.encode("utf-16-le", "surrogatepass")
-    return (raw[place] | raw[place + 1] << 8 for place in range(0, len(raw), 2))
+    return (raw[position] | raw[position + 1] << 8 for position in range(0, len(raw), 2))

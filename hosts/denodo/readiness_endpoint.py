@@ -1,7 +1,7 @@
-"""The readiness endpoint: `GET /ready/{service}` for the balancer, `GET /ready` for people.
+"""The readiness endpoint: `GET /ready/{service}` for the load balancer, `GET /ready` for people.
 
-A service is ready when it answers its own protocol, the node is not drained, and its metadata is
-confirmed. An answer never takes longer than a limit, whatever hangs behind it.
+A service is ready if its server answers in its own protocol, the node is not drained, and the
+metadata of the node is confirmed. An answer has a time limit, even if a server hangs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from hosts.common.errors import HostError
 from hosts.denodo import log, probes
-from hosts.denodo.errors import NodeError
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
 _ROOT = "/ready"
 
 KEPT_SECONDS = 4.0
-"""How long an answer of a server is kept: checks come every 5 s from every zone, and must not
-start a Java each."""
+"""Time for which the result of a probe is reused: health checks come every 5 s from every zone,
+and each probe of Virtual DataPort starts a Java."""
 PATIENCE_SECONDS = 3.0
-"""How long a caller waits for a new answer; a balancer's check gives up after 5 s or more."""
+"""Time that a request waits for a new result; load balancers wait for at least 5 s."""
 STALE_SECONDS = KEPT_SECONDS + probes.PING_SECONDS
-"""How long the last answer counts while the next is waited for: a slow Java is not a failure."""
+"""Time for which the last result is valid while a probe runs: a slow Java is not a failure."""
 REFRESH_SECONDS = 60.0
-"""How long the desired state is kept that was looked up for a service the applied one lacks."""
+"""Time for which a desired state is reused that was read for services not yet applied."""
 
 
-class _Asked:
-    """One service's last answer, renewed by one thread at a time."""
+class _CachedProbe:
+    """The last result of the probe of one service, renewed by one thread at a time."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._reason = ""
         self._at: float | None = None
-        self._asking = False
+        self._running = False
 
     def reason(self, system: System, state: State, service: Service, patience: float) -> str:
-        """Why the service is not ready, empty when it is."""
+        """Return why the service is not ready, empty if it is ready."""
         with self._changed:
             if self._age() > KEPT_SECONDS:
-                if not self._asking:
-                    self._asking = True
-                    asker = threading.Thread(
-                        target=self._ask, args=(system, state, service), daemon=True
+                if not self._running:
+                    self._running = True
+                    thread = threading.Thread(
+                        target=self._probe, args=(system, state, service), daemon=True
                     )
-                    asker.start()
+                    thread.start()
                 self._changed.wait_for(lambda: self._age() <= KEPT_SECONDS, patience)
             if self._age() > STALE_SECONDS:
                 return "did not answer"
@@ -64,57 +64,58 @@ class _Asked:
     def _age(self) -> float:
         return float("inf") if self._at is None else time.monotonic() - self._at
 
-    def _ask(self, system: System, state: State, service: Service) -> None:
-        reason = "could not be asked"
+    def _probe(self, system: System, state: State, service: Service) -> None:
+        reason = "the probe failed"
         try:
-            reason = probes.ask(system, state, service)
+            reason = probes.why_not_ready(system, state, service)
         finally:
             with self._changed:
-                self._reason, self._at, self._asking = reason, time.monotonic(), False
+                self._reason, self._at, self._running = reason, time.monotonic(), False
                 self._changed.notify_all()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one service."""
+    """The readiness of one service."""
 
     service: str
     ready: bool
     reason: str = ""
 
 
-class _Newer:
-    """The services of the desired state, for those that the applied one does not know.
+class _DesiredServices:
+    """The services of the desired state, for services that the applied state does not have.
 
-    A service that is added gets a group of its own at once. Were it not ready before the nodes
-    are changed one after another, a balancer without any healthy node for it would move the site.
+    A deploy creates the target group of a new service before the nodes are rolled one by one.
+    If no node were ready for the new service until then, the target group without a healthy
+    target would trigger a site failover.
     """
 
     def __init__(self, desired: Callable[[], State] | None) -> None:
-        self._desired = desired
+        self._read = desired
         self._lock = threading.Lock()
         self._services: Mapping[str, Service] = {}
         self._at = -REFRESH_SECONDS
 
     def service(self, name: str) -> Service | None:
-        """A service by its name; asks again after a while only, whoever asks for what."""
+        """Return a service by its name; the desired state is read once in `REFRESH_SECONDS`."""
         with self._lock:
-            if self._desired and time.monotonic() - self._at >= REFRESH_SECONDS:
+            if self._read and time.monotonic() - self._at >= REFRESH_SECONDS:
                 try:
-                    self._services = self._desired().services
-                except NodeError as wrong:
-                    log.warning(f"the desired state is not known: {wrong}")
+                    self._services = self._read().services
+                except HostError as error:
+                    log.warning(f"the desired state is not known: {error}")
                 self._at = time.monotonic()
             return self._services.get(name)
 
 
 class Readiness:
-    """Answers for the state that was applied last.
+    """The readiness of the services of the applied state.
 
     Args:
         system: the machine.
-        desired: gives the desired state, which is asked for services that were added since.
-        patience: seconds that a caller waits for a new answer; None: what a balancer bears.
+        desired: reads the desired state, for services that were added since the last apply.
+        patience: seconds that a caller waits for a new result; None: `PATIENCE_SECONDS`.
     """
 
     def __init__(
@@ -126,32 +127,32 @@ class Readiness:
         self._system, self._patience = system, patience
         self._record = Record(system)
         self._lock = threading.Lock()
-        self._asked: dict[Service, _Asked] = {}
-        self._newer = _Newer(desired)
+        self._probes: dict[Service, _CachedProbe] = {}
+        self._desired = _DesiredServices(desired)
 
     def of(self, name: str) -> Answer | None:
-        """What is to say of one service; None if the state has no such service."""
+        """Return the readiness of a service, None if no state has the service."""
         state = self._record.applied
         if state is None:
             return Answer(name, ready=False, reason="no state was applied yet")
-        service = state.services.get(name) or self._newer.service(name)
+        service = state.services.get(name) or self._desired.service(name)
         if service is None:
             return None
         reason = self._held_back() or self._reason(state, service)
         return Answer(name, ready=not reason, reason=reason)
 
     def all(self) -> list[Answer]:
-        """What is to say of every service."""
+        """Return the readiness of every service of the applied state."""
         state = self._record.applied
         answers: dict[str, Answer] = {}
 
-        def answer(name: str) -> None:
-            found = self.of(name)
-            if found:
-                answers[name] = found
+        def ask(name: str) -> None:
+            answer = self.of(name)
+            if answer:
+                answers[name] = answer
 
         names = sorted(state.services) if state else []
-        threads = [threading.Thread(target=answer, args=(name,)) for name in names]
+        threads = [threading.Thread(target=ask, args=(name,)) for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -159,7 +160,7 @@ class Readiness:
         return [answers[name] for name in names if name in answers]
 
     def _held_back(self) -> str:
-        """Why the node serves nobody, whatever its servers say."""
+        """Return why the whole node is unready, empty if only its servers decide."""
         drained = self._record.drained
         if drained is not None:
             who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
@@ -170,9 +171,9 @@ class Readiness:
 
     def _reason(self, state: State, service: Service) -> str:
         with self._lock:
-            asked = self._asked.setdefault(service, _Asked())
+            probe = self._probes.setdefault(service, _CachedProbe())
         patience = PATIENCE_SECONDS if self._patience is None else self._patience
-        return asked.reason(self._system, state, service, patience)
+        return probe.reason(self._system, state, service, patience)
 
 
 def server(
@@ -181,11 +182,18 @@ def server(
     listen: str = "",
     desired: Callable[[], State] | None = None,
 ) -> ThreadingHTTPServer:
-    """The endpoint, ready to serve."""
+    """Return the endpoint, which listens and serves once `serve_forever` is called.
+
+    Args:
+        system: the machine.
+        port: port to listen on, 0 for any free one.
+        listen: address to listen on, empty for all.
+        desired: reads the desired state, for services that were added since the last apply.
+    """
     readiness = Readiness(system, desired)
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers one request."""
+        """One request."""
 
         timeout = 5
 
@@ -194,20 +202,22 @@ def server(
             if path == _ROOT:
                 answers = readiness.all()
                 ready = bool(answers) and all(answer.ready for answer in answers)
-                self._say(200 if ready else 503, {"services": [vars(one) for one in answers]})
+                self._respond(
+                    200 if ready else 503, {"services": [vars(answer) for answer in answers]}
+                )
             elif path.startswith(f"{_ROOT}/"):
                 answer = readiness.of(path[len(_ROOT) + 1 :])
                 if answer is None:
-                    self._say(404, {"reason": "the node's state has no such service"})
+                    self._respond(404, {"reason": "the node's state has no such service"})
                 else:
-                    self._say(200 if answer.ready else 503, vars(answer))
+                    self._respond(200 if answer.ready else 503, vars(answer))
             else:
-                self._say(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
+                self._respond(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: a balancer asks some times a second."""
+            """Log nothing: load balancers send several requests per second."""
 
-        def _say(self, status: int, data: Mapping[str, object]) -> None:
+        def _respond(self, status: int, data: Mapping[str, object]) -> None:
             body = json.dumps(data).encode() + b"\n"
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -216,15 +226,15 @@ def server(
             self.wfile.write(body)
 
     class Endpoint(ThreadingHTTPServer):
-        """Answers everybody at once."""
+        """A server with one thread for each request."""
 
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            # HAProxy's check hangs up once it has read the status.
+            # HAProxy closes the connection of a check once it has read the status.
             if not isinstance(sys.exc_info()[1], ConnectionError):
                 super().handle_error(request, client_address)
 
     endpoint = Endpoint((listen, port), Handler)
-    log.info(f"answering on port {endpoint.server_port}")
+    log.info(f"listening on port {endpoint.server_port}")
     return endpoint

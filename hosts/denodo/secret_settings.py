@@ -1,11 +1,12 @@
-"""Settings whose values are secrets: they go from AWS to files of mode 0600, and nowhere else.
+"""Settings whose values are secrets; they are written only to files of mode 0600.
 
-The Security Token's secret is a JSON object, the entries of `conf/SSOConfiguration.properties`.
+The secret of the Security Token is a JSON object with the entries of
+`conf/SSOConfiguration.properties`.
 
-The TLS secret is a JSON object of what `denodo_tls_configurator.sh` takes: `keystore` and
-`truststore` (base64 of the Java key stores), `certificate` (PEM) and `credentials` (the text of
-its credentials file, with passwords that `encrypt_password.sh` has encrypted, so that no password
-is ever an argument here).
+The TLS secret is a JSON object with the inputs of `denodo_tls_configurator.sh`: `keystore` and
+`truststore` (Java key stores in base64), `certificate` (PEM) and `credentials` (text of the
+credentials file, with passwords encrypted by `encrypt_password.sh`, so that no password is an
+argument of a command).
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from hosts.denodo import aws, files
+from hosts.common import files
+from hosts.common.errors import AwsError
+from hosts.common.process import run
+from hosts.denodo.change_journal import is_own_file
 from hosts.denodo.errors import NotReadyError, StateError
-from hosts.denodo.process import run
 from hosts.denodo.settings import TOKEN, Setting
 
 if TYPE_CHECKING:
@@ -35,14 +38,14 @@ _BINARY = ("keystore", "truststore")
 _TLS_PARTS = (*_BINARY, "certificate", "credentials")
 
 _CONFIGURED = ("conf", "resources/apache-tomcat/conf")
-"""Where the configurator changes files."""
+"""Folders in which the configurator changes files, relative to DENODO_HOME."""
 
 
 def token(system: System, state: State) -> Iterable[Setting]:
-    """The settings of the Security Token, if the state has one.
+    """Return the settings of the Security Token, if the state has one.
 
     Raises:
-        StateError: the secret is not what it should be.
+        StateError: The secret cannot be read or has another form.
     """
     if state.security_token:
         for key, value in _secret(system, state.security_token).items():
@@ -50,30 +53,30 @@ def token(system: System, state: State) -> Iterable[Setting]:
 
 
 def touched_by_tls(state: State) -> list[Path]:
-    """The files that the configurator may change."""
+    """Return the files that the TLS configurator may change."""
     return [
         path
         for folder in _CONFIGURED
         for path in sorted((state.home / folder).rglob("*"))
-        if path.is_file() and files.is_source(path)
+        if path.is_file() and not is_own_file(path)
     ]
 
 
 def configure_tls(system: System, state: State) -> None:
-    """Let Denodo's own script switch TLS on in all servers.
+    """Run Denodo's own script, which enables TLS in all servers.
 
     Raises:
-        StateError: the secret is not what it should be.
-        NotReadyError: the script failed.
+        StateError: The secret cannot be read or has another form.
+        NotReadyError: The script fails.
     """
     data = _secret(system, *state.tls)
     missing = [part for part in _TLS_PARTS if part not in data]
     if missing:
         message = f"the secret {state.certificate} lacks {', '.join(missing)}"
         raise StateError(message)
-    # Its own folder: the one of the state before must still be there for a rollback.
-    one = hashlib.sha256(" ".join(state.tls).encode()).hexdigest()[:12]
-    folder = system.folder / f"tls-{one}"
+    # A folder for each secret: a rollback needs the folder of the previous state.
+    key = hashlib.sha256(" ".join(state.tls).encode()).hexdigest()[:12]
+    folder = system.folder / f"tls-{key}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
@@ -91,19 +94,21 @@ def configure_tls(system: System, state: State) -> None:
             seconds=_SECONDS,
         )
     finally:
-        # The key store stays: the servers read it at every start.
+        # The key store remains: the servers read it at every start.
         for part in ("certificate", "credentials"):
             files.remove(folder / part)
-    if not result.ended_well:
-        message = f"{_CONFIGURATOR} {result.ending}; what it says is not shown, as it has secrets"
+    if not result.succeeded:
+        message = (
+            f"{_CONFIGURATOR} {result.ending}; its output may contain secrets, and is not shown"
+        )
         raise NotReadyError(message)
 
 
 def _secret(system: System, arn: str, version: str = "") -> dict[str, Any]:
     try:
-        data = json.loads(aws.secret(system, arn, version))
-    except aws.NoAnswerError as wrong:
-        message = f"the secret {arn} cannot be read: {wrong}"
+        data = json.loads(system.aws_cli.secret(arn, version))
+    except AwsError as error:
+        message = f"the secret {arn} cannot be read: {error}"
         raise StateError(message) from None
     except ValueError:
         data = None

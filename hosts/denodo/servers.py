@@ -1,7 +1,7 @@
-"""Denodo's servers of one home: whether they run, and its scripts that stop and start them.
+"""Denodo's servers of one installation, and the scripts that start and stop them.
 
-Their ports are read from Denodo's own files: a server listens where they said when it started,
-which is not where the wanted state says.
+The ports of running servers are read from Denodo's own files: a server listens where the files
+said when it started, which may differ from the desired state.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hosts.common.process import Result, run
 from hosts.denodo import log, probes, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
-from hosts.denodo.process import Result, run
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _START = {
     "diagnostic-monitoring": "diagnosticmonitoringtool_startup.sh",
 }
 
-# The web applications live and end together. VDP ends last: the others query it.
+# All web applications run in one process. VDP stops last, because the others query it.
 _STOP = {
     "web": "webcontainer_shutdown.sh",
     "scheduler": "scheduler_shutdown.sh",
@@ -49,27 +49,27 @@ _METADATA = "regenerateMetadata.sh"
 
 
 def process_of(server: str) -> str:
-    """The process that a server lives in: `vdp`, `scheduler` or `web`."""
+    """Return the process that runs a server: `vdp`, `scheduler` or `web`."""
     return server if server in ("vdp", "scheduler") else "web"
 
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of one home.
+    """The servers of one installation.
 
     Attributes:
         system: the machine.
-        state: says home, version, limits, and the Scheduler's port, which no known key holds.
+        state: contains home, version, limits, and the port of the Scheduler, which is in no file.
     """
 
     system: System
     state: State
 
     def check(self) -> None:
-        """Make sure, before anything is stopped, that every script is there.
+        """Check, before any server is stopped, that all scripts exist.
 
         Raises:
-            ImageError: with all that are missing.
+            ImageError: Scripts are missing; the message lists all of them.
         """
         processes = {process_of(server) for server in self.state.servers}
         needed = [_START[server] for server in self.state.servers]
@@ -87,54 +87,54 @@ class Servers:
             raise ImageError(message)
 
     def running(self) -> list[str]:
-        """The processes that run."""
+        """Return the processes that run."""
         ports = ((process, self._port(process)) for process in _STOP)
         return [process for process, port in ports if port and probes.listens(self.system, port)]
 
     def stop(self, *, force: bool = False) -> None:
-        """Stop what runs; queries may end first, up to the limit.
+        """Stop all processes; queries may end first, within the limit of the state.
 
         Args:
-            force: kill what never came up and cannot be asked to stop.
+            force: kill processes that the scripts do not stop, such as half-started servers.
 
         Raises:
-            NotStoppedError: something runs on.
+            NotStoppedError: A process continues to run.
         """
         self._stop_listening(force=force)
-        # A server may write its files when it listens no more, and one that starts listens later.
+        # A server may still write its files after its port closes; a starting server listens later.
         ended = self._until(lambda: not self._stop_listening(force=force), self.system.settle)
         if force and not ended:
-            log.warning("killing what does not end")
+            log.warning("killing processes that do not end")
             for pid in self._java():
                 os.kill(int(pid), signal.SIGKILL)
             ended = self._until(lambda: not self._stop_listening(force=force), self.system.settle)
         if not ended:
-            left = ", ".join([*self.running(), *(f"process {pid}" for pid in self._java())])
+            remaining = ", ".join([*self.running(), *(f"process {pid}" for pid in self._java())])
             message = (
-                f"something of {self.state.home} still runs ({left}): a server that does not end,"
-                " or a tool; end it and run this again"
+                f"processes of {self.state.home} still run ({remaining}): a server that does not"
+                " end, or a tool; end them and run this again"
             )
             raise NotStoppedError(message)
 
     def _stop_listening(self, *, force: bool) -> bool:
-        """Stop what listens; tells whether anything still runs."""
+        """Stop the processes that listen; return whether a process still runs."""
         for process in self.running():
             self._stop(process, force=force)
         return bool(self._java() or self.running())
 
     def regenerate(self) -> None:
-        """Let Denodo write its start scripts anew.
+        """Let Denodo generate its start scripts from its files.
 
         Raises:
-            NotReadyError: it could not.
+            NotReadyError: Denodo's script fails.
         """
-        self._need(_REGENERATE, seconds=_REGENERATE_SECONDS)
+        self._run_or_fail(_REGENERATE, seconds=_REGENERATE_SECONDS)
 
     def start(self, servers: Sequence[str], deadline: float) -> None:
         """Start servers and wait until they are ready.
 
         Raises:
-            NotReadyError: one of them does not start, or is not ready in time.
+            NotReadyError: A server does not start, or is not ready in time.
         """
         self.launch(servers)
         java = bool(self._java())
@@ -145,23 +145,23 @@ class Servers:
         """Start servers that do not run yet.
 
         Raises:
-            NotReadyError: a start script fails.
+            NotReadyError: A start script fails.
         """
         running = self.running()
         for server in servers:
             if process_of(server) not in running:
                 log.info(f"starting {server}")
-                self._need(_START[server], seconds=self.state.start_seconds)
+                self._run_or_fail(_START[server], seconds=self.state.start_seconds)
 
     def _wait(self, process: str, deadline: float, *, java: bool) -> None:
-        """Wait for one process; `java` says whether its Java could be seen when it was started."""
+        """Wait for one process; `java` tells whether a Java process was visible after its start."""
         port = self._port(process)
         if not port:
-            log.warning(f"no port of {process} is known; not waited for")
+            log.warning(f"no port of {process} is known, so the program does not wait for it")
             return
         service = Service(process, port)
         while True:
-            reason = probes.ask(self.system, self.state, service)
+            reason = probes.why_not_ready(self.system, self.state, service)
             if not reason:
                 log.info(f"{process} is ready on port {port}")
                 return
@@ -172,7 +172,7 @@ class Servers:
             if java and not self._java():
                 message = f"{process} ended while it was starting: {reason}"
                 raise NotReadyError(message)
-            time.sleep(self.system.poll)  # Denodo tells nobody when it is ready: it is asked
+            time.sleep(self.system.poll)  # Denodo does not announce that it is ready
 
     def _stop(self, process: str, *, force: bool) -> None:
         port, limit = self._port(process), self.state.stop_seconds
@@ -184,7 +184,7 @@ class Servers:
         log.info(f"stopping {process}, up to {limit} s")
         deadline = time.monotonic() + limit
         result = self._run(script, *(["safe"] if process == "vdp" else []), seconds=limit)
-        if self._until(stopped, deadline - time.monotonic() if result.ended_well else 0):
+        if self._until(stopped, deadline - time.monotonic() if result.succeeded else 0):
             return
         if process == "vdp":
             log.warning(f"{script} safe {result}; stopping without waiting for queries")
@@ -196,24 +196,24 @@ class Servers:
             raise NotStoppedError(message)
         log.warning(message)
 
-    def _need(self, script: str, *, seconds: float) -> None:
+    def _run_or_fail(self, script: str, *, seconds: float) -> None:
         result = self._run(script, seconds=seconds)
-        if not result.ended_well:
+        if not result.succeeded:
             message = f"{script} {result}"
             raise NotReadyError(message)
 
     def _run(self, script: str, *arguments: str, seconds: float) -> Result:
         try:
             return run([self._script(script), *arguments], seconds=seconds)
-        except OSError as wrong:
-            message = f"{self._script(script)} cannot be run: {wrong.strerror}"
+        except OSError as error:
+            message = f"{self._script(script)} cannot be run: {error.strerror}"
             raise ImageError(message) from None
 
     def _script(self, name: str) -> Path:
         return self.state.home / "bin" / name
 
     def _port(self, process: str) -> int:
-        """Where a process listens, 0 if that is not known."""
+        """Return the port of a process, 0 if it is not known."""
         if process == "scheduler":
             return self.state.ports.get("scheduler") or 0
         file, key = (
@@ -228,19 +228,20 @@ class Servers:
             return 0
 
     def _java(self) -> list[str]:
-        """Ids of the Java processes of this home: a server ends some time after its ports close."""
+        """Return ids of the Java processes of this home, which end after their ports close."""
         home = f"{self.state.home}/".encode()
-        return [one.parent.name for one in self._command_lines() if _is_java(one, home)]
+        lines = self._command_lines()
+        return [line.parent.name for line in lines if _is_java(line, home)]
 
     def _command_lines(self) -> Iterable[Path]:
         return self.system.processes.glob("[0-9]*/cmdline")
 
-    def _until(self, done: Callable[[], bool], seconds: float) -> bool:
+    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while not done():
+        while not condition():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(self.system.poll)  # servers are no children of ours, to be waited for
+            time.sleep(self.system.poll)  # the servers are not child processes of this one
         return True
 
 

@@ -1,4 +1,4 @@
-"""What a state says, as entries of Denodo's files.
+"""The settings of Denodo's files that follow from a desired state.
 
 Source: Denodo's manuals of 7.0, 8.0 and 9.x, "Configuration of the JVM Parameters from the
 Command Line", "Changing the RMI host", "Register the Denodo Servers in the License Manager".
@@ -6,11 +6,11 @@ Command Line", "Changing the RMI host", "Register the Denodo Servers in the Lice
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.denodo.heap import with_heap
 from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SCHEDULER = Path("conf/scheduler/ConfigurationParameters.properties")
 TOKEN = Path("conf/SSOConfiguration.properties")
 
 STANDALONE_LICENSE = Path("conf/denodo.lic")
-"""Where it lies, the License Manager is not asked."""
+"""With this file, the servers do not ask the License Manager."""
 
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
@@ -35,49 +35,57 @@ SHUTDOWN_PORT = f"{_MANAGER}.shutdownPort"
 WEB_PORT = f"{_TOMCAT}.http.port"
 
 
+# java(1): -Xmx is the maximum and -Xms the initial size of the heap.
+_MAXIMUM_HEAP = re.compile(r"(?<!\S)-Xmx(?P<size>\S+)")
+_INITIAL_HEAP = re.compile(r"(?<!\S)-Xms(?P<size>\S+)")
+_SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
+_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
 @dataclass(frozen=True)
 class Setting:
     """One value of one file.
 
     Attributes:
-        file: the file, from DENODO_HOME.
-        keys: the key; of several, the one that the file has, else the first.
+        file: path of the file, relative to DENODO_HOME.
+        keys: possible names of the key; the one that the file has is used, else the first.
         value: the value.
-        only_if_there: leave a file alone that has not got the key.
+        only_if_set: do not add the key to a file that lacks it.
         secret: do not show the value.
-        encrypted: how a value begins that is this one, encrypted by Denodo since it was written.
-        heap_mib: the value is what stands, with such a heap; 0: it is `value`.
+        encrypted: prefix of a value that Denodo has encrypted since the program wrote it; a value
+            with the prefix is kept.
+        heap_mib: maximum heap to set in the current value, in MiB; 0: write `value`.
     """
 
     file: Path
     keys: tuple[str, ...]
     value: str
-    only_if_there: bool = False
+    only_if_set: bool = False
     secret: bool = False
     encrypted: str = ""
     heap_mib: int = 0
 
-    def wanted(self, standing: str | None) -> str:
-        """The value to set where another one stands."""
-        if standing is not None and self.encrypted and standing.startswith(self.encrypted):
-            return standing
-        return with_heap(standing or "", self.heap_mib) if self.heap_mib else self.value
+    def new_value(self, current: str | None) -> str:
+        """Return the value that replaces the current one."""
+        if current is not None and self.encrypted and current.startswith(self.encrypted):
+            return current
+        return with_heap(current or "", self.heap_mib) if self.heap_mib else self.value
 
-    def key(self, standing: Mapping[str, str]) -> str | None:
-        """The key to set in a file with these values, None for none."""
+    def key(self, current: Mapping[str, str]) -> str | None:
+        """Return the key to set in a file with these values, None for none."""
         for key in self.keys:
-            if key in standing:
+            if key in current:
                 return key
-        return None if self.only_if_there else self.keys[0]
+        return None if self.only_if_set else self.keys[0]
 
 
 def vdp_port_key(version: str) -> str:
-    """The key of the port that VDP's clients use."""
+    """Return the key of the port that clients of Virtual DataPort use."""
     return f"{_MANAGER}.registryPort" if version == OLDEST else f"{_MANAGER}.port"
 
 
 def settings(state: State) -> Iterator[Setting]:
-    """Every value that the state asks for, but for those that are secret."""
+    """Return all settings of a state except the secret ones."""
     yield Setting(VDP, (f"{_MANAGER}.registryURL",), state.rmi_host)
     yield from (Setting(VDP, (key,), str(port)) for key, port in _vdp_ports(state).items() if port)
     for name in ("http", "shutdown", "jmx", "jmx.rmi"):
@@ -86,9 +94,9 @@ def settings(state: State) -> Iterator[Setting]:
             yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
     port = state.ports.get("web_tls")
     if port:
-        # Without TLS the key is commented out, and set it makes the container look for a key store.
+        # Without TLS the key is commented out; if it is set, the container needs a key store.
         key = f"{_TOMCAT}.https.port"
-        yield Setting(WEB, (key,), str(port), only_if_there=not state.certificate)
+        yield Setting(WEB, (key,), str(port), only_if_set=not state.certificate)
     if state.license_manager:
         manager = state.license_manager
         yield Setting(LICENSE, ("com.denodo.license.host",), manager.host)
@@ -97,11 +105,11 @@ def settings(state: State) -> Iterator[Setting]:
             LICENSE,
             ("com.denodo.license.security.ssl.enabled",),
             "true" if manager.tls else "false",
-            # Absent or commented out it is false.
-            only_if_there=not manager.tls,
+            # A key that is absent or commented out means false.
+            only_if_set=not manager.tls,
         )
     if "scheduler" in state.servers:
-        # Denodo's manuals disagree about the key.
+        # Denodo's manuals disagree about the name of the key.
         keys = ("Launcher/registryURL", "Server/registryURL")
         yield Setting(SCHEDULER, keys, state.host)
     for server, file in (("vdp", VDP), ("web", WEB), ("scheduler", SCHEDULER)):
@@ -125,3 +133,27 @@ def _vdp_ports(state: State) -> dict[str, int | None]:
         f"{_MANAGER}.registryPort": ports.get("jmx_registry"),
         f"{_MANAGER}.factoryPort": ports.get("jmx_factory"),
     }
+
+
+def with_heap(options: str, mib: int) -> str:
+    """Return JVM options with a maximum heap, and with all other options unchanged.
+
+    An initial heap above the maximum would keep Java from starting, so it is lowered to the
+    maximum.
+    """
+    maximum = [match["size"] for match in _MAXIMUM_HEAP.finditer(options)]
+    # If an option is repeated, Java uses the last one.
+    if not maximum:
+        options = f"-Xmx{mib}m {options}".rstrip()
+    elif _bytes(maximum[-1]) != mib * 2**20:
+        options = _MAXIMUM_HEAP.sub(f"-Xmx{mib}m", options)
+    initial = [match["size"] for match in _INITIAL_HEAP.finditer(options)]
+    if initial and (_bytes(initial[-1]) or 0) > mib * 2**20:
+        options = _INITIAL_HEAP.sub(f"-Xms{mib}m", options)
+    return options
+
+
+def _bytes(size: str) -> int | None:
+    """Return a size in Java's notation as bytes, None if Java refuses it."""
+    match = _SIZE.fullmatch(size)
+    return int(match["number"]) * _BYTES[match["unit"].lower()] if match else None

@@ -1,36 +1,55 @@
-"""The desired state of a node: what its parameter says, checked and typed.
+"""The desired state of a node: the value of its SSM parameter, checked and typed.
 
-The form is `state.schema.json`; what no schema can say is checked here. All errors come out at
-once.
+`state.schema.json` documents the format; a test compares it with `read`. Refusals name all
+problems at once, each with its key.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import pkgutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hosts.denodo import schema
+from hosts.common.errors import AwsError
+from hosts.common.json_object import JsonObject
 from hosts.denodo.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hosts.denodo.system import System
+
 OLDEST = "7.0"
 
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
-"""What no server reads."""
+"""Keys that no server reads."""
 
 NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager")
+"""Keys whose change needs no restart of the servers."""
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[!-~]+$"
+_PORT = (1, 65535)
+_SECONDS = (1, 43200)
+
+_REQUIRED_PORTS = ("vdp", "odbc", "shutdown")
+_OPTIONAL_PORTS = (
+    *("auxiliary", "jmx_registry", "jmx_factory", "scheduler"),
+    *("web", "web_tls", "web_shutdown", "web_jmx", "web_jmx_rmi"),
+)
+_SERVERS = (
+    *("vdp", "data-catalog", "design-studio"),
+    *("scheduler", "scheduler-admin", "diagnostic-monitoring"),
+)
 
 
 @dataclass(frozen=True)
 class LicenseManager:
-    """Where the servers get their licence."""
+    """The License Manager, which gives the servers their licence."""
 
     host: str
     port: int
@@ -39,7 +58,7 @@ class LicenseManager:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Where Virtual DataPort's metadata comes from: `manual`, `catalog` or `export`."""
+    """The source of Virtual DataPort's metadata: `manual`, `catalog` or `export`."""
 
     source: str
     uri: str = ""
@@ -48,7 +67,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Component:
-    """A component that shares a database: its login, and how its settings are written."""
+    """A component that uses the metadata database: its login, and its settings in its file."""
 
     secret: str
     check_interval: int = 3
@@ -68,7 +87,7 @@ class Exports:
 
 @dataclass(frozen=True)
 class Service:
-    """What the readiness endpoint asks for one name: `vdp`, `odbc`, `web`, `scheduler`, `tcp`."""
+    """A service of the readiness endpoint: `vdp`, `odbc`, `web`, `scheduler` or `tcp`."""
 
     kind: str
     port: int
@@ -78,7 +97,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Signal:
-    """What CloudFormation waits for when it creates the node."""
+    """The signal that CloudFormation waits for when it creates the node."""
 
     stack: str
     resource: str
@@ -87,30 +106,32 @@ class Signal:
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a node shall be.
+    """The desired state.
 
     Attributes:
-        raw: the parameter's data.
+        raw: the parsed JSON object.
         node: the node's name.
         version: Denodo's version.
         home: DENODO_HOME.
-        user: the Linux user that everything runs as.
+        user: the Linux user that runs the servers.
         host: the node's own name.
         rmi_host: the name that the servers hand to clients.
-        ports: ports by name; None is left as it is.
-        license_manager: None to leave what the image has.
+        ports: ports by name; None: leave the port of the image.
+        license_manager: None: leave the setting of the image.
         jvm: JVM options by server.
-        heap_mib: heap of Virtual DataPort in MiB where its options are not given, 0 to leave it.
-        servers: what to start, in order.
-        certificate: secret with the servers' TLS, empty for none.
-        certificate_version: the secret's version, empty for the current one.
-        security_token: secret with the settings of the Security Token, empty for none.
-        metadata: where Virtual DataPort's metadata comes from.
+        heap_mib: heap of Virtual DataPort in MiB if `jvm` lacks its options; 0: leave it.
+        servers: servers to start, in this order.
+        certificate: ARN of the secret with the TLS certificate, empty for none.
+        certificate_version: version of that secret, empty for the current one.
+        security_token: ARN of the secret with the settings of the Security Token, empty for none.
+        metadata: the source of Virtual DataPort's metadata.
         ready_port: port of the readiness endpoint.
-        services: what the endpoint answers for.
-        start_seconds: how long the servers may take to be ready.
-        stop_seconds: how long running queries may take to end.
-        signal: what CloudFormation waits for, None for nothing.
+        services: services of the endpoint, by name.
+        start_seconds: time limit until the servers are ready.
+        stop_seconds: time limit for running queries to end.
+        signal: the signal that CloudFormation waits for, None for none.
+        catalog: components that use the metadata database, by name.
+        exports: scheduled exports of the metadata, None for none.
     """
 
     raw: Mapping[str, Any]
@@ -139,130 +160,239 @@ class State:
 
     @property
     def hash(self) -> str:
-        """Tells one state from another, whatever the order of the keys."""
+        """Return a hash of the state, which does not depend on the order of the keys."""
         return _hash(self.raw)
 
     @property
     def restart_hash(self) -> str:
-        """Tells apart the states between which the servers must be restarted."""
+        """Return a hash that differs between states if the servers must be restarted."""
         return _hash({key: self.raw[key] for key in self.raw if key not in NOT_RESTARTING})
 
     @property
     def tls(self) -> tuple[str, str]:
-        """Tells one certificate from another."""
+        """Return the identity of the TLS certificate."""
         return self.certificate, self.certificate_version
 
     @property
     def knows_readiness(self) -> bool:
-        """Whether `ping.sh -r` exists, which 7.0 lacks."""
+        """Return whether `ping.sh -r` exists, which 7.0 lacks."""
         return self.version != OLDEST
 
 
-def parse(text: str) -> State:
-    """Read a state.
+def fetch(system: System, parameter: str) -> State:
+    """Return the state in an SSM parameter.
 
     Raises:
-        StateError: with everything that is wrong.
+        StateError: The parameter cannot be read, or its value is refused.
+    """
+    try:
+        text = system.aws_cli.parameter(parameter)
+    except AwsError as error:
+        message = f"the parameter {parameter} cannot be read: {error}"
+        raise StateError(message) from None
+    return parse(text)
+
+
+def parse(text: str) -> State:
+    """Return the state in a JSON text.
+
+    Raises:
+        StateError: The text is refused; the message lists all problems.
     """
     try:
         data = json.loads(text)
-    except ValueError as wrong:
-        message = f"the state is no JSON: {wrong}"
+    except ValueError as error:
+        message = f"the state is not JSON: {error}"
         raise StateError(message) from None
-    found = schema.problems(data, json.loads(schema_text()))
-    if not found:
-        found = list(_impossible(data))
-    if found:
-        raise StateError("the state cannot be applied:\n" + "\n".join(found))
-    return _typed(data)
+    problems: list[str] = []
+    state = read(data, problems)
+    problems = problems or list(_conflicts(state))
+    if problems:
+        raise StateError("the state cannot be applied:\n" + "\n".join(problems))
+    return state
 
 
-def schema_text() -> str:
-    """The JSON schema, wherever the program lies (in a folder or in an archive)."""
-    found = pkgutil.get_data("hosts.denodo", "state.schema.json")
-    assert found is not None
-    return found.decode()
+def read(data: Any, problems: list[str]) -> State:
+    """Read the format; the state must not be used if there are problems."""
+    root = JsonObject(data, problems)
+    root.choice("schema", (1,))
+    root.text("environment", _NAME)
+    root.text("cluster", _NAME)
+    root.optional_text("program")
+    denodo, limits, ready = root.object("denodo"), root.object("limits"), root.object("ready")
+    tls = root.optional_object("tls")
+    _read_manager(root.optional_object("solution_manager"))
+    state = State(
+        raw=data,
+        node=root.text("node", _NAME),
+        version=denodo.choice("version", ("7.0", "8.0", "9.0")),
+        home=Path(denodo.text("home", r"^/[^\x00-\x1f]+$")),
+        user=denodo.text("user", r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+        host=root.text("host", _HOST),
+        rmi_host=root.text("rmi_host", _HOST),
+        ports=_read_ports(root.object("ports")),
+        license_manager=_read_manager(root.optional_object("license_manager"), tls=True),
+        jvm=_read_jvm(root.optional_object("jvm", nullable=False)),
+        heap_mib=root.optional_integer("heap_mib", 64, 16777216) or 0,
+        servers=root.choices("servers", _SERVERS),
+        certificate=tls.text("certificate", _ARN) if tls else "",
+        certificate_version=tls.text("version", r"^[A-Za-z0-9-]{1,64}$", default="") if tls else "",
+        security_token=root.optional_text("security_token", _ARN),
+        metadata=_read_metadata(root.object("metadata")),
+        ready_port=ready.integer("port", *_PORT),
+        services=dict(_read_services(ready.object("services"))),
+        start_seconds=limits.integer("start_seconds", *_SECONDS),
+        stop_seconds=limits.integer("stop_seconds", *_SECONDS),
+        signal=_read_signal(root.optional_object("signal")),
+        catalog=dict(_read_catalog(root.optional_object("catalog", nullable=False))),
+        exports=_read_exports(root.optional_object("exports")),
+    )
+    for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
+        reader.finish()
+    return state
 
 
-def _impossible(data: Mapping[str, Any]) -> Iterator[str]:
-    """What each value allows and all together do not."""
-    yield from _shared_ports(data)
-    if data["denodo"]["version"] == OLDEST:
-        yield from _unknown_to_oldest(data)
-    elif data["ports"].get("auxiliary"):
+def _read_ports(ports: JsonObject) -> dict[str, int | None]:
+    numbers: dict[str, int | None] = {name: ports.integer(name, *_PORT) for name in _REQUIRED_PORTS}
+    numbers.update({name: ports.optional_integer(name, *_PORT) for name in _OPTIONAL_PORTS})
+    ports.finish()
+    return numbers
+
+
+def _read_manager(manager: JsonObject | None, *, tls: bool = False) -> LicenseManager | None:
+    if manager is None:
+        return None
+    host, port = manager.text("host", _HOST), manager.integer("port", *_PORT)
+    result = LicenseManager(host, port, tls=tls and manager.flag("tls"))
+    manager.finish()
+    return result
+
+
+def _read_jvm(jvm: JsonObject | None) -> dict[str, str]:
+    if jvm is None:
+        return {}
+    servers = [name for name in ("vdp", "web", "scheduler") if name in jvm]
+    options = {name: jvm.text(name, r"^[^\x00-\x1f]*$") for name in servers}
+    jvm.finish()
+    return options
+
+
+def _read_metadata(metadata: JsonObject) -> Metadata:
+    result = Metadata(
+        metadata.choice("source", ("manual", "catalog", "export")),
+        metadata.text("uri", r"^s3://[a-z0-9.-]+/[^\x00-\x1f]+$", default=""),
+        metadata.text("login", _ARN, default=""),
+    )
+    metadata.finish()
+    return result
+
+
+def _read_services(services: JsonObject) -> Iterator[tuple[str, Service]]:
+    for name, service in services.named_objects(r"^[a-z][a-z0-9-]{0,15}$"):
+        yield (
+            name,
+            Service(
+                service.choice("kind", ("vdp", "odbc", "web", "scheduler", "tcp")),
+                service.integer("port", *_PORT),
+                service.text("path", r"^/[!-~]*$", default="/"),
+                tls=service.flag("tls"),
+            ),
+        )
+        service.finish()
+
+
+def _read_signal(signal: JsonObject | None) -> Signal | None:
+    if signal is None:
+        return None
+    result = Signal(
+        signal.text("stack", r"^[A-Za-z0-9:/-]{1,256}$"),
+        signal.text("resource", r"^[A-Za-z0-9]{1,255}$"),
+        signal.choice("when", ("ready", "configured")),
+    )
+    signal.finish()
+    return result
+
+
+def _read_catalog(catalog: JsonObject | None) -> Iterator[tuple[str, Component]]:
+    if catalog is None:
+        return
+    for name in ("vdp", "scheduler", "data-catalog"):
+        component = catalog.optional_object(name, nullable=False)
+        if component is None:
+            continue
+        entries = component.optional_object("entries", nullable=False)
+        yield (
+            name,
+            Component(
+                component.text("secret", _ARN),
+                component.integer("check_interval", 1, 60, default=3),
+                component.text("file", r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", default=""),
+                entries.named_texts(r"^[ -~]{1,256}$") if entries else {},
+            ),
+        )
+        component.finish()
+    catalog.finish()
+
+
+def _read_exports(exports: JsonObject | None) -> Exports | None:
+    if exports is None:
+        return None
+    result = Exports(
+        exports.text("bucket", r"^[a-z0-9.-]{3,63}$"),
+        exports.text("prefix", r"^[!-~]{1,256}/$"),
+        exports.text("login", _ARN),
+        exports.integer("every", 1, 604800),
+    )
+    exports.finish()
+    return result
+
+
+def _conflicts(state: State) -> Iterator[str]:
+    """Return contradictions between values, each of which is correct by itself."""
+    yield from _shared_ports(state)
+    if state.version == OLDEST:
+        yield from _unknown_to_oldest(state)
+    elif state.ports["auxiliary"]:
         yield "ports.auxiliary: only 7.0 has one; write null"
-    yield from _missing(data)
+    yield from _missing(state)
 
 
-def _shared_ports(data: Mapping[str, Any]) -> Iterator[str]:
-    listeners = {f"ports.{name}": port for name, port in data["ports"].items() if port}
-    listeners["ready.port"] = data["ready"]["port"]
-    for port, times in Counter(listeners.values()).items():
-        if times > 1:
+def _shared_ports(state: State) -> Iterator[str]:
+    listeners = {f"ports.{name}": port for name, port in state.ports.items() if port}
+    listeners["ready.port"] = state.ready_port
+    for port, count in Counter(listeners.values()).items():
+        if count > 1:
             names = [name for name, value in listeners.items() if value == port]
             yield f"{' and '.join(names)}: are both {port}; a port belongs to one listener"
 
 
-def _unknown_to_oldest(data: Mapping[str, Any]) -> Iterator[str]:
-    if not data["ports"].get("auxiliary"):
-        yield "ports.auxiliary: is missing; a 7.0 node needs one of its own"
+def _unknown_to_oldest(state: State) -> Iterator[str]:
+    if not state.ports["auxiliary"]:
+        yield "ports.auxiliary: is missing; a 7.0 node needs its own"
     for name in ("jmx_registry", "jmx_factory"):
-        if data["ports"].get(name):
+        if state.ports[name]:
             yield f"ports.{name}: 7.0 has no such port; write null"
-    for name in ("tls", "security_token"):
-        if data.get(name):
+    for name, value in (("tls", state.certificate), ("security_token", state.security_token)):
+        if value:
             yield f"{name}: needs Denodo 8.0 or later; write null"
-    if "design-studio" in data["servers"]:
+    if "design-studio" in state.servers:
         yield "servers: 7.0 has no design-studio; leave it out"
-    if data["metadata"]["source"] == "catalog":
+    if state.metadata.source == "catalog":
         yield "metadata.source: 7.0 cannot share its catalog; write manual or export"
-    if "vdp" in data.get("catalog", {}):
+    if "vdp" in state.catalog:
         yield "catalog.vdp: 7.0 cannot share its catalog; leave it out"
 
 
-def _missing(data: Mapping[str, Any]) -> Iterator[str]:
-    if data["metadata"]["source"] == "export":
-        for name in ("uri", "login"):
-            if name not in data["metadata"]:
-                yield f"metadata.{name}: is missing; an export is imported from a place, by a user"
-    if "scheduler" in data["servers"] and not data["ports"].get("scheduler"):
-        yield "ports.scheduler: is missing; the Scheduler is asked there whether it is up"
-    if _web(data["servers"]) and not data["ports"].get("web"):
-        yield "ports.web: is missing; the web container is asked there whether it is up"
-
-
-def _web(servers: Sequence[str]) -> bool:
-    return any(server not in ("vdp", "scheduler") for server in servers)
-
-
-def _typed(data: Mapping[str, Any]) -> State:
-    manager, signal = data.get("license_manager"), data.get("signal")
-    tls = data.get("tls") or {}
-    return State(
-        raw=data,
-        node=data["node"],
-        version=data["denodo"]["version"],
-        home=Path(data["denodo"]["home"]),
-        user=data["denodo"]["user"],
-        host=data["host"],
-        rmi_host=data["rmi_host"],
-        ports=data["ports"],
-        license_manager=LicenseManager(**manager) if manager else None,
-        jvm=data.get("jvm", {}),
-        heap_mib=data.get("heap_mib") or 0,
-        servers=data["servers"],
-        certificate=tls.get("certificate", ""),
-        certificate_version=tls.get("version", ""),
-        security_token=data.get("security_token") or "",
-        metadata=Metadata(**data["metadata"]),
-        ready_port=data["ready"]["port"],
-        services={name: Service(**one) for name, one in data["ready"]["services"].items()},
-        start_seconds=data["limits"]["start_seconds"],
-        stop_seconds=data["limits"]["stop_seconds"],
-        signal=Signal(**signal) if signal else None,
-        catalog={name: Component(**one) for name, one in data.get("catalog", {}).items()},
-        exports=Exports(**data["exports"]) if data.get("exports") else None,
-    )
+def _missing(state: State) -> Iterator[str]:
+    if state.metadata.source == "export":
+        for name, value in (("uri", state.metadata.uri), ("login", state.metadata.login)):
+            if not value:
+                yield f"metadata.{name}: is missing; the import of an export needs it"
+    if "scheduler" in state.servers and not state.ports["scheduler"]:
+        yield "ports.scheduler: is missing; the Scheduler is probed on this port"
+    web = any(server not in ("vdp", "scheduler") for server in state.servers)
+    if web and not state.ports["web"]:
+        yield "ports.web: is missing; the web container is probed on this port"
 
 
 def _hash(data: Any) -> str:

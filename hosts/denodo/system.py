@@ -1,20 +1,26 @@
-"""What the program needs of the machine, in one place, so that it runs in a folder, too."""
+"""The machine that the program runs on; tests put all of its parts into a folder."""
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.common import lock
+from hosts.common.aws_cli import AwsCli
+from hosts.denodo.errors import BusyError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-
-def release_folder() -> Path:
-    """Return the folder in which the running program was unpacked, as the package `node`."""
-    return Path(__file__).resolve().parents[3]
+CHANGES_LOCK = "lock"
+"""File name of the lock that every change of the node holds."""
+_LOCK_MODE = 0o660
+"""Read and write for user and group, because both root and the Denodo user take the lock."""
 
 
 def _now() -> datetime:
@@ -26,16 +32,16 @@ class System:
     """The machine.
 
     Attributes:
-        folder: where the program keeps what it knows.
+        folder: folder of the program's records and locks.
         hosts: the hosts file.
-        local: where the node's own servers are reached from the node.
-        address: the node's own private address; empty: found out.
-        aws: the AWS CLI.
-        poll: seconds between two looks at something that takes time.
-        settle: seconds that a stopped server's Java may still run before that is warned about.
-        machine: a file that tells one machine from another.
-        processes: where the kernel shows processes.
-        now: the clock, for records only; no wait depends on it.
+        local: host name by which the node reaches its own servers.
+        address: private address of the node; empty: determined from the kernel's routes.
+        aws: name or path of the AWS CLI.
+        poll: seconds between two checks of a condition that takes time.
+        settle: seconds that the Java process of a stopped server may continue to run.
+        machine: file that contains the id of the machine.
+        processes: folder in which the kernel lists processes.
+        now: clock for records; no time limit depends on it.
     """
 
     folder: Path = Path("/var/lib/denodo-node")
@@ -45,19 +51,24 @@ class System:
     aws: str = "aws"
     poll: float = 2.0
     settle: float = 60.0
-    # On EC2 the instance's id (AWS, "Identify EC2 instances"; Nitro only).
+    # On EC2 the id of the instance (AWS, "Identify EC2 instances"; Nitro only).
     machine: Path = Path("/sys/devices/virtual/dmi/id/board_asset_tag")
     processes: Path = Path("/proc")
     now: Callable[[], datetime] = _now
 
     @property
+    def aws_cli(self) -> AwsCli:
+        """Return the AWS CLI of the machine."""
+        return AwsCli(self.aws)
+
+    @property
     def time(self) -> str:
-        """The time as records have it."""
+        """Return the current time in the format of records."""
         return self.now().isoformat(timespec="seconds")
 
     @property
     def machine_id(self) -> str:
-        """What tells this machine from a copy of its disk, empty where nothing does."""
+        """Return an id that a machine with a copy of this disk does not have, empty if unknown."""
         try:
             return self.machine.read_text().strip()
         except OSError:
@@ -65,10 +76,30 @@ class System:
 
     @property
     def own_address(self) -> str:
-        """The private address that other machines reach this one at."""
+        """Return the private address at which other machines reach this machine."""
         if self.address:
             return self.address
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            # Sends nothing: it only asks the kernel which address it would send from.
+            # Sends no packet: the kernel only selects the address that it would send from.
             probe.connect(("169.254.169.254", 80))
             return str(probe.getsockname()[0])
+
+    @contextmanager
+    def locked(self, name: str = CHANGES_LOCK) -> Iterator[None]:
+        """Hold a lock of the node.
+
+        Args:
+            name: file name of the lock.
+
+        Raises:
+            BusyError: Another run holds the lock.
+        """
+        note = f"process {os.getpid()}, since {self.time}"
+        try:
+            file = lock.acquire(self.folder / name, note=note, mode=_LOCK_MODE)
+        except lock.LockedError as error:
+            holder = error.holder or "a run that has just started"
+            message = f"another run is at work ({holder}); nothing was done. Run this again later"
+            raise BusyError(message) from None
+        with file:
+            yield

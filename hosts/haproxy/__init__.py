@@ -1,7 +1,7 @@
-"""Operates the HAProxy of this machine by its sockets: drain, enable, status, verify, reload.
+"""The program of a HAProxy host: drain, enable, status, verify and reload by HAProxy's sockets.
 
-Python's standard library only, from 3.9 on, and nothing else of this project, so that the folder
-runs alone on a HAProxy host under any name:
+It runs on Python 3.9 or later with the standard library only, so its archive works alone on a
+host:
 
     python3 -m haproxy status
 """

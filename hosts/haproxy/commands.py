@@ -1,4 +1,4 @@
-"""The commands, on HAProxy's own host. Exit codes: see `errors`."""
+"""The commands of the HAProxy program (exit codes: `hosts.haproxy.errors`)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.haproxy import host, program_update, server_state_file
-from hosts.haproxy.cloud import Cloud
+from hosts.common.aws_cli import AwsCli
+from hosts.common.errors import HostError
+from hosts.haproxy import desired_state, host, server_state_file
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
-from hosts.haproxy.errors import DONE, INTERRUPTED, NO, HaproxyError
+from hosts.haproxy.errors import DONE, INTERRUPTED, NO, Failed, HaproxyError
 from hosts.haproxy.inspection import status, verify
 from hosts.haproxy.reloading import reload
 from hosts.haproxy.runtime_api import LocalHaproxy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 1800.0
 ENABLE_S = 600.0
+_AWS_S = 120
 
 
 def start() -> int:
@@ -34,27 +36,28 @@ def start() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; return its exit code."""
     options = _parser().parse_args(arguments)
     haproxy = LocalHaproxy(options.run, options.state, options.config, options.haproxy)
     try:
         return _run(haproxy, options)
-    except HaproxyError as wrong:
-        sys.stderr.write(f"haproxy: {wrong}\n")
-        return wrong.code
+    except HostError as error:
+        sys.stderr.write(f"haproxy: {error}\n")
+        # Calls of AWS have no exit code of their own here.
+        return error.code if isinstance(error, HaproxyError) else Failed.code
     except KeyboardInterrupt:
-        sys.stderr.write("haproxy: interrupted: `status` shows what stands\n")
+        sys.stderr.write("haproxy: interrupted: `status` shows the current state\n")
         return INTERRUPTED
 
 
 def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
     if options.command == "drain":
         seconds = None if options.no_wait else options.timeout
-        drain(haproxy, options.node, say, seconds=seconds, force=options.force)
+        drain(haproxy, options.node, report, seconds=seconds, force=options.force)
     elif options.command == "enable":
-        enable(haproxy, options.node, say, seconds=options.timeout)
+        enable(haproxy, options.node, report, seconds=options.timeout)
     elif options.command == "reload":
-        reload(haproxy, options.new, say)
+        reload(haproxy, options.new, report)
     elif options.command == "save":
         with haproxy.locked():
             server_state_file.save(haproxy)
@@ -63,41 +66,43 @@ def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
     elif options.command == "verify":
         return show_findings(haproxy, as_json=options.format == "json")
     else:
-        _by_parameter(haproxy, options)
+        _run_on_aws(haproxy, options)
     return DONE
 
 
-def _by_parameter(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
-    """What a host does that our stacks made."""
-    cloud = Cloud(options.parameter, options.region)
+def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
+    """Run a command of a host that the stacks create, by its desired state."""
+    aws = AwsCli(region=options.region, call_seconds=_AWS_S, copy_seconds=_AWS_S)
+    desired = desired_state.fetch(aws, options.parameter)
     if options.command == "take":
-        if program_update.take(cloud, program_update.FOLDER):
-            say("took another program")
+        if host.update(aws, desired, host.PROGRAM_FOLDER):
+            report("took another program")
     elif options.command == "apply":
-        host.apply(host.Host(haproxy), cloud, say)
+        host.apply(host.Host(haproxy), aws, desired, report)
     else:
-        host.boot(host.Host(haproxy), cloud, say)
+        host.boot(host.Host(haproxy), aws, desired, report)
 
 
 def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
-    """Print what there is; gives the exit code."""
-    found = status(haproxy)
-    say(json.dumps(found.data()) if as_json else "\n".join(found.lines()))
-    return found.code
+    """Print the state of HAProxy; return the exit code."""
+    current = status(haproxy)
+    report(json.dumps(current.data()) if as_json else "\n".join(current.lines()))
+    return current.code
 
 
 def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
-    """Print whether it is right; gives the exit code."""
-    found = list(verify(haproxy))
+    """Print the results of all checks; return the exit code."""
+    findings = list(verify(haproxy))
     if as_json:
-        say(json.dumps([vars(one) for one in found]))
+        report(json.dumps([vars(finding) for finding in findings]))
     else:
-        say("\n".join(f"{'ok   ' if one.right else 'WRONG'} {one.what}" for one in found))
-    return DONE if all(one.right for one in found) else NO
+        for finding in findings:
+            report(f"{'ok   ' if finding.right else 'WRONG'} {finding.what}")
+    return DONE if all(finding.right for finding in findings) else NO
 
 
-def say(line: str) -> None:
-    """Tell at once: whoever waits for a drain reads along."""
+def report(line: str) -> None:
+    """Print a line at once, because a drain takes minutes."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -107,33 +112,40 @@ def _interrupted(_number: int, _frame: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = LocalHaproxy()
-    parser = argparse.ArgumentParser(prog="haproxy", description="Operate the HAProxy here.")
-    parser.add_argument("--run", type=Path, default=usual.run, help="folder of the sockets")
-    parser.add_argument("--state", type=Path, default=usual.state, help="the servers' state file")
-    parser.add_argument("--config", type=Path, default=usual.config, help="HAProxy's file")
-    parser.add_argument("--haproxy", default=usual.program, help="the program that validates")
+    default = LocalHaproxy()
+    parser = argparse.ArgumentParser(
+        prog="haproxy", description="Operate the HAProxy of this machine."
+    )
+    parser.add_argument("--run", type=Path, default=default.run, help="folder of the sockets")
+    parser.add_argument("--state", type=Path, default=default.state, help="state file of servers")
+    parser.add_argument("--config", type=Path, default=default.config, help="HAProxy's file")
+    parser.add_argument("--haproxy", default=default.program, help="executable that validates")
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("drain", help="take a node out without a lost session")
-    one.add_argument("node")
-    one.add_argument("--timeout", type=float, default=DRAIN_S, help="seconds to wait for sessions")
-    one.add_argument("--no-wait", action="store_true", help="do not wait for the sessions")
-    one.add_argument("--force", action="store_true", help="also if nobody else serves")
-    one = commands.add_parser("enable", help="bring a node back once it passes its checks")
-    one.add_argument("node")
-    one.add_argument("--timeout", type=float, default=ENABLE_S, help="seconds to wait for checks")
-    one = commands.add_parser("reload", help="validate a file, load it, and see that it serves")
-    one.add_argument("new", type=Path, nargs="?", help="the new file; default: the one in place")
-    commands.add_parser("save", help="keep who is drained over the next reload")
-    for name, what in (
-        ("boot", "set this host up by its parameter"),
-        ("take", "take the program that the parameter names"),
-        ("apply", "bring HAProxy to what the parameter says"),
+    command = commands.add_parser("drain", help="take a node out without a lost session")
+    command.add_argument("node")
+    command.add_argument(
+        "--timeout", type=float, default=DRAIN_S, help="seconds for sessions to end"
+    )
+    command.add_argument("--no-wait", action="store_true", help="do not wait for the sessions")
+    command.add_argument("--force", action="store_true", help="even if no other node serves")
+    command = commands.add_parser("enable", help="bring a node back once it passes its checks")
+    command.add_argument("node")
+    command.add_argument("--timeout", type=float, default=ENABLE_S, help="seconds for the checks")
+    command = commands.add_parser("reload", help="validate a file, load it, verify that it serves")
+    command.add_argument("new", type=Path, nargs="?", help="new file; default: the present one")
+    commands.add_parser("save", help="keep the drained nodes over the next reload")
+    for name, help_ in (
+        ("boot", "set up this host by its parameter"),
+        ("take", "use the program that the parameter names"),
+        ("apply", "bring HAProxy to the state in the parameter"),
     ):
-        one = commands.add_parser(name, help=f"on AWS: {what}")
-        one.add_argument("--parameter", required=True, help="name of the parameter")
-        one.add_argument("--region", required=True, help="its region")
-    for name, what in (("status", "nodes, sessions, processes"), ("verify", "is all as it should")):
-        one = commands.add_parser(name, help=what)
-        one.add_argument("--format", choices=("table", "json"), default="table")
+        command = commands.add_parser(name, help=f"on AWS: {help_}")
+        command.add_argument("--parameter", required=True, help="name of the SSM parameter")
+        command.add_argument("--region", required=True, help="region of the parameter")
+    for name, help_ in (
+        ("status", "show nodes, sessions and processes"),
+        ("verify", "check that HAProxy serves as configured"),
+    ):
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("--format", choices=("table", "json"), default="table")
     return parser

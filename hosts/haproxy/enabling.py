@@ -1,7 +1,7 @@
-"""Bring a node back, service by service, once each has passed a check.
+"""The return of a node, service by service, each after a check that passes.
 
-A server that leaves maintenance counts as up before anybody has checked it. So it is drained
-and set down first; what brings it up is then a check that it passed.
+HAProxy counts a server that leaves maintenance as up before it is checked. Therefore the server
+is first drained and set down; only a check that passes then brings it up.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from hosts.haproxy import server_state_file
-from hosts.haproxy.draining import POLL_S, Tell
+from hosts.haproxy.draining import POLL_S, Report
 from hosts.haproxy.errors import Failed
-from hosts.haproxy.servers import of_node, servers
+from hosts.haproxy.servers import servers, servers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,66 +21,74 @@ if TYPE_CHECKING:
     from hosts.haproxy.servers import Server
 
 
-def enable(haproxy: LocalHaproxy, node: str, tell: Tell, *, seconds: float) -> None:
-    """Bring a node back; services that serve already are left alone.
+def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) -> None:
+    """Bring a node back; servers that are not drained are not changed.
 
     Args:
-        haproxy: HAProxy.
-        node: the node's name.
-        tell: is told what is done.
-        seconds: how long to wait for the checks.
+        haproxy: the HAProxy of this machine.
+        node: name of the node.
+        report: receives a line for each step.
+        seconds: time limit for the checks.
 
     Raises:
-        UsageError: there is no such node.
-        Failed: a service did not pass its checks in time: it is out as before, the others serve.
+        UsageError: The node does not exist.
+        Refused: Another command changes nodes.
+        Failed: A service did not pass its checks in time; it is out as before, the others serve.
     """
     with haproxy.locked():
-        mine = of_node(servers(haproxy), node)
-        out = {one.id: one for one in mine if (one.maint or one.draining) and not one.auxiliary}
+        own = servers_of(servers(haproxy), node)
+        out = {
+            server.id: server
+            for server in own
+            if (server.maint or server.draining) and not server.auxiliary
+        }
         try:
-            for one in out.values():
-                # One that drains is checked all the time, and may have sessions: down cuts them.
-                if one.maint:
-                    # In one go: what leaves maintenance is up until it is set down.
-                    down = [f"set server {one.id} health down"] if one.checked else []
-                    haproxy.execute(f"set server {one.id} state drain", *down)
-            left = _ready(haproxy, node, tell, seconds, set(out))
-        except BaseException:  # Ctrl-C too: no node stays halfway between out and in
-            _as_before(haproxy, out.values())
+            for server in out.values():
+                # A draining server is checked all the time, and setting it down ends its sessions.
+                if server.maint:
+                    # In one request, because a server that leaves maintenance is up at once.
+                    down = [f"set server {server.id} health down"] if server.checked else []
+                    haproxy.execute(f"set server {server.id} state drain", *down)
+            unready = _wait_for_checks(haproxy, node, report, seconds, set(out))
+        except BaseException:  # also at Ctrl-C, no server remains between out and in
+            _restore(haproxy, out.values())
             raise
-        if left:
-            failed = [one for one in of_node(servers(haproxy), node) if one.id in left]
-            _as_before(haproxy, [out[one.id] for one in failed])
+        if unready:
+            failed = [
+                server for server in servers_of(servers(haproxy), node) if server.id in unready
+            ]
+            _restore(haproxy, [out[server.id] for server in failed])
             server_state_file.save(haproxy)
-            listed = ", ".join(f"{one.id} ({one.told})" for one in failed)
+            listed = ", ".join(f"{server.id} ({server.last_check})" for server in failed)
             message = (
                 f"no passed check within {seconds:g} s: {listed}; "
                 f"{'it is' if len(failed) == 1 else 'they are'} out as before"
             )
             raise Failed(message)
         server_state_file.save(haproxy)
-    tell(f"{node}: serves")
+    report(f"{node}: serves")
 
 
-def _ready(
-    haproxy: LocalHaproxy, node: str, tell: Tell, seconds: float, waiting: set[str]
+def _wait_for_checks(
+    haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Make each server ready when it has passed a check; gives those that did not."""
+    """Make each server ready once it has passed a check; return the ids of those that have not."""
     end = time.monotonic() + seconds
     while True:
-        for one in of_node(servers(haproxy), node):
-            if one.id in waiting and one.running and (one.passed or not one.checked):
-                haproxy.execute(f"set server {one.id} state ready")
-                tell(f"{one.id}: {'passed its checks, ' if one.checked else ''}ready")
-                waiting.discard(one.id)
+        for server in servers_of(servers(haproxy), node):
+            passed = server.running and (server.passed or not server.checked)
+            if server.id in waiting and passed:
+                haproxy.execute(f"set server {server.id} state ready")
+                report(f"{server.id}: {'passed its checks, ' if server.checked else ''}ready")
+                waiting.discard(server.id)
         if not waiting or time.monotonic() > end:
             return waiting
-        time.sleep(POLL_S / 2)  # HAProxy tells nobody of a check: it is asked
+        time.sleep(POLL_S / 2)  # HAProxy does not announce the result of a check
 
 
-def _as_before(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
-    """Put back what is not ready, as an operator had ordered it."""
-    ready = {one.id for one in servers(haproxy) if not (one.maint or one.draining)}
-    for one in before:
-        if one.id not in ready:
-            haproxy.execute(f"set server {one.id} state {'maint' if one.maint else 'drain'}")
+def _restore(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
+    """Restore the orders of servers that are not ready."""
+    ready = {server.id for server in servers(haproxy) if not (server.maint or server.draining)}
+    for server in before:
+        if server.id not in ready:
+            haproxy.execute(f"set server {server.id} state {'maint' if server.maint else 'drain'}")

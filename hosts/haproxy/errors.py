@@ -1,15 +1,17 @@
-"""What can go wrong, each kind with the exit code that `denodo_ha.cli.exit_codes` has for it.
+"""Errors of the HAProxy program, with the exit codes of `denodo_ha.cli.exit_codes`.
 
 HaproxyError
-├── UsageError  2  the arguments name nothing that exists; nothing was changed
-├── Refused   3  it would do harm; nothing was changed
-└── Failed    4  it did not come out; the message says what stands
-    └── NoAnswer  HAProxy is not there, or does not let this user in
+├── UsageError  2  the arguments name something that does not exist; nothing was changed
+├── Refused     3  the command would do harm; nothing was changed
+└── Failed      4  the command did not succeed; the message describes the current state
+    └── NoAnswer  HAProxy does not answer, or does not let this user in
 """
 
-# ruff: noqa: N818 - the names say what happened
+# ruff: noqa: N818 - the names are those of `denodo_ha.cli.errors`
 
 from __future__ import annotations
+
+from hosts.common.errors import HostError
 
 DONE = 0
 NO = 1
@@ -17,33 +19,33 @@ DOWN = 5
 INTERRUPTED = 130
 
 
-class HaproxyError(Exception):
-    """An end with a reason for people.
+class HaproxyError(HostError):
+    """An expected failure; its message is for the operator.
 
     Attributes:
-        code: the program's exit code.
+        code: the exit code of the program.
     """
 
     code = 4
 
 
 class UsageError(HaproxyError):
-    """The arguments name nothing that exists; nothing was changed."""
+    """The arguments name something that does not exist; nothing was changed."""
 
     code = 2
 
 
 class Refused(HaproxyError):
-    """It would do harm; nothing was changed."""
+    """The command would do harm; nothing was changed."""
 
     code = 3
 
 
 class Failed(HaproxyError):
-    """It did not come out; the message says what stands."""
+    """The command did not succeed; the message describes the current state."""
 
     code = 4
 
 
 class NoAnswer(Failed):
-    """HAProxy is not there, or does not let this user in."""
+    """HAProxy does not answer, or does not let this user in."""

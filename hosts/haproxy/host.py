@@ -1,49 +1,55 @@
-"""What a host that our stacks made has beside HAProxy's own files, and how it is brought up.
+"""First boot, change and program update of a HAProxy host that the stacks create.
 
-The wanted state is a parameter; it names a file, certificates and this program. A change is
-validated, loaded without loss and looked at. One that is wrong leaves everything as it was.
+The desired state is an SSM parameter that names a configuration, certificates and this program.
+A change is validated, loaded without a lost connection, and verified. A change that fails leaves
+everything as it was.
 """
 
 from __future__ import annotations
 
 import http.client
-import subprocess
 import tempfile
 import time
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.haproxy import server_state_file
-from hosts.haproxy.draining import POLL_S, Tell
+from hosts.common import files
+from hosts.common.process import run
+from hosts.common.releases import Releases
+from hosts.haproxy.draining import POLL_S, Report
 from hosts.haproxy.errors import Failed, NoAnswer, Refused
 from hosts.haproxy.reloading import reload, validate
 from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
 if TYPE_CHECKING:
-    from hosts.haproxy.cloud import Cloud, Wanted
+    from hosts.common.aws_cli import AwsCli
+    from hosts.haproxy.desired_state import DesiredState
 
-_COME_UP_S = 60
+PACKAGE = "haproxy"
+PROGRAM_FOLDER = Path("/opt/denodo-haproxy")
+"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
+
+_START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15
-"""A balancer in front finds a new target healthy after two checks, 5 s apart; only then may the
-deploy go on to the next host."""
+"""A load balancer in front finds a new target healthy after two checks, 5 s apart; the deploy must
+not continue with the next host before."""
 _SYSTEMD_S = 120
-_SECRET = 0o600
-_MODE = 0o644
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where things are; only tests have them elsewhere.
+    """The files of the host; only tests have other paths.
 
     Attributes:
-        haproxy: HAProxy's own files.
-        tls: folder of the certificates, as the file names them.
+        haproxy: the HAProxy of this machine.
+        tls: folder of the certificates, as the configuration names it.
         drop_in: the systemd drop-in.
-        systemctl: the command, None where there is no systemd.
-        settle: seconds from being usable until the host counts as up.
+        systemctl: the command, None on a machine without systemd.
+        settle: seconds that the host waits after a node is usable.
     """
 
     haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
@@ -52,130 +58,145 @@ class Host:
     systemctl: str | None = "systemctl"
     settle: float = _SETTLE_S
 
-    def system(self, *arguments: str) -> None:
+    def run_systemctl(self, *arguments: str) -> None:
         """Run systemctl.
 
         Raises:
-            Failed: it does not do it.
+            Failed: The command fails.
         """
         if self.systemctl is None:
             return
+        command = f"systemctl {' '.join(arguments)}"
         try:
-            done = subprocess.run(
-                [self.systemctl, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_SYSTEMD_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as wrong:
-            message = f"systemctl {' '.join(arguments)}: {wrong}"
-            raise Failed(message) from wrong
-        if done.returncode != 0:
-            said = done.stdout.decode(errors="replace").strip()
-            message = f"systemctl {' '.join(arguments)}: {said}; see `journalctl -u haproxy`"
+            result = run([self.systemctl, *arguments], seconds=_SYSTEMD_S)
+        except OSError as error:
+            message = f"{command}: {error}"
+            raise Failed(message) from error
+        if not result.succeeded:
+            message = f"{command} {result}; see `journalctl -u haproxy`"
             raise Failed(message)
 
 
-def apply(host: Host, cloud: Cloud, tell: Tell) -> None:
-    """Bring a running HAProxy to what its parameter says.
+def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
+    """Use the release of the program that the desired state names.
+
+    Returns:
+        Whether another release is used now.
 
     Raises:
-        Refused: HAProxy does not accept it; nothing was changed.
-        Failed: it cannot be fetched, or did not come up; what was there goes on to serve.
+        AwsError: The release cannot be fetched.
+        Failed: The release cannot be unpacked.
     """
-    wanted = cloud.wanted()
+    releases = Releases(folder, PACKAGE)
+    if releases.in_use(releases.named_by(desired.program)):
+        return False
+    try:
+        releases.use(releases.fetch(desired.program, aws))
+    except (OSError, zipfile.BadZipFile) as error:
+        message = f"the program {desired.program} cannot be unpacked: {error}"
+        raise Failed(message) from error
+    return True
+
+
+def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None:
+    """Bring a running HAProxy to its desired state.
+
+    Raises:
+        AwsError: The configuration or a secret cannot be fetched.
+        Refused: HAProxy does not accept the configuration; nothing was changed.
+        Failed: The new worker does not serve; the previous configuration is active.
+    """
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "haproxy.cfg"
-        cloud.fetch(wanted.file, new)
-        secrets = _secrets(host, cloud, wanted)
-        _service(host, wanted)
-        old = {path: _text(path) for path in secrets}
-        same = old == secrets and _text(host.haproxy.config) == new.read_text(encoding="utf-8")
+        aws.copy_object(desired.file, new)
+        secrets = _secrets(host, aws, desired)
+        _write_drop_in(host, desired)
+        old = {path: _read(path) for path in secrets}
+        config = _read(host.haproxy.config)
+        same = old == secrets and config == new.read_text(encoding="utf-8")
         if same and workers(host.haproxy).failed == 0:
-            tell("nothing has changed")
+            report("nothing has changed")
             return
-        _put(secrets)
+        _write_secrets(secrets)
         try:
-            reload(host.haproxy, new, tell)
-        except BaseException:  # Ctrl-C too: the old file goes on to serve, with its secrets
-            _put(old)
+            reload(host.haproxy, new, report)
+        except BaseException:  # also after Ctrl-C, the old configuration has its own secrets
+            _write_secrets(old)
             raise
 
 
-def boot(host: Host, cloud: Cloud, tell: Tell) -> None:
-    """Set a new host up, and wait until HAProxy serves.
+def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None:
+    """Set up a new host, and wait until HAProxy serves.
 
     Raises:
-        Refused: HAProxy does not accept its file.
-        Failed: it does not come up.
+        AwsError: The configuration or a secret cannot be fetched.
+        Refused: HAProxy does not accept the configuration.
+        Failed: HAProxy does not start.
     """
-    wanted = cloud.wanted()
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "haproxy.cfg"
-        cloud.fetch(wanted.file, new)
-        _put(_secrets(host, cloud, wanted))
-        wrong = validate(host.haproxy.program, new)
-        if wrong:
-            message = f"HAProxy does not accept its file:\n{wrong}"
+        aws.copy_object(desired.file, new)
+        _write_secrets(_secrets(host, aws, desired))
+        problems = validate(host.haproxy.program, new)
+        if problems:
+            message = f"HAProxy does not accept its configuration:\n{problems}"
             raise Refused(message)
         host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
         host.haproxy.config.parent.mkdir(parents=True, exist_ok=True)
-        server_state_file.write(host.haproxy.config, new.read_text(encoding="utf-8"), _MODE)
-    _service(host, wanted)
-    host.system("enable", "haproxy")
-    host.system("restart", "haproxy")
-    _wait_until_serving(host, wanted.health_port, tell)
+        files.write_atomically(host.haproxy.config, new.read_bytes(), mode=files.PUBLIC)
+    _write_drop_in(host, desired)
+    host.run_systemctl("enable", "haproxy")
+    host.run_systemctl("restart", "haproxy")
+    _wait_until_serving(host, desired.health_port, report)
 
 
-def _secrets(host: Host, cloud: Cloud, wanted: Wanted) -> dict[Path, str | None]:
-    named = {"server.pem": wanted.certificate, "nodes-ca.pem": wanted.authority}
-    return {
-        host.tls / name: cloud.secret(arn).rstrip() + "\n" for name, arn in named.items() if arn
-    }
+def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, str | None]:
+    """Return the files with secrets, with their text."""
+    arns = {"server.pem": desired.certificate, "nodes-ca.pem": desired.authority}
+    return {host.tls / name: aws.secret(arn).rstrip() + "\n" for name, arn in arns.items() if arn}
 
 
-def _text(path: Path) -> str | None:
+def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 
 
-def _put(files: dict[Path, str | None]) -> None:
-    for path, text in files.items():
+def _write_secrets(secrets: dict[Path, str | None]) -> None:
+    """Write files with secrets, or remove those without text."""
+    for path, text in secrets.items():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if text is None:
             path.unlink()
         else:
-            server_state_file.write(path, text, _SECRET)
+            files.write_atomically(path, text.encode(), mode=files.PRIVATE)
 
 
-def _service(host: Host, wanted: Wanted) -> None:
-    """The drop-in; a limit of open files that grows counts from the next start on."""
-    if _text(host.drop_in) != wanted.drop_in:
+def _write_drop_in(host: Host, desired: DesiredState) -> None:
+    """Write the systemd drop-in; a higher limit of open files is effective after a restart."""
+    if _read(host.drop_in) != desired.drop_in:
         host.drop_in.parent.mkdir(parents=True, exist_ok=True)
-        server_state_file.write(host.drop_in, wanted.drop_in, _MODE)
-        host.system("daemon-reload")
+        files.write_atomically(host.drop_in, desired.drop_in.encode(), mode=files.PUBLIC)
+        host.run_systemctl("daemon-reload")
 
 
-def _wait_until_serving(host: Host, port: int, tell: Tell) -> None:
-    """Wait for HAProxy, and a while for a node that it can use: there may be none yet."""
-    end = time.monotonic() + _COME_UP_S
+def _wait_until_serving(host: Host, port: int, report: Report) -> None:
+    """Wait for HAProxy, and for a limited time for a usable node, which may not exist yet."""
+    end = time.monotonic() + _START_S
     while _health(port) is None or not _has_worker(host.haproxy):
         if time.monotonic() > end:
             message = f"HAProxy does not answer on port {port}: see `journalctl -u haproxy`"
             raise Failed(message)
-        time.sleep(POLL_S)  # the service's start ends before HAProxy answers
+        time.sleep(POLL_S)  # the start of the unit ends before HAProxy answers
     end = time.monotonic() + _USABLE_S
     while _health(port) != http.client.OK:
         if time.monotonic() > end:
-            tell("HAProxy serves, and finds no usable node yet")
+            report("HAProxy serves, and has no usable node yet")
             return
-        time.sleep(POLL_S)  # HAProxy checks the nodes by itself
+        time.sleep(POLL_S)  # HAProxy does not announce the result of a check
     time.sleep(host.settle)  # see _SETTLE_S
-    tell("HAProxy serves")
+    report("HAProxy serves")
 
 
 def _has_worker(haproxy: LocalHaproxy) -> bool:
@@ -186,11 +207,11 @@ def _has_worker(haproxy: LocalHaproxy) -> bool:
 
 
 def _health(port: int) -> int | None:
-    """What the health port says, as if asked by the balancer in front; None if nothing."""
+    """Return the HTTP status of the health port, queried like a load balancer in front does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()
-        # The PROXY protocol's word for: nobody in particular.
+        # The header of the PROXY protocol without addresses.
         connection.sock.sendall(b"PROXY UNKNOWN\r\n")
         connection.request("GET", "/health")
         return connection.getresponse().status

@@ -1,4 +1,4 @@
-"""What HAProxy does now: its nodes, sessions and processes, and whether that is as it should be."""
+"""The state of HAProxy: servers, sessions and processes, and the verification of all of them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from hosts.haproxy.servers import Server
     from hosts.haproxy.workers import Workers
 
+_KEPT_ORDERS = 0x09
+"""Bits of the administrative state that operators order: maintenance and drain."""
+
 
 @dataclass(frozen=True)
 class Status:
-    """What there is.
+    """The state of HAProxy.
 
     Attributes:
         servers: every node in every backend.
-        sessions: by node and backend, those of old workers included.
+        sessions: number of sessions by node and backend, those of old workers included.
         workers: the processes.
     """
 
@@ -36,62 +39,67 @@ class Status:
 
     @property
     def code(self) -> int:
-        """Healthy, degraded, or down: a service has no usable node."""
-        services = [one for one in self.servers if not one.auxiliary]
+        """Return the exit code: healthy, degraded, or down if a service has no usable node."""
+        services = [server for server in self.servers if not server.auxiliary]
         if unserved(services):
             return DOWN
-        whole = all(one.usable for one in services) and not self.workers.failed
-        return DONE if whole else NO
+        healthy = all(server.usable for server in services) and not self.workers.failed
+        return DONE if healthy else NO
 
     def data(self) -> dict[str, object]:
-        """For machines."""
+        """Return the state as JSON data."""
         return {
             "servers": [
                 {
-                    "backend": one.backend,
-                    "node": one.node,
-                    "state": one.state,
-                    "usable": one.usable,
-                    "sessions": self.sessions.get(one.node, {}).get(one.backend, 0),
-                    "check": one.told,
+                    "backend": server.backend,
+                    "node": server.node,
+                    "state": server.state,
+                    "usable": server.usable,
+                    "sessions": self._sessions(server),
+                    "check": server.last_check,
                 }
-                for one in self.servers
+                for server in self.servers
             ],
             "workers": asdict(self.workers),
         }
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Return the state as a table for people."""
         table = [("Backend", "Node", "State", "Sessions", "Last check")]
-        for one in self.servers:
-            count = self.sessions.get(one.node, {}).get(one.backend, 0)
-            checked = one.told if one.checked else "never checked"
-            table.append((one.backend, one.node, one.state, str(count), checked))
+        for server in self.servers:
+            check = server.last_check if server.checked else "never checked"
+            count = str(self._sessions(server))
+            table.append((server.backend, server.node, server.state, count, check))
         widths = [max(len(row[column]) for row in table) for column in range(4)]
         for row in table:
             cells = (cell.ljust(width) for cell, width in zip(row, [*widths, 0]))
             yield "  ".join(cells).rstrip()
         yield f"Worker {self.workers.serving} serves"
         if self.workers.old:
-            yield f"Sessions from before a reload go on in {', '.join(map(str, self.workers.old))}"
+            old = ", ".join(map(str, self.workers.old))
+            yield f"Sessions from before a reload continue in {old}"
         if self.workers.failed:
-            yield "The last reload did not come up: what runs is the file of before"
+            yield "The last reload failed: the previous configuration is active"
+
+    def _sessions(self, server: Server) -> int:
+        return self.sessions.get(server.node, {}).get(server.backend, 0)
 
 
 def status(haproxy: LocalHaproxy) -> Status:
-    """What there is now."""
-    found = servers(haproxy)
-    nodes = sorted({one.node for one in found})
-    return Status(found, {node: node_sessions(haproxy, node) for node in nodes}, workers(haproxy))
+    """Return the current state."""
+    every = servers(haproxy)
+    nodes = sorted({server.node for server in every})
+    sessions = {node: node_sessions(haproxy, node) for node in nodes}
+    return Status(every, sessions, workers(haproxy))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        right: whether it is as it should be.
-        what: what it is, or what is wrong and what to do.
+        right: whether the check passed.
+        what: the checked fact, or the problem and its solution.
     """
 
     right: bool
@@ -99,85 +107,82 @@ class Finding:
 
 
 def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    """Whether HAProxy serves as it is configured, and would after a reload."""
-    found = servers(haproxy)
-    yield from _nodes([one for one in found if not one.auxiliary])
-    yield from _orders_kept(haproxy, found)
-    yield from _processes(haproxy)
-    yield from _file(haproxy)
-    yield from _descriptors(haproxy)
+    """Check that HAProxy serves as configured, and would do so after a reload."""
+    every = servers(haproxy)
+    yield from _check_nodes([server for server in every if not server.auxiliary])
+    yield from _check_kept_orders(haproxy, every)
+    yield from _check_processes(haproxy)
+    yield from _check_file(haproxy)
+    yield from _check_open_files(haproxy)
 
 
 def unserved(services: Iterable[Server]) -> list[str]:
-    """The services that no node is usable for."""
+    """Return the services without a usable node."""
     services = tuple(services)
-    served = {one.backend for one in services if one.usable}
-    return sorted({one.backend for one in services} - served)
+    served = {server.backend for server in services if server.usable}
+    return sorted({server.backend for server in services} - served)
 
 
-def _nodes(services: list[Server]) -> Iterator[Finding]:
+def _check_nodes(services: list[Server]) -> Iterator[Finding]:
     lost = unserved(services)
     yield Finding(
         not lost, f"no node serves {', '.join(lost)}" if lost else "every service has a node"
     )
-    for one in services:
-        if not one.usable:
-            yield Finding(right=False, what=f"{one.id} is {one.state}: {one.told or 'as ordered'}")
+    for server in services:
+        if not server.usable:
+            what = f"{server.id} is {server.state}: {server.last_check or 'as ordered'}"
+            yield Finding(right=False, what=what)
 
 
-def _orders_kept(haproxy: LocalHaproxy, found: Iterable[Server]) -> Iterator[Finding]:
-    kept = server_state_file.kept(haproxy)
-    lost = [
-        one.id
-        for one in found
-        if kept.get(one.id, 0) & 0x09 != one.admin & 0x09  # what operators order: maint, drain
-    ]
+def _check_kept_orders(haproxy: LocalHaproxy, every: Iterable[Server]) -> Iterator[Finding]:
+    kept = server_state_file.admin_states(haproxy)
+    lost = [server.id for server in every if (kept.get(server.id, 0) ^ server.admin) & _KEPT_ORDERS]
     yield Finding(
         not lost,
         f"a reload would change {', '.join(lost)}: run `save`"
         if lost
-        else "a reload keeps who is drained",
+        else "a reload keeps the drained nodes",
     )
 
 
-def _processes(haproxy: LocalHaproxy) -> Iterator[Finding]:
+def _check_processes(haproxy: LocalHaproxy) -> Iterator[Finding]:
     now = workers(haproxy)
     yield Finding(
         not now.failed,
-        "the last reload did not come up: see `journalctl -u haproxy`, then `reload`"
+        "the last reload failed: see `journalctl -u haproxy`, then run `reload`"
         if now.failed
         else f"worker {now.serving} serves since the last reload",
     )
-    # Whole seconds, and the file is written a moment before the worker starts.
-    stale = (
-        haproxy.config.exists() and haproxy.config.stat().st_mtime > time.time() - now.seconds + 2
-    )
+    # Tolerance: the age has whole seconds, and the file is written before the worker starts.
+    started = time.time() - now.seconds + 2
+    stale = haproxy.config.exists() and haproxy.config.stat().st_mtime > started
     yield Finding(
         not stale,
-        f"{haproxy.config} is newer than what runs: run `reload`"
+        f"{haproxy.config} is newer than the active configuration: run `reload`"
         if stale
-        else f"{haproxy.config} is what runs",
+        else f"{haproxy.config} is the active configuration",
     )
 
 
-def _file(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    wrong = validate(haproxy.program, haproxy.config)
+def _check_file(haproxy: LocalHaproxy) -> Iterator[Finding]:
+    problems = validate(haproxy.program, haproxy.config)
     yield Finding(
-        not wrong,
-        f"HAProxy would not start with {haproxy.config}:\n{wrong}"
-        if wrong
+        not problems,
+        f"HAProxy would not start with {haproxy.config}:\n{problems}"
+        if problems
         else f"{haproxy.config} is valid",
     )
 
 
-def _descriptors(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    known = dict(
+def _check_open_files(haproxy: LocalHaproxy) -> Iterator[Finding]:
+    info = dict(
         line.split(": ", 1) for line in haproxy.query("show info").splitlines() if ": " in line
     )
-    limit, wanted = int(known["Ulimit-n"]), 2 * int(known["Maxconn"])
+    limit, connections = int(info["Ulimit-n"]), int(info["Maxconn"])
+    enough = limit >= 2 * connections
     yield Finding(
-        limit >= wanted,
-        f"{limit} open files are too few for {known['Maxconn']} connections: raise LimitNOFILE"
-        if limit < wanted
-        else f"{limit} open files are enough for {known['Maxconn']} connections",
+        enough,
+        f"{limit} open files are enough for {connections} connections"
+        if enough
+        else f"{limit} open files are too few for {connections} connections: raise LimitNOFILE",
     )

@@ -1,64 +1,49 @@
-"""The file that keeps what operators ordered over a reload: without it a drained node is back."""
+"""The file with the state of all servers, from which a reload knows the drained nodes."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.common import files
 from hosts.haproxy.errors import Failed
-from hosts.haproxy.servers import states
+from hosts.haproxy.servers import parse_states
 
 if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
 
-_MODE = 0o644
-
 
 def save(haproxy: LocalHaproxy) -> None:
-    """Write every server's state as it is now.
+    """Write the current state of all servers to the file.
 
     Raises:
-        Failed: it cannot be written.
+        Failed: HAProxy's answer has another form, or the file cannot be written.
     """
     answer = haproxy.query("show servers state")
-    states(answer)  # nothing else is written over what is there
+    parse_states(answer)  # before the file is replaced
     try:
-        write(haproxy.state, answer, _MODE)
-    except OSError as wrong:
+        files.write_atomically(haproxy.state, answer.encode(), mode=files.PUBLIC)
+    except OSError as error:
         message = (
-            f"{haproxy.state} cannot be written ({wrong.strerror}): the next reload would forget "
+            f"{haproxy.state} cannot be written ({error.strerror}): the next reload would forget "
             "which nodes are drained; run this as root, and check that the disk is not full"
         )
-        raise Failed(message) from wrong
+        raise Failed(message) from error
 
 
-def kept(haproxy: LocalHaproxy) -> dict[str, int]:
-    """What a reload would restore: the operators' orders by `backend/node`."""
+def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
+    """Return what a reload would restore: the administrative state of each `backend/node`.
+
+    Raises:
+        Failed: The file cannot be read, or has another form.
+    """
     try:
         text = haproxy.state.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except OSError as wrong:
-        message = f"{haproxy.state} cannot be read: {wrong.strerror}"
-        raise Failed(message) from wrong
+    except OSError as error:
+        message = f"{haproxy.state} cannot be read: {error.strerror}"
+        raise Failed(message) from error
     return {
-        f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"]) for row in states(text)
+        f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"])
+        for row in parse_states(text)
     }
-
-
-def write(path: Path, text: str, mode: int) -> None:
-    """Replace a file as a whole; a crash leaves the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary = Path(name)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C too: no half file is left beside the old one
-        Path(name).unlink()
-        raise

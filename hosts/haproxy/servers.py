@@ -1,4 +1,4 @@
-"""What HAProxy knows of the nodes: a server for each, in each backend."""
+"""The servers of HAProxy: one for each node in each backend."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
 
 AUXILIARY = "auxiliary."
-"""Begins the name of a backend for one node's auxiliary port (`haproxy.routes`)."""
+"""Prefix of the name of a backend for the auxiliary port of one node (`haproxy.routes`)."""
 
 # HAProxy, Management Guide, "show servers state".
 _RUNNING = 2
 _MAINT, _DRAIN = 0x01, 0x08
 _OUT = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20
-"""Maintenance or drain: ordered, inherited, configured, or for the want of an address."""
+"""Maintenance or drain: ordered, inherited, configured, or because of a missing address."""
 _CHECKED = 0x02
 _PASSED = 3
 
 
 @dataclass(frozen=True)
 class Server:
-    """One node in one backend, as the serving worker has it.
+    """One node in one backend, as the serving worker sees it.
 
     Attributes:
-        running: whether it counts as up; one that nobody checks always does.
-        admin: what operators ordered, in HAProxy's bits.
-        checked: whether it is checked at all.
-        passed: whether its last check passed since it was last set down.
-        sessions: sessions of the serving worker.
-        told: what the last check found.
+        backend: name of the backend.
+        node: name of the node.
+        http: whether the backend works in HTTP mode.
+        running: whether HAProxy counts the server as up; without checks it always does.
+        admin: orders of operators, in HAProxy's bits.
+        checked: whether HAProxy checks the server.
+        passed: whether the last check passed since the server was last set down.
+        weight: weight in the load balancing.
+        sessions: number of sessions of the serving worker.
+        last_check: result of the last check.
     """
 
     backend: str
@@ -47,72 +51,77 @@ class Server:
     passed: bool
     weight: int
     sessions: int
-    told: str
+    last_check: str
 
     @property
     def id(self) -> str:
-        """As commands name it."""
+        """Return the name of the server in commands."""
         return f"{self.backend}/{self.node}"
 
     @property
     def auxiliary(self) -> bool:
-        """Whether it is a node's auxiliary port, which clients come to because they were sent."""
+        """Return whether this is the auxiliary port of a node, which clients are redirected to."""
         return self.backend.startswith(AUXILIARY)
 
     @property
     def maint(self) -> bool:
-        """Whether an operator took it out at once."""
+        """Return whether an operator set the server to maintenance."""
         return bool(self.admin & _MAINT)
 
     @property
     def draining(self) -> bool:
-        """Whether an operator ordered that it gets no new sessions."""
+        """Return whether an operator ordered that the server gets no new sessions."""
         return bool(self.admin & _DRAIN) and not self.maint
 
     @property
     def usable(self) -> bool:
-        """Whether it gets new sessions."""
+        """Return whether the server gets new sessions."""
         return self.running and not self.admin & _OUT and self.weight > 0
 
     @property
     def state(self) -> str:
-        """In a word."""
+        """Return the state in one or two words."""
         if self.admin & _OUT:
-            ordered = "maint" if self.maint else "drain" if self.draining else "no address"
-            return ordered if self.running or not self.draining else "drain, down"
+            order = "maint" if self.maint else "drain" if self.draining else "no address"
+            return order if self.running or not self.draining else "drain, down"
         return "up" if self.running else "down"
 
 
 def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
-    """Every server, by backend and node."""
-    statistics = {(row["pxname"], row["svname"]): row for row in rows(haproxy.query("show stat"))}
-    found = []
-    for state in states(haproxy.query("show servers state")):
-        known = statistics.get((state["be_name"], state["srv_name"]), {})
-        found.append(_server(state, known))
-    return tuple(sorted(found, key=lambda one: (one.auxiliary, one.backend, one.node)))
-
-
-def of_node(every: Iterable[Server], node: str) -> tuple[Server, ...]:
-    """A node's servers.
+    """Return all servers, sorted by backend and node, with auxiliary ports last.
 
     Raises:
-        UsageError: there is no such node.
+        Failed: HAProxy does not answer, or its answer has another form.
+    """
+    rows = parse_statistics(haproxy.query("show stat"))
+    statistics = {(row["pxname"], row["svname"]): row for row in rows}
+    found = [
+        _server(state, statistics.get((state["be_name"], state["srv_name"]), {}))
+        for state in parse_states(haproxy.query("show servers state"))
+    ]
+    return tuple(sorted(found, key=lambda server: (server.auxiliary, server.backend, server.node)))
+
+
+def servers_of(every: Iterable[Server], node: str) -> tuple[Server, ...]:
+    """Return the servers of a node.
+
+    Raises:
+        UsageError: The node does not exist.
     """
     every = tuple(every)
-    found = tuple(one for one in every if one.node == node)
-    if not found:
-        known = ", ".join(sorted({one.node for one in every}))
+    own = tuple(server for server in every if server.node == node)
+    if not own:
+        known = ", ".join(sorted({server.node for server in every}))
         message = f"HAProxy has no node {node}; it has {known}"
         raise UsageError(message)
-    return found
+    return own
 
 
-def rows(answer: str) -> list[dict[str, str]]:
-    """The rows of a `show stat`.
+def parse_statistics(answer: str) -> list[dict[str, str]]:
+    """Return the rows of the answer to `show stat`.
 
     Raises:
-        Failed: it is none.
+        Failed: The answer has another form.
     """
     lines = answer.lstrip().lstrip("# ").splitlines()
     if not lines or not lines[0].startswith("pxname,"):
@@ -121,17 +130,17 @@ def rows(answer: str) -> list[dict[str, str]]:
     return [row for row in csv.DictReader(lines) if row.get("svname")]
 
 
-def sessions(found: Sequence[dict[str, str]], node: str) -> dict[str, int]:
-    """Sessions of a node by backend, where there are any."""
-    counted = {row["pxname"]: int(row["scur"] or 0) for row in found if row["svname"] == node}
-    return {backend: count for backend, count in counted.items() if count}
+def sessions(statistics: Sequence[dict[str, str]], node: str) -> dict[str, int]:
+    """Return the number of sessions of a node by backend, without backends that have none."""
+    counts = {row["pxname"]: int(row["scur"] or 0) for row in statistics if row["svname"] == node}
+    return {backend: count for backend, count in counts.items() if count}
 
 
-def states(answer: str) -> list[dict[str, str]]:
-    """The rows of a `show servers state`.
+def parse_states(answer: str) -> list[dict[str, str]]:
+    """Return the rows of the answer to `show servers state`.
 
     Raises:
-        Failed: it is none.
+        Failed: The answer has another form.
     """
     lines = [line for line in answer.splitlines() if line.strip()]
     if len(lines) < 2 or not lines[1].startswith("# be_id "):
@@ -141,21 +150,22 @@ def states(answer: str) -> list[dict[str, str]]:
     return [dict(zip(names, line.split())) for line in lines[2:]]
 
 
-def _server(state: dict[str, str], known: dict[str, str]) -> Server:
+def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:
     return Server(
         backend=state["be_name"],
         node=state["srv_name"],
-        http=known.get("mode") == "http",
+        http=statistics.get("mode") == "http",
         running=int(state["srv_op_state"]) == _RUNNING,
         admin=int(state["srv_admin_state"]),
         checked=bool(int(state["srv_check_state"]) & _CHECKED),
         passed=int(state["srv_check_result"]) == _PASSED,
         weight=int(state["srv_uweight"]),
-        sessions=int(known.get("scur") or 0),
-        told=_told(known),
+        sessions=int(statistics.get("scur") or 0),
+        last_check=_last_check(statistics),
     )
 
 
-def _told(known: dict[str, str]) -> str:
-    """The last check in words, such as `L4CON Connection refused`."""
-    return " ".join(f"{known.get('check_status', '')} {known.get('last_chk', '')}".split())
+def _last_check(statistics: dict[str, str]) -> str:
+    """Return the result of the last check, such as `L4CON Connection refused`."""
+    parts = (statistics.get("check_status", ""), statistics.get("last_chk", ""))
+    return " ".join(" ".join(parts).split())

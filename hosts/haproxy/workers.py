@@ -1,7 +1,7 @@
-"""HAProxy's processes: the master, the worker that serves, and old ones that finish.
+"""HAProxy's processes: the master, the serving worker, and old workers.
 
-After a reload the sessions from before it live on in the old worker, which the serving one knows
-nothing of.
+After a reload, sessions from before live on in the old worker, of which the serving worker knows
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hosts.haproxy.errors import Failed, NoAnswer
-from hosts.haproxy.servers import rows, sessions
+from hosts.haproxy.servers import parse_statistics, sessions
 
 if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
@@ -24,13 +24,13 @@ _ROW = re.compile(
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes.
+    """The worker processes.
 
     Attributes:
-        serving: process id of the worker that accepts connections, None where there is none.
-        old: those of workers that only finish their sessions.
-        failed: how many reloads in a row did not come up.
-        seconds: how long the serving one has been there.
+        serving: process id of the worker that accepts connections, None if there is none.
+        old: process ids of workers that only finish their sessions.
+        failed: number of consecutive reloads whose worker did not start.
+        seconds: age of the serving worker.
     """
 
     serving: int | None
@@ -40,10 +40,10 @@ class Workers:
 
 
 def workers(haproxy: LocalHaproxy) -> Workers:
-    """The processes, by the master.
+    """Return the worker processes that the master knows.
 
     Raises:
-        NoAnswer: there is no master to ask.
+        NoAnswer: The master does not answer.
     """
     answer = haproxy.query_master("show proc")
     serving: int | None = None
@@ -52,33 +52,38 @@ def workers(haproxy: LocalHaproxy) -> Workers:
         if line.startswith("# "):
             section = line[2:].strip()
             continue
-        found = _ROW.match(line)
-        if not found:
+        row = _ROW.match(line)
+        if not row:
             continue
-        if found[2] == "master":
-            failed = int(found[4] or 0)
+        if row[2] == "master":
+            failed = int(row[4] or 0)
         elif section == "old workers":
-            old.append(int(found[1]))
+            old.append(int(row[1]))
         elif section == "workers":
-            serving = int(found[1])
-            days, hours, minutes, rest = (int(found[part]) for part in (5, 6, 7, 8))
+            serving = int(row[1])
+            days, hours, minutes, rest = (int(row[group]) for group in (5, 6, 7, 8))
             seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
     return Workers(serving, tuple(old), failed, seconds)
 
 
 def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
-    """Sessions of a node by backend, those of old workers included."""
-    counted = Counter(sessions(rows(haproxy.query("show stat")), node))
+    """Return the number of sessions of a node by backend, in all workers.
+
+    Raises:
+        Failed: HAProxy does not answer, or its answer has another form.
+    """
+    counts = Counter(sessions(parse_statistics(haproxy.query("show stat")), node))
     for process in workers(haproxy).old:
-        counted.update(_of_old(haproxy, process, node))
-    return dict(counted)
+        counts.update(_sessions_of_old(haproxy, process, node))
+    return dict(counts)
 
 
-def _of_old(haproxy: LocalHaproxy, process: int, node: str) -> dict[str, int]:
+def _sessions_of_old(haproxy: LocalHaproxy, process: int, node: str) -> dict[str, int]:
     try:
-        return sessions(rows(haproxy.query_master(f"@!{process} show stat")), node)
+        answer = haproxy.query_master(f"@!{process} show stat")
+        return sessions(parse_statistics(answer), node)
     except (NoAnswer, Failed):
         if process in workers(haproxy).old:
             raise
-        # Its last session ended meanwhile.
+        # The worker has ended meanwhile, with its last session.
         return {}

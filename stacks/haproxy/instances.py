@@ -10,7 +10,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from denodo_ha.environment.facts.limits import PROXY_START_LIMIT_S
+from denodo_ha.environment.facts.limits import HAPROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
 from denodo_ha.environment.names import BALANCER_TAG, METADATA
 from stacks.access.machine_permissions import create_machine_role
@@ -89,13 +89,13 @@ class HaproxyInstances(Construct):
             min_healthy_percentage=100,
             max_healthy_percentage=math.ceil(100 * (machine.count + 1) / machine.count),
             signals=autoscaling.Signals.wait_for_count(
-                machine.count, timeout=seconds(PROXY_START_LIMIT_S)
+                machine.count, timeout=seconds(HAPROXY_START_LIMIT_S)
             ),
             update_policy=autoscaling.UpdatePolicy.rolling_update(
                 max_batch_size=1,
                 min_instances_in_service=machine.count,
                 min_success_percentage=100,
-                pause_time=seconds(PROXY_START_LIMIT_S),
+                pause_time=seconds(HAPROXY_START_LIMIT_S),
                 wait_on_resource_signals=True,
                 suspend_processes=[*_SUSPENDED_PROCESSES],
             ),

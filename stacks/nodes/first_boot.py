@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from aws_cdk import aws_ec2 as ec2
 
 NODE_PROGRAM_FOLDER = "/opt/denodo-node"
-"""Folder of the program on nodes, as in `hosts/denodo/update.py`."""
+"""Folder of the program on nodes, as in `hosts/denodo/installation.py`."""
 HAPROXY_PROGRAM_FOLDER = "/opt/denodo-haproxy"
-"""Folder of the program on HAProxy instances, as in `hosts/haproxy/program_update.py`."""
+"""Folder of the program on HAProxy instances, as in `hosts/haproxy/host.py`."""
 INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
 """File in which cloud-init, which runs the user data, writes the instance id."""
 

@@ -20,14 +20,16 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import node_parameter
-from hosts.denodo.state import parse, schema_text
+from hosts.denodo.state import parse
 from tests.environment.rule_cases.denodo import arn
 from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments
-from tests.support.assembly import EXAMPLES
+from tests.support.assembly import EXAMPLES, ROOT
 from tests.support.configurations import GONE, Data, changed, loaded, minimal, twins
 
-SCHEMA = jsonschema.Draft202012Validator(json.loads(schema_text()))
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((ROOT / "hosts/denodo/state.schema.json").read_text())
+)
 BALANCER = "balancer-0123456789abcdef.elb.eu-west-1.amazonaws.com"
 LONG = Deployed(rmi_host=BALANCER, stack="x" * 41, resource="NodeXInstance", program="s3://b/k.zip")
 MANY = settings(

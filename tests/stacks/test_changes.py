@@ -376,5 +376,5 @@ def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> No
     (packed,) = (tmp_path / "out").glob("asset.*.zip")
     with zipfile.ZipFile(packed) as program:
         names = program.namelist()
-    assert "hosts/denodo/state.schema.json" in names
+    assert "hosts/denodo/systemd/denodo-node.service" in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

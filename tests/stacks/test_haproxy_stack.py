@@ -7,8 +7,8 @@ from typing import Any
 
 from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.loading.loader import load
-from hosts.haproxy.cloud import Wanted
-from hosts.haproxy.program_update import FOLDER
+from hosts.haproxy.desired_state import DesiredState
+from hosts.haproxy.host import PROGRAM_FOLDER
 from stacks.nodes.first_boot import HAPROXY, HAPROXY_PROGRAM_FOLDER, first_boot_script
 from tests.environment.rule_cases.haproxy import deployed
 from tests.support.assembly import ROOT, Assembly, synthesise
@@ -50,7 +50,7 @@ def test_a_host_reads_its_parameter_with_and_without_certificates(
         if isinstance(value, dict):
             parts = value["Fn::Join"][1]
             value = "".join(one if isinstance(one, str) else "x" for one in parts)
-        found.append(Wanted.of(value))
+        found.append(DesiredState.parse(value))
     assert [bool(one.certificate and one.authority) for one in found] == [True, False]
     assert all(one.file.endswith(".cfg") and one.health_port == 9192 for one in found)
 
@@ -73,7 +73,7 @@ NLB = {"kind": "nlb", "clients": ["10.0.0.0/8"], "deletion_protection": True}
 
 
 def test_first_boot_hands_over_to_the_program() -> None:
-    assert Path(HAPROXY_PROGRAM_FOLDER) == FOLDER
+    assert Path(HAPROXY_PROGRAM_FOLDER) == PROGRAM_FOLDER
     text = first_boot_script(
         parameter="/denodo/a/b/haproxy/state", region="eu-west-1", kind=HAPROXY
     )

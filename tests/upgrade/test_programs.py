@@ -85,7 +85,7 @@ def _write_records(home: Home) -> None:
     record.apply(home.state(), "a change")
     record.drain("an operator", "a test")
     record.confirm_metadata("an operator", "by a test")
-    record.know_logins({"vdp": "a hash"})
+    record.remember_logins({"vdp": "a hash"})
     record.export(good="2026-01-01T00:00:00+00:00", reason="the bucket is full")
     record.signalled()
 
@@ -94,7 +94,7 @@ def _read_records(home: Home) -> list[Any]:
     record = Record(home.system)
     applied = record.applied
     assert applied is not None
-    values = [record.show(), applied.hash, record.metadata_confirmed, record.logins]
+    values = [record.contents(), applied.hash, record.metadata_confirmed, record.logins]
     return [*values, record.exported["reason"], record.was_signalled]
 
 

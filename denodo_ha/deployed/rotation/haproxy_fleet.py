@@ -1,7 +1,8 @@
-"""Several HAProxies in front of the same nodes, however they are reached.
+"""HAProxy fleet: several HAProxy instances in front of the same nodes, however they are reached.
 
-A node is taken out on all before any is waited for: while one waits, another would send it new
-sessions. What one refuses is called off on the others.
+A node is taken out on every instance before its sessions are waited for on any: while one instance
+waits, another would send new sessions to the node. If one instance refuses, the drain is undone on
+the others.
 """
 
 from abc import ABC, abstractmethod
@@ -19,20 +20,20 @@ ENABLE_S: Final = 600
 APPLY_S: Final = 300
 """Ours: how long HAProxy may take to load another file."""
 
-_KINDS: Final[Mapping[frozenset[int], type[CommandError]]] = {
+_ERROR_CLASSES: Final[Mapping[frozenset[int], type[CommandError]]] = {
     frozenset({exit_codes.USAGE}): UsageError,
     frozenset({exit_codes.REFUSED}): Refused,
     frozenset({exit_codes.USAGE, exit_codes.REFUSED}): Refused,
 }
-"""What it is if a drain ended with these codes and no others; otherwise it failed."""
+"""Error class of a drain that ended with these exit codes and no others; else `Failed`."""
 
 
 class HaproxyFleet(ABC):
-    """HAProxies that serve the same nodes; each runs the program of `ops/haproxy`."""
+    """HAProxy instances that serve the same nodes; each runs the program of `hosts/haproxy`."""
 
     @abstractmethod
     def ids(self) -> tuple[str, ...]:
-        """What they are called."""
+        """Return the ids or names of the instances."""
 
     @abstractmethod
     def run(
@@ -45,94 +46,101 @@ class HaproxyFleet(ABC):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run an action on some at the same time; gives how it ended on each.
+        """Run an action on instances at the same time, and return each result.
 
         Args:
-            ids: on which.
-            action: a command of the program.
-            node: the node that it is about.
-            seconds: how long it may take.
+            ids: the instances.
+            action: a command of the HAProxy program.
+            node: the node of the action.
+            seconds: how long the action may take.
             wait: whether a drain waits for sessions.
-            force: whether to drain also if nobody else serves.
+            force: whether to drain also if no other node serves.
 
         Raises:
-            Failed: an end was not seen in time, or nobody can be reached.
+            Failed: An action did not end in time, or an instance cannot be reached.
         """
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on all, then wait on all until it has no sessions.
+        """Take a node out on every instance, then wait until it has no sessions on any.
 
         Raises:
-            UsageError: there is no such node.
-            Refused: nobody else would serve; nothing is changed.
-            Failed: it did not come out; the message says what stands.
+            UsageError: There is no such node. Nothing was changed.
+            Refused: No other node would serve. Nothing was changed.
+            Failed: Sessions remain, or an instance failed. The message names the state.
         """
         self.take_out(node, force=force)
         self.wait_until_gone(node, timeout=timeout)
 
     def take_out(self, node: str, *, force: bool = False) -> None:
-        """Send nothing new to a node, on any HAProxy; its sessions go on.
+        """Stop new sessions to a node on every instance; its existing sessions continue.
 
         Raises:
-            UsageError: there is no such node; nothing is changed.
-            Refused: nobody else would serve; nothing is changed.
-            Failed: some HAProxy did not do it; the message says which, and what stands.
+            UsageError: There is no such node. Nothing was changed.
+            Refused: No other node would serve. Nothing was changed.
+            Failed: An instance failed. The message names the instance and the state.
         """
-        begun = self.run(self.ids(), "drain", node, wait=False, force=force)
-        wrong = {id_: one for id_, one in begun.items() if one.code != exit_codes.DONE}
-        if not wrong:
+        results = self.run(self.ids(), "drain", node, wait=False, force=force)
+        failed = _failed(results)
+        if not failed:
             return
-        # Who has changed nothing says nothing: a node that was out before stays out.
-        taken = [id_ for id_ in begun if id_ not in wrong and begun[id_].output.strip()]
-        back = self.run(taken, "enable", node, ENABLE_S) if taken else {}
-        stay = {id_: one for id_, one in back.items() if one.code != exit_codes.DONE}
-        if stay:
+        # An instance that changed nothing prints nothing: a node that was out before stays out.
+        changed = [id_ for id_ in results if id_ not in failed and results[id_].output.strip()]
+        restored = self.run(changed, "enable", node, ENABLE_S) if changed else {}
+        not_restored = _failed(restored)
+        if not_restored:
             message = (
-                f"{each(wrong)}. It was to be called off on the others and was not: {each(stay)}"
+                f"{failure_reasons(failed)}. The drain could not be undone on other instances: "
+                f"{failure_reasons(not_restored)}"
             )
             raise Failed(message)
-        kind = _KINDS.get(frozenset(one.code for one in wrong.values()), Failed)
+        kind = _ERROR_CLASSES.get(frozenset(result.code for result in failed.values()), Failed)
         if kind is not Failed:
-            raise kind(each(wrong))
-        called_off = f"; called off on {', '.join(sorted(taken))}" if taken else ""
-        message = f"{node} may still get new sessions. {each(wrong)}{called_off}"
+            raise kind(failure_reasons(failed))
+        undone = f"; undone on {', '.join(sorted(changed))}" if changed else ""
+        message = f"{node} may still get new sessions. {failure_reasons(failed)}{undone}"
         raise Failed(message)
 
     def wait_until_gone(self, node: str, *, timeout: float | None = None) -> None:
-        """Wait on every HAProxy until a node that was taken out has no sessions.
+        """Wait on every instance until a node that was taken out has no sessions.
 
         Raises:
-            Failed: it still has some; the message says how many.
+            Failed: Sessions remain; the message says how many.
         """
-        # Forced, as it is out already: nobody is left to be asked about.
-        ended = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), force=True)
-        _demand(ended, f"{node} gets no new sessions")
+        # Forced, because the node is out already: the check for other nodes has been made.
+        results = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), force=True)
+        _require_success(results, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every HAProxy, once each finds it well.
+        """Bring a node back on every instance, and wait until its checks pass there.
 
         Raises:
-            Failed: some HAProxy does not; the message says which, and why.
+            Failed: The checks of an instance do not pass in time; the message names the instance.
         """
-        ended = self.run(self.ids(), "enable", node, int(timeout or ENABLE_S))
-        _demand(ended, f"{node} is not back on every HAProxy")
+        results = self.run(self.ids(), "enable", node, int(timeout or ENABLE_S))
+        _require_success(results, f"{node} is not back on every HAProxy instance")
 
 
-def why(ended: CommandResult) -> str:
-    """The last thing that it said."""
-    if ended.code == -1:
-        return f"the command did not run ({ended.status})"
-    said = " ".join((ended.error or ended.output).split()).removeprefix("haproxy: ")
-    return said or f"exit code {ended.code}"
+def failure_reason(result: CommandResult) -> str:
+    """Return the last output of a command on an HAProxy instance."""
+    if result.code == -1:
+        return f"the command did not run ({result.status})"
+    output = " ".join((result.error or result.output).split()).removeprefix("haproxy: ")
+    return output or f"exit code {result.code}"
 
 
-def _demand(ended: Mapping[str, CommandResult], stands: str) -> None:
-    wrong = {id_: one for id_, one in ended.items() if one.code != exit_codes.DONE}
-    if wrong:
-        message = f"{stands}. {each(wrong)}"
+def failure_reasons(results: Mapping[str, CommandResult]) -> str:
+    """Return why commands on HAProxy instances failed."""
+    return "; ".join(
+        f"HAProxy on {id_}: {failure_reason(result)}" for id_, result in sorted(results.items())
+    )
+
+
+def _failed(results: Mapping[str, CommandResult]) -> dict[str, CommandResult]:
+    return {id_: result for id_, result in results.items() if result.code != exit_codes.DONE}
+
+
+def _require_success(results: Mapping[str, CommandResult], state: str) -> None:
+    failed = _failed(results)
+    if failed:
+        message = f"{state}. {failure_reasons(failed)}"
         raise Failed(message)
-
-
-def each(ended: Mapping[str, CommandResult]) -> str:
-    """Why commands on HAProxies ended as they did."""
-    return "; ".join(f"HAProxy on {id_}: {why(one)}" for id_, one in sorted(ended.items()))

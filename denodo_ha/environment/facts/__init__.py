@@ -1,1 +1,1 @@
-"""What AWS and Denodo publish: limits, ports, memory, update effects, each with its source."""
+"""Facts that AWS and Denodo publish: limits, ports, memory, update effects, with their sources."""

@@ -1,4 +1,4 @@
-"""Denodo's ports by version, and which of them a balancer may serve.
+"""Denodo's ports by version, and which of them a load balancer may serve.
 
 Source of every number: Denodo, Virtual DataPort and Denodo Platform installation
 guides of 7.0, 8.0 and 9.x, "Default ports used by the Denodo Platform".
@@ -13,18 +13,18 @@ Version = Literal["7.0", "8.0", "9.0"]
 VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
 
 NODE_TLS_PORTS: Final = frozenset({9443})
-"""Where the nodes speak TLS themselves: a balancer that ends TLS starts it again towards them."""
+"""Ports on which the nodes use TLS: a load balancer that ends TLS begins it again towards them."""
 
 READY_PORT: Final = 9191
-"""Where a node tells whether it is ready (ours)."""
+"""Ours: the port on which a node reports its readiness."""
 
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
 
 HTTPS_PORT: Final = 443
-"""Where AWS's own services are."""
+"""Port of the AWS APIs."""
 POSTGRESQL_PORT: Final = 5432
-"""PostgreSQL's own default, which RDS keeps (PostgreSQL documentation, Connections)."""
+"""Default of PostgreSQL and of RDS (PostgreSQL documentation, Connections)."""
 
 SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
@@ -37,17 +37,16 @@ _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996
 
 @dataclass(frozen=True)
 class Ports:
-    """What one Denodo version listens on.
+    """The ports of one Denodo version.
 
     Attributes:
-        services: the services a cluster has unless its configuration says otherwise, with
-            their ports.
-        auxiliary: whether clients are sent on to a second port of the node that answered, so
-            that every node needs one of its own on the balancer.
-        management: what the Solution Manager reaches on a node directly, beside the node's
-            auxiliary port.
-        occupied: ports that Denodo's servers take on a node, with what takes them.
-        private: of these, the ones that no balancer should serve.
+        services: default services of a cluster, with their ports.
+        auxiliary: whether clients open a second connection to an auxiliary port of the node
+            that answered, so that every node needs its own port on the load balancer.
+        management: ports to which the Solution Manager connects directly on a node, in addition
+            to the auxiliary port.
+        occupied: ports that are in use on a node, with their servers.
+        private: occupied ports that no load balancer should serve.
     """
 
     services: Mapping[str, int]
@@ -81,7 +80,7 @@ _JMX: Final[Mapping[int, str]] = MappingProxyType(
 )
 _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
 
-# 7.0 has no JMX ports of its own: its registry is 9999 and its factory the auxiliary port.
+# 7.0 has no separate JMX ports: the registry is 9999 and the factory is the auxiliary port.
 _V7: Final = Ports(
     services=_SHARED,
     auxiliary=True,
@@ -108,11 +107,11 @@ PORTS: Final[Mapping[Version, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8
 
 JDBC_URLS: Final[Mapping[Version, str]] = MappingProxyType(
     {
-        # Without the parameter a 7.0 client keeps the registry's socket, and with it one node.
+        # Without the parameter, a 7.0 client reuses the registry's socket and stays on one node.
         "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
         "8.0": "jdbc:denodo://{host}:{port}/admin",
         "9.0": "jdbc:denodo://{host}:{port}/admin",
     }
 )
-"""A JDBC address by version (Denodo, Virtual DataPort Developer Guide, "Parameters of the JDBC
-connection URL"); `admin` is the database that every installation has."""
+"""JDBC URL by version (Denodo, Virtual DataPort Developer Guide, "Parameters of the JDBC connection
+URL"); every installation has the database `admin`."""

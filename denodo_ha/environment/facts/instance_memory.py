@@ -1,9 +1,9 @@
-"""How much memory an instance type has, and what of it is Virtual DataPort's heap.
+"""Memory of instance types, and the share of it for Virtual DataPort's heap.
 
-Synth asks no account, so the memory is told by the type's name: families of one letter have a
-fixed number of GiB for each virtual CPU, and sizes a fixed number of those (AWS, Amazon EC2
-instance types: compute, general purpose and memory optimized). A family that does not follow
-this is unknown, and its heap stays as the image has it.
+Synth has no access to an account, so the memory is derived from the type's name: families of one
+letter have a fixed number of GiB for each virtual CPU, and sizes have a fixed number of virtual
+CPUs (AWS, Amazon EC2 instance types: compute, general purpose and memory optimized). The memory
+of other families is not known, and their heap stays as in the image.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 
 MIB_A_GIB: Final = 1024
 HEAP_MOST_GIB: Final = 1024
-"""Ours: whoever writes more has written MiB."""
+"""Ours: a greater value is probably meant as MiB."""
 
 _GIB_A_CPU = {"c": 2, "m": 4, "r": 8}
 _CPUS = {"large": 2, "xlarge": 4}
@@ -20,28 +20,29 @@ _TYPE = re.compile(
     r"(?P<size>large|xlarge)"
 )
 _OTHERS = ("c5n",)
-"""Families with a rate of their own (c5n.xlarge has 10.5 GiB)."""
+"""Families with another ratio (c5n.xlarge has 10.5 GiB)."""
 
 _OLDEST_GENERATION = 5
-"""Before it, families have other sizes (m4.xlarge has 16 GiB, c4.xlarge 7.5)."""
+"""Older families have other sizes (m4.xlarge has 16 GiB, c4.xlarge 7.5)."""
 
 
 def memory_gib(instance_type: str) -> int | None:
-    """GiB of memory of an instance type, None where its name does not tell."""
-    found = _TYPE.fullmatch(instance_type)
-    if found is None or int(found["generation"]) < _OLDEST_GENERATION:
+    """Return the memory of an instance type in GiB; None if its name does not determine it."""
+    match = _TYPE.fullmatch(instance_type)
+    if match is None or int(match["generation"]) < _OLDEST_GENERATION:
         return None
     if instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
         return None
-    if found["count"] and found["size"] == "large":
+    if match["count"] and match["size"] == "large":
         return None
-    return _GIB_A_CPU[found["family"]] * _CPUS[found["size"]] * int(found["count"] or 1)
+    return _GIB_A_CPU[match["family"]] * _CPUS[match["size"]] * int(match["count"] or 1)
 
 
 def heap_gib(instance_type: str) -> int | None:
-    """GiB of Virtual DataPort's heap: half of the memory, where that is known.
+    """Return Virtual DataPort's heap in GiB: half of the memory, if the memory is known.
 
-    16 GB of memory are for 8 GB of heap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing).
+    Denodo recommends 16 GB of memory for a heap of 8 GB (Denodo, Virtual DataPort 7.0 Installation
+    Guide, sizing).
     """
     memory = memory_gib(instance_type)
     return memory // 2 if memory else None

@@ -1,7 +1,7 @@
-"""Every published limit and default that this project relies on, once, with its source.
+"""Every published limit and default that this project uses, with its source.
 
-A name ends in the unit where it is not a count. Quotas marked adjustable can be
-raised by AWS on request; the checks here assume the published value.
+Names of values that are not counts end with the unit. AWS raises adjustable quotas on request;
+the rules assume the published value. "Ours" marks values that this project chose.
 """
 
 from dataclasses import dataclass
@@ -10,38 +10,41 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Limit:
-    """One published number: how many, of what, who says so, and can it be raised."""
+    """A published limit: value, unit, source, and whether AWS raises it on request."""
 
     value: int
-    of: str
+    unit: str
     source: str
     adjustable: bool = False
 
     def __str__(self) -> str:
-        """The number with its source, as messages show it."""
-        return f"{self.value} {self.of} ({self.source})"
+        """Return the limit with its source, as in messages."""
+        return f"{self.value} {self.unit} ({self.source})"
 
 
 _NLB_QUOTAS: Final = "AWS, Quotas for your Network Load Balancers"
 
 LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NLB_QUOTAS)
 TARGETS_PER_NLB: Final = Limit(
-    500, "targets of a Network Load Balancer with cross-zone on", _NLB_QUOTAS, adjustable=True
+    500,
+    "targets of a Network Load Balancer with cross-zone on",
+    _NLB_QUOTAS,
+    adjustable=True,
 )
 TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
     100,
-    "targets that an Application Load Balancer takes of a Network Load Balancer's quota",
+    "targets that an Application Load Balancer uses of a Network Load Balancer's quota",
     "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
 )
-"""With cross-zone on. Whether it counts once or in each group that holds it is not said; here it
-counts in each."""
+"""With cross-zone load balancing. AWS does not say whether the ALB counts once or in each of its
+target groups; the rules count it in each."""
 
 RULES_PER_SECURITY_GROUP: Final = Limit(
     60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
 )
 HEALTH_CHECKERS_WEIGHT: Final = Limit(
     25,
-    "rules that the prefix list of Route 53's health checkers counts as",
+    "rules, as which the prefix list of Route 53's health checkers counts",
     "AWS, AWS-managed prefix lists",
 )
 ELASTIC_IPS_PER_REGION: Final = Limit(
@@ -94,13 +97,13 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
 )
-"""The smallest has 8 free addresses at least; the largest is what a VPC may be."""
+"""The smallest subnet has at least 8 free addresses; the largest is as large as a VPC."""
 
 ALB_ZONES: Final = 2
-"""How many zones an Application Load Balancer is in at least (the same page)."""
+"""Minimum number of zones of an Application Load Balancer (the same page)."""
 
 COOKIE_DURATION_S: Final = 86_400
-"""How long a cookie keeps a client on its node, from the last answer: AWS's own default (AWS,
+"""Time for which a cookie keeps a client on its node, from the last response: AWS's default (AWS,
 Sticky sessions for your Application Load Balancer)."""
 
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
@@ -108,7 +111,7 @@ DATABASE_STORAGE_GIB: Final = Range(
     20, 65_536, "AWS, Amazon RDS DB instance storage, General Purpose SSD (gp3)"
 )
 DATABASE_RETENTION_DAYS: Final = Range(
-    1, 35, "AWS, Amazon RDS API, CreateDBInstance; 0, no backups, is left out on purpose"
+    1, 35, "AWS, Amazon RDS API, CreateDBInstance; 0, no backups, is not allowed here"
 )
 DATABASE_CONNECTIONS: Final = Range(
     20, 5000, "AWS, Amazon RDS, Quotas and constraints, Maximum number of database connections"
@@ -116,41 +119,41 @@ DATABASE_CONNECTIONS: Final = Range(
 DATABASE_FAILOVER_S: Final = Range(
     60, 120, "AWS, Failing over a Multi-AZ DB instance for Amazon RDS"
 )
-"""Typically; large transactions or a long recovery take longer."""
+"""Typical duration; large transactions or a long recovery take longer."""
 DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBInstance")
 
 CREATION_TIMEOUT_S: Final = Range(
     300,
     43_200,
-    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the least is ours",
+    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the minimum is ours",
 )
 
 ENDPOINT_INTERVALS_S: Final = (10, 30)
-"""What an endpoint check may wait between requests (AWS, Route 53 API, HealthCheckConfig)."""
+"""Allowed intervals of an endpoint check (AWS, Route 53 API, HealthCheckConfig)."""
 
 ALARM_PERIOD_S: Final = 60
-"""How often a Network Load Balancer reports metrics (AWS, CloudWatch metrics for your NLB)."""
+"""Interval of a Network Load Balancer's metrics (AWS, CloudWatch metrics for your NLB)."""
 
 NLB_IDLE_TIMEOUT_DEFAULT_S: Final = 350
-"""The idle timeout of a TCP listener that says nothing else (AWS, Update the TCP idle timeout for
-your Network Load Balancer listener)."""
+"""Default idle timeout of a TCP listener (AWS, Update the TCP idle timeout for your Network Load
+Balancer listener)."""
 
 FIXED_TLS_IDLE_TIMEOUT_S: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
-"""The idle timeout of a TLS listener, which can't be changed (AWS, Network Load Balancers)."""
+"""Idle timeout of a TLS listener, which cannot be changed (AWS, Network Load Balancers)."""
 
 NO_NLB_TARGETS: Final = frozenset(
     "c1 cc1 cc2 cg1 cg2 cr1 cs1 g1 g2 hi1 hs1 m1 m2 m3 t1".split()  # noqa: SIM905 - AWS's list
 )
-"""Instance families that a Network Load Balancer can't have as targets by their id (AWS, Elastic
-Load Balancing API, RegisterTargets)."""
+"""Instance families that a Network Load Balancer does not accept as targets by instance id (AWS,
+Elastic Load Balancing API, RegisterTargets)."""
 
 NITRO_V6_TRACKING_S: Final = 350
-"""How long Nitro v6 instances track an idle connection by default, against 432,000 s before (AWS,
-EC2 API, ConnectionTrackingSpecificationRequest)."""
+"""Default time for which Nitro v6 instances track an idle connection; older ones track it for
+432,000 s (AWS, EC2 API, ConnectionTrackingSpecificationRequest)."""
 
 NITRO_V6_GENERATION: Final = 8
-"""From which generation on families are of Nitro v6, but for those of `NITRO_V5_FAMILIES`
-(AWS, Instances built on the AWS Nitro System; not confirmed for each family, so a warning)."""
+"""First generation with Nitro v6, except for `NITRO_V5_FAMILIES` (AWS, Instances built on the AWS
+Nitro System). Not confirmed for each family, so the rule only warns."""
 
 NITRO_V5_FAMILIES: Final = frozenset(
     ("c8g", "c8gd", "m8g", "m8gd", "r8g", "r8gd", "x8g", "i8g", "i8ge")
@@ -158,41 +161,41 @@ NITRO_V5_FAMILIES: Final = frozenset(
 
 ENDPOINT_INTERVAL_AWS_S: Final = 30
 ENDPOINT_FAILURES_AWS: Final = 3
-"""What an endpoint check does unless it says otherwise (AWS, Route 53 API, HealthCheckConfig)."""
+"""Defaults of an endpoint check (AWS, Route 53 API, HealthCheckConfig)."""
 
 RECORD_TTL_AWS_S: Final = 300
-"""What Route 53's console proposes (AWS, Values that are common for all routing policies)."""
+"""Default of the Route 53 console (AWS, Values that are common for all routing policies)."""
 
 BALANCER_ALIAS_TTL_S: Final = 60
-"""The TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
+"""TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
 
 HEALTHY_CHECKERS_PERCENT: Final = 18
-"""An endpoint is healthy while more than so many of Route 53's checkers reach it (AWS, How Amazon
-Route 53 determines whether a health check is healthy)."""
+"""An endpoint is healthy as long as more than this share of Route 53's checkers reach it (AWS, How
+Amazon Route 53 determines whether a health check is healthy)."""
 
 ALARM_LAG_S: Final = 60
-"""How long a minute's metric may take to arrive; a full period more (deduced, not published)."""
+"""Delay of a metric after its minute: one more period (deduced, not published)."""
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
-"""Ours: AWS refuses a timeout that is not below the interval (ELB API's own message)."""
+"""Ours: AWS refuses a timeout that is not below the interval (error message of the ELB API)."""
 
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
-"""AWS's own default (AWS, Edit target group attributes for your Network Load Balancer)."""
+"""AWS's default (AWS, Edit target group attributes for your Network Load Balancer)."""
 
 START_LIMIT_DEFAULT_S: Final = 1200
-"""Ours: Denodo starts in 6 to 8 minutes (Denodo's own container examples), and has to be set up."""
+"""Ours: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up."""
 
 SETUP_SHARE_S: Final = 120
-"""Ours: of a new node's limit, what its system, its program and its signal may take, so that its
-own message comes before CloudFormation's."""
+"""Ours: the part of a new node's start limit for its operating system, program and signal, so that
+its own error message precedes CloudFormation's."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
-"""Denodo's default limit of a query (Denodo, Virtual DataPort Administration Guide)."""
+"""Denodo's default query timeout (Denodo, Virtual DataPort Administration Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
-"""Ours: a command on a node ends by its own limits long before."""
+"""Ours: commands on a node end earlier by their own timeouts."""
 
 PARAMETER_BYTES: Final = Limit(
     8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
@@ -202,47 +205,46 @@ AWS_HEALTH_INTERVAL_S: Final = 30
 AWS_HEALTH_TIMEOUT_S: Final = 10
 AWS_HEALTHY_THRESHOLD: Final = 5
 AWS_UNHEALTHY_THRESHOLD: Final = 2
-"""AWS's own defaults, for a TCP check that says nothing else (AWS, Health checks for Network Load
-Balancer target groups)."""
+"""AWS's defaults of a TCP check (AWS, Health checks for Network Load Balancer target groups)."""
 
 DISK_DEFAULT_GIB: Final = 100
-"""Room for queries that swap (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
+"""Space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
 
-PROXY_START_LIMIT_S: Final = 900
-"""Ours: HAProxy starts in a moment; the image's system, the program and the way out take longer."""
+HAPROXY_START_LIMIT_S: Final = 900
+"""Ours: HAProxy starts at once; the operating system and the program's downloads take longer."""
 DATABASE_ZONES: Final = Limit(
-    2, "zones of a DB subnet group at least", "AWS, Working with a DB instance in a VPC"
+    2, "zones at least of a DB subnet group", "AWS, Working with a DB instance in a VPC"
 )
 DATABASE_GROWTH: Final = 1.1
-"""How much more than the storage its maximum must be (AWS, Amazon RDS, Managing capacity
+"""Minimum ratio of the maximum storage to the storage (AWS, Amazon RDS, Managing capacity
 automatically with storage autoscaling)."""
 
 DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
-"""RDS's own default in the console (AWS, Amazon RDS, Backup retention period)."""
+"""Default of the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
-"""Ours: two nodes with Virtual DataPort's 100 each and room for the rest, and below what RDS gives
-4 GiB by itself (AWS, Amazon RDS, Quotas and constraints: memory / 9531392)."""
+"""Ours: 100 for Virtual DataPort on each of two nodes, and 100 for the rest. Below the default of
+RDS for 4 GiB (AWS, Amazon RDS, Quotas and constraints: memory / 9531392)."""
 
 DATABASE_LOW_STORAGE: Final = 0.15
 DATABASE_MANY_CONNECTIONS: Final = 0.8
-"""Ours: the shares of storage left and of connections used at which an alarm goes off."""
-
+"""Ours: shares of free storage and of used connections at which an alarm is raised."""
 
 SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager quotas")
 
 CATALOG_CHECK_S: Final = (1, 60)
 EXPORT_EVERY_S: Final = (3600, 604_800)
 EXPORT_RETENTION_DAYS: Final = (1, 3650)
-"""Ours: around Denodo's advice; hourly, as the nodes look every hour, to weekly; to ten years."""
+"""Ours, around Denodo's recommendations: exports hourly (nodes check every hour) to weekly, kept
+for up to ten years."""
 
 CATALOG_CHECK_DEFAULT_S: Final = 3
-"""Denodo's advice is 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
+"""Denodo recommends 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Ours: a month to find out what is missing."""
+"""Ours: a month in which a loss can be noticed."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
-"""When Virtual DataPort ends a query by default (Denodo, JDBC connection parameters,
+"""Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,
 queryTimeout)."""

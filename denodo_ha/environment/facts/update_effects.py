@@ -1,9 +1,7 @@
-"""What CloudFormation does to a node when a property of its instance changes.
+"""Effects of CloudFormation on nodes and on the metadata database when a property changes.
 
-What it does to a shared database: `denodo_ha.environment.facts.update_effects`.
-
-From AWS, "AWS::EC2::Instance" (CloudFormation template reference), "Update requires" of each
-property, for instances in a VPC whose root device is an EBS volume.
+Source: AWS, CloudFormation template reference, "Update requires" of each property; for instances
+in a VPC whose root device is an EBS volume.
 """
 
 from enum import StrEnum
@@ -11,7 +9,7 @@ from typing import Final
 
 
 class Effect(StrEnum):
-    """What a deploy does to a node or to a database, the mildest first."""
+    """Effect of a deploy on a node or a database, from the mildest on."""
 
     NOTHING = "nothing"
     STATE = "state only"
@@ -24,11 +22,11 @@ class Effect(StrEnum):
 
     @property
     def touches(self) -> bool:
-        """Whether the node does not serve for a while."""
+        """Whether the node does not serve for some time."""
         return self in {Effect.RESTART, Effect.REPLACEMENT, Effect.REMOVED}
 
 
-INSTANCE: Final[dict[str, Effect]] = {
+INSTANCE_EFFECTS: Final[dict[str, Effect]] = {
     **dict.fromkeys(
         (
             *("CreditSpecification", "DisableApiTermination", "IamInstanceProfile"),
@@ -46,9 +44,9 @@ INSTANCE: Final[dict[str, Effect]] = {
         Effect.RESTART,
     ),
 }
-"""What a change of a property does; what is not named here, such as the image, replaces it."""
+"""Effect of a property of "AWS::EC2::Instance"; other properties, such as the image, replace it."""
 
-WHERE: Final[dict[str, tuple[str, ...]]] = {
+NETWORK_REPLACEMENTS: Final[dict[str, tuple[str, ...]]] = {
     "AWS::EC2::Subnet": ("AvailabilityZone", "CidrBlock", "VpcId"),
     "AWS::EC2::VPC": ("CidrBlock",),
 }
@@ -63,10 +61,7 @@ RESTARTING_STATE: Final = frozenset(
 )
 """Keys of the desired state whose change restarts the servers (docs/node.md)."""
 
-
-# REMOVED
-
-DATABASE: Final[dict[str, Effect]] = {
+DATABASE_EFFECTS: Final[dict[str, Effect]] = {
     **dict.fromkeys(
         (
             *("AllocatedStorage", "AllowMajorVersionUpgrade", "ApplyImmediately"),
@@ -90,16 +85,16 @@ DATABASE: Final[dict[str, Effect]] = {
         Effect.INTERRUPTION,
     ),
 }
-"""What a change of a property does; what is not named here, such as the key, replaces it.
+"""Effect of a property of "AWS::RDS::DBInstance"; other properties, such as the key, replace it.
 
-A retention of 0 days is no backups at all: to and from it the database restarts.
+A retention of 0 days means no backups: a change from or to 0 restarts the database.
 """
 
-PARAMETERS: Final = ("Family", "Parameters")
+PARAMETER_GROUP_RESTARTS: Final = ("Family", "Parameters")
 """Properties of a parameter group whose change may restart the database: "if the parameter group
 contains static parameters, whether they were changed or not, an update triggers a reboot" (AWS,
 "AWS::RDS::DBInstance", DBParameterGroupName)."""
 
-SUBNETS: Final = ("SubnetIds",)
-"""Properties of a subnet group that change it in place (AWS, "AWS::RDS::DBSubnetGroup"). The
-subnets of another VPC are refused by RDS, so that the deploy fails."""
+SUBNET_GROUP_IN_PLACE: Final = ("SubnetIds",)
+"""Properties of a subnet group that change in place (AWS, "AWS::RDS::DBSubnetGroup"). RDS refuses
+the subnets of another VPC, and the deploy fails."""

@@ -267,7 +267,7 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
             if size > limit.value:
                 yield Problem(
                     ("clusters", name, "nodes", node_name),
-                    f"needs {size} {limit.of}, and AWS allows {limit.value}",
+                    f"needs {size} {limit.unit}, and AWS allows {limit.value}",
                     f"its desired state names every service ({limit.source})",
                     "remove services, or shorten denodo.jvm",
                     value=str(size),

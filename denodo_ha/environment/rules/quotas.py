@@ -183,7 +183,7 @@ def _exceeded(limit: Limit, count: int, path: Path, why: str, instead: str) -> I
     if count > limit.value:
         yield Problem(
             path,
-            f"needs {count} {limit.of}, and AWS allows {limit.value}",
+            f"needs {count} {limit.unit}, and AWS allows {limit.value}",
             f"{why} ({limit.source})",
             instead,
             value=str(count),

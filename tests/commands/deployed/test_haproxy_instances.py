@@ -198,7 +198,7 @@ def test_what_was_out_before_stays_out(proxies: HaproxyInstances, hosts: Hosts) 
 def test_what_cannot_be_called_off_is_said(proxies: HaproxyInstances, hosts: Hosts) -> None:
     hosts.ends["drain at once", SECOND] = (exit_codes.REFUSED, "nobody else would serve jdbc")
     hosts.ends["enable", FIRST] = (exit_codes.FAILED, "no passed check")
-    with pytest.raises(Failed, match=r"called off on the others and was not: .* i-a: no passed"):
+    with pytest.raises(Failed, match=r"could not be undone on other instances: .* i-a: no passed"):
         proxies.drain("node1")
 
 

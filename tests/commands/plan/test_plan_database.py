@@ -10,7 +10,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.environment.facts.update_effects import DATABASE, Effect
+from denodo_ha.environment.facts.update_effects import DATABASE_EFFECTS, Effect
 from denodo_ha.plan.database_changes import INSTANCE, changes
 from tests.commands.conftest import Run
 from tests.support.assembly import ROOT, Template
@@ -169,10 +169,10 @@ def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> N
     """And all that our template says is known, so that no default decides about it."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", INSTANCE).schema
     replacing = {one.removeprefix("/properties/") for one in schema["createOnlyProperties"]}
-    assert replacing.isdisjoint(DATABASE)
-    assert set(DATABASE) <= set(schema["properties"])
+    assert replacing.isdisjoint(DATABASE_EFFECTS)
+    assert set(DATABASE_EFFECTS) <= set(schema["properties"])
     # Neither can be changed in the configuration.
-    assert set(only(template, INSTANCE)) - set(DATABASE) - replacing == {"Engine", "Port"}
+    assert set(only(template, INSTANCE)) - set(DATABASE_EFFECTS) - replacing == {"Engine", "Port"}
 
 
 def test_two_folders(tmp_path: Path, templates_of: Of, denodo_ha: Run) -> None:
@@ -186,7 +186,7 @@ def test_two_folders(tmp_path: Path, templates_of: Of, denodo_ha: Run) -> None:
     other = changed(tmp_path / "key", templates_of, "backup_window: 01:00-02:00", key)
     folder = write(other, tmp_path / "other")
     done = denodo_ha("plan", base, folder)
-    assert (done.exit_code, "its database would be gone" in done.stdout) == (exit_codes.NO, True)
+    assert (done.exit_code, "its database would be lost" in done.stdout) == (exit_codes.NO, True)
     told = json.loads(denodo_ha("plan", base, folder, "--format", "json").stdout)
     (database,) = told["databases"]
     assert (database["cluster"], database["effect"]) == ("main", "replacement")

@@ -349,4 +349,5 @@ RIGHT = (
     Right(heap_or_jvm_options, {"denodo/jvm": {"vdp": "-Xmx8g"}}),
     Right(desired_state_size, full(1300)),
     Right(desired_state_size, full(1450), base=exists),
+    Right(options_needing_program, {"denodo/program": False, "denodo/heap_gib": None}),
 )

@@ -1,4 +1,4 @@
-"""A node becomes what its state says, once, and is as it was when that does not work."""
+"""An apply changes a node once, or restores it if the change fails."""
 
 import json
 import os
@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import files
+from hosts.common.errors import HostError
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import (
     BusyError,
     DownError,
     ImageError,
-    NodeError,
     NotStoppedError,
     RolledBackError,
 )
@@ -173,13 +172,13 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
     now = home.running()
     assert now
     assert {**now, "pid": 0} == {**first, "pid": 0}
-    assert reason in str(Record(home.system).show()["failed"])
+    assert reason in str(Record(home.system).contents()["failed"])
     assert check(home.system, state).nothing
 
 
 def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> None:
     contents = home.contents()
-    with pytest.raises(RolledBackError, match="none runs now"):
+    with pytest.raises(RolledBackError, match="no server runs now"):
         apply(home.system, home.state(jvm__vdp="-Ddead"))
     assert home.contents() == contents
     assert home.running() is None
@@ -209,7 +208,7 @@ def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
 def test_a_script_that_fails_at_first_boot(home: Home, script: str, how: str, reason: str) -> None:
     home.behave(script, how)
     contents = home.contents()
-    with pytest.raises(NodeError, match=reason):
+    with pytest.raises(HostError, match=reason):
         apply(home.system, home.state(limits__start_seconds=1))
     assert home.contents() == contents
 
@@ -275,7 +274,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# What fits decides where the disk is full: at the journal, at the backup, at the edit.
+# The size limit decides which write fails: the journal, the backup, or the edit.
 @pytest.mark.parametrize("size", [40, 400, 1200])
 def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
     home.write(VDP, (home.path / VDP).read_text("latin-1") + "# more\n" * 50)
@@ -345,6 +344,6 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
     for number in renames:
         folder = str(Path(done[number][1]).parent)
         assert done[number + 1] == ("fsync", folder)
-    backup = str(files.backup_of(home.path / VDP))
+    backup = f"{home.path / VDP}.before-denodo-node"
     targets = [path for what, path in done if what == "rename"]
     assert targets.index(backup) < targets.index(str(home.path / VDP))

@@ -1,7 +1,4 @@
-"""First boot: the user data that stacks give a node, run by a shell with stand-ins for the system.
-
-And the update that follows: the program is fetched anew where the state names another one.
-"""
+"""First boot by the user data of the stacks, with stand-ins for commands; program updates."""
 
 import json
 import shutil
@@ -13,7 +10,8 @@ from typing import Any
 import pytest
 
 from hosts import archive
-from hosts.denodo import aws, update
+from hosts.common.errors import AwsError
+from hosts.denodo import installation
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.state import parse
 from hosts.denodo.system import System
@@ -45,7 +43,7 @@ _SYSTEMCTL = """\
 #!/bin/sh
 echo "$@" >> {here}/systemctl
 """
-# The program itself, but in a folder.
+# Runs the real program, with its files in a folder.
 _PYTHON = """\
 #!/bin/sh
 if [ "$*" != "${{*#-m node}}" ]; then
@@ -57,7 +55,7 @@ exec {python} "$@"
 
 
 class Machine:
-    """A new instance: its commands, what AWS has for it, and its folder."""
+    """A new instance: its commands, the answers of AWS, and its folder."""
 
     def __init__(self, home: Home, folder: Path) -> None:
         self.home, self.here = home, folder
@@ -73,7 +71,7 @@ class Machine:
         self.desire(program="s3://bucket/one.zip")
 
     def publish(self, name: str) -> None:
-        """Put the program into the bucket."""
+        """Publish an archive of the program in the bucket."""
         archive.write("denodo", self.here / f"{name}.zip")
 
     def desire(self, **changes: Any) -> None:
@@ -98,7 +96,7 @@ class Machine:
         )
 
     def signals(self) -> list[tuple[str, str]]:
-        """What CloudFormation was told: status and message."""
+        """Return the signals to CloudFormation: status and message."""
         calls = [json.loads(line) for line in (self.here / "calls").read_text().splitlines()]
         found = []
         for call in calls:
@@ -123,7 +121,7 @@ def test_installs_the_program_and_starts_it(machine: Machine) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     current = machine.here / "opt/current"
     assert current.resolve() == machine.here / "opt/releases/one"
-    assert (current / "node/hosts/denodo/state.schema.json").is_file()
+    assert (current / "node/hosts/common/aws_cli.py").is_file()
     assert sorted(one.name for one in (machine.here / "opt").iterdir()) == ["current", "releases"]
     units = machine.here / "root/etc/systemd/system"
     assert f"WorkingDirectory={current.resolve()}" in (units / "denodo-node.service").read_text()
@@ -143,7 +141,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """A route or a public address may come after the instance."""
+    """A route or a public address may be created after the instance."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr
@@ -198,7 +196,7 @@ def test_an_old_python_is_said(machine: Machine) -> None:
 
 
 class TestUpdate:
-    """The program that the state names, for later changes."""
+    """Updates to the program that the state names."""
 
     @pytest.fixture
     def system(self, machine: Machine) -> System:
@@ -209,7 +207,7 @@ class TestUpdate:
     def update(self, machine: Machine, system: System) -> bool:
         state = machine.here / "state.json"
         given = [f"--state={state}", f"--root={machine.here / 'root'}"]
-        return update.update(system, parse(state.read_text()), machine.here / "opt", given)
+        return installation.update(system, parse(state.read_text()), machine.here / "opt", given)
 
     def current(self, machine: Machine) -> str:
         return (machine.here / "opt/current").resolve().name
@@ -236,7 +234,7 @@ class TestUpdate:
         self, machine: Machine, system: System
     ) -> None:
         machine.desire(program="s3://bucket/gone.zip")
-        with pytest.raises(aws.NoAnswerError):
+        with pytest.raises(AwsError):
             self.update(machine, system)
         assert self.current(machine) == "one"
         assert [one.name for one in (machine.here / "opt/releases").iterdir()] == ["one"]
@@ -244,7 +242,7 @@ class TestUpdate:
     def test_what_is_no_program_leaves_the_old_one(self, machine: Machine, system: System) -> None:
         (machine.here / "bad.zip").write_text("<html>")
         machine.desire(program="s3://bucket/bad.zip")
-        with pytest.raises(SystemRefusedError, match="is no archive of the program"):
+        with pytest.raises(SystemRefusedError, match="is not an archive of the program"):
             self.update(machine, system)
         assert self.current(machine) == "one"
 
@@ -253,7 +251,7 @@ class TestUpdate:
     ) -> None:
         machine.publish("two")
         machine.desire(program="s3://bucket/two.zip", denodo__home="/none")
-        with pytest.raises(SystemRefusedError, match="two does not install"):
+        with pytest.raises(SystemRefusedError, match="of the program two failed"):
             self.update(machine, system)
         assert self.current(machine) == "one"
 
@@ -267,7 +265,7 @@ class TestUpdate:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(update, "_install", killed)
+            patch.setattr(installation, "_run_install", killed)
             with pytest.raises(KeyboardInterrupt):
                 self.update(machine, system)
         assert self.current(machine) == "one"

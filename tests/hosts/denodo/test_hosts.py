@@ -1,4 +1,4 @@
-"""The node's names lead to itself, and the rest of the hosts file is somebody else's."""
+"""The names of the node in the hosts file, whose other lines remain."""
 
 from hosts.denodo import hosts_file
 from hosts.denodo.system import System
@@ -13,22 +13,22 @@ _BLOCK = """\
 
 def test_both_names_lead_to_the_node(each_home: Home) -> None:
     state = each_home.state()
-    assert hosts_file.write(each_home.system, hosts_file.names(state))
+    assert hosts_file.write_names(each_home.system, hosts_file.node_names(state))
     names = {"7.0": "node1.active.denodo.internal balancer.example.com"}.get(
         each_home.version, "node1.active.denodo.internal"
     )
     text = each_home.system.hosts.read_text()
     assert text == _BLOCK.format(names) + "127.0.0.1 localhost\n"
-    assert not hosts_file.write(each_home.system, hosts_file.names(state))
+    assert not hosts_file.write_names(each_home.system, hosts_file.node_names(state))
 
 
 def test_the_block_is_replaced_where_it_is(home: Home) -> None:
     old = _BLOCK.format("old").replace("10.0.1.5", "10.9.9.9")
     home.system.hosts.write_text(f"127.0.0.1 localhost\n{old}# mine, without a line end")
-    hosts_file.write(home.system, ["new"])
+    hosts_file.write_names(home.system, ["new"])
     expected = _BLOCK.format("new") + "127.0.0.1 localhost\n# mine, without a line end"
     assert home.system.hosts.read_text() == expected
-    assert hosts_file.known(home.system) == ["new"]
+    assert hosts_file.names_in_file(home.system) == ["new"]
 
 
 def test_the_own_address_is_found() -> None:

@@ -1,4 +1,4 @@
-"""The program as an image runs it: commands, exit codes, first boot, units."""
+"""The commands of the node program: output, exit codes, first boot, units."""
 
 import ast
 import configparser
@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from hosts.common.errors import HostError
 from hosts.denodo import errors
 from hosts.denodo.commands import main
 from hosts.denodo.record import Record
@@ -90,7 +91,7 @@ def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
 def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
     home = make_home("7.0")
     assert _run(home, "apply", _state(home)) == 0
-    # Killed half way, a run leaves the names of both states.
+    # A run that fails half way leaves the names of both states.
     home.behave("vqlserver_startup.sh", "fail")
     assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
     names = home.system.hosts.read_text().splitlines()[1].split()[1:]
@@ -153,7 +154,7 @@ def test_a_boot_without_its_user_says_so(home: Home) -> None:
     cloud.answer("signal-resource", {})
     assert _run(home, "boot", _state(home, signal=_SIGNAL, denodo__user="nobody-here")) == 4
     assert cloud.signals() == [
-        ("FAILURE", "node1: there is no user nobody-here; the image must have the one"[:64])
+        ("FAILURE", "node1: there is no user nobody-here; create the user that Denodo runs as"[:64])
     ]
 
 
@@ -176,20 +177,20 @@ def test_a_boot_goes_on_when_cloudformation_does_not_listen(
 ) -> None:
     Cloud(home.folder)
     assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
-    assert "CloudFormation was not told: aws cloudformation" in capsys.readouterr().out
+    assert "CloudFormation could not be signalled: aws cloudformation" in capsys.readouterr().out
     assert not Record(home.system).was_signalled
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter, as pytest's own is not."""
+    """Return a folder that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
 def test_another_user(open_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Root becomes the Denodo user for all but the hosts file; nobody else becomes anything."""
+    """Root switches to the Denodo user except for the hosts file; other users are refused."""
     home = Home(open_folder / "home", "8.0")
     state = _state(home, denodo__user="nobody")
     if os.geteuid() != 0:
@@ -256,7 +257,7 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
-        # As configparser documents it, for keys with capitals; its types know no such use.
+        # Keeps capitals in keys (documentation of configparser); its types do not allow this.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit
@@ -280,25 +281,28 @@ def test_messages_for_journald(
     assert capsys.readouterr().out.startswith("<3>the state cannot be read")
 
 
-@pytest.mark.parametrize("file", sorted(_PROGRAM.rglob("*.py")), ids=lambda file: file.name)
-def test_the_program_is_old_python_and_alone(file: Path) -> None:
-    tree = ast.parse(file.read_text(), feature_version=(3, 9))
-    for one in ast.walk(tree):
-        if isinstance(one, ast.Import):
-            modules = [name.name for name in one.names]
-        elif isinstance(one, ast.ImportFrom):
-            modules = [one.module or ""]
-        else:
-            continue
-        for module in modules:
-            top = module.split(".")[0]
-            assert top == "hosts" or top in sys.stdlib_module_names
+def test_the_programs_need_python_3_9_and_its_standard_library_only() -> None:
+    modules = {
+        (name, str(file))
+        for file in _PROGRAM.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(), feature_version=(3, 9)))
+        for name in _imported(node)
+    }
+    assert len(modules) > 200
+    allowed = {"hosts", *sys.stdlib_module_names}
+    assert {(name, file) for name, file in modules if name.split(".")[0] not in allowed} == set()
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
 def test_the_manual_knows_every_exit_code_and_its_example_is_a_state() -> None:
     text = (ROOT / "docs/node.md").read_text()
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    codes = {kind.code for kind in kinds if issubclass(kind, errors.NodeError)}
+    codes = {kind.code for kind in kinds if issubclass(kind, HostError)}
     codes |= {errors.OK, errors.WOULD_CHANGE}
     assert all(f"\n| {code} | " in text for code in codes)
     example = text.split("```json\n", 1)[1].split("```", 1)[0]

@@ -1,15 +1,25 @@
-"""A state is read whole, or refused with everything that is wrong with it."""
+"""A state is read completely, or refused with all of its problems."""
 
+import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 
-from hosts.denodo import schema
 from hosts.denodo.errors import StateError
 from hosts.denodo.settings import settings
-from hosts.denodo.state import parse, schema_text
+from hosts.denodo.state import parse, read
+from tests.hosts.denodo.cloud import LOGIN, TLS, TOKEN
 from tests.hosts.denodo.home import Home
+from tests.support.assembly import ROOT
+
+SCHEMA = json.loads((ROOT / "hosts/denodo/state.schema.json").read_text())
+WRONG: tuple[Any, ...] = (
+    *(None, True, 0, 1, 1.5, -1, 61, 65536, 43201, 604801, 16777217, {}, {"x": 1}, {"Big": "x"}),
+    *([], ["vdp"], ["vdp", "vdp"], ["other"], [["vdp"]], "", "x", "/x", "x y", "x\ny", "y" * 300),
+)
 
 
 def _problems(data: Any) -> list[str]:
@@ -65,28 +75,21 @@ def test_all_errors_come_out_at_once(home: Home) -> None:
     del data["node"]
     data["ready"]["services"]["Web"] = {"kind": "web", "port": 1}
     data["ready"]["services"]["web"] = {"kind": "http", "port": True}
-    assert _problems(data) == [
-        "node: is missing; write the node's name",
-        'denodo.version: "7.1" is not 7.0 or 8.0 or 9.0; write Denodo\'s version',
+    assert sorted(_problems(data)) == [
+        "colour: is unknown; known are " + ", ".join(sorted(SCHEMA["properties"])),
+        'denodo.version: "7.1" is not 7.0 or 8.0 or 9.0',
         (
-            'host: "not a host" does not match ^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$; '
-            "write the node's own name"
+            'host: "not a host" is not a text that matches '
+            "^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
         ),
-        'ports.vdp: "9999" is not a whole number; write the port of Virtual DataPort',
-        'license_manager.tls: "yes" is not true or false; write whether it speaks TLS',
-        'servers: ["vdp", "vdp"] names something twice; write the servers to start, in this order',
-        "ready.services.Web: is no name; it must match ^[a-z][a-z0-9-]{0,15}$",
-        (
-            'ready.services.web.kind: "http" is not vdp or odbc or web or scheduler or tcp; '
-            "write how to ask whether it is ready"
-        ),
-        "ready.services.web.port: true is not a whole number; write its port on the node",
-        (
-            "limits.stop_seconds: 0 is not from 1 to 43200; write seconds until running queries "
-            "have ended"
-        ),
-        "colour: is not known here; known are "
-        + ", ".join(sorted(json.loads(schema_text())["properties"])),
+        'license_manager.tls: "yes" is not true or false',
+        "limits.stop_seconds: 0 is not a whole number from 1 to 43200",
+        "node: is missing",
+        'ports.vdp: "9999" is not a whole number from 1 to 65535',
+        "ready.services.Web: is not a name that matches ^[a-z][a-z0-9-]{0,15}$",
+        'ready.services.web.kind: "http" is not vdp or odbc or web or scheduler or tcp',
+        "ready.services.web.port: true is not a whole number from 1 to 65535",
+        'servers[1]: "vdp" is not allowed twice',
     ]
 
 
@@ -109,7 +112,12 @@ def test_all_errors_come_out_at_once(home: Home) -> None:
         ("9.0", {"servers": ["data-catalog"], "ports__web": None}, "ports.web: is missing"),
         ("9.0", {"jvm__vdp": "-Xmx1g\nx"}, "jvm.vdp: "),
         ("9.0", {"schema": 2}, "schema: 2 is not 1"),
-        ("9.0", {"security_token": "s3cret"}, 'security_token: "s3cret" does not match'),
+        ("9.0", {"ports__odbc": 9996.0}, "ports.odbc: 9996.0 is not a whole number"),
+        (
+            "9.0",
+            {"security_token": "s3cret"},
+            'security_token: "s3cret" is not a text that matches',
+        ),
     ],
 )
 def test_what_cannot_be(make_home: Any, version: str, change: dict[str, Any], says: str) -> None:
@@ -122,33 +130,67 @@ def test_what_is_no_state_at_all(text: str) -> None:
         parse(text)
 
 
-def test_the_schema_describes_all_that_it_has() -> None:
-    """Messages end with these descriptions."""
-    whole = json.loads(schema_text())
-
-    def check(one: dict[str, Any]) -> None:
-        assert "description" in one, one
-        for inner in (*one.get("properties", {}).values(), *_inner(one)):
-            check(inner)
-
-    check(whole)
-    assert schema.problems({}, whole)[0] == (
-        "schema: is missing; write the version of this form, 1"
+def _whole(home: Home) -> dict[str, Any]:
+    """A state with every key of the format."""
+    return home.data(
+        ports={
+            name: number
+            for number, name in enumerate(SCHEMA["properties"]["ports"]["properties"], 1)
+        },
+        solution_manager={"host": "sm.example.com", "port": 10090},
+        jvm={"vdp": "-Xmx1g", "web": "-Xmx1g", "scheduler": ""},
+        heap_mib=1024,
+        tls={"certificate": TLS, "version": "v1"},
+        security_token=TOKEN,
+        metadata={"source": "export", "uri": "s3://bucket/key", "login": LOGIN},
+        catalog={
+            name: {
+                "secret": LOGIN,
+                "check_interval": 5,
+                "file": "conf/x.properties",
+                "entries": {"key": "value", "other": None},
+            }
+            for name in ("vdp", "scheduler", "data-catalog")
+        },
+        exports={"bucket": "bucket", "prefix": "a/", "login": LOGIN, "every": 60},
+        ready__services={"web": {"kind": "web", "port": 9090, "path": "/x", "tls": True}},
+        signal={"stack": "s", "resource": "R", "when": "ready"},
+        program="s3://bucket/node.zip",
     )
 
 
-def _inner(one: dict[str, Any]) -> list[dict[str, Any]]:
-    others = [one.get("items"), one.get("additionalProperties")]
-    return [inner for inner in others if isinstance(inner, dict)]
+def _changed(data: Any) -> Iterator[Any]:
+    """The same data with one value at a time replaced, removed or added."""
+    if isinstance(data, dict):
+        yield {**data, "colour": "blue"}
+        for key, value in data.items():
+            yield {name: kept for name, kept in data.items() if name != key}
+            for inner in (*WRONG, *_changed(value)):
+                yield {**data, key: inner}
+
+
+def test_the_documented_schema_is_what_is_read(home: Home) -> None:
+    """For every change of one value, both accept the state or both refuse it."""
+    schema = jsonschema.Draft202012Validator(SCHEMA)
+    whole = _whole(home)
+    assert set(whole) == set(SCHEMA["properties"])
+    assert read(whole, []).raw == whole
+    count = 0
+    for data in _changed(copy.deepcopy(whole)):
+        problems: list[str] = []
+        read(data, problems)
+        assert bool(problems) != schema.is_valid(data), (problems, data)
+        count += 1
+    assert count > 2000
 
 
 def test_https_is_switched_on_by_tls_only(home: Home) -> None:
     plain = {entry.keys[0]: entry for entry in settings(home.state(ports__web_tls=9443))}
-    assert plain["com.denodo.tomcat.https.port"].only_if_there
+    assert plain["com.denodo.tomcat.https.port"].only_if_set
     arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls"
     state = home.state(ports__web_tls=9443, tls={"certificate": arn})
     secured = {entry.keys[0]: entry for entry in settings(state)}
-    assert not secured["com.denodo.tomcat.https.port"].only_if_there
+    assert not secured["com.denodo.tomcat.https.port"].only_if_set
 
 
 def test_the_web_container_s_other_ports(home: Home) -> None:

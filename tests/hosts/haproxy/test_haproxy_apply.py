@@ -1,4 +1,4 @@
-"""A host takes what its parameter says: a real HAProxy, and a stand-in for the `aws` command."""
+"""The desired state of a HAProxy host, with a real HAProxy and a stand-in for the AWS CLI."""
 
 import json
 import os
@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.haproxy.config_file import render_config
-from hosts.haproxy.cloud import Cloud
+from hosts.common.aws_cli import AwsCli
+from hosts.common.errors import AwsError
+from hosts.haproxy.desired_state import DesiredState, fetch
 from hosts.haproxy.errors import Failed, Refused
-from hosts.haproxy.host import Host, apply, boot
-from hosts.haproxy.program_update import take
+from hosts.haproxy.host import Host, apply, boot, update
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.clients import handshake
 from tests.hosts.haproxy.running import PROGRAM, Running, configuration, running
@@ -35,11 +36,11 @@ else:
         sys.exit("AccessDeniedException: not allowed")
     print(json.dumps({"SecretString": (here / name).read_text()}))
 """
-CLOUD = Cloud("/denodo/test/main/haproxy/state", "eu-west-1")
+AWS = AwsCli(region="eu-west-1")
 
 
 class Deployed:
-    """What AWS has for a host, and the host."""
+    """A host, and its parameter and files on AWS."""
 
     def __init__(self, folder: Path, proxy: Running) -> None:
         self.folder, self.proxy = folder, proxy
@@ -72,7 +73,11 @@ class Deployed:
         (self.folder / "haproxy.cfg").write_text(self.file)
 
     def apply(self) -> None:
-        apply(self.host, CLOUD, self.said.append)
+        apply(self.host, AWS, self.desired, self.said.append)
+
+    @property
+    def desired(self) -> DesiredState:
+        return fetch(AWS, "/denodo/test/main/haproxy/state")
 
 
 def proxy_health(proxy: Running) -> int:
@@ -129,14 +134,14 @@ def test_another_certificate_is_loaded_and_nobody_else_reads_it(deployed: Deploy
 def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> None:
     before = workers(deployed.proxy.haproxy).serving
     deployed.say(authority="arn:aws:secretsmanager:eu-west-1:1:secret:nobody")
-    with pytest.raises(Failed, match="AccessDeniedException: not allowed"):
+    with pytest.raises(AwsError, match="AccessDeniedException: not allowed"):
         deployed.apply()
     assert workers(deployed.proxy.haproxy).serving == before
 
 
 def test_a_parameter_that_says_nothing_is_told(deployed: Deployed) -> None:
     (deployed.folder / "parameter").write_text("{}")
-    with pytest.raises(Failed, match="does not say what HAProxy shall be"):
+    with pytest.raises(Failed, match="does not contain the state of a HAProxy host"):
         deployed.apply()
 
 
@@ -145,19 +150,19 @@ def test_the_wanted_program_is_taken_once(deployed: Deployed) -> None:
         packed.writestr("__main__.py", "print('one')")
     programs = deployed.folder / "programs"
     (programs / "releases").mkdir(parents=True)
-    assert take(CLOUD, programs)
+    assert update(AWS, deployed.desired, programs)
     assert (programs / "current/haproxy/__main__.py").read_text() == "print('one')"
-    assert not take(CLOUD, programs)
+    assert not update(AWS, deployed.desired, programs)
     (deployed.folder / "two.zip").write_text("no archive")
     deployed.say(program="s3://bucket/two.zip")
     with pytest.raises(Failed, match="cannot be unpacked"):
-        take(CLOUD, programs)
+        update(AWS, deployed.desired, programs)
     assert (programs / "current").resolve().name == "one"
 
 
 @pytest.fixture
 def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """A host that has not booted; its systemctl starts HAProxy."""
+    """Return a host before its first boot, whose systemctl starts HAProxy."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with running(
         configuration(site.ports), started=False, address="127.0.0.1", behind_proxy=True
@@ -176,7 +181,7 @@ def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def test_first_boot_waits_until_a_node_is_usable(fresh: Deployed) -> None:
-    boot(fresh.host, CLOUD, fresh.said.append)
+    boot(fresh.host, AWS, fresh.desired, fresh.said.append)
     assert fresh.said == ["HAProxy serves"]
     assert (fresh.folder / "told").read_text().split() == ["daemon-reload", "enable", "restart"]
     assert fresh.proxy.haproxy.config.read_text() == fresh.file
@@ -186,5 +191,5 @@ def test_first_boot_with_a_bad_file_starts_nothing(fresh: Deployed) -> None:
     fresh.file += "\nfrontend wrong\n    bogus\n"
     fresh.say()
     with pytest.raises(Refused, match="unknown keyword 'bogus'"):
-        boot(fresh.host, CLOUD, fresh.said.append)
+        boot(fresh.host, AWS, fresh.desired, fresh.said.append)
     assert not (fresh.folder / "told").exists()

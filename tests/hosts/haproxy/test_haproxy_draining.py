@@ -1,4 +1,4 @@
-"""Nodes are taken out and brought back under load, and nobody notices."""
+"""Nodes are drained and enabled under load, and no client fails."""
 
 import threading
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import Failed, Refused, UsageError
-from hosts.haproxy.server_state_file import kept
+from hosts.haproxy.server_state_file import admin_states
 from tests.hosts.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
 from tests.hosts.haproxy.running import Running
 from tests.hosts.haproxy.stand_ins import Site
@@ -17,7 +17,7 @@ SERVICES = ("jdbc", "odbc", "web")
 
 
 def _say(_line: str) -> None:
-    """Nobody listens."""
+    """Ignore the report."""
 
 
 def _out(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
@@ -34,7 +34,7 @@ def _of(proxy: Running, node: str = "node1") -> dict[str, str]:
 
 
 def _everybody(proxy: Running, clients: Load) -> None:
-    """Clients of every kind."""
+    """Start clients of every kind."""
     jdbc, pg = proxy.port("jdbc"), proxy.port("odbc")
     for _ in range(2):
         clients.add("jdbc", rmi_once(jdbc), pause=0.02)
@@ -65,10 +65,10 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: 
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(4)]
     mine = [one for one in sessions if one.node == "node1"]
     assert mine
-    # Of a session that has asked a moment ago: its connection is kept.
+    # A session that was redirected just before keeps its connection.
     kept_open = handshaken(site.ports.auxiliary["node1"])
     with load() as clients:
-        # They ask now and then, each time by a new connection to the auxiliary port.
+        # They send requests at intervals, each over a new connection to the auxiliary port.
         for session in sessions:
             clients.add(f"of-{session.node}", session.ask, pause=0.05)
         waited = threading.Thread(target=_out, args=(proxy,))
@@ -98,14 +98,14 @@ def test_what_is_drained_twice_is_drained(proxy: Running) -> None:
     _back(proxy)
     _back(proxy)
     assert set(_of(proxy).values()) == {"up"}
-    assert set(kept(proxy.haproxy).values()) == {0}
+    assert set(admin_states(proxy.haproxy).values()) == {0}
 
 
 def test_the_last_usable_node_stays(proxy: Running, site: Site) -> None:
     site["node2"].kill()
     proxy.until(lambda: _of(proxy, "node2")["jdbc"] == "down")
     before = proxy.states()
-    with pytest.raises(Refused, match="nobody else would serve jdbc"):
+    with pytest.raises(Refused, match="no other node would serve jdbc"):
         _out(proxy)
     assert proxy.states() == before
     drain(proxy.haproxy, "node1", _say, seconds=None, force=True)
@@ -164,11 +164,11 @@ def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: S
     with pytest.raises(Failed, match=r"no passed check within 1 s: .*jdbc/node1 \(L4CON"):
         _back(proxy, "node1", 1)
     assert set(_of(proxy).values()) == {"maint"}
-    assert kept(proxy.haproxy)["jdbc/node1"] == 1
+    assert admin_states(proxy.haproxy)["jdbc/node1"] == 1
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
-    """HAProxy itself takes a node for sound as soon as it leaves maintenance."""
+    """HAProxy itself counts a node as up as soon as it leaves maintenance."""
     _out(proxy)
     site["node1"].hang()
     before = proxy.statistic("jdbc", "node1", "stot")

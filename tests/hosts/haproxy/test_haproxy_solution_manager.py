@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
-from denodo_ha.deployed.rotation.haproxy_fleet import why
+from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
 from denodo_ha.haproxy.ssh import Shells
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running
@@ -50,11 +50,11 @@ before = before.replace("cd /opt/denodo-ha ", f"cd {hosts.parent}/program ")
 after = f"--run {there} --state {there}/server-state {after}"
 os.execv("/bin/sh", ["sh", "-c", f"{before} -m haproxy {after}"])
 """
-"""A host is a link to the folder of a HAProxy that runs here."""
+"""A host is a link to the folder of a running HAProxy."""
 
 
 class Network:
-    """Hosts that this machine's stand-in for ssh knows."""
+    """The hosts of the stand-in for ssh."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._hosts = folder, folder / "hosts"
@@ -62,7 +62,7 @@ class Network:
         unpacked("haproxy", folder / "program")
         binaries = folder / "bin"
         binaries.mkdir()
-        # Without site-packages, as on a host that has nothing but the program.
+        # Without site-packages, like on a host that has the program only.
         for name, text in {
             "ssh": f"#!{sys.executable} -SE\n{SSH}",
             "python3": f'#!/bin/sh\nexec {sys.executable} -SE "$@"\n',
@@ -76,7 +76,7 @@ class Network:
 
     @property
     def asked(self) -> list[str]:
-        """What was run, in order: host and the program's own arguments."""
+        """Return the calls in order: host, and arguments of the program."""
         file = self._hosts / "asked"
         lines = file.read_text().splitlines() if file.exists() else []
         parts = [line.split() for line in lines]
@@ -92,7 +92,7 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
 
 @pytest.fixture
 def pair(proxy: Running, site: Site, network: Network) -> Iterator[tuple[Running, Running]]:
-    """Two HAProxies in front of the same nodes, on the hosts lb1 and lb2."""
+    """Run two HAProxy instances for the same nodes, on the hosts lb1 and lb2."""
     with running(configuration(site.ports)) as other:
         network.add("lb1", proxy)
         network.add("lb2", other)
@@ -109,7 +109,7 @@ def ran(*arguments: str) -> Result:
 
 
 class Manager:
-    """A Solution Manager's host."""
+    """A host of the Solution Manager."""
 
     def __init__(self, network: Network) -> None:
         self.log = network.folder / "manager.log"
@@ -153,7 +153,7 @@ def test_the_haproxy_of_this_machine(manager: Manager, proxy: Running, network: 
     assert "node1: drained, no session is left" in said
     refused, said = manager.run("node2", "maint", "admin", PASSWORD, "-", "60")
     assert refused == exit_codes.REFUSED
-    assert "nobody else would serve jdbc, odbc, web" in said
+    assert "no other node would serve jdbc, odbc, web" in said
     assert states(proxy, "node2") == {"up"}
     code, said = manager.run("node1", "ready", "admin", PASSWORD, "-", "60")
     assert code == 0, said
@@ -206,7 +206,7 @@ def test_what_one_host_refuses_is_called_off_on_the_other(pair: tuple[Running, R
         second.haproxy.execute(f"set server {service}/node2 state maint")
     done = ran("drain", "node1", "--host", "lb1,lb2")
     assert done.exit_code == exit_codes.REFUSED, done.output
-    assert "HAProxy on lb2: nobody else would serve jdbc, odbc, web" in done.stderr
+    assert "HAProxy on lb2: no other node would serve jdbc, odbc, web" in done.stderr
     assert [states(one) for one in pair] == [{"up"}, {"up"}]
     forced = ran("drain", "node1", "--no-wait", "--force", "--host", "lb1,lb2")
     assert forced.exit_code == exit_codes.DONE
@@ -216,15 +216,15 @@ def test_what_one_host_refuses_is_called_off_on_the_other(pair: tuple[Running, R
 def test_a_host_that_does_not_answer_is_a_failure(pair: tuple[Running, Running]) -> None:
     done = ran("drain", "node1", "--host", "lb1,lb3", "--user", "sm")
     assert done.exit_code == exit_codes.FAILED
-    assert "HAProxy on lb3: ssh: Could not resolve hostname lb3; called off on lb1" in done.stderr
+    assert "HAProxy on lb3: ssh: Could not resolve hostname lb3; undone on lb1" in done.stderr
     assert states(pair[0]) == {"up"}
-    # A node that was out before stays out.
+    # A node that was out before remains out.
     assert ran("drain", "node1", "--host", "lb1").exit_code == exit_codes.DONE
     assert ran("drain", "node1", "--host", "lb1,lb3").exit_code == exit_codes.FAILED
     assert states(pair[0]) == {"maint"}
     done = ran("enable", "node1", "--host", "lb1,lb3")
     assert done.exit_code == exit_codes.FAILED
-    assert "node1 is not back on every HAProxy. HAProxy on lb3: ssh:" in done.stderr
+    assert "node1 is not back on every HAProxy instance. HAProxy on lb3: ssh:" in done.stderr
     assert states(pair[0]) == {"up"}
 
 
@@ -284,4 +284,4 @@ def test_a_host_that_never_ends_is_given_up(network: Network) -> None:
     with Shells() as shells:
         ended = shells.run("lb1", "true", seconds=0.5, tell=told.append)
     assert (ended.code, told) == (exit_codes.FAILED, ["begun"])
-    assert why(ended) == "its end was not seen within 0.5 s"
+    assert failure_reason(ended) == "its end was not seen within 0.5 s"

@@ -1,4 +1,4 @@
-"""The Solution Manager's scripts, run as it runs them, with a stand-in for denodo-ha."""
+"""The scripts for the Solution Manager, with a stand-in for denodo-ha."""
 
 import os
 import secrets
@@ -24,7 +24,7 @@ exit "$CODE"
 HANGING = """#!/usr/bin/env python3
 import os, signal, time
 def undo(*_):
-    # Not by print, which the signal may have interrupted.
+    # Not by print, because the signal may have interrupted another print.
     os.write(1, b"undone\\n")
     os._exit(130)
 signal.signal(signal.SIGTERM, undo)
@@ -34,7 +34,7 @@ time.sleep(120)
 
 
 class Manager:
-    """A Solution Manager's host."""
+    """A host of the Solution Manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -115,7 +115,7 @@ def test_what_is_not_done_is_no_success(manager: Manager, code: int) -> None:
     manager.environment["CODE"] = str(code)
     ended, said = manager.run("disable", "prod", "active", "node1")
     assert ended == code
-    assert f"failed with exit code {code}; 'denodo-ha status -c prod' shows what" in said
+    assert f"failed with exit code {code}; 'denodo-ha status -c prod' shows the" in said
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_no_program_is_said(manager: Manager) -> None:
 
 
 def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
-    """The exit code, what was said, and what denodo-ha was given."""
+    """Return exit code, output, and arguments of denodo-ha."""
     code, said = manager.run("haproxy", *arguments)
     given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
     return code, said, given
@@ -241,7 +241,7 @@ def test_the_articles_parameters(
 
 @pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
 def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
-    # Of its own, as every process of this machine is looked at.
+    # Unique, because the test searches all processes of the machine.
     password = secrets.token_hex()
     _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
     seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")
@@ -281,8 +281,8 @@ def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, argument
     code, said, given = haproxy(manager, *arguments.split(" ") if arguments else [])
     assert code == 2
     assert given == []
-    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], each in" in said
-    # What stands in the wrong place may be the password.
+    assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], in this" in said
+    # A value in the wrong position may be the password.
     assert PASSWORD not in said
 
 

@@ -1,0 +1,1 @@
+"""Parts that the programs of Denodo nodes and of HAProxy hosts have in common."""

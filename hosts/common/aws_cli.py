@@ -1,0 +1,123 @@
+"""Calls of the image's `aws` command, with the role of the instance.
+
+No other module calls AWS. No secret is an argument, and no secret is logged or written here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hosts.common.errors import AwsCliMissingError, AwsError
+from hosts.common.process import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_UNIQUE_ID_LENGTH = 64
+"""Maximum length of the id of a signal (CloudFormation API Reference, SignalResource)."""
+
+
+@dataclass(frozen=True)
+class AwsCli:
+    """The AWS CLI.
+
+    Every method raises `AwsError` if the call fails and `AwsCliMissingError` if the command
+    cannot be run.
+
+    Attributes:
+        program: name or path of the command.
+        region: region of the calls; empty: the region that the CLI finds itself.
+        call_seconds: time limit of an API call.
+        copy_seconds: time limit of a copy from or to S3.
+    """
+
+    program: str = "aws"
+    region: str = ""
+    call_seconds: float = 60
+    copy_seconds: float = 600
+
+    def parameter(self, name: str) -> str:
+        """Return the value of an SSM parameter."""
+        answer = self._call("ssm", "get-parameter", f"--name={name}")
+        return str(answer["Parameter"]["Value"])
+
+    def secret(self, arn: str, version: str = "") -> str:
+        """Return the text of a secret; `version` is the id of a version, empty for the current."""
+        options = [f"--version-id={version}"] if version else []
+        answer = self._call("secretsmanager", "get-secret-value", f"--secret-id={arn}", *options)
+        try:
+            return str(answer["SecretString"])
+        except KeyError:
+            message = f"the secret {arn} has no text; store its value as text, not as binary"
+            raise AwsError(message) from None
+
+    def copy_object(self, uri: str, path: Path) -> None:
+        """Copy an S3 object to a file."""
+        self._run("s3", "cp", "--no-progress", uri, str(path), seconds=self.copy_seconds)
+
+    def put_object(self, bucket: str, key: str, path: Path) -> str:
+        """Upload a file to a versioned bucket in one call; return the id of its version.
+
+        The version is empty if the bucket keeps no versions.
+        """
+        answer = self._call(
+            *("s3api", "put-object", f"--bucket={bucket}", f"--key={key}", f"--body={path}"),
+            seconds=self.copy_seconds,
+        )
+        return str(answer.get("VersionId", ""))
+
+    def get_object(self, bucket: str, key: str, path: Path, version: str = "") -> bool:
+        """Copy an S3 object, or one version of the object, to a file.
+
+        Returns:
+            Whether the object exists.
+        """
+        options = [f"--version-id={version}"] if version else []
+        try:
+            self._run(
+                *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}", *options, str(path)),
+                seconds=self.copy_seconds,
+            )
+        except AwsError as error:
+            if "(NoSuchKey)" in str(error):
+                return False
+            raise
+        return True
+
+    def signal_resource(self, stack: str, resource: str, message: str, *, success: bool) -> None:
+        """Signal success or failure of a resource to CloudFormation.
+
+        A signal has no field for a reason, but CloudFormation shows its id in the stack's events:
+        the beginning of the message is the id.
+        """
+        self._run(
+            "cloudformation",
+            "signal-resource",
+            f"--stack-name={stack}",
+            f"--logical-resource-id={resource}",
+            f"--unique-id={' '.join(message.split())[:_UNIQUE_ID_LENGTH]}",
+            f"--status={'SUCCESS' if success else 'FAILURE'}",
+            seconds=self.call_seconds,
+        )
+
+    def _call(self, *arguments: str, seconds: float | None = None) -> dict[str, Any]:
+        text = self._run(*arguments, "--output", "json", seconds=seconds or self.call_seconds)
+        answer = json.loads(text)
+        assert isinstance(answer, dict)
+        return answer
+
+    def _run(self, *arguments: str, seconds: float) -> str:
+        environment = {"AWS_DEFAULT_REGION": self.region} if self.region else None
+        try:
+            result = run([self.program, *arguments], seconds=seconds, environment=environment)
+        except OSError as error:
+            message = f"the AWS CLI ({self.program}) cannot be run: {error.strerror}; install it"
+            raise AwsCliMissingError(message) from None
+        if not result.succeeded:
+            # Standard output is not shown: an answer may contain a secret.
+            reason = result.errors.strip() or result.ending
+            message = f"aws {' '.join(arguments[:2])}: {reason}"
+            raise AwsError(message)
+        return result.output

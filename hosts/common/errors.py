@@ -1,0 +1,29 @@
+"""Errors that end a host program, each with an exit code.
+
+HostError
+├── AwsError            a call of the AWS CLI failed
+├── AwsCliMissingError  the AWS CLI cannot be run
+└── the errors of each program, in its own module `errors`
+"""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """An expected failure; its message is for the operator.
+
+    Attributes:
+        code: the exit code of the program.
+    """
+
+    code = 1
+
+
+class AwsError(HostError):
+    """A call of the AWS CLI failed."""
+
+
+class AwsCliMissingError(HostError):
+    """The AWS CLI cannot be run."""
+
+    code = 4

@@ -1,0 +1,166 @@
+"""Typed reading of a JSON object that reports all problems at once, each with its key.
+
+    problems: list[str] = []
+    reader = JsonObject(json.loads(text), problems)
+    port = reader.integer("port", 1, 65535)
+    reader.finish()
+
+A method that finds a problem adds it to the list and returns a value of its type, so that the
+reading continues. The caller must not use the values if there are problems.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T", str, int)
+Fallback = TypeVar("Fallback")
+
+_SHOWN = 60
+"""Number of characters of a wrong value that a message shows."""
+_MISSING = object()
+
+
+class JsonObject:
+    """A JSON object, and the problems found in it.
+
+    Args:
+        data: the parsed object.
+        problems: list that receives the problems.
+        path: keys that lead to the object, joined by dots; empty for the whole document.
+    """
+
+    def __init__(self, data: Any, problems: list[str], path: str = "") -> None:
+        self._problems, self._path = problems, path
+        self._data: dict[str, Any] = {}
+        self._known: list[str] = []
+        if isinstance(data, dict):
+            self._data = data
+        else:
+            problems.append(f"{path or 'the document'}: {_shown(data)} is not an object")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
+    def text(self, key: str, pattern: str = "", *, default: str | None = None) -> str:
+        """Return a text that matches a pattern; without a default the key is required."""
+        value = self._take(key, required=default is None)
+        if value is _MISSING:
+            return default or ""
+        if not isinstance(value, str):
+            return self._wrong(key, value, "a text", "")
+        if not re.search(pattern, value):
+            return self._wrong(key, value, f"a text that matches {pattern}", "")
+        return value
+
+    def optional_text(self, key: str, pattern: str = "") -> str:
+        """Return a text that matches a pattern, empty if the key is missing or null."""
+        return "" if self._is_null(key) else self.text(key, pattern, default="")
+
+    def integer(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
+        """Return a whole number of a range; without a default the key is required."""
+        value = self._take(key, required=default is None)
+        if value is _MISSING:
+            return default or 0
+        if type(value) is not int or not low <= value <= high:
+            return self._wrong(key, value, f"a whole number from {low} to {high}", 0)
+        return value
+
+    def optional_integer(self, key: str, low: int, high: int) -> int | None:
+        """Return a whole number of a range, None if the key is missing or null."""
+        return None if self._is_null(key) else self.integer(key, low, high)
+
+    def flag(self, key: str) -> bool:
+        """Return a truth value, false if the key is missing."""
+        value = self._take(key, required=False)
+        if value is _MISSING:
+            return False
+        if not isinstance(value, bool):
+            return self._wrong(key, value, "true or false", instead=False)
+        return value
+
+    def choice(self, key: str, allowed: Sequence[T]) -> T:
+        """Return one of the allowed values; the key is required."""
+        value = self._take(key, required=True)
+        for candidate in allowed:
+            if type(value) is type(candidate) and value == candidate:
+                return candidate
+        if value is not _MISSING:
+            self._wrong(key, value, " or ".join(str(candidate) for candidate in allowed), None)
+        return allowed[0]
+
+    def choices(self, key: str, allowed: Sequence[str]) -> list[str]:
+        """Return a list of allowed texts, at least one and each once; the key is required."""
+        value = self._take(key, required=True)
+        if value is _MISSING:
+            return []
+        if not isinstance(value, list) or not value:
+            return self._wrong(key, value, "a list with at least one item", [])
+        for position, item in enumerate(value):
+            if item not in allowed:
+                self._wrong(f"{key}[{position}]", item, " or ".join(allowed), None)
+            elif item in value[:position]:
+                self._wrong(f"{key}[{position}]", item, "allowed twice", None)
+        return value
+
+    def object(self, key: str) -> JsonObject:
+        """Return an object; the key is required."""
+        value = self._take(key, required=True)
+        return JsonObject({} if value is _MISSING else value, self._problems, self._below(key))
+
+    def optional_object(self, key: str, *, nullable: bool = True) -> JsonObject | None:
+        """Return an object, None if the key is missing, or null where that is allowed."""
+        if key not in self._data or (nullable and self._data[key] is None):
+            self._known.append(key)
+            return None
+        return self.object(key)
+
+    def named_objects(self, pattern: str) -> Iterator[tuple[str, JsonObject]]:
+        """Return the objects of a mapping from names, which match a pattern, to objects."""
+        for key in self._names(pattern):
+            yield key, self.object(key)
+
+    def named_texts(self, pattern: str) -> dict[str, str | None]:
+        """Return a mapping from names, which match a pattern, to texts or null."""
+        return {key: None if self._is_null(key) else self.text(key) for key in self._names(pattern)}
+
+    def finish(self) -> None:
+        """Report the keys that were not read."""
+        for key in self._data:
+            if key not in self._known:
+                known = ", ".join(sorted({*self._known}))
+                self._problems.append(f"{self._below(key)}: is unknown; known are {known}")
+
+    def _names(self, pattern: str) -> Iterator[str]:
+        for key in self._data:
+            if re.search(pattern, key):
+                yield key
+            else:
+                self._problems.append(f"{self._below(key)}: is not a name that matches {pattern}")
+
+    def _take(self, key: str, *, required: bool) -> Any:
+        self._known.append(key)
+        if required and key not in self._data:
+            self._problems.append(f"{self._below(key)}: is missing")
+        return self._data.get(key, _MISSING)
+
+    def _is_null(self, key: str) -> bool:
+        self._known.append(key)
+        return self._data.get(key) is None
+
+    def _wrong(self, key: str, value: Any, expected: str, instead: Fallback) -> Fallback:
+        self._problems.append(f"{self._below(key)}: {_shown(value)} is not {expected}")
+        return instead
+
+    def _below(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

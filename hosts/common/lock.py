@@ -1,0 +1,67 @@
+"""An exclusive lock on a file, which the kernel releases when the process ends for any reason."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POLL_SECONDS = 0.1
+
+
+class LockedError(Exception):
+    """Another process holds the lock.
+
+    Attributes:
+        holder: the note of the process that holds the lock, empty if there is none yet.
+    """
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path} is locked by {holder or 'another process'}")
+        self.holder = holder
+
+
+def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
+    """Lock a file.
+
+    Args:
+        path: the file, which is created if it does not exist.
+        note: text that describes the holder, for the error of other processes.
+        mode: permissions of a new file.
+        seconds: time to wait for a lock that another process holds.
+
+    Returns:
+        The open file, which holds the lock until it is closed.
+
+    Raises:
+        LockedError: Another process holds the lock.
+        OSError: The file cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    file = os.fdopen(descriptor, "r+")
+    try:
+        _lock(file, path, seconds)
+        file.truncate(0)
+        file.write(note)
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _lock(file: IO[str], path: Path, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # noqa: PERF203 - each try may succeed
+            if time.monotonic() >= end:
+                raise LockedError(path, file.read().strip()) from None
+            time.sleep(_POLL_SECONDS)  # a blocking flock has no time limit
+        else:
+            return

@@ -1,0 +1,155 @@
+"""Installation of the program's systemd units, and the update to another release of the program.
+
+`install` first checks that the image has all that the units need. `update` fetches the release
+that the desired state names, lets that release install its own units, and then uses it. Programs
+that run already, such as the readiness endpoint, are restarted by `install`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hosts.common import files
+from hosts.common.releases import Releases, running_release
+from hosts.denodo import log
+from hosts.denodo.errors import ImageError, StateError, SystemRefusedError
+
+if TYPE_CHECKING:
+    from hosts.denodo.state import State
+    from hosts.denodo.system import System
+
+PACKAGE = "node"
+PROGRAM_FOLDER = Path("/opt/denodo-node")
+"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
+
+UNITS = (
+    "denodo-node.service",
+    "denodo-node-ready.service",
+    "denodo-node-export.service",
+    "denodo-node-export.timer",
+)
+_NOT_ENABLED = ("denodo-node-export.service",)
+"""Units that only other units start."""
+
+_ENVIRONMENT = "etc/denodo-node/environment"
+_UNIT_FOLDER = "etc/systemd/system"
+_OLDEST_PYTHON = (3, 9)
+
+
+def install(state: State, parameter: str, *, region: str, root: Path) -> None:
+    """Write the units and their environment, and enable the units.
+
+    Args:
+        state: contains the user and the port of the units.
+        parameter: name of the SSM parameter with the desired state.
+        region: region of the AWS calls; empty: the region that the AWS CLI finds itself.
+        root: `/`; below another folder, files are written and systemd is not called.
+
+    Raises:
+        ImageError: The image lacks something; the message lists everything that it lacks.
+    """
+    live = root == Path("/")
+    lacking = _lacking(state, live=live)
+    if lacking:
+        raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
+    environment = f"DENODO_NODE_PARAMETER={parameter}\n"
+    if region:
+        environment += f"AWS_DEFAULT_REGION={region}\n"
+    _write(root / _ENVIRONMENT, environment)
+    for unit in UNITS:
+        _write(root / _UNIT_FOLDER / unit, unit_text(unit, state))
+    if live:
+        enabled = [unit for unit in UNITS if unit not in _NOT_ENABLED]
+        _systemctl("daemon-reload")
+        _systemctl("enable", *enabled)
+        _systemctl("start", "denodo-node-export.timer")
+        # Restarts the endpoint with this release if it runs; Denodo's servers are not touched.
+        _systemctl("try-restart", "denodo-node-ready.service")
+    log.info(f"installed {', '.join(UNITS)}")
+
+
+def unit_text(unit: str, state: State) -> str:
+    """Return the text of a unit, from its template in the folder `systemd`."""
+    template = pkgutil.get_data("hosts.denodo", f"systemd/{unit}")
+    assert template is not None
+    text = template.decode()
+    for name, value in (
+        ("PYTHON", sys.executable),
+        ("PROGRAM", str(running_release())),
+        ("USER", state.user),
+        ("PORT", str(state.ready_port)),
+        ("STOP_SECONDS", str(state.stop_seconds + 300)),
+    ):
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def update(system: System, state: State, folder: Path, install_arguments: list[str]) -> bool:
+    """Use the release of the program that a state names.
+
+    Args:
+        system: the machine.
+        state: the desired state.
+        folder: folder of the releases.
+        install_arguments: arguments of `install` of the new release.
+
+    Returns:
+        Whether another release is used now.
+
+    Raises:
+        StateError: The state names no program.
+        AwsError: The release cannot be fetched.
+        SystemRefusedError: The release cannot be unpacked, or its `install` fails.
+    """
+    uri = str(state.raw.get("program") or "")
+    if not uri:
+        raise StateError("program: is missing; the node keeps the program that it has")
+    releases = Releases(folder, PACKAGE)
+    if releases.in_use(releases.named_by(uri)):
+        return False
+    try:
+        release = releases.fetch(uri, system.aws_cli)
+    except zipfile.BadZipFile:
+        message = f"{uri} is not an archive of the program"
+        raise SystemRefusedError(message) from None
+    _run_install(release, install_arguments)
+    releases.use(release)
+    releases.remove_others(release)
+    log.info(f"the node uses the program {release.name}")
+    return True
+
+
+def _run_install(release: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", PACKAGE, "install", *arguments]
+    if subprocess.run(command, cwd=release, check=False).returncode:
+        message = f"`install` of the program {release.name} failed; the node keeps its program"
+        raise SystemRefusedError(message)
+
+
+def _lacking(state: State, *, live: bool) -> list[str]:
+    """Return what the image lacks, each with what to install."""
+    lacking = []
+    if sys.version_info < _OLDEST_PYTHON:
+        lacking.append(f"Python is {sys.version.split()[0]}; install 3.9 or later")
+    if not (state.home / "bin").is_dir():
+        lacking.append(f"{state.home}/bin is missing; install Denodo {state.version} there")
+    if live and not shutil.which("aws"):
+        lacking.append("the `aws` command is missing; install the AWS CLI")
+    if live and not shutil.which("systemctl"):
+        lacking.append("systemd is missing; use an image that boots with it")
+    return lacking
+
+
+def _systemctl(*arguments: str) -> None:
+    subprocess.run(["systemctl", *arguments], check=True)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.replace(path, text.encode())

@@ -1,0 +1,70 @@
+"""The desired state of a HAProxy host: the value of its SSM parameter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hosts.haproxy.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hosts.common.aws_cli import AwsCli
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """The desired state of a HAProxy host.
+
+    Attributes:
+        program: S3 address of the archive of this program.
+        file: S3 address of HAProxy's configuration.
+        drop_in: text of the systemd drop-in.
+        certificate: ARN of the secret for the TLS of clients, empty for none.
+        authority: ARN of the secret that verifies the certificates of nodes, empty for none.
+        health_port: port of HAProxy's own health check.
+    """
+
+    program: str
+    file: str
+    drop_in: str
+    certificate: str
+    authority: str
+    health_port: int
+
+    @classmethod
+    def parse(cls, text: str) -> DesiredState:
+        """Return the state in a JSON text.
+
+        Raises:
+            Failed: The text has another form.
+        """
+        try:
+            data: Mapping[str, Any] = json.loads(text)
+            return cls(
+                program=str(data["program"]),
+                file=str(data["file"]),
+                drop_in=str(data["drop_in"]),
+                # CloudFormation leaves out keys without a value.
+                certificate=str(data.get("certificate") or ""),
+                authority=str(data.get("authority") or ""),
+                health_port=int(data["health_port"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            message = (
+                f"the parameter does not contain the state of a HAProxy host ({error!r}): deploy"
+                " again"
+            )
+            raise Failed(message) from None
+
+
+def fetch(aws: AwsCli, parameter: str) -> DesiredState:
+    """Return the state in an SSM parameter.
+
+    Raises:
+        AwsError: The parameter cannot be read.
+        Failed: Its value has another form.
+    """
+    return DesiredState.parse(aws.parameter(parameter))
