@@ -164,7 +164,9 @@ def test_changed_new_moved_and_gone_stacks(repository: Repository) -> None:
         "": against_head[""],
         "denodo-active": f"New: 2 resources in {IRELAND}\n",
         "denodo-new": f"New: 2 resources in {LONDON}\n",
-        "denodo-topic": f"Moves from {IRELAND} to {LONDON}, where it is created again: 1 resource\n",
+        "denodo-topic": (
+            f"Moves from {IRELAND} to {LONDON}, where it is created again: 1 resource\n"
+        ),
         "denodo-old": f"Gone: 2 resources in {IRELAND}\n\n",
     }
 
