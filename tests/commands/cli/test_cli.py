@@ -30,7 +30,7 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "TERM": "dumb"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -181,7 +181,7 @@ class TestProcess:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.stdout.split() == ["active-passive"]
@@ -253,7 +253,7 @@ class TestLauncher:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert (done.returncode, done.stdout) == (0, "denodo-ha 0.1.0\n")
