@@ -181,7 +181,7 @@ def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

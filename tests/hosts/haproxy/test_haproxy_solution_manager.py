@@ -24,7 +24,7 @@ from tests.hosts.haproxy.stand_ins import Site
 from tests.support.assembly import ROOT
 from tests.support.host_program import unpacked
 
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
 SERVICES = ("jdbc", "odbc", "web")
 
