@@ -167,7 +167,7 @@ def test_metadata_that_cannot_be_confirmed_changes_no_group(drained: Cloud, go: 
     node.outcome = 5
     done = go("enable", "node1", "--metadata-ok")
     assert done.exit_code == exit_codes.FAILED
-    assert "another run is at work on the node" in done.stderr
+    assert "another run of the program is active on the node" in done.stderr
     node.reachable = False
     done = go("enable", "node1", "--metadata-ok")
     assert done.exit_code == exit_codes.FAILED

@@ -86,7 +86,9 @@ def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
 def test_the_first_failure_stops_and_comes_back(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     agents.nodes["node2"].outcome = node_agent.ROLLED_BACK
-    with pytest.raises(Failed, match=r"node2 did not take .*the state before runs again.*back in"):
+    with pytest.raises(
+        Failed, match=r"node2 did not take .*the previous state runs again.*back in"
+    ):
         rolling(cloud).roll()
     assert (agents.stale, agents.out(), marked(cloud)) == ({"node2", "node3"}, set(), set())
     assert agents.nodes["node3"].applies == 0
