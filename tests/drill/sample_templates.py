@@ -1,6 +1,6 @@
-"""Templates made by hand: two clusters and their failover name, in every shape that matters.
+"""Sample templates: two clusters and their failover name, in every shape that matters.
 
-Nothing of ours is in them: no tags of ours, other logical ids than our stacks have.
+They have no tags of this project, and other logical ids than this project's stacks.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,33 +9,39 @@ from typing import Any, Final, Literal
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import read_template_file
+from denodo_ha.drill.drill_run import DrillResult, drill_model
 from denodo_ha.drill.model import Model
+from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.reading.model_builder import build_model
 
 Data = dict[str, Any]
-Kind = Literal["alias", "alarm", "endpoint", "ip"]
+Templates = dict[str, Data]
+Health = Literal["alias", "alarm", "endpoint", "ip"]
+"""How a failover record knows its cluster's health: by its alias, by an alarm on the balancer, by
+an endpoint check of the balancer, or by an endpoint check of a single node's address."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
+"""The same two clusters with auxiliary ports, written in YAML."""
 REGIONS: Final = {"a": "eu-west-1", "b": "us-east-1"}
 JDBC: Final = 9999
 _ELB: Final = "AWS::ElasticLoadBalancingV2"
-_OPEN: Final = {"Type": "forward"}
 
 
 def resource(kind: str, **properties: Any) -> Data:
     return {"Type": kind, "Properties": properties}
 
 
-def attributes(**said: str) -> list[Data]:
-    """Attributes as templates have them; two underscores stand for a dot."""
-    return [{"Key": key.replace("__", "."), "Value": value} for key, value in said.items()]
+def attributes(**values: str) -> list[Data]:
+    """Return attributes as templates have them; two underscores stand for a dot."""
+    return [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
 
 
 def ref(id_: str) -> Data:
     return {"Ref": id_}
 
 
-def got(id_: str, attribute: str) -> Data:
+def get_att(id_: str, attribute: str) -> Data:
     return {"Fn::GetAtt": [id_, attribute]}
 
 
@@ -53,19 +59,19 @@ def cluster(
     cross_zone: bool = True,
     zones: str = "ab",
 ) -> Data:
-    """A template of nodes behind a balancer, with an alarm's check on the jdbc group.
+    """Return a template of nodes behind a balancer, with an alarm's check on the jdbc group.
 
     Args:
         name: a or b.
         nodes: the zones of its nodes, by letter.
         services: ports of services.
         auxiliary: whether each node has an auxiliary port, 20001 and so on.
-        internal: whether the balancer is.
-        cross_zone: whether it is on.
+        internal: whether the balancer is internal.
+        cross_zone: whether cross-zone load balancing is on.
         zones: the balancer's zones.
     """
     region = REGIONS[name]
-    found: Data = {
+    resources: Data = {
         "Front": resource(
             f"{_ELB}::LoadBalancer",
             Type="network",
@@ -77,34 +83,34 @@ def cluster(
         )
     }
     for zone in dict.fromkeys(zones + nodes):
-        found[f"Net{zone}"] = resource("AWS::EC2::Subnet", AvailabilityZone=f"{region}{zone}")
+        resources[f"Net{zone}"] = resource("AWS::EC2::Subnet", AvailabilityZone=f"{region}{zone}")
     machines = [f"Box{number}" for number, _ in enumerate(nodes, 1)]
     for machine, zone in zip(machines, nodes, strict=True):
-        found[machine] = resource("AWS::EC2::Instance", SubnetId=ref(f"Net{zone}"))
+        resources[machine] = resource("AWS::EC2::Instance", SubnetId=ref(f"Net{zone}"))
     for port in services:
-        found |= served(f"P{port}", port, machines)
+        resources |= listener(f"P{port}", port, machines)
     if auxiliary:
         for number, machine in enumerate(machines, 1):
-            found |= served(f"Aux{number}", 20000 + number, [machine])
-    found["Nobody"] = alarm(f"P{JDBC}")
-    found["Watch"] = metric_check("Nobody", region)
+            resources |= listener(f"Aux{number}", 20000 + number, [machine])
+    resources["NoneHealthy"] = alarm(f"P{JDBC}")
+    resources["Watch"] = metric_check("NoneHealthy", region)
     outputs = {
-        "Name": {"Value": got("Front", "DNSName")},
-        "Zone": {"Value": got("Front", "CanonicalHostedZoneID")},
+        "Name": {"Value": get_att("Front", "DNSName")},
+        "Zone": {"Value": get_att("Front", "CanonicalHostedZoneID")},
         "Check": {"Value": ref("Watch")},
     }
-    return {"Resources": found, "Outputs": outputs}
+    return {"Resources": resources, "Outputs": outputs}
 
 
-def served(name: str, port: int, machines: list[str]) -> Data:
-    """A listener and a group."""
+def listener(name: str, port: int, machines: list[str]) -> Data:
+    """Return a listener and its target group."""
     return {
         f"{name}In": resource(
             f"{_ELB}::Listener",
             LoadBalancerArn=ref("Front"),
             Port=port,
             Protocol="TCP",
-            DefaultActions=[_OPEN | {"TargetGroupArn": ref(name)}],
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": ref(name)}],
         ),
         name: resource(
             f"{_ELB}::TargetGroup",
@@ -120,7 +126,7 @@ def served(name: str, port: int, machines: list[str]) -> Data:
 
 
 def alarm(group: str, **changes: Any) -> Data:
-    """An alarm on no healthy target in a group."""
+    """Return an alarm that no target of a target group is healthy."""
     settings: Data = {
         "Namespace": "AWS/NetworkELB",
         "MetricName": "HealthyHostCount",
@@ -131,8 +137,8 @@ def alarm(group: str, **changes: Any) -> Data:
         "ComparisonOperator": "LessThanThreshold",
         "TreatMissingData": "missing",
         "Dimensions": [
-            {"Name": "LoadBalancer", "Value": got("Front", "LoadBalancerFullName")},
-            {"Name": "TargetGroup", "Value": got(group, "TargetGroupFullName")},
+            {"Name": "LoadBalancer", "Value": get_att("Front", "LoadBalancerFullName")},
+            {"Name": "TargetGroup", "Value": get_att(group, "TargetGroupFullName")},
         ],
     }
     return resource("AWS::CloudWatch::Alarm", **settings | changes)
@@ -150,24 +156,30 @@ def check(**settings: Any) -> Data:
     return resource("AWS::Route53::HealthCheck", HealthCheckConfig=settings)
 
 
-def bare(name: str) -> Data:
-    """A template of one node with a fixed public address and nothing in front."""
-    found = {
+def single_node(name: str) -> Data:
+    """Return a template of one node with a fixed public address and no balancer."""
+    resources = {
         "Net": resource("AWS::EC2::Subnet", AvailabilityZone=f"{REGIONS[name]}a"),
         "Box1": resource("AWS::EC2::Instance", SubnetId=ref("Net")),
         "Fixed": resource("AWS::EC2::EIP"),
         "Bound": resource(
             "AWS::EC2::EIPAssociation",
-            AllocationId=got("Fixed", "AllocationId"),
+            AllocationId=get_att("Fixed", "AllocationId"),
             InstanceId=ref("Box1"),
         ),
     }
-    return {"Resources": found, "Outputs": {"Name": {"Value": got("Fixed", "PublicIp")}}}
+    return {"Resources": resources, "Outputs": {"Name": {"Value": get_att("Fixed", "PublicIp")}}}
 
 
-def names(kind: Kind, *, control: str = "automatic", secondary: bool = True) -> Data:
-    """The failover name's template, with the operators' switch."""
-    found: Data = {
+def failover_name(health: Health, *, control: str = "automatic", secondary: bool = True) -> Data:
+    """Return the failover name's template, with the operators' switch.
+
+    Args:
+        health: how the records know their clusters' health.
+        control: `automatic`, or `operator` for a primary without a check of its own.
+        secondary: whether the secondary has a check.
+    """
+    resources: Data = {
         "Lever": resource(
             "AWS::CloudWatch::Alarm",
             Namespace="Ops/Lever",
@@ -182,26 +194,26 @@ def names(kind: Kind, *, control: str = "automatic", secondary: bool = True) -> 
         "LeverCheck": metric_check("Lever", REGIONS["b"], "LastKnownStatus"),
     }
     first: Any = ref("LeverCheck")
-    own = {side: _own(found, kind, side) for side in "ab"}
-    if kind != "alias" and control == "automatic":
-        found["Both"] = check(
+    own = {side: _own_check(resources, health, side) for side in "ab"}
+    if health != "alias" and control == "automatic":
+        resources["Both"] = check(
             Type="CALCULATED", ChildHealthChecks=[own["a"], first], HealthThreshold=2
         )
         first = ref("Both")
-    second = own["b"] if secondary and kind != "alias" else None
-    found["First"] = record("a", kind, first)
-    found["Second"] = record("b", kind, second)
-    return {"Resources": found}
+    second = own["b"] if secondary and health != "alias" else None
+    resources["First"] = _record("a", health, first)
+    resources["Second"] = _record("b", health, second)
+    return {"Resources": resources}
 
 
-def _own(found: Data, kind: Kind, side: str) -> Any:
-    """The check of a cluster of its own."""
-    if kind == "alarm":
+def _own_check(resources: Data, health: Health, side: str) -> Any:
+    """Return a reference to the health check of a cluster alone; None for an alias."""
+    if health == "alarm":
         return output(f"site-{side}", "Check")
-    if kind == "alias":
+    if health == "alias":
         return None
-    address = {"endpoint": "FullyQualifiedDomainName", "ip": "IPAddress"}[kind]
-    found[f"Probe{side}"] = check(
+    address = {"endpoint": "FullyQualifiedDomainName", "ip": "IPAddress"}[health]
+    resources[f"Probe{side}"] = check(
         Type="TCP",
         Port=JDBC,
         RequestInterval=10,
@@ -211,44 +223,53 @@ def _own(found: Data, kind: Kind, side: str) -> Any:
     return ref(f"Probe{side}")
 
 
-def record(side: str, kind: Kind, health: Any) -> Data:
-    """A failover record of a cluster."""
+def _record(side: str, health: Health, check_id: Any) -> Data:
+    """Return a failover record of a cluster."""
     settings: Data = {
         "Name": "sql.example.org.",
         "SetIdentifier": side,
         "Failover": {"a": "PRIMARY", "b": "SECONDARY"}[side],
     }
-    if health is not None:
-        settings["HealthCheckId"] = health
+    if check_id is not None:
+        settings["HealthCheckId"] = check_id
     value = output(f"site-{side}", "Name")
-    if kind == "alias":
+    if health == "alias":
         target = {
             "DNSName": value,
             "HostedZoneId": output(f"site-{side}", "Zone"),
             "EvaluateTargetHealth": True,
         }
         return resource("AWS::Route53::RecordSet", Type="A", AliasTarget=target, **settings)
-    of_type = "A" if kind == "ip" else "CNAME"
+    record_type = "A" if health == "ip" else "CNAME"
     return resource(
-        "AWS::Route53::RecordSet", Type=of_type, TTL="30", ResourceRecords=[value], **settings
+        "AWS::Route53::RecordSet", Type=record_type, TTL="30", ResourceRecords=[value], **settings
     )
 
 
-def site(kind: Kind = "alarm", **settings: Any) -> dict[str, Data]:
-    """Both clusters and their name; the settings are `cluster`'s and `names`'."""
-    of_names = {key: settings.pop(key) for key in ("control", "secondary") if key in settings}
-    made: Callable[..., Data] = bare if kind == "ip" else cluster
-    if kind == "endpoint":
+def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
+    """Return both clusters and their name, with settings of `cluster` and `failover_name`."""
+    of_name = {key: settings.pop(key) for key in ("control", "secondary") if key in settings}
+    template: Callable[..., Data] = single_node if health == "ip" else cluster
+    if health == "endpoint":
         settings.setdefault("internal", False)
     return {
-        "site-a": made("a", **settings),
-        "site-b": made("b", **settings),
-        "names": names(kind, **of_names),
+        "site-a": template("a", **settings),
+        "site-b": template("b", **settings),
+        "names": failover_name(health, **of_name),
     }
 
 
+def yaml_templates() -> Templates:
+    """Return the templates in `templates/`."""
+    return {file.stem: read_template_file(file) for file in FILES}
+
+
+def properties(templates: Templates, stack: str, id_: str) -> Any:
+    return templates[stack]["Resources"][id_]["Properties"]
+
+
 def model(templates: Mapping[str, Data]) -> Model:
-    """The model of templates by their stacks' names."""
+    """Return the model of templates by their stacks' names."""
     regions = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGIONS["b"]}
     return build_model(
         tuple(
@@ -258,9 +279,11 @@ def model(templates: Mapping[str, Data]) -> Model:
     )
 
 
-def written() -> dict[str, Data]:
-    """The site that is written in YAML in `templates/`."""
-    return {
-        name: read_template_file(TEMPLATES / f"{name}.yaml")
-        for name in ("site-a", "site-b", "names")
-    }
+def drill(templates: Mapping[str, Data]) -> DrillResult:
+    return drill_model(model(templates))
+
+
+def violations(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
+    """Return the violations of every broken policy."""
+    verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
+    return {verdict.policy.id: verdict.violations for verdict in verdicts if not verdict.holds}

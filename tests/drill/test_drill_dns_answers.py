@@ -1,12 +1,13 @@
-"""The truth table: which side DNS answers, for every combination of what decides it.
+"""The truth table: the answer of DNS for every combination of what it depends on.
 
-The table is written from the documented rules: a PRIMARY that is healthy answers, else a SECONDARY
-that is healthy, else the PRIMARY (Route 53 API, ResourceRecordSet, Failover); an alias needs its
-HealthCheckId and its target (How Route 53 chooses records); a calculated check needs its threshold
-of children; a metric check without data has the status that its setting says, and LastKnownStatus
-is what it was, or healthy (HealthCheckConfig).
+The table follows from the documented rules. DNS answers a healthy PRIMARY, else a healthy
+SECONDARY, else the PRIMARY (Route 53 API, ResourceRecordSet, Failover). An alias needs its
+HealthCheckId and its target (How Route 53 chooses records). A calculated check needs its threshold
+of children. A metric check without data has the status of its setting; LastKnownStatus is the last
+status, or healthy if there was none (HealthCheckConfig).
 """
 
+from functools import cache
 from itertools import product
 
 import pytest
@@ -14,21 +15,21 @@ import pytest
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import ClusterState, Situation
 from denodo_ha.drill.model import Model
-from tests.drill.handmade import Kind, model, site
+from tests.drill.sample_templates import Health, model, two_clusters
 
 COLUMNS = {
-    "kind": ("alias", "alarm", "endpoint", "ip"),
+    "health": ("alias", "alarm", "endpoint", "ip"),
     "control": ("automatic", "operator"),
-    # Nobody has touched it; a datapoint of 1 is there; it was, and nothing came since.
+    # Never thrown; a datapoint of 1 is there; the datapoint was there, and none came since.
     "switch": ("rest", "thrown", "held"),
-    # Silent: it serves, and its alarm's metric reports nothing.
+    # Silent: the cluster serves, and its alarm's metric reports nothing.
     "primary": ("well", "dead", "silent"),
     "secondary": ("well", "dead", "silent", "unchecked-well", "unchecked-dead"),
 }
 
-# A star is every value. The first column's side is A, the primary, or B, the secondary.
+# A star stands for every value. DNS answers side A, the primary, or B, the secondary.
 TABLE = """
-side  kind         control    switch       primary      secondary
+side  health       control    switch       primary      secondary
 A     alias        automatic  rest         well|silent  *
 B     alias        automatic  rest         dead         well|silent|unchecked-well
 A     alias        automatic  rest         dead         dead|unchecked-dead
@@ -58,8 +59,8 @@ Row = tuple[str, ...]
 
 
 def rows() -> list[tuple[Row, str]]:
-    """Every combination that the table says, with its side."""
-    found = []
+    """Return every combination in the table with its side."""
+    combinations = []
     for line in TABLE.strip().splitlines()[1:]:
         if line:
             side, *cells = line.split()
@@ -67,69 +68,64 @@ def rows() -> list[tuple[Row, str]]:
                 COLUMNS[name] if cell == "*" else cell.split("|")
                 for name, cell in zip(COLUMNS, cells, strict=True)
             ]
-            found += [(row, side) for row in product(*values)]
-    return found
+            combinations += [(row, side) for row in product(*values)]
+    return combinations
 
 
 def possible() -> set[Row]:
-    """Every combination there is.
+    """Return every possible combination.
 
-    An alias evaluates its target, so operators alone can't decide; the configuration refuses it.
+    An alias evaluates its target, so operators alone cannot decide; the configuration refuses it.
     """
     return {row for row in product(*COLUMNS.values()) if (row[0], row[1]) != ("alias", "operator")}
 
 
 def test_the_table_has_every_combination_once() -> None:
-    written = [row for row, _ in rows()]
-    assert len(written) == len(set(written))
-    assert set(written) == possible()
+    in_table = [row for row, _ in rows()]
+    assert len(in_table) == len(set(in_table))
+    assert set(in_table) == possible()
 
 
-MODELS: dict[tuple[Kind, str, bool], Model] = {}
+@cache
+def model_of(health: Health, control: str, *, checked: bool) -> Model:
+    return model(two_clusters(health, control=control, secondary=checked))
 
 
-def made(kind: Kind, control: str, *, checked: bool) -> Model:
-    key = (kind, control, checked)
-    if key not in MODELS:
-        MODELS[key] = model(site(kind, control=control, secondary=checked))
-    return MODELS[key]
-
-
-@pytest.mark.parametrize("kind", COLUMNS["kind"])
-def test_dns_answers_as_the_table_says(kind: Kind) -> None:
+@pytest.mark.parametrize("health", COLUMNS["health"])
+def test_dns_answers_as_in_the_table(health: Health) -> None:
     wrong = {}
     for row, expected in rows():
-        if row[0] != kind:
+        if row[0] != health:
             continue
         _, control, switch, primary, secondary = row
         checked = not secondary.startswith("unchecked")
-        found = made(kind, control, checked=checked)
-        situation = _situation(found, switch, primary, secondary.removeprefix("unchecked-"))
-        side = Engine(found).health(situation).answer(found.failover_names[0])
-        if {"PRIMARY": "A", "SECONDARY": "B"}[side] != expected:
-            wrong[row] = side
+        of_row = model_of(health, control, checked=checked)
+        situation = _situation(of_row, switch, primary, secondary.removeprefix("unchecked-"))
+        (name,) = of_row.failover_names
+        answer = Engine(of_row).health(situation).answer(name)
+        if {"PRIMARY": "A", "SECONDARY": "B"}[answer] != expected:
+            wrong[row] = answer
     assert wrong == {}
 
 
-def _situation(found: Model, switch: str, primary: str, secondary: str) -> Situation:
-    lever = "names/Lever"
+def _situation(of_row: Model, switch: str, primary: str, secondary: str) -> Situation:
     states, silent = [], set()
-    for side, what in (("a", primary), ("b", secondary)):
-        if what == "dead":
-            nodes = frozenset(found.clusters[f"site-{side}"].nodes)
+    for side, value in (("a", primary), ("b", secondary)):
+        if value == "dead":
+            nodes = frozenset(of_row.clusters[f"site-{side}"].nodes)
             states.append((f"site-{side}", ClusterState(lost_machines=nodes)))
-        if what == "silent":
-            silent.add(f"site-{side}/Nobody")
+        if value == "silent":
+            silent.add(f"site-{side}/NoneHealthy")
     return Situation(
         tuple(states),
         alarms_without_data=frozenset(silent),
-        thrown_switches=frozenset({lever} if switch == "thrown" else ()),
+        thrown_switches=frozenset({"names/Lever"} if switch == "thrown" else ()),
         last_statuses=(("names/LeverCheck", False),) if switch == "held" else (),
     )
 
 
-def test_an_alias_that_is_unchecked_still_evaluates_its_target() -> None:
-    """So the rows of an unchecked secondary say for an alias what those of a checked one say."""
-    found = made("alias", "automatic", checked=False)
-    assert found.failover_names[0].secondary.check is None
-    assert found.failover_names[0].secondary.evaluates
+def test_an_unchecked_alias_still_evaluates_its_target() -> None:
+    """So the table's rows of an unchecked secondary are those of a checked one for an alias."""
+    (name,) = model_of("alias", "automatic", checked=False).failover_names
+    assert name.secondary.check is None
+    assert name.secondary.evaluates

@@ -1,4 +1,4 @@
-"""One table of cases for each documented rule."""
+"""The documented rules: one table of cases for each."""
 
 from typing import Any
 
@@ -138,12 +138,12 @@ def test_every_rule_has_its_table() -> None:
 
 @pytest.mark.parametrize("id_", sorted(CASES))
 def test_rule(id_: str) -> None:
-    said = [RULES[id_].apply(*values, **named) for (values, named), _expected in CASES[id_]]
-    assert said == [expected for _given, expected in CASES[id_]]
+    results = [RULES[id_].apply(*values, **named) for (values, named), _expected in CASES[id_]]
+    assert results == [expected for _arguments, expected in CASES[id_]]
 
 
 @pytest.mark.parametrize("id_", sorted(RULES))
-def test_a_rule_is_a_sentence_and_names_its_page(id_: str) -> None:
+def test_a_rule_has_a_sentence_and_its_source(id_: str) -> None:
     rule = RULES[id_]
     assert rule.sentence.endswith(".")
     assert rule.source.startswith("AWS, ")

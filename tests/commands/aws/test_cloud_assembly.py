@@ -1,0 +1,99 @@
+"""Templates and cloud assemblies are read as data, and errors tell the file and the position."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.aws.cloud_assembly import read_stacks, read_templates
+from denodo_ha.aws.template_document import parse_template, read_template_file
+from denodo_ha.cli.errors import Failed, UsageError
+
+TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+
+def write_manifest(folder: Path, artifacts: dict[str, Any]) -> None:
+    (folder / "manifest.json").write_text(json.dumps({"version": "1", "artifacts": artifacts}))
+
+
+def stack(file: str, **settings: Any) -> dict[str, Any]:
+    return {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://111122223333/eu-west-1",
+        "properties": {"templateFile": file, **settings},
+    }
+
+
+def test_stacks_of_an_assembly_and_of_nested_assemblies_are_read(tmp_path: Path) -> None:
+    inner = tmp_path / "assembly-Stage"
+    inner.mkdir()
+    (inner / "a.template.json").write_text(json.dumps(TEMPLATE))
+    write_manifest(inner, {"Stage-a": stack("a.template.json", stackName="prod-a")})
+    (tmp_path / "b.template.json").write_text(json.dumps(TEMPLATE))
+    unknown = {**stack("b.template.json"), "environment": "aws://unknown-account/unknown-region"}
+    nested = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Stage"}}
+    assets = {"type": "cdk:asset-manifest", "properties": {"file": "b.assets.json"}}
+    write_manifest(tmp_path, {"assembly-Stage": nested, "b": unknown, "b.assets": assets})
+    first, second = read_stacks([tmp_path])
+    assert (first.name, first.region, first.account) == ("prod-a", "eu-west-1", "111122223333")
+    assert (second.name, second.region, second.account) == ("b", "b", "")
+    assert read_templates(tmp_path) == {"prod-a": TEMPLATE, "b": TEMPLATE}
+
+
+def test_a_file_is_a_stack_whose_region_its_zones_tell(tmp_path: Path) -> None:
+    subnet = {"Type": "AWS::EC2::Subnet", "Properties": {"AvailabilityZone": "eu-west-1a"}}
+    file = tmp_path / "prod.template.json"
+    file.write_text(json.dumps({"Resources": {"Net": subnet, "Note": "not a resource"}}))
+    (of_file,) = read_stacks([file])
+    assert (of_file.name, of_file.region, [*of_file.resources]) == ("prod", "eu-west-1", ["Net"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "{\n x", "a.json:2:2: Expecting property name enclosed in double quotes; the f"),
+        ("a.json", "[]", "has no Resources"),
+        ("a.yaml", "Resources: [", r"a.yaml:1:13: .*; the file must be JSON or YAML"),
+        ("a.yaml", "a: b", "has no Resources, so it is not a template"),
+        ("a.yaml", "Resources: []", "has no Resources"),
+        ("a.yaml", "", "has no Resources"),
+        ("a.yaml", "\x00", "the file must be JSON or YAML"),
+        ("a.yaml", b"\xff\xfe", "byte 0 is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_a_template_is_refused(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError, match=message):
+        read_template_file(file)
+
+
+def test_text_that_is_not_a_deployed_template_fails() -> None:
+    for text in ("Resources: [", "\x00", "- a"):
+        with pytest.raises(Failed, match="the deployed template cannot be read: "):
+            parse_template(text)
+    assert parse_template(TEMPLATE) == TEMPLATE
+    flow = "{Resources: {A: {Type: T, Properties: {X: !GetAtt A.B.C}}}}"
+    resource = parse_template(flow)["Resources"]["A"]
+    assert resource["Properties"]["X"] == {"Fn::GetAtt": ["A", "B.C"]}
+
+
+def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"so it is not a cdk\.out folder; write one with `npx"):
+        read_templates(tmp_path)
+    with pytest.raises(UsageError, match="No such file"):
+        read_stacks([tmp_path / "none.json"])
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(TEMPLATE))
+    with pytest.raises(UsageError, match="a: two of the stacks have this name"):
+        read_stacks([file, file])
+    write_manifest(tmp_path, {"a": {"type": 1}})
+    with pytest.raises(UsageError, match="there is no stack"):
+        read_stacks([tmp_path])
+    for manifest in ("[]", "{"):
+        (tmp_path / "manifest.json").write_text(manifest)
+        with pytest.raises(UsageError, match="not the manifest of a cloud assembly"):
+            read_stacks([tmp_path])

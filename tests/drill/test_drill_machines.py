@@ -1,0 +1,204 @@
+"""Proxies and existing nodes: this project's metadata tell what a template does not show."""
+
+import pytest
+
+from denodo_ha.drill.outcome import Failure
+from tests.drill.sample_templates import (
+    Data,
+    Templates,
+    drill,
+    get_att,
+    listener,
+    model,
+    properties,
+    ref,
+    resource,
+    two_clusters,
+)
+
+SERVES = {"9999": {"Nodes": [ref("Box1"), ref("Box2")], "Path": "/ready/jdbc"}}
+
+
+def with_proxies(serves: Data | None = None, *, size: int = 2) -> Templates:
+    """Return two clusters where the primary's balancer has proxies in front of its nodes."""
+    templates = two_clusters("alarm")
+    resources = templates["site-a"]["Resources"]
+    resources["P9999"]["Properties"].pop("Targets")
+    resources["Proxies"] = resource(
+        "AWS::AutoScaling::AutoScalingGroup",
+        MinSize=str(size),
+        MaxSize="4",
+        VPCZoneIdentifier=[ref("Neta"), ref("Netb")],
+        TargetGroupARNs=[ref("P9999")],
+    )
+    if serves is not None:
+        resources["Proxies"]["Metadata"] = {"Denodo": {"Serves": serves}}
+    return templates
+
+
+def test_proxies_leave_out_the_nodes_that_fail_their_check() -> None:
+    result = drill(with_proxies(SERVES))
+    assert len(result.model.clusters["site-a"].nodes) == 2
+    assert len(result.model.clusters["site-a"].proxies) == 2
+    for failure in (
+        Failure("node-lost", "site-a", "Box1"),
+        Failure("node-not-ready", "site-a", "Box1"),
+        Failure("node-drained", "site-a", "Box1"),
+        Failure("proxy-lost", "site-a", "Proxies-1"),
+        Failure("zone-lost", "site-a", "eu-west-1a"),
+    ):
+        outcome = result.by_failure[failure]
+        assert (outcome.unreachable, outcome.partial, outcome.moves_site) == ((), (), False)
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected"),
+    [
+        ({"VPCZoneIdentifier": [ref("Neta"), ref("Netb")]}, ["eu-west-1a", "eu-west-1b"]),
+        ({"AvailabilityZones": ["eu-west-1b"]}, ["eu-west-1b", "eu-west-1b"]),
+        ({}, [None, None]),
+    ],
+)
+def test_the_desired_proxies_are_spread_over_the_zones(
+    zones: Data, expected: list[str | None]
+) -> None:
+    templates = with_proxies(SERVES, size=1)
+    group = properties(templates, "site-a", "Proxies")
+    del group["VPCZoneIdentifier"]
+    group |= {"DesiredCapacity": "2", **zones}
+    of_templates = model(templates)
+    keys = of_templates.clusters["site-a"].proxies
+    assert [of_templates.machines[key].zone for key in keys] == expected
+
+
+def test_a_balancer_does_not_detect_the_loss_of_all_nodes_behind_proxies() -> None:
+    """The proxies still accept, and the balancer checks only the proxies' own port."""
+    outcome = drill(with_proxies(SERVES)).by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
+    assert (outcome.unreachable, outcome.moves_site) == ((9999,), False)
+
+
+@pytest.mark.parametrize("path", ["/health/jdbc", "/health"])
+def test_a_balancer_detects_it_by_the_health_that_proxies_report(path: str) -> None:
+    """The balancer requests a proxy's own port, so the site fails over when no node serves."""
+    templates = with_proxies(SERVES)
+    properties(templates, "site-a", "P9999").update(
+        HealthCheckProtocol="HTTP", HealthCheckPort="9192", HealthCheckPath=path
+    )
+    metadata = templates["site-a"]["Resources"]["Proxies"]["Metadata"]["Denodo"]
+    metadata["HealthPort"] = 9192
+    by_failure = drill(templates).by_failure
+    assert by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")].moves_site
+    for kind, name in (("node-lost", "Box1"), ("proxy-lost", "Proxies-1")):
+        outcome = by_failure[Failure(kind, "site-a", name)]
+        assert (outcome.unreachable, outcome.partial, outcome.moves_site) == ((), (), False)
+
+
+def test_proxies_that_only_connect_do_not_detect_a_promotion() -> None:
+    serves = {"9999": {"Nodes": [ref("Box1"), ref("Box2")]}}
+    outcome = drill(with_proxies(serves)).by_failure[Failure("node-not-ready", "site-a", "Box1")]
+    assert outcome.partial == (9999,)
+
+
+def test_without_metadata_the_reach_is_unknown_and_a_note_says_so() -> None:
+    result = drill(with_proxies())
+    assert result.without_failure.unknown == (9999,)
+    assert any("metadata Denodo.Serves" in note for note in result.model.notes)
+
+
+def test_losing_a_single_proxy_triggers_a_failover() -> None:
+    result = drill(with_proxies(SERVES, size=1))
+    assert result.by_failure[Failure("proxy-lost", "site-a", "Proxies-1")].moves_site
+
+
+def with_second_balancer() -> Templates:
+    """Return two clusters where 9090 leads to a second balancer, whose listener leads to nodes."""
+    templates = two_clusters("alarm", services=(9999, 9090))
+    resources = templates["site-a"]["Resources"]
+    nodes = resources["P9090"]["Properties"]["Targets"]
+    resources["P9090"]["Properties"] |= {
+        "TargetType": "alb",
+        "Targets": [{"Id": ref("Inner"), "Port": 80}],
+        "HealthCheckProtocol": "HTTP",
+    }
+    resources["Inner"] = resource(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        Type="application",
+        Scheme="internal",
+        Subnets=[ref("Neta"), ref("Netb")],
+    )
+    resources |= listener("Web", 80, [])
+    resources["WebIn"]["Properties"]["LoadBalancerArn"] = ref("Inner")
+    resources["Web"]["Properties"]["Targets"] = nodes
+    return templates
+
+
+def test_a_balancer_behind_a_balancer_is_read_from_the_template() -> None:
+    result = drill(with_second_balancer())
+    assert all("only connect" in note or "ask for" in note for note in result.model.notes)
+    node = result.by_failure[Failure("node-lost", "site-a", "Box1")]
+    assert (node.unreachable, node.partial) == ((), ())
+    down = result.by_failure[Failure("service-down", "site-a", "9090 on all nodes")]
+    assert down.unreachable == (9090,)
+
+
+def test_a_balancer_behind_a_balancer_leaves_out_a_node_by_its_own_check() -> None:
+    templates = with_second_balancer()
+    web = properties(templates, "site-a", "Web")
+    web |= {
+        "HealthCheckIntervalSeconds": 7,
+        "UnhealthyThresholdCount": 3,
+        "HealthyThresholdCount": 4,
+    }
+    result = drill(templates)
+    down = result.by_failure[Failure("service-down", "site-a", "9090 on Box1")]
+    assert (down.unreachable, down.partial, down.recovery) == ((), (), 21)
+    assert down.after_repair == "gets connections within 28 s of working"
+    drained = result.by_failure[Failure("node-drained", "site-a", "Box1")]
+    assert (drained.unreachable, drained.partial, drained.recovery) == ((), (), 0)
+
+
+def test_a_check_through_another_balancer_has_no_note() -> None:
+    notes = drill(with_second_balancer()).model.notes
+    assert not any(note.startswith("site-a") and "9090" in note for note in notes)
+
+
+def test_an_alarm_on_a_target_group_of_a_balancer_has_no_data() -> None:
+    """Its HealthyHostCount leaves Application Load Balancers out (AWS, CloudWatch metrics)."""
+    templates = with_second_balancer()
+    settings = properties(templates, "site-a", "NoneHealthy")
+    settings["Dimensions"][1]["Value"] = get_att("P9090", "TargetGroupFullName")
+    changes = drill(templates).without_failure.dns_changes
+    assert [change.after for change in changes] == ["site-b"]
+
+
+def test_existing_nodes_have_names_and_zones() -> None:
+    """The template of each cluster has its own ids: two regions may use the same id."""
+    templates = with_proxies({"9999": {"Nodes": ["vdp.1", "vdp.2"]}})
+    templates["site-a"]["Outputs"] |= {
+        "NodeIdvdp1": {"Value": "i-1"},
+        "NodeIdvdp2": {"Value": "i-2"},
+    }
+    metadata = {
+        "Nodes": {"NodeIdvdp1": "vdp.1", "NodeIdvdp2": "vdp.2"},
+        "Zones": {"i-1": "eu-west-1a", "i-2": "eu-west-1b"},
+    }
+    templates["site-a"]["Metadata"] = {"Denodo": metadata}
+    result = drill(templates)
+    zones = {machine.name: machine.zone for machine in result.model.machines.values()}
+    assert (zones["vdp.1"], zones["vdp.2"]) == ("eu-west-1a", "eu-west-1b")
+    lost = result.by_failure[Failure("zone-lost", "site-a", "eu-west-1b")]
+    assert (lost.unreachable, lost.partial) == ((), ())
+    metadata["Zones"]["i-1"] = "eu-west-1b"
+    lost = drill(templates).by_failure[Failure("zone-lost", "site-a", "eu-west-1b")]
+    assert lost.unreachable == (9999,)
+
+
+def test_an_instance_tells_the_zone_of_its_subnet() -> None:
+    """For machines in the same subnet, whose resource is in no template."""
+    templates = two_clusters("alarm")
+    properties(templates, "site-a", "Box1").update(
+        SubnetId="subnet-1", AvailabilityZone="eu-west-1c"
+    )
+    properties(templates, "site-a", "Box2")["SubnetId"] = "subnet-1"
+    machines = model(templates).machines
+    assert machines["site-a/Box2"].zone == "eu-west-1c"

@@ -1,0 +1,162 @@
+"""The seconds of a recovery with their steps, by the documented arithmetic (docs/failover.md)."""
+
+import pytest
+
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.outcome import Failure, Outcome
+from tests.drill.sample_templates import Health, Templates, drill, model, properties, two_clusters
+
+
+def outcome_of(health: Health, failure: Failure, **settings: str) -> Outcome:
+    return drill(two_clusters(health, **settings)).by_failure[failure]
+
+
+def seconds(outcome: Outcome) -> list[int]:
+    assert outcome.recovery == sum(step.seconds for step in outcome.steps)
+    return [step.seconds for step in outcome.steps]
+
+
+REGION = Failure("region-lost", "site-a", "eu-west-1")
+PRIMARY_LOST = [
+    Failure("balancer-lost", "site-a", "Front"),
+    REGION,
+    Failure("service-down", "site-a", "9999 on all nodes"),
+]
+
+
+@pytest.mark.parametrize("failure", PRIMARY_LOST)
+def test_by_alarm(failure: Failure) -> None:
+    """Target check 5 x 2, up to a minute, the alarm's minute, up to a minute, TTL 30."""
+    assert seconds(outcome_of("alarm", failure)) == [10, 60, 60, 60, 30]
+
+
+@pytest.mark.parametrize("failure", PRIMARY_LOST)
+def test_by_endpoint(failure: Failure) -> None:
+    """Three requests, one every 10 s, and TTL 30."""
+    assert seconds(outcome_of("endpoint", failure)) == [30, 30]
+
+
+@pytest.mark.parametrize("failure", PRIMARY_LOST)
+def test_by_target_health(failure: Failure) -> None:
+    """Target check 5 x 2, and the TTL of an alias to a balancer."""
+    assert seconds(outcome_of("alias", failure)) == [10, 60]
+
+
+@pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
+def test_by_switch(health: Health) -> None:
+    """A minute of the switch's alarm, one until its metric is there, and TTL 30."""
+    thrown = outcome_of(health, Failure("switch-thrown", "site-a", "Lever"))
+    assert seconds(thrown) == [60, 60, 30]
+    assert thrown.after_repair == (
+        "stays until people put the switch back, then site-a within 150 s"
+    )
+
+
+def test_by_switch_for_an_alias() -> None:
+    thrown = outcome_of("alias", Failure("switch-thrown", "site-a", "Lever"))
+    assert seconds(thrown) == [60, 60, 60]
+
+
+def test_a_lost_alarm_needs_no_target_check() -> None:
+    """Its metric stops at once; the site fails over, and fails back when data come again."""
+    silent = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
+    assert silent.moves_site
+    assert seconds(silent) == [60, 60, 60, 30]
+
+
+def test_an_unhealthy_check_costs_the_ttl_only() -> None:
+    outcome = outcome_of("alarm", Failure("check-unhealthy", "site-a", "Watch"))
+    assert seconds(outcome) == [30]
+    assert outcome.after_repair == "site-a again within 30 s of being healthy, by itself"
+
+
+def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
+    """With one of two needed, the primary is unhealthy only after the slower child as well."""
+    templates = two_clusters("endpoint")
+    both = properties(templates, "names", "Both")["HealthCheckConfig"]
+    both["ChildHealthChecks"] = [{"Ref": "Probea"}, {"Ref": "Slow"}]
+    slow = properties(templates, "names", "Probea")["HealthCheckConfig"] | {"RequestInterval": 30}
+    templates["names"]["Resources"]["Slow"] = {
+        "Type": "AWS::Route53::HealthCheck",
+        "Properties": {"HealthCheckConfig": slow},
+    }
+    for needed, detection in ((2, 30), (1, 90)):
+        both["HealthThreshold"] = needed
+        assert seconds(drill(templates).by_failure[REGION]) == [detection, 30]
+
+
+@pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
+def test_a_lost_node_gets_no_connections_after_its_target_check(health: Health) -> None:
+    outcome = outcome_of(health, Failure("node-lost", "site-a", "Box1"))
+    assert seconds(outcome) == [10]
+    assert outcome.after_repair == "gets connections within 10 s of working"
+
+
+@pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
+def test_a_lost_zone_remains_in_the_balancers_name_for_a_minute(health: Health) -> None:
+    outcome = outcome_of(health, Failure("zone-lost", "site-a", "eu-west-1a"))
+    assert seconds(outcome) == [10, 60]
+
+
+def test_a_drained_node_costs_nothing() -> None:
+    assert outcome_of("alarm", Failure("node-drained", "site-a", "Box1")).recovery == 0
+
+
+def test_a_failure_that_no_check_detects_never_ends() -> None:
+    """A promotion, where target checks only connect."""
+    outcome = outcome_of("alarm", Failure("node-not-ready", "site-a", "Box1"))
+    assert (outcome.recovery, outcome.partial) == (None, (9999,))
+
+
+def test_with_operators_in_control_no_failure_triggers_a_failover() -> None:
+    outcome = outcome_of("alarm", REGION, control="operator")
+    assert (outcome.moves_site, outcome.recovery, outcome.unreachable) == (False, None, (9999,))
+
+
+def test_failures_of_the_secondary_cost_clients_of_the_name_nothing() -> None:
+    outcome = outcome_of("alarm", Failure("region-lost", "site-b", "us-east-1"))
+    assert (outcome.recovery, outcome.moves_site, outcome.unreachable) == (0, False, ())
+    assert [change.standby for change in outcome.dns_changes] == [False]
+
+
+def with_readiness_checks(templates: Templates) -> Templates:
+    """Let the jdbc target groups request readiness from the node's own program."""
+    for stack in ("site-a", "site-b"):
+        group = properties(templates, stack, "P9999")
+        group |= {
+            "HealthCheckProtocol": "HTTP",
+            "HealthCheckPort": "9191",
+            "HealthCheckPath": "/ready/jdbc",
+        }
+    return templates
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure("node-not-ready", "site-a", "Box1"),
+        Failure("auxiliary-down", "site-a", "20001 of Box1"),
+    ],
+)
+def test_a_readiness_check_detects_promotions_and_auxiliary_ports(failure: Failure) -> None:
+    templates = with_readiness_checks(two_clusters("alarm", auxiliary=True))
+    outcome = drill(templates).by_failure[failure]
+    assert (outcome.recovery, outcome.partial, outcome.unreachable) == (10, (), ())
+
+
+def test_a_connection_check_does_not_detect_an_auxiliary_port() -> None:
+    failure = Failure("auxiliary-down", "site-a", "20001 of Box1")
+    outcome = drill(two_clusters("alarm", auxiliary=True)).by_failure[failure]
+    assert (outcome.recovery, outcome.partial) == (None, (9999,))
+
+
+def test_a_promotion_of_all_nodes_triggers_a_failover_if_checks_detect_it() -> None:
+    templates = two_clusters("alarm")
+    for expected in ("PRIMARY", "SECONDARY"):
+        of_templates = model(templates)
+        nodes = frozenset(of_templates.clusters["site-a"].nodes)
+        situation = Situation((("site-a", ClusterState(unready_nodes=nodes)),))
+        (name,) = of_templates.failover_names
+        assert Engine(of_templates).health(situation).answer(name) == expected
+        with_readiness_checks(templates)
