@@ -84,7 +84,10 @@ def test_render_needs_an_haproxy_to_check(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_render_asks_which_cluster(tmp_path: Path) -> None:
-    assert "no cluster of this configuration uses balancer.kind: haproxy" in _render(tmp_path, minimal()).stderr
+    assert (
+        "no cluster of this configuration uses balancer.kind: haproxy"
+        in _render(tmp_path, minimal()).stderr
+    )
     one = _behind(twins())
     assert "cluster main," in _render(tmp_path, one).stdout
     both = _behind(one, cluster="spare")
