@@ -95,7 +95,7 @@ def test_render_asks_which_cluster(tmp_path: Path) -> None:
     assert asked.exit_code == exit_codes.USAGE
     assert "several clusters use HAProxy; add --cluster with one of main, spare" in asked.stderr
     assert "cluster spare," in _render(tmp_path, both, "--cluster", "spare").stdout
-    assert "not behind HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
+    assert "spare does not use HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
 
 
 def test_render_wants_a_configuration(tmp_path: Path) -> None:
