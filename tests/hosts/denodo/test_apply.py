@@ -292,7 +292,7 @@ def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert done.returncode in (6, 12), done
     assert "File too large" in done.stdout

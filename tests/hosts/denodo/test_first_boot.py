@@ -91,7 +91,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
             env={"HOME": str(self.here)},
         )
 

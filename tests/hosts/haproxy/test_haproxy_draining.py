@@ -81,7 +81,7 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: 
         assert proxy.states()["auxiliary.node1/node1"] == "up"
         assert lives(kept_open)
     kept_open.close()
-    waited.join(timeout=30)
+    waited.join(timeout=300)
     assert not waited.is_alive()
     assert new == {"node2"}
     assert clients.failed == []
@@ -125,7 +125,7 @@ def test_two_who_drain_at_once_leave_a_node(proxy: Running) -> None:
     for one in both:
         one.start()
     for one in both:
-        one.join(timeout=60)
+        one.join(timeout=300)
     assert len(failed) == 1
     assert sorted({_of(proxy, node)["jdbc"] for node in ("node1", "node2")}) == ["maint", "up"]
 
@@ -180,7 +180,7 @@ def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
         assert back.is_alive()
         assert proxy.statistic("jdbc", "node1", "stot") == before
         site["node1"].go_on()
-        back.join(timeout=30)
+        back.join(timeout=300)
         proxy.until(lambda: proxy.statistic("jdbc", "node1", "stot") > before)
     assert clients.failed == []
     assert not back.is_alive()

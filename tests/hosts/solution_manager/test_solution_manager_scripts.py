@@ -11,7 +11,7 @@ import pytest
 from tests.support.assembly import ROOT
 
 SCRIPTS = ROOT / "solution-manager"
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
 STAND_IN = """#!/bin/sh
