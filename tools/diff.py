@@ -3,8 +3,8 @@
     .venv/bin/python tools/diff.py --base main --config active-passive
 
 Both sides are synthesised by the CDK CLI with the packages of this clone, and compared by
-`cdk diff`: no account is needed and nothing is asked of AWS. The configuration is looked up
-on each side by itself, so that a change of the file shows like a change of the code.
+`cdk diff`: no account is needed and AWS is not called. Each side has its own configuration file,
+so that a change of the file shows like a change of the code.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CDK = str(ROOT / "tools" / "cdk-offline")
-# Seconds. A synth takes about four; these only keep a stuck one from lasting for ever.
+# Seconds. A synth takes about four; these limits only end a process that hangs.
 SYNTH_TIMEOUT = 600
 COMMAND_TIMEOUT = 120
 
 
 class DiffError(Exception):
-    """Why there is nothing to show, in words for the user."""
+    """The comparison failed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stack:
     """A stack of a cloud assembly.
 
     Attributes:
-        name: what the CDK CLI calls it.
+        name: its name in the CDK CLI.
         environment: `aws://ACCOUNT/REGION`.
         file: its template.
     """
@@ -49,20 +49,24 @@ class Stack:
 
     @cached_property
     def template(self) -> dict[str, Any]:
-        """The template's content."""
+        """Content of the template."""
         template: dict[str, Any] = json.loads(self.file.read_text())
         return template
 
     @property
     def size(self) -> str:
-        """How large it is, in words."""
+        """Number of resources, in words."""
         count = len(self.template.get("Resources", {}))
         return f"{count} resource{'' if count == 1 else 's'}"
 
 
 def run(command: list[str], *, cwd: Path = ROOT, timeout: float = COMMAND_TIMEOUT) -> str:
-    """The standard output of a command that has to succeed."""
-    # In a git hook these would send git to the hook's own index.
+    """Run a command and return its standard output.
+
+    Raises:
+        DiffError: the command failed or did not end in time.
+    """
+    # In a git hook these variables would make git use the hook's index.
     unwanted = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
     environment = {key: value for key, value in os.environ.items() if key not in unwanted}
     try:
@@ -77,8 +81,8 @@ def run(command: list[str], *, cwd: Path = ROOT, timeout: float = COMMAND_TIMEOU
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip()
-        message = f"`{' '.join(command)}` failed with status {error.returncode}\n{said}"
+        output = (error.stderr or error.stdout).strip()
+        message = f"`{' '.join(command)}` failed with status {error.returncode}\n{output}"
         raise DiffError(message) from error
     except subprocess.TimeoutExpired as error:
         message = f"`{' '.join(command)}` did not end within {timeout:.0f} s"
@@ -87,19 +91,19 @@ def run(command: list[str], *, cwd: Path = ROOT, timeout: float = COMMAND_TIMEOU
 
 
 def commit_of(revision: str) -> str:
-    """The id of the commit that a revision names."""
+    """Return the id of the commit of a revision, or raise DiffError."""
     try:
         commit = f"{revision}^{{commit}}"
         return run(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", commit]).strip()
     except DiffError as error:
-        message = f"git knows no revision {revision!r}; name one that it knows: make diff BASE=…"
+        message = f"git does not know the revision {revision!r}; name another with BASE=REVISION"
         raise DiffError(message) from error
 
 
 @contextmanager
 def checked_out(commit: str, tree: Path) -> Iterator[None]:
-    """Check a commit out into a worktree that lasts as long as the block."""
-    # The user's hooks are for the user's checkouts.
+    """Check a commit out into a worktree, and remove the worktree after the block."""
+    # Without the user's hooks, which are for the user's checkouts.
     git = ["git", "-c", "core.hooksPath=/dev/null", "worktree"]
     run([*git, "add", "--quiet", "--detach", str(tree), commit])
     try:
@@ -110,22 +114,22 @@ def checked_out(commit: str, tree: Path) -> Iterator[None]:
 
 
 def as_seen_from_a_tree(config: str) -> str:
-    """A configuration as each side has to look for it: a path into this clone is a relative one."""
+    """Return a configuration for either side: a path into this clone becomes a relative one."""
     path = Path(config).expanduser()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else config
 
 
 def has_config(tree: Path, config: str) -> bool:
-    """Whether a tree has a configuration: a path, or a name as `configuration_file.py` finds it."""
+    """Return whether a tree has a configuration: a path, or a name as for `-c config=`."""
     folders, suffixes = ("config", "config/examples"), (".yaml", ".yml")
     named = [Path(folder, config + suffix) for folder in folders for suffix in suffixes]
     return any((tree / path).is_file() for path in (Path(config).expanduser(), *named))
 
 
 def synthesise(side: str, tree: Path, out: Path, config: str) -> dict[str, Stack]:
-    """The stacks that one side, in its tree, makes of a configuration.
+    """Synthesise a configuration in the tree of one side, and return its stacks.
 
-    By the CLI on both sides: a template made without it lacks `aws:cdk:path` everywhere.
+    The CLI is used on both sides: templates made without it lack `aws:cdk:path`.
     """
     command = [CDK, "synth", "--quiet", "--output", str(out), "-c", f"config={config}"]
     try:
@@ -147,61 +151,61 @@ def synthesise(side: str, tree: Path, out: Path, config: str) -> dict[str, Stack
 
 
 def change(old: Stack, new: Stack) -> str:
-    """What happens to a stack that both sides have; nothing if nothing does."""
+    """Return the difference of a stack that both sides have; empty if there is none."""
     if old.environment != new.environment:
-        moved = f"Moves from {old.environment} to {new.environment}, where it is made anew: "
-        return f"Stack {new.name}\n{moved}{new.size}"
+        move = f"Moves from {old.environment} to {new.environment}, where it is created again: "
+        return f"Stack {new.name}\n{move}{new.size}"
     if old.template == new.template:
         return ""
     # --exclusively, or the stacks that this one depends on are compared with its template.
     # --ci, or the differences go to stderr.
     comparison = ["--exclusively", "--template", str(old.file), "--method", "template", "--ci"]
-    told = run([CDK, "diff", new.name, *comparison, "--app", str(new.file.parent)])
-    # Notes stand above the heading, and below is a count of stacks, of which it saw but this one.
-    _, heading, body = told.partition(f"Stack {new.name}\n")
+    details = run([CDK, "diff", new.name, *comparison, "--app", str(new.file.parent)])
+    # Before the heading there are notes, after the body a count of stacks.
+    _, heading, body = details.partition(f"Stack {new.name}\n")
     if not heading:
-        message = f"`cdk diff {new.name}` did not speak of the stack:\n{told}"
+        message = f"`cdk diff {new.name}` did not show the stack:\n{details}"
         raise DiffError(message)
     return heading + body.partition("\n✨")[0].rstrip()
 
 
 def changes(old: dict[str, Stack], new: dict[str, Stack]) -> Iterator[str]:
-    """What happens to each stack to which something happens."""
+    """Yield the difference of each stack that differs."""
     for name, stack in new.items():
         if name not in old:
             yield f"Stack {name}\nNew: {stack.size} in {stack.environment}"
-        elif told := change(old[name], stack):
-            yield told
+        elif details := change(old[name], stack):
+            yield details
     for name, stack in old.items():
         if name not in new:
             yield f"Stack {name}\nGone: {stack.size} in {stack.environment}"
 
 
 def report(base: str, config: str) -> Iterator[str]:
-    """What the working tree changes since a revision, a paragraph at a time."""
+    """Yield the report in paragraphs."""
     commit = commit_of(base)
     with tempfile.TemporaryDirectory(prefix="denodo-ha-diff-") as name:
-        place = Path(name)
-        tree = place / "base"
-        with checked_out(commit, tree), ThreadPoolExecutor() as side_by_side:
-            was_there = (tree / "app.py").is_file() and has_config(tree, config)
-            after = side_by_side.submit(synthesise, "the working tree", ROOT, place / "new", config)
-            old = synthesise(base, tree, place / "old", config) if was_there else {}
+        folder = Path(name)
+        tree = folder / "base"
+        with checked_out(commit, tree), ThreadPoolExecutor() as pool:
+            base_has_it = (tree / "app.py").is_file() and has_config(tree, config)
+            after = pool.submit(synthesise, "the working tree", ROOT, folder / "new", config)
+            old = synthesise(base, tree, folder / "old", config) if base_has_it else {}
             new = after.result()
 
         yield f"From {base} ({commit[:12]}) to the working tree, configuration {config}"
-        if not was_there:
+        if not base_has_it:
             yield f"{base} has no app.py or no configuration {config}: every stack is new"
         yield from list(changes(old, new)) or ["No stack differs"]
 
 
 def stop(number: int, _frame: object) -> None:
-    """Leave by way of every `finally`."""
+    """Exit so that every `finally` runs."""
     sys.exit(128 + number)
 
 
 def main() -> int:
-    """Print the differences; the exit status is 1 only if they could not be found."""
+    """Print the report; return exit status 1 if the comparison failed."""
     parser = argparse.ArgumentParser(description="Show what the working tree changes.")
     parser.add_argument("--base", default="main", help="git revision to compare with")
     parser.add_argument("--config", default="active-passive", help="path or name")

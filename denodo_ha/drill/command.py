@@ -1,6 +1,5 @@
 """The command `denodo-ha drill`: the outcome of every single failure, before a deploy."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
+from denodo_ha.cli.output import print_json
 from denodo_ha.drill.comparison import outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
 from denodo_ha.drill.json_report import comparison_report, drill_report
@@ -113,7 +113,7 @@ def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
 
 def _print_drill(form: DocumentFormat, result: DrillResult, verdicts: tuple[Verdict, ...]) -> None:
     if form is DocumentFormat.json:
-        typer.echo(json.dumps(drill_report(result, verdicts), indent=1))
+        print_json(drill_report(result, verdicts))
         return
     rows = outcome_rows(result.worst_first, result.model)
     _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
@@ -128,8 +128,7 @@ def _print_comparison(
     base, new = results
     changes = outcome_changes(base, new)
     if form is DocumentFormat.json:
-        report = comparison_report(changes, verdicts[1], before=verdicts[0])
-        typer.echo(json.dumps(report, indent=1))
+        print_json(comparison_report(changes, verdicts[1], before=verdicts[0]))
         return
     before = worst_first(change.before for change in changes if change.before)
     after = worst_first(change.after for change in changes if change.after)

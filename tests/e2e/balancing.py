@@ -1,7 +1,7 @@
-"""HAProxies of a deployed environment: a real one on this machine for each instance.
+"""HAProxy instances of a deployed environment: a real HAProxy on this machine for each.
 
 Each has the file that was deployed, with the paths, the address and the readiness port of this
-machine. Its agent runs the document's own script, and with it the real program.
+Each has the deployed configuration file, with paths, address and readiness port of this machine.
 """
 
 import json
@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from hosts.haproxy import draining
-draining.POLL_S = 0.1  # nobody here has sessions for long
+draining.POLL_S = 0.1  # the tests' sessions are short
 from hosts.haproxy import commands as program, host
 folder = Path({folder!r})
 program.host.Host = partial(
@@ -48,9 +48,9 @@ def _deployed(access: Access, address: str) -> str:
 
 
 def _here(content: str, told: dict[str, Any]) -> str:
-    """A deployed file as this machine needs it: other folders, one address, no user and no root.
+    """Return a deployed file for this machine: other folders, one address, no user and no root.
 
-    Nobody is before HAProxy here, so the PROXY protocol's header is not expected either.
+    No load balancer is in front, so the PROXY protocol's header is not expected.
     """
     for pattern, here in (
         (r"^    (user|group|chroot) .*\n", ""),
@@ -66,12 +66,12 @@ def _here(content: str, told: dict[str, Any]) -> str:
 
 
 class Balancing:
-    """A HAProxy that stands in for an instance.
+    """A real HAProxy as the stand-in of an instance.
 
     Attributes:
         instance_id: the instance.
         proxy: the HAProxy.
-        actions: what its agent was told to do, each with the node.
+        actions: actions that its agent received, each with the node.
     """
 
     def __init__(self, running: Running, access: Access, *, instance_id: str, told: Any) -> None:
@@ -87,40 +87,40 @@ class Balancing:
         self._agent.cli(folder / "aws")
 
     def begin(self) -> None:
-        """Serve with the deployed file, and stand in for the instance."""
-        wanted = json.loads(self._wanted())
-        self.proxy.start(_here(_deployed(self._access, wanted["file"]), self._told))
+        """Start HAProxy with the deployed file as the instance's stand-in."""
+        expected = json.loads(self._wanted())
+        self.proxy.start(_here(_deployed(self._access, expected["file"]), self._told))
         self.reachable(agent=True)
 
     def reachable(self, *, agent: bool) -> None:
-        """Stand in for the instance, with or without an agent that Systems Manager reaches."""
-        told: dict[str, object] = {"address": self.address}
+        """Become the instance's stand-in, with or without an agent for Systems Manager."""
+        details: dict[str, object] = {"address": self.address}
         if agent:
-            told["commands"] = self._agent.port
+            details["commands"] = self._agent.port
         path = f"stand-ins/{self.instance_id}"
-        control.call(self._access.endpoint, path, told, method="PUT")
+        control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Remove the stand-in and end its processes."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._agent.end()
         self.proxy.stop()
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """Its nodes in its services, as it says now; auxiliary ports left out."""
-        return tuple(one for one in servers(self.proxy.haproxy) if not one.auxiliary)
+        """Its current servers of the services, without auxiliary ports."""
+        return tuple(item for item in servers(self.proxy.haproxy) if not item.auxiliary)
 
     def states(self, node: str) -> set[str]:
-        """The states of a node in its services."""
-        return {one.state for one in self.servers if one.node == node}
+        """Return the states of a node in the services."""
+        return {item.state for item in self.servers if item.node == node}
 
     def _wanted(self) -> str:
-        shown = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
-        return str(shown["Parameter"]["Value"])
+        description = self._access.client("ssm").get_parameter(Name=self._told["parameter"])
+        return str(description["Parameter"]["Value"])
 
     def _asked(self, arguments: list[str]) -> str:
-        """Be the AWS CLI, for what the program asks."""
+        """Answer a call of the program to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
             return json.dumps({"Parameter": {"Value": self._wanted()}})
         assert arguments[:2] == ["s3", "cp"], arguments
@@ -128,7 +128,7 @@ class Balancing:
         return ""
 
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
-        """Run the document's script as the agent of an instance would."""
+        """Run the document's script as the agent of an instance does."""
         action, node = told["parameters"]["Action"], told["parameters"]["Node"]
         self.actions.append((action, node))
         folder = self.proxy.folder
@@ -136,7 +136,7 @@ class Balancing:
             told["script"]
             .replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin")
             .replace("/opt/denodo-haproxy/current", str(folder))
-            # It would replace the program by what is in the bucket, which is the same.
+            # It would replace the program by the same program from the bucket.
             .replace("python3 -m haproxy take", "true")
             .replace("python3 -m haproxy", f"{sys.executable} -S -E {folder}/haproxy.py")
         )
@@ -148,7 +148,7 @@ class Balancing:
 def balancing(
     environment: Environment, access: Access, *, instance_id: str, told: Any
 ) -> Iterator[Balancing]:
-    """A HAProxy that serves in an instance's place."""
+    """Run a HAProxy as the stand-in of an instance."""
     folder = Path(tempfile.mkdtemp(prefix="hx-"))
     try:
         made = Balancing(Running(environment, folder), access, instance_id=instance_id, told=told)

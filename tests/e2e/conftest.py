@@ -1,4 +1,4 @@
-"""What the tests of the local AWS share."""
+"""Shared fixtures of tests on the local AWS."""
 
 import pytest
 
@@ -8,10 +8,10 @@ from tests.support import local_aws_server
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """The local AWS, as an account that is this test's alone."""
+    """The local AWS in an account of this test's own."""
     return Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
 
 
 def pytest_sessionfinish() -> None:
-    """Leave no process and no folder behind."""
+    """Stop the server of the test run and remove its folder."""
     local_aws_server.finish()

@@ -1,7 +1,7 @@
-"""What a configuration demands of the deployed environment, said from its plain values.
+"""Requirements of a configuration on the deployed environment, from its plain values.
 
 Nothing here looks at a template or at what `config` or `stacks` derive: the demands are said a
-second time, and compared with what the API shows.
+This module uses no template and none of the product's derivations: the requirements are stated a
 """
 
 import io
@@ -21,7 +21,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def hold(topology: Topology) -> None:
-    """Assert that everything is as the configuration demands."""
+    """Assert that the deployed environment meets all requirements."""
     for cluster in topology.clusters.values():
         _Demands(topology.environment, cluster).hold()
     if topology.environment.failover is not None:
@@ -29,7 +29,7 @@ def hold(topology: Topology) -> None:
 
 
 class _Demands:
-    """What is demanded of one cluster."""
+    """Requirements on one cluster."""
 
     def __init__(self, environment: Environment, cluster: Cluster) -> None:
         self.environment, self.cluster, self.settings = environment, cluster, cluster.settings
@@ -52,50 +52,54 @@ class _Demands:
         self.clients_get_in_and_nodes_are_behind()
 
     def nodes(self) -> None:
-        """Every node runs in its zone, protected; public only if clients come to it."""
+        """Every node runs in its zone, with IMDSv2, and is public only if clients connect to it."""
         assert set(self.cluster.nodes) == set(self.settings.nodes)
         for name, node in self.cluster.nodes.items():
-            wanted = self.settings.nodes[name]
-            assert (node.state, node.zone) == ("running", wanted.zone)
-            if wanted.instance_id:
-                assert node.instance_id == wanted.instance_id
+            expected = self.settings.nodes[name]
+            assert (node.state, node.zone) == ("running", expected.zone)
+            if expected.instance_id:
+                assert node.instance_id == expected.instance_id
                 continue
             assert node.raw["MetadataOptions"]["HttpTokens"] == "required"
-            subnet = self.settings.network.zones[wanted.zone].nodes
+            subnet = self.settings.network.zones[expected.zone].nodes
             assert subnet is None or node.raw["SubnetId"] == subnet
             assert bool(node.public_ip) == _faces_the_internet(self.settings)
             machine = self.settings.instance
-            own = wanted.instance
+            own = expected.instance
             assert node.raw["InstanceType"] == ((own and own.type) or (machine and machine.type))
             self.disks(node.raw)
 
     def names(self) -> None:
-        """Every node that is created has a name that leads to its private address."""
+        """Every created node has a DNS name with its private address."""
         client = self.cluster.access.client("route53")
         domain = f"{self.cluster.name}.{self.environment.name}.internal."
-        zones = {one["Name"]: one["Id"] for one in client.list_hosted_zones()["HostedZones"]}
+        zones = {item["Name"]: item["Id"] for item in client.list_hosted_zones()["HostedZones"]}
         own = {name for name, of in self.settings.nodes.items() if not of.instance_id}
-        shown = client.list_resource_record_sets(HostedZoneId=zones[domain])["ResourceRecordSets"]
-        records = {one["Name"]: one["ResourceRecords"] for one in shown if one["Type"] == "A"}
+        description = client.list_resource_record_sets(HostedZoneId=zones[domain])[
+            "ResourceRecordSets"
+        ]
+        records = {
+            item["Name"]: item["ResourceRecords"] for item in description if item["Type"] == "A"
+        }
         assert records == {
             f"{name.lower()}.{domain}": [{"Value": self.cluster.nodes[name].private_ip}]
             for name in own
         }
 
     def states(self) -> None:
-        """Every node that is created finds its state, and the program that the state names."""
+        """Every created node has its desired state, and the program that the state names exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer
-        for name, wanted in self.settings.nodes.items():
-            if wanted.instance_id:
+        for name, expected in self.settings.nodes.items():
+            if expected.instance_id:
                 continue
             path = f"/denodo/{self.environment.name}/{self.cluster.name}/{name}"
             state = parse(parameters.get_parameter(Name=path)["Parameter"]["Value"])
             own = f"{name.lower()}.{self.cluster.name}.{self.environment.name}.internal"
             assert state.host == own
             assert state.rmi_host == (balancer.dns_name if self.seven and balancer else own)
-            assert state.ports.get("auxiliary") == wanted.auxiliary_port
+            assert state.ports.get("auxiliary") == expected.auxiliary_port
             assert set(state.services) == set(self.environment.services)
             bucket, key = state.raw["program"].removeprefix("s3://").split("/", 1)
             packed = objects.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -103,41 +107,43 @@ class _Demands:
                 assert {"__main__.py", "hosts/denodo/state.py"} <= set(program.namelist())
 
     def disks(self, instance: dict[str, Any]) -> None:
-        ids = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]
-        shown = self.cluster.access.client("ec2").describe_volumes(VolumeIds=ids)["Volumes"]
-        assert all(one["Encrypted"] and one["VolumeType"] == "gp3" for one in shown)
+        ids = [item["Ebs"]["VolumeId"] for item in instance["BlockDeviceMappings"]]
+        description = self.cluster.access.client("ec2").describe_volumes(VolumeIds=ids)["Volumes"]
+        assert all(item["Encrypted"] and item["VolumeType"] == "gp3" for item in description)
 
     def balancer(self) -> None:
-        balancer, wanted = self.cluster.balancer, self.settings.balancer
+        balancer, expected = self.cluster.balancer, self.settings.balancer
         assert balancer is not None
-        assert (balancer.type, balancer.scheme) == ("network", wanted.scheme)
-        assert balancer.attributes["load_balancing.cross_zone.enabled"] == _text(wanted.cross_zone)
-        assert balancer.attributes["deletion_protection.enabled"] == _text(
-            wanted.deletion_protection
+        assert (balancer.type, balancer.scheme) == ("network", expected.scheme)
+        assert balancer.attributes["load_balancing.cross_zone.enabled"] == _text(
+            expected.cross_zone
         )
-        zones = {one["ZoneName"]: one for one in balancer.raw["AvailabilityZones"]}
+        assert balancer.attributes["deletion_protection.enabled"] == _text(
+            expected.deletion_protection
+        )
+        zones = {item["ZoneName"]: item for item in balancer.raw["AvailabilityZones"]}
         assert set(zones) == set(self.settings.network.zones)
-        for zone, address in wanted.addresses.items():
+        for zone, address in expected.addresses.items():
             (fixed,) = zones[zone]["LoadBalancerAddresses"]
             assert address in (fixed.get("AllocationId"), fixed.get("PrivateIPv4Address"))
         assert self.cluster.outputs["BalancerDnsName"] == balancer.dns_name
 
     def listeners(self) -> None:
-        """One listener and one group for every service, and for every auxiliary port of 7.0."""
+        """Every service, and every auxiliary port of 7.0, has one listener and one target group."""
         balancer = self.cluster.balancer
         assert balancer is not None
-        found = {one.port: one for one in balancer.listeners}
+        result = {item.port: item for item in balancer.listeners}
         nodes = set(self.settings.nodes)
-        wanted = set()
+        expected = set()
         for name, service in self.environment.services.items():
-            wanted.add(service.port)
-            self.service(name, service, found[service.port], nodes)
+            expected.add(service.port)
+            self.service(name, service, result[service.port], nodes)
         if self.seven:
             for name, node in self.settings.nodes.items():
                 assert node.auxiliary_port is not None
-                wanted.add(node.auxiliary_port)
-                self.auxiliary(name, node.auxiliary_port, found[node.auxiliary_port])
-        assert set(found) == wanted
+                expected.add(node.auxiliary_port)
+                self.auxiliary(name, node.auxiliary_port, result[node.auxiliary_port])
+        assert set(result) == expected
 
     def service(self, name: str, service: Service, listener: Listener, nodes: set[str]) -> None:
         port = service.node_port or service.port
@@ -161,12 +167,12 @@ class _Demands:
         self.group(group, nodes, port, service.health)
 
     def cookies(self, service: Service, listener: Listener) -> None:
-        """An internal ALB between listener and group ends TLS and keeps clients by cookie."""
+        """An internal ALB between listener and target group ends TLS and sets the cookie."""
         behind, group = listener.alb, listener.group
         assert behind is not None
         assert (listener.protocol, listener.certificates) == ("TCP", ())
         assert (behind.raw["Type"], behind.raw["Scheme"]) == ("application", "internal")
-        zones = {one["ZoneName"] for one in behind.raw["AvailabilityZones"]}
+        zones = {item["ZoneName"] for item in behind.raw["AvailabilityZones"]}
         assert zones == set(self.settings.network.zones)
         certificate = service.tls and service.tls.get(self.cluster.name, service.tls.get("*"))
         assert behind.protocol == ("HTTPS" if certificate else "HTTP")
@@ -181,7 +187,7 @@ class _Demands:
         assert group.raw["Protocol"] == ("HTTPS" if tls else "HTTP")
 
     def auxiliary(self, node: str, port: int, listener: Listener) -> None:
-        """Traps 1 to 3: its loss pulls no zone, and a node reaches itself."""
+        """Traps 1 to 3: losing the node removes no zone from DNS, and a node reaches itself."""
         group = listener.group
         assert group.tags["denodo:node"] == node
         assert group.attributes["preserve_client_ip.enabled"] == "false"
@@ -195,29 +201,29 @@ class _Demands:
         assert {target.state for target in group.targets} <= {"healthy", "initial", "draining"}
         delay = group.attributes["deregistration_delay.timeout_seconds"]
         assert delay == str(self.settings.balancer.deregistration_delay)
-        general, shown = self.settings.balancer.health, group.raw
+        general, description = self.settings.balancer.health, group.raw
         values = {
             key: getattr(own, key) or getattr(general, key) or default
             for key, default in DEFAULTS.items()
         }
-        assert shown["HealthCheckIntervalSeconds"] == values["interval"]
-        assert shown["HealthCheckTimeoutSeconds"] == values["timeout"]
-        assert shown["HealthyThresholdCount"] == values["healthy"]
-        assert shown["UnhealthyThresholdCount"] == values["unhealthy"]
+        assert description["HealthCheckIntervalSeconds"] == values["interval"]
+        assert description["HealthCheckTimeoutSeconds"] == values["timeout"]
+        assert description["HealthyThresholdCount"] == values["healthy"]
+        assert description["UnhealthyThresholdCount"] == values["unhealthy"]
         assert group.tags["denodo:environment"] == self.environment.name
         assert group.tags["denodo:cluster"] == self.cluster.name
 
     def clients_get_in_and_nodes_are_behind(self) -> None:
-        """Rule 3: clients to the balancer, the balancer to the nodes, and nobody past it."""
+        """Rule 3: clients reach the load balancer only, and the load balancer reaches the nodes."""
         balancer = self.cluster.balancer
         assert balancer is not None
         (front,) = balancer.raw["SecurityGroups"]
-        served = {one.port for one in balancer.listeners}
+        served = {item.port for item in balancer.listeners}
         behind = {
             target.port
-            for one in balancer.listeners
-            if one.alb is None
-            for target in one.group.targets
+            for item in balancer.listeners
+            if item.alb is None
+            for target in item.group.targets
         }
         for cidr in self.settings.balancer.clients:
             assert served <= self.ports(front, cidr)
@@ -225,20 +231,20 @@ class _Demands:
             assert behind <= self.ports(group, front)
             assert behind <= self.ports(front, group, out=True)
             clients = set(self.settings.balancer.clients) - set(self.managers())
-            assert not clients & {_peer(one) for one in self.into(group)}
+            assert not clients & {_peer(item) for item in self.into(group)}
 
-        for one in balancer.listeners:
-            if one.alb is not None:
-                (second,) = one.alb.raw["SecurityGroups"]
+        for item in balancer.listeners:
+            if item.alb is not None:
+                (second,) = item.alb.raw["SecurityGroups"]
                 assert {_peer(rule) for rule in self.into(second)} == {front}
-                assert one.port in self.ports(second, front) & self.ports(front, second, out=True)
-                ports = {target.port for target in one.group.targets}
+                assert item.port in self.ports(second, front) & self.ports(front, second, out=True)
+                ports = {target.port for target in item.group.targets}
                 for group in self.node_groups():
                     assert ports <= self.ports(group, second)
                     assert ports <= self.ports(second, group, out=True)
 
     def node_lets_clients_in(self) -> None:
-        ports = {one.node_port or one.port for one in self.environment.services.values()}
+        ports = {item.node_port or item.port for item in self.environment.services.values()}
         for group in self.node_groups():
             for cidr in self.settings.balancer.clients:
                 assert ports <= self.ports(group, cidr)
@@ -248,7 +254,7 @@ class _Demands:
         return manager.cidrs if manager else ()
 
     def node_groups(self) -> set[str]:
-        """The groups of the nodes that are ours; an adopted one keeps its own."""
+        """Return the security groups of created nodes; adopted instances keep their own."""
         return {
             group["GroupId"]
             for name, node in self.cluster.nodes.items()
@@ -257,15 +263,15 @@ class _Demands:
         }
 
     def into(self, group: str) -> list[dict[str, Any]]:
-        return [one for one in self.rules if one["GroupId"] == group and not one["IsEgress"]]
+        return [item for item in self.rules if item["GroupId"] == group and not item["IsEgress"]]
 
     def ports(self, group: str, peer: str, *, out: bool = False) -> set[int]:
-        """The ports that a group's rules open to a peer."""
+        """Return the ports that a security group's rules open to a peer."""
         return {
             port
-            for one in self.rules
-            if (one["GroupId"], _peer(one), one["IsEgress"]) == (group, peer, out)
-            for port in range(one["FromPort"], one["ToPort"] + 1)
+            for item in self.rules
+            if (item["GroupId"], _peer(item), item["IsEgress"]) == (group, peer, out)
+            for port in range(item["FromPort"], item["ToPort"] + 1)
         }
 
 
@@ -285,7 +291,7 @@ def _peer(rule: dict[str, Any]) -> str:
 
 
 def _records(topology: Topology) -> None:
-    """Two records of one name, each with the address and the check of its cluster."""
+    """Check the endpoint's two records: address and health check of their clusters."""
     failover = topology.environment.failover
     assert failover is not None
     apex = failover.record == "@"
@@ -312,34 +318,34 @@ def _records(topology: Topology) -> None:
 
 
 def _check(topology: Topology, check: str, cluster: Cluster) -> None:
-    """A record's check sees its cluster: from outside, or by its alarm."""
+    """Check that a record's health check tests its cluster, from outside or by its alarm."""
     config = topology.checks[check]
-    children = [topology.checks[one] for one in config.get("ChildHealthChecks", [])] or [config]
+    children = [topology.checks[item] for item in config.get("ChildHealthChecks", [])] or [config]
     jdbc = topology.environment.services["jdbc"]
     seen = []
-    for one in children:
-        if one["Type"] == "CLOUDWATCH_METRIC":
-            named = one["AlarmIdentifier"]
+    for item in children:
+        if item["Type"] == "CLOUDWATCH_METRIC":
+            named = item["AlarmIdentifier"]
             client = cluster.access.client("cloudwatch")
-            shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
-            if shown and shown[0]["MetricName"] == "ActiveFlowCount":
-                assert one["InsufficientDataHealthStatus"] == "Unhealthy"
-            elif shown and shown[0]["Namespace"] == "AWS/NetworkELB":
+            description = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
+            if description and description[0]["MetricName"] == "ActiveFlowCount":
+                assert item["InsufficientDataHealthStatus"] == "Unhealthy"
+            elif description and description[0]["Namespace"] == "AWS/NetworkELB":
                 assert cluster.balancer is not None
-                values = {pair["Name"]: pair["Value"] for pair in shown[0]["Dimensions"]}
+                values = {pair["Name"]: pair["Value"] for pair in description[0]["Dimensions"]}
                 assert cluster.balancer.arn.endswith(values["LoadBalancer"])
                 (group,) = [of.group for of in cluster.balancer.listeners if of.port == jdbc.port]
                 assert group.arn.endswith(values["TargetGroup"])
-                assert one["InsufficientDataHealthStatus"] == "LastKnownStatus"
-                seen.append(one)
-        elif one["Type"] == "TCP":
-            place = one.get("FullyQualifiedDomainName") or one["IPAddress"]
+                assert item["InsufficientDataHealthStatus"] == "LastKnownStatus"
+                seen.append(item)
+        elif item["Type"] == "TCP":
+            place = item.get("FullyQualifiedDomainName") or item["IPAddress"]
             if cluster.balancer is not None:
-                assert (place, one["Port"]) == (cluster.balancer.dns_name, jdbc.port)
+                assert (place, item["Port"]) == (cluster.balancer.dns_name, jdbc.port)
             else:
                 (node,) = cluster.nodes.values()
-                assert (place, one["Port"]) == (node.public_ip, jdbc.node_port or jdbc.port)
-            seen.append(one)
+                assert (place, item["Port"]) == (node.public_ip, jdbc.node_port or jdbc.port)
+            seen.append(item)
     control = topology.environment.failover and topology.environment.failover.control
     assert seen or control == "operator"
 

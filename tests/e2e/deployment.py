@@ -1,4 +1,4 @@
-"""An environment that the real CDK CLI deploys to the local AWS, from a finished `cdk.out`."""
+"""An environment that the real CDK CLI deploys to the local AWS, from a cloud assembly."""
 
 import copy
 import itertools
@@ -22,7 +22,7 @@ from tools.local_aws.credentials import Access
 
 Data = dict[str, Any]
 Change = Callable[[Data], None]
-_TIMEOUT_S = 120.0
+_TIMEOUT_S = 600
 _ACCOUNT = re.compile(r"\b111122223333\b")
 
 
@@ -30,9 +30,9 @@ class Deployment:
     """One environment in accounts of its own.
 
     Attributes:
-        data: the configuration as it is now.
-        loaded: the same, checked.
-        out: the cloud assembly that it gives.
+        data: the current configuration.
+        loaded: the same, validated.
+        out: its cloud assembly.
     """
 
     def __init__(self, data: Data, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Deployment:
 
     @classmethod
     def of_example(cls, name: str, folder: Path, *changes: Change) -> "Deployment":
-        """An example, changed or not, in an account that no other test has."""
+        """Return an example with the changes, in an account of its own."""
         text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
         text = _ACCOUNT.sub(local_aws_server.new_account(), text)
         data = dict(YAML(typ="safe").load(text))
@@ -56,12 +56,12 @@ class Deployment:
         return load(file)
 
     def synthesise(self) -> None:
-        """Make the assembly of the configuration."""
+        """Synthesise the configuration."""
         self.out = self._folder / f"out{next(self._rounds)}"
         synthesise(self.loaded, self.out)
 
     def change(self, *changes: Change) -> None:
-        """Change the configuration, and make its assembly."""
+        """Change the configuration and synthesise it."""
         data = copy.deepcopy(self.data)
         for change in changes:
             change(data)
@@ -79,12 +79,12 @@ class Deployment:
 
     @property
     def access(self) -> Access:
-        """Who deploys."""
+        """Access of the account that deploys."""
         where = bootstrap.home_location(self.loaded.environment)
         return Access(local_aws_server.endpoint(), *where)
 
     def prepare(self) -> None:
-        """Make what is given, and bootstrap what is not yet."""
+        """Make the prerequisites, and bootstrap the locations that are not bootstrapped."""
         endpoint, environment = local_aws_server.endpoint(), self.loaded.environment
         deployment.make_prerequisites(endpoint, self.loaded)
         where = bootstrap.not_bootstrapped(endpoint, environment)
@@ -92,112 +92,113 @@ class Deployment:
         assert bootstrap.not_bootstrapped(endpoint, environment) == []
 
     def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the CLI on the assembly."""
+        """Run the CDK CLI on the cloud assembly."""
         cdk = Cdk(self.access, local_aws_server.paths(), self._folder)
         return cdk.captured(*arguments, "--app", str(self.out), timeout=_TIMEOUT_S)
 
     def deploy(self) -> str:
-        """Deploy everything."""
+        """Deploy all stacks and return the CLI's output."""
         done = self.try_to_deploy()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def try_to_deploy(self) -> subprocess.CompletedProcess[str]:
-        """Deploy everything, or fail."""
+        """Deploy all stacks; a failure is in the result."""
         progress = ("--require-approval", "never", "--progress", "events")
         return self.cdk("deploy", "--all", *progress)
 
     def diff(self) -> tuple[bool, str]:
-        """Whether `cdk diff --fail` finds a difference, and what it says."""
+        """Return whether `cdk diff --fail` shows a difference, and its output."""
         done = self.cdk("diff", "--all", "--fail")
-        said = done.stdout + done.stderr
-        assert done.returncode in (0, 1), said
-        return done.returncode == 1, said
+        output = done.stdout + done.stderr
+        assert done.returncode in (0, 1), output
+        return done.returncode == 1, output
 
     def destroy(self) -> None:
-        """Destroy everything."""
+        """Destroy all stacks."""
         done = self.cdk("destroy", "--all", "--force")
         assert done.returncode == 0, done.stdout + done.stderr
 
     def unprotect(self) -> None:
-        """Let databases be deleted, as an operator must before."""
+        """Disable deletion protection of the databases, as an operator must before a destroy."""
         for where in bootstrap.locations(self.loaded.environment):
             client = Access(local_aws_server.endpoint(), *where).client("rds")
-            for one in client.describe_db_instances()["DBInstances"]:
-                name = one["DBInstanceIdentifier"]
+            for item in client.describe_db_instances()["DBInstances"]:
+                name = item["DBInstanceIdentifier"]
                 client.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
 
     def topology(self) -> Topology:
-        """What the API shows now."""
+        """Return the deployed environment as the APIs show it."""
         return Topology(local_aws_server.endpoint(), self.loaded.environment)
 
     def left(self) -> dict[str, Any]:
-        """What of ours is left in the services of every account and region."""
-        found: dict[str, Any] = {}
+        """Return the resources that are left in the services of every account and region."""
+        result: dict[str, Any] = {}
         for where in bootstrap.locations(self.loaded.environment):
             access = Access(local_aws_server.endpoint(), *where)
-            found.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
-        return found
+            result.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
+        return result
 
 
 def _ours(access: Access) -> dict[str, list[str]]:
-    """What carries our tags, and what nobody else makes."""
+    """Return resources with this project's tags, and resources that only its stacks make."""
     ec2, elb = access.client("ec2"), access.client("elbv2")
     instances = [
-        one
+        item
         for of in ec2.describe_instances()["Reservations"]
-        for one in of["Instances"]
-        if one["State"]["Name"] != "terminated"
+        for item in of["Instances"]
+        if item["State"]["Name"] != "terminated"
     ]
     tagged = [{"Name": "tag-key", "Values": ["denodo:environment"]}]
     return {
         "stacks": [
-            one["StackName"]
-            for one in access.client("cloudformation").describe_stacks()["Stacks"]
-            if one["StackName"] != bootstrap.TOOLKIT
+            item["StackName"]
+            for item in access.client("cloudformation").describe_stacks()["Stacks"]
+            if item["StackName"] != bootstrap.TOOLKIT
         ],
-        "instances": [one["InstanceId"] for one in instances if _is_ours(one)],
+        "instances": [item["InstanceId"] for item in instances if _is_ours(item)],
         "groups": [
-            one["GroupId"] for one in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]
+            item["GroupId"]
+            for item in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]
         ],
-        "vpcs": [one["VpcId"] for one in ec2.describe_vpcs(Filters=tagged)["Vpcs"]],
-        "subnets": [one["SubnetId"] for one in ec2.describe_subnets(Filters=tagged)["Subnets"]],
+        "vpcs": [item["VpcId"] for item in ec2.describe_vpcs(Filters=tagged)["Vpcs"]],
+        "subnets": [item["SubnetId"] for item in ec2.describe_subnets(Filters=tagged)["Subnets"]],
         "addresses": [
-            one["AllocationId"] for one in ec2.describe_addresses()["Addresses"] if _is_ours(one)
+            item["AllocationId"] for item in ec2.describe_addresses()["Addresses"] if _is_ours(item)
         ],
         "balancers": [
-            one["LoadBalancerArn"] for one in elb.describe_load_balancers()["LoadBalancers"]
+            item["LoadBalancerArn"] for item in elb.describe_load_balancers()["LoadBalancers"]
         ],
         "target groups": [
-            one["TargetGroupArn"] for one in elb.describe_target_groups()["TargetGroups"]
+            item["TargetGroupArn"] for item in elb.describe_target_groups()["TargetGroups"]
         ],
         "alarms": [
-            one["AlarmName"]
-            for one in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
+            item["AlarmName"]
+            for item in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
         ],
         "checks": [
-            one["Id"] for one in access.client("route53").list_health_checks()["HealthChecks"]
+            item["Id"] for item in access.client("route53").list_health_checks()["HealthChecks"]
         ],
         "records": [
-            one["Name"]
+            item["Name"]
             for zone in access.client("route53").list_hosted_zones()["HostedZones"]
-            for one in access.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])[
+            for item in access.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])[
                 "ResourceRecordSets"
             ]
-            if one["Type"] not in ("NS", "SOA")
+            if item["Type"] not in ("NS", "SOA")
         ],
         "databases": [
-            one["DBInstanceIdentifier"]
-            for one in access.client("rds").describe_db_instances()["DBInstances"]
+            item["DBInstanceIdentifier"]
+            for item in access.client("rds").describe_db_instances()["DBInstances"]
         ],
         "secrets": [
-            one["Name"]
-            for one in access.client("secretsmanager").list_secrets()["SecretList"]
-            if one["Name"].startswith(("denodo/", "rds!"))
+            item["Name"]
+            for item in access.client("secretsmanager").list_secrets()["SecretList"]
+            if item["Name"].startswith(("denodo/", "rds!"))
         ],
         "profiles": [
-            one["InstanceProfileName"]
-            for one in access.client("iam").list_instance_profiles()["InstanceProfiles"]
+            item["InstanceProfileName"]
+            for item in access.client("iam").list_instance_profiles()["InstanceProfiles"]
         ],
     }
 

@@ -1,7 +1,7 @@
-"""Nodes of a deployed environment: the real program in a Denodo home each, on this machine.
+"""Nodes of a deployed environment: the real node program, each with a Denodo home on this machine.
 
 A `Machine` stands in for an instance of the local AWS. Its readiness endpoint is what the groups
-check, and its agent runs the document's own script, with the paths of an instance exchanged.
+A `Machine` is the stand-in of an instance of the local AWS. The target groups check its readiness
 """
 
 import http.server
@@ -20,14 +20,14 @@ from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
 Told = dict[str, Any]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 600
 _READY_PORT = 9191
 
 _AWS = """\
 #!{python} -ISs
 import http.client, json, sys
 there = http.client.HTTPConnection({address!r}, {port}, timeout=60)
-# Asked of the test: to import an AWS client here, each time, would be most of its time.
+# The test answers: importing an AWS client here would take most of the time.
 there.request("POST", "/", json.dumps(dict(aws=sys.argv[1:])))
 said = json.loads(there.getresponse().read())
 sys.stdout.write(said["output"])
@@ -35,14 +35,14 @@ sys.stdout.write(said["output"])
 
 
 class Agent:
-    """What takes Systems Manager's commands on a machine, on a port of its own.
+    """The agent of a machine, which takes commands of Systems Manager on a port of its own.
 
-    What the machine asks AWS comes here too: a start of the real AWS CLI takes a second.
+    It also answers the machine's calls to the AWS CLI: a start of the real CLI takes a second.
 
     Args:
-        address: the machine's.
-        commanded: runs a command; gives its exit code, output and errors.
-        asked: is the AWS CLI; gives what it writes.
+        address: address of the machine.
+        commanded: runs a command and returns its exit code, output and errors.
+        asked: answers a call of the AWS CLI with its output.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class Agent:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def cli(self, path: Path) -> None:
-        """Put the AWS CLI of the machine there."""
-        told = {"python": sys.executable, "address": self._address, "port": self.port}
-        path.write_text(_AWS.format(**told))
+        """Write the AWS CLI of the machine to a path."""
+        details = {"python": sys.executable, "address": self._address, "port": self.port}
+        path.write_text(_AWS.format(**details))
         path.chmod(0o755)
 
     def end(self) -> None:
-        """Take no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
 
 def sh(script: str) -> tuple[int, str, str]:
-    """Run a script; gives its exit code, output and errors."""
+    """Run a script and return its exit code, output and errors."""
     done = subprocess.run(
         ["sh", "-c", script],
         capture_output=True,
@@ -86,9 +86,9 @@ class Machine:
 
     Attributes:
         home: its Denodo home.
-        instance_id: the instance that it stands in for.
-        actions: what its agent was told to do.
-        told: is called before its agent does something.
+        instance_id: the instance whose stand-in it is.
+        actions: actions that its agent received.
+        told: called before its agent runs an action.
     """
 
     def __init__(
@@ -118,17 +118,17 @@ class Machine:
         self._agent.cli(home.folder / "aws")
 
     def begin(self) -> None:
-        """Come up: apply, confirm the metadata, and stand in for the instance."""
+        """Apply the state, confirm the metadata, and become the instance's stand-in."""
         assert self._run("apply")[0] == 0
         self.confirm()
         self._stand_in()
 
     def confirm(self) -> None:
-        """Say that its metadata is right."""
+        """Confirm the metadata."""
         assert self._run("confirm-metadata")[0] == 0
 
     def become(self, instance_id: str) -> None:
-        """Be another instance: what was confirmed was so for the one before."""
+        """Become the stand-in of another instance, whose metadata is not confirmed."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)
@@ -136,16 +136,16 @@ class Machine:
         self._stand_in()
 
     def _stand_in(self) -> None:
-        told = {
+        details = {
             "address": self._address,
             "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
             "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"
-        control.call(self._access.endpoint, path, told, method="PUT")
+        control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Remove the stand-in and end its processes."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._endpoint.shutdown()
         self._endpoint.server_close()
@@ -154,11 +154,11 @@ class Machine:
 
     @property
     def jvm(self) -> str:
-        """The JVM options that Virtual DataPort runs with."""
+        """JVM options of the running Virtual DataPort."""
         return str((self.home.running() or {}).get("jvm", ""))
 
     def _run(self, command: str) -> tuple[int, str, str]:
-        """Run the program."""
+        """Run the node program."""
         return sh(
             f". {self.home.folder}/environment; export DENODO_NODE_PARAMETER\n"
             f"cd {ROOT}; exec {self._program} {command}"
@@ -166,11 +166,11 @@ class Machine:
 
     @property
     def _program(self) -> str:
-        arguments = " ".join(f"'{one}'" for one in self.home.arguments)
+        arguments = " ".join(f"'{item}'" for item in self.home.arguments)
         return f"{sys.executable} -m hosts.denodo {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
-        """Be `aws ssm get-parameter`, for the machine's own home and ports."""
+        """Answer `aws ssm get-parameter` with the machine's own home and ports."""
         assert arguments[:2] == ["ssm", "get-parameter"], arguments
         client = self._access.client("ssm")
         there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
@@ -179,7 +179,7 @@ class Machine:
         return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
 
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
-        """Run a document's script as the agent of an instance would."""
+        """Run a document's script as the agent of an instance does."""
         self.actions.append(told["parameters"]["Action"])
         self.told(self.actions[-1])
         script = (
@@ -196,27 +196,27 @@ class Machine:
         return {"code": code, "output": output, "error": error}
 
     def _as_deployed(self, output: str) -> str:
-        """What a status says, with the home and ports of an instance in the applied state."""
-        said = json.loads(output)
+        """Return a status with the home and ports of an instance in the applied state."""
+        text = json.loads(output)
         here, there = self._wanted
-        if said["applied"] and said["applied"]["state"] == here:
-            said["applied"]["state"] = there
-        return json.dumps(said)
+        if text["applied"] and text["applied"]["state"] == here:
+            text["applied"]["state"] = there
+        return json.dumps(text)
 
 
 def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Takes commands."""
+        """Handles requests with `answer`."""
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            said = json.dumps(answer(json.loads(body))).encode()
+            output = json.dumps(answer(json.loads(body))).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(output)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(output)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Discard the message."""
 
     return Handler

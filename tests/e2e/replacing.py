@@ -1,4 +1,4 @@
-"""The CDK CLI where machines of the tests stand in for instances."""
+"""The CDK CLI with machines of the tests as stand-ins of instances."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.e2e.nodes import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class Replacing(Cdk):
-    """The real CLI; a machine with a new disk then stands in for each new instance."""
+    """The real CLI; a machine with a new disk becomes the stand-in of each new instance."""
 
     deployment: Deployment
     machines: dict[str, Machine]

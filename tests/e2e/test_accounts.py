@@ -1,4 +1,4 @@
-"""Clusters in different accounts: the CLI assumes a role in each, and references cross over."""
+"""Clusters in different accounts: the CLI assumes a role in each, and outputs are read across."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support import local_aws_server
 
 @pytest.fixture
 def two_accounts(tmp_path: Path) -> Deployment:
-    """A failover between clusters of two accounts, whose nodes are later than 7.0."""
+    """A failover between clusters in two accounts, with Denodo 8.0."""
     return Deployment.of_example("active-passive", tmp_path, _in_two_accounts)
 
 
@@ -29,8 +29,8 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
     two_accounts.deploy()
     topology = two_accounts.topology()
     demands.hold(topology)
-    differs, said = two_accounts.diff()
-    assert not differs, said
+    differs, output = two_accounts.diff()
+    assert not differs, output
     accounts = {
         of.access.account: of.balancer.arn.split(":")[4]
         for of in topology.clusters.values()
@@ -43,7 +43,7 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
 
 
 def test_a_role_that_is_not_there_is_not_assumed() -> None:
-    """What is read across accounts needs the role that the producer's stack makes."""
+    """Reading an output across accounts needs the role of the stack with the output."""
     cloud = Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
     arn = "arn:aws:iam::999900003333:role/nobody"
     spec = {"StackName": "x", "OutputName": "y", "RoleArn": arn}

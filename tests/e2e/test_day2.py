@@ -1,4 +1,4 @@
-"""A node out and back on the local AWS: commands, status, the Solution Manager's scripts."""
+"""Drain and enable a node on the local AWS: commands, status, the Solution Manager's scripts."""
 
 import json
 import os
@@ -21,11 +21,11 @@ from tests.support.assembly import ROOT
 
 Run = Callable[..., Result]
 Data = dict[str, Any]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
-    """Connections end soon; checks connect, as nothing answers for readiness here."""
+    """Short connection drain; TCP checks, because nothing answers for readiness here."""
     for cluster in data["clusters"].values():
         cluster["balancer"]["deregistration_delay"] = 60
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -46,13 +46,13 @@ def _file(deployment: Deployment) -> str:
 
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    # AWS's seconds are short here.
+    # AWS's seconds are shorter on the local AWS.
     for module in (rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
     monkeypatch.setattr(target_group_rotation, "VISIBLE_EVERY_S", 0.1)
@@ -65,8 +65,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def _status(run: Run) -> tuple[int, dict[str, Any]]:
     done = run("status", "--format", "json")
-    shown = json.loads(done.stdout)
-    (active,) = [one for one in shown["clusters"] if one["name"] == "active"]
+    description = json.loads(done.stdout)
+    (active,) = [item for item in description["clusters"] if item["name"] == "active"]
     return done.exit_code, active
 
 
@@ -90,7 +90,7 @@ def test_out_and_back(run: Run) -> None:
     assert code == exit_codes.NO
     assert _inside(active) == ["node1"]
     assert active["nodes"][0]["drained"]["why"] == "a promotion"
-    assert [one for one in active["problems"] if "node1 is drained since" in one]
+    assert [item for item in active["problems"] if "node1 is drained since" in item]
     refused = run("drain", "node2", "--cluster", "active")
     assert refused.exit_code == exit_codes.REFUSED
     assert "node1 (not registered)" in refused.stderr
@@ -102,7 +102,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """One that touches no group leaves it out; one that does puts it back, and status says so."""
+    """A deploy without a target group change keeps the node out; with one it registers the node."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]
@@ -119,7 +119,7 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
     deployment.deploy()
     code, active = _status(run)
     assert code == exit_codes.NO
-    assert any("something put it back, such as a deploy" in one for one in active["problems"])
+    assert any("something put it back, such as a deploy" in item for item in active["problems"])
     assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     assert _status(run)[0] == exit_codes.DONE
 
@@ -139,13 +139,13 @@ def _script(deployment: Deployment, folder: Path, name: str, *arguments: str) ->
 
 
 def test_the_solution_managers_scripts(deployment: Deployment, run: Run, tmp_path: Path) -> None:
-    code, said = _script(deployment, tmp_path, "disable", "active", "node2", "300")
-    assert code == exit_codes.DONE, said
-    assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in said
+    code, output = _script(deployment, tmp_path, "disable", "active", "node2", "300")
+    assert code == exit_codes.DONE, output
+    assert "active node2 is out of jdbc, odbc, web; its auxiliary port 29997 stays" in output
     assert _status(run)[1]["nodes"][1]["drained"]["why"] == "Solution Manager"
-    code, said = _script(deployment, tmp_path, "disable", "active", "node1", "300")
+    code, output = _script(deployment, tmp_path, "disable", "active", "node1", "300")
     assert code == exit_codes.REFUSED
-    code, said = _script(deployment, tmp_path, "enable", "active", "node2", "300")
-    assert code == exit_codes.DONE, said
+    code, output = _script(deployment, tmp_path, "enable", "active", "node2", "300")
+    assert code == exit_codes.DONE, output
     assert _status(run)[0] == exit_codes.DONE
     assert (tmp_path / "log").read_text().count(" done\n") == 2

@@ -1,4 +1,4 @@
-"""The comparison with the configuration notices what it is there to notice."""
+"""The comparison with the configuration notices each kind of deviation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +22,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def _group(cluster: Cluster, port: int) -> str:
     assert cluster.balancer is not None
-    return next(one.group.arn for one in cluster.balancer.listeners if one.port == port)
+    return next(item.group.arn for item in cluster.balancer.listeners if item.port == port)
 
 
 def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
@@ -41,7 +41,7 @@ def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
 
 @contextmanager
 def swapped_target(cluster: Cluster) -> Iterator[None]:
-    """An auxiliary port that leads to the other node."""
+    """An auxiliary port with the other node as its target."""
     client, arn = cluster.access.client("elbv2"), _group(cluster, 19997)
     mine, other = [
         [{"Id": cluster.nodes[name].instance_id, "Port": 19997}] for name in ("node1", "node2")
@@ -63,7 +63,7 @@ def stopped_node(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def closed_door(cluster: Cluster) -> Iterator[None]:
-    """A balancer that lets no client in to the JDBC port."""
+    """A load balancer that no client reaches on the JDBC port."""
     assert cluster.balancer is not None
     client, (group,) = cluster.access.client("ec2"), cluster.balancer.raw["SecurityGroups"]
     clients = [{"CidrIp": "10.0.0.0/8"}]
@@ -75,7 +75,7 @@ def closed_door(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def back_door(cluster: Cluster) -> Iterator[None]:
-    """Nodes that clients reach past the balancer."""
+    """Nodes that clients reach without the load balancer."""
     client = cluster.access.client("ec2")
     (group,) = cluster.nodes["node1"].raw["SecurityGroups"]
     clients = [{"CidrIp": "10.0.0.0/8"}]
@@ -89,8 +89,8 @@ def back_door(cluster: Cluster) -> Iterator[None]:
 def moved_listener(cluster: Cluster) -> Iterator[None]:
     client = cluster.access.client("elbv2")
     assert cluster.balancer is not None
-    shown = client.describe_listeners(LoadBalancerArn=cluster.balancer.arn)["Listeners"]
-    (arn,) = [one["ListenerArn"] for one in shown if one["Port"] == 9999]
+    description = client.describe_listeners(LoadBalancerArn=cluster.balancer.arn)["Listeners"]
+    (arn,) = [item["ListenerArn"] for item in description if item["Port"] == 9999]
     client.modify_listener(ListenerArn=arn, Port=9998)
     yield
     client.modify_listener(ListenerArn=arn, Port=9999)
@@ -121,7 +121,7 @@ def test_notice(deployment: Deployment, what: str) -> None:
 
 def test_notice_a_record_that_leads_elsewhere(deployment: Deployment) -> None:
     topology = deployment.topology()
-    primary = next(one for one in topology.records if one.role == "PRIMARY")
+    primary = next(item for item in topology.records if item.role == "PRIMARY")
     client = deployment.access.client("route53")
 
     def lead_to(value: str) -> None:

@@ -1,6 +1,6 @@
 """Every example, by the real CDK CLI, from bootstrap to destroy.
 
-What is deployed is read back over the API and compared with what the configuration demands.
+The deployed environment is read back from the APIs and compared with the configuration.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ def example(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """An example, deployed once; its tests change it one after the other."""
-    # Validation has its own tests, and takes a third of a synth.
+    """An example that is deployed once; its tests change it one after the other."""
+    # Validation has its own tests and takes a third of a synth.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
         deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))
@@ -43,33 +43,33 @@ def test_is_deployed_as_demanded(deployment: Deployment) -> None:
 
 
 def test_has_no_difference_then(deployment: Deployment) -> None:
-    differs, said = deployment.diff()
-    assert not differs, said
+    differs, output = deployment.diff()
+    assert not differs, output
 
 
 @pytest.mark.parametrize("example", _KINDS, indirect=True, scope="module")
 def test_a_second_deploy_changes_nothing(deployment: Deployment) -> None:
-    said = deployment.deploy()
+    output = deployment.deploy()
     clusters = deployment.loaded.environment.clusters
-    stacks = len(clusters) + sum(node_metadata.has_stack(one) for one in clusters.values())
+    stacks = len(clusters) + sum(node_metadata.has_stack(item) for item in clusters.values())
     stacks += deployment.loaded.environment.failover is not None
-    assert said.count("(no changes)") == stacks
+    assert output.count("(no changes)") == stacks
 
 
 @pytest.mark.parametrize("example", [*_KINDS, *_MORE], indirect=True, scope="module")
 def test_changes_are_seen_and_made_around_the_balancer(
     example: str, deployment: Deployment
 ) -> None:
-    """Another port, one more node, one service less: NLB and nodes are kept.
+    """Change a port, add a node, remove a service: load balancer and nodes are kept.
 
-    Each by itself in the smallest example, all at once in the others, which is as hard and faster.
+    One by one in the smallest example, all at once in the others, which is faster.
     """
     changes = [_move_odbc, _add_a_node, _drop_web]
-    for round_ in [[one] for one in changes] if example == _SMALLEST else [changes]:
+    for round_ in [[item] for item in changes] if example == _SMALLEST else [changes]:
         before = _identities(deployment)
         deployment.change(*round_)
-        differs, said = deployment.diff()
-        assert differs, said
+        differs, output = deployment.diff()
+        assert differs, output
         deployment.deploy()
         demands.hold(deployment.topology())
         assert before.items() <= _identities(deployment).items()
@@ -77,7 +77,7 @@ def test_changes_are_seen_and_made_around_the_balancer(
 
 @pytest.mark.parametrize("example", _KINDS, indirect=True, scope="module")
 def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
-    """A node with an image that nobody has: the stack is then as it was."""
+    """Deploy a node with a missing image: the stack is rolled back."""
     before = _identities(deployment)
     with deployment.tried(_break):
         failed = deployment.try_to_deploy()
@@ -85,14 +85,14 @@ def test_an_update_that_fails_goes_back(deployment: Deployment) -> None:
         assert "InvalidAMIID.NotFound" in failed.stdout + failed.stderr
     demands.hold(deployment.topology())
     assert _identities(deployment) == before
-    differs, said = deployment.diff()
-    assert not differs, said
+    differs, output = deployment.diff()
+    assert not differs, output
 
 
 def test_destroy_leaves_nothing(deployment: Deployment) -> None:
     if any(
-        node_metadata.creates_database(one)
-        for one in deployment.loaded.environment.clusters.values()
+        node_metadata.creates_database(item)
+        for item in deployment.loaded.environment.clusters.values()
     ):
         refused = deployment.cdk("destroy", "--all", "--force")
         assert "Cannot delete protected DB Instance" in refused.stdout + refused.stderr
@@ -103,18 +103,18 @@ def test_destroy_leaves_nothing(deployment: Deployment) -> None:
 
 
 def _identities(deployment: Deployment) -> dict[str, str]:
-    """What must outlive a change: balancers and nodes."""
-    found = {}
+    """Return the ids that a change must keep: load balancers and nodes."""
+    result = {}
     for name, cluster in deployment.topology().clusters.items():
         if cluster.balancer is not None:
-            found[name] = cluster.balancer.arn
+            result[name] = cluster.balancer.arn
         for node in cluster.nodes.values():
-            found[f"{name} {node.name}"] = node.instance_id
-    return found
+            result[f"{name} {node.name}"] = node.instance_id
+    return result
 
 
 def _move_odbc(data: Data) -> None:
-    """Clients find odbc on another port."""
+    """Change the port of odbc."""
     odbc = data["services"]["odbc"]
     if isinstance(odbc, dict):
         odbc["port"] += 7
@@ -127,14 +127,14 @@ def _drop_web(data: Data) -> None:
 
 
 def _add_a_node(data: Data) -> None:
-    """One more node in every cluster that can have one."""
+    """Add a node to every cluster that can have one more."""
     for cluster in data["clusters"].values():
         if cluster["balancer"]["kind"] != "none":
             cluster["nodes"]["extra"] = _node(data, cluster)
 
 
 def _break(data: Data) -> None:
-    """A node whose image nobody has: a new one, or the only one anew."""
+    """Add a node with a missing image, or change the only node's image."""
     cluster = next(iter(data["clusters"].values()))
     wrong = {"image": "ami-0bad0bad0bad0bad0"}
     if cluster["balancer"]["kind"] == "none":

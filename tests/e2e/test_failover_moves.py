@@ -14,14 +14,14 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
-from denodo_ha.failover import move
+from denodo_ha.failover import switching
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 from tools.local_aws.credentials import Access
 
 Run = Callable[..., Result]
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def _file(deployment: Deployment) -> str:
 
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # No name of the local AWS is resolved by anybody, and its minutes are short.
+    # Names of the local AWS are not resolved, and its minutes are shorter.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    monkeypatch.setattr(move, "EVERY_S", 0.1)
+    monkeypatch.setattr(switching, "EVERY_S", 0.1)
 
     def run(*arguments: str, config: bool = True) -> Result:
         which = ("-c", _file(deployment)) if config else ()
@@ -55,8 +55,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def _nodes(deployment: Deployment, cluster: str) -> tuple[Any, list[str]]:
-    found = deployment.topology().clusters[cluster]
-    return found.access.client("ec2"), [one.instance_id for one in found.nodes.values()]
+    result = deployment.topology().clusters[cluster]
+    return result.access.client("ec2"), [item.instance_id for item in result.nodes.values()]
 
 
 def _stop(deployment: Deployment, cluster: str) -> None:
@@ -70,9 +70,9 @@ def _start(deployment: Deployment, cluster: str) -> None:
 
 
 def _answered(run: Run) -> set[str]:
-    """Whom Route 53 answers with, by itself and by the rules."""
-    shown = json.loads(run("status", "--format", "json").stdout)
-    return {one["cluster"] for one in shown["answered"][1:]}
+    """Return the cluster of Route 53's answer, by TestDNSAnswer and by the rules."""
+    description = json.loads(run("status", "--format", "json").stdout)
+    return {item["cluster"] for item in description["answered"][1:]}
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -91,9 +91,9 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "is answered with passive after" in done.stdout
     assert _answered(run) == {"passive"}
     assert "and the switch is there" in run("to", "passive").stdout
-    # Neither health nor time moves it.
-    differs, said = deployment.diff()
-    assert not differs, said
+    # Neither health nor time triggers a failover.
+    differs, output = deployment.diff()
+    assert not differs, output
     assert _answered(run) == {"passive"}
     where = ("--environment", "denodo70", "--region", "eu-central-1")
     done = run("back", *where, config=False)
@@ -123,7 +123,7 @@ def test_a_dead_secondary_gets_no_site(deployment: Deployment, run: Run) -> None
     _stop(deployment, "passive")
     refused = run("to", "passive")
     assert refused.exit_code == exit_codes.REFUSED
-    assert "no force could" in refused.stderr
+    assert "no option can force it" in refused.stderr
     _stop(deployment, "active")
     assert run("status").exit_code == exit_codes.DOWN
     assert _answered(run) == {"active"}
@@ -135,13 +135,13 @@ def test_the_operators_policy_is_deployed_and_attached_to_nobody(deployment: Dep
     access = deployment.access
     client = Access(access.endpoint, access.account, "eu-central-1").client("cloudformation")
     (stack,) = client.describe_stacks(StackName="denodo70-failover")["Stacks"]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
     policy = access.client("iam").get_policy(PolicyArn=outputs["OperatorPolicyArn"])["Policy"]
     assert policy["AttachmentCount"] == 0
 
 
 def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
-    """As a process of its own, with an endpoint that is gone."""
+    """As a separate process, with an endpoint that does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     environment = deployment.access.environment(local_aws_server.paths())

@@ -40,11 +40,11 @@ Run = Callable[..., Result]
 
 HURRY = [(module, "EVERY_S") for module in (node_agent, haproxy_instances, rotation)]
 HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
-"""What waits for AWS's seconds, which are short here."""
+"""Modules whose waits are shorter on the local AWS."""
 
 
 def behind_haproxy(ports: Ports) -> Change:
-    """The example's first cluster, with ports that are free and nodes that are here."""
+    """The example's first cluster, with free ports and nodes on this machine."""
 
     def change(data: Data) -> None:
         del data["clusters"]["passive"], data["failover"]
@@ -56,12 +56,12 @@ def behind_haproxy(ports: Ports) -> Change:
         cluster = data["clusters"][CLUSTER]
         for name, port in ports.auxiliary.items():
             cluster["nodes"][name]["auxiliary_port"] = port
-        told = cluster["balancer"]["haproxy"]
-        del told["tls"]
-        told.update(
+        details = cluster["balancer"]["haproxy"]
+        del details["tls"]
+        details.update(
             hosts=dict(NODES), health_port=free_port(), metrics_port=free_port(), maxconn=2000
         )
-        told["checks"] = {"rise": 1}
+        details["checks"] = {"rise": 1}
 
     return change
 
@@ -100,7 +100,7 @@ def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def ready_port() -> int:
-    """Where the program on every node tells how it is."""
+    """The readiness endpoint of the program on every node."""
     return free_port()
 
 
@@ -128,10 +128,10 @@ def machines(
 def fronts(
     deployment: Deployment, machines: dict[str, Machine], ready_port: int
 ) -> Iterator[tuple[Balancing, ...]]:
-    """The HAProxies."""
+    """The HAProxy instances."""
     assert machines
     instances = sorted(
-        one.instance_id for one in deployment.topology().clusters[CLUSTER].proxies.values()
+        item.instance_id for item in deployment.topology().clusters[CLUSTER].proxies.values()
     )
     assert len(instances) == len(ADDRESSES)
     parameter = f"/denodo/denodo70ha/{CLUSTER}/haproxy/state"
@@ -153,7 +153,7 @@ def fronts(
 def run(
     deployment: Deployment, fronts: tuple[Balancing, ...], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Runs a command in this process, as an operator of the deployment would."""
+    """Run a command in this process, as an operator of the deployment."""
     assert fronts
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
@@ -185,9 +185,9 @@ def jdbc(deployment: Deployment) -> int:
 def test_status_has_what_each_haproxy_finds(run: Run, fronts: tuple[Balancing, ...]) -> None:
     code, active = status(run)
     assert (code, active["problems"], active["notes"]) == (exit_codes.DONE, [], [])
-    assert [one["instance"] for one in active["proxies"]] == [one.instance_id for one in fronts]
+    assert [item["instance"] for item in active["proxies"]] == [item.instance_id for item in fronts]
     for proxy in active["proxies"]:
-        assert {(one["service"], one["node"], one["state"]) for one in proxy["servers"]} == {
+        assert {(item["service"], item["node"], item["state"]) for item in proxy["servers"]} == {
             *((service, node, "up") for service in SERVICES for node in NODES),
             *((node, node, "up") for node in NODES),
         }
@@ -202,8 +202,8 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
 ) -> None:
     drained = run("drain", "node1", "--why", "new disk")
     assert drained.exit_code == exit_codes.DONE, drained.output
-    assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
-    assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
+    assert [item.states("node1") for item in fronts] == [{"maint"}, {"maint"}]
+    assert [item.states("node2") for item in fronts] == [{"up"}, {"up"}]
     code, active = status(run)
     assert code == exit_codes.NO
     (problem,) = active["problems"]
@@ -212,11 +212,11 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
     refused = run("drain", "node2")
     assert refused.exit_code == exit_codes.REFUSED
     assert "0 usable nodes would be left for jdbc" in refused.stderr
-    assert [one.states("node2") for one in fronts] == [{"up"}, {"up"}]
+    assert [item.states("node2") for item in fronts] == [{"up"}, {"up"}]
     back = run("enable", "node1")
     assert back.exit_code == exit_codes.DONE, back.output
     assert back.stdout == "active node1 is up on every HAProxy\n"
-    assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
+    assert [item.states("node1") for item in fronts] == [{"up"}, {"up"}]
     assert status(run)[1]["problems"] == []
 
 
@@ -247,27 +247,27 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
     code, active = status(run)
     assert code == exit_codes.NO
     assert any(
-        one.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
-        for one in active["problems"]
+        item.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
+        for item in active["problems"]
     )
     second.proxy.start(second.proxy.haproxy.config.read_text())
     assert status(run)[0] == exit_codes.DONE
 
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
-    for one in fronts:
-        # Who listens on the first one's address is who the nodes send clients on to.
-        through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", one.address)
+    for item in fronts:
+        # The nodes send clients on to the address of the first HAProxy.
+        through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
-        found = json.loads(done.stdout)
-        # PostgreSQL stands in for ODBC, without TLS and without a password.
-        told = {
-            step["finding"] for of in found["subjects"] for step in of["steps"] if step["finding"]
+        result = json.loads(done.stdout)
+        # PostgreSQL is the stand-in of ODBC, without TLS and password.
+        details = {
+            step["finding"] for of in result["subjects"] for step in of["steps"] if step["finding"]
         }
-        assert told <= {"odbc-open", "odbc-no-tls", "spread-unseen", "spread-few"}, done.stdout
+        assert details <= {"odbc-open", "odbc-no-tls", "spread-unseen", "spread-few"}, done.stdout
         spread = [
             step["seen"]
-            for of in found["subjects"]
+            for of in result["subjects"]
             for step in of["steps"]
             if of["name"].startswith("jdbc") and step["step"] == "12 connections"
         ]
@@ -283,7 +283,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
 
         def told(action: str, name: str = name) -> None:
             if action == "apply":
-                changed.append((name, [one.states(name) for one in fronts]))
+                changed.append((name, [item.states(name) for item in fronts]))
                 begun.set()
 
         machine.told = told
@@ -293,12 +293,12 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
         roll_until(begun, deployment, file(deployment))
         code, active = status(run)
         assert code == exit_codes.NO
-        assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
-        assert any(one.endswith(": denodo-ha roll") for one in active["problems"])
+        assert [item.states("node1") for item in fronts] == [{"maint"}, {"maint"}]
+        assert any(item.endswith(": denodo-ha roll") for item in active["problems"])
         done = run("roll", "--take-over", "--timeout", "60")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
-    # What the killed run had begun on the node may have come up, and is then not done again.
+    # The change that the killed run had started on the node may be complete already.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
     assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
     assert all("-Xmx3g" in machine.jvm for machine in machines.values())
@@ -313,15 +313,15 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert run("drain", "node2").exit_code == exit_codes.DONE
     deployment.change(idle(777))
     deployment.deploy()
-    assert not any("777s" in one.proxy.haproxy.config.read_text() for one in fronts)
+    assert not any("777s" in item.proxy.haproxy.config.read_text() for item in fronts)
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("haproxy", "apply")
     assert done.exit_code == exit_codes.DONE, done.output
-    assert [one.instance_id in done.stdout for one in fronts] == [True, True]
-    assert all("777s" in one.proxy.haproxy.config.read_text() for one in fronts)
+    assert [item.instance_id in done.stdout for item in fronts] == [True, True]
+    assert all("777s" in item.proxy.haproxy.config.read_text() for item in fronts)
     assert watch.refused == []
-    # A reload forgets nobody who is out.
-    assert [one.states("node2") for one in fronts] == [{"maint"}, {"maint"}]
+    # A reload keeps drained nodes drained.
+    assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
     assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")
     assert again.stdout.count("nothing has changed") == len(fronts)
@@ -354,10 +354,10 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     assert watch.refused == []
     assert machines["node1"].instance_id != before["node1"]
     assert machines["node2"].instance_id == before["node2"]
-    assert [one.states("node1") for one in fronts] == [{"maint"}, {"maint"}]
+    assert [item.states("node1") for item in fronts] == [{"maint"}, {"maint"}]
     back = run("enable", "node1", "--metadata-ok")
     assert back.exit_code == exit_codes.DONE, back.output
-    assert [one.states("node1") for one in fronts] == [{"up"}, {"up"}]
+    assert [item.states("node1") for item in fronts] == [{"up"}, {"up"}]
 
 
 def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:
@@ -366,8 +366,8 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
         one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc]
     code, active = status(run)
     assert code == exit_codes.NO
-    told = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
-    assert any(one.startswith(told) for one in active["problems"]), active["problems"]
+    details = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
+    assert any(one.startswith(details) for one in active["problems"]), active["problems"]
     site["node2"].kill()
     for one in fronts:
         one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]

@@ -31,7 +31,7 @@ IMAGE = "ami-0fedcba9876543210"
 
 
 class Hurry(RealClock):
-    """A time that passes as fast as the local AWS's."""
+    """A clock with the pace of the local AWS."""
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(seconds / local_aws_server.PACE, 0.1))
@@ -150,8 +150,10 @@ def test_a_new_image_is_rolled_out(
     for name in ("node1", "node2", "node3"):
         with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):
             rolling.roll_out()
-        changed = {one for one, machine in machines.items() if machine.instance_id != before[one]}
-        assert changed == {one for one in before if one <= name}
+        changed = {
+            item for item, machine in machines.items() if machine.instance_id != before[item]
+        }
+        assert changed == {item for item in before if item <= name}
         assert shared(deployment, name) == set(before) - {name}
         machines[name].confirm()
     assert rolling.roll_out() == ["node3"]
@@ -160,12 +162,12 @@ def test_a_new_image_is_rolled_out(
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:
-    """The nodes that every group has, but for those that leave it."""
+    """Return the nodes that are registered with every target group and not draining."""
     balancer = deployment.topology().clusters[CLUSTER].balancer
     assert balancer is not None
     (names,) = {
-        frozenset(target.node for target in one.group.targets if target.state != "draining")
-        for one in balancer.listeners
+        frozenset(target.node for target in item.group.targets if target.state != "draining")
+        for item in balancer.listeners
     }
     assert node not in names
     return set(names)

@@ -1,4 +1,4 @@
-"""A roll behind HAProxy, seen from outside while it runs and is killed."""
+"""A roll behind HAProxy, observed from outside while it runs and is killed."""
 
 import socket
 import subprocess
@@ -12,14 +12,14 @@ from tests.hosts.haproxy.ports import NODES
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 
-_SECONDS = 120
+_SECONDS = 600
 
 
 class Watch:
-    """What clients and operators would see all the time, on every HAProxy.
+    """A watch of every HAProxy, as clients and operators see it.
 
     Attributes:
-        refused: connections for jdbc that nobody answered.
+        refused: jdbc connections without an answer.
         together: nodes that were not up in every service of every HAProxy at the same time.
     """
 
@@ -40,9 +40,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._end.wait(0.03):
-            out = {node for node in NODES for one in self._fronts if one.states(node) != {"up"}}
+            out = {node for node in NODES for item in self._fronts if item.states(node) != {"up"}}
             self.together.add(frozenset(out))
-            self.refused += [str(one.address) for one in self._fronts if not self._served(one)]
+            self.refused += [str(item.address) for item in self._fronts if not self._served(item)]
 
     def _served(self, front: Balancing) -> bool:
         try:
@@ -66,7 +66,7 @@ main()
 
 
 def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> None:
-    """Roll in a process of its own, and kill that when something has begun."""
+    """Run `roll` in a process of its own, and kill the process when the event is set."""
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""An account of the local AWS: stacks deployed over the API, and what is in the services."""
+"""An account of the local AWS: deploy stacks by the API, and read the services."""
 
 import json
 import time
@@ -7,52 +7,52 @@ from typing import Any
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 _PAUSE_S = 0.02
 
 Resources = dict[str, Any]
 
 
 class DeployError(Exception):
-    """A stack that failed, with the reasons of its resources."""
+    """A stack operation failed; the message has the reasons of its resources."""
 
 
 class Cloud:
     """An account in a region.
 
     Attributes:
-        access: how it is reached.
+        access: endpoint, account and region.
     """
 
     def __init__(self, endpoint: str, account: str, region: str = "eu-west-1") -> None:
         self.access = Access(endpoint, account, region)
 
     def of(self, *, account: str = "", region: str = "") -> "Cloud":
-        """The same server as another account or region."""
+        """Return the same server with another account or region."""
         mine = self.access
         return Cloud(mine.endpoint, account or mine.account, region or mine.region)
 
     def client(self, service: str) -> Any:
-        """A client of a service."""
+        """Return a boto3 client of a service."""
         return self.access.client(service)
 
     def call(self, path: str, told: Any = None, method: str = "GET") -> dict[str, Any]:
-        """One of the local AWS's own calls."""
+        """Call the control API."""
         return control.call(self.access.endpoint, path, told, method=method)
 
     def give(self, *wanted: dict[str, Any]) -> None:
-        """Make things as given."""
-        told = {
+        """Make prerequisites."""
+        details = {
             "account": self.access.account,
             "region": self.access.region,
             "resources": list(wanted),
         }
-        self.call("prerequisites", told, "POST")
+        self.call("prerequisites", details, "POST")
 
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Create a stack, or update it; DeployError says why it could not be done."""
+        """Create or update a stack, or raise DeployError with the reasons."""
         begun = self.begin(resources, outputs, stack)
         begun.wait()
         return begun
@@ -60,17 +60,17 @@ class Cloud:
     def begin(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Begin to create or update a stack."""
+        """Start to create or update a stack."""
         client = self.client("cloudformation")
         body = json.dumps({"Resources": resources, **({"Outputs": outputs} if outputs else {})})
-        there = [one["StackName"] for one in client.describe_stacks()["Stacks"]]
+        there = [item["StackName"] for item in client.describe_stacks()["Stacks"]]
         act = client.update_stack if stack in there else client.create_stack
         act(StackName=stack, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
         return Stack(self, stack)
 
 
 class Stack:
-    """A stack and what it has made."""
+    """A stack with its resources and outputs."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self._cloud, self.name = cloud, name
@@ -78,12 +78,12 @@ class Stack:
 
     @property
     def status(self) -> str:
-        """Its status."""
-        (shown,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        return str(shown["StackStatus"])
+        """Status of the stack."""
+        (description,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        return str(description["StackStatus"])
 
     def wait(self) -> None:
-        """Wait until nothing goes on."""
+        """Wait for the end of the operation, or raise DeployError."""
         deadline = time.monotonic() + _TIMEOUT_S
         while (status := self.status).endswith("_IN_PROGRESS"):
             if time.monotonic() > deadline:
@@ -94,34 +94,38 @@ class Stack:
             raise DeployError("\n".join([status, *self.reasons()]))
 
     def reasons(self) -> list[str]:
-        """Why resources failed."""
+        """Return the reasons of failed resources."""
         pages = self._client.get_paginator("describe_stack_events")
         return [
-            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}"
+            f"{item['LogicalResourceId']}: {item.get('ResourceStatusReason', '')}"
             for page in pages.paginate(StackName=self.name)
-            for one in page["StackEvents"]
-            if one["ResourceStatus"].endswith("_FAILED")
+            for item in page["StackEvents"]
+            if item["ResourceStatus"].endswith("_FAILED")
         ]
 
     @property
     def ids(self) -> dict[str, str]:
         """Physical ids by logical id."""
-        shown = self._client.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
-        return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in shown}
+        description = self._client.list_stack_resources(StackName=self.name)[
+            "StackResourceSummaries"
+        ]
+        return {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in description}
 
     @property
     def outputs(self) -> dict[str, str]:
         """Outputs by name."""
-        (shown,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
-        return {one["OutputKey"]: one["OutputValue"] for one in shown.get("Outputs", [])}
+        (description,) = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        return {item["OutputKey"]: item["OutputValue"] for item in description.get("Outputs", [])}
 
     def delete(self) -> None:
-        """Delete it; DeployError says what could not be."""
+        """Delete the stack, or raise DeployError with the reasons."""
         self._client.delete_stack(StackName=self.name)
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:
             there = self._client.list_stacks()["StackSummaries"]
-            (status,) = [one["StackStatus"] for one in there if one["StackName"] == self.name][:1]
+            (status,) = [item["StackStatus"] for item in there if item["StackName"] == self.name][
+                :1
+            ]
             if status == "DELETE_COMPLETE":
                 return
             if status == "DELETE_FAILED":

@@ -1,4 +1,4 @@
-"""What the tests of the local AWS share."""
+"""Shared fixtures of tests on the local AWS."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tools.local_aws.paths import Paths
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """The local AWS, as an account that is this test's alone."""
+    """The local AWS in an account of this test's own."""
     return Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[Paths]:
-    """A paths of its own, whose server does not outlive the test."""
+    """Paths of a server of the test's own, which is stopped after the test."""
     local_aws_server.set_up()
     paths = Paths(folder=tmp_path / "local")
     yield paths
@@ -27,5 +27,5 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
 
 
 def pytest_sessionfinish() -> None:
-    """Leave no process and no folder behind."""
+    """Stop the server of the test run and remove its folder."""
     local_aws_server.finish()

@@ -1,4 +1,4 @@
-"""A type's life on the local AWS: what a case says, and how EC2's things are read back."""
+"""The life cycle of a resource type: the form of a case, and readers of EC2's resources."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Read = Callable[[Cloud, str], Shown]
 
 @dataclass(frozen=True)
 class Case:
-    """A type's life.
+    """The life cycle of a resource type.
 
     Attributes:
         kind: the type, without `AWS::`.
         resources: the template; the resource is `It`.
-        read: reads it back by its id, None if it is not there.
-        shows: what is read back at first.
-        in_place: properties that change in place, and what is read back then.
+        read: reads the resource by its id; None if it does not exist.
+        shows: properties that are read after the creation.
+        in_place: properties that change in place, and what is read afterwards.
         replaced_by: properties that replace the resource.
     """
 
@@ -35,20 +35,20 @@ class Case:
 
 
 def must_be_not_found(error: ClientError) -> None:
-    """Any other error is one."""
+    """Raise the error unless it says that the resource does not exist."""
     if "NotFound" not in error.response["Error"]["Code"]:
         raise error
 
 
 def ec2(operation: str, key: str, argument: str) -> Read:
-    """Reads by an operation of EC2 that takes a list of ids."""
+    """Return a reader by an operation of EC2 that takes a list of ids."""
 
     def read(cloud: Cloud, id_: str) -> Shown:
         try:
-            found = getattr(cloud.client("ec2"), operation)(**{argument: [id_]})[key]
+            result = getattr(cloud.client("ec2"), operation)(**{argument: [id_]})[key]
         except ClientError as error:
             must_be_not_found(error)
             return None
-        return next(iter(found), None)
+        return next(iter(result), None)
 
     return read

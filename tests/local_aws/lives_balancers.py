@@ -1,4 +1,4 @@
-"""The lives of balancers, target groups and listeners."""
+"""Life cycles of load balancers, target groups and listeners."""
 
 from collections.abc import Iterable
 
@@ -13,43 +13,43 @@ from tests.local_aws.templates import ref
 def _elb(operation: str, key: str, argument: str) -> Read:
     def read(cloud: Cloud, arn: str) -> Shown:
         try:
-            found = getattr(cloud.client("elbv2"), operation)(**{argument: [arn]})[key]
+            result = getattr(cloud.client("elbv2"), operation)(**{argument: [arn]})[key]
         except ClientError as error:
             must_be_not_found(error)
             return None
-        return next(iter(found), None)
+        return next(iter(result), None)
 
     return read
 
 
 def _balancer(cloud: Cloud, arn: str) -> Shown:
-    shown = _elb("describe_load_balancers", "LoadBalancers", "LoadBalancerArns")(cloud, arn)
-    if shown is None:
+    description = _elb("describe_load_balancers", "LoadBalancers", "LoadBalancerArns")(cloud, arn)
+    if description is None:
         return None
     client = cloud.client("elbv2")
     attributes = client.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
-    zones = sorted(zone["ZoneName"] for zone in shown["AvailabilityZones"])
-    return {**shown, **_map(attributes), "Zones": zones}
+    zones = sorted(zone["ZoneName"] for zone in description["AvailabilityZones"])
+    return {**description, **_map(attributes), "Zones": zones}
 
 
 def _group(cloud: Cloud, arn: str) -> Shown:
-    shown = _elb("describe_target_groups", "TargetGroups", "TargetGroupArns")(cloud, arn)
-    if shown is None:
+    description = _elb("describe_target_groups", "TargetGroups", "TargetGroupArns")(cloud, arn)
+    if description is None:
         return None
     client = cloud.client("elbv2")
     attributes = client.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
     health = client.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-    serving = [one for one in health if one["TargetHealth"]["State"] != "draining"]
-    return {**shown, **_map(attributes), "Count": len(serving)}
+    serving = [item for item in health if item["TargetHealth"]["State"] != "draining"]
+    return {**description, **_map(attributes), "Count": len(serving)}
 
 
 def _listener(cloud: Cloud, arn: str) -> Shown:
-    shown = _elb("describe_listeners", "Listeners", "ListenerArns")(cloud, arn)
-    if shown is None:
+    description = _elb("describe_listeners", "Listeners", "ListenerArns")(cloud, arn)
+    if description is None:
         return None
     client = cloud.client("elbv2")
     attributes = client.describe_listener_attributes(ListenerArn=arn)["Attributes"]
-    return {**shown, **_map(attributes)}
+    return {**description, **_map(attributes)}
 
 
 def _map(pairs: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The lives of zones, records, health checks and alarms."""
+"""Life cycles of hosted zones, records, health checks and alarms."""
 
 from botocore.exceptions import ClientError
 
@@ -10,25 +10,25 @@ from tests.local_aws.templates import ALARM, ref, resource
 
 def _zone(cloud: Cloud, id_: str) -> Shown:
     try:
-        shown = cloud.client("route53").get_hosted_zone(Id=id_)
+        description = cloud.client("route53").get_hosted_zone(Id=id_)
     except ClientError:
         return None
-    zone = shown["HostedZone"]
+    zone = description["HostedZone"]
     return {
         "Name": zone["Name"],
         "Private": zone["Config"]["PrivateZone"],
         "Comment": zone["Config"].get("Comment", ""),
-        "VPCs": len(shown.get("VPCs", [])),
+        "VPCs": len(description.get("VPCs", [])),
     }
 
 
 def _record(cloud: Cloud, name: str) -> Shown:
     client = cloud.client("route53")
     for zone in client.list_hosted_zones()["HostedZones"]:
-        found = client.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
-        for shown in found:
-            if shown["Name"] == name and shown["Type"] not in ("NS", "SOA"):
-                return dict(shown)
+        result = client.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+        for description in result:
+            if description["Name"] == name and description["Type"] not in ("NS", "SOA"):
+                return dict(description)
     return None
 
 
@@ -44,8 +44,8 @@ def _check(cloud: Cloud, id_: str) -> Shown:
 
 
 def _alarm(cloud: Cloud, name: str) -> Shown:
-    shown = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return next(iter(shown), None)
+    description = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return next(iter(description), None)
 
 
 CASES = (

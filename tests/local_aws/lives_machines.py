@@ -1,4 +1,4 @@
-"""The lives of instances and security groups."""
+"""Life cycles of instances and security groups."""
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
@@ -7,13 +7,13 @@ from tests.local_aws.templates import attribute, ref, resource
 
 
 def _instance(cloud: Cloud, id_: str) -> Shown:
-    shown = ec2("describe_instances", "Reservations", "InstanceIds")(cloud, id_)
-    return shown and dict(shown["Instances"][0])
+    description = ec2("describe_instances", "Reservations", "InstanceIds")(cloud, id_)
+    return description and dict(description["Instances"][0])
 
 
 def _rule(cloud: Cloud, id_: str) -> Shown:
-    shown = cloud.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
-    return next((one for one in shown if one["SecurityGroupRuleId"] == id_), None)
+    description = cloud.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    return next((item for item in description if item["SecurityGroupRuleId"] == id_), None)
 
 
 GROUPS = {

@@ -1,4 +1,4 @@
-"""The lives of parameters, documents, roles and topics."""
+"""Life cycles of parameters, documents, roles and topics."""
 
 from botocore.exceptions import ClientError
 
@@ -23,10 +23,10 @@ def _document(cloud: Cloud, name: str) -> Shown:
 
 def _ssm_association(cloud: Cloud, id_: str) -> Shown:
     try:
-        shown = cloud.client("ssm").describe_association(AssociationId=id_)
+        description = cloud.client("ssm").describe_association(AssociationId=id_)
     except ClientError:
         return None
-    return dict(shown["AssociationDescription"])
+    return dict(description["AssociationDescription"])
 
 
 def _role(cloud: Cloud, name: str) -> Shown:
@@ -38,10 +38,10 @@ def _role(cloud: Cloud, name: str) -> Shown:
 
 def _profile(cloud: Cloud, name: str) -> Shown:
     try:
-        shown = cloud.client("iam").get_instance_profile(InstanceProfileName=name)
+        description = cloud.client("iam").get_instance_profile(InstanceProfileName=name)
     except ClientError:
         return None
-    profile = shown["InstanceProfile"]
+    profile = description["InstanceProfile"]
     return {**profile, "Names": len(profile["Roles"])}
 
 

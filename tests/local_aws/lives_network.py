@@ -1,4 +1,4 @@
-"""The lives of networks: VPCs, subnets, gateways, routes, addresses."""
+"""Life cycles of networks: VPCs, subnets, gateways, routes, addresses."""
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
@@ -7,32 +7,32 @@ from tests.local_aws.templates import attribute, ref, resource
 
 
 def _address(cloud: Cloud, ip: str) -> Shown:
-    shown = cloud.client("ec2").describe_addresses()["Addresses"]
-    return next((one for one in shown if one["PublicIp"] == ip), None)
+    description = cloud.client("ec2").describe_addresses()["Addresses"]
+    return next((item for item in description if item["PublicIp"] == ip), None)
 
 
 def _association(cloud: Cloud, id_: str) -> Shown:
-    shown = cloud.client("ec2").describe_addresses()["Addresses"]
-    return next((one for one in shown if one.get("AssociationId") == id_), None)
+    description = cloud.client("ec2").describe_addresses()["Addresses"]
+    return next((item for item in description if item.get("AssociationId") == id_), None)
 
 
 def _route(cloud: Cloud, id_: str) -> Shown:
     table, _, destination = id_.partition("|")
-    found = ec2("describe_route_tables", "RouteTables", "RouteTableIds")(cloud, table)
-    routes = found["Routes"] if found else []
-    return next((one for one in routes if one.get("DestinationCidrBlock") == destination), None)
+    result = ec2("describe_route_tables", "RouteTables", "RouteTableIds")(cloud, table)
+    routes = result["Routes"] if result else []
+    return next((item for item in routes if item.get("DestinationCidrBlock") == destination), None)
 
 
 def _subnet_association(cloud: Cloud, id_: str) -> Shown:
     tables = cloud.client("ec2").describe_route_tables()["RouteTables"]
-    found = [one for table in tables for one in table["Associations"]]
-    return next((one for one in found if one["RouteTableAssociationId"] == id_), None)
+    result = [item for table in tables for item in table["Associations"]]
+    return next((item for item in result if item["RouteTableAssociationId"] == id_), None)
 
 
 def _attachment(cloud: Cloud, id_: str) -> Shown:
     gateways = cloud.client("ec2").describe_internet_gateways()["InternetGateways"]
-    found = [one for gateway in gateways for one in gateway["Attachments"]]
-    return next((one for one in found if one["VpcId"] == id_.partition("|")[2]), None)
+    result = [item for gateway in gateways for item in gateway["Attachments"]]
+    return next((item for item in result if item["VpcId"] == id_.partition("|")[2]), None)
 
 
 TABLE = {**templates.public(), "Table": resource("EC2::RouteTable", VpcId=ref("Vpc"))}

@@ -1,11 +1,11 @@
-"""What templates that are refused have in common."""
+"""The form of a case of a refused template."""
 
 from typing import Any
 
 from tests.local_aws.templates import ref, resource
 
 Refused = dict[str, tuple[dict[str, Any], str]]
-"""What is wrong: a template, and the code of AWS's error."""
+"""A refused template with the code of AWS's error."""
 
 NOBODY = "0123456789abcdef0"
 CERTIFICATE = f"arn:aws:acm:eu-west-1:111122223333:certificate/{NOBODY}"

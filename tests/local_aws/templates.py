@@ -1,4 +1,4 @@
-"""Small templates: a network with nodes and a balancer, each resource as plain as it can be."""
+"""Small templates: a network with nodes and a load balancer, with the fewest properties."""
 
 from typing import Any
 

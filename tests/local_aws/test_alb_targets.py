@@ -9,7 +9,7 @@ from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError, Stack
 from tests.local_aws.templates import Resources, ref
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 120.0
 
 
 def alb(**properties: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def front(**properties: Any) -> dict[str, Any]:
 def both() -> Resources:
     """A balancer behind a balancer, and two nodes."""
     nodes = {
-        key: one for key, one in templates.serving().items() if key not in ("Group", "Listener")
+        key: item for key, item in templates.serving().items() if key not in ("Group", "Listener")
     }
     return {
         **nodes,
@@ -108,9 +108,9 @@ REFUSED: dict[str, tuple[Resources, str]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_is_refused_as_in_aws(cloud: Cloud, what: str) -> None:
-    changes, said = REFUSED[what]
+    changes, output = REFUSED[what]
     cloud.give({"kind": "image", "id": templates.IMAGE})
-    with pytest.raises(DeployError, match=said):
+    with pytest.raises(DeployError, match=output):
         cloud.deploy({**both(), **changes})
 
 
@@ -129,10 +129,10 @@ def test_it_is_healthy_as_long_as_a_node_behind_it_is(cloud: Cloud) -> None:
 
 
 def _state(cloud: Cloud, stack: Stack) -> str:
-    shown = cloud.client("elbv2").describe_target_health(TargetGroupArn=stack.ids["Front"])
-    (one,) = shown["TargetHealthDescriptions"]
-    assert one["Target"] == {"Id": stack.ids["Alb"], "Port": 80}
-    return str(one["TargetHealth"]["State"])
+    description = cloud.client("elbv2").describe_target_health(TargetGroupArn=stack.ids["Front"])
+    (item,) = description["TargetHealthDescriptions"]
+    assert item["Target"] == {"Id": stack.ids["Alb"], "Port": 80}
+    return str(item["TargetHealth"]["State"])
 
 
 def _wait(cloud: Cloud, stack: Stack, state: str) -> None:

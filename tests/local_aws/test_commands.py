@@ -118,11 +118,11 @@ def _shows_the_status(shown: str) -> None:
 
 
 def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
-    """What `eval "$(make -s local-env)"` does to a shell."""
-    told = run(paths, "env", **hostile)
-    assert told.returncode == 0, told.stderr
+    """`eval "$(make -s local-env)"` sends a shell to the local AWS."""
+    lines = run(paths, "env", **hostile)
+    assert lines.returncode == 0, lines.stderr
     script = f"""
-        {told.stdout}
+        {lines.stdout}
         test -z "${{AWS_PROFILE+set}}${{AWS_SESSION_TOKEN+set}}" || exit 3
         {sys.executable} -c '{_WHO}'
         npx --no-install cdk ls --app '{paths.assemblies}/denodo80'
@@ -140,15 +140,15 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
 
 
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
-    interrupted, said = _disturbed(paths, lambda process: process.send_signal(signal.SIGINT))
-    assert interrupted == 130, said
-    assert "interrupted. The server of the local AWS is still running" in said
+    interrupted, output = _disturbed(paths, lambda process: process.send_signal(signal.SIGINT))
+    assert interrupted == 130, output
+    assert "interrupted. The server of the local AWS is still running" in output
 
-    killed, said = _disturbed(paths, lambda _process: _kill_server(paths))
-    assert killed == 1, said
-    assert "the server of the local AWS has ended" in said
-    assert "Run `make local` again" in said
-    assert "Traceback" not in said
+    killed, output = _disturbed(paths, lambda _process: _kill_server(paths))
+    assert killed == 1, output
+    assert "the server of the local AWS has ended" in output
+    assert "Run `make local` again" in output
+    assert "Traceback" not in output
 
     done = run(paths, "up")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -171,12 +171,12 @@ def _disturbed(paths: Paths, disturb: Callable[[subprocess.Popen[str]], None]) -
         watchdog.start()
         try:
             assert process.stdout is not None
-            said = []
+            output = []
             for line in process.stdout:
-                said.append(line)
+                output.append(line)
                 if "Deploying with" in line:
                     disturb(process)
-            return process.wait(_TIMEOUT_S), "".join(said)
+            return process.wait(_TIMEOUT_S), "".join(output)
         finally:
             watchdog.cancel()
 

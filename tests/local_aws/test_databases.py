@@ -58,9 +58,9 @@ def test_a_database_lives(cloud: Cloud) -> None:
     rds, secrets = cloud.client("rds"), cloud.client("secretsmanager")
     outputs = {"Admin": {"Value": attribute("It", "MasterUserSecret.SecretArn")}}
     first = cloud.deploy(resources(), outputs)
-    (shown,) = rds.describe_db_instances()["DBInstances"]
-    assert (shown["MultiAZ"], shown["EngineVersion"]) == (True, "16")
-    arn = next(one for one in secrets.list_secrets()["SecretList"])["ARN"]
+    (description,) = rds.describe_db_instances()["DBInstances"]
+    assert (description["MultiAZ"], description["EngineVersion"]) == (True, "16")
+    arn = next(item for item in secrets.list_secrets()["SecretList"])["ARN"]
     login = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
     assert login["username"] == "admin1"
     assert login["password"]
@@ -78,8 +78,8 @@ def test_a_database_lives(cloud: Cloud) -> None:
         "Events": events,
     }
     assert cloud.deploy(changed).ids["It"] == first.ids["It"]
-    (shown,) = rds.describe_db_instances()["DBInstances"]
-    assert shown["DBInstanceClass"] == "db.m6g.large"
+    (description,) = rds.describe_db_instances()["DBInstances"]
+    assert description["DBInstanceClass"] == "db.m6g.large"
     (subscribed,) = rds.describe_event_subscriptions()["EventSubscriptionsList"]
     assert subscribed["EventCategoriesList"] == ["failover"]
 
@@ -136,8 +136,8 @@ def test_a_generated_secret_lives(cloud: Cloud) -> None:
     partial = value["ARN"].rpartition("-")[0]
     assert client.get_secret_value(SecretId=partial)["SecretString"] == value["SecretString"]
 
-    told = {**it, "Properties": {**it["Properties"], "Description": "told"}}
-    assert cloud.deploy({"It": told}).ids["It"] == first.ids["It"]
+    details = {**it, "Properties": {**it["Properties"], "Description": "told"}}
+    assert cloud.deploy({"It": details}).ids["It"] == first.ids["It"]
     again = client.get_secret_value(SecretId="denodo/a")
     assert again["SecretString"] == value["SecretString"]
 

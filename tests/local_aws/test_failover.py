@@ -11,7 +11,7 @@ from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import attribute, ref, resource
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 120.0
 _NAME = "site.example.com"
 
 
@@ -102,16 +102,16 @@ def site(cloud: Cloud) -> Stack:
 
 
 def status(cloud: Cloud, check: str) -> str:
-    shown = cloud.client("route53").get_health_check_status(HealthCheckId=check)
-    (seen,) = shown["HealthCheckObservations"]
+    description = cloud.client("route53").get_health_check_status(HealthCheckId=check)
+    (seen,) = description["HealthCheckObservations"]
     return str(seen["StatusReport"]["Status"])
 
 
 def answer(cloud: Cloud, stack: Stack, kind: str = "CNAME") -> list[str]:
-    shown = cloud.client("route53").test_dns_answer(
+    description = cloud.client("route53").test_dns_answer(
         HostedZoneId=stack.ids["Zone"], RecordName=_NAME, RecordType=kind
     )
-    return list(shown["RecordData"])
+    return list(description["RecordData"])
 
 
 def put(cloud: Cloud, value: float, environment: str = "one") -> None:
@@ -135,8 +135,8 @@ def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> No
 
 
 def state(cloud: Cloud, name: str) -> str:
-    (shown,) = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return str(shown["StateValue"])
+    (description,) = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(description["StateValue"])
 
 
 def test_another_dimension_is_another_metric(cloud: Cloud, site: Stack) -> None:

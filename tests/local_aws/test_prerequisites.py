@@ -71,8 +71,8 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (vpc,) = ec2.describe_vpcs(VpcIds=["vpc-0a1b2c3d4e5f60718"])["Vpcs"]
     assert vpc["CidrBlock"] == "10.8.0.0/16"
     images = ["ami-0123456789abcdef0", "ami-0fedcba9876543210"]
-    shown = ec2.describe_images(ImageIds=images)["Images"]
-    assert {image["RootDeviceName"] for image in shown} == {"/dev/sda1"}
+    description = ec2.describe_images(ImageIds=images)["Images"]
+    assert {image["RootDeviceName"] for image in description} == {"/dev/sda1"}
     assert ec2.describe_key_pairs(KeyNames=["denodo"])["KeyPairs"]
     lists = ec2.describe_managed_prefix_lists(PrefixListIds=["pl-0123456789abcdef0"])
     (prefix_list,) = lists["PrefixLists"]
@@ -92,13 +92,13 @@ def test_subnets_are_apart_in_their_zones_and_hold_fixed_addresses(
 ) -> None:
     deployment.make_prerequisites(cloud.access.endpoint, loaded)
     inside = [{"Name": "vpc-id", "Values": ["vpc-0a1b2c3d4e5f60718"]}]
-    shown = {
+    description = {
         subnet["SubnetId"]: subnet
         for subnet in cloud.client("ec2").describe_subnets(Filters=inside)["Subnets"]
     }
-    assert len(shown) == 4
-    assert shown["subnet-0cccccccccccccccc"]["AvailabilityZone"] == "eu-west-1b"
-    blocks = {id_: IPv4Network(subnet["CidrBlock"]) for id_, subnet in shown.items()}
+    assert len(description) == 4
+    assert description["subnet-0cccccccccccccccc"]["AvailabilityZone"] == "eu-west-1b"
+    blocks = {id_: IPv4Network(subnet["CidrBlock"]) for id_, subnet in description.items()}
     assert IPv4Address("10.8.99.10") in blocks["subnet-0bbbbbbbbbbbbbbbb"]
     assert IPv4Address("10.8.130.10") in blocks["subnet-0dddddddddddddddd"]
     pairs = [(a, b) for a in blocks.values() for b in blocks.values() if a is not b]

@@ -32,8 +32,8 @@ def test_lock_names_no_registry_and_has_every_hash() -> None:
 
 
 def test_lock_follows_its_requirements() -> None:
-    wanted = (ROOT / "tools/local_aws/requirements.in").read_text().split()
-    assert set(wanted) <= set(re.findall(r"^[a-z0-9-]+==\S+", LOCK, re.MULTILINE))
+    expected = (ROOT / "tools/local_aws/requirements.in").read_text().split()
+    assert set(expected) <= set(re.findall(r"^[a-z0-9-]+==\S+", LOCK, re.MULTILINE))
 
 
 def test_a_set_up_that_is_current_does_nothing() -> None:

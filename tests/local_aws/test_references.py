@@ -86,5 +86,7 @@ def test_rules_drop_the_default_way_out(cloud: Cloud) -> None:
 
 
 def _ways_out(cloud: Cloud, group: str) -> list[str]:
-    (shown,) = cloud.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
-    return [of["CidrIp"] for one in shown["IpPermissionsEgress"] for of in one["IpRanges"]]
+    (description,) = cloud.client("ec2").describe_security_groups(GroupIds=[group])[
+        "SecurityGroups"
+    ]
+    return [of["CidrIp"] for item in description["IpPermissionsEgress"] for of in item["IpRanges"]]

@@ -1,4 +1,4 @@
-"""The server's process: started, found, mended, stopped; and its state, which outlives it."""
+"""The server process: start, find, clean up, stop; and its state, which outlives the process."""
 
 import json
 import os
@@ -58,8 +58,8 @@ def say(running: server_process.Server, value: str) -> None:
 
 
 def said(running: server_process.Server) -> str:
-    shown = Cloud(running.endpoint, ACCOUNT).client("ssm").get_parameter(Name="/it")
-    return str(shown["Parameter"]["Value"])
+    description = Cloud(running.endpoint, ACCOUNT).client("ssm").get_parameter(Name="/it")
+    return str(description["Parameter"]["Value"])
 
 
 def checkpoint(running: server_process.Server) -> bool:
@@ -93,9 +93,9 @@ class TestState:
         say(first, "kept")
         assert checkpoint(first)
         kill(first)
-        second, told = ensure(paths)
-        assert "was killed before it could shut down" in told
-        assert "is restored, with the last complete change" in told
+        second, details = ensure(paths)
+        assert "was killed before it could shut down" in details
+        assert "is restored, with the last complete change" in details
         assert said(second) == "kept"
 
     def test_is_written_by_itself_soon_after_a_change(self, paths: Paths) -> None:
@@ -118,7 +118,7 @@ class TestState:
         second, _ = ensure(paths)
         cloud = Cloud(second.endpoint, ACCOUNT)
         stacks = cloud.client("cloudformation").describe_stacks()["Stacks"]
-        assert [one["StackName"] for one in stacks] == ["one"]
+        assert [item["StackName"] for item in stacks] == ["one"]
         cloud.deploy(gated(), stack="two")
 
     def test_a_wait_does_not_keep_the_server_from_stopping(self, paths: Paths) -> None:
@@ -137,7 +137,7 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # Between the two renames: the old state is aside, the new one not yet in its paths.
+        # Between the two renames: the old state is renamed, the new state not yet.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"
@@ -148,9 +148,9 @@ class TestProcess:
 
     def test_is_reused(self, paths: Paths) -> None:
         first = start(paths)
-        second, told = ensure(paths)
+        second, details = ensure(paths)
         assert second == first
-        assert "is running on http://127.0.0.1:" in told
+        assert "is running on http://127.0.0.1:" in details
 
     def test_listens_on_this_machine_only(self, paths: Paths) -> None:
         running = start(paths)
@@ -175,9 +175,9 @@ class TestProcess:
         first = start(paths)
         server_process.stop(paths)
         with socket.create_server(("127.0.0.1", first.port)):
-            second, told = ensure(paths)
+            second, details = ensure(paths)
         assert second.port != first.port
-        assert f"Another process uses port {first.port}" in told
+        assert f"Another process uses port {first.port}" in details
 
     def test_another_port_is_refused_while_it_runs(self, paths: Paths) -> None:
         first = start(paths)
@@ -204,8 +204,8 @@ class TestProcess:
         kill(first, signal.SIGSTOP)
         answering = control.identity
         monkeypatch.setattr(control, "identity", lambda at: answering(at, timeout=0.5))
-        second, told = ensure(paths)
-        assert "no longer answers and is killed" in told
+        second, details = ensure(paths)
+        assert "no longer answers and is killed" in details
         assert not _alive(first.pid)
         assert said(second) == "kept"
 
@@ -214,8 +214,8 @@ class TestProcess:
         stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
             paths.folder.mkdir()
-            told = {"pid": stranger.pid, "port": 1}
-            (paths.folder / "server.json").write_text(json.dumps(told))
+            details = {"pid": stranger.pid, "port": 1}
+            (paths.folder / "server.json").write_text(json.dumps(details))
             assert not server_process.stop(paths)
             assert stranger.poll() is None
         finally:
@@ -270,7 +270,7 @@ def test_recognises_its_servers(
 
 def test_says_who_it_is(paths: Paths) -> None:
     running = start(paths)
-    found = control.identity(running.endpoint)
-    assert found is not None
-    assert found["pid"] == running.pid
+    result = control.identity(running.endpoint)
+    assert result is not None
+    assert result["pid"] == running.pid
     assert control.identity("http://127.0.0.1:1") is None

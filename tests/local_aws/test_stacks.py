@@ -1,4 +1,4 @@
-"""What CloudFormation itself does: outputs of other stacks, creation signals, rollback."""
+"""CloudFormation: outputs of other stacks, creation signals, rollback."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def parameter(value: object) -> dict[str, object]:
 
 
 class TestOutputsOfOtherStacks:
-    """`Fn::GetStackOutput`, which the CDK's weak references are."""
+    """`Fn::GetStackOutput`, which the CDK's weak references use."""
 
     def spec(self, **more: str) -> dict[str, dict[str, str]]:
         return {"Fn::GetStackOutput": {"StackName": "there", "OutputName": "Said", **more}}
@@ -61,7 +61,7 @@ class TestOutputsOfOtherStacks:
 
 @pytest.fixture
 def manual(cloud: Cloud) -> Iterator[Cloud]:
-    """A cloud in which nodes do not signal by themselves."""
+    """An account in which nodes do not signal automatically."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     cloud.call("signals", {"mode": "manual"}, "PUT")
     yield cloud
@@ -75,10 +75,10 @@ def gated(timeout: str = "PT12H") -> dict[str, object]:
 
 
 def running(cloud: Cloud) -> list[str]:
-    """The instances that run."""
-    found = cloud.client("ec2").describe_instances()["Reservations"]
-    instances = [one for of in found for one in of["Instances"]]
-    return [one["InstanceId"] for one in instances if one["State"]["Name"] == "running"]
+    """Return the running instances."""
+    result = cloud.client("ec2").describe_instances()["Reservations"]
+    instances = [item for of in result for item in of["Instances"]]
+    return [item["InstanceId"] for item in instances if item["State"]["Name"] == "running"]
 
 
 def signal(cloud: Cloud, status: str) -> None:
@@ -94,7 +94,7 @@ def signal(cloud: Cloud, status: str) -> None:
                 StackName="one", LogicalResourceId="It", UniqueId=instance, Status=status
             )
         except client.exceptions.ClientError:
-            # The instance runs, and its stack is about to wait for it.
+            # The instance runs, and its stack waits for the signal.
             assert attempt < 499
             time.sleep(0.02)
         else:
@@ -102,7 +102,7 @@ def signal(cloud: Cloud, status: str) -> None:
 
 
 class TestCreationSignals:
-    """An instance with a CreationPolicy is made when it has signalled."""
+    """An instance with a CreationPolicy is complete when it has signalled success."""
 
     def test_are_sent_by_themselves(self, cloud: Cloud) -> None:
         cloud.give({"kind": "image", "id": templates.IMAGE})
@@ -143,6 +143,6 @@ def test_a_failed_update_goes_back(cloud: Cloud) -> None:
     (group,) = client.describe_target_groups(TargetGroupArns=[before["Group"]])["TargetGroups"]
     assert group["HealthyThresholdCount"] == 2
     health = client.describe_target_health(TargetGroupArn=before["Group"])
-    states = [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]
+    states = [item["TargetHealth"]["State"] for item in health["TargetHealthDescriptions"]]
     assert "draining" not in states
     assert len(states) == 2

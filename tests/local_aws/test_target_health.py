@@ -1,4 +1,4 @@
-"""Target health that means something: states and reason codes follow what goes on."""
+"""Target health: states and reason codes follow instances, registrations and checks."""
 
 import http.server
 import socket
@@ -15,12 +15,12 @@ from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import ref
 
 Health = tuple[str, str]
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 120.0
 
 
 @pytest.fixture
 def serving(cloud: Cloud) -> Stack:
-    """Two nodes in service."""
+    """Two healthy nodes."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(templates.serving())
     _until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
@@ -28,16 +28,16 @@ def serving(cloud: Cloud) -> Stack:
 
 
 def health(cloud: Cloud, stack: Stack) -> dict[str, Health]:
-    """State and reason of every target, by the logical id of its node."""
+    """Return state and reason of every target by the logical id of its node."""
     ids = stack.ids
-    shown = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
+    description = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
     names = {ids[name]: name for name in ("Node1", "Node2") if name in ids}
     return {
-        names.get(one["Target"]["Id"], one["Target"]["Id"]): (
-            one["TargetHealth"]["State"],
-            one["TargetHealth"].get("Reason", ""),
+        names.get(item["Target"]["Id"], item["Target"]["Id"]): (
+            item["TargetHealth"]["State"],
+            item["TargetHealth"].get("Reason", ""),
         )
-        for one in shown["TargetHealthDescriptions"]
+        for item in description["TargetHealthDescriptions"]
     }
 
 
@@ -93,11 +93,11 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     target = {"Id": serving.ids["Node1"], "Port": 9999}
     client.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
-    # 300 of AWS's seconds: nobody asserts how long that is here.
+    # 300 of AWS's seconds; the real time is not asserted.
     _until(lambda: "Node1" not in health(cloud, serving))
-    shown = client.describe_target_health(TargetGroupArn=group, Targets=[target])
-    (one,) = shown["TargetHealthDescriptions"]
-    assert one["TargetHealth"]["Reason"] == "Target.NotRegistered"
+    description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
+    (item,) = description["TargetHealthDescriptions"]
+    assert item["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
 
 def test_a_draining_target_can_be_registered_again(cloud: Cloud, serving: Stack) -> None:
@@ -117,19 +117,19 @@ def test_a_template_without_a_node_lets_it_drain(cloud: Cloud) -> None:
 
 
 def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Stack) -> None:
-    """CloudFormation deregisters what the template named, and nobody else."""
+    """CloudFormation deregisters only targets that the template named."""
     client, ids = cloud.client("elbv2"), serving.ids
     client.register_targets(
         TargetGroupArn=ids["Group"], Targets=[{"Id": ids["Node1"], "Port": 1234}]
     )
     cloud.deploy({**templates.serving(), "Group": templates.group(ref("Node2"))})
-    shown = client.describe_target_health(TargetGroupArn=ids["Group"])
-    ports = [one["Target"]["Port"] for one in shown["TargetHealthDescriptions"]]
+    description = client.describe_target_health(TargetGroupArn=ids["Group"])
+    ports = [item["Target"]["Port"] for item in description["TargetHealthDescriptions"]]
     assert 1234 in ports
 
 
 class TestStandIns:
-    """Where a server of this machine stands for a node, it is really checked."""
+    """A node with a stand-in is really checked."""
 
     def test_an_open_port_is_healthy_and_a_closed_one_not(
         self, cloud: Cloud, serving: Stack
@@ -172,25 +172,25 @@ class TestStandIns:
         _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
     def test_stands_on_this_machine_only(self, cloud: Cloud) -> None:
-        with pytest.raises(Exception, match="no loopback address"):
+        with pytest.raises(Exception, match="not a loopback address"):
             cloud.call("stand-ins/i-1", {"address": "192.0.2.1"}, "PUT")
 
 
 def stand_in(cloud: Cloud, stack: Stack, port: int, *, of: int = 9999) -> None:
-    """Have a port of this machine stand for a port of the first node."""
-    told = {"address": "127.0.0.1", "ports": {str(of): port}}
-    cloud.call(f"stand-ins/{stack.ids['Node1']}", told, "PUT")
+    """Make a port of this machine the stand-in of a port of the first node."""
+    details = {"address": "127.0.0.1", "ports": {str(of): port}}
+    cloud.call(f"stand-ins/{stack.ids['Node1']}", details, "PUT")
 
 
 @contextmanager
 def listening(port: int = 0) -> Iterator[int]:
-    """Listen on a port, and give it."""
+    """Listen on a port and return its number."""
     with socket.create_server(("127.0.0.1", port)) as server:
         yield server.getsockname()[1]
 
 
 class Answering(http.server.ThreadingHTTPServer):
-    """Answers every question with its status."""
+    """Answers every request with its status."""
 
     status = 200
 
@@ -207,7 +207,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
+        """Discard the message."""
 
 
 @contextmanager

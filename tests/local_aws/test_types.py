@@ -1,4 +1,4 @@
-"""Type by type: create, read back, update in place, replace, delete.
+"""Every resource type: create, read, update in place, replace, delete.
 
 Each case is a template, a change that AWS makes in place and one that replaces the resource,
 and what the service then shows.

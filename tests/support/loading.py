@@ -1,4 +1,4 @@
-"""A configuration that is right, edits to it, and what loading says of them."""
+"""A valid configuration, edits of it, and the errors of loading."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ FILE = "environment.yaml"
 
 
 def said(content: str | bytes) -> list[str]:
-    """The errors of a file with this content, without the file's name."""
+    """Return the errors of a file with this content, without the file's name."""
     file = Path(FILE)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     try:
@@ -45,7 +45,7 @@ def said(content: str | bytes) -> list[str]:
 
 
 def edited(*edits: tuple[str, str]) -> str:
-    """The base with each text, which it has once, replaced by another."""
+    """Return the base with each text, which must be there once, replaced."""
     result = BASE
     for old, new in edits:
         assert result.count(old) == 1, old
@@ -54,8 +54,8 @@ def edited(*edits: tuple[str, str]) -> str:
 
 
 def assert_said(content: str | bytes, *beginnings: str) -> None:
-    """Each error begins like that, and there are no others."""
-    found = said(content)
-    assert len(found) == len(beginnings), found
-    for line, beginning in zip(found, beginnings, strict=True):
+    """Assert that there are these errors, each beginning with its text."""
+    result = said(content)
+    assert len(result) == len(beginnings), result
+    for line, beginning in zip(result, beginnings, strict=True):
         assert line.startswith(beginning), line

@@ -1,7 +1,7 @@
 """The local AWS of a test run: one server for all tests, in a folder of its own.
 
 Each test is an account, or several, that no other test is; so nothing has to be cleaned up
-between them, and one server is enough.
+Each test has accounts of its own, so nothing has to be removed between tests and one server is
 """
 
 import itertools
@@ -16,18 +16,18 @@ from tools.local_aws import control, server_process
 from tools.local_aws.paths import ROOT, Paths
 
 PACE = 200.0
-"""How fast time passes in tests: health checks of 5 s every 25 ms."""
+"""AWS seconds per real second in tests: a health check of 5 s runs every 25 ms."""
 _SETUP_S = 900
 
 _accounts = itertools.count(100000000001)
 
 
 def quiet(_text: str) -> None:
-    """Say nothing."""
+    """Discard the message."""
 
 
 def new_account() -> str:
-    """An account that nobody has used."""
+    """Return an account that no test has used."""
     return str(next(_accounts))
 
 
@@ -37,27 +37,27 @@ def _folder() -> Path:
 
 
 def paths() -> Paths:
-    """Where the server of this test run keeps what it knows."""
+    """Return the paths of this test run's server."""
     return Paths(folder=_folder() / "local")
 
 
 @cache
 def endpoint() -> str:
-    """The server's address; the first to ask has it started."""
+    """Return the server's endpoint; the first call starts the server."""
     set_up()
-    found = server_process.start(paths(), quiet, parent=os.getpid())
-    control.call(found.endpoint, "pace", {"pace": PACE}, method="PUT")
-    return found.endpoint
+    result = server_process.start(paths(), quiet, parent=os.getpid())
+    control.call(result.endpoint, "pace", {"pace": PACE}, method="PUT")
+    return result.endpoint
 
 
 @cache
 def set_up() -> None:
-    """Make the server's environment, if `make` has not."""
+    """Make the server's virtual environment if it does not exist."""
     subprocess.run([str(ROOT / "tools/local_aws/setup")], timeout=_SETUP_S, check=True)
 
 
 def finish() -> None:
-    """Stop the server by its id, and remove what it knew."""
+    """Stop the server and remove its state."""
     if endpoint.cache_info().currsize:
         server_process.stop(paths())
         endpoint.cache_clear()

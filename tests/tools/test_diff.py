@@ -1,4 +1,4 @@
-"""`make diff`: from a git revision to what `cdk diff` says, end to end."""
+"""`make diff`: from a git revision to the output of `cdk diff`, end to end."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 120  # seconds
+TIMEOUT = 600  # seconds
 
 # Stands for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
 APP = """\
@@ -38,7 +38,7 @@ TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 
 
 def service(port: int) -> dict[str, Any]:
-    """The resources of a service with a port."""
+    """Return the resources of a service with a port."""
     return {
         "Group": {
             "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
@@ -74,7 +74,7 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        """What git answers."""
+        """Return the output of git."""
         identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
         done = subprocess.run(
             ["git", *identity, *arguments],
@@ -93,7 +93,7 @@ class Repository:
         self.git("commit", "--quiet", "--message=A revision")
 
     def write(self, stacks: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-        """Write what the app makes: an environment and resources by the stack's name."""
+        """Write the app's stacks: an environment and resources by the stack's name."""
         (self.root / "stacks.json").write_text(json.dumps(stacks))
 
     @property
@@ -119,7 +119,7 @@ class Repository:
 
     @property
     def leftovers(self) -> list[str]:
-        """What a diff should not leave behind."""
+        """Return files and worktrees that a diff must not leave."""
         others = self.git("worktree", "list").splitlines()[1:]
         return [*others, *(file.name for file in (self.root / "temporary").iterdir())]
 
@@ -133,7 +133,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def paragraphs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """What is said of each stack; the rest is under the empty name."""
+    """Return the text about each stack; other text is under the empty name."""
     assert (done.returncode, done.stderr) == (0, "")
     parts = done.stdout.split("\nStack ")
     return {"": parts[0]} | {name: text for name, _, text in (p.partition("\n") for p in parts[1:])}
@@ -164,7 +164,9 @@ def test_changed_new_moved_and_gone_stacks(repository: Repository) -> None:
         "": against_head[""],
         "denodo-active": f"New: 2 resources in {IRELAND}\n",
         "denodo-new": f"New: 2 resources in {LONDON}\n",
-        "denodo-topic": f"Moves from {IRELAND} to {LONDON}, where it is made anew: 1 resource\n",
+        "denodo-topic": (
+            f"Moves from {IRELAND} to {LONDON}, where it is created again: 1 resource\n"
+        ),
         "denodo-old": f"Gone: 2 resources in {IRELAND}\n\n",
     }
 
@@ -197,7 +199,7 @@ def test_unknown_revision(repository: Repository) -> None:
     done = repository.diff("--base", "nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "make diff: git knows no revision 'nope'; name one that it knows: make diff BASE=…\n"
+        "make diff: git does not know the revision 'nope'; name another with BASE=REVISION\n"
     )
 
 
@@ -227,7 +229,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
         deadline = time.monotonic() + TIMEOUT
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # As a terminal does at Ctrl-C: to the command and to all that it started.
+        # As a terminal does at Ctrl-C: to the command and all its child processes.
         os.killpg(process.pid, number)
         process.communicate(timeout=TIMEOUT)
     finally:
@@ -238,7 +240,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
 
 
 def test_port_of_the_default_example(repository: Repository) -> None:
-    """With the real app: a service's port replaces its target group, and nothing else."""
+    """With the real app: changing a service's port replaces its target group, and nothing else."""
     example = repository.root / "config/examples/active-passive.yaml"
     for name in ("config", "node", "stacks"):
         shutil.copytree(

@@ -27,7 +27,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -45,7 +45,7 @@ def pins(lock: str) -> set[str]:
 
 
 class TestLocks:
-    """What is installed is fixed, and comes from whatever registry the user has."""
+    """Versions and hashes are fixed, and packages come from the user's registry."""
 
     def test_name_no_registry(self) -> None:
         for lock in LOCKS.values():
@@ -79,10 +79,10 @@ class TestLocks:
         assert only_tests & runtime == set()
 
     def test_node_lock_follows_package_json(self) -> None:
-        wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+        expected = json.loads((ROOT / "package.json").read_text())["devDependencies"]
         packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-        assert packages[""]["devDependencies"] == wanted
-        assert packages["node_modules/aws-cdk"]["version"] == wanted["aws-cdk"]
+        assert packages[""]["devDependencies"] == expected
+        assert packages["node_modules/aws-cdk"]["version"] == expected["aws-cdk"]
 
 
 def test_cdk_json_settles_every_feature_flag() -> None:
@@ -95,7 +95,7 @@ def test_cdk_json_settles_every_feature_flag() -> None:
 
     ours = {flag: CDK_JSON["context"].get(flag, "not settled") for flag in recommended}
 
-    # True would add a Lambda to every VPC that we create.
+    # True would add a Lambda function to every created VPC.
     recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
     # In the report there are warnings only, and the CLI then shows no notes.
     recommended["@aws-cdk/core:annotationsInValidationReport"] = False
@@ -161,7 +161,7 @@ class Clone:
 
     @property
     def asked(self) -> list[str]:
-        """What the last set-up did."""
+        """Return what the last set-up did."""
         return (self.place / "asked").read_text().split()
 
 

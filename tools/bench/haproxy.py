@@ -98,19 +98,19 @@ def losses(site: Site, total: int) -> Iterator[str]:
 
 def speeds(site: Site, runs: int) -> Iterator[str]:
     """Medians of speeds, by turns, and their ratio."""
-    found: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
-    found["RMI connections a second"] = [[], []]
+    result: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
+    result["RMI connections a second"] = [[], []]
     for _ in range(runs):
         for place, make in enumerate(FILES.values()):
             with _serving(site, make) as proxy:
                 web, jdbc = proxy.port("web"), proxy.port("jdbc")
                 speed = load.requests(web, seconds=SECONDS, clients=CLIENTS)
-                found["web requests a second"][place].append(speed)
+                result["web requests a second"][place].append(speed)
                 speed = load.handshakes(jdbc, seconds=SECONDS, clients=CLIENTS)
-                found["RMI connections a second"][place].append(speed)
+                result["RMI connections a second"][place].append(speed)
     yield f"Medians of {runs} runs, with {CLIENTS} clients"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES) + f"{'ratio':>8}"
-    for name, (old, new) in found.items():
+    for name, (old, new) in result.items():
         first, second = statistics.median(old), statistics.median(new)
         yield f"{name:34}{first:18.0f}{second:18.0f}{second / first:8.2f}"
 

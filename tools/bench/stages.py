@@ -28,15 +28,15 @@ class Stages:
         """The median of every stage."""
         every = [cls.of_one(run) for run in runs]
         names = [field.name for field in fields(cls)]
-        return cls(*(statistics.median(getattr(one, name) for one in every) for name in names))
+        return cls(*(statistics.median(getattr(item, name) for item in every) for name in names))
 
     @classmethod
     def of_one(cls, run: Run) -> Self:
         """The stages of a run of `tools/bench/timed_app.py` under `-X importtime`."""
-        _, _, told = run.stderr.partition('stages: "start"\n')
+        _, _, details = run.stderr.partition('stages: "start"\n')
         cdk = others = 0.0
         timed: dict[str, float] = {}
-        for line in told.splitlines():
+        for line in details.splitlines():
             kind, _, rest = line.partition(":")
             if kind == "stages":
                 timed = json.loads(rest)

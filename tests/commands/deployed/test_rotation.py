@@ -160,6 +160,19 @@ def test_throttled_while_it_waits(cloud: Cloud) -> None:
     assert nodes.is_out("node1")
 
 
+def test_a_stopped_instance_is_still_registered(cloud: Cloud) -> None:
+    nodes = rotation(cloud)
+    cloud.stop("active", "node1")
+    assert not nodes.is_out("node1")
+    assert nodes.describe("node1") == "node1 is in every shared target group"
+    assert [entrance.label for entrance in nodes.missing_entrances("node1")] == []
+    with pytest.raises(Failed, match=r"has not left its target groups after .*: jdbc unused"):
+        nodes.wait_until_drained("node1", 30)
+    nodes.out("node1", tag=drain_tag(cloud))
+    assert nodes.is_out("node1")
+    assert inside(cloud, "node1") == [False, False, False, True]
+
+
 def test_throttled_before_anything(cloud: Cloud) -> None:
     cloud.faults.throttle("CreateTags")
     with pytest.raises(Throttled):

@@ -202,6 +202,24 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
     assert not is_locked(cloud)
 
 
+@pytest.mark.parametrize("on", [1, 2])
+def test_undoing_restores_the_earlier_drain_tag(cloud: Cloud, go: Run, on: int) -> None:
+    """An operator's tag on a node that a deploy has put back in service."""
+    id_ = cloud.nodes("active")["node1"]
+    text = "2026-01-01T00:00:00+00:00 ann@desk new disk"
+    cloud.client("ec2", "eu-west-1").create_tags(
+        Resources=[id_], Tags=[{"Key": "denodo:drained", "Value": text}]
+    )
+    cloud.faults.deny("DeregisterTargets", on=on)
+    done = go("node1", "--why", "promotion")
+    assert done.exit_code == exit_codes.AWS
+    assert "It was undone: node1 is as before" in done.stderr
+    assert inside(cloud) == [True] * 4
+    tag = cloud.mark("active", "node1")
+    assert tag is not None
+    assert tag.text == text
+
+
 def test_what_cannot_be_undone_is_said(cloud: Cloud, go: Run) -> None:
     cloud.faults.expire("DeregisterTargets", on=2)
     cloud.faults.expire("RegisterTargets")

@@ -1,5 +1,6 @@
 """`denodo-ha rollout` and `pin`: machines change one at a time, whatever happens."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.commands.account.cdk_stand_in import FakeCdk
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
-from tests.support.assembly import ROOT
+from tests.support.assembly import ROOT, Template
 
 CLUSTER = "main"
 OLD, NEW = "ami-0123456789abcdef0", "ami-0fedcba9876543210"
@@ -160,6 +161,31 @@ def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
         site.pins.read_text().replace(f"node3: {{image: {OLD}", f"node3: {{image: {NEW}")
     )
     with pytest.raises(Refused, match=r"would also touch node3 \(replacement: ImageId"):
+        site.rolling().roll_out()
+    assert (site.cdk.deploys, site.agents.out(), site.marked()) == ([], set(), set())
+
+
+def test_a_deploy_that_would_create_another_node_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new node has an empty catalog, and a roll back would remove it again."""
+    site.ask_for(OLD, NEW)
+    moved = site.cdk.template
+
+    def with_a_new_node(config: Path) -> Template:
+        template = moved(config)
+        resources = template["Resources"]
+        instance = next(
+            resource for resource in resources.values() if resource["Type"] == "AWS::EC2::Instance"
+        )
+        new = copy.deepcopy(instance)
+        for tag in new["Properties"]["Tags"]:
+            if tag["Key"] == "denodo:node":
+                tag["Value"] = "node4"
+        return {**template, "Resources": {**resources, "Node4": new}}
+
+    monkeypatch.setattr(site.cdk, "template", with_a_new_node)
+    with pytest.raises(Refused, match=r"would also touch node4 \(new: "):
         site.rolling().roll_out()
     assert (site.cdk.deploys, site.agents.out(), site.marked()) == ([], set(), set())
 

@@ -322,7 +322,9 @@ def test_clusters_without_any_and_fleets_without_one() -> None:
     assert asked(hosts, proxied=False) == {}
     hosts.ids = []
     assert asked(hosts) == {
-        "main": HaproxyAnswer(problem="cluster main has no HAProxy that runs (group fleet)")
+        "main": HaproxyAnswer(
+            problem="cluster main has no running HAProxy instance in the Auto Scaling group fleet"
+        )
     }
 
 

@@ -240,6 +240,13 @@ WRONG = (
         f"clusters.main.balancer.addresses.{B}",
         ("is not a free address of eu-west-1b's subnet 10.0.32.0/20 (10.0.47.255)",),
     ),
+    Wrong(
+        health_check_settings,
+        # The service's interval is too short for the balancer's timeout.
+        {HEALTH: {"timeout": 10, "interval": 20}, WEB: {"port": 9090, "health": {"interval": 10}}},
+        "services.web.health.timeout",
+        ("is not less than the interval of 10 s (10)",),
+    ),
 )
 RIGHT = (
     Right(tls_listener_options, {WEB: {"port": 9443, "tls": arn()}}),
@@ -293,6 +300,15 @@ RIGHT = (
     Right(
         balancer_addresses_in_subnets,
         {f"{BALANCER}/addresses": {A: "10.0.0.1", B: "172.16.0.1"}},
+        base=given,
+    ),
+    Right(
+        balancer_addresses_in_subnets,
+        # The balancer's subnets of an existing VPC are not known.
+        {
+            "clusters/main/network/cidr": "10.0.0.0/16",
+            f"{BALANCER}/addresses": {A: "10.0.0.1", B: "172.16.0.1"},
+        },
         base=given,
     ),
 )

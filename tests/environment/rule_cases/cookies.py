@@ -199,4 +199,5 @@ RIGHT = (
     Right(cookie_name_shared, {**PLAIN, "services/app": {"port": 8081, "sticky": True}}),
     Right(cookie_balancer_needed, PLAIN),
     Right(cookie_balancer_needed, {WEB: {"port": 9090, "sticky": True}}, base=bare),
+    Right(alb_subnets, PLAIN | {"clusters/main/network/cidr": "10.0.0.0/24"}, base=given),
 )

@@ -263,6 +263,14 @@ WRONG = (
         base=V7,
         severity=Severity.WARNING,
     ),
+    Wrong(
+        failover_clusters,
+        # The check method is unknown, so the setting may well have an effect.
+        {"failover/secondary": "gone", "failover/ttl": 60},
+        "failover.secondary",
+        ("is not a cluster of this file (gone)", "write one of main, spare"),
+        base=twins,
+    ),
 )
 RIGHT = (
     Right(failover_clusters, {}, base=twins),
@@ -302,7 +310,7 @@ RIGHT = (
     ),
     Right(target_health_of_single_nodes, {HEALTH: "target-health"}, base=twins),
     Right(target_health_of_single_nodes, {HEALTH: "auto"}, base=V7),
-    # A cluster of one node is lost with it, whoever watches.
+    # A cluster of one node is lost with that node, whatever the method.
     Right(
         target_health_of_single_nodes,
         {
@@ -312,4 +320,5 @@ RIGHT = (
         },
         base=twins,
     ),
+    Right(health_check_reaches_cluster, {**FACING, HEALTH: "target-health"}, base=twins),
 )

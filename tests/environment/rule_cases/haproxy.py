@@ -240,4 +240,5 @@ RIGHT = (
     ),
     DeployedRight(haproxy_cross_zone, {}),
     DeployedRight(haproxy_zones, {}),
+    HaproxyRight(haproxy_tcp_checks, {"denodo/program": False}),
 )

@@ -206,14 +206,14 @@ WRONG = (
         database_zones,
         {f"{CATALOG}/subnets": {"eu-west-1c": subnet(9)}},
         f"{AT}.subnets.eu-west-1c",
-        ("is not one of the cluster's zones",),
+        ("is not one of the cluster's zones", "in the nodes' zones", "one of the network's zones"),
         base=given,
     ),
     Wrong(
         database_zones,
         {f"{CATALOG}/subnets": {"eu-west-1a": subnet(9)}},
         f"{AT}.subnets.eu-west-1a",
-        ("is given, but no VPC",),
+        ("is given, but no VPC", "subnets belong to an existing VPC", "remove subnets"),
         base=sharing,
     ),
     Wrong(
@@ -291,6 +291,16 @@ WRONG = (
         )
         for key in ("multi_az", "deletion_protection", "final_snapshot")
     ),
+    Wrong(
+        database_windows,
+        {
+            f"{CATALOG}/maintenance_window": "mon:00:00-mon:00:30",
+            f"{CATALOG}/backup_window": "23:30-00:30",
+        },
+        f"{AT}.maintenance_window",
+        ("overlaps the backup window, 23:30-00:30",),
+        base=sharing,
+    ),
 )
 
 RIGHT = (
@@ -351,4 +361,40 @@ RIGHT = (
     Right(secret_locations, EXPORTED),
     Right(database_safeguards, {}, base=sharing),
     Right(database_safeguards, {}, base=existing),
+    Right(
+        data_catalog_sessions,
+        {SERVERS: ["vdp", "data-catalog"], "services/web": 9090, f"{NODES}/node2": GONE},
+    ),
+    Right(exports_possible, {SERVERS: ["data-catalog"], "services": {"web": 9090}}, base=sharing),
+    Right(
+        database_zones,
+        {
+            f"{NETWORK}/zones": ["eu-west-1a"],
+            f"{NODES}/node2/zone": "eu-west-1a",
+            "clusters/main/allow_single_zone": True,
+        },
+        base=existing,
+    ),
+    Right(
+        database_private_subnets,
+        {
+            "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
+            f"{NODES}/node2": GONE,
+        },
+        base=sharing,
+    ),
+    Right(
+        database_private_subnets,
+        {"clusters/main/balancer/scheme": "internet-facing"},
+        base=sharing,
+    ),
+    Right(database_windows, {f"{CATALOG}/backup_window": "23:30-00:30"}, base=sharing),
+    Right(
+        database_windows,
+        {
+            f"{CATALOG}/maintenance_window": "mon:00:30-mon:01:00",
+            f"{CATALOG}/backup_window": "23:30-00:30",
+        },
+        base=sharing,
+    ),
 )

@@ -191,6 +191,12 @@ WRONG = (
         ("is the address of node1 too (10.0.0.10)", "a node is one server"),
         base=named,
     ),
+    Wrong(
+        tag_keys,
+        {"tags": {"Name": "x"}},
+        "tags.Name",
+        ("is each resource's own name (Name)", "choose another key"),
+    ),
 )
 RIGHT = (
     Right(reserved_cluster_names, _named("failovers", "catalog-a", "overcatalog")),

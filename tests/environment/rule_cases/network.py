@@ -148,6 +148,14 @@ WRONG = (
         base=twins,
         severity=Severity.WARNING,
     ),
+    Wrong(
+        existing_network,
+        # HAProxy runs in the nodes' subnet of a zone without nodes.
+        _given(c={"balancer": subnet(5)}) | {"clusters/main/balancer/kind": "haproxy"},
+        "clusters.main.network.zones.eu-west-1c.nodes",
+        ("is missing", "add nodes: subnet-… of eu-west-1c"),
+        deploying=False,
+    ),
 )
 RIGHT = (
     Right(public_node_first_boot, PUBLIC),
@@ -174,5 +182,32 @@ RIGHT = (
         overlapping_vpcs,
         {"clusters/spare/network/cidr": "10.0.0.0/16", "failover": GONE},
         base=twins,
+    ),
+    Right(
+        existing_network,
+        # A zone with an existing instance only needs no subnet for nodes.
+        {
+            NETWORK: {
+                **_given(a={"balancer": subnet(5)})[NETWORK],
+                "cidr": "10.0.0.0/16",
+            },
+            "clusters/main/nodes/node1/instance_id": "i-0123456789abcdef0",
+        },
+    ),
+    Right(
+        overlapping_vpcs,
+        {
+            NETWORK: {**given(), "cidr": "10.0.0.0/16"},
+            "clusters/spare/network": {**given("us-east-1"), "cidr": "10.0.0.0/16"},
+        },
+        base=twins,
+    ),
+    Right(
+        public_node_first_boot,
+        {NETWORK: given(), "clusters/main/balancer/scheme": "internet-facing"},
+    ),
+    Right(
+        public_node_first_boot,
+        {NETWORK: given(), **PUBLIC, "clusters/main/balancer/scheme": "internal"},
     ),
 )

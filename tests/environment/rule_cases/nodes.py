@@ -174,6 +174,12 @@ WRONG = (
         base=exists,
         severity=Severity.NOTE,
     ),
+    Wrong(
+        instance_types,
+        {INSTANCE: {"type": "m1.large", "image": IMAGE}, f"{NODE}/instance": {"disk_gib": 200}},
+        "clusters.main.instance.type",
+        ("cannot be the target of a Network Load Balancer (m1.large)",),
+    ),
 )
 RIGHT = (
     Right(node_instances, {}, base=exists),
@@ -216,4 +222,5 @@ RIGHT = (
             "permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess",
         },
     ),
+    Right(instance_types, {f"{INSTANCE}/type": "m1.large"}, base=exists),
 )

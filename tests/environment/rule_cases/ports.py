@@ -110,6 +110,22 @@ WRONG = (
         ("is the port of readiness endpoint too (9191)",),
         base=V7,
     ),
+    Wrong(
+        auxiliary_port_free,
+        {"services/other": {"port": 29997, "node_port": 1234}},
+        "clusters.main.nodes.node2.auxiliary_port",
+        ("is the port of service other too (29997)",),
+        base=V7,
+    ),
+    Wrong(
+        auxiliary_port_given,
+        # Two missing ports are not the same port.
+        {NODE1: GONE, NODE2: GONE},
+        "clusters.main.nodes.node2.auxiliary_port",
+        ("is missing",),
+        base=V7,
+        others=1,
+    ),
 )
 RIGHT = (
     # Several services may lead to one port of the nodes.

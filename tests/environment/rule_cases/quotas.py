@@ -261,6 +261,16 @@ WRONG = (
         "clusters.main.nodes.node1.instance.role_policies",
         ("needs 11 managed policies",),
     ),
+    Wrong(
+        rule_quota,
+        {
+            "clusters/main/balancer/kind": "haproxy",
+            "clusters/main/balancer/haproxy": {"metrics_clients": networks(60)},
+        },
+        "clusters.main.balancer.haproxy.metrics_clients",
+        ("HAProxy's security group, inbound", "join networks"),
+        deploying=False,
+    ),
 )
 RIGHT = (
     Right(listener_quota, _services(50)),

@@ -84,4 +84,20 @@ RIGHT = (
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 350}, TYPE: "m8i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m7i.xlarge"}),
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
+    Right(
+        idle_on_nitro_v6,
+        # HAProxy sends keep-alives.
+        {
+            TYPE: "m8i.xlarge",
+            IDLE: {"port": 9999, "idle_timeout": 6000},
+            f"{BALANCER}/kind": "haproxy",
+        },
+        deploying=False,
+    ),
+    Right(
+        clients_behind_nat,
+        # HAProxy does not keep the client's address.
+        {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/kind": "haproxy"},
+        deploying=False,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Stands in for the AWS CLI: a program of that name which answers from files."""
+"""Stand-in for the AWS CLI: a program of that name that answers from files."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ arguments = sys.argv[1:]
 open({calls!r}, "a").write(json.dumps(arguments) + chr(10))
 options = dict(one[2:].split("=", 1) for one in arguments if one.startswith("--") and "=" in one)
 if arguments[0] == "s3api" and not any(key in " ".join(arguments) for key in answers):
-    # A versioned bucket: each version a file.
+    # A versioned bucket: one file for each version.
     place = pathlib.Path({objects!r}) / options["bucket"] / options["key"].replace("/", "%")
     place.mkdir(parents=True, exist_ok=True)
     versions = sorted(place.iterdir(), key=lambda one: int(one.name))
@@ -53,7 +53,7 @@ else:
 
 
 class Cloud:
-    """What AWS answers; a call that nothing is said for fails."""
+    """The answers of AWS; a call without an answer fails."""
 
     def __init__(self, folder: Path) -> None:
         self._answers = folder / "answers.json"
@@ -71,42 +71,42 @@ class Cloud:
         program.chmod(0o755)
 
     def answer(self, call: str, answer: Any) -> None:
-        """Answer calls that contain some text."""
+        """Set the answer to calls that contain a text."""
         answers = json.loads(self._answers.read_text())
         self._answers.write_text(json.dumps({**answers, call: answer}))
 
     def parameter(self, text: str) -> None:
-        """Have a parameter."""
+        """Set the value of the parameter."""
         self.answer(f"--name={PARAMETER}", {"Parameter": {"Value": text}})
 
     def secret(self, arn: str, value: Any) -> None:
-        """Have a secret, a JSON object."""
+        """Set the value of a secret, a JSON object."""
         self.answer(f"--secret-id={arn}", {"SecretString": json.dumps(value)})
 
     def missing(self, arn: str) -> None:
-        """Have no such secret, as AWS says it."""
+        """Answer for a secret like AWS does if the secret does not exist."""
         self.fault(f"--secret-id={arn}", "An error occurred (ResourceNotFoundException)")
 
     def fault(self, call: str, message: str) -> None:
-        """Fail calls that contain some text."""
+        """Let calls fail that contain a text."""
         self.answer(call, {"!": message})
 
     def object(self, key: str) -> Path:
-        """The folder of an object's versions, in the only bucket."""
+        """Return the folder with the versions of an object."""
         return self._answers.parent / "objects" / BUCKET / key.replace("/", "%")
 
     @property
     def told(self) -> str:
-        """All that it was told to answer."""
+        """Return all answers."""
         return self._answers.read_text()
 
     def calls(self) -> list[list[str]]:
-        """What was asked."""
+        """Return the arguments of all calls."""
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         return [json.loads(line) for line in lines]
 
     def signals(self) -> list[tuple[str, str]]:
-        """What CloudFormation was told: status and message."""
+        """Return the signals to CloudFormation: status and message."""
         found = []
         for call in self.calls():
             if call[:2] == ["cloudformation", "signal-resource"]:

@@ -1,4 +1,4 @@
-"""Homes that end with their test."""
+"""Denodo installations whose processes end with the test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Denodo homes in a folder, as 7.0, 8.0 and 9.0 have them, with scripts that behave."""
+"""Denodo installations of 7.0, 8.0 and 9.0 in a folder, with stand-ins for their scripts."""
 
 import getpass
 import json
@@ -78,12 +78,12 @@ PORTS = ("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory", 
 
 @dataclass
 class Home:
-    """A Denodo home of one version, where nothing runs yet.
+    """A Denodo installation of one version, without running servers.
 
     Attributes:
         folder: a folder of its own.
         version: Denodo's version.
-        ports: the ports of the image; the stand-ins listen there until told otherwise.
+        ports: ports in the files of the image.
     """
 
     folder: Path
@@ -92,7 +92,7 @@ class Home:
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
-        """A home that another process has made."""
+        """Return a home that another process has created."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
         return home
@@ -122,7 +122,7 @@ class Home:
         (self.folder / "machine").write_text("i-0123456789abcdef0\n")
 
     def with_data_catalog(self) -> None:
-        """Have the Data Catalog's own file."""
+        """Create the file of the Data Catalog."""
         (self.path / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
         self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
 
@@ -131,12 +131,12 @@ class Home:
 
     @property
     def path(self) -> Path:
-        """DENODO_HOME."""
+        """Return DENODO_HOME."""
         return self.folder / "denodo"
 
     @property
     def system(self) -> System:
-        """The machine, in this folder, in a hurry."""
+        """Return the machine, with all files in this folder and short waits."""
         return System(
             folder=self.folder / "node",
             hosts=self.folder / "hosts",
@@ -150,27 +150,27 @@ class Home:
 
     @property
     def arguments(self) -> list[str]:
-        """The same machine, as arguments of the program."""
+        """Return the arguments of the program for this machine."""
         names = ("folder", "hosts", "local", "address", "aws", "poll", "settle", "machine")
         return [f"--{name}={getattr(self.system, name)}" for name in names]
 
     def write(self, file: str, text: str) -> None:
-        """Put a file of Denodo's."""
+        """Write a file of Denodo."""
         (self.path / file).write_bytes(text.encode("latin-1"))
 
     def write_script(self, name: str) -> None:
-        """Put a script that runs the stand-in."""
+        """Write a script that runs the stand-in."""
         script = self.path / "bin" / name
         command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.path}" {name}'
         script.write_text(f'#!/bin/sh\n{command} "$@"\n')
         script.chmod(0o755)
 
     def behave(self, name: str, how: str = "") -> None:
-        """Tell a script, or a server, how to behave; as it should again without `how`."""
+        """Set the behaviour of a script or a server (see `stand_in`); empty: the normal one."""
         (self.path / "behave" / name).write_text(how)
 
     def data(self, **changes: Any) -> dict[str, Any]:
-        """A state for this home. `a__b` changes `b` of `a`."""
+        """Return a desired state as JSON data; the argument `a__b` sets key `b` of object `a`."""
         old = self.version == "7.0"
         ports: dict[str, int | None] = {**self.ports}
         for name in ("jmx_registry", "jmx_factory") if old else ("auxiliary",):
@@ -210,19 +210,19 @@ class Home:
         return data
 
     def state(self, **changes: Any) -> State:
-        """The same, typed."""
+        """Return a desired state, see `data`."""
         return parse(json.dumps(self.data(**changes)))
 
     def properties(self, file: str) -> dict[str, str]:
-        """What Java reads in a file."""
+        """Return the values that Java reads in a file."""
         return java_properties.properties((self.path / file).read_bytes())
 
     def contents(self) -> dict[str, bytes]:
-        """All of Denodo's files."""
+        """Return the contents of Denodo's files."""
         return {file: (self.path / file).read_bytes() for file in FILES}
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
-        """What a server runs with; None if it does not run."""
+        """Return the settings that a server was started with; None if it does not run."""
         file = self.path / "run" / f"{server}.json"
         if not file.exists():
             return None
@@ -230,14 +230,14 @@ class Home:
         return started if _alive(started["pid"], self.path) else None
 
     def calls(self) -> list[str]:
-        """The scripts that were run since the last look, with their arguments."""
+        """Return the script calls since the last call of this method, with arguments."""
         file = self.path / "calls"
         found = file.read_text().splitlines() if file.exists() else []
         file.write_text("")
         return found
 
     def end(self) -> None:
-        """End every process of this home, by its own pid."""
+        """Kill every process of this home, by its process id."""
         for folder in Path("/proc").glob("[0-9]*"):
             if _alive(int(folder.name), self.path):
                 os.kill(int(folder.name), 9)

@@ -1,4 +1,4 @@
-"""Java's own reading of `.properties` files, the judge of every one that we write."""
+"""Java's own reader and writer of `.properties` files, against which the program is tested."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support import jvm
 
 
 def properties(data: bytes) -> dict[str, str]:
-    """What `java.util.Properties.load(InputStream)` reads.
+    """Return what `java.util.Properties.load(InputStream)` reads.
 
     Raises:
         ValueError: Java refuses the file.
@@ -24,7 +24,7 @@ def properties(data: bytes) -> dict[str, str]:
 
 
 def stored(values: dict[str, str]) -> bytes:
-    """What `java.util.Properties.store(OutputStream)` writes."""
+    """Return what `java.util.Properties.store(OutputStream)` writes."""
     jvm.start()
     written = jpype.JClass("java.util.Properties")()
     for key, value in values.items():
@@ -35,7 +35,7 @@ def stored(values: dict[str, str]) -> bytes:
 
 
 def _java(text: str) -> Any:
-    """A Java string with these UTF-16 units, lone surrogates included."""
+    """Return a Java string of UTF-16 code units, which may be lone surrogates."""
     raw = text.encode("utf-16-be", "surrogatepass")
     units = [raw[place] << 8 | raw[place + 1] for place in range(0, len(raw), 2)]
     return jpype.JClass("java.lang.String")(jpype.JArray(jpype.JInt)(units), 0, len(units))

@@ -1,8 +1,7 @@
-"""Runs the program in processes of its own that are killed at a chosen step.
+"""Runs of the program in child processes that are killed at a chosen step.
 
-A step is anything that changes what is there: a file made, renamed or removed, a program
-started. Python tells its audit hooks of each before it is done (PEP 578), so the program needs no
-place for it.
+A step is a change: a file is created, renamed or removed, or a program is started. Python calls
+audit hooks before each of them (PEP 578), so the program needs no code for this.
 """
 
 import os
@@ -21,7 +20,7 @@ KILLED = -signal.SIGKILL
 
 
 def run(system: System, state: State, *, kill_at: int = 0) -> int:
-    """Apply a state in a process that is killed before its n-th step; gives how it ended."""
+    """Apply a state in a process that is killed before its n-th step; return its exit code."""
 
     def child() -> int:
         if kill_at:
@@ -62,6 +61,6 @@ def _kill_at(step: int) -> None:
 
 
 def _makes(arguments: tuple[Any, ...]) -> bool:
-    """Whether an `open` makes a file of the node's: one by `os.open`, which has no mode."""
+    """Return whether an `open` creates a file of the node: by `os.open`, which has no mode."""
     _path, mode, flags = arguments
     return mode is None and bool(flags & os.O_CREAT)

@@ -1,12 +1,12 @@
-"""Stands in for Denodo's scripts and servers in a home made by `tests.hosts.denodo.home`.
+"""Stand-in for Denodo's scripts and servers in a home made by `tests.hosts.denodo.home`.
 
-Every script of the home's `bin` runs this file with the script's name. A server is a process of
-its own that listens where Denodo's files say, answers Denodo's protocols, and calls itself
-`java`. As with Denodo, it takes ports from the files when it starts, and the RMI host and JVM
-options from what `regenerateFiles.sh` made of them.
+Every script in `bin` of the home runs this file with the name of the script. A server is a process
+named `java` that listens on the ports in Denodo's files and answers Denodo's protocols. Like
+Denodo's, it reads the ports when it starts, and has the RMI host and JVM options that
+`regenerateFiles.sh` read before.
 
-It misbehaves when its JVM options say so: `-Ddead` ends at once, `-Ddeaf` never listens,
-`-Dunready` listens and is never ready; or when a file in `behave/` does, see `_behaves`.
+JVM options make it misbehave: `-Ddead` ends at once, `-Ddeaf` never listens,
+`-Dunready` listens and is never ready; and so do files in `behave/`, see `Home.behaves`.
 """
 
 import json
@@ -40,7 +40,7 @@ class Home:
         self.version = (path / "VERSION").read_text()
 
     def settings(self, file: str) -> Settings:
-        """A file's values; the stand-in's files have no continued lines."""
+        """Return the values of a file, which has no continued lines here."""
         found = {}
         for line in (self.path / file).read_text("latin-1").splitlines():
             key, separator, value = line.partition("=")
@@ -49,12 +49,12 @@ class Home:
         return found
 
     def behaves(self, script: str) -> list[str]:
-        """How a script is told to behave."""
+        """Return the words that change the behaviour of a script."""
         file = self.path / "behave" / script
         return file.read_text().split() if file.exists() else []
 
     def port(self, server: str) -> int:
-        """Where a server listens that starts now."""
+        """Return the port of a server that starts now."""
         if server == "scheduler":
             return int((self.path / "SCHEDULER_PORT").read_text())
         if server == "web":
@@ -63,16 +63,16 @@ class Home:
         return int(self.settings(_VDP)[f"{_MANAGER}.{key}"])
 
     def running(self, server: str) -> dict[str, object]:
-        """What a server was started with."""
+        """Return the settings that a server was started with."""
         file = self.path / "run" / f"{server}.json"
         found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return found
 
 
 def main() -> int:
-    """Be a script."""
+    """Act as a script."""
     home, name, *arguments = Path(sys.argv[1]), *sys.argv[2:]
-    # A test's small disk is the program's, not ours.
+    # The small disk of a test applies to the program, not to this stand-in.
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
@@ -102,7 +102,7 @@ def start(home: Home, name: str, *_: str) -> int:
     if not (home.path / "run/generated.json").exists() and server == "vdp":
         sys.stderr.write("regenerateFiles.sh was never run\n")
         return 1
-    # Its own name first: a process is known by it.
+    # The first argument is the name of the process.
     os.posix_spawn(
         sys.executable,
         ["java", "-S", __file__, str(home.path), "serve", server, f"{home.path}/lib/denodo.jar"],
@@ -155,7 +155,7 @@ def regenerate(home: Home, _arguments: list[str]) -> int:
 
 
 def tls(home: Home, arguments: list[str]) -> int:
-    """Note what it was given, and change files as the real one does."""
+    """Record the arguments, and change files like the real script."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     files = {
         key: Path(path).read_text("latin-1") for key, path in given.items() if "home" not in key
@@ -176,7 +176,7 @@ def import_metadata(home: Home, arguments: list[str]) -> int:
 
 
 def regenerate_metadata(home: Home, arguments: list[str]) -> int:
-    """Note what it was given, and change Virtual DataPort's file as the real one does."""
+    """Record the arguments, and change Virtual DataPort's file like the real script."""
     flag, file, yes = arguments
     assert (flag, yes) == ("--file", "--yes"), arguments
     mode = oct(Path(file).stat().st_mode & 0o777)
@@ -188,7 +188,7 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
 
 
 def encrypt(home: Home, arguments: list[str]) -> int:
-    """Encrypt what is written to it; `silent` says nothing."""
+    """Encrypt the password on standard input; with `silent`, print nothing."""
     assert not arguments
     given = sys.stdin.readline().strip()
     if "silent" not in home.behaves("encrypt_password.sh"):
@@ -197,7 +197,7 @@ def encrypt(home: Home, arguments: list[str]) -> int:
 
 
 def export_metadata(home: Home, arguments: list[str]) -> int:
-    """Write what `metadata` holds; `half` writes some of it and fails, `nothing` writes nothing."""
+    """Export the file `metadata`; with `half`, a part of it and fail; with `nothing`, nothing."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     login = Path(given["--configurationfile"])
     noted = {
@@ -230,7 +230,7 @@ _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
 
 
 def serve(home: Home, server: str) -> int:
-    """Be a server until killed."""
+    """Act as a server until killed."""
     settings = home.settings(_VDP)
     made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}

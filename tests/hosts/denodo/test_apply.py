@@ -1,4 +1,4 @@
-"""A node becomes what its state says, once, and is as it was when that does not work."""
+"""An apply changes a node once, or restores it if the change fails."""
 
 import json
 import os
@@ -274,7 +274,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# What fits decides where the disk is full: at the journal, at the backup, at the edit.
+# The size limit decides which write fails: the journal, the backup, or the edit.
 @pytest.mark.parametrize("size", [40, 400, 1200])
 def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
     home.write(VDP, (home.path / VDP).read_text("latin-1") + "# more\n" * 50)
@@ -292,7 +292,7 @@ def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert done.returncode in (6, 12), done
     assert "File too large" in done.stdout

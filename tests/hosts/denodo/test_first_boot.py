@@ -1,7 +1,4 @@
-"""First boot: the user data that stacks give a node, run by a shell with stand-ins for the system.
-
-And the update that follows: the program is fetched anew where the state names another one.
-"""
+"""First boot by the user data of the stacks, with stand-ins for commands; program updates."""
 
 import json
 import shutil
@@ -46,7 +43,7 @@ _SYSTEMCTL = """\
 #!/bin/sh
 echo "$@" >> {here}/systemctl
 """
-# The program itself, but in a folder.
+# Runs the real program, with its files in a folder.
 _PYTHON = """\
 #!/bin/sh
 if [ "$*" != "${{*#-m node}}" ]; then
@@ -58,7 +55,7 @@ exec {python} "$@"
 
 
 class Machine:
-    """A new instance: its commands, what AWS has for it, and its folder."""
+    """A new instance: its commands, the answers of AWS, and its folder."""
 
     def __init__(self, home: Home, folder: Path) -> None:
         self.home, self.here = home, folder
@@ -74,7 +71,7 @@ class Machine:
         self.desire(program="s3://bucket/one.zip")
 
     def publish(self, name: str) -> None:
-        """Put the program into the bucket."""
+        """Publish an archive of the program in the bucket."""
         archive.write("denodo", self.here / f"{name}.zip")
 
     def desire(self, **changes: Any) -> None:
@@ -94,12 +91,12 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
             env={"HOME": str(self.here)},
         )
 
     def signals(self) -> list[tuple[str, str]]:
-        """What CloudFormation was told: status and message."""
+        """Return the signals to CloudFormation: status and message."""
         calls = [json.loads(line) for line in (self.here / "calls").read_text().splitlines()]
         found = []
         for call in calls:
@@ -144,7 +141,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """A route or a public address may come after the instance."""
+    """A route or a public address may be created after the instance."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr
@@ -199,7 +196,7 @@ def test_an_old_python_is_said(machine: Machine) -> None:
 
 
 class TestUpdate:
-    """The program that the state names, for later changes."""
+    """Updates to the program that the state names."""
 
     @pytest.fixture
     def system(self, machine: Machine) -> System:

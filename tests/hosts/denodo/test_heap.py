@@ -1,4 +1,4 @@
-"""The heap is set among the other options of a server, which are the image's own."""
+"""The heap among the JVM options of a server, whose other options remain."""
 
 import pytest
 
@@ -17,11 +17,11 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-Xmx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-server  -Xmx1g -Dx=-Xmx1g", "-server  -Xmx4096m -Dx=-Xmx1g"),
-        # The same size in other words is left as it is.
+        # The same size in another notation remains.
         ("-Xmx4g -Xms1g", "-Xmx4g -Xms1g"),
         ("-Xmx4294967296", "-Xmx4294967296"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
-        # The last one counts in Java.
+        # Java uses the last one.
         ("-Xmx4g -Xmx1g", "-Xmx4096m -Xmx4096m"),
         ("-Xmxnonsense", "-Xmx4096m"),
     ],

@@ -1,4 +1,4 @@
-"""The node's names lead to itself, and the rest of the hosts file is somebody else's."""
+"""The names of the node in the hosts file, whose other lines remain."""
 
 from hosts.denodo import hosts_file
 from hosts.denodo.system import System

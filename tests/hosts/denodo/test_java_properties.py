@@ -1,4 +1,4 @@
-"""Files are read as Java reads them, and an edit touches its own line only."""
+"""Properties files are read like Java reads them, and an edit changes one line only."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from hosts.denodo.properties_file import ENCODING, FormatError, edited, escaped, values
 from tests.hosts.denodo import java_properties
 
-# Every character that means something in the format, and some that do not.
+# All characters with a meaning in the format, and some without.
 _FORMAT = st.text(alphabet="\\\\\\\n\r\t\f =:#!abu0041é\x00ÿ", max_size=40)
 _ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 _KEYS = st.sampled_from(["a", "ab", "b", "a b", "u", ""]) | _ANY
 
 
 def _read(text: str) -> dict[str, str] | None:
-    """What our reader reads, None where it refuses."""
+    """Return what the reader reads, None if it refuses the text."""
     try:
         return values(text)
     except FormatError:
@@ -76,17 +76,17 @@ def test_an_edit_changes_one_value_and_no_other_byte(text: str, key: str, value:
     after = edited(text, {key: value})
     found = _java(after)
     assert found is not None
-    # A backslash that ends a file makes an entry without key, which any next line takes away.
+    # A backslash at the end of a file is an entry without key, which any next line removes.
     assert {**found, "": ""} == {**before, key: value, "": ""} or key == ""
     assert found[key] == value
-    # The line itself, its `=`, its line end, and two more where a last backslash would join it.
+    # The line, its `=`, its line end, and two more after a last backslash.
     line = len(escaped(key, key=True)) + len(escaped(value))
     assert len(after) - _common(text, after) <= line + len("=") + 3 * len("\r\n")
     assert edited(after, {key: value}) == after
 
 
 def _common(before: str, after: str) -> int:
-    """How many characters the two share at the beginning and at the end."""
+    """Return the number of common characters at the beginning and at the end."""
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
         head += 1

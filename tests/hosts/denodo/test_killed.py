@@ -1,4 +1,4 @@
-"""Killed before any step and run again, a node has the old state or the new, never a mixture."""
+"""An apply that is killed before any step and run again leaves the old or the new state."""
 
 import itertools
 import json
@@ -13,14 +13,14 @@ from tests.hosts.denodo import killed
 from tests.hosts.denodo.home import FILES, MANAGER, VDP, WEB, Home
 from tests.support.servers.ports import free_ports
 
-# What is killed is forked, which a process with a JVM in it had better not be.
+# The killed processes are forked, which is not safe in a process with a JVM.
 _RUNNER = [sys.executable, "-m", "tests.hosts.denodo.test_killed"]
 _STEPS_AT_LEAST = 18
 _START = 15
 
 
 def _mixture(home: Home, state: dict[str, Any]) -> str:
-    """What is not as the state says; empty when all is."""
+    """Return the difference between the node and a state, empty if there is none."""
     vdp, web = _values(home, VDP), _values(home, WEB)
     running = home.running() or {}
     ports = state["ports"]
@@ -55,16 +55,16 @@ def _states(home: Home, *, bad: bool) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def main(home: Home, *, again: str) -> dict[str, Any]:
-    """Kill at every step; what is found wrong, and how many steps there were.
+    """Kill a run at every step; return the problems and the number of steps.
 
     Args:
-        home: where.
+        home: the installation.
         again: whether the run after the killed one has the `new` state, or the `old` one.
     """
     old, new = _states(home, bad=again == "bad")
     wrong = []
     assert killed.run(home.system, parse(json.dumps(old))) == 0
-    # Until the servers start, a bad state and a good one go the same way.
+    # Until the servers start, a bad state and a good one take the same steps.
     first = _START if again == "bad" else 1
     for step in itertools.count(first):
         ended = killed.run(home.system, parse(json.dumps(new)), kill_at=step)
@@ -76,7 +76,7 @@ def main(home: Home, *, again: str) -> dict[str, Any]:
         if problem:
             wrong.append(f"step {step}: {problem}")
         if again == "new":
-            # And back, so that each step starts from where the last began.
+            # Exchanged, so that each step starts from the same state.
             old, new = new, old
     left = [str(path) for path in home.folder.rglob(".*.denodo-node")]
     return {"steps": step - 1, "wrong": wrong, "ended": ended, "left": left}
@@ -93,7 +93,7 @@ def test_every_step(make_home: Any, version: str, again: str, ends_with: int) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done
     found = json.loads(done.stdout.splitlines()[-1])

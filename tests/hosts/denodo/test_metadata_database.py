@@ -1,4 +1,4 @@
-"""The database that the components share: taken over when its users are there, and never shown."""
+"""The metadata database: components use it once their logins exist, and never show them."""
 
 import json
 from typing import Any

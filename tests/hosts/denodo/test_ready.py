@@ -1,4 +1,4 @@
-"""Ready is more than open: the endpoint's answers, from servers that really run."""
+"""The answers of the readiness endpoint for servers that really run."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     record.undrain()
     assert _get(f"{endpoint}/ready/odbc")[0] == 200
 
-    # A copy of this machine's disk is another machine, whose metadata nobody has confirmed.
+    # On a copy of this machine's disk the metadata is not confirmed.
     (home.folder / "machine").write_text("i-0fedcba9876543210\n")
     assert _get(f"{endpoint}/ready/odbc")[1]["reason"] == "its metadata is not confirmed"
 
@@ -125,7 +125,7 @@ def test_hung_servers_do_not_hang_the_endpoint(
         status, data = _get(f"{endpoint}/ready/{name}")
         assert (status, data["reason"]) == (503, "did not answer")
         assert time.monotonic() - began < 2
-    # Once its time is over, the question itself says more.
+    # After its time limit, the probe itself gives a reason.
     time.sleep(0.9)
     assert _get(f"{endpoint}/ready/jdbc")[1]["reason"].startswith("did not answer: ping.sh")
 
@@ -193,7 +193,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 def test_a_service_that_was_added_is_known_before_it_is_applied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else its new group would have no healthy node until every node was changed."""
+    """Otherwise its new target group would have no healthy target until all nodes are rolled."""
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     asked = []

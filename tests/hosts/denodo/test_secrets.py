@@ -1,4 +1,4 @@
-"""TLS, the Security Token and the metadata's import: what is secret stays where it belongs."""
+"""TLS, the Security Token and the import of metadata, whose secrets must appear nowhere else."""
 
 import base64
 import json
@@ -77,12 +77,12 @@ def test_tls_by_denodo_s_own_script(
     }
     assert {noted["modes"][name] for name in noted["files"]} == {"0o600"}
     assert home.properties(VDP)["com.denodo.security.ssl.enabled"] == "true"
-    # Only the key store stays, which the servers read.
+    # Only the key stores remain, which the servers read.
     left = [file for file in home.system.folder.rglob("*") if file.parent.name.startswith("tls-")]
     assert sorted(file.name for file in left) == ["keystore", "truststore"]
     store = next(file for file in left if file.name == "keystore")
     _says_nothing_secret(home, str(capfd.readouterr()), but=(store,))
-    # A change of something else does not configure TLS again.
+    # A change of another setting does not configure TLS again.
     apply(home.system, home.state(tls={"certificate": TLS}, jvm__vdp="-Xmx1g"))
     assert not [call for call in home.calls() if "tls" in call]
 

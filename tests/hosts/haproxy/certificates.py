@@ -1,4 +1,4 @@
-"""Certificates of one authority: the balancer's, and one for both nodes."""
+"""Certificates of one authority: one for HAProxy, and one for both nodes."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ NAMES = ("balancer", "node1", "node2")
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files in PEM; the balancer's and the nodes' hold chain and key."""
+    """Files in PEM; those of HAProxy and of the nodes contain chain and key."""
 
     authority: Path
     balancer: Path
@@ -21,7 +21,7 @@ class Certificates:
 
 
 def certificates(folder: Path) -> Certificates:
-    """Make them."""
+    """Create the certificates."""
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _signed("authority", (), key, key, "authority")
     made = Certificates(folder / "ca.pem", folder / "balancer.pem", folder / "nodes.pem")

@@ -32,7 +32,7 @@ class Rmi:
         self.node = self.ask()
 
     def ask(self) -> str:
-        """Which node the session is on."""
+        """Return the node of the session."""
         found = self._server.getAttribute(self._runtime, "SystemProperties")
         key = java("java.lang.String")("denodo.node")
         return str(found.get([key]).get("value"))
@@ -42,7 +42,7 @@ class Rmi:
 
 
 def odbc(port: int) -> str:
-    """Which node a connection of PostgreSQL is on."""
+    """Return the node of a PostgreSQL connection."""
     with psycopg.connect(
         host=PROXY, port=port, user="denodo", dbname="postgres", connect_timeout=_SECONDS
     ) as connection:
@@ -52,7 +52,7 @@ def odbc(port: int) -> str:
 
 
 class Web:
-    """A browser: keeps its connection and its cookies."""
+    """A browser, which keeps its connection and its cookies."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection(PROXY, port, timeout=_SECONDS)
@@ -60,7 +60,7 @@ class Web:
         self.headers: dict[str, str] = {}
 
     def get(self, path: str = "/name") -> str:
-        """A page."""
+        """Return a page."""
         self._connection.request("GET", path, headers={"Cookie": self.cookie})
         answer = self._connection.getresponse()
         body = answer.read().decode()
@@ -74,7 +74,7 @@ class Web:
 
 
 def handshake(port: int) -> None:
-    """The beginning of any RMI connection, without the rest."""
+    """Do the handshake of an RMI connection only."""
     with socket.create_connection((PROXY, port), _SECONDS) as connection:
         connection.sendall(bytes.fromhex(RMI_HELLO))
         answer = connection.recv(1)
@@ -82,7 +82,7 @@ def handshake(port: int) -> None:
 
 
 def visit(port: int) -> str:
-    """A page for a new browser."""
+    """Return a page for a new browser."""
     browser = Web(port)
     try:
         return browser.get()
@@ -91,7 +91,7 @@ def visit(port: int) -> str:
 
 
 def handshaken(port: int) -> socket.socket:
-    """A connection that stays, as an idle session's."""
+    """Return a connection that remains open, like that of an idle session."""
     connection = socket.create_connection((PROXY, port), _SECONDS)
     connection.sendall(bytes.fromhex(RMI_HELLO))
     while b"127.0.0.1" not in connection.recv(100):
@@ -100,7 +100,7 @@ def handshaken(port: int) -> socket.socket:
 
 
 def lives(connection: socket.socket) -> bool:
-    """Whether nobody has closed it."""
+    """Return whether the connection is open."""
     connection.settimeout(0)
     try:
         return connection.recv(1) != b""
@@ -112,7 +112,7 @@ def lives(connection: socket.socket) -> bool:
 
 @dataclass
 class Load:
-    """Clients that come again and again, each in a thread of its own.
+    """Clients that connect repeatedly, each in its own thread.
 
     Attributes:
         done: how often each kind was served, by node.
@@ -132,13 +132,13 @@ class Load:
         pause: float = 0.0,
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Do something until the end, and count how it came out; then something else."""
+        """Repeat an action until the end and count its results; then run `then`."""
 
         def again() -> None:
             while not self._end.is_set():
                 try:
                     self.done[f"{name} {once() or ''}".strip()] += 1
-                except Exception as wrong:  # noqa: BLE001 - whatever it is, a client failed
+                except Exception as wrong:  # noqa: BLE001 - any error means that a client failed
                     self.failed.append(f"{name}: {wrong!r}")
                 self._end.wait(pause)
             if then:
@@ -149,11 +149,11 @@ class Load:
         thread.start()
 
     def count(self, name: str) -> int:
-        """How often a kind was served."""
+        """Return how often a kind of client was served."""
         return sum(count for key, count in self.done.items() if key.split()[0] == name)
 
     def wait_for(self, more: int, name: str) -> None:
-        """Go on until so many more were served."""
+        """Wait until a number of further clients were served."""
         goal, end = self.count(name) + more, time.monotonic() + _SECONDS
         while self.count(name) < goal:
             assert time.monotonic() < end, (self.done, self.failed[:5])
@@ -168,7 +168,7 @@ class Load:
 
 @contextmanager
 def load() -> Iterator[Load]:
-    """Load that ends with the block."""
+    """Run clients until the end of the block."""
     made = Load()
     try:
         yield made
@@ -177,7 +177,7 @@ def load() -> Iterator[Load]:
 
 
 def rmi_once(port: int) -> Callable[[], str]:
-    """A whole session: come, ask thrice, go."""
+    """Run a complete session: connect, three requests, disconnect."""
 
     def once() -> str:
         session = Rmi(port)

@@ -1,4 +1,4 @@
-"""Two stand-in nodes for all tests of this folder, and an HAProxy in front of them for each."""
+"""Two stand-in nodes for all tests of this folder, and one HAProxy for each test."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.support import jvm
 
 @pytest.fixture(scope="session")
 def _site() -> Iterator[Site]:
-    jvm.start()  # by one thread, and not by every client
+    jvm.start()  # in one thread, before the clients need it
     made = stand_ins.site()
     yield made
     made.end()
@@ -22,19 +22,19 @@ def _site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(_site: Site) -> Site:
-    """Two nodes that run, whatever the test before did to them."""
+    """Return two running nodes, restored after the previous test."""
     _site.whole()
     return _site
 
 
 @pytest.fixture
 def proxy(site: Site) -> Iterator[Running]:
-    """HAProxy with the generated file in front of them."""
+    """Run HAProxy with the generated file in front of both nodes."""
     with running(configuration(site.ports)) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """The balancer's and the nodes', of one authority."""
+    """Return certificates for HAProxy and the nodes, of one authority."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))

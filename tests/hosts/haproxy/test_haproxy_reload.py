@@ -1,4 +1,4 @@
-"""A new file is loaded under load, a bad one is refused, and what was ordered is kept."""
+"""Reloads under load: a bad file is refused, and the drained nodes are kept."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.hosts.haproxy.stand_ins import Site
 
 
 def _say(_line: str) -> None:
-    """Nobody listens."""
+    """Ignore the report."""
 
 
 def _wrong(proxy: Running) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
 
 
 def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
-    """The worker that serves knows nothing of them."""
+    """The serving worker knows nothing of them."""
     connections = [handshaken(proxy.port("jdbc")) for _ in range(4)]
     reload(proxy.haproxy, None, _say)
     assert len(workers(proxy.haproxy).old) == 1
@@ -98,7 +98,7 @@ def test_a_file_that_only_warns_is_refused(proxy: Running, tmp_path: Path) -> No
 def test_a_port_of_somebody_else_is_found_before(
     proxy: Running, site: Site, tmp_path: Path
 ) -> None:
-    """Only a start finds out, and closes the old worker's ports for seconds."""
+    """Otherwise only the start would fail, after the old worker's ports were closed."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     taken = f"{site['node1'].address}:{site.ports.jdbc}"
@@ -113,7 +113,7 @@ def test_a_port_of_somebody_else_is_found_before(
 
 
 def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_path: Path) -> None:
-    """It is valid; that a folder is missing is found at the start."""
+    """The file is valid; the missing folder is found only at the start."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))

@@ -17,14 +17,14 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
-from denodo_ha.haproxy.ssh import Shells
+from denodo_ha.haproxy.remote_hosts import SshSession
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
 from tests.support.assembly import ROOT
 from tests.support.host_program import unpacked
 
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
 SERVICES = ("jdbc", "odbc", "web")
 
@@ -50,11 +50,11 @@ before = before.replace("cd /opt/denodo-ha ", f"cd {hosts.parent}/program ")
 after = f"--run {there} --state {there}/server-state {after}"
 os.execv("/bin/sh", ["sh", "-c", f"{before} -m haproxy {after}"])
 """
-"""A host is a link to the folder of a HAProxy that runs here."""
+"""A host is a link to the folder of a running HAProxy."""
 
 
 class Network:
-    """Hosts that this machine's stand-in for ssh knows."""
+    """The hosts of the stand-in for ssh."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._hosts = folder, folder / "hosts"
@@ -62,7 +62,7 @@ class Network:
         unpacked("haproxy", folder / "program")
         binaries = folder / "bin"
         binaries.mkdir()
-        # Without site-packages, as on a host that has nothing but the program.
+        # Without site-packages, like on a host that has the program only.
         for name, text in {
             "ssh": f"#!{sys.executable} -SE\n{SSH}",
             "python3": f'#!/bin/sh\nexec {sys.executable} -SE "$@"\n',
@@ -76,7 +76,7 @@ class Network:
 
     @property
     def asked(self) -> list[str]:
-        """What was run, in order: host and the program's own arguments."""
+        """Return the calls in order: host, and arguments of the program."""
         file = self._hosts / "asked"
         lines = file.read_text().splitlines() if file.exists() else []
         parts = [line.split() for line in lines]
@@ -92,7 +92,7 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
 
 @pytest.fixture
 def pair(proxy: Running, site: Site, network: Network) -> Iterator[tuple[Running, Running]]:
-    """Two HAProxies in front of the same nodes, on the hosts lb1 and lb2."""
+    """Run two HAProxy instances for the same nodes, on the hosts lb1 and lb2."""
     with running(configuration(site.ports)) as other:
         network.add("lb1", proxy)
         network.add("lb2", other)
@@ -109,7 +109,7 @@ def ran(*arguments: str) -> Result:
 
 
 class Manager:
-    """A Solution Manager's host."""
+    """A host of the Solution Manager."""
 
     def __init__(self, network: Network) -> None:
         self.log = network.folder / "manager.log"
@@ -193,7 +193,7 @@ def test_a_signal_ends_what_waits_and_says_what_stands(
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == exit_codes.INTERRUPTED
-    assert "interrupted: node1 gets no new sessions on lb1, lb2; those it has end" in rest
+    assert "interrupted: node1 gets no new sessions on lb1, lb2; existing ones continue" in rest
     assert states(pair[0]) == {"drain", "maint"}
     assert all(lives(session) for session in sessions)
     for session in sessions:
@@ -218,7 +218,7 @@ def test_a_host_that_does_not_answer_is_a_failure(pair: tuple[Running, Running])
     assert done.exit_code == exit_codes.FAILED
     assert "HAProxy on lb3: ssh: Could not resolve hostname lb3; undone on lb1" in done.stderr
     assert states(pair[0]) == {"up"}
-    # A node that was out before stays out.
+    # A node that was out before remains out.
     assert ran("drain", "node1", "--host", "lb1").exit_code == exit_codes.DONE
     assert ran("drain", "node1", "--host", "lb1,lb3").exit_code == exit_codes.FAILED
     assert states(pair[0]) == {"maint"}
@@ -251,13 +251,13 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        (("a;id", "--host", "lb1"), "'a;id' is no node's name"),
-        (("node1", "--host", "lb1,-oProxyCommand=id"), "'-oProxyCommand=id' is no host's name"),
-        (("node1", "--host", "lb1,"), "'' is no host's name"),
-        (("node1", "--host", "600"), "'600' is no host's name"),
+        (("a;id", "--host", "lb1"), "'a;id' is not a node name"),
+        (("node1", "--host", "lb1,-oProxyCommand=id"), "'-oProxyCommand=id' is not a host name"),
+        (("node1", "--host", "lb1,"), "'' is not a host name"),
+        (("node1", "--host", "600"), "'600' is not a host name"),
         (("node1", "--host", "lb1,lb1"), "--host names lb1 twice"),
-        (("node1", "--host", "lb1", "--user", "-l root"), "--user is no login name"),
-        (("node1", "--user", "root"), "--user is for --host"),
+        (("node1", "--host", "lb1", "--user", "-l root"), "--user is not a login name"),
+        (("node1", "--user", "root"), "--user is only for --host"),
     ],
 )
 @pytest.mark.parametrize("command", ["drain", "enable"])
@@ -281,7 +281,7 @@ def test_without_ssh_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_host_that_never_ends_is_given_up(network: Network) -> None:
     (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 60\n")
     told: list[str] = []
-    with Shells() as shells:
-        ended = shells.run("lb1", "true", seconds=0.5, tell=told.append)
+    with SshSession() as session:
+        ended = session.run("lb1", "true", seconds=0.5, report=told.append)
     assert (ended.code, told) == (exit_codes.FAILED, ["begun"])
-    assert failure_reason(ended) == "its end was not seen within 0.5 s"
+    assert failure_reason(ended) == "it did not end within 0.5 s"

@@ -1,4 +1,4 @@
-"""TLS that HAProxy ends, starts again and passes through, with real certificates."""
+"""TLS that HAProxy terminates, re-encrypts and passes through, with real certificates."""
 
 import http.client
 import ssl
@@ -22,10 +22,10 @@ from tests.support.servers.ports import free_port
 def _get(
     port: int, authority: Path, name: str, cookie: str = ""
 ) -> tuple[int, str, dict[str, str]]:
-    """A page over TLS, from a server that must have this name's certificate."""
+    """Return a page over TLS; the server must have a certificate of this name."""
     context = ssl.create_default_context(cafile=authority)
     connection = http.client.HTTPSConnection(name, port, timeout=10, context=context)
-    # As DNS would lead there.
+    # The name leads here like DNS would do.
     connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _to, *rest: __import__("socket").create_connection((PROXY, port), *rest)
     )
@@ -46,7 +46,7 @@ def _data(site: Site, node_port: int, tls: Data | None, sticky: object) -> Data:
 
 @contextmanager
 def _nodes(chains: dict[str, Path], port: int) -> Iterator[None]:
-    """The nodes' own HTTPS servers."""
+    """Run an HTTPS server on each node."""
     with ExitStack() as stack:
         for name, chain in chains.items():
             answer: Any = lambda _path, name=name: (200, name)  # noqa: E731 - one a node
@@ -118,7 +118,7 @@ def test_a_node_of_another_name_gets_nothing(site: Site, certificates: Certifica
 
 
 def test_passed_through(site: Site, certificates: Certificates) -> None:
-    """Who speaks with the client is the node; HAProxy's check asks by HTTPS all the same."""
+    """The node terminates TLS; the check of HAProxy uses HTTPS all the same."""
     port = free_port()
     data = _data(site, port, {"mode": "passthrough"}, sticky=True)
     with (
@@ -127,5 +127,5 @@ def test_passed_through(site: Site, certificates: Certificates) -> None:
     ):
         pages = [_get(proxy.port("secure"), certificates.authority, "node1") for _ in range(4)]
         proxy.until(lambda: proxy.statistic("secure", "node1", "check_code") == 200)
-    # By the source's address.
+    # By source address.
     assert len({page[1] for page in pages}) == 1

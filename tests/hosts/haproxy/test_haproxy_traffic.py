@@ -1,4 +1,4 @@
-"""Clients' way through the generated file, to real servers of every kind."""
+"""The way of clients through the generated file to real servers of every kind."""
 
 import http.client
 import socket
@@ -34,7 +34,7 @@ def test_both_nodes_get_clients_of_every_kind(proxy: Running) -> None:
 
 
 def test_a_session_goes_on_to_the_node_that_answered_it(proxy: Running) -> None:
-    """Behind one auxiliary port for all, every other session would reach a stranger."""
+    """With one auxiliary port for all nodes, half of the sessions would reach the wrong one."""
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(6)]
     before = proxy.statistic("auxiliary.node1", "node1", "stot")
     for session in sessions:
@@ -52,7 +52,7 @@ def test_a_browser_stays_on_its_node(proxy: Running) -> None:
     assert set(first) == BOTH
     for _ in range(3):
         assert [browser.get() for browser in browsers] == first
-        # A new connection is the same browser.
+        # A new connection of the same browser.
         for browser in browsers:
             browser.close()
     assert "HttpOnly" in told
@@ -63,7 +63,7 @@ def test_a_browser_stays_on_its_node(proxy: Running) -> None:
 
 
 def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Site) -> None:
-    """The node sees who asks, and neither our cookie nor what a client claims of itself."""
+    """The node sees the address of the client, and neither the cookie nor forged headers."""
     site["node1"].kill()
     port = site.ports.web
     seen: list[str] = []
@@ -101,7 +101,7 @@ def test_health_says_whether_a_node_is_usable(proxy: Running, site: Site) -> Non
     assert [_health(proxy, path) for path in ("/health", "/health/jdbc", "/health/web")] == [
         200
     ] * 3
-    # A service that this file does not know yet has a target group already.
+    # A service that this file lacks has a target group already.
     assert _health(proxy, "/health/new") == 200
     assert _health(proxy, "/") == 404
     for node in site.nodes.values():

@@ -1,4 +1,4 @@
-"""Every variant of the generated file is one that a real HAProxy takes, without a warning."""
+"""A real HAProxy accepts every variant of the generated file, without a warning."""
 
 import grp
 import os
@@ -59,7 +59,7 @@ SETTINGS: dict[str, Data] = {
 
 @pytest.fixture(scope="module")
 def host(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """A host that has what the file names."""
+    """Return a host with all files and users that the configuration names."""
     return Host(
         user=None,
         group=GROUP,
@@ -155,7 +155,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
     environment = loaded(tmp_path, wanted, deploying=False).environment
     for name in environment.clusters:
         assert _refused(environment, host, tmp_path, name) == ""
-    # The order of keys says nothing.
+    # The order of keys has no meaning.
     again = {**wanted, "clusters": dict(reversed(wanted["clusters"].items()))}
     if "services" in wanted:
         again["services"] = dict(reversed(wanted["services"].items()))
@@ -164,7 +164,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """As a Network Load Balancer does, unless the service says what is asked."""
+    """Like a Network Load Balancer does, unless the service has a check of its own."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
@@ -179,7 +179,7 @@ def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
 
 
 def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
-    """What the benchmark puts beside ours runs; `-dW` warns of none of its faults."""
+    """The file that the benchmark compares is valid; `-dW` warns of none of its faults."""
     file = tmp_path / "haproxy.cfg"
     ports = {"jdbc": 9999, "web": 9090, "node_jdbc": 9999, "node_web": 9090}
     file.write_text((ROOT / "tools/bench/article.cfg").read_text().format(run=tmp_path, **ports))

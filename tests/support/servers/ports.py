@@ -1,4 +1,4 @@
-"""Ports that nobody has, and waiting until somebody does."""
+"""Free ports, and waiting until a server listens."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Collection, Iterator
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 180.0
 _FIRST, _SLICE, _SLICES = 10_000, 2_700, 8
 """Below the ports that the kernel gives to connections, which come and go; a part for each of the
 workers of a run, so that none takes what another is about to use."""
@@ -37,11 +37,11 @@ def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as one:
-        # What has ended a moment ago is no obstacle; what listens is.
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as probe:
+        # A server that has just ended does not block the port; one that listens does.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
         except OSError:
             return False
         return True
@@ -51,7 +51,7 @@ def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = No
     """Wait until a port is open.
 
     Raises:
-        TimeoutError: it never was.
+        TimeoutError: the port was not opened in time.
         ChildProcessError: the server that should open it has ended.
     """
     until = time.monotonic() + _PATIENCE_S
@@ -69,6 +69,6 @@ def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = No
 
 
 def end(server: subprocess.Popen[bytes]) -> None:
-    """End a server of ours, by its id."""
+    """End a server process."""
     server.kill()
     server.wait(_PATIENCE_S)

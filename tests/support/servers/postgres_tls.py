@@ -20,7 +20,7 @@ from tests.support.servers.web import server_context
 _ASKS = bytes.fromhex("0000000804d2162f")
 """An SSLRequest (PostgreSQL documentation, Message Formats)."""
 _REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
-_SECONDS = 10
+_SECONDS = 60
 
 
 @contextmanager
@@ -63,8 +63,8 @@ class _Front:
         begun.set()
         await self._over.wait()
         server.close()
-        for one in self._connections:
-            one.cancel()
+        for item in self._connections:
+            item.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""A server that does what a test says to each connection: for all that a real one never does."""
+"""A server whose behaviour towards each connection is scripted, for faults of real servers."""
 
 import socket
 import threading
@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from tests.support.servers.ports import free_port
 
 Talk = Callable[[socket.socket], None]
-_SECONDS = 20
+_SECONDS = 120
 
 
 @contextmanager
 def scripted(talk: Talk, *, host: str = "127.0.0.1", port: int | None = None) -> Iterator[int]:
-    """Run one until the block ends; gives its port."""
+    """Run the server until the block ends; yield its port."""
     listener = socket.create_server((host, port or free_port()))
     over = threading.Event()
     open_: list[socket.socket] = []
@@ -52,7 +52,7 @@ def scripted(talk: Talk, *, host: str = "127.0.0.1", port: int | None = None) ->
 
 
 def says(data: bytes) -> Talk:
-    """Say something at once, and then wait for the client to go."""
+    """Send a text at once, then wait for the client to disconnect."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(data)
@@ -62,7 +62,7 @@ def says(data: bytes) -> Talk:
 
 
 def answers(*replies: bytes) -> Talk:
-    """Answer each message that comes with the next reply, then wait for the client to go."""
+    """Answer each message with the next reply, then wait for the client to disconnect."""
 
     def talk(connection: socket.socket) -> None:
         for reply in replies:
@@ -75,7 +75,7 @@ def answers(*replies: bytes) -> Talk:
 
 
 def is_silent(connection: socket.socket) -> None:
-    """Read, and say nothing."""
+    """Read without an answer."""
     _drain(connection)
 
 
@@ -84,7 +84,7 @@ def hangs_up(_connection: socket.socket) -> None:
 
 
 def floods(connection: socket.socket) -> None:
-    """Never stop talking."""
+    """Send without end."""
     while True:
         connection.sendall(bytes(4096))
 

@@ -85,19 +85,19 @@ def _handler(settings: Web) -> type[BaseHTTPRequestHandler]:
 
         def _session(self, suffix: str) -> None:
             cookies = self.headers.get("Cookie", "")
-            if any(f"JSESSIONID={one}" in cookies for one in settings.known):
+            if any(f"JSESSIONID={item}" in cookies for item in settings.known):
                 return
             settings.known.add(begun := secrets.token_hex(8) + suffix)
             self.send_header("Set-Cookie", f"JSESSIONID={begun}; Path=/; HttpOnly")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Discard the message."""
 
     return Handler
 
 
 def server_context(identity: Identity) -> ssl.SSLContext:
-    """What a server with this certificate needs."""
+    """Return the TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")

@@ -1,4 +1,4 @@
-"""Roles and instance profiles: every reference leads somewhere, and `Ref` gives the name."""
+"""Roles and instance profiles: references must exist, and `Ref` returns the name."""
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
@@ -53,8 +53,8 @@ def _delete_profile(name: str, _properties: Properties) -> None:
     ministack.instance_profiles.pop(name, None)
 
 
-def _policies(properties: Properties) -> None:
-    """Managed policies and the boundary exist: AWS's own, or the account's."""
+def _check_policies(properties: Properties) -> None:
+    """Check that managed policies and the permissions boundary exist, in AWS or the account."""
     boundary = properties.get("PermissionsBoundary")
     for arn in [*resource_types.as_list(properties.get("ManagedPolicyArns")), boundary]:
         # An empty list parameter resolves to an empty text, as in the CDK's bootstrap stack.
@@ -63,12 +63,12 @@ def _policies(properties: Properties) -> None:
             raise _fault("NoSuchEntity", message)
 
 
-def _inline_targets(properties: Properties) -> None:
+def _check_inline_targets(properties: Properties) -> None:
     for name in properties.get("Roles") or []:
         _role(name)
 
 
-def _in_a_profile(name: str, _properties: Properties) -> None:
+def _check_no_profile(name: str, _properties: Properties) -> None:
     for profile in ministack.instance_profiles.values():
         if name in profile["Roles"]:
             message = "Cannot delete entity, must remove roles from instance profile first."
@@ -76,7 +76,7 @@ def _in_a_profile(name: str, _properties: Properties) -> None:
 
 
 def make_policy(arn: str) -> None:
-    """A managed policy under a given ARN, which permits nothing here."""
+    """Make a managed policy with a given ARN, which permits nothing."""
     name = arn.rpartition("/")[2]
     path = arn.partition(":policy")[2].removesuffix(name)
     nothing = '{"Version":"2012-10-17","Statement":[]}'
@@ -84,10 +84,10 @@ def make_policy(arn: str) -> None:
 
 
 def install() -> None:
-    """Declare profiles, and check the roles and policies that MiniStack makes."""
+    """Declare instance profiles, and add checks to MiniStack's roles and policies."""
     resource_types.declare(
         PROFILE, create=_create_profile, update=_update_profile, delete=_delete_profile
     )
-    resource_types.check(ROLE, _policies)
-    resource_types.check("AWS::IAM::Policy", _inline_targets)
-    resource_types.before_delete(ROLE, _in_a_profile)
+    resource_types.check(ROLE, _check_policies)
+    resource_types.check("AWS::IAM::Policy", _check_inline_targets)
+    resource_types.before_delete(ROLE, _check_no_profile)

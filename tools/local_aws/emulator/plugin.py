@@ -1,4 +1,4 @@
-"""Everything that makes an AWS for our stacks of MiniStack, in the order that it needs."""
+"""Installation of all parts of the plugin, in the order that they need."""
 
 from tools.local_aws.emulator import iam, rds, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
@@ -21,7 +21,7 @@ from tools.local_aws.emulator.ssm import documents
 
 
 def install() -> None:
-    """Install every part."""
+    """Install all parts."""
     network.install()
     addresses.install()
     security_groups.install()
@@ -41,6 +41,6 @@ def install() -> None:
     rds.install()
     stack_outputs.install()
     stack_events.install()
-    # The last to look before anything is made, so the first in front of what was declared.
+    # After all declarations: the checks that are added last run first.
     resource_types.enforce_schemas()
     creation_policy.install()

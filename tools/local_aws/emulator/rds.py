@@ -1,6 +1,6 @@
-"""Databases of RDS: what a template refers to is there, and RDS keeps the administrator's password.
+"""RDS: references of databases must exist, and RDS manages the administrator's password.
 
-Nothing listens at a database's address: MiniStack makes the record alone, as for instances.
+No database server runs: MiniStack makes the record of a database only.
 """
 
 import json
@@ -27,8 +27,8 @@ def _fault(code: str, message: str) -> AwsError:
     return AwsError(code, message, service="Rds")
 
 
-def _in_two_zones(properties: Properties) -> None:
-    zones = {network.subnet(one)["AvailabilityZone"] for one in properties.get("SubnetIds") or []}
+def _check_two_zones(properties: Properties) -> None:
+    zones = {network.subnet(item)["AvailabilityZone"] for item in properties.get("SubnetIds") or []}
     if len(zones) < 2:
         message = (
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
@@ -37,7 +37,7 @@ def _in_two_zones(properties: Properties) -> None:
         raise _fault("DBSubnetGroupDoesNotCoverEnoughAZs", message)
 
 
-def _refers_to_what_is_there(properties: Properties) -> None:
+def _check_references(properties: Properties) -> None:
     subnets = properties.get("DBSubnetGroupName")
     if subnets and subnets not in ministack.subnet_groups:
         raise _fault("DBSubnetGroupNotFoundFault", f"DB subnet group {subnets} does not exist.")
@@ -60,7 +60,7 @@ def _refers_to_what_is_there(properties: Properties) -> None:
             raise _fault("InvalidParameterValue", f"Invalid security group , groupId= {group_id}")
 
 
-def _allowed(properties: Properties) -> None:
+def _check_settings(properties: Properties) -> None:
     if resource_types.truth(properties.get(MANAGED)) and "MasterUserPassword" in properties:
         message = "You can't specify MasterUserPassword when ManageMasterUserPassword is turned on."
         raise _fault("InvalidParameterCombination", message)
@@ -69,7 +69,7 @@ def _allowed(properties: Properties) -> None:
         raise _fault("InvalidParameterCombination", message)
 
 
-def _not_protected(id_: str, _properties: Properties) -> None:
+def _check_protection(id_: str, _properties: Properties) -> None:
     if (ministack.databases.get(id_) or {}).get("DeletionProtection"):
         message = (
             f"Cannot delete protected DB Instance, please disable deletion protection and try "
@@ -78,8 +78,8 @@ def _not_protected(id_: str, _properties: Properties) -> None:
         raise _fault("InvalidParameterCombination", message)
 
 
-def _keep_password(id_: str, properties: Properties) -> dict[str, Any]:
-    """The secret that RDS makes for an administrator."""
+def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
+    """Make the administrator's secret, as RDS does, and return its attributes."""
     kept = ministack.databases[id_].get("MasterUserSecret")
     if not resource_types.truth(properties.get(MANAGED)):
         return {}
@@ -95,9 +95,11 @@ def _keep_password(id_: str, properties: Properties) -> dict[str, Any]:
     return {"MasterUserSecret.SecretArn": kept["SecretArn"]}
 
 
-def _forget_password(kept: dict[str, Any] | None) -> None:
+def _delete_password_secret(kept: dict[str, Any] | None) -> None:
     names = [
-        name for name, one in ministack.secrets.items() if kept and one["ARN"] == kept["SecretArn"]
+        name
+        for name, item in ministack.secrets.items()
+        if kept and item["ARN"] == kept["SecretArn"]
     ]
     for name in names:
         del ministack.secrets[name]
@@ -110,9 +112,9 @@ def _subscribe(logical_id: str, properties: Properties, stack: str) -> Made:
 
 def _put_subscription(name: str, properties: Properties) -> Made:
     kind = properties.get("SourceType")
-    for one in properties.get("SourceIds") or []:
-        if kind == "db-instance" and one not in ministack.databases:
-            raise _fault("SourceNotFound", f"DB instance {one} not found")
+    for item in properties.get("SourceIds") or []:
+        if kind == "db-instance" and item not in ministack.databases:
+            raise _fault("SourceNotFound", f"DB instance {item} not found")
     subscriptions[name] = dict(properties)
     return name, {}
 
@@ -126,16 +128,16 @@ def _unsubscribe(name: str, _properties: Properties) -> None:
 
 
 def _describe_subscriptions(_asked: dict[str, Any]) -> Any:
-    shown = "".join(
+    description = "".join(
         "<EventSubscription>"
         f"<CustSubscriptionId>{escape(name)}</CustSubscriptionId>"
-        f"<SnsTopicArn>{escape(one['SnsTopicArn'])}</SnsTopicArn><Status>active</Status>"
-        f"<SourceType>{escape(one.get('SourceType', ''))}</SourceType>"
-        f"<EventCategoriesList>{_listed(one.get('EventCategories'), 'EventCategory')}"
+        f"<SnsTopicArn>{escape(item['SnsTopicArn'])}</SnsTopicArn><Status>active</Status>"
+        f"<SourceType>{escape(item.get('SourceType', ''))}</SourceType>"
+        f"<EventCategoriesList>{_listed(item.get('EventCategories'), 'EventCategory')}"
         "</EventCategoriesList></EventSubscription>"
-        for name, one in subscriptions.items()
+        for name, item in subscriptions.items()
     )
-    result = f"<EventSubscriptionsList>{shown}</EventSubscriptionsList>"
+    result = f"<EventSubscriptionsList>{description}</EventSubscriptionsList>"
     return ministack.rds_answer(
         200,
         "DescribeEventSubscriptionsResponse",
@@ -144,33 +146,33 @@ def _describe_subscriptions(_asked: dict[str, Any]) -> Any:
 
 
 def _listed(values: list[str] | None, tag: str) -> str:
-    return "".join(f"<{tag}>{escape(one)}</{tag}>" for one in values or [])
+    return "".join(f"<{tag}>{escape(item)}</{tag}>" for item in values or [])
 
 
 def install() -> None:
-    """Declare the types, and answer the calls about them."""
+    """Declare the resource types, and answer their calls."""
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         id_, attributes = create(logical_id, properties, stack)
-        return id_, {**attributes, **_keep_password(id_, properties)}
+        return id_, {**attributes, **_ensure_password_secret(id_, properties)}
 
     def updated(
         id_: str, old: Properties, new: Properties, stack: str, logical_id: str = ""
     ) -> Made:
         new_id, attributes = update(id_, old, new, stack, logical_id)
-        return new_id, {**attributes, **_keep_password(new_id, new)}
+        return new_id, {**attributes, **_ensure_password_secret(new_id, new)}
 
     def deleted(id_: str, properties: Properties) -> None:
         kept = (ministack.databases.get(id_) or {}).get("MasterUserSecret")
         delete(id_, properties)
-        _forget_password(kept)
+        _delete_password_secret(kept)
 
     handler.update(create=created, update=updated, delete=deleted)
-    resource_types.check(KIND, _allowed, _refers_to_what_is_there)
-    resource_types.before_delete(KIND, _not_protected)
-    resource_types.check(SUBNETS, _in_two_zones)
+    resource_types.check(KIND, _check_settings, _check_references)
+    resource_types.before_delete(KIND, _check_protection)
+    resource_types.check(SUBNETS, _check_two_zones)
     resource_types.declare(
         EVENTS, create=_subscribe, update=_update_subscription, delete=_unsubscribe
     )

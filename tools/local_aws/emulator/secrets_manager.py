@@ -1,7 +1,7 @@
-"""Secrets of Secrets Manager, as a template has them generated.
+"""Secrets of Secrets Manager.
 
-MiniStack makes them, but for two things: `Ref` is the ARN and not the name, and a password has
-no punctuation where the template says so.
+MiniStack makes them, with two corrections: `Ref` is the ARN instead of the name, and a password has
+no punctuation where the template excludes it.
 """
 
 import string
@@ -15,24 +15,24 @@ KIND = "AWS::SecretsManager::Secret"
 
 
 def arn_of(name: str) -> str:
-    """The ARN of a secret that exists."""
+    """Return the ARN of a secret."""
     return str(ministack.secrets[name]["ARN"])
 
 
 def _name(id_: str) -> str:
-    return next((name for name, one in ministack.secrets.items() if one["ARN"] == id_), id_)
+    return next((name for name, item in ministack.secrets.items() if item["ARN"] == id_), id_)
 
 
 def _generated(properties: Properties) -> Properties:
-    asked = properties.get("GenerateSecretString")
-    if not asked or not resource_types.truth(asked.get("ExcludePunctuation")):
+    request = properties.get("GenerateSecretString")
+    if not request or not resource_types.truth(request.get("ExcludePunctuation")):
         return properties
-    without = asked.get("ExcludeCharacters", "") + string.punctuation
-    return {**properties, "GenerateSecretString": {**asked, "ExcludeCharacters": without}}
+    without = request.get("ExcludeCharacters", "") + string.punctuation
+    return {**properties, "GenerateSecretString": {**request, "ExcludeCharacters": without}}
 
 
 def install() -> None:
-    """Mend what MiniStack makes."""
+    """Correct MiniStack's handlers."""
     handler: dict[str, Any] = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 

@@ -1,8 +1,8 @@
-"""Resource types of CloudFormation: what a template may say of them, and who makes them.
+"""Resource types of CloudFormation: their handlers, and the checks before a handler runs.
 
-Every type that our stacks use is checked against its published schema before anything is
-made. A check of our own looks at what it refers to. Types that MiniStack makes well keep its
-handlers, with our checks in front.
+Every type that this project's stacks use is checked against its published schema first. Further
+checks look at the references of a resource. Types that MiniStack makes correctly keep MiniStack's
+handlers, with these checks in front.
 """
 
 import json
@@ -15,7 +15,7 @@ from tools.local_aws.emulator.errors import InvalidRequestError
 
 Properties = dict[str, Any]
 Made = tuple[str, dict[str, Any]]
-"""What a handler gives back: the physical id (`Ref`) and the attributes (`Fn::GetAtt`)."""
+"""Result of a handler: the physical id (`Ref`) and the attributes (`Fn::GetAtt`)."""
 
 Create = Callable[[str, Properties, str], Made]
 Delete = Callable[[str, Properties], None]
@@ -28,7 +28,7 @@ SCHEMAS: dict[str, dict[str, list[str]]] = json.loads(
 
 
 def declare(kind: str, *, create: Create, delete: Delete, update: Update | None = None) -> None:
-    """Say who makes a type, in MiniStack's place where it knows the type."""
+    """Set the handlers of a type, instead of MiniStack's if it has any."""
     handler: dict[str, Any] = {"create": create, "delete": delete}
     if update is not None:
         handler["update"] = update
@@ -38,13 +38,13 @@ def declare(kind: str, *, create: Create, delete: Delete, update: Update | None 
 
 
 def check(kind: str, *checks: Check) -> None:
-    """Have properties checked before the type is created or updated."""
+    """Add checks of the properties before a resource is created or updated."""
     handler = ministack.handlers[kind]
     create = handler["create"]
 
     def checked_create(logical_id: str, properties: Properties, stack: str) -> Made:
-        for one in checks:
-            one(properties)
+        for item in checks:
+            item(properties)
         made: Made = create(logical_id, properties, stack)
         return made
 
@@ -56,8 +56,8 @@ def check(kind: str, *checks: Check) -> None:
     def checked_update(
         physical_id: str, old: Properties, new: Properties, stack: str, *logical_id: str
     ) -> Made:
-        for one in checks:
-            one(new)
+        for item in checks:
+            item(new)
         made: Made = update(physical_id, old, new, stack, *logical_id)
         return made
 
@@ -65,7 +65,7 @@ def check(kind: str, *checks: Check) -> None:
 
 
 def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
-    """Have a deletion refused where AWS refuses it."""
+    """Add a check before a resource is deleted."""
     handler = ministack.handlers[kind]
     delete = handler["delete"]
 
@@ -77,9 +77,9 @@ def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
 
 
 def enforce_schemas() -> None:
-    """Check every known type against its schema, and replace what its schema says to.
+    """Add the check of the schema to every type, and the properties that replace a resource.
 
-    To be called when every type has been declared.
+    Called after all types are declared.
     """
     for kind, schema in SCHEMAS.items():
         check(kind, _allows(kind, schema))
@@ -92,26 +92,26 @@ def _allows(kind: str, schema: dict[str, list[str]]) -> Check:
     known, required = set(schema["properties"]), schema["required"]
 
     def allowed(properties: Properties) -> None:
-        found = [f"#: required key [{key}] not found" for key in required if key not in properties]
-        found += [
+        result = [f"#: required key [{key}] not found" for key in required if key not in properties]
+        result += [
             f"#: extraneous key [{key}] is not permitted" for key in properties if key not in known
         ]
-        if found:
+        if result:
             message = f"Properties validation failed for a resource of type {kind} with message: "
-            raise InvalidRequestError(message + "; ".join(found))
+            raise InvalidRequestError(message + "; ".join(result))
 
     return allowed
 
 
 def changed(old: Properties, new: Properties, *path: str) -> bool:
-    """Whether what stands at a path of the properties is another now."""
+    """Return whether the value at a path of the properties differs."""
     for key in path:
         old, new = (old or {}).get(key, {}), (new or {}).get(key, {})
     return old != new
 
 
 def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
-    """The tags of a resource, as the services keep them."""
+    """Return the tags of a resource in the services' form."""
     return [
         {"Key": str(tag["Key"]), "Value": str(tag.get("Value", ""))}
         for tag in properties.get(key) or []
@@ -119,12 +119,12 @@ def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list property that a template may also give as a single value."""
+    """Return a list property, which a template may also give as a single value."""
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]
 
 
 def truth(value: Any) -> bool:
-    """A boolean property, which a template may also give as text."""
+    """Return a boolean property, which a template may also give as text."""
     return str(value).lower() == "true"

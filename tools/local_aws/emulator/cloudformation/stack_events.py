@@ -1,6 +1,6 @@
-"""Stack events, each later than the one before, so that they read in the order of what happened.
+"""Times of stack events, each later than the one before.
 
-Here dozens of resources are made within a millisecond, and the CDK CLI sorts by time.
+Dozens of resources are made within a millisecond here, and the CDK CLI sorts the events by time.
 """
 
 import threading
@@ -12,7 +12,7 @@ _STEP = timedelta(milliseconds=1)
 
 
 class _Times:
-    """Times that only go forward."""
+    """Strictly increasing times."""
 
     def __init__(self) -> None:
         self._last = datetime.min.replace(tzinfo=UTC)
@@ -27,5 +27,5 @@ class _Times:
 
 
 def install() -> None:
-    """Have events take their times from here."""
+    """Replace the times of events."""
     ministack.replace(ministack.lifecycle, "now_iso", _Times())

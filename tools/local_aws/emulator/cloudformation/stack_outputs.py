@@ -1,4 +1,4 @@
-"""`Fn::GetStackOutput`: an output of another stack, in its region and by its role's account.
+"""`Fn::GetStackOutput`: an output of another stack, in its region and the account of its role.
 
 MiniStack looks in the caller's account and region only.
 """
@@ -13,7 +13,7 @@ _GONE = ("DELETE_COMPLETE",)
 
 
 def _account_of(role: str | None) -> str:
-    """The account that is read: the role's, else our own."""
+    """Return the account of the role, else the caller's account."""
     if not role:
         return str(ministack.account())
     account = role.split(":")[4]
@@ -25,7 +25,7 @@ def _account_of(role: str | None) -> str:
 
 
 def output(spec: dict[str, str]) -> str:
-    """The value of an output."""
+    """Return the value of an output, or raise InvalidRequestError."""
     region = spec.get("Region") or ministack.region()
     account = _account_of(spec.get("RoleArn"))
     stack = ministack.all_stacks.get_scoped(account, region, spec.get("StackName", ""))
@@ -34,15 +34,15 @@ def output(spec: dict[str, str]) -> str:
             f"{_FUNCTION}: stack {spec.get('StackName')} does not exist in {region} of {account}"
         )
         raise InvalidRequestError(message)
-    for one in stack.get("Outputs", []):
-        if one["OutputKey"] == spec.get("OutputName"):
-            return str(one["OutputValue"])
+    for item in stack.get("Outputs", []):
+        if item["OutputKey"] == spec.get("OutputName"):
+            return str(item["OutputValue"])
     message = f"{_FUNCTION}: stack {spec['StackName']} has no output {spec.get('OutputName')}"
     raise InvalidRequestError(message)
 
 
 def install() -> None:
-    """Have the function resolved here, wherever the engine meets it."""
+    """Resolve the function in every module that resolves references."""
     resolve = ministack.private(ministack.engine, "_resolve_refs")
 
     def resolved(value: Any, *context: Any) -> Any:

@@ -1,4 +1,4 @@
-"""CloudWatch alarms, with what PutMetricAlarm refuses, and the states that metrics give them."""
+"""CloudWatch alarms: PutMetricAlarm's checks, and states that follow the metrics."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def _fault(message: str) -> AwsError:
     return AwsError("ValidationError", message, service="CloudWatch")
 
 
-def _evaluable(properties: Properties) -> None:
+def _check_alarm(properties: Properties) -> None:
     if properties.get("ComparisonOperator") not in _COMPARISONS:
         message = f"Invalid ComparisonOperator '{properties.get('ComparisonOperator')}'"
         raise _fault(message)
@@ -45,7 +45,7 @@ def _evaluable(properties: Properties) -> None:
 
 
 def evaluate(alarm: ministack.Record) -> None:
-    """Give an alarm the state that its metric asks for now."""
+    """Set the state of an alarm by its metric."""
     if not alarm.get("MetricName"):
         return
     now = metrics.state(alarm)
@@ -55,15 +55,15 @@ def evaluate(alarm: ministack.Record) -> None:
     alarm.update(
         StateValue=now.value, StateReason=now.reason, StateUpdatedTimestamp=int(CLOCK.now())
     )
-    told = (before, now.value, now.reason)
-    ministack.private(ministack.cloudwatch, "_record_history")(alarm["AlarmName"], *told)
-    ministack.private(ministack.cloudwatch, "_dispatch_alarm_actions")(alarm, *told)
+    details = (before, now.value, now.reason)
+    ministack.private(ministack.cloudwatch, "_record_history")(alarm["AlarmName"], *details)
+    ministack.private(ministack.cloudwatch, "_dispatch_alarm_actions")(alarm, *details)
     ministack.private(ministack.cloudwatch, "_evaluate_parent_alarms")(alarm)
 
 
 def install() -> None:
-    """Check the alarms that MiniStack makes, and evaluate them whenever somebody looks."""
-    resource_types.check(KIND, _evaluable)
+    """Add checks to MiniStack's alarms, and evaluate them whenever they are described."""
+    resource_types.check(KIND, _check_alarm)
     ministack.replace(ministack.cloudwatch, "_evaluate_alarm", evaluate)
     describe = ministack.private(ministack.cloudwatch, "_describe_alarms")
 

@@ -1,8 +1,8 @@
-"""What alarms see: datapoints that somebody put, and the healthy targets of balancers.
+"""Metrics of alarms: datapoints of PutMetricData, and two metrics of load balancers.
 
-A datapoint counts when its period is over, as a period's value may still change before. Nothing
-else publishes metrics here, but for HealthyHostCount, which is what target health is now, and
-ActiveFlowCount, which is none as long as there is the balancer.
+A datapoint counts when its period is over, because a period's value may change before. Two metrics
+are computed: HealthyHostCount, from the current target health, and ActiveFlowCount, which is 0 as
+long as the load balancer exists.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tools.local_aws.emulator.ministack import private
 
 Alarm = ministack.Record
 Series = dict[int, float]
-"""The value of each period that has one, by the period's number."""
+"""Values by the number of the period, for periods with data."""
 
 _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": lambda value, limit: value >= limit,
@@ -25,33 +25,32 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
 }
 _UNKNOWN = "INSUFFICIENT_DATA"
 _MISSING = {"breaching": "ALARM", "notBreaching": "OK"}
-"""What a period without data counts as (AWS, Configuring how CloudWatch alarms treat missing
-data)."""
+"""State for periods without data (AWS, Configuring how CloudWatch alarms treat missing data)."""
 
 
 @dataclass(frozen=True)
 class State:
-    """An alarm's state and why."""
+    """The state of an alarm, and the reason."""
 
     value: str
     reason: str
 
 
 def state(alarm: Alarm) -> State:
-    """The state that an alarm's metric asks for now."""
-    return _judged(alarm, _series(alarm), _last_period(alarm))
+    """Return the state of an alarm by its metric."""
+    return _state_at(alarm, _series(alarm), _last_period(alarm))
 
 
 def last_known(alarm: Alarm) -> State | None:
-    """The state when there was data last, None if there never was any."""
+    """Return the state at the end of the last period with data, None without data."""
     series = _series(alarm)
-    return _judged(alarm, series, max(series)) if series else None
+    return _state_at(alarm, series, max(series)) if series else None
 
 
-def _judged(alarm: Alarm, series: Series, last: int) -> State:
-    """The state at the end of a period."""
+def _state_at(alarm: Alarm, series: Series, last: int) -> State:
+    """Return the state at the end of a period."""
     count = int(alarm["EvaluationPeriods"])
-    seen = [series[one] for one in range(last - count + 1, last + 1) if one in series]
+    seen = [series[item] for item in range(last - count + 1, last + 1) if item in series]
     if not seen:
         treated = alarm.get("TreatMissingData") or "missing"
         if treated == "ignore":
@@ -67,7 +66,7 @@ def _judged(alarm: Alarm, series: Series, last: int) -> State:
 
 
 def _last_period(alarm: Alarm) -> int:
-    """The number of the last period that is over."""
+    """Return the number of the last complete period."""
     return int(CLOCK.now() // _seconds(alarm)) - 1
 
 
@@ -76,8 +75,8 @@ def _seconds(alarm: Alarm) -> float:
 
 
 def _series(alarm: Alarm) -> Series:
-    """What an alarm's metric was in each period that is over."""
-    named = {one["Name"]: one["Value"] for one in alarm.get("Dimensions") or []}
+    """Return the alarm's metric in each complete period."""
+    named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
     if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/NetworkELB", "HealthyHostCount"):
         count = _healthy_hosts(named)
@@ -102,11 +101,13 @@ def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
 
 
 def _healthy_hosts(dimensions: dict[str, str]) -> float | None:
-    """The healthy targets of a balancer's group, None where there is no such pair."""
+    """Return the healthy targets of a load balancer's target group, None if either is missing."""
     group = dimensions.get("TargetGroup", "?")
     balancer = dimensions.get("LoadBalancer", "?")
-    for arn, shown in ministack.target_groups.items():
+    for arn, description in ministack.target_groups.items():
         if arn.endswith(f":{group}"):
-            used = [one for one in shown["LoadBalancerArns"] if one.endswith(f"/{balancer}")]
+            used = [
+                item for item in description["LoadBalancerArns"] if item.endswith(f"/{balancer}")
+            ]
             return target_health.healthy(arn) if used else None
     return None

@@ -1,4 +1,4 @@
-"""Elastic IPs, what they are associated with, and NAT gateways, which hold one each."""
+"""Elastic IPs, their associations, and NAT gateways, which use one Elastic IP each."""
 
 import uuid
 from collections.abc import Callable
@@ -19,9 +19,9 @@ _random_ip: Callable[[str], str] = private(_ec2, "_random_ip")
 
 
 def allocate(allocation_id: str | None = None) -> ministack.Record:
-    """Allocate an address, under an id of its own or a given one."""
+    """Allocate an address under a new id or the given one."""
     id_ = allocation_id or f"eipalloc-{_identifier()}"
-    taken = {one["PublicIp"] for _, one in ministack.addresses.all_items()}
+    taken = {item["PublicIp"] for _, item in ministack.addresses.all_items()}
     public = next(ip for ip in iter(lambda: _random_ip("52."), None) if ip and ip not in taken)
     ministack.addresses[id_] = {
         "AllocationId": id_,
@@ -37,18 +37,18 @@ def allocate(allocation_id: str | None = None) -> ministack.Record:
 
 
 def allocation(allocation_id: str) -> ministack.Record:
-    """An allocated address."""
-    found: ministack.Record | None = ministack.addresses.get(allocation_id)
-    if found is None:
+    """Return an allocated address, or raise AwsError."""
+    record: ministack.Record | None = ministack.addresses.get(allocation_id)
+    if record is None:
         message = f"The allocation ID '{allocation_id}' does not exist"
         raise AwsError("InvalidAllocationID.NotFound", message)
-    return found
+    return record
 
 
-def hold(
+def associate(
     address: ministack.Record, *, instance: str | None = None, user: str | None = None
 ) -> None:
-    """Associate an address with an instance, or with something that has an interface."""
+    """Associate an address with an instance or with the user of a network interface."""
     held = address["AssociationId"] and (address["InstanceId"] or address["NetworkInterfaceId"])
     if held and held not in (instance, user):
         message = f"resource {address['AllocationId']} is already associated with {held}"
@@ -59,7 +59,7 @@ def hold(
         ministack.instances[instance]["PublicIpAddress"] = address["PublicIp"]
 
 
-def let_go(address: ministack.Record) -> None:
+def release(address: ministack.Record) -> None:
     """End an address's association."""
     instance = ministack.instances.get(address["InstanceId"] or "")
     if instance and instance.get("PublicIpAddress") == address["PublicIp"]:
@@ -76,7 +76,7 @@ def _attributes(address: ministack.Record) -> dict[str, Any]:
 
 
 def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
-    if sum(not one.get("Given") for one in ministack.addresses.values()) >= _QUOTA:
+    if sum(not item.get("Given") for item in ministack.addresses.values()) >= _QUOTA:
         raise AwsError(
             "AddressLimitExceeded", "The maximum number of addresses has been reached.", status=400
         )
@@ -87,12 +87,12 @@ def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
     address = allocate()
     ministack.ec2_tags[address["AllocationId"]] = resource_types.tags(properties)
     if instance:
-        hold(address, instance=instance)
+        associate(address, instance=instance)
     return address["PublicIp"], _attributes(address)
 
 
 def _by_ip(public: str) -> ministack.Record | None:
-    return next((one for one in ministack.addresses.values() if one["PublicIp"] == public), None)
+    return next((item for item in ministack.addresses.values() if item["PublicIp"] == public), None)
 
 
 def _update(public: str, _old: Properties, new: Properties, _stack: str) -> Made:
@@ -100,9 +100,9 @@ def _update(public: str, _old: Properties, new: Properties, _stack: str) -> Made
     if address is None:
         return _create("", new, "")
     ministack.ec2_tags[address["AllocationId"]] = resource_types.tags(new)
-    let_go(address)
+    release(address)
     if new.get("InstanceId"):
-        hold(address, instance=new["InstanceId"])
+        associate(address, instance=new["InstanceId"])
     return public, _attributes(address)
 
 
@@ -113,7 +113,7 @@ def _delete(public: str, _properties: Properties) -> None:
     if address["NetworkInterfaceId"]:
         message = f"Address {public} is in use by {address['NetworkInterfaceId']}."
         raise AwsError("InvalidIPAddress.InUse", message)
-    let_go(address)
+    release(address)
     ministack.addresses.pop(address["AllocationId"], None)
     ministack.ec2_tags.pop(address["AllocationId"], None)
 
@@ -132,14 +132,14 @@ def _associate(_logical_id: str, properties: Properties, _stack: str) -> Made:
     if network.internet_gateway_of(inside) is None:
         message = f"Network {inside} is not attached to any internet gateway"
         raise AwsError("Gateway.NotAttached", message)
-    hold(address, instance=instance)
+    associate(address, instance=instance)
     return address["AssociationId"], {"Id": address["AssociationId"]}
 
 
 def _dissociate(association: str, _properties: Properties) -> None:
     for address in ministack.addresses.values():
         if address["AssociationId"] == association:
-            let_go(address)
+            release(address)
 
 
 def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
@@ -151,7 +151,7 @@ def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
     address = None if private_only else allocation(properties.get("AllocationId", ""))
     id_ = f"nat-{_identifier()}"
     if address:
-        hold(address, user=id_)
+        associate(address, user=id_)
     ministack.nat_gateways[id_] = {
         "NatGatewayId": id_,
         "SubnetId": inside["SubnetId"],
@@ -172,18 +172,18 @@ def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Mad
 
 
 def _delete_nat(id_: str, _properties: Properties) -> None:
-    """A deleted gateway is still shown for a while on AWS; its address is free at once."""
+    """Delete a NAT gateway: it remains visible, as on AWS, but its address is free at once."""
     gateway = ministack.nat_gateways.get(id_)
     if gateway is None:
         return
     gateway["State"] = "deleted"
     for address in ministack.addresses.values():
         if address["NetworkInterfaceId"] == id_:
-            let_go(address)
+            release(address)
 
 
 def install() -> None:
-    """Declare the types."""
+    """Declare the resource types."""
     resource_types.declare("AWS::EC2::EIP", create=_create, update=_update, delete=_delete)
     resource_types.declare("AWS::EC2::EIPAssociation", create=_associate, delete=_dissociate)
     resource_types.declare(

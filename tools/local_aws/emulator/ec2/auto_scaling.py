@@ -1,8 +1,8 @@
-"""Auto Scaling groups that start instances, as targets of their groups.
+"""Auto Scaling groups that start instances and register them with their target groups.
 
-MiniStack's know only how many they have. Here they are instances as any other, made from the launch
-template. Another template replaces them one at a time, each new one before an old one goes. A group
-does not look after its instances: one that is terminated stays lost.
+Groups of MiniStack only count their instances. Here they start instances like any others, from the
+launch template. A new launch template replaces the instances one after the other: the new instance
+starts before the old one is terminated. A group does not replace an instance that was terminated.
 """
 
 from itertools import cycle
@@ -27,14 +27,14 @@ def _fault(message: str) -> AwsError:
 
 
 def _template(properties: Properties) -> dict[str, Any]:
-    """The launch template's data, in the version that the group names."""
+    """Return the data of the launch template in the version that the group names."""
     named = properties["LaunchTemplate"]
-    found = _templates.get(named.get("LaunchTemplateId", ""))
-    if found is None:
+    result = _templates.get(named.get("LaunchTemplateId", ""))
+    if result is None:
         raise _fault("You must use a valid fully-formed launch template.")
-    for one in found["Versions"]:
-        if str(one["VersionNumber"]) == str(named["Version"]):
-            data: dict[str, Any] = one["LaunchTemplateData"]
+    for item in result["Versions"]:
+        if str(item["VersionNumber"]) == str(named["Version"]):
+            data: dict[str, Any] = item["LaunchTemplateData"]
             return data
     message = f"The launch template has no version {named['Version']}"
     raise _fault(message)
@@ -45,15 +45,15 @@ _NAME_TAG = "aws:autoscaling:groupName"
 
 
 def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dict[str, Any]:
-    """Start one instance; gives it as the group shows it."""
+    """Start one instance and return it as DescribeAutoScalingGroups shows it."""
     data = dict(_template(properties))
     profile = data.get("IamInstanceProfile") or {}
     data["IamInstanceProfile"] = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
     data["SubnetId"] = subnet
     data["Tags"] = [
-        {"Key": one["Key"], "Value": one["Value"]}
-        for one in properties.get("Tags") or []
-        if resource_types.truth(one.get("PropagateAtLaunch"))
+        {"Key": item["Key"], "Value": item["Value"]}
+        for item in properties.get("Tags") or []
+        if resource_types.truth(item.get("PropagateAtLaunch"))
     ]
     data["Tags"].append({"Key": _NAME_TAG, "Value": name})
     record = instances.launch(data, stack=stack)
@@ -88,15 +88,17 @@ def _subnets(properties: Properties) -> list[str]:
 
 def _wanted(properties: Properties) -> int:
     least, most = int(properties["MinSize"]), int(properties["MaxSize"])
-    wanted = int(properties.get("DesiredCapacity") or least)
-    if not least <= wanted <= most:
-        message = f"Desired capacity:{wanted} must be between the minimum and maximum size values."
+    requested = int(properties.get("DesiredCapacity") or least)
+    if not least <= requested <= most:
+        message = (
+            f"Desired capacity:{requested} must be between the minimum and maximum size values."
+        )
         raise _fault(message)
-    return wanted
+    return requested
 
 
 def _fill(name: str, properties: Properties, stack: str) -> None:
-    """Start what is missing, spread over the subnets."""
+    """Start the missing instances, spread over the subnets."""
     group = _groups[name]
     places = cycle(_subnets(properties))
     for _ in group["Instances"]:
@@ -106,7 +108,7 @@ def _fill(name: str, properties: Properties, stack: str) -> None:
 
 
 def _drop(one: dict[str, Any], arns: list[str]) -> None:
-    """Take an instance out of its target groups, and terminate it."""
+    """Deregister an instance from its target groups and terminate it."""
     for arn in arns:
         if arn in ministack.target_groups:
             target_health.deregister(arn, [_target(arn, one["InstanceId"])])
@@ -114,7 +116,7 @@ def _drop(one: dict[str, Any], arns: list[str]) -> None:
 
 
 def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:
-    """One new instance for each old one, in its place."""
+    """Replace each instance by a new one in the same subnet."""
     group = _groups[name]
     for place, old in enumerate(list(group["Instances"])):
         subnet = ministack.instances[old["InstanceId"]]["SubnetId"]
@@ -123,17 +125,17 @@ def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> 
 
 
 def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
-    """Have the instances in the groups that they are to be in now."""
-    before, after = (set(one.get("TargetGroupARNs") or []) for one in (old, new))
-    for one in group["Instances"]:
+    """Register the instances with the target groups of the new properties only."""
+    before, after = (set(item.get("TargetGroupARNs") or []) for item in (old, new))
+    for item in group["Instances"]:
         for arn in after - before:
-            target_health.register(arn, [_target(arn, one["InstanceId"])])
+            target_health.register(arn, [_target(arn, item["InstanceId"])])
         for arn in before - after:
-            target_health.deregister(arn, [_target(arn, one["InstanceId"])])
+            target_health.deregister(arn, [_target(arn, item["InstanceId"])])
 
 
 def install() -> None:
-    """Have groups start and end instances around what MiniStack does."""
+    """Start and terminate instances around MiniStack's own handlers."""
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 
@@ -141,8 +143,8 @@ def install() -> None:
         made: Made = create(logical_id, properties, stack)
         try:
             _fill(made[0], properties, stack)
-        except Exception:  # whatever it is, it goes on to the stack
-            # The stack knows nothing of what was not created.
+        except Exception:  # re-raised for the stack, which fails
+            # The stack does not delete a resource whose creation failed.
             deleted(made[0], properties)
             raise
         return made
@@ -161,8 +163,8 @@ def install() -> None:
         return made
 
     def deleted(id_: str, properties: Properties) -> None:
-        for one in (_groups.get(id_) or {}).get("Instances", []):
-            _drop(one, properties.get("TargetGroupARNs") or [])
+        for item in (_groups.get(id_) or {}).get("Instances", []):
+            _drop(item, properties.get("TargetGroupARNs") or [])
         delete(id_, properties)
 
     handler.update(create=created, update=updated, delete=deleted)

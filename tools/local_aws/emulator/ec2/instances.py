@@ -1,7 +1,7 @@
-"""Instances as our stacks describe them: where they are, what they may do, what they hold.
+"""Instances, with the properties that this project's stacks use.
 
-MiniStack's own lose metadata options and disks, get a public address wherever they are, and
-accept any image, subnet and group.
+MiniStack's own instances lose metadata options and disks, always get a public address, and accept
+any image, subnet and security group.
 """
 
 import uuid
@@ -16,30 +16,30 @@ from tools.local_aws.emulator.errors import AwsError
 from tools.local_aws.emulator.ministack import private
 
 _RESERVED = 4
-"""The first addresses of a subnet, which AWS keeps (AWS, Subnet CIDR blocks)."""
+"""First addresses of a subnet, reserved by AWS (AWS, Subnet CIDR blocks)."""
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
-"""A change of disks replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
+"""Properties whose change replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
 
 
 def running(instance_id: str) -> ministack.Record:
-    """An instance that exists."""
-    found: ministack.Record | None = ministack.instances.get(instance_id)
-    if found is None or found["State"]["Name"] == "terminated":
+    """Return an instance that is not terminated, or raise AwsError."""
+    record: ministack.Record | None = ministack.instances.get(instance_id)
+    if record is None or record["State"]["Name"] == "terminated":
         message = f"The instance ID '{instance_id}' does not exist"
         raise AwsError("InvalidInstanceID.NotFound", message)
-    return found
+    return record
 
 
 def launch(
     properties: Properties, *, instance_id: str | None = None, stack: str = "local"
 ) -> ministack.Record:
-    """Start an instance from the properties of its CloudFormation type."""
-    properties = _flat(properties)
+    """Start an instance with the properties of its CloudFormation type."""
+    properties = _with_network_interface(properties)
     inside = network.subnet(properties.get("SubnetId", ""))
     image = _image(properties.get("ImageId", ""))
     groups = [security_groups.group(id_) for id_ in properties.get("SecurityGroupIds") or []]
     groups = groups or [_default_group(inside["VpcId"])]
-    _fits(properties, inside, groups)
+    _check_placement(properties, inside, groups)
     profile = _profile(properties.get("IamInstanceProfile"))
     private_ip = _private_ip(properties.get("PrivateIpAddress"), inside)
     id_ = instance_id or f"i-{uuid.uuid4().hex[:17]}"
@@ -57,7 +57,7 @@ def launch(
         "PrivateDnsName": f"ip-{private_ip.replace('.', '-')}.{region}.compute.internal",
         "PublicDnsName": "",
         "SourceDestCheck": resource_types.truth(properties.get("SourceDestCheck", True)),
-        "SecurityGroups": [_named(one) for one in groups],
+        "SecurityGroups": [_group_summary(item) for item in groups],
         "Architecture": image["Architecture"],
         "RootDeviceType": "ebs",
         "RootDeviceName": image["RootDeviceName"],
@@ -89,8 +89,8 @@ def launch(
     return record
 
 
-def _flat(properties: Properties) -> Properties:
-    """Properties with those of the first network interface among them."""
+def _with_network_interface(properties: Properties) -> Properties:
+    """Return the properties with those of the first network interface merged in."""
     interfaces = properties.get("NetworkInterfaces") or []
     if not interfaces:
         return properties
@@ -105,26 +105,28 @@ def _flat(properties: Properties) -> Properties:
 
 
 def _image(image_id: str) -> ministack.Record:
-    found: ministack.Record | None = ministack.images.get(image_id)
-    if found is None:
+    record: ministack.Record | None = ministack.images.get(image_id)
+    if record is None:
         raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
-    return found
+    return record
 
 
 def _default_group(vpc_id: str) -> ministack.Record:
     return next(
-        one
-        for one in ministack.security_groups.values()
-        if one["VpcId"] == vpc_id and one["GroupName"] == "default"
+        item
+        for item in ministack.security_groups.values()
+        if item["VpcId"] == vpc_id and item["GroupName"] == "default"
     )
 
 
-def _named(group: ministack.Record) -> dict[str, str]:
+def _group_summary(group: ministack.Record) -> dict[str, str]:
     return {"GroupId": group["GroupId"], "GroupName": group["GroupName"]}
 
 
-def _fits(properties: Properties, inside: ministack.Record, groups: list[ministack.Record]) -> None:
-    """Zone, groups and key are of the subnet's zone, of its VPC, and there."""
+def _check_placement(
+    properties: Properties, inside: ministack.Record, groups: list[ministack.Record]
+) -> None:
+    """Check that the zone is the subnet's, the groups are in its VPC, and the key pair exists."""
     zone = properties.get("AvailabilityZone")
     if zone and zone != inside["AvailabilityZone"]:
         message = (
@@ -158,16 +160,16 @@ def _profile(name: str | None) -> dict[str, str] | None:
 
 
 def taken_addresses(subnet_id: str) -> set[str]:
-    """The private addresses of a subnet that somebody has."""
+    """Return the private addresses of a subnet that are in use."""
     instances = {
-        one["PrivateIpAddress"]
-        for one in ministack.instances.values()
-        if one["SubnetId"] == subnet_id and one["State"]["Name"] != "terminated"
+        item["PrivateIpAddress"]
+        for item in ministack.instances.values()
+        if item["SubnetId"] == subnet_id and item["State"]["Name"] != "terminated"
     }
     balancers = {
         mapping["PrivateIPv4Address"]
-        for one in ministack.load_balancers.values()
-        for mapping in one.get("SubnetMappings", [])
+        for item in ministack.load_balancers.values()
+        for mapping in item.get("SubnetMappings", [])
         if mapping["SubnetId"] == subnet_id and mapping.get("PrivateIPv4Address")
     }
     return instances | balancers
@@ -206,14 +208,14 @@ def _disks(
     image: ministack.Record,
     tags: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
-    """The instance's volumes: what the template says, and the image's root disk."""
-    wanted = {
-        one["DeviceName"]: one.get("Ebs") or {}
-        for one in properties.get("BlockDeviceMappings") or []
+    """Create the instance's volumes: those of the template, and the image's root disk."""
+    requested = {
+        item["DeviceName"]: item.get("Ebs") or {}
+        for item in properties.get("BlockDeviceMappings") or []
     }
-    wanted.setdefault(image["RootDeviceName"], {})
+    requested.setdefault(image["RootDeviceName"], {})
     mappings = []
-    for device, disk in sorted(wanted.items()):
+    for device, disk in sorted(requested.items()):
         id_ = f"vol-{uuid.uuid4().hex[:17]}"
         attached = {
             "VolumeId": id_,
@@ -269,14 +271,14 @@ def _create(_logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) -> Made:
-    """Change in place what AWS changes in place; a stop and a start are not seen here."""
-    new = _flat(new)
+    """Change in place what AWS changes in place, without the stop and start of some changes."""
+    new = _with_network_interface(new)
     instance = running(instance_id)
     groups = [security_groups.group(id_) for id_ in new.get("SecurityGroupIds") or []]
-    _fits(new, network.subnet(instance["SubnetId"]), groups)
+    _check_placement(new, network.subnet(instance["SubnetId"]), groups)
     instance["InstanceType"] = new.get("InstanceType", instance["InstanceType"])
     if groups:
-        instance["SecurityGroups"] = [_named(one) for one in groups]
+        instance["SecurityGroups"] = [_group_summary(item) for item in groups]
     instance["UserData"] = new.get("UserData", "")
     instance["IamInstanceProfile"] = _profile(new.get("IamInstanceProfile"))
     instance["MetadataOptions"] = _metadata(new)
@@ -288,7 +290,7 @@ def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) ->
 
 
 def terminate(instance_id: str) -> None:
-    """Terminate an instance, and free what it held."""
+    """Terminate an instance and free its addresses and volumes."""
     instance = ministack.instances.get(instance_id)
     if instance is None:
         return
@@ -309,7 +311,7 @@ def _free(instance: ministack.Record) -> None:
             ministack.ec2_tags.pop(mapping["Ebs"]["VolumeId"], None)
     for address in ministack.addresses.values():
         if address["InstanceId"] == instance["InstanceId"]:
-            addresses.let_go(address)
+            addresses.release(address)
 
 
 def _delete(instance_id: str, _properties: Properties) -> None:
@@ -322,8 +324,8 @@ _error = private(ministack.ec2, "_error")
 
 
 def _terminated_by_call(parameters: dict[str, list[str]]) -> Any:
-    """TerminateInstances, with protection and with what is freed."""
-    named = [one for key, (one, *_) in parameters.items() if key.startswith("InstanceId")]
+    """Answer TerminateInstances, with termination protection."""
+    named = [item for key, (item, *_) in parameters.items() if key.startswith("InstanceId")]
     kept = [
         id_ for id_ in named if (ministack.instances.get(id_) or {}).get("DisableApiTermination")
     ]
@@ -341,28 +343,30 @@ def _terminated_by_call(parameters: dict[str, list[str]]) -> Any:
 
 
 def _with_options(instance: ministack.Record) -> str:
-    """An instance as DescribeInstances shows it, metadata options included."""
-    shown: str = _instance_xml(instance)
+    """Return an instance in DescribeInstances' form, with metadata options."""
+    description: str = _instance_xml(instance)
     if not instance.get("PublicIpAddress"):
-        shown = shown.replace("<ipAddress></ipAddress>", "").replace("<dnsName></dnsName>", "")
+        description = description.replace("<ipAddress></ipAddress>", "").replace(
+            "<dnsName></dnsName>", ""
+        )
     options = instance.get("MetadataOptions")
     if not options:
-        return shown
-    told = (
+        return description
+    details = (
         "<metadataOptions><state>applied</state>"
         f"<httpTokens>{options['HttpTokens']}</httpTokens>"
         f"<httpPutResponseHopLimit>{options['HttpPutResponseHopLimit']}</httpPutResponseHopLimit>"
         f"<httpEndpoint>{options['HttpEndpoint']}</httpEndpoint></metadataOptions>"
     )
-    head, end, tail = shown.rpartition("</item>")
-    return f"{head}{told}{end}{tail}"
+    head, end, tail = description.rpartition("</item>")
+    return f"{head}{details}{end}{tail}"
 
 
 def install() -> None:
-    """Declare the type, and mend the calls that show and end instances."""
+    """Declare the resource type, and replace the calls that describe and terminate instances."""
     resource_types.declare("AWS::EC2::Instance", create=_create, update=_update, delete=_delete)
     ministack.replacing["AWS::EC2::Instance"] = _NEVER_IN_PLACE
     ministack.ec2_actions["TerminateInstances"] = _terminated_by_call
     ministack.replace(ministack.ec2, "_instance_xml", _with_options)
-    # Images that MiniStack invents: what is not given must not be found.
+    # Without MiniStack's own images: only prerequisites may exist.
     ministack.replace(ministack.ec2, "_STUB_AMIS", [])

@@ -1,6 +1,6 @@
-"""VPCs and what is in them: every reference leads somewhere, and nothing in use is deleted.
+"""VPCs, subnets, routes and gateways: references must exist, and what is in use is not deleted.
 
-MiniStack makes these types; the checks are ours.
+MiniStack makes these types; the checks are in this module.
 """
 
 from ipaddress import IPv4Network
@@ -12,39 +12,39 @@ from tools.local_aws.emulator.errors import AwsError
 
 
 def vpc(vpc_id: str) -> ministack.Record:
-    """A VPC that exists."""
-    found: ministack.Record | None = ministack.vpcs.get(vpc_id)
-    if found is None:
+    """Return a VPC, or raise AwsError."""
+    record: ministack.Record | None = ministack.vpcs.get(vpc_id)
+    if record is None:
         raise AwsError("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
-    return found
+    return record
 
 
 def subnet(subnet_id: str) -> ministack.Record:
-    """A subnet that exists."""
-    found: ministack.Record | None = ministack.subnets.get(subnet_id)
-    if found is None:
+    """Return a subnet, or raise AwsError."""
+    record: ministack.Record | None = ministack.subnets.get(subnet_id)
+    if record is None:
         raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
-    return found
+    return record
 
 
 def route_table(table_id: str) -> ministack.Record:
-    """A route table that exists."""
-    found: ministack.Record | None = ministack.route_tables.get(table_id)
-    if found is None:
+    """Return a route table, or raise AwsError."""
+    record: ministack.Record | None = ministack.route_tables.get(table_id)
+    if record is None:
         message = f"The routeTable ID '{table_id}' does not exist"
         raise AwsError("InvalidRouteTableID.NotFound", message)
-    return found
+    return record
 
 
 def internet_gateway_of(vpc_id: str) -> str | None:
-    """The internet gateway that is attached to a VPC."""
+    """Return the id of the VPC's internet gateway, None if there is none."""
     for id_, gateway in ministack.internet_gateways.items():
-        if any(one.get("VpcId") == vpc_id for one in gateway.get("Attachments", [])):
+        if any(item.get("VpcId") == vpc_id for item in gateway.get("Attachments", [])):
             return str(id_)
     return None
 
 
-def _vpc_block(properties: Properties) -> None:
+def _check_vpc_block(properties: Properties) -> None:
     block = properties.get("CidrBlock")
     if block is None:
         message = "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided."
@@ -53,8 +53,8 @@ def _vpc_block(properties: Properties) -> None:
         raise AwsError("InvalidVpc.Range", f"The CIDR '{block}' is invalid.")
 
 
-def _subnet_block(properties: Properties) -> None:
-    """A subnet's block lies in its VPC's, its zone in the region."""
+def _check_subnet_block(properties: Properties) -> None:
+    """Check that the block is in the VPC's block, and the zone in the region."""
     owner = vpc(properties["VpcId"])
     block = IPv4Network(properties.get("CidrBlock", ""))
     if not block.subnet_of(IPv4Network(owner["CidrBlock"])):
@@ -65,7 +65,7 @@ def _subnet_block(properties: Properties) -> None:
         raise AwsError("InvalidParameterValue", message)
 
 
-def _subnet_alone(properties: Properties) -> None:
+def _check_no_overlap(properties: Properties) -> None:
     block = IPv4Network(properties.get("CidrBlock", ""))
     for other in ministack.subnets.values():
         if other["VpcId"] == properties["VpcId"] and block.overlaps(
@@ -75,20 +75,20 @@ def _subnet_alone(properties: Properties) -> None:
             raise AwsError("InvalidSubnet.Conflict", message)
 
 
-def _in_a_vpc(properties: Properties) -> None:
+def _check_vpc(properties: Properties) -> None:
     if properties.get("VpcId"):
         vpc(properties["VpcId"])
 
 
-def _attachment(properties: Properties) -> None:
+def _check_attachment(properties: Properties) -> None:
     gateway = properties.get("InternetGatewayId")
     if gateway and gateway not in ministack.internet_gateways:
         message = f"The internetGateway ID '{gateway}' does not exist"
         raise AwsError("InvalidInternetGatewayID.NotFound", message)
 
 
-def _route(properties: Properties) -> None:
-    """A route's table exists, and what it leads to is in the table's VPC."""
+def _check_route(properties: Properties) -> None:
+    """Check that the route table exists and the gateway is attached to its VPC."""
     table = route_table(properties["RouteTableId"])
     gateway, nat = properties.get("GatewayId"), properties.get("NatGatewayId")
     if gateway and gateway.startswith("igw-"):
@@ -105,7 +105,7 @@ def _route(properties: Properties) -> None:
         raise AwsError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{nat}' does not exist")
 
 
-def _association(properties: Properties) -> None:
+def _check_association(properties: Properties) -> None:
     table, inside = route_table(properties["RouteTableId"]), subnet(properties["SubnetId"])
     if table["VpcId"] != inside["VpcId"]:
         message = (
@@ -115,7 +115,7 @@ def _association(properties: Properties) -> None:
         raise AwsError("InvalidParameterValue", message)
 
 
-def _endpoint(properties: Properties) -> None:
+def _check_endpoint(properties: Properties) -> None:
     for table in properties.get("RouteTableIds") or []:
         route_table(table)
     for inside in properties.get("SubnetIds") or []:
@@ -126,23 +126,25 @@ def _endpoint(properties: Properties) -> None:
         raise AwsError("InvalidServiceName", message)
 
 
-def _unused_subnet(subnet_id: str, _properties: Properties) -> None:
-    """A subnet with something in it stays."""
+def _check_unused_subnet(subnet_id: str, _properties: Properties) -> None:
+    """Refuse to delete a subnet in use."""
     inside = any(
-        one["SubnetId"] == subnet_id and one["State"]["Name"] != "terminated"
-        for one in ministack.instances.values()
+        item["SubnetId"] == subnet_id and item["State"]["Name"] != "terminated"
+        for item in ministack.instances.values()
     )
-    balanced = any(subnet_id in one.get("Subnets", []) for one in ministack.load_balancers.values())
+    balanced = any(
+        subnet_id in item.get("Subnets", []) for item in ministack.load_balancers.values()
+    )
     nat = any(
-        one["SubnetId"] == subnet_id and one["State"] != "deleted"
-        for one in ministack.nat_gateways.values()
+        item["SubnetId"] == subnet_id and item["State"] != "deleted"
+        for item in ministack.nat_gateways.values()
     )
     if inside or balanced or nat:
         message = f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
         raise AwsError("DependencyViolation", message)
 
 
-def _unused_gateway(gateway_id: str, _properties: Properties) -> None:
+def _check_unused_gateway(gateway_id: str, _properties: Properties) -> None:
     gateway = ministack.internet_gateways.get(gateway_id) or {}
     if gateway.get("Attachments"):
         message = f"The internetGateway '{gateway_id}' has dependencies and cannot be deleted."
@@ -150,21 +152,21 @@ def _unused_gateway(gateway_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Put the checks in front of MiniStack's handlers."""
-    resource_types.check("AWS::EC2::VPC", _vpc_block)
-    resource_types.check("AWS::EC2::Subnet", _subnet_block)
-    resource_types.check("AWS::EC2::RouteTable", _in_a_vpc)
-    resource_types.check("AWS::EC2::VPCGatewayAttachment", _in_a_vpc, _attachment)
-    resource_types.check("AWS::EC2::Route", _route)
-    resource_types.check("AWS::EC2::SubnetRouteTableAssociation", _association)
-    resource_types.check("AWS::EC2::VPCEndpoint", _in_a_vpc, _endpoint)
+    """Add the checks to MiniStack's handlers."""
+    resource_types.check("AWS::EC2::VPC", _check_vpc_block)
+    resource_types.check("AWS::EC2::Subnet", _check_subnet_block)
+    resource_types.check("AWS::EC2::RouteTable", _check_vpc)
+    resource_types.check("AWS::EC2::VPCGatewayAttachment", _check_vpc, _check_attachment)
+    resource_types.check("AWS::EC2::Route", _check_route)
+    resource_types.check("AWS::EC2::SubnetRouteTableAssociation", _check_association)
+    resource_types.check("AWS::EC2::VPCEndpoint", _check_vpc, _check_endpoint)
     create = ministack.handlers["AWS::EC2::Subnet"]["create"]
 
     def create_subnet(logical_id: str, properties: Properties, stack: str) -> resource_types.Made:
-        _subnet_alone(properties)
+        _check_no_overlap(properties)
         made: resource_types.Made = create(logical_id, properties, stack)
         return made
 
     ministack.handlers["AWS::EC2::Subnet"]["create"] = create_subnet
-    resource_types.before_delete("AWS::EC2::Subnet", _unused_subnet)
-    resource_types.before_delete("AWS::EC2::InternetGateway", _unused_gateway)
+    resource_types.before_delete("AWS::EC2::Subnet", _check_unused_subnet)
+    resource_types.before_delete("AWS::EC2::InternetGateway", _check_unused_gateway)

@@ -1,8 +1,8 @@
 """Security groups and their rules.
 
-A rule that is a resource of its own takes the group's default egress away, as on AWS: it is
-there only as long as nobody has said what may leave (AWS, AWS::EC2::SecurityGroup,
-SecurityGroupEgress). The quota counts, since a group that is too full fails at deploy.
+An egress rule that is a resource of its own removes the group's default egress rule, as on AWS
+(AWS, AWS::EC2::SecurityGroup, SecurityGroupEgress). The quota is enforced, because a group with too
+many rules fails at deploy.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from tools.local_aws.emulator.errors import AwsError
 _QUOTA = 60
 """Rules of a group in each direction (AWS, Amazon VPC quotas, "Security groups")."""
 _WEIGHTS = {"route53-healthchecks": 25}
-"""What an AWS-managed prefix list counts (AWS, AWS-managed prefix lists, "weight")."""
+"""Rules that an AWS-managed prefix list counts as (AWS, AWS-managed prefix lists, "weight")."""
 
 _DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 _DEFAULT = {
@@ -30,34 +30,34 @@ _DEFAULT = {
 
 
 def group(group_id: str) -> ministack.Record:
-    """A security group that exists."""
-    found: ministack.Record | None = ministack.security_groups.get(group_id)
-    if found is None:
+    """Return a security group, or raise AwsError."""
+    record: ministack.Record | None = ministack.security_groups.get(group_id)
+    if record is None:
         message = f"The security group '{group_id}' does not exist"
         raise AwsError("InvalidGroup.NotFound", message)
-    return found
+    return record
 
 
 def _permission(properties: Properties, owner: ministack.Record) -> dict[str, Any]:
-    """A rule's properties as the service keeps them, its peer made sure of."""
+    """Return a rule in EC2's form, after a check that its peer exists."""
     peers: dict[str, list[dict[str, str]]] = {
         "IpRanges": [],
         "Ipv6Ranges": [],
         "PrefixListIds": [],
         "UserIdGroupPairs": [],
     }
-    told = {"Description": properties["Description"]} if properties.get("Description") else {}
+    details = {"Description": properties["Description"]} if properties.get("Description") else {}
     prefix_list = properties.get("SourcePrefixListId") or properties.get("DestinationPrefixListId")
     other = properties.get("SourceSecurityGroupId") or properties.get("DestinationSecurityGroupId")
     if properties.get("CidrIp"):
-        peers["IpRanges"].append({"CidrIp": properties["CidrIp"], **told})
+        peers["IpRanges"].append({"CidrIp": properties["CidrIp"], **details})
     elif properties.get("CidrIpv6"):
-        peers["Ipv6Ranges"].append({"CidrIpv6": properties["CidrIpv6"], **told})
+        peers["Ipv6Ranges"].append({"CidrIpv6": properties["CidrIpv6"], **details})
     elif prefix_list:
         if not _known_prefix_list(prefix_list):
             message = f"The prefix list ID '{prefix_list}' does not exist"
             raise AwsError("InvalidPrefixListID.NotFound", message)
-        peers["PrefixListIds"].append({"PrefixListId": prefix_list, **told})
+        peers["PrefixListIds"].append({"PrefixListId": prefix_list, **details})
     elif other:
         if group(other)["VpcId"] != owner["VpcId"]:
             message = (
@@ -65,7 +65,9 @@ def _permission(properties: Properties, owner: ministack.Record) -> dict[str, An
                 f"{owner['GroupId']}"
             )
             raise AwsError("InvalidGroup.NotFound", message)
-        peers["UserIdGroupPairs"].append({"GroupId": other, "UserId": ministack.account(), **told})
+        peers["UserIdGroupPairs"].append(
+            {"GroupId": other, "UserId": ministack.account(), **details}
+        )
     else:
         message = "Invalid value 'null' for peer: a CIDR, a prefix list or a group must be given"
         raise AwsError("InvalidParameterValue", message)
@@ -89,18 +91,18 @@ def _known_prefix_list(id_: str) -> bool:
 def _weight(permission: dict[str, Any]) -> int:
     weight = len(permission["IpRanges"]) + len(permission["Ipv6Ranges"])
     weight += len(permission["UserIdGroupPairs"])
-    for one in permission["PrefixListIds"]:
-        named = ministack.prefix_lists.get(one["PrefixListId"]) or {}
+    for item in permission["PrefixListIds"]:
+        named = ministack.prefix_lists.get(item["PrefixListId"]) or {}
         name = str(named.get("PrefixListName", "")).rpartition(".")[2]
         weight += _WEIGHTS.get(name, int(named.get("MaxEntries", 1)))
     return weight
 
 
-def _plain(permission: dict[str, Any]) -> dict[str, Any]:
-    """A rule without what does not tell it from another."""
+def _comparable(permission: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule without the keys that do not distinguish rules."""
     unwanted = ("Description", "SecurityGroupRuleId", "UserId")
     return {
-        key: [{k: v for k, v in one.items() if k not in unwanted} for one in value]
+        key: [{k: v for k, v in item.items() if k not in unwanted} for item in value]
         if isinstance(value, list)
         else value
         for key, value in permission.items()
@@ -109,7 +111,7 @@ def _plain(permission: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Rules:
-    """The type of the rules of one direction."""
+    """The resource type of rules in one direction."""
 
     def __init__(self, direction: str) -> None:
         self._direction, self._key = direction, _DIRECTIONS[direction]
@@ -119,11 +121,11 @@ class _Rules:
         permission = _permission(properties, owner)
         rules = owner[self._key]
         if self._direction == "egress":
-            rules[:] = [one for one in rules if _plain(one) != _plain(_DEFAULT)]
-        if any(_plain(one) == _plain(permission) for one in rules):
+            rules[:] = [item for item in rules if _comparable(item) != _comparable(_DEFAULT)]
+        if any(_comparable(item) == _comparable(permission) for item in rules):
             message = f"the specified rule already exists in {owner['GroupId']}"
             raise AwsError("InvalidPermission.Duplicate", message)
-        if sum(_weight(one) for one in rules) + _weight(permission) > _QUOTA:
+        if sum(_weight(item) for item in rules) + _weight(permission) > _QUOTA:
             message = "The maximum number of rules per security group has been reached."
             raise AwsError("RulesPerSecurityGroupLimitExceeded", message)
         id_ = f"sgr-{uuid.uuid4().hex[:17]}"
@@ -131,10 +133,10 @@ class _Rules:
         return id_, {"Id": id_}
 
     def update(self, id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
-        """Change the description, which is all that can be changed in place."""
+        """Change the description, the only property that changes in place."""
         owner = group(new.get("GroupId", ""))
         rules = owner[self._key]
-        kept = [one for one in rules if one.get("SecurityGroupRuleId") != id_]
+        kept = [item for item in rules if item.get("SecurityGroupRuleId") != id_]
         rules[:] = [*kept, {**_permission(new, owner), "SecurityGroupRuleId": id_}]
         return id_, {"Id": id_}
 
@@ -142,24 +144,24 @@ class _Rules:
         owner = ministack.security_groups.get(properties.get("GroupId", ""))
         if owner is not None:
             rules = owner[self._key]
-            rules[:] = [one for one in rules if one.get("SecurityGroupRuleId") != id_]
+            rules[:] = [item for item in rules if item.get("SecurityGroupRuleId") != id_]
 
 
-def _in_a_vpc(properties: Properties) -> None:
+def _check_vpc(properties: Properties) -> None:
     if properties.get("VpcId"):
         network.vpc(properties["VpcId"])
 
 
-def _unused(group_id: str, _properties: Properties) -> None:
-    """A group that something has, or that a rule of another group names, stays."""
+def _check_unused(group_id: str, _properties: Properties) -> None:
+    """Refuse to delete a group in use, by a resource or by a rule of another group."""
     instances = any(
-        group_id == one["GroupId"]
+        group_id == item["GroupId"]
         for instance in ministack.instances.values()
         if instance["State"]["Name"] != "terminated"
-        for one in instance["SecurityGroups"]
+        for item in instance["SecurityGroups"]
     )
     balancers = any(
-        group_id in one.get("SecurityGroups", []) for one in ministack.load_balancers.values()
+        group_id in item.get("SecurityGroups", []) for item in ministack.load_balancers.values()
     )
     rules = any(
         pair.get("GroupId") == group_id
@@ -174,10 +176,10 @@ def _unused(group_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the rules, and check the groups that MiniStack makes."""
+    """Declare the rules, and add checks to the groups that MiniStack makes."""
     for direction in _DIRECTIONS:
         rules = _Rules(direction)
         kind = f"AWS::EC2::SecurityGroup{direction.capitalize()}"
         resource_types.declare(kind, create=rules.create, update=rules.update, delete=rules.delete)
-    resource_types.check("AWS::EC2::SecurityGroup", _in_a_vpc)
-    resource_types.before_delete("AWS::EC2::SecurityGroup", _unused)
+    resource_types.check("AWS::EC2::SecurityGroup", _check_vpc)
+    resource_types.before_delete("AWS::EC2::SecurityGroup", _check_unused)

@@ -1,8 +1,8 @@
 """An Application Load Balancer as the target of a Network Load Balancer.
 
-AWS, Use an Application Load Balancer as a target of a Network Load Balancer: one for a group, of
-its VPC, with a listener on the group's port; the group's attributes can't be changed, and it is
-checked by HTTP or HTTPS.
+AWS, Use an Application Load Balancer as a target of a Network Load Balancer: a target group has one
+such target, in its VPC, with a listener on the group's port; the group's attributes can't be
+changed, and its health checks use HTTP or HTTPS.
 """
 
 from typing import Any
@@ -16,12 +16,12 @@ Target = dict[str, Any]
 
 
 def leads_there(properties: Properties) -> bool:
-    """Whether a group is for another balancer."""
+    """Return whether a target group's target is a load balancer."""
     return properties.get("TargetType") == "alb"
 
 
 def check_settings(properties: Properties, checked_by: str) -> None:
-    """Refuse what such a group can't have."""
+    """Refuse settings that such a target group can't have."""
     if properties.get("Protocol") != "TCP":
         message = "The protocol of a target group with target type 'alb' must be 'TCP'"
         raise fault("ValidationError", message)
@@ -34,15 +34,15 @@ def check_settings(properties: Properties, checked_by: str) -> None:
 
 
 def check_targets(targets: list[Target], vpc_id: str) -> None:
-    """Refuse what can't be such a target."""
+    """Refuse targets that are not such a load balancer."""
     if len(targets) > 1:
         message = "A target group with target type 'alb' can have one target"
         raise fault("TooManyTargets", message)
-    for one in targets:
-        balancer = ministack.load_balancers.get(one["Id"])
+    for item in targets:
+        balancer = ministack.load_balancers.get(item["Id"])
         if balancer is None or balancer["Type"] != "application" or balancer["VpcId"] != vpc_id:
-            raise fault("InvalidTarget", f"The target '{one['Id']}' is not valid")
-        if _listener(one) is None:
+            raise fault("InvalidTarget", f"The target '{item['Id']}' is not valid")
+        if _listener(item) is None:
             message = (
                 "If the target type is ALB, the target must have at least one listener that "
                 "matches the target group port or any specified port overrides"
@@ -51,18 +51,18 @@ def check_targets(targets: list[Target], vpc_id: str) -> None:
 
 
 def _listener(target: Target) -> ministack.Record | None:
-    found = ministack.listeners.values()
+    result = ministack.listeners.values()
     return next(
         (
-            one
-            for one in found
-            if (one["LoadBalancerArn"], one["Port"]) == (target["Id"], target["Port"])
+            item
+            for item in result
+            if (item["LoadBalancerArn"], item["Port"]) == (target["Id"], target["Port"])
         ),
         None,
     )
 
 
 def groups(target: Target) -> list[str]:
-    """The groups that a balancer which is a target sends to on its port."""
+    """Return the target groups behind the listener of a load balancer that is a target."""
     listener = _listener(target)
     return [] if listener is None else listeners.groups_of(listener)

@@ -1,4 +1,4 @@
-"""Listeners: one a port, with a certificate where they end TLS, in front of groups that exist."""
+"""Listeners: one per port, with a certificate where they end TLS, and existing target groups."""
 
 import uuid
 from typing import Any
@@ -23,20 +23,20 @@ _DEFAULTS = {"TCP": {_IDLE: "350"}, "TLS": {_IDLE: "350"}}
 
 
 def listener(arn: str) -> ministack.Record:
-    """A listener that exists."""
-    found: ministack.Record | None = ministack.listeners.get(arn)
-    if found is None:
+    """Return a listener, or raise AwsError."""
+    record: ministack.Record | None = ministack.listeners.get(arn)
+    if record is None:
         raise fault("ListenerNotFound", f"Listener '{arn}' not found")
-    return found
+    return record
 
 
 def groups_of(record: ministack.Record) -> list[str]:
-    """The target groups that a listener sends to."""
-    return [one["TargetGroupArn"] for one in record["DefaultActions"] if "TargetGroupArn" in one]
+    """Return the target groups of a listener."""
+    return [item["TargetGroupArn"] for item in record["DefaultActions"] if "TargetGroupArn" in item]
 
 
 def _settings(properties: Properties, own: str | None) -> dict[str, Any]:
-    """What a listener is, everything that it needs made sure of."""
+    """Return a listener's settings after checking everything that they refer to."""
     balancer = load_balancers.balancer(properties["LoadBalancerArn"])
     arn = balancer["LoadBalancerArn"]
     port, protocol = int(properties.get("Port", 0)), properties.get("Protocol", "")
@@ -47,11 +47,11 @@ def _settings(properties: Properties, own: str | None) -> dict[str, Any]:
         message = f"Listener protocol '{protocol}' must be one of '{kinds}'"
         raise fault("ValidationError", message)
     others = [
-        one
-        for id_, one in ministack.listeners.items()
-        if one["LoadBalancerArn"] == arn and id_ != own
+        item
+        for id_, item in ministack.listeners.items()
+        if item["LoadBalancerArn"] == arn and id_ != own
     ]
-    if any(one["Port"] == port for one in others):
+    if any(item["Port"] == port for item in others):
         message = "A listener already exists on this port for this load balancer"
         raise fault("DuplicateListener", f"{message} '{arn}'")
     if len(others) >= _QUOTA:
@@ -106,9 +106,9 @@ def _actions(
 
 def _certificates(properties: Properties, protocol: str) -> list[str]:
     named = [
-        str(one["CertificateArn"])
-        for one in properties.get("Certificates") or []
-        if one.get("CertificateArn")
+        str(item["CertificateArn"])
+        for item in properties.get("Certificates") or []
+        if item.get("CertificateArn")
     ]
     if protocol in _SECURE and not named:
         message = f"A certificate must be specified for {protocol} listeners"
@@ -128,12 +128,12 @@ def _certificates(properties: Properties, protocol: str) -> list[str]:
 def _attributes(properties: Properties) -> list[dict[str, str]]:
     protocol = str(properties.get("Protocol", ""))
     declared = properties.get("ListenerAttributes") or []
-    for one in declared:
-        if one["Key"] == _IDLE and protocol == "TLS" and str(one["Value"]) != "350":
+    for item in declared:
+        if item["Key"] == _IDLE and protocol == "TLS" and str(item["Value"]) != "350":
             message = f"The attribute '{_IDLE}' cannot be changed on TLS listeners"
             raise fault("InvalidConfigurationRequest", message)
-        if one["Key"] == _IDLE and not 60 <= int(one["Value"]) <= 6000:
-            message = f"Value '{one['Value']}' of '{_IDLE}' must be between 60 and 6000"
+        if item["Key"] == _IDLE and not 60 <= int(item["Value"]) <= 6000:
+            message = f"Value '{item['Value']}' of '{_IDLE}' must be between 60 and 6000"
             raise fault("ValidationError", message)
     return attributes_of(declared, _DEFAULTS.get(protocol, {}))
 
@@ -146,17 +146,17 @@ def _attach(record: ministack.Record) -> None:
 
 
 def detach_unused(balancer: str) -> None:
-    """Take a balancer from the groups that none of its listeners sends to any more."""
+    """Detach a load balancer from the target groups of none of its listeners."""
     used = {
         group
-        for one in ministack.listeners.values()
-        if one["LoadBalancerArn"] == balancer
-        for group in groups_of(one)
+        for item in ministack.listeners.values()
+        if item["LoadBalancerArn"] == balancer
+        for group in groups_of(item)
     }
     for arn, group in ministack.target_groups.items():
         if arn not in used:
             group["LoadBalancerArns"] = [
-                one for one in group["LoadBalancerArns"] if one != balancer
+                item for item in group["LoadBalancerArns"] if item != balancer
             ]
 
 
@@ -207,5 +207,5 @@ def _delete(arn: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the type."""
+    """Declare the resource type."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

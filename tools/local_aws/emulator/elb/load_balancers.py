@@ -1,4 +1,4 @@
-"""Load balancers: their addresses in the zones, their groups, their names as AWS forms them."""
+"""Load balancers: addresses in the zones, security groups, and DNS names as AWS forms them."""
 
 import uuid
 from ipaddress import IPv4Address, IPv4Network
@@ -60,81 +60,81 @@ _DEFAULTS = {
 
 
 def balancer(arn: str) -> ministack.Record:
-    """A load balancer that exists."""
-    found: ministack.Record | None = ministack.load_balancers.get(arn)
-    if found is None:
+    """Return a load balancer, or raise AwsError."""
+    record: ministack.Record | None = ministack.load_balancers.get(arn)
+    if record is None:
         message = f"Load balancer '{arn}' not found"
         raise AwsError("LoadBalancerNotFound", message, service="ElasticLoadBalancingV2")
-    return found
+    return record
 
 
 def canonical_zone(kind: str, region: str) -> str:
-    """The hosted zone that the names of a region's balancers are in."""
+    """Return the hosted zone of the DNS names of a region's load balancers."""
     known = _ZONES[kind].get(region)
     return known or f"Z{uuid.uuid5(uuid.NAMESPACE_DNS, kind + region).hex[:13].upper()}"
 
 
 def attributes_of(declared: Any, defaults: dict[str, str]) -> list[dict[str, str]]:
-    """Attributes: the defaults, with what a template declares over them."""
-    given = {one["Key"]: str(one.get("Value", "")) for one in declared or []}
+    """Return the default attributes, overridden by those of the template."""
+    given = {item["Key"]: str(item.get("Value", "")) for item in declared or []}
     return [{"Key": key, "Value": value} for key, value in {**defaults, **given}.items()]
 
 
 def fault(code: str, message: str) -> AwsError:
-    """An error of this service."""
+    """Return an error of this service."""
     return AwsError(code, message, service="ElasticLoadBalancingV2")
 
 
 _LONGEST_PREFIX = 27
-"""The smallest subnet of an Application Load Balancer (AWS, Application Load Balancers, Subnets for
-your load balancer)."""
+"""Prefix length of the smallest subnet of an Application Load Balancer (AWS, Application Load
+Balancers, Subnets for your load balancer)."""
 
 
-def _room(subnets: list[ministack.Record]) -> None:
-    """An Application Load Balancer is in two zones, and has room to grow in each."""
+def _check_room(subnets: list[ministack.Record]) -> None:
+    """Check that an Application Load Balancer has two subnets that are large enough."""
     if len(subnets) < 2:
         message = "At least two subnets in two different Availability Zones must be specified"
         raise fault("ValidationError", message)
-    for one in subnets:
-        if IPv4Network(one["CidrBlock"]).prefixlen > _LONGEST_PREFIX:
+    for item in subnets:
+        if IPv4Network(item["CidrBlock"]).prefixlen > _LONGEST_PREFIX:
             message = (
-                f"Not enough IP space available in {one['SubnetId']}. ELB requires at least 8 free "
-                "IP addresses in each subnet."
+                f"Not enough IP space available in {item['SubnetId']}. ELB requires at least 8 "
+                "free IP addresses in each subnet."
             )
             raise fault("InvalidSubnet", message)
 
 
 def _mappings(properties: Properties, scheme: str) -> list[dict[str, str]]:
-    """Where the balancer has its addresses: one subnet of each zone, all of one VPC."""
-    wanted = [
+    """Return the subnet mappings after checks: one subnet per zone, all in one VPC."""
+    requested = [
         *({"SubnetId": id_} for id_ in resource_types.as_list(properties.get("Subnets"))),
         *resource_types.as_list(properties.get("SubnetMappings")),
     ]
-    if not wanted:
+    if not requested:
         raise fault("ValidationError", "At least one subnet must be specified")
     inside = []
-    for mapping in wanted:
+    for mapping in requested:
         if mapping["SubnetId"] not in ministack.subnets:
             message = f"The subnet ID '{mapping['SubnetId']}' is not valid"
             raise fault("SubnetNotFound", message)
         inside.append(network.subnet(mapping["SubnetId"]))
-    if len({one["VpcId"] for one in inside}) > 1:
+    if len({item["VpcId"] for item in inside}) > 1:
         raise fault("InvalidConfigurationRequest", "All subnets must belong to the same VPC")
-    if len({one["AvailabilityZone"] for one in inside}) < len(inside):
+    if len({item["AvailabilityZone"] for item in inside}) < len(inside):
         message = "A load balancer cannot be attached to multiple subnets in the same zone"
         raise fault("InvalidConfigurationRequest", message)
     if properties.get("Type", "application") == "application":
-        _room(inside)
+        _check_room(inside)
     if scheme == "internet-facing" and network.internet_gateway_of(inside[0]["VpcId"]) is None:
         message = f"VPC {inside[0]['VpcId']} has no internet gateway"
         raise fault("InvalidSubnet", message)
-    for mapping, subnet in zip(wanted, inside, strict=True):
-        _address(mapping, subnet, scheme)
-    return wanted
+    for mapping, subnet in zip(requested, inside, strict=True):
+        _check_address(mapping, subnet, scheme)
+    return requested
 
 
-def _address(mapping: dict[str, str], subnet: ministack.Record, scheme: str) -> None:
-    """A fixed address in a zone: an Elastic IP in public, one of the subnet's in private."""
+def _check_address(mapping: dict[str, str], subnet: ministack.Record, scheme: str) -> None:
+    """Check a fixed address: an Elastic IP if internet-facing, else one of the subnet's block."""
     allocation, fixed = mapping.get("AllocationId"), mapping.get("PrivateIPv4Address")
     if allocation:
         if scheme != "internet-facing":
@@ -153,23 +153,25 @@ def _address(mapping: dict[str, str], subnet: ministack.Record, scheme: str) -> 
 
 
 def _groups(properties: Properties, vpc_id: str) -> list[str]:
-    groups = [str(one) for one in resource_types.as_list(properties.get("SecurityGroups"))]
+    groups = [str(item) for item in resource_types.as_list(properties.get("SecurityGroups"))]
     for id_ in groups:
-        found = ministack.security_groups.get(id_)
-        if found is None or found["VpcId"] != vpc_id:
+        result = ministack.security_groups.get(id_)
+        if result is None or result["VpcId"] != vpc_id:
             raise fault("InvalidSecurityGroup", f"One or more security groups are invalid: {id_}")
     return groups
 
 
-def _hold(record: ministack.Record) -> None:
-    """Take the Elastic IPs of the mappings, and leave those that were there before."""
-    wanted = {one["AllocationId"] for one in record["SubnetMappings"] if one.get("AllocationId")}
+def _associate_addresses(record: ministack.Record) -> None:
+    """Associate the Elastic IPs of the mappings, and release the previous ones."""
+    requested = {
+        item["AllocationId"] for item in record["SubnetMappings"] if item.get("AllocationId")
+    }
     user = record["LoadBalancerArn"]
     for address in ministack.addresses.values():
-        if address["NetworkInterfaceId"] == user and address["AllocationId"] not in wanted:
-            addresses.let_go(address)
-    for id_ in sorted(wanted):
-        addresses.hold(ministack.addresses[id_], user=user)
+        if address["NetworkInterfaceId"] == user and address["AllocationId"] not in requested:
+            addresses.release(address)
+    for id_ in sorted(requested):
+        addresses.associate(ministack.addresses[id_], user=user)
 
 
 def _create(logical_id: str, properties: Properties, stack: str) -> Made:
@@ -200,12 +202,12 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
         "State": "active",
         "Type": kind,
         "SubnetMappings": mappings,
-        "Subnets": [one["SubnetId"] for one in mappings],
+        "Subnets": [item["SubnetId"] for item in mappings],
         "SecurityGroups": groups,
         "IpAddressType": properties.get("IpAddressType", "ipv4"),
         "CreatedTime": private(ministack.alb, "_now_iso")(),
     }
-    _hold(record)
+    _associate_addresses(record)
     ministack.load_balancers[arn] = record
     ministack.alb_tags[arn] = resource_types.tags(properties)
     ministack.load_balancer_attributes[arn] = attributes_of(
@@ -239,11 +241,11 @@ def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
         raise fault("InvalidConfigurationRequest", message)
     record.update(
         SubnetMappings=mappings,
-        Subnets=[one["SubnetId"] for one in mappings],
+        Subnets=[item["SubnetId"] for item in mappings],
         SecurityGroups=groups,
         IpAddressType=new.get("IpAddressType", "ipv4"),
     )
-    _hold(record)
+    _associate_addresses(record)
     ministack.alb_tags[arn] = resource_types.tags(new)
     ministack.load_balancer_attributes[arn] = attributes_of(
         new.get("LoadBalancerAttributes"), _DEFAULTS[record["Type"]]
@@ -264,12 +266,12 @@ def _delete(arn: str, _properties: Properties) -> None:
         message = f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
         raise fault("OperationNotPermitted", message)
     record["SubnetMappings"] = []
-    _hold(record)
+    _associate_addresses(record)
     for listener, of in ministack.listeners.items():
         if of["LoadBalancerArn"] == arn:
             ministack.listeners.pop(listener, None)
     for group in ministack.target_groups.values():
-        group["LoadBalancerArns"] = [one for one in group["LoadBalancerArns"] if one != arn]
+        group["LoadBalancerArns"] = [item for item in group["LoadBalancerArns"] if item != arn]
     for store in (
         ministack.load_balancers,
         ministack.load_balancer_attributes,
@@ -278,13 +280,13 @@ def _delete(arn: str, _properties: Properties) -> None:
         store.pop(arn, None)
 
 
-def _shown(record: ministack.Record) -> str:
-    """A balancer as DescribeLoadBalancers shows it: each subnet with its zone and address."""
+def _described(record: ministack.Record) -> str:
+    """Return a load balancer in DescribeLoadBalancers' form, with zones and addresses."""
     if "SubnetMappings" not in record:
         old: str = _old_xml(record)
         return old
-    zones = "".join(_zone(one) for one in record["SubnetMappings"])
-    groups = "".join(f"<member>{one}</member>" for one in record["SecurityGroups"])
+    zones = "".join(_zone(item) for item in record["SubnetMappings"])
+    groups = "".join(f"<member>{item}</member>" for item in record["SecurityGroups"])
     return (
         f"<member><LoadBalancerArn>{record['LoadBalancerArn']}</LoadBalancerArn>"
         f"<LoadBalancerName>{record['LoadBalancerName']}</LoadBalancerName>"
@@ -326,8 +328,8 @@ def _deleted_by_call(parameters: dict[str, list[str]]) -> Any:
     return private(ministack.alb, "_empty")("DeleteLoadBalancer")
 
 
-def _taken(properties: Properties) -> None:
-    """A fixed private address is nobody else's."""
+def _check_free_address(properties: Properties) -> None:
+    """Refuse a fixed private address that is in use."""
     for mapping in resource_types.as_list(properties.get("SubnetMappings")):
         fixed = mapping.get("PrivateIPv4Address")
         if fixed and fixed in instances.taken_addresses(mapping["SubnetId"]):
@@ -338,12 +340,12 @@ _old_xml = private(ministack.alb, "_lb_xml")
 
 
 def install() -> None:
-    """Declare the type, and mend what shows and deletes balancers."""
+    """Declare the resource type, and replace the calls that describe and delete load balancers."""
 
     def create(logical_id: str, properties: Properties, stack: str) -> Made:
-        _taken(properties)
+        _check_free_address(properties)
         return _create(logical_id, properties, stack)
 
     resource_types.declare(KIND, create=create, update=_update, delete=_delete)
-    ministack.replace(ministack.alb, "_lb_xml", _shown)
+    ministack.replace(ministack.alb, "_lb_xml", _described)
     ministack.alb_actions["DeleteLoadBalancer"] = _deleted_by_call

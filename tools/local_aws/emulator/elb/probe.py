@@ -1,4 +1,4 @@
-"""One health check of one target: connect, or ask by HTTP."""
+"""One health check of one target, by TCP or HTTP."""
 
 import http.client
 import socket
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        passed: whether the target is well.
-        reason: AWS's reason code where it is not.
-        description: AWS's sentence about it.
+        passed: whether the check passed.
+        reason: AWS's reason code of a failed check.
+        description: AWS's description of a failed check.
     """
 
     passed: bool = False
@@ -27,7 +27,7 @@ _TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
 
 def tcp(address: tuple[str, int], timeout: float) -> Outcome:
-    """Connect and hang up."""
+    """Connect by TCP and disconnect."""
     try:
         with socket.create_connection(address, timeout=timeout):
             return PASSED
@@ -38,7 +38,7 @@ def tcp(address: tuple[str, int], timeout: float) -> Outcome:
 def http_get(
     address: tuple[str, int], path: str, codes: str, timeout: float, *, secure: bool
 ) -> Outcome:
-    """Ask for a path; AWS does not look at a target's certificate either."""
+    """Request a path; certificates are not verified, as on AWS."""
     connection: http.client.HTTPConnection
     if secure:
         trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
@@ -61,7 +61,7 @@ def http_get(
 
 
 def _matches(status: int, codes: str) -> bool:
-    """Whether a status is one of `200,301` or of `200-399`."""
+    """Return whether a status is in a list of codes and ranges: `200,301` or `200-399`."""
     for part in codes.split(","):
         low, _, high = part.partition("-")
         if int(low) <= status <= int(high or low):

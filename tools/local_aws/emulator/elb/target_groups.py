@@ -1,4 +1,4 @@
-"""Target groups: their checks, attributes and targets, which come and go with the template."""
+"""Target groups: health check settings, attributes, and the targets of the template."""
 
 import uuid
 from typing import Any
@@ -47,15 +47,15 @@ _EXTRA = ("stickiness.app_cookie.cookie_name",)
 
 
 def group(arn: str) -> ministack.Record:
-    """A target group that exists."""
-    found: ministack.Record | None = ministack.target_groups.get(arn)
-    if found is None:
+    """Return a target group, or raise AwsError."""
+    record: ministack.Record | None = ministack.target_groups.get(arn)
+    if record is None:
         raise fault("TargetGroupNotFound", f"Target group '{arn}' not found")
-    return found
+    return record
 
 
 def _check_settings(properties: Properties) -> dict[str, Any]:
-    """How the group checks its targets, with AWS's defaults and bounds."""
+    """Return the health check settings, with AWS's defaults, after checking AWS's bounds."""
     layer4 = properties.get("Protocol") in _LAYER4
     connects = layer4 and not alb_targets.leads_there(properties)
     protocol = properties.get("HealthCheckProtocol") or ("TCP" if connects else "HTTP")
@@ -103,24 +103,24 @@ def _check_settings(properties: Properties) -> dict[str, Any]:
 def _group_attributes(properties: Properties) -> list[dict[str, str]]:
     defaults = _LAYER4_DEFAULTS if properties["Protocol"] in _LAYER4 else _LAYER7_DEFAULTS
     declared = properties.get("TargetGroupAttributes") or []
-    for one in declared:
-        if one["Key"] not in defaults and one["Key"] not in _EXTRA:
-            message = f"Target group attribute key '{one['Key']}' is not recognized"
+    for item in declared:
+        if item["Key"] not in defaults and item["Key"] not in _EXTRA:
+            message = f"Target group attribute key '{item['Key']}' is not recognized"
             raise fault("ValidationError", message)
     return attributes_of(declared, defaults)
 
 
 def _wanted(properties: Properties, vpc_id: str) -> list[dict[str, Any]]:
-    """The targets of the template, each an instance of the group's VPC."""
-    wanted = []
-    for one in properties.get("Targets") or []:
-        target = {"Id": one["Id"], "Port": int(one.get("Port") or properties["Port"])}
+    """Return the targets of the template after checking that they are in the group's VPC."""
+    requested = []
+    for item in properties.get("Targets") or []:
+        target = {"Id": item["Id"], "Port": int(item.get("Port") or properties["Port"])}
         if properties.get("TargetType", "instance") == "instance":
             _registrable(target["Id"], vpc_id)
-        wanted.append(target)
+        requested.append(target)
     if alb_targets.leads_there(properties):
-        alb_targets.check_targets(wanted, vpc_id)
-    return wanted
+        alb_targets.check_targets(requested, vpc_id)
+    return requested
 
 
 def _registrable(instance_id: str, vpc_id: str) -> None:
@@ -146,7 +146,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
         raise fault("ValidationError", f"The VPC ID '{vpc_id}' is not found")
     network.vpc(vpc_id)
     settings, attributes = _check_settings(properties), _group_attributes(properties)
-    wanted = _wanted(properties, vpc_id)
+    requested = _wanted(properties, vpc_id)
     name = properties.get("Name") or ministack.physical_name(stack, logical_id, max_len=32)
     arn = (
         f"arn:aws:elasticloadbalancing:{ministack.region()}:{ministack.account()}:"
@@ -165,7 +165,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
     ministack.target_group_attributes[arn] = attributes
     ministack.alb_tags[arn] = resource_types.tags(properties)
     ministack.targets[arn] = []
-    target_health.register(arn, wanted)
+    target_health.register(arn, requested)
     return arn, _attributes(arn)
 
 
@@ -180,19 +180,19 @@ def _attributes(arn: str) -> dict[str, Any]:
 
 
 def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
-    """Change in place; targets that the template does not know are left alone, as on AWS."""
+    """Change in place; targets that the template never had stay registered, as on AWS."""
     record = group(arn)
     settings, attributes = _check_settings(new), _group_attributes(new)
-    wanted = _wanted(new, record["VpcId"])
+    requested = _wanted(new, record["VpcId"])
     record.update(settings)
     ministack.target_group_attributes[arn] = attributes
     ministack.alb_tags[arn] = resource_types.tags(new)
     before = [
-        {"Id": one["Id"], "Port": int(one.get("Port") or old["Port"])}
-        for one in old.get("Targets") or []
+        {"Id": item["Id"], "Port": int(item.get("Port") or old["Port"])}
+        for item in old.get("Targets") or []
     ]
-    target_health.deregister(arn, [one for one in before if one not in wanted])
-    target_health.register(arn, wanted)
+    target_health.deregister(arn, [item for item in before if item not in requested])
+    target_health.register(arn, requested)
     return arn, _attributes(arn)
 
 
@@ -213,19 +213,19 @@ def _delete(arn: str, _properties: Properties) -> None:
 
 
 def _changed_by_call(parameters: dict[str, list[str]], *, comes: bool) -> Any:
-    """RegisterTargets and DeregisterTargets, with draining and with AWS's refusals."""
+    """Answer RegisterTargets and DeregisterTargets, with draining and AWS's refusals."""
     (arn,) = parameters.get("TargetGroupArn", [""])
     action = "RegisterTargets" if comes else "DeregisterTargets"
     try:
         record = group(arn)
         named = [
-            {"Id": one["Id"], "Port": int(one.get("Port") or record["Port"])}
-            for one in private(ministack.alb, "_parse_targets_param")(parameters)
+            {"Id": item["Id"], "Port": int(item.get("Port") or record["Port"])}
+            for item in private(ministack.alb, "_parse_targets_param")(parameters)
         ]
         if comes:
             if record["TargetType"] == "instance":
-                for one in named:
-                    _registrable(one["Id"], record["VpcId"])
+                for item in named:
+                    _registrable(item["Id"], record["VpcId"])
             target_health.register(arn, named)
         else:
             target_health.deregister(arn, named)
@@ -244,7 +244,7 @@ def _deleted_by_call(parameters: dict[str, list[str]]) -> Any:
 
 
 def install() -> None:
-    """Declare the type, and mend the calls that change its targets."""
+    """Declare the resource type, and replace the calls that change targets."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)
     ministack.alb_actions["RegisterTargets"] = lambda p: _changed_by_call(p, comes=True)
     ministack.alb_actions["DeregisterTargets"] = lambda p: _changed_by_call(p, comes=False)

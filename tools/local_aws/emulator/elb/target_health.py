@@ -1,8 +1,8 @@
 """The health of targets, with AWS's states and reason codes.
 
-AWS, Target health status (of Network Load Balancers). A target goes from `initial` over
-`healthy` and `unhealthy` to `draining` and is gone, or it is `unused` and says why. Where a
-stand-in listens for its instance it is really checked; else it is as if every check passed.
+AWS, Target health status (of Network Load Balancers). A target is `initial`, then `healthy` or
+`unhealthy`, then `draining` until it is deregistered; it is `unused`, with a reason, where it gets
+no traffic. A target is checked if its instance has a stand-in; without one every check passes.
 """
 
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger("local-aws")
 
 @dataclass(frozen=True)
 class Health:
-    """What DescribeTargetHealth says of a target."""
+    """The health of a target as DescribeTargetHealth shows it."""
 
     state: str
     reason: str = ""
@@ -54,7 +54,7 @@ _DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks a
 
 
 def register(arn: str, targets: list[Target]) -> None:
-    """Register targets: new ones, and those that were draining."""
+    """Register targets: new ones, and ones that were draining."""
     known = ministack.targets.setdefault(arn, [])
     for target in targets:
         same = _find(known, target)
@@ -66,7 +66,7 @@ def register(arn: str, targets: list[Target]) -> None:
 
 
 def deregister(arn: str, targets: list[Target]) -> None:
-    """Deregister targets: they drain as long as the group's delay says."""
+    """Deregister targets: they drain for the group's deregistration delay."""
     for target in targets:
         same = _find(ministack.targets.get(arn, []), target)
         if same is not None:
@@ -76,34 +76,35 @@ def deregister(arn: str, targets: list[Target]) -> None:
 
 def _find(known: list[Target], target: Target) -> Target | None:
     return next(
-        (one for one in known if (one["Id"], one["Port"]) == (target["Id"], target["Port"])), None
+        (item for item in known if (item["Id"], item["Port"]) == (target["Id"], target["Port"])),
+        None,
     )
 
 
 def _forget(arn: str) -> None:
-    """Drop the targets that have drained, and those whose instance is gone for good."""
+    """Remove the targets that have drained or whose instance no longer exists."""
     delay = CLOCK.real(float(_attribute(arn, "deregistration_delay.timeout_seconds")))
     unused = not (ministack.target_groups.get(arn) or {}).get("LoadBalancerArns")
     ministack.targets[arn] = [
-        one
-        for one in ministack.targets.get(arn, [])
-        if not (_DRAINING in one and (unused or CLOCK.now() >= one[_DRAINING] + delay))
-        and not _gone(one)
+        item
+        for item in ministack.targets.get(arn, [])
+        if not (_DRAINING in item and (unused or CLOCK.now() >= item[_DRAINING] + delay))
+        and not _gone(item)
     ]
 
 
 def _gone(target: Target) -> bool:
-    """Whether a target's instance was terminated and is no longer shown."""
+    """Return whether a target's instance is terminated and no longer visible."""
     return target["Id"].startswith("i-") and target["Id"] not in ministack.instances
 
 
 def _attribute(arn: str, key: str) -> str:
     attributes = ministack.target_group_attributes.get(arn) or []
-    return next((str(one["Value"]) for one in attributes if one["Key"] == key), "300")
+    return next((str(item["Value"]) for item in attributes if item["Key"] == key), "300")
 
 
 def health(arn: str, target: Target) -> Health:
-    """A target's health now."""
+    """Return the current health of a target."""
     group = ministack.target_groups[arn]
     if _DRAINING in target:
         return _LEAVING
@@ -116,17 +117,17 @@ def health(arn: str, target: Target) -> Health:
         return _through(target)
     if _endpoint(group, target) is not None:
         return _checked(target)
-    # Nobody to ask: every check since the registration has passed.
+    # Without a stand-in every check since the registration has passed.
     needed = CLOCK.real(group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"])
     return _HEALTHY if CLOCK.now() >= target.get(_REGISTERED, 0) + needed else _CHECKING
 
 
 def _through(target: Target) -> Health:
-    """What another balancer answers: as if nodes that are not healthy gave it no answer."""
+    """Return the health of a load balancer as a target: unhealthy nodes give no answer."""
     states = {
-        health(arn, one).state
+        health(arn, item).state
         for arn in alb_targets.groups(target)
-        for one in ministack.targets[arn]
+        for item in ministack.targets[arn]
     }
     if "healthy" in states:
         return _HEALTHY
@@ -134,13 +135,13 @@ def _through(target: Target) -> Health:
 
 
 def healthy(arn: str) -> float:
-    """How many targets of a group are healthy."""
+    """Return the number of healthy targets of a target group."""
     _forget(arn)
-    return float(sum(health(arn, one) == _HEALTHY for one in ministack.targets.get(arn, [])))
+    return float(sum(health(arn, item) == _HEALTHY for item in ministack.targets.get(arn, [])))
 
 
 def _unused(group: ministack.Record, instance: ministack.Record | None) -> Health | None:
-    """Why a target gets no traffic whatever its checks say, None if it may."""
+    """Return why a target gets no traffic whatever its health checks find, None if it may."""
     if instance is not None and instance["State"]["Name"] != "running":
         state = instance["State"]["Name"]
         return Health("unused", "Target.InvalidState", f"Target is in the {state} state")
@@ -171,22 +172,22 @@ def _check_port(group: ministack.Record, target: Target) -> int:
 
 
 def _checked(target: Target) -> Health:
-    """What the checks of a stand-in have found so far."""
-    found = target.get("Checked") or {}
-    if found.get("State") is None:
+    """Return the health that the checks of the stand-in have found so far."""
+    result = target.get("Checked") or {}
+    if result.get("State") is None:
         return _CHECKING
-    if found["State"] == "healthy":
+    if result["State"] == "healthy":
         return _HEALTHY
-    return Health("unhealthy", found["Reason"], found["Description"])
+    return Health("unhealthy", result["Reason"], result["Description"])
 
 
 def check(group: ministack.Record, target: Target) -> None:
-    """Check a target whose instance has a stand-in, and count."""
+    """Check a target whose instance has a stand-in, and count the result."""
     address = _endpoint(group, target)
     if address is None:
         target.pop("Checked", None)
         return
-    # The answer may take its time however fast ours passes, but never longer than on AWS.
+    # A real answer takes real time, whatever the pace; but never longer than on AWS.
     timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
     if group["HealthCheckProtocol"] == "TCP":
         outcome = probe.tcp(address, timeout)
@@ -198,21 +199,21 @@ def check(group: ministack.Record, target: Target) -> None:
             timeout,
             secure=group["HealthCheckProtocol"] == "HTTPS",
         )
-    found = target.setdefault("Checked", {"State": None, "Passed": 0, "Failed": 0})
+    result = target.setdefault("Checked", {"State": None, "Passed": 0, "Failed": 0})
     if outcome.passed:
-        found.update(Passed=found["Passed"] + 1, Failed=0)
-        if found["Passed"] >= group["HealthyThresholdCount"] or found["State"] is None:
+        result.update(Passed=result["Passed"] + 1, Failed=0)
+        if result["Passed"] >= group["HealthyThresholdCount"] or result["State"] is None:
             # A registered target needs one passed check, a recovering one the whole threshold
             # (AWS, Health checks for Network Load Balancer target groups).
-            found["State"] = "healthy"
+            result["State"] = "healthy"
     else:
-        found.update(Failed=found["Failed"] + 1, Passed=0)
-        if found["Failed"] >= group["UnhealthyThresholdCount"]:
-            found.update(State="unhealthy", Reason=outcome.reason, Description=outcome.description)
+        result.update(Failed=result["Failed"] + 1, Passed=0)
+        if result["Failed"] >= group["UnhealthyThresholdCount"]:
+            result.update(State="unhealthy", Reason=outcome.reason, Description=outcome.description)
 
 
 class Checker(threading.Thread):
-    """Checks every target that has a stand-in, each at its group's interval."""
+    """Thread that checks every target with a stand-in, at the interval of its target group."""
 
     def __init__(self) -> None:
         super().__init__(name="target-health", daemon=True)
@@ -220,16 +221,16 @@ class Checker(threading.Thread):
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
-        """Check until told to stop."""
+        """Run rounds of checks until `stop` is called."""
         while not self._stop_asked.wait(CLOCK.real(1)):
             try:
                 self._round()
             except (KeyError, RuntimeError):
-                # A group or target was deleted meanwhile.
-                _log.debug("a round of health checks was broken off", exc_info=True)
+                # A target group or target was deleted during the round.
+                _log.debug("a round of health checks was interrupted", exc_info=True)
 
     def stop(self) -> None:
-        """Stop after the round that is under way."""
+        """Stop after the running round."""
         self._stop_asked.set()
 
     def _round(self) -> None:
@@ -247,7 +248,7 @@ class Checker(threading.Thread):
 
 
 def _described(parameters: dict[str, list[str]]) -> Any:
-    """DescribeTargetHealth."""
+    """Answer DescribeTargetHealth."""
     (arn,) = parameters.get("TargetGroupArn", [""])
     group = ministack.target_groups.get(arn)
     if group is None:
@@ -255,23 +256,25 @@ def _described(parameters: dict[str, list[str]]) -> Any:
         return private(ministack.alb, "_error")("TargetGroupNotFound", message)
     _forget(arn)
     known = ministack.targets[arn]
-    asked = private(ministack.alb, "_parse_targets_param")(parameters)
-    shown = []
-    if asked:
-        for one in asked:
+    request = private(ministack.alb, "_parse_targets_param")(parameters)
+    description = []
+    if request:
+        for item in request:
             matching = [
                 target
                 for target in known
-                if target["Id"] == one["Id"] and one.get("Port", target["Port"]) == target["Port"]
+                if target["Id"] == item["Id"] and item.get("Port", target["Port"]) == target["Port"]
             ]
-            shown += [(target, health(arn, target)) for target in matching]
+            description += [(target, health(arn, target)) for target in matching]
             if not matching:
-                shown.append(({"Port": group["Port"], **one}, _NOT_REGISTERED))
+                description.append(({"Port": group["Port"], **item}, _NOT_REGISTERED))
     else:
-        shown = [(target, health(arn, target)) for target in known]
-    told = "".join(_xml(group, target, of) for target, of in shown)
+        description = [(target, health(arn, target)) for target in known]
+    details = "".join(_xml(group, target, of) for target, of in description)
     return private(ministack.alb, "_xml")(
-        200, "DescribeTargetHealth", f"<TargetHealthDescriptions>{told}</TargetHealthDescriptions>"
+        200,
+        "DescribeTargetHealth",
+        f"<TargetHealthDescriptions>{details}</TargetHealthDescriptions>",
     )
 
 
@@ -286,5 +289,5 @@ def _xml(group: ministack.Record, target: Target, of: Health) -> str:
 
 
 def install() -> None:
-    """Mend the call that shows health."""
+    """Replace the call that describes target health."""
     ministack.alb_actions["DescribeTargetHealth"] = _described

@@ -1,4 +1,4 @@
-"""Route 53's health checks: endpoints, alarms, and checks of checks."""
+"""Route 53's health checks: of endpoints, of alarms, and calculated ones."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from tools.local_aws.emulator.route53.hosted_zones import fault
 
 KIND = "AWS::Route53::HealthCheck"
 _REPLACING = ("Type", "RequestInterval", "MeasureLatency")
-"""What cannot be changed in place (AWS, AWS::Route53::HealthCheck)."""
+"""Settings whose change replaces the health check (AWS, AWS::Route53::HealthCheck)."""
 _NUMBERS = ("Port", "RequestInterval", "FailureThreshold", "HealthThreshold")
 _FLAGS = ("Inverted", "Disabled", "MeasureLatency", "EnableSNI")
 _ENDPOINTS = ("TCP", "HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH")
 
 
 def _config(properties: Properties) -> dict[str, Any]:
-    """A check's settings, what it looks at made sure of."""
+    """Return the settings of a health check after checking what they refer to."""
     given = properties["HealthCheckConfig"]
     numbers = {key: int(given[key]) for key in _NUMBERS if key in given}
     flags = {key: str(given[key]).lower() for key in _FLAGS if key in given}
@@ -42,7 +42,7 @@ def _children(config: dict[str, Any]) -> None:
 
 
 def _alarm(config: dict[str, Any]) -> None:
-    """The alarm exists, in its region, and is one that a check can watch."""
+    """Check that the alarm exists in its region and that a health check can monitor it."""
     named = config.get("AlarmIdentifier") or {}
     region, name = named.get("Region", ""), named.get("Name", "")
     alarm = ministack.alarms.get_scoped(ministack.account(), region, name)
@@ -83,7 +83,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
 
 def _tag(id_: str, properties: Properties) -> None:
     ministack.route53_tags[("healthcheck", id_)] = {
-        one["Key"]: one["Value"] for one in resource_types.tags(properties, "HealthCheckTags")
+        item["Key"]: item["Value"] for item in resource_types.tags(properties, "HealthCheckTags")
     }
 
 
@@ -107,5 +107,5 @@ def _delete(id_: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Declare the type."""
+    """Declare the resource type."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

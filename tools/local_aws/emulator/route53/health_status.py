@@ -1,4 +1,4 @@
-"""Whether Route 53 takes a health check, or a failover record, as healthy, and why.
+"""The status of health checks and failover records as Route 53 computes it.
 
 AWS, How Amazon Route 53 determines whether a health check is healthy; Route 53 API,
 HealthCheckConfig and AliasTarget.
@@ -15,23 +15,23 @@ Record = ministack.Record
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether something is healthy, and why."""
+    """A status with its reason."""
 
     healthy: bool
     reason: str
 
 
 def of_check(check_id: str) -> Verdict:
-    """What a health check says."""
+    """Return the status of a health check."""
     config = ministack.health_checks[check_id]["config"]
     if _is_true(config, "Disabled"):
         return Verdict(healthy=True, reason="The health check is disabled")
-    found = _found(config)
-    return Verdict(found.healthy is not _is_true(config, "Inverted"), found.reason)
+    result = _status(config)
+    return Verdict(result.healthy is not _is_true(config, "Inverted"), result.reason)
 
 
 def of_record(record: Record) -> bool:
-    """Whether a failover record counts as healthy: its check, and what an alias evaluates."""
+    """Return whether a failover record is healthy: its health check, and its alias target."""
     check = record.get("HealthCheckId", "")
     if check in ministack.health_checks and not of_check(check).healthy:
         return False
@@ -43,12 +43,12 @@ def _is_true(config: Record, key: str) -> bool:
     return str(config.get(key, "")).lower() == "true"
 
 
-def _found(config: Record) -> Verdict:
+def _status(config: Record) -> Verdict:
     match config["Type"]:
         case "CLOUDWATCH_METRIC":
             return _of_alarm(config)
         case "CALCULATED":
-            healthy = sum(of_check(one).healthy for one in config["ChildHealthChecks"])
+            healthy = sum(of_check(item).healthy for item in config["ChildHealthChecks"])
             enough = healthy >= int(config["HealthThreshold"])
             return Verdict(enough, f"{healthy} health checks are healthy")
         case _:
@@ -56,7 +56,7 @@ def _found(config: Record) -> Verdict:
 
 
 def _of_alarm(config: Record) -> Verdict:
-    """The alarm's metric, not its state: Route 53 reads the metric itself."""
+    """Return the status by the alarm's metric: Route 53 reads the metric, not the alarm's state."""
     named, unknown = config["AlarmIdentifier"], config.get("InsufficientDataHealthStatus")
     with ministack.acting_for(ministack.account(), named["Region"]):
         alarm = ministack.alarms.get(named["Name"])
@@ -66,28 +66,28 @@ def _of_alarm(config: Record) -> Verdict:
     if state.value in ("OK", "ALARM"):
         return Verdict(state.value == "OK", state.reason)
     if unknown == "LastKnownStatus":
-        # A check without a last known status is healthy.
+        # A health check without a last known status is healthy.
         return Verdict(last is None or last.value == "OK", (last or state).reason)
     return Verdict(unknown == "Healthy", state.reason)
 
 
 def _of_endpoint(config: Record) -> Verdict:
-    """A TCP check of a balancer sees its targets, one of an address the instance behind it."""
+    """Return the status of a TCP check of a load balancer's targets or an address's instance."""
     name = str(config.get("FullyQualifiedDomainName", "")).lower()
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == name:
             with ministack.acting_for(account, region):
                 groups = [
-                    one["DefaultActions"][0]["TargetGroupArn"]
-                    for one in ministack.listeners.values()
-                    if (one["LoadBalancerArn"], one["Port"]) == (arn, config.get("Port"))
+                    item["DefaultActions"][0]["TargetGroupArn"]
+                    for item in ministack.listeners.values()
+                    if (item["LoadBalancerArn"], item["Port"]) == (arn, config.get("Port"))
                 ]
-                return _connected(open_=any(target_health.healthy(one) for one in groups))
+                return _connected(open_=any(target_health.healthy(item) for item in groups))
     address = config.get("IPAddress")
     return _connected(
         open_=any(
-            one.get("PublicIpAddress") == address and one["State"]["Name"] == "running"
-            for _, one in ministack.instances.all_items()
+            item.get("PublicIpAddress") == address and item["State"]["Name"] == "running"
+            for _, item in ministack.instances.all_items()
         )
     )
 
@@ -99,15 +99,15 @@ def _connected(*, open_: bool) -> Verdict:
 
 
 def _balancer_is_healthy(name: str) -> bool:
-    """Every group has a healthy target, and a group without targets is unhealthy."""
-    wanted = name.rstrip(".").lower().removeprefix("dualstack.")
+    """Return whether every target group has a healthy target."""
+    requested = name.rstrip(".").lower().removeprefix("dualstack.")
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
-        if balancer["DNSName"].lower() == wanted:
+        if balancer["DNSName"].lower() == requested:
             with ministack.acting_for(account, region):
                 groups = [
                     group
-                    for group, shown in ministack.target_groups.items()
-                    if arn in shown["LoadBalancerArns"]
+                    for group, description in ministack.target_groups.items()
+                    if arn in description["LoadBalancerArns"]
                 ]
-                return bool(groups) and all(target_health.healthy(one) for one in groups)
+                return bool(groups) and all(target_health.healthy(item) for item in groups)
     return False

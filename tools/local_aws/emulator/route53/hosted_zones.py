@@ -1,4 +1,4 @@
-"""Hosted zones and their records: private zones with their VPCs, records that can be answered."""
+"""Hosted zones and records: private zones with VPCs, and the checks of ChangeResourceRecordSets."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ _r53 = ministack.route53
 
 
 def fault(code: str, message: str, status: int = 400) -> AwsError:
-    """An error of this service."""
+    """Return an error of this service."""
     return AwsError(code, message, service="Route53", status=status)
 
 
 def zone(zone_id: str) -> ministack.Record:
-    """A hosted zone that exists."""
-    found: ministack.Record | None = ministack.zones.get(zone_id.removeprefix("/hostedzone/"))
-    if found is None:
+    """Return a hosted zone, or raise AwsError."""
+    record: ministack.Record | None = ministack.zones.get(zone_id.removeprefix("/hostedzone/"))
+    if record is None:
         message = f"No hosted zone found with ID: {zone_id}"
         raise fault("NoSuchHostedZone", message, status=404)
-    return found
+    return record
 
 
 def make_zone(
@@ -37,11 +37,11 @@ def make_zone(
     comment: str = "",
     reference: str = "",
 ) -> ministack.Record:
-    """Make a hosted zone, private if it has VPCs, under an id of its own or a given one."""
+    """Make a hosted zone, private if it has VPCs, under a new id or the given one."""
     full = f"{name.rstrip('.')}."
     id_ = zone_id or private(_r53, "_zone_id")()
     for vpc in vpcs or []:
-        _conflict(full, vpc, id_)
+        _check_conflict(full, vpc, id_)
     record = {
         "id": id_,
         "name": full,
@@ -55,7 +55,7 @@ def make_zone(
     return record
 
 
-def _conflict(name: str, vpc: dict[str, str], own: str) -> None:
+def _check_conflict(name: str, vpc: dict[str, str], own: str) -> None:
     for other in ministack.zones.values():
         if other["id"] != own and other["name"] == name and vpc in other.get("vpcs", []):
             message = f"The VPC {vpc['VPCId']} is already associated with a zone named {name}"
@@ -63,15 +63,17 @@ def _conflict(name: str, vpc: dict[str, str], own: str) -> None:
 
 
 def _vpcs(properties: Properties) -> list[dict[str, str]]:
-    """The VPCs of a private zone; they may be in other regions."""
-    found = []
-    for one in properties.get("VPCs") or []:
-        vpc = {"VPCRegion": one["VPCRegion"], "VPCId": one["VPCId"]}
-        if not ministack.vpcs.contains_scoped(ministack.account(), one["VPCRegion"], one["VPCId"]):
-            message = f"The VPC {one['VPCId']} in {one['VPCRegion']} does not exist"
+    """Return the VPCs of a private zone, which may be in other regions, or raise AwsError."""
+    result = []
+    for item in properties.get("VPCs") or []:
+        vpc = {"VPCRegion": item["VPCRegion"], "VPCId": item["VPCId"]}
+        if not ministack.vpcs.contains_scoped(
+            ministack.account(), item["VPCRegion"], item["VPCId"]
+        ):
+            message = f"The VPC {item['VPCId']} in {item['VPCRegion']} does not exist"
             raise fault("InvalidVPCId", message)
-        found.append(vpc)
-    return found
+        result.append(vpc)
+    return result
 
 
 def _comment(properties: Properties) -> str:
@@ -92,11 +94,13 @@ def _create_zone(logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def _tags(properties: Properties, key: str) -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in resource_types.tags(properties, key)}
+    return {item["Key"]: item["Value"] for item in resource_types.tags(properties, key)}
 
 
 def _zone_attributes(record: ministack.Record) -> dict[str, Any]:
-    servers = [] if record["private"] else [one.rstrip(".") for one in private(_r53, "_DEFAULT_NS")]
+    servers = (
+        [] if record["private"] else [item.rstrip(".") for item in private(_r53, "_DEFAULT_NS")]
+    )
     return {"Id": record["id"], "NameServers": servers}
 
 
@@ -104,7 +108,7 @@ def _update_zone(zone_id: str, _old: Properties, new: Properties, _stack: str) -
     record = zone(zone_id)
     vpcs = _vpcs(new)
     for vpc in vpcs:
-        _conflict(record["name"], vpc, zone_id)
+        _check_conflict(record["name"], vpc, zone_id)
     if bool(vpcs) != record["private"]:
         message = "A public zone cannot be made private, nor a private one public"
         raise fault("InvalidInput", message)
@@ -118,9 +122,9 @@ def _delete_zone(zone_id: str, _properties: Properties) -> None:
     if record is None:
         return
     others = [
-        one
-        for one in ministack.records.get(zone_id, [])
-        if not (one["Type"] in _APEX_TYPES and one["Name"] == record["name"])
+        item
+        for item in ministack.records.get(zone_id, [])
+        if not (item["Type"] in _APEX_TYPES and item["Name"] == record["name"])
     ]
     if others:
         message = "The specified hosted zone contains non-required resource record sets"
@@ -130,8 +134,8 @@ def _delete_zone(zone_id: str, _properties: Properties) -> None:
     ministack.route53_tags.pop(("hostedzone", zone_id), None)
 
 
-def _answerable(properties: Properties) -> None:
-    """A record's zone, check and values, as ChangeResourceRecordSets looks at them."""
+def _check_record(properties: Properties) -> None:
+    """Check a record's zone, health check and values as ChangeResourceRecordSets does."""
     owner = zone(str(properties.get("HostedZoneId", "")))
     name, kind = f"{properties['Name'].rstrip('.')}.", properties["Type"]
     if name != owner["name"] and not name.endswith(f".{owner['name']}"):
@@ -151,15 +155,15 @@ def _answerable(properties: Properties) -> None:
     if values and "TTL" not in properties:
         message = "Missing field 'TTL' in Change with ResourceRecords"
         raise fault("InvalidInput", message)
-    _alone(name, kind, owner["id"])
-    _policy(properties, name)
+    _check_cname(name, kind, owner["id"])
+    _check_failover(properties, name)
     if alias:
-        _alias(alias, name)
+        _check_alias(alias, name)
 
 
-def _alone(name: str, kind: str, zone_id: str) -> None:
-    """A CNAME tolerates no record of another type beside it."""
-    others = {one["Type"] for one in ministack.records.get(zone_id, []) if one["Name"] == name}
+def _check_cname(name: str, kind: str, zone_id: str) -> None:
+    """Refuse a CNAME beside a record of another type."""
+    others = {item["Type"] for item in ministack.records.get(zone_id, []) if item["Name"] == name}
     if others - {kind} and "CNAME" in others | {kind}:
         message = (
             f"RRSet of type {kind} with DNS name {name} conflicts with other "
@@ -168,7 +172,7 @@ def _alone(name: str, kind: str, zone_id: str) -> None:
         raise fault("InvalidChangeBatch", message)
 
 
-def _policy(properties: Properties, name: str) -> None:
+def _check_failover(properties: Properties, name: str) -> None:
     failover = properties.get("Failover")
     if failover and not properties.get("SetIdentifier"):
         message = "Missing field 'SetIdentifier' in Change with Failover"
@@ -184,8 +188,8 @@ def _policy(properties: Properties, name: str) -> None:
             raise fault("InvalidChangeBatch", message)
 
 
-def _alias(alias: Properties, name: str) -> None:
-    """An alias to a balancer names the balancer's own zone, and a balancer that there is."""
+def _check_alias(alias: Properties, name: str) -> None:
+    """Check that an alias to a load balancer has an existing load balancer and its hosted zone."""
     target = str(alias.get("DNSName", "")).rstrip(".").lower().removeprefix("dualstack.")
     if ".elb." not in target:
         return
@@ -203,6 +207,6 @@ def _alias(alias: Properties, name: str) -> None:
 
 
 def install() -> None:
-    """Declare zones, and check the records that MiniStack makes."""
+    """Declare hosted zones, and add checks to the records that MiniStack makes."""
     resource_types.declare(ZONE, create=_create_zone, update=_update_zone, delete=_delete_zone)
-    resource_types.check(RECORD, _answerable)
+    resource_types.check(RECORD, _check_record)

@@ -1,4 +1,4 @@
-"""What Route 53 says of health checks, and what it would answer for a name."""
+"""Route 53's queries: status of health checks, and the DNS answer for a name."""
 
 import re
 from typing import Any
@@ -12,13 +12,13 @@ from tools.local_aws.emulator.route53 import health_status, hosted_zones
 _STATUS = re.compile(r"/healthcheck/([^/]+)/(status|lastfailurereason)$")
 _ANSWER = re.compile(r"/testdnsanswer$")
 _CHECKER = ("eu-west-1", "192.0.2.53")
-"""Region and address of the one checker that there is here."""
+"""Region and address of the only checker."""
 
 _r53 = ministack.route53
 
 
-def _status(check_id: str, asked: str) -> Any:
-    """GetHealthCheckStatus and GetHealthCheckLastFailureReason."""
+def _health_check_status(check_id: str, asked: str) -> Any:
+    """Answer GetHealthCheckStatus and GetHealthCheckLastFailureReason."""
     check = ministack.health_checks.get(check_id)
     if check is None:
         message = f"No health check exists with the specified ID {check_id}."
@@ -27,32 +27,32 @@ def _status(check_id: str, asked: str) -> Any:
         # AWS, Route 53 API, GetHealthCheckStatus: not for calculated health checks.
         message = "The status of a calculated health check cannot be asked for"
         raise hosted_zones.fault("InvalidInput", message)
-    found = health_status.of_check(check_id)
+    result = health_status.of_check(check_id)
     name = "GetHealthCheckStatus" if asked == "status" else "GetHealthCheckLastFailureReason"
 
     def build(root: Element) -> None:
         observations = SubElement(root, "HealthCheckObservations")
-        if found.healthy and asked != "status":
+        if result.healthy and asked != "status":
             return
-        one = SubElement(observations, "HealthCheckObservation")
-        SubElement(one, "Region").text, SubElement(one, "IPAddress").text = _CHECKER
-        report = SubElement(one, "StatusReport")
-        word = "Success" if found.healthy else "Failure"
-        SubElement(report, "Status").text = f"{word}: {found.reason}"
+        item = SubElement(observations, "HealthCheckObservation")
+        SubElement(item, "Region").text, SubElement(item, "IPAddress").text = _CHECKER
+        report = SubElement(item, "StatusReport")
+        word = "Success" if result.healthy else "Failure"
+        SubElement(report, "Status").text = f"{word}: {result.reason}"
         SubElement(report, "CheckedTime").text = private(_r53, "_now_iso")()
 
     return private(_r53, "_xml_response")(f"{name}Response", build)
 
 
-def _answered(parameters: dict[str, list[str]]) -> Any:
-    """TestDNSAnswer."""
+def _test_dns_answer(parameters: dict[str, list[str]]) -> Any:
+    """Answer TestDNSAnswer."""
     given = {key: "".join(values) for key, values in parameters.items()}
     zone = hosted_zones.zone(given.get("hostedzoneid", ""))
     if zone["private"]:
         raise hosted_zones.fault("InvalidInput", "TestDNSAnswer supports public hosted zones only")
     name, kind = f"{given.get('recordname', '').rstrip('.')}.".lower(), given.get("recordtype", "")
-    there = [one for one in ministack.records.get(zone["id"], []) if one["Name"].lower() == name]
-    record = _chosen([one for one in there if one["Type"] in (kind, "CNAME")])
+    there = [item for item in ministack.records.get(zone["id"], []) if item["Name"].lower() == name]
+    record = _chosen([item for item in there if item["Type"] in (kind, "CNAME")])
 
     def build(root: Element) -> None:
         SubElement(root, "Nameserver").text = "ns-1.local-aws.example"
@@ -68,8 +68,8 @@ def _answered(parameters: dict[str, list[str]]) -> Any:
 
 
 def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
-    """The record that is answered: PRIMARY if healthy, else SECONDARY if healthy, else PRIMARY."""
-    roles = {one.get("Failover", "PRIMARY"): one for one in records}
+    """Return the record to answer with: SECONDARY if it alone is healthy, else PRIMARY."""
+    roles = {item.get("Failover", "PRIMARY"): item for item in records}
     primary, secondary = roles.get("PRIMARY"), roles.get("SECONDARY")
     if primary is None or secondary is None:
         return primary or secondary
@@ -78,15 +78,15 @@ def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
 
 
 def install() -> None:
-    """Answer these calls in front of MiniStack's own."""
+    """Answer these calls before MiniStack does."""
     others = private(_r53, "handle_request")
 
     async def handled(method: str, path: str, headers: Any, body: bytes, parameters: Any) -> Any:
         try:
-            if method == "GET" and (asked := _STATUS.search(path)):
-                return _status(*asked.groups())
+            if method == "GET" and (request := _STATUS.search(path)):
+                return _health_check_status(*request.groups())
             if method == "GET" and _ANSWER.search(path):
-                return _answered(parameters)
+                return _test_dns_answer(parameters)
         except AwsError as fault:
             return private(_r53, "_error_response")(fault.code, fault.message, fault.status)
         return await others(method, path, headers, body, parameters)

@@ -1,8 +1,8 @@
-"""Commands on instances: SendCommand hands a document's script to the instance's stand-in.
+"""SendCommand: the script of a document is sent to the stand-in of each instance.
 
-A stand-in that takes commands is told by `"commands": PORT` (`emulator.stand_ins`): each command
-is posted there as `{"document": …, "parameters": …, "script": …, "timeout": seconds}`, with the
-parameters filled in, and the answer is `{"code": 0, "output": "", "error": ""}`.
+A stand-in takes commands on the port of its setting `"commands"` (`emulator.stand_ins`): each
+command is posted there as `{"document": …, "parameters": …, "script": …, "timeout": seconds}`, with
+the parameters filled in, and the answer is `{"code": 0, "output": "", "error": ""}`.
 """
 
 import http.client
@@ -18,7 +18,7 @@ from tools.local_aws.emulator.errors import AwsError
 invocations = ministack.AccountRegionScopedDict()
 
 _OUTPUT, _ERROR = 24_000, 8_000
-"""Characters that GetCommandInvocation gives (AWS, GetCommandInvocation)."""
+"""Characters that GetCommandInvocation returns (AWS, GetCommandInvocation)."""
 _GRACE_S = 30
 
 
@@ -27,7 +27,7 @@ def _fault(code: str, message: str) -> AwsError:
 
 
 def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
-    """SendCommand with a document of our own, on instances by their ids."""
+    """Answer SendCommand for instances by their ids."""
     content = json.loads(document["Content"])
     given = _parameters(content.get("parameters", {}), asked.get("Parameters") or {})
     ids = asked.get("InstanceIds") or []
@@ -41,7 +41,7 @@ def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
     script = "\n".join(_filled(line, given) for line in step["inputs"]["runCommand"])
     timeout = float(_filled(str(step["inputs"].get("timeoutSeconds", "3600")), given))
     for id_ in ids:
-        shown = {
+        description = {
             "CommandId": command,
             "InstanceId": id_,
             "DocumentName": document["Name"],
@@ -51,31 +51,31 @@ def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
             "StandardOutputContent": "",
             "StandardErrorContent": "",
         }
-        invocations[f"{command} {id_}"] = shown
-        told = {
+        invocations[f"{command} {id_}"] = description
+        details = {
             "document": document["Name"],
             "parameters": given,
             "script": script,
             "timeout": timeout,
         }
-        threading.Thread(target=_run, args=(shown, id_, told), daemon=True).start()
+        threading.Thread(target=_run, args=(description, id_, details), daemon=True).start()
     return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": ids}}
 
 
 def show(asked: dict[str, Any]) -> dict[str, Any]:
-    """GetCommandInvocation."""
-    found = invocations.get(f"{asked.get('CommandId')} {asked.get('InstanceId')}")
-    if found is None:
+    """Answer GetCommandInvocation."""
+    result = invocations.get(f"{asked.get('CommandId')} {asked.get('InstanceId')}")
+    if result is None:
         raise _fault("InvocationDoesNotExist", "")
-    return dict(found)
+    return dict(result)
 
 
 def _parameters(declared: dict[str, Any], given: dict[str, list[str]]) -> dict[str, str]:
-    """The document's parameters, as AWS checks them."""
+    """Return the document's parameters after AWS's checks."""
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise _fault("InvalidParameters", f"Parameter {unknown[0]} is not in the document")
-    found = {}
+    result = {}
     for name, rule in declared.items():
         value = given[name][0] if given.get(name) else rule.get("default")
         if value is None:
@@ -83,8 +83,8 @@ def _parameters(declared: dict[str, Any], given: dict[str, list[str]]) -> dict[s
         allowed, pattern = rule.get("allowedValues"), rule.get("allowedPattern", "")
         if (allowed and value not in allowed) or not re.search(pattern, value):
             raise _fault("InvalidParameters", f"Parameter {name} has a value that is not allowed")
-        found[name] = value
-    return found
+        result[name] = value
+    return result
 
 
 def _filled(text: str, given: dict[str, str]) -> str:
@@ -92,23 +92,23 @@ def _filled(text: str, given: dict[str, str]) -> str:
 
 
 def _run(shown: dict[str, Any], instance_id: str, told: dict[str, Any]) -> None:
-    """Have the stand-in run a command, and note how it ended."""
-    # Without one nobody listens on port 0.
+    """Send a command to the stand-in and store the result."""
+    # Without a stand-in: no process listens on port 0.
     place = stand_ins.commands_endpoint(instance_id) or ("127.0.0.1", 0)
     try:
         connection = http.client.HTTPConnection(*place, timeout=told["timeout"] + _GRACE_S)
         connection.request("POST", "/", json.dumps(told))
-        said = json.loads(connection.getresponse().read())
+        output = json.loads(connection.getresponse().read())
         connection.close()
     except (OSError, http.client.HTTPException, ValueError):
         shown.update(Status="Failed", StatusDetails="Undeliverable")
         return
-    status = "Success" if said["code"] == 0 else "Failed"
+    status = "Success" if output["code"] == 0 else "Failed"
     shown.update(
-        ResponseCode=said["code"],
-        StandardOutputContent=said["output"][:_OUTPUT],
-        StandardErrorContent=said["error"][:_ERROR],
+        ResponseCode=output["code"],
+        StandardOutputContent=output["output"][:_OUTPUT],
+        StandardErrorContent=output["error"][:_ERROR],
         StatusDetails=status,
     )
-    # Last, as it says that the rest is there.
+    # Last, because the status says that the other fields are complete.
     shown["Status"] = status

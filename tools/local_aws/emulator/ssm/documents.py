@@ -1,4 +1,4 @@
-"""SSM documents, associations and commands, which MiniStack lacks."""
+"""Documents, associations and commands of Systems Manager, which MiniStack lacks."""
 
 import json
 import uuid
@@ -25,10 +25,10 @@ def _fault(code: str, message: str) -> AwsError:
 
 
 def _document(name: str) -> ministack.Record:
-    found: ministack.Record | None = documents.get(name)
-    if found is None:
+    record: ministack.Record | None = documents.get(name)
+    if record is None:
         raise _fault("InvalidDocument", f"Document with name {name} does not exist.")
-    return found
+    return record
 
 
 def _create_document(logical_id: str, properties: Properties, stack: str) -> Made:
@@ -59,7 +59,7 @@ def _update_document(name: str, _old: Properties, new: Properties, _stack: str) 
 
 
 def _delete_document(name: str, _properties: Properties) -> None:
-    used = [one["AssociationId"] for one in associations.values() if one["Name"] == name]
+    used = [item["AssociationId"] for item in associations.values() if item["Name"] == name]
     if used:
         message = f"Document {name} is used by the association {used[0]}"
         raise _fault("AssociatedInstances", message)
@@ -93,7 +93,7 @@ def _delete_association(id_: str, _properties: Properties) -> None:
     associations.pop(id_, None)
 
 
-def _shown(known: ministack.Record) -> dict[str, Any]:
+def _described(known: ministack.Record) -> dict[str, Any]:
     return {
         "Name": known["Name"],
         "DocumentType": known["DocumentType"],
@@ -107,15 +107,15 @@ def _shown(known: ministack.Record) -> dict[str, Any]:
 
 def _get_document(asked: dict[str, Any]) -> dict[str, Any]:
     known = _document(asked["Name"])
-    return {**_shown(known), "Content": known["Content"], "Status": "Active"}
+    return {**_described(known), "Content": known["Content"], "Status": "Active"}
 
 
 def _describe_document(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"Document": {**_shown(_document(asked["Name"])), "Status": "Active"}}
+    return {"Document": {**_described(_document(asked["Name"])), "Status": "Active"}}
 
 
 def _list_documents(_asked: dict[str, Any]) -> dict[str, Any]:
-    return {"DocumentIdentifiers": [_shown(one) for one in documents.values()]}
+    return {"DocumentIdentifiers": [_described(item) for item in documents.values()]}
 
 
 def _describe_association(asked: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _describe_association(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list_associations(_asked: dict[str, Any]) -> dict[str, Any]:
-    return {"Associations": [dict(one) for one in associations.values()]}
+    return {"Associations": [dict(item) for item in associations.values()]}
 
 
 def _send_command(asked: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ _CALLS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def install() -> None:
-    """Declare the types, and answer the calls about them."""
+    """Declare the resource types, and answer their calls."""
     resource_types.declare(
         DOCUMENT, create=_create_document, update=_update_document, delete=_delete_document
     )
@@ -167,7 +167,7 @@ def install() -> None:
         try:
             return 200, kind, json.dumps(call(json.loads(body or b"{}"))).encode()
         except AwsError as refused:
-            told = {"__type": refused.code, "message": refused.message}
-            return refused.status, kind, json.dumps(told).encode()
+            details = {"__type": refused.code, "message": refused.message}
+            return refused.status, kind, json.dumps(details).encode()
 
     ministack.replace(ministack.ssm, "handle_request", answered)

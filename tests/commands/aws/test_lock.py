@@ -1,0 +1,262 @@
+"""The lock of a cluster, against a parameter store with versions."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from denodo_ha.aws.lock import LIFETIME_S, RENEWAL_S, Lock
+from denodo_ha.cli.errors import AccessDenied, Failed, Refused, Throttled
+from tests.commands.account.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from denodo_ha.aws.clients import Aws
+
+NAME = "/denodo/prod/active/.lock"
+
+
+class ParameterStore:
+    """One SSM parameter with its version.
+
+    Attributes:
+        value: the parameter's value, None if it does not exist.
+        version: the number of writes since the parameter was created.
+        writes: the number of writes altogether.
+        after_read: called once after the next read, as another command that is faster.
+        fails: the error code of every call; empty if calls succeed.
+    """
+
+    def __init__(self) -> None:
+        self.value: str | None = None
+        self.version = self.writes = 0
+        self.after_read: Callable[[], object] | None = None
+        self.fails = ""
+
+    def client(self, service: str, region: str) -> Any:
+        assert (service, region) == ("ssm", "eu-west-1")
+        return self
+
+    def put_parameter(self, **arguments: Any) -> dict[str, int]:
+        self._fail("PutParameter")
+        if self.value is not None and not arguments["Overwrite"]:
+            raise error("ParameterAlreadyExists", "PutParameter")
+        assert (arguments["Name"], arguments["Type"]) == (NAME, "String")
+        self.write(arguments["Value"])
+        return {"Version": self.version}
+
+    def get_parameter(self, **arguments: Any) -> dict[str, Any]:
+        self._fail("GetParameter")
+        if self.value is None:
+            raise error("ParameterNotFound", "GetParameter")
+        assert arguments == {"Name": NAME}
+        answer = {"Parameter": {"Value": self.value, "Version": self.version}}
+        happens, self.after_read = self.after_read, None
+        if happens is not None:
+            happens()
+        return answer
+
+    def delete_parameter(self, **_: Any) -> None:
+        self._fail("DeleteParameter")
+        self.value, self.version = None, 0
+
+    def write(self, value: str) -> None:
+        self.value = value
+        self.version += 1
+        self.writes += 1
+
+    def _fail(self, operation: str) -> None:
+        if self.fails:
+            raise error(self.fails, operation)
+
+
+def error(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+
+
+@pytest.fixture
+def store() -> ParameterStore:
+    return ParameterStore()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+def lock_of(store: ParameterStore, clock: VirtualClock, what: str = "roll") -> Lock:
+    return Lock(cast("Aws", store), "eu-west-1", NAME, clock=clock, what=what)
+
+
+def take(lock: Lock, kept: list[object], *, take_over: bool = False) -> None:
+    """Take a lock and never release it, as a process that is killed."""
+    held = lock.held(take_over=take_over)
+    held.__enter__()
+    kept.append(held)
+
+
+@pytest.fixture
+def kept() -> list[object]:
+    """References to locks that are held: a collected generator would release its lock."""
+    return []
+
+
+def test_content_and_release(store: ParameterStore, clock: VirtualClock) -> None:
+    begin = clock.now()
+    with lock_of(store, clock).held():
+        content = json.loads(str(store.value))
+        assert set(content) == {"who", "what", "since", "until", "token"}
+        assert content["what"] == "roll"
+        assert content["since"] == begin.isoformat(timespec="seconds")
+        expires = begin + timedelta(seconds=LIFETIME_S)
+        assert content["until"] == expires.isoformat(timespec="seconds")
+    assert store.value is None
+
+
+def test_another_holder_is_refused_until_its_lock_expires(
+    store: ParameterStore, clock: VirtualClock, kept: list[object]
+) -> None:
+    killed = lock_of(store, clock, "drain node1")
+    take(killed, kept)
+    for seconds in (0, LIFETIME_S - 1):
+        clock.sleep(seconds)
+        with pytest.raises(Refused, match=r"\(drain node1, .*--take-over"):
+            lock_of(store, clock).held().__enter__()
+    assert store.writes == 1
+    clock.sleep(1)
+    with lock_of(store, clock).held(), pytest.raises(Failed, match="has taken over the lock"):
+        killed.prove()
+
+
+def test_a_lock_that_is_taken_over_is_lost(store: ParameterStore, clock: VirtualClock) -> None:
+    first = lock_of(store, clock, "drain node1")
+    with first.held():
+        with lock_of(store, clock, "rollout").held(take_over=True):
+            with pytest.raises(Failed, match=r"\(rollout, .*has taken over the lock"):
+                first.prove()
+            assert json.loads(str(store.value))["what"] == "rollout"
+        with pytest.raises(Failed, match="has taken over the lock"):
+            first.prove()
+
+
+def test_release_leaves_the_lock_of_another_command(
+    store: ParameterStore, clock: VirtualClock, kept: list[object]
+) -> None:
+    with lock_of(store, clock, "drain node1").held():
+        take(lock_of(store, clock, "rollout"), kept, take_over=True)
+    assert json.loads(str(store.value))["what"] == "rollout"
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"until": "soon"}'])
+def test_a_lock_that_cannot_be_read_has_expired(
+    store: ParameterStore, clock: VirtualClock, text: str
+) -> None:
+    store.write(text)
+    with lock_of(store, clock).held() as renewing:
+        renewing.sleep(0)
+        assert json.loads(str(store.value))["what"] == "roll"
+
+
+def test_prove_notices_a_write_between_its_two_calls(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    """Another command has read an expired lock, and writes just before this one does."""
+    lock = lock_of(store, clock)
+    with lock.held():
+        lock.prove()
+        store.after_read = lambda: store.write('{"token": "another"}')
+        with pytest.raises(Failed, match="changed meanwhile; this run stops"):
+            lock.prove()
+
+
+def test_of_two_that_take_an_expired_lock_one_stops(
+    store: ParameterStore, clock: VirtualClock, kept: list[object]
+) -> None:
+    store.write("{}")
+    other = lock_of(store, clock, "rollout")
+    store.after_read = lambda: take(other, kept, take_over=True)
+    with pytest.raises(Refused), lock_of(store, clock).held():
+        pass
+
+
+def test_a_lock_that_others_write_all_the_time_is_refused(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    def write_again() -> None:
+        store.write("{}")
+        store.after_read = write_again
+
+    write_again()
+    with (
+        pytest.raises(Refused, match="other commands are taking the lock"),
+        lock_of(store, clock).held(take_over=True),
+    ):
+        pass
+
+
+def test_a_denied_write_is_not_another_holder(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store.put_parameter
+
+    def denied(**arguments: Any) -> dict[str, int]:
+        if not arguments["Overwrite"]:
+            raise error("AccessDeniedException", "PutParameter")
+        return write(**arguments)
+
+    store.write("{}")
+    monkeypatch.setattr(store, "put_parameter", denied)
+    with pytest.raises(AccessDenied), lock_of(store, clock).held():
+        pass
+
+
+def test_a_lock_that_is_released_meanwhile_is_taken(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write("{}")
+    read = store.get_parameter
+
+    def released(**arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(store, "get_parameter", read)
+        store.delete_parameter()
+        return read(**arguments)
+
+    monkeypatch.setattr(store, "get_parameter", released)
+    with lock_of(store, clock).held():
+        assert store.version == 1
+
+
+def test_waits_renew_the_lock(store: ParameterStore, clock: VirtualClock) -> None:
+    with lock_of(store, clock).held() as renewing:
+        assert renewing.now() == clock.now()
+        renewing.sleep(RENEWAL_S - 1)
+        renewing.sleep(1)
+        assert store.writes == 1
+        renewing.sleep(0)
+        assert store.writes == 2
+        for _ in range(2 * LIFETIME_S // RENEWAL_S):
+            renewing.sleep(RENEWAL_S)
+        assert store.writes == 2 + 2 * LIFETIME_S // RENEWAL_S - 1
+        assert renewing.monotonic() == clock.monotonic()
+        with pytest.raises(Refused):
+            lock_of(store, clock).held().__enter__()
+
+
+def test_throttled_renewals_end_the_run_when_the_lock_has_expired(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    with lock_of(store, clock).held() as renewing:
+        store.fails = "ThrottlingException"
+        for _ in range(LIFETIME_S // RENEWAL_S):
+            renewing.sleep(RENEWAL_S)
+        with pytest.raises(Throttled):
+            renewing.sleep(RENEWAL_S)
+
+
+def test_a_release_that_fails_is_left_to_expire(store: ParameterStore, clock: VirtualClock) -> None:
+    with lock_of(store, clock).held():
+        store.fails = "ThrottlingException"
+    assert store.value is not None
