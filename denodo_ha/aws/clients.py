@@ -1,46 +1,49 @@
-"""The clients that commands talk to AWS with: one account, any region.
+"""The AWS clients of the commands: one account, any region.
 
     aws = Aws(profile="production")
     aws.client("elbv2", "eu-west-1").describe_load_balancers()
 
-Credentials, profile and `AWS_ENDPOINT_URL` are found as boto3 finds them.
+boto3 finds credentials, profile and `AWS_ENDPOINT_URL` as usual. It is imported when a command
+calls AWS and not before: importing it takes 0.2 s of CPU, which completion and `--help` do not
+need.
 """
 
 import threading
 from collections.abc import Iterable
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 
 from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
 from denodo_ha.cli.errors import Unreachable, UsageError
 
 ATTEMPTS: Final = 10
-"""Ours: how often a call is tried in all; the SDK's standard mode tries 3 times."""
+"""Ours: attempts of a call; the SDK's standard mode makes 3."""
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 30
 WORKERS: Final = 8
-"""Ours: how many calls are made at once; AWS throttles each account and region."""
+"""Ours: calls at the same time; AWS throttles each account and region."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
-"""Services that IAM calls otherwise than what signs their calls, or than boto3 does."""
+"""IAM's prefix of services that boto3, or the signature, names differently."""
 
 
 class Aws:
-    """AWS with the credentials of one account.
+    """AWS, called with the credentials of one account.
 
     Attributes:
         profile: name of the profile, None for the default credentials.
     """
 
     def __init__(self, *, profile: str | None = None, attempts: int = ATTEMPTS) -> None:
-        """Find the credentials; nothing is called yet.
+        """Find the profile; AWS is not called yet.
 
         Raises:
-            NoCredentials: there is no such profile.
+            NoCredentials: The profile does not exist.
         """
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
         self.profile = profile
         with translated_errors():
             self._session: Any = boto3.Session(profile_name=profile)
@@ -51,41 +54,41 @@ class Aws:
             max_pool_connections=WORKERS,
             user_agent_extra="denodo-ha",
         )
-        # A session must not make two clients at once; clients themselves may be shared.
+        # A session must not create two clients at once; clients can be shared by threads.
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._account: str | None = None
 
     @property
     def region(self) -> str | None:
-        """The region of AWS_REGION, AWS_DEFAULT_REGION or the profile."""
+        """Return the region of AWS_REGION, AWS_DEFAULT_REGION or the profile."""
         region: str | None = self._session.region_name
         return region
 
     def client(self, service: str, region: str) -> Any:
-        """The client of a service, made once; may be used by several threads.
+        """Return the client of a service; several threads may use it.
 
         Args:
             service: boto3's name of the service.
             region: the region.
 
         Raises:
-            UsageError: there is no such region.
+            UsageError: The region does not exist.
         """
         with self._lock:
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._made(service, region)
+                self._clients[service, region] = self._create(service, region)
             return self._clients[service, region]
 
     def account(self, regions: Iterable[str]) -> str:
-        """The account of the credentials, asked once.
+        """Return the account of the credentials; AWS is asked once.
 
         Args:
-            regions: regions to ask in, so that the loss of one stops nobody.
+            regions: regions to ask, one after the other, since one may be lost.
 
         Raises:
-            Unreachable: no region answers.
-            AwsError: the credentials cannot be used.
+            Unreachable: No region answers.
+            AwsError: The credentials are not valid.
         """
         lost: Unreachable | None = None
         for region in dict.fromkeys(regions):
@@ -97,21 +100,21 @@ class Aws:
                 except Unreachable as error:
                     lost = error
         if self._account is None:
-            raise lost or UsageError("no region to ask for the account; name one with --region")
+            raise lost or UsageError("no region to ask for the account; give one with --region")
         return self._account
 
-    def _made(self, service: str, region: str) -> Any:
+    def _create(self, service: str, region: str) -> Any:
         try:
             client = self._session.client(service, region_name=region, config=self._config)
         except InvalidRegionError:
-            message = f"{region!r} is no region; name one such as eu-west-1 with --region"
+            message = f"{region!r} is not a region; give one such as eu-west-1 with --region"
             raise UsageError(message) from None
         except BotoCoreError as error:
             raise translate_error(error) from error
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def note(parsed: dict[str, Any], **_: object) -> None:
-            # An error does not say by itself which service and region it is of.
+            # The error itself does not name its service and region.
             parsed.setdefault("ResponseMetadata", {})[CALLED] = (prefix, region)
 
         client.meta.events.register("after-call", note)

@@ -1,4 +1,4 @@
-"""Do the same for many things at once, with a bound."""
+"""Concurrent calls, with a bound on their number."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +13,21 @@ Result = TypeVar("Result")
 def map_concurrently(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int = WORKERS
 ) -> list[Result]:
-    """What a function gives for each item, in the items' order.
+    """Call a function for each item, and return the results in the items' order.
 
-    The first error stops what has not begun, and is raised. Ctrl-C does the same, without waiting
-    for what is under way.
+    The first error cancels the calls that have not begun, and is raised. Ctrl-C does the same, and
+    does not wait for running calls.
 
     Args:
-        function: what to do; it must not change anything that others use.
-        items: what to do it with.
-        workers: how many are done at once.
+        function: the function; it must be safe to call from several threads.
+        items: the items.
+        workers: calls at the same time.
     """
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         tasks = [pool.submit(function, item) for item in items]
         return [task.result() for task in tasks]
-    except BaseException:  # Ctrl-C too: what has not begun never does
+    except BaseException:  # Ctrl-C as well: cancel the calls that have not begun
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:

@@ -1,10 +1,10 @@
-"""botocore's errors as ours, each with what to do about it.
+"""Translation of botocore's errors into those of `denodo_ha.cli.errors`.
 
-    with told():
+    with translated_errors():
         client.describe_target_health(TargetGroupArn=arn)
 
-raises `NotFound` when the group is gone, `Throttled` when AWS has had enough, and so on. What a
-command does not wrap is translated when it leaves the command (`denodo_ha.cli.main`).
+raises `NotFound` if the target group does not exist, `Throttled` if AWS throttles the call, and so
+on. `denodo_ha.cli.main` translates the errors that a command has not translated.
 """
 
 import re
@@ -26,7 +26,7 @@ from denodo_ha.cli.errors import (
 )
 
 CALLED = "DenodoHaWhere"
-"""Key of an answer's metadata under which `denodo_ha.aws.clients` notes service and region."""
+"""Key in an answer's metadata where `denodo_ha.aws.clients` puts service and region."""
 
 _EXPIRED = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
@@ -54,7 +54,7 @@ _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "ServiceException"}
 
 _NEW_CREDENTIALS = (
-    "get new ones (such as `aws sso login`, with --profile if you use one), and run it again"
+    "get new ones (for example with `aws sso login`, with your --profile), and run it again"
 )
 
 _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str], ...] = (
@@ -62,13 +62,13 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str],
         (boto.NoCredentialsError, boto.PartialCredentialsError),
         NoCredentials,
         "no AWS credentials",
-        "name a profile with --profile or AWS_PROFILE, or sign in",
+        "give a profile with --profile or AWS_PROFILE, or sign in",
     ),
     (
         (boto.ProfileNotFound,),
         NoCredentials,
         "no AWS credentials",
-        "`aws configure list-profiles` lists the profiles that there are",
+        "`aws configure list-profiles` lists the existing profiles",
     ),
     (
         (
@@ -84,25 +84,25 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str],
     (
         (boto.NoRegionError,),
         AwsError,
-        "AWS could not be asked",
-        "name a region with --region or AWS_REGION",
+        "AWS could not be called",
+        "give a region with --region or AWS_REGION",
     ),
     (
         (boto.ConnectionError, boto.HTTPClientError),
         Unreachable,
         "AWS does not answer",
         (
-            "see whether this machine reaches the endpoint (network, proxy, AWS_ENDPOINT_URL), and "
+            "check that this machine reaches the endpoint (network, proxy, AWS_ENDPOINT_URL), and "
             "the region's state at https://health.aws.amazon.com"
         ),
     ),
 )
-"""What fails before AWS answers: errors, ours, how the message begins, and what to do."""
+"""Errors before AWS answers: botocore's classes, ours, the message's begin, and the remedy."""
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate what the block raises of botocore into `AwsError`; works as a decorator too."""
+    """Translate botocore's errors of a block into `AwsError`; works as a decorator as well."""
     try:
         yield
     except (boto.BotoCoreError, boto.ClientError) as error:
@@ -110,53 +110,53 @@ def translated_errors() -> Iterator[None]:
 
 
 def translate_error(error: Exception) -> AwsError:
-    """The error that says the same as one of botocore, and what to do."""
+    """Return the `AwsError` for an error of botocore; its message includes the remedy."""
     if isinstance(error, boto.ClientError):
-        return _answered(error)
+        return _translate_answer(error)
     for kinds, kind, begin, remedy in _UNANSWERED:
         if isinstance(error, kinds):
             return kind(f"{begin}: {_line(str(error)).rstrip('.')}; {remedy}")
-    return AwsError(f"AWS could not be asked: {_line(str(error))}")
+    return AwsError(f"AWS could not be called: {_line(str(error))}")
 
 
-def _answered(error: boto.ClientError) -> AwsError:
-    """What AWS itself answered."""
+def _translate_answer(error: boto.ClientError) -> AwsError:
+    """Return the `AwsError` for an error that AWS has answered."""
     answer: dict[str, Any] = error.response
     code = str(answer.get("Error", {}).get("Code", ""))
-    said = _line(str(answer.get("Error", {}).get("Message", ""))) or "no reason given"
+    reason = _line(str(answer.get("Error", {}).get("Message", ""))) or "no reason given"
     metadata = answer.get("ResponseMetadata", {})
     service, region = metadata.get(CALLED, ("", ""))
     call = f"{service}:{error.operation_name}" if service else error.operation_name
-    asked = f"{call} in {region}" if region else call
+    where = f"{call} in {region}" if region else call
     if code in _EXPIRED:
         return ExpiredCredentials(
-            f"AWS does not accept the credentials: {said} ({code}); {_NEW_CREDENTIALS}"
+            f"AWS does not accept the credentials: {reason} ({code}); {_NEW_CREDENTIALS}"
         )
     if code in _DENIED:
-        found = _ACTION.search(said)
-        action = found[1] if found else call
+        match = _ACTION.search(reason)
+        action = match[1] if match else call
         return AccessDenied(
-            f"the credentials may not call {asked}: {said} ({code}); allow {action}, or name "
+            f"the credentials may not call {where}: {reason} ({code}); allow {action}, or name "
             "another profile with --profile"
         )
     if code in _THROTTLED:
         return Throttled(
-            f"AWS throttles {asked}, also after several tries: {said} ({code}); wait a minute, "
+            f"AWS throttles {where}, after several attempts: {reason} ({code}); wait a minute, "
             "and run it again"
         )
-    if _MISSING.search(code) or (code == "ValidationError" and _DOES_NOT_EXIST.search(said)):
+    if _MISSING.search(code) or (code == "ValidationError" and _DOES_NOT_EXIST.search(reason)):
         return NotFound(
-            f"{asked} does not find what was asked for: {said} ({code}); it was deleted or "
-            "replaced meanwhile, or another account or region is meant: see --profile and --region"
+            f"{where} did not find the resource: {reason} ({code}); it was deleted or "
+            "replaced meanwhile, or it is in another account or region: see --profile and --region"
         )
     if code in _UNAVAILABLE or int(metadata.get("HTTPStatusCode", 0)) >= 500:
         return Unreachable(
-            f"AWS cannot answer {asked}: {said} ({code}); see the region's state at "
+            f"AWS could not answer {where}: {reason} ({code}); see the region's state at "
             "https://health.aws.amazon.com, and run it again"
         )
-    return RequestRejected(f"AWS does not accept {asked}: {said} ({code})")
+    return RequestRejected(f"AWS does not accept {where}: {reason} ({code})")
 
 
 def _line(text: str) -> str:
-    """A text on one line."""
+    """Return a text on one line."""
     return " ".join(text.split())

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from denodo_ha.cli import configuration_choice, exit_codes, logging_setup
+from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.errors import CommandError, Interrupted
 from denodo_ha.environment.loading.problem import ConfigError
 
@@ -124,25 +124,27 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "status",
         "Look",
-        "Show every cluster, node, service and target, balancer, HAProxies, and where DNS leads.",
+        "Show the clusters, nodes, services, targets, load balancers, HAProxy instances and DNS.",
         _status,
     ),
     Command(
         "verify",
         "Look",
-        "Verify what clients see: names, every service in its own protocol, where it leads.",
+        "Verify what clients see: DNS names, every service in its own protocol, which node "
+        "answers.",
         _verify,
     ),
     Command(
         "drain",
         "Nodes",
-        "Take a node out of service: nothing new reaches it, and its connections have time to end.",
+        "Take a node out of service: it gets no new connections, and existing ones have time "
+        "to end.",
         _drain,
     ),
     Command(
         "enable",
         "Nodes",
-        "Bring a node back into every group that the deployed configuration says.",
+        "Bring a node back into every target group that the deployed configuration gives it.",
         _enable,
     ),
     Command(
@@ -154,7 +156,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "plan",
         "Changes",
-        "Say what a deploy would do to each node: nothing, state only, in place, restart, "
+        "Show what a deploy does to each node: nothing, state only, in place, restart, "
         "replacement.",
         _plan,
     ),
@@ -179,13 +181,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "drill",
         "Files",
-        "Work out what every single failure would do, from templates alone.",
+        "Work out the outcome of every single failure, from templates alone.",
         _drill,
     ),
     Command(
         "nodes",
         "Files",
-        "Print what to register in the Solution Manager: name, host, port and type of every node.",
+        "Print the servers to register in the Solution Manager: name, host, port and type.",
         _nodes,
     ),
     Command(
@@ -197,7 +199,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "failover",
         "Failover",
-        "Where the failover's name leads, and moving it to the other side.",
+        "Show the cluster that the failover name leads to, or fail over to the other one.",
         _failover,
     ),
 )
@@ -213,16 +215,24 @@ class LazyCommand(TyperCommand):
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Import the command, and let it parse its arguments."""
+        """Import the command, and let it parse its arguments.
+
+        The shell completes the value of -c without the command: its values are the same everywhere.
+        """
         assert self.callback is not None
         program, name = _typer(), str(self.name)
-        imported: Imported = self.callback()
+        completes_config = extra.get("resilient_parsing") and args[-1:] in (["-c"], ["--config"])
+        imported: Imported = _config_only if completes_config else self.callback()
         if isinstance(imported, typer.Typer):
             program.add_typer(imported, name=name)
         else:
             program.command(name)(imported)
         command = typer.main.get_group(program).commands[name]
         return command.make_context(info_name, args, parent, **extra)
+
+
+def _config_only(config: options.Config = None) -> None:
+    """Stand in for any command while the shell completes the name of a configuration."""
 
 
 class Commands(TyperGroup):

@@ -1,6 +1,5 @@
-"""`denodo-ha failover`: which cluster the site's name leads to, and why; and moving it."""
+"""`denodo-ha failover`: show the cluster that the failover name leads to, and fail over."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,20 +10,30 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed.failover import dns_answer, location
-from denodo_ha.deployed.failover import sides as failover_sides
+from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN
-from denodo_ha.deployed.failover.location import PRIMARY, FailoverLocation, Role
-from denodo_ha.deployed.failover.sides import Sides
-from denodo_ha.failover import report
-from denodo_ha.failover.move import TIMEOUT_S, carry_out, demand_possible, plan, unknown
+from denodo_ha.deployed.failover.location import (
+    PRIMARY,
+    FailoverLocation,
+    Role,
+    locate_failover,
+)
+from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.failover.report import print_status, print_status_json
+from denodo_ha.failover.switching import (
+    TIMEOUT_S,
+    fail_over,
+    read_task,
+    require_possible,
+    unknown_state_warning,
+)
 
 ATTEMPTS = 3
-"""Ours: of looks. A region that is lost does not answer the tenth time either."""
+"""Ours: attempts of each call that reads. A lost region does not answer the tenth one either."""
 
 failover = typer.Typer(
     no_args_is_help=True,
-    help="""Where the failover's name leads, and moving it to the other side.
+    help="""Show the cluster that the failover name leads to, or fail over to the other one.
 
     [bold]Examples[/bold]
 
@@ -37,7 +46,7 @@ failover = typer.Typer(
 
 
 def real_clock() -> Clock:
-    """The clock of the commands; tests have another."""
+    """Return the clock of the commands; tests replace it."""
     return RealClock()
 
 
@@ -50,37 +59,37 @@ def status(
     profile: options.Profile = None,
     form: options.Format = TableFormat.table,
 ) -> None:
-    """Show which side DNS answers, and why: every check, its children, its reason.
+    """Show which cluster DNS answers with, and why: each health check with its reason.
 
-    Ends with 0 if both sides are healthy, 1 if one is not or is not known, 5 if both are
-    unhealthy, 6 if nothing is known of either.
+    Exit code 0: both clusters are healthy; 1: one is unhealthy or unknown; 5: both are unhealthy;
+    6: both are unknown.
 
     [bold]Example[/bold]
 
     denodo-ha failover status -c prod --format json
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    site = location.locate_failover(aws, config=config, environment=environment, regions=region)
-    sides = failover_sides.read_sides(aws, site)
+    site = locate_failover(aws, config=config, environment=environment, regions=region)
+    sides = read_sides(aws, site)
     answers = [
         dns_answer.by_resolver(site, sides, dns_answer.lookup),
         dns_answer.by_route53(aws, site, sides, dns_answer.lookup),
         dns_answer.by_rules(sides),
     ]
-    show = report.as_json if form is TableFormat.json else report.as_table
+    show = print_status_json if form is TableFormat.json else print_status
     show(site, sides, answers)
-    raise typer.Exit(_exit(sides))
+    raise typer.Exit(_exit_code(sides))
 
 
-def _exit(sides: Sides) -> int:
+def _exit_code(sides: Sides) -> int:
     states = {side.state for side in sides.both}
-    ends = {HEALTHY: exit_codes.DONE, UNHEALTHY: exit_codes.DOWN, UNKNOWN: exit_codes.AWS}
-    return ends[states.pop()] if len(states) == 1 else exit_codes.NO
+    codes = {HEALTHY: exit_codes.DONE, UNHEALTHY: exit_codes.DOWN, UNKNOWN: exit_codes.AWS}
+    return codes[states.pop()] if len(states) == 1 else exit_codes.NO
 
 
 @failover.command()
 def to(
-    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to move to.")],
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to fail over to.")],
     *,
     config: options.Config = None,
     environment: options.Environment = None,
@@ -89,18 +98,18 @@ def to(
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
-    """Move the site to a cluster, and wait until DNS answers it.
+    """Fail over to a cluster, and wait until DNS answers with it.
 
-    Puts one datapoint of a metric; edits no record and no health check. Refuses if the cluster is
-    not healthy, since Route 53 would not follow. Run again, it puts nothing if all is as it should
-    be.
+    The command puts one datapoint of a metric; it edits no DNS record and no health check. It
+    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is already set,
+    it puts nothing.
 
     [bold]Example[/bold]
 
     denodo-ha failover to passive -c prod
     """
-    found = _found(config, environment, region, profile)
-    _move(found, profile, lambda site: site.role(cluster), dry_run=dry_run, timeout=timeout)
+    located = _located(config, environment, region, profile)
+    _fail_over(located, profile, located[1].role(cluster), dry_run=dry_run, timeout=timeout)
 
 
 @failover.command()
@@ -113,49 +122,49 @@ def back(
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
-    """Move the site back to the primary: the same as `to` with its name."""
-    found = _found(config, environment, region, profile)
-    _move(found, profile, lambda _site: PRIMARY, dry_run=dry_run, timeout=timeout)
+    """Fail over to the primary: the same as `to` with the primary's name."""
+    located = _located(config, environment, region, profile)
+    _fail_over(located, profile, PRIMARY, dry_run=dry_run, timeout=timeout)
 
 
-def _found(
+def _located(
     config: str | None, environment: str | None, region: list[str] | None, profile: str | None
 ) -> tuple[Aws, FailoverLocation]:
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    return aws, location.locate_failover(
-        aws, config=config, environment=environment, regions=region
-    )
+    return aws, locate_failover(aws, config=config, environment=environment, regions=region)
 
 
-def _move(
-    found: tuple[Aws, FailoverLocation],
+def _fail_over(
+    located: tuple[Aws, FailoverLocation],
     profile: str | None,
-    role: Callable[[FailoverLocation], Role],
+    role: Role,
     *,
     dry_run: bool,
     timeout: int | None,
 ) -> None:
-    aws, site = found
-    planned = plan(aws, site, role(site), dns_answer.lookup)
-    if planned.there:
-        print_line(f"{site.endpoint} is answered with {planned.cluster}, and the switch is there")
+    aws, site = located
+    task = read_task(aws, site, role, dns_answer.lookup)
+    if task.is_done:
+        print_line(f"{site.endpoint} is answered with {task.cluster}, and the switch is set to it")
         return
-    demand_possible(planned)
+    require_possible(task)
     progress = Progress()
-    if warning := unknown(planned):
+    if warning := unknown_state_warning(task):
         progress.say(f"warning: {warning}")
     if dry_run:
-        put = "the switch is there already" if planned.thrown else f"would put {planned.datapoint}"
-        print_line(f"{put}, and wait until DNS answers {planned.cluster}; nothing was changed")
+        step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
+        print_line(f"{step}, and wait until DNS answers {task.cluster}; nothing was changed")
         return
-    done = carry_out(
-        # The one call that counts is tried longer.
+    result = fail_over(
+        # The only call that changes something gets more attempts.
         Aws(profile=profile),
-        planned,
+        task,
         clock=real_clock(),
         progress=progress,
         timeout=timeout or TIMEOUT_S,
         look=dns_answer.lookup,
     )
-    leads = "stays with" if done.by == dns_answer.SWITCH else "is answered with"
-    print_line(f"{site.endpoint} {leads} {done.to} after {done.seconds:.0f} s, says {done.by}")
+    leads = "stays with" if result.by == dns_answer.SWITCH else "is answered with"
+    print_line(
+        f"{site.endpoint} {leads} {result.to} after {result.seconds:.0f} s, says {result.by}"
+    )

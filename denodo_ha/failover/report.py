@@ -1,4 +1,4 @@
-"""A failover's state for people and for machines."""
+"""The output of `denodo-ha failover status`: tables and JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,18 +10,20 @@ from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Side, Sides
 
 
-def as_table(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
-    """Print which side is answered, and why."""
-    asked = [(one.by, _name(site, one.role) or UNKNOWN, one.said) for one in answers]
-    print_table(["Asked", "Answers with", "Said"], asked, title=site.endpoint)
+def print_status(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
+    """Print the DNS answers, the switch and the health checks as tables."""
+    rows = [(each.by, _name(site, each.role) or UNKNOWN, each.text) for each in answers]
+    print_table(["Source", "Answers with", "Answer"], rows, title=site.endpoint)
     print_line("")
-    at = _name(site, sides.switched_to)
+    role = _name(site, sides.switched_to)
     print_line(
-        f"The switch, in {site.region}, is at {at}" if at else "Where the switch is, is unknown"
+        f"The switch, in {site.region}, is set to {role}"
+        if role
+        else f"The state of the switch, in {site.region}, is unknown"
     )
     print_line("")
-    rows = [row for side in sides.both for row in _rows(side)]
-    print_table(["What", "State", "Why"], rows)
+    checks = [row for side in sides.both for row in _side_rows(side)]
+    print_table(["Check", "State", "Reason"], checks)
 
 
 def _name(site: FailoverLocation, role: Role | None) -> str:
@@ -30,44 +32,44 @@ def _name(site: FailoverLocation, role: Role | None) -> str:
     return f"{site.clusters[role].name} ({role.lower()})"
 
 
-def _rows(side: Side) -> Iterator[Sequence[Cell]]:
+def _side_rows(side: Side) -> Iterator[Sequence[Cell]]:
     yield f"{side.cluster} ({side.role.lower()})", styled(side.state), side.reason
     if side.check is not None:
-        yield from _of_check(side.check, "  ")
+        yield from _check_rows(side.check, "  ")
     elif side.read:
-        looks = "the alias evaluates its targets" if side.alias else "Route 53 takes it as healthy"
-        yield "  no health check", "", looks
-    for one in side.targets:
-        state = "healthy" if one.healthy else UNHEALTHY
-        name = f"service {one.group}" if one.shared else f"auxiliary port of {one.group}"
-        shown = one.group if one.alb else name
-        yield f"  {shown}", styled(state), f"{one.healthy} of {one.all} targets healthy"
+        reason = "the alias evaluates its targets" if side.alias else "Route 53 takes it as healthy"
+        yield "  no health check", "", reason
+    for count in side.targets:
+        state = "healthy" if count.healthy else UNHEALTHY
+        name = f"service {count.group}" if count.shared else f"auxiliary port of {count.group}"
+        title = count.group if count.alb else name
+        yield f"  {title}", styled(state), f"{count.healthy} of {count.all} targets healthy"
     for problem in side.problems:
         yield "  ", styled(UNKNOWN), problem
 
 
-def _of_check(check: Route53Check, indent: str) -> Iterator[Sequence[Cell]]:
+def _check_rows(check: Route53Check, indent: str) -> Iterator[Sequence[Cell]]:
     title = "the switch" if check.kind == "switch" else f"{check.kind} check"
     state = check.state
     if check.kind == "switch":
-        state = {"healthy": "at primary", UNHEALTHY: "at secondary"}.get(state, state)
+        state = {"healthy": "set to primary", UNHEALTHY: "set to secondary"}.get(state, state)
     yield f"{indent}{title} {check.id}", styled(state), check.reason
     for child in check.children:
-        yield from _of_check(child, f"{indent}  ")
+        yield from _check_rows(child, f"{indent}  ")
 
 
-def as_json(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
-    """Print the same for machines."""
+def print_status_json(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
+    """Print the same as JSON."""
     print_json(
         {
             "environment": site.environment,
             "endpoint": site.endpoint,
             "switch": {"region": site.region, "at": _cluster(site, sides.switched_to)},
             "answered": [
-                {"cluster": _cluster(site, one.role), "by": one.by, "said": one.said}
-                for one in answers
+                {"cluster": _cluster(site, each.role), "by": each.by, "said": each.text}
+                for each in answers
             ],
-            "sides": [_side(one) for one in sides.both],
+            "sides": [_side(side) for side in sides.both],
         }
     )
 
@@ -96,5 +98,5 @@ def _check(check: Route53Check) -> dict[str, Any]:
         "kind": check.kind,
         "state": check.state,
         "reason": check.reason,
-        "children": [_check(one) for one in check.children],
+        "children": [_check(child) for child in check.children],
     }

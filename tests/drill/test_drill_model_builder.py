@@ -60,11 +60,13 @@ def test_balancers_of_a_stack_that_share_a_node_are_one_cluster() -> None:
     resources["P9996In"]["Properties"]["LoadBalancerArn"] = {"Ref": "Second"}
     (of_stack,) = one_stack(template).clusters.values()
     assert (of_stack.name, len(of_stack.balancers), len(of_stack.nodes)) == ("all", 2, 2)
+    assert of_stack.ports == ()
 
 
 def test_nodes_without_a_balancer_are_a_cluster() -> None:
     (of_stack,) = one_stack(single_node("a"), "solo").clusters.values()
     assert (of_stack.name, len(of_stack.nodes), of_stack.balancers) == ("solo", 1, ())
+    assert of_stack.ports == (9999,)
 
 
 def test_a_cluster_has_the_name_of_its_tag_if_no_other_has_it() -> None:

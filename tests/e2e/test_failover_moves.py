@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
-from denodo_ha.failover import move
+from denodo_ha.failover import switching
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
@@ -45,7 +45,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv(key, value)
     # Names of the local AWS are not resolved, and its minutes are shorter.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    monkeypatch.setattr(move, "EVERY_S", 0.1)
+    monkeypatch.setattr(switching, "EVERY_S", 0.1)
 
     def run(*arguments: str, config: bool = True) -> Result:
         which = ("-c", _file(deployment)) if config else ()
@@ -123,7 +123,7 @@ def test_a_dead_secondary_gets_no_site(deployment: Deployment, run: Run) -> None
     _stop(deployment, "passive")
     refused = run("to", "passive")
     assert refused.exit_code == exit_codes.REFUSED
-    assert "no force could" in refused.stderr
+    assert "no option can force it" in refused.stderr
     _stop(deployment, "active")
     assert run("status").exit_code == exit_codes.DOWN
     assert _answered(run) == {"active"}

@@ -1,4 +1,4 @@
-"""What follows from a configuration: how nodes are checked, and where the failover is."""
+"""Facts derived from a configuration: health checks of nodes, and the failover plan."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.derived import cookie_balancer, failover_plan
-from denodo_ha.environment.derived.topology import HealthCheck, listeners
+from denodo_ha.environment.derived.topology import (
+    HealthCheck,
+    haproxy_front_listeners,
+    listeners,
+    max_haproxy_instances,
+    single_node_listeners,
+)
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.pins import configured_machine
+from tests.environment.rule_cases.failover import ENDPOINT, public_singles, singles
+from tests.environment.rule_cases.haproxy import deployed
 from tests.environment.rule_cases.nodes import exists
 from tests.support.configurations import (
     ACCOUNT,
@@ -32,13 +40,13 @@ def mixed() -> Data:
 
 
 def checks(folder: Path, data: Data) -> dict[str, HealthCheck]:
-    """How each group of the cluster `main` checks its nodes, by service or node."""
+    """Return the health check of each target group of cluster `main`, by service or node."""
     environment = loaded(folder, data).environment
     return {one.key: one.health for one in listeners(environment, environment.clusters["main"])}
 
 
 def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
-    """A configuration with failover."""
+    """Return an environment with failover, and its failover settings."""
     environment = loaded(folder, changed(twins(), changes)).environment
     assert environment.failover is not None
     return environment, environment.failover
@@ -59,7 +67,7 @@ class TestHealthCheck:
         )
 
     @pytest.mark.parametrize("base", [NO_PROGRAM, exists, mixed], ids=["program", "all", "one"])
-    def test_who_has_no_program_is_checked_by_connecting(
+    def test_nodes_without_the_program_are_checked_by_connecting(
         self, tmp_path: Path, base: Callable[[], Data]
     ) -> None:
         assert checks(tmp_path, base())["jdbc"] == HealthCheck("tcp", 9999, None, 5, 4, 2, 2)
@@ -123,10 +131,10 @@ class TestHealthCheck:
 
 
 class TestCookies:
-    """How nodes are checked behind an Application Load Balancer, and that one itself."""
+    """Health checks of nodes behind an Application Load Balancer, and of that balancer."""
 
     def found(self, folder: Path, web: Data, **more: object) -> tuple[HealthCheck, HealthCheck]:
-        """The two checks of a service with cookies: of its nodes, and of the balancer."""
+        """Return the two checks of a service with cookies: of its nodes, and of the balancer."""
         service = {"port": 443, "node_port": 9090, "sticky": "cookie", **web}
         data = changed(minimal(), {"services/web": service, **more})
         environment = loaded(folder, data).environment
@@ -163,7 +171,7 @@ class TestCookies:
         assert nodes == HealthCheck("https", 9443, "/", 5, 4, 2, 2)
         assert balancer.protocol == "https"
 
-    def test_who_has_no_program_is_asked_by_http(self, tmp_path: Path) -> None:
+    def test_nodes_without_the_program_are_checked_by_http(self, tmp_path: Path) -> None:
         nodes, _ = self.found(tmp_path, {}, **{"denodo/program": False})
         assert nodes == HealthCheck("http", 9090, "/", 5, 4, 2, 2)
 
@@ -171,7 +179,7 @@ class TestCookies:
     def test_one_idle_timeout_is_the_longest(
         self, tmp_path: Path, timeouts: tuple[int | None, int], expected: int
     ) -> None:
-        """The listeners in front have 350 s unless they are told, and keep their own."""
+        """The listeners in front have 350 s by default, and keep their own timeout."""
         services = {
             f"services/s{number}": {
                 "port": 8080 + number,
@@ -184,8 +192,32 @@ class TestCookies:
         assert cookie_balancer.idle_timeout(environment, environment.clusters["main"]) == expected
 
 
+def test_haproxy_is_behind_a_listener_for_each_port(tmp_path: Path) -> None:
+    """HAProxy reports its health, for an auxiliary port that of any service."""
+    environment = loaded(tmp_path, deployed("7.0")).environment
+    cluster = environment.clusters["main"]
+    front = haproxy_front_listeners(environment, cluster)
+    assert {one.port: one.target_port for one in front} == {
+        9999: 9999,
+        19997: 19997,
+        29997: 29997,
+    }
+    port = cluster.balancer.proxy.health_port
+    assert {one.key: one.health for one in front} == {
+        "jdbc": HealthCheck("http", port, "/health/jdbc", 5, 4, 2, 2),
+        "node1": HealthCheck("http", port, "/health", 5, 4, 2, 2),
+        "node2": HealthCheck("http", port, "/health", 5, 4, 2, 2),
+    }
+    assert single_node_listeners(environment, cluster) == ()
+    instance = cluster.balancer.proxy.instance
+    assert instance is not None
+    assert max_haproxy_instances(cluster) == instance.count + 1
+    plain = loaded(tmp_path, minimal()).environment.clusters["main"]
+    assert max_haproxy_instances(plain) == 0
+
+
 class TestFailover:
-    """The stack is at the secondary, so that it outlives the primary's region."""
+    """The stack is in the secondary's region, so that it survives the loss of the primary's."""
 
     def test_region_is_the_secondary_s_unless_given(self, tmp_path: Path) -> None:
         assert failover_plan.stack_region(*failover(tmp_path, {})) == "us-east-1"
@@ -212,7 +244,7 @@ class TestFailover:
 
 
 class TestMethod:
-    """`auto` chooses what one lost node can't set off."""
+    """`auto` chooses a method by which losing one node triggers no site failover."""
 
     @pytest.mark.parametrize(
         ("version", "scheme", "nodes", "method"),
@@ -242,6 +274,24 @@ class TestMethod:
         environment = loaded(tmp_path, data).environment
         assert failover_plan.check_methods(environment) == {"main": "alarm", "spare": "alarm"}
 
+    @pytest.mark.parametrize("health", ["target-health", "alarm"])
+    def test_given_method_is_used(self, tmp_path: Path, health: str) -> None:
+        environment, settings = failover(tmp_path, {"failover/health": health})
+        assert failover_plan.check_methods(environment) == {"main": health, "spare": health}
+        assert settings.health == health
+
+    def test_given_endpoint_is_used(self, tmp_path: Path) -> None:
+        environment, _ = failover(tmp_path, ENDPOINT)
+        assert set(failover_plan.check_methods(environment).values()) == {"endpoint"}
+
+    def test_single_nodes_are_checked_by_their_address_or_not_at_all(self, tmp_path: Path) -> None:
+        public = loaded(tmp_path, public_singles()).environment
+        assert failover_plan.check_methods(public) == {"main": "endpoint", "spare": "endpoint"}
+        assert failover_plan.health_checks(public) == {"main": "endpoint", "spare": "endpoint"}
+        private = loaded(tmp_path, singles()).environment
+        assert failover_plan.check_methods(private) == {"main": "none", "spare": "none"}
+        assert failover_plan.health_checks(private) == {}
+
     def test_without_failover_there_is_none(self, tmp_path: Path) -> None:
         environment = loaded(tmp_path, minimal()).environment
         assert (
@@ -260,7 +310,9 @@ class TestMethod:
             ({"failover/control": "operator", "failover/secondary_health": False}, set()),
         ],
     )
-    def test_who_is_checked(self, tmp_path: Path, changes: Data, checked: set[str]) -> None:
+    def test_clusters_with_an_automatic_check(
+        self, tmp_path: Path, changes: Data, checked: set[str]
+    ) -> None:
         data = changed(twins("7.0"), changes)
         assert set(failover_plan.health_checks(loaded(tmp_path, data).environment)) == checked
 

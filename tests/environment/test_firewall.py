@@ -1,4 +1,4 @@
-"""Security-group rules let in what the topology needs, and no more."""
+"""Security group rules allow what the topology needs, and no more."""
 
 from pathlib import Path
 from typing import Any
@@ -42,14 +42,14 @@ MANY = settings(
 
 
 def shown(rule: FirewallRule) -> str:
-    """A rule as people read it."""
+    """Return a rule as readable text."""
     ports = str(rule.first) if rule.first == rule.last else f"{rule.first}-{rule.last}"
     way = "from" if rule.direction == "ingress" else "to"
     return f"{rule.group} {way} {rule.peer.name}: {ports}"
 
 
 def rules(folder: Path, data: Data, name: str = "main") -> set[str]:
-    """The rules of a cluster's groups."""
+    """Return the rules of a cluster's security groups."""
     sides = firewall(loaded(folder, data).environment, name)
     made = [shown(rule) for side in sides for rule in side.rules]
     assert len(made) == len(set(made))
@@ -93,7 +93,7 @@ def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
 
 
 def test_cookies_are_set_between_the_balancer_and_the_nodes(tmp_path: Path) -> None:
-    """What ends in the second balancer does not reach the nodes past it."""
+    """Connections that end in the second balancer do not reach the nodes past it."""
     web = {"port": 80, "node_port": 9090, "sticky": "cookie"}
     assert rules(tmp_path, changed(minimal(), {"services/web": web})) == {
         *(f"balancer from 10.0.0.0/8: {port}" for port in (80, 9999)),
@@ -161,7 +161,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
 
 
 def of(side: Any) -> set[tuple[str, int]]:
-    """What a side's single rules open: peer and port."""
+    """Return the peers and ports that port rules open."""
     return {(rule.peer.name, rule.first) for rule in side.port_rules}
 
 

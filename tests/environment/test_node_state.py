@@ -1,4 +1,4 @@
-"""The desired state of every node of every configuration is one that the node's program takes."""
+"""The node program accepts the desired state of every node of every configuration."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ MANY = settings(
 
 
 def states(environment: Environment) -> dict[tuple[str, str], Any]:
-    """The state of every node that is created, by cluster and node."""
+    """Return the state of every created node, by cluster and node."""
     found = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
@@ -55,7 +55,7 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
 
 
 def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) -> Any:
-    """The state of `node1` of a small configuration."""
+    """Return the state of `node1` of a small configuration."""
     environment = loaded(folder, changed(minimal(version), changes)).environment
     cluster = environment.clusters["main"]
     machine = configured_machine(cluster.instance, cluster.nodes["node1"])

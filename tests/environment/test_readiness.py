@@ -1,4 +1,4 @@
-"""How a node finds out about each service, and who is asked."""
+"""Probes of services on a node, and clusters whose nodes report readiness."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ SERVERS = {
         ({"portal": {"port": 80, "node_port": 9090}}, "portal", Probe("web", 9090)),
         ({"portal": 9443}, "portal", Probe("web", 9443, tls=True)),
         ({"jobs": 8000}, "jobs", Probe("scheduler", 8000)),
-        # Of these nobody knows more than that they listen.
+        # Of other ports only a connection is known.
         ({"jdbc": 19999, "b": 9999}, "b", Probe("tcp", 9999)),
         ({"flight": 9994}, "flight", Probe("tcp", 9994)),
         ({"mine": 1234}, "mine", Probe("tcp", 1234)),
@@ -84,6 +84,6 @@ def test_nodes_are_asked_where_all_of_them_have_the_program(tmp_path: Path) -> N
     ],
 )
 def test_what_is_said_about_how_to_ask_wins(settings: dict[str, Any], *, overrules: bool) -> None:
-    said, nothing = HealthSettings(**settings), HealthSettings()
-    assert overrides_check_target(said, nothing) is overrules
-    assert overrides_check_target(nothing, said) is overrules
+    given, nothing = HealthSettings(**settings), HealthSettings()
+    assert overrides_check_target(given, nothing) is overrules
+    assert overrides_check_target(nothing, given) is overrules

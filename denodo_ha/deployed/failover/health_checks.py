@@ -1,7 +1,7 @@
-"""Route 53's health checks: what each says, what it is made of, and why.
+"""Route 53's health checks: the state of each, its reason and its children.
 
-AWS shows no status of a calculated check to programs (AWS, Route 53 API, GetHealthCheckStatus),
-so it is worked out from its children, as Route 53 does (HealthCheckConfig, HealthThreshold).
+The API returns no status for a calculated check (AWS, Route 53 API, GetHealthCheckStatus). It is
+computed from the children as Route 53 does (HealthCheckConfig, HealthThreshold).
 """
 
 import re
@@ -22,20 +22,20 @@ UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
 
 _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
-"""The switch's alarm has the name that CloudFormation gives it: of its stack and its logical id."""
+"""CloudFormation names the switch's alarm after its stack and its logical id."""
 
 
 @dataclass(frozen=True)
 class Route53Check:
-    """A health check as Route 53 sees it now.
+    """A health check of Route 53 with its current state.
 
     Attributes:
         id: its id.
         kind: endpoint, alarm, switch or calculated.
         state: healthy, unhealthy or unknown.
-        reason: why.
-        children: what a calculated check is made of.
-        disabled: whether somebody has turned it off, which makes it healthy.
+        reason: the reason for the state.
+        children: the health checks of a calculated check.
+        disabled: True if the check is disabled, which makes it healthy.
     """
 
     id: str
@@ -46,45 +46,45 @@ class Route53Check:
     disabled: bool = False
 
     def find(self, kind: str) -> "Route53Check | None":
-        """The check of a kind, this one or one of its children."""
+        """Return the check of a kind: this check or one of its children."""
         if self.kind == kind:
             return self
-        return next((found for one in self.children if (found := one.find(kind))), None)
+        return next((found for child in self.children if (found := child.find(kind))), None)
 
     def without(self, kind: str) -> "Route53Check | None":
-        """This check as if those of a kind did not matter; None if nothing is left."""
+        """Return this check without its children of a kind; None if no check is left."""
         if self.kind == kind:
             return None
-        rest = [kept for one in self.children if (kept := one.without(kind))]
+        rest = [kept for child in self.children if (kept := child.without(kind))]
         if self.kind != "calculated" or self.disabled:
             return self
-        all_there = len(rest) == len(self.children)
-        state = self.state if all_there else combined_state(one.state for one in rest)
-        # What it is made of says more than how many of them are well.
-        reasons = dict.fromkeys(one.reason for one in rest if one.state == state)
+        complete = len(rest) == len(self.children)
+        state = self.state if complete else combined_state(child.state for child in rest)
+        # The children's reasons say more than the number of healthy children.
+        reasons = dict.fromkeys(child.reason for child in rest if child.state == state)
         reason = "; ".join(reasons) or self.reason
         return Route53Check(self.id, self.kind, state, reason, tuple(rest), self.disabled)
 
 
 def combined_state(states: Iterable[str]) -> str:
-    """Healthy if all are, unhealthy if one is not."""
-    found = set(states)
-    if UNHEALTHY in found:
+    """Return healthy if all states are, unhealthy if one is unhealthy, else unknown."""
+    distinct = set(states)
+    if UNHEALTHY in distinct:
         return UNHEALTHY
-    return UNKNOWN if UNKNOWN in found else HEALTHY
+    return UNKNOWN if UNKNOWN in distinct else HEALTHY
 
 
 def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
-    """A check with its children; what cannot be read is unknown, with the reason.
+    """Read a check with its children; a check that cannot be read is unknown, with the reason.
 
     Args:
         aws: the credentials.
-        check_id: its id.
+        check_id: id of the check.
         region: any region of the partition; Route 53 has one endpoint for all.
 
     Raises:
-        NoCredentials: there are none.
-        Expired: they are no longer valid.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
     """
     try:
         with translated_errors():
@@ -104,13 +104,13 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ro
         state, reason = _observed(aws, check_id, region)
         kind = "endpoint"
         if config["Type"] == "CLOUDWATCH_METRIC":
-            named = config.get("AlarmIdentifier") or {}
-            kind = "switch" if _SWITCH.search(str(named.get("Name"))) else "alarm"
-            of_alarm = _alarm(aws, named)
-            reason = "; ".join(one for one in (reason, of_alarm) if one)
+            alarm = config.get("AlarmIdentifier") or {}
+            kind = "switch" if _SWITCH.search(str(alarm.get("Name"))) else "alarm"
+            alarm_state = _alarm_state(aws, alarm)
+            reason = "; ".join(text for text in (reason, alarm_state) if text)
         elif config.get("FullyQualifiedDomainName") or config.get("IPAddress"):
-            place = config.get("FullyQualifiedDomainName") or config["IPAddress"]
-            reason = f"port {config.get('Port')} of {place}: {reason}"
+            host = config.get("FullyQualifiedDomainName") or config["IPAddress"]
+            reason = f"port {config.get('Port')} of {host}: {reason}"
     if not config.get("Disabled"):
         return Route53Check(check_id, kind, state, reason, children)
     reason = "somebody has disabled it, and Route 53 takes it as healthy"
@@ -121,9 +121,12 @@ def _calculated(
     aws: Aws, config: Mapping[str, Any], region: str
 ) -> tuple[str, str, tuple[Route53Check, ...]]:
     children = map_concurrently(
-        lambda one: read_check(aws, one, region), config.get("ChildHealthChecks", [])
+        lambda id_: read_check(aws, id_, region), config.get("ChildHealthChecks", [])
     )
-    count, needed = Counter(one.state for one in children), int(config.get("HealthThreshold", 0))
+    count, needed = (
+        Counter(child.state for child in children),
+        int(config.get("HealthThreshold", 0)),
+    )
     if count[HEALTHY] >= needed:
         state = HEALTHY
     else:
@@ -133,52 +136,53 @@ def _calculated(
 
 
 def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
-    """What Route 53's checkers say, and why."""
+    """Return the state by Route 53's checkers, and the reason."""
     client = aws.client("route53", region)
     with translated_errors():
         shown = client.get_health_check_status(HealthCheckId=check_id)
-    said = _statuses(shown)
-    if not said:
+    statuses = _statuses(shown)
+    if not statuses:
         return UNKNOWN, "no checker has reported yet"
-    passed = sum(one.startswith("Success") for one in said)
+    passed = sum(status.startswith("Success") for status in statuses)
     # AWS, How Amazon Route 53 determines whether a health check is healthy.
-    if passed * 100 > HEALTHY_CHECKERS_PERCENT * len(said):
-        return HEALTHY, f"{passed} of {len(said)} checkers succeed"
-    reason = _most_common(said)
+    if passed * 100 > HEALTHY_CHECKERS_PERCENT * len(statuses):
+        return HEALTHY, f"{passed} of {len(statuses)} checkers succeed"
+    reason = _most_common(statuses)
     try:
         with translated_errors():
             last = client.get_health_check_last_failure_reason(HealthCheckId=check_id)
         reason = _most_common(_statuses(last)) or reason
     except AwsError:
         pass
-    return UNHEALTHY, f"{passed} of {len(said)} checkers succeed: {reason}"
+    return UNHEALTHY, f"{passed} of {len(statuses)} checkers succeed: {reason}"
 
 
 def _statuses(shown: Mapping[str, Any]) -> list[str]:
-    reports = (one.get("StatusReport") or {} for one in shown.get("HealthCheckObservations", []))
-    return [str(one["Status"]) for one in reports if one.get("Status")]
+    observations = shown.get("HealthCheckObservations", [])
+    reports = [observation.get("StatusReport") or {} for observation in observations]
+    return [str(report["Status"]) for report in reports if report.get("Status")]
 
 
-def _most_common(said: list[str]) -> str:
-    return Counter(said).most_common(1)[0][0] if said else ""
+def _most_common(statuses: list[str]) -> str:
+    return Counter(statuses).most_common(1)[0][0] if statuses else ""
 
 
-def _alarm(aws: Aws, named: Mapping[str, Any]) -> str:
-    """What an alarm says; its region may be the lost one."""
-    if not named:
+def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
+    """Return the state of an alarm in words; its region may be lost."""
+    if not alarm:
         return ""
-    where = f"its alarm in {named['Region']}"
+    where = f"its alarm in {alarm['Region']}"
     try:
         with translated_errors():
-            client = aws.client("cloudwatch", named["Region"])
-            shown = client.describe_alarms(AlarmNames=[named["Name"]])["MetricAlarms"]
+            client = aws.client("cloudwatch", alarm["Region"])
+            shown = client.describe_alarms(AlarmNames=[alarm["Name"]])["MetricAlarms"]
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return f"{where} is unknown: {error}"
     if not shown:
-        return f"{where} is gone: {named['Name']}"
-    (alarm,) = shown
-    since = alarm.get("StateUpdatedTimestamp")
+        return f"{where} is gone: {alarm['Name']}"
+    (metric_alarm,) = shown
+    since = metric_alarm.get("StateUpdatedTimestamp")
     when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
-    return f"{where} is {alarm['StateValue']}{when}"
+    return f"{where} is {metric_alarm['StateValue']}{when}"

@@ -1,6 +1,6 @@
-"""The two sides of a failover: what decides whether Route 53 answers with each, and why.
+"""The two sides of a failover: the state that decides which cluster Route 53 answers with.
 
-What cannot be read is unknown, with the reason: this is used when a region is lost.
+A state that cannot be read is unknown, with the reason: this is used while a region is lost.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,8 +11,8 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
-from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed import target_health
+from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover import health_checks
 from denodo_ha.deployed.failover.health_checks import (
@@ -28,15 +28,16 @@ from denodo_ha.environment import names
 
 @dataclass(frozen=True)
 class GroupCount:
-    """What a cluster's balancer sees of a group.
+    """The number of healthy targets in a target group.
 
     Attributes:
         group: the service, or the node of an auxiliary port.
-        shared: whether every node is in it.
-        healthy: how many targets are.
-        all: how many there are.
+        shared: True if every node is registered in the target group.
+        healthy: number of healthy targets.
+        all: number of targets.
         alb: the service whose second balancer is the only target; empty for other groups.
-        attached: whether it hangs on the balancer that Route 53 knows, and not on a second one.
+        attached: True if the target group is behind the load balancer that Route 53 evaluates, and
+            not behind a second one.
     """
 
     group: str
@@ -48,22 +49,22 @@ class GroupCount:
 
 
 ClusterTargets = tuple[tuple[GroupCount, ...], str, str]
-"""The groups of a cluster, its name or address, and what could not be read."""
+"""The target groups of a cluster, its DNS name or address, and what could not be read."""
 ReadTargets = Callable[[StackLocation], ClusterTargets]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two records, and the cluster behind it.
+    """One of the two failover records, and the cluster that it answers with.
 
     Attributes:
         role: PRIMARY or SECONDARY.
         cluster: the cluster's name.
-        target: the name or address that the record answers with; empty if unknown.
-        alias: whether it is an alias, whose targets Route 53 evaluates, too.
-        check: the record's health check; None if it has none, or that is not known.
-        targets: the groups of its balancer.
-        read: whether the record could be read.
+        target: the DNS name or address that the record answers with; empty if unknown.
+        alias: True for an alias record, whose targets Route 53 evaluates as well.
+        check: the record's health check; None if it has none, or if it is not known.
+        targets: the target groups of its load balancer.
+        read: True if the record could be read.
         problems: what could not be read, and why.
     """
 
@@ -78,12 +79,12 @@ class Side:
 
     @property
     def checked(self) -> bool:
-        """Whether Route 53 looks at the cluster at all, beside the switch."""
+        """Return True if Route 53 checks the cluster itself, and not the switch alone."""
         return self.alias or (self.check is not None and self._own is not None)
 
     @property
     def state(self) -> str:
-        """Whether the cluster is well by what Route 53 looks at; else by its targets."""
+        """Return the cluster's state by Route 53's checks; without checks, by the targets."""
         if not self.read:
             return UNKNOWN
         own = [self._own.state] if self._own else []
@@ -93,7 +94,7 @@ class Side:
 
     @property
     def counts_as(self) -> str:
-        """What Route 53 takes the record for: with the switch, and healthy where nothing looks."""
+        """Return the record's state for Route 53, with the switch; healthy without any check."""
         if not self.read:
             return UNKNOWN
         states = [self.check.state] if self.check else []
@@ -101,13 +102,14 @@ class Side:
 
     @property
     def reason(self) -> str:
-        """Why the cluster is as it is."""
+        """Return the reason for the cluster's state."""
         parts = [self._own.reason] if self._own and self._own.state == self.state else []
         if self.alias or not self._own:
             if not self._own and not self.alias and self.read:
                 parts.append("no health check looks at it")
             parts += [
-                f"{one.group}: {one.healthy} of {one.all} targets healthy" for one in self._dead()
+                f"{group.group}: {group.healthy} of {group.all} targets healthy"
+                for group in self._without_healthy_target()
             ]
         if self.state == UNKNOWN:
             parts += self.problems
@@ -117,44 +119,47 @@ class Side:
     def _own(self) -> Route53Check | None:
         return self.check.without("switch") if self.check else None
 
-    def _dead(self) -> list[GroupCount]:
-        """An alias needs every group (AWS, Route 53 API, AliasTarget), people every service.
+    def _without_healthy_target(self) -> list[GroupCount]:
+        """Return the required target groups without a healthy target.
 
-        The alias does not see behind a second balancer.
+        An alias requires every group (AWS, Route 53 API, AliasTarget) but those behind a second
+        load balancer, which it does not evaluate; without an alias every service is required.
         """
-        dead = [one for one in self.targets if not one.healthy]
-        return [one for one in dead if (one.attached if self.alias else one.shared)]
+        required = [
+            group for group in self.targets if (group.attached if self.alias else group.shared)
+        ]
+        return [group for group in required if not group.healthy]
 
     def _targets_state(self) -> str:
         if not self.targets:
             return UNKNOWN
-        return UNHEALTHY if self._dead() else HEALTHY
+        return UNHEALTHY if self._without_healthy_target() else HEALTHY
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides and the switch between them."""
+    """Both sides, and the switch between them."""
 
     primary: Side
     secondary: Side
 
     def of(self, role: Role) -> Side:
-        """The side of a role."""
+        """Return the side of a role."""
         return self.primary if role == PRIMARY else self.secondary
 
     @property
     def both(self) -> tuple[Side, Side]:
-        """Primary, then secondary."""
+        """Return the primary and the secondary side."""
         return self.primary, self.secondary
 
     @property
     def switch(self) -> Route53Check | None:
-        """The switch's check; None if it could not be read."""
+        """Return the switch's health check; None if it could not be read."""
         return self.primary.check.find("switch") if self.primary.check else None
 
     @property
     def switched_to(self) -> Role | None:
-        """Which side the switch is at; None if that is not known."""
+        """Return the role that the switch is set to; None if it is not known."""
         state = self.switch.state if self.switch else UNKNOWN
         if state == HEALTHY:
             return PRIMARY
@@ -162,10 +167,10 @@ class Sides:
 
     @property
     def answered(self) -> Role | None:
-        """Which side Route 53 answers with by its rules; None if that is not known.
+        """Return the role that Route 53 answers with by its rules; None if it is not known.
 
-        PRIMARY while it is healthy, else SECONDARY while that is, else PRIMARY (AWS, How Amazon
-        Route 53 chooses records when health checking is configured).
+        PRIMARY while it is healthy, else SECONDARY while that is healthy, else PRIMARY (AWS, How
+        Amazon Route 53 chooses records when health checking is configured).
         """
         primary, secondary = self.primary.counts_as, self.secondary.counts_as
         if primary == HEALTHY or secondary == UNHEALTHY:
@@ -174,16 +179,16 @@ class Sides:
 
 
 def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None = None) -> Sides:
-    """Both sides as they are now.
+    """Read both sides.
 
     Args:
         aws: the credentials.
         site: the failover.
-        targets_of: gives a cluster's groups where they were read already.
+        targets_of: returns a cluster's target groups, if they were read before.
 
     Raises:
-        NoCredentials: there are none.
-        Expired: they are no longer valid.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
     """
     problem = ""
     records: Mapping[str, Any] = {}
@@ -196,8 +201,8 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
     if not problem and not records:
         problem = f"there are no failover records {site.endpoint} in zone {site.zone_id}"
 
-    def look(place: StackLocation) -> ClusterTargets:
-        return _targets(aws, place)
+    def look(location: StackLocation) -> ClusterTargets:
+        return _targets(aws, location)
 
     def side(role: Role) -> Side:
         known = (targets_of or look)(site.clusters[role])
@@ -209,7 +214,7 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
 
 
 def _records(aws: Aws, site: FailoverLocation) -> dict[str, Any]:
-    """The failover records by role."""
+    """Return the failover records by role."""
     with translated_errors():
         shown = aws.client("route53", site.region).list_resource_record_sets(
             HostedZoneId=site.zone_id, StartRecordName=site.endpoint
@@ -221,7 +226,7 @@ def _records(aws: Aws, site: FailoverLocation) -> dict[str, Any]:
 def _side(
     aws: Aws, site: FailoverLocation, role: Role, read: tuple[Any, str], known: ClusterTargets
 ) -> Side:
-    place, (record, problem) = site.clusters[role], read
+    location, (record, problem) = site.clusters[role], read
     problems = [problem] if problem else []
     check = None
     if record and "HealthCheckId" in record:
@@ -231,7 +236,7 @@ def _side(
         problems.append(unseen)
     return Side(
         role=role,
-        cluster=place.name,
+        cluster=location.name,
         target=_target(record) or address,
         alias=bool(record and "AliasTarget" in record),
         check=check,
@@ -251,41 +256,41 @@ def _target(record: Any) -> str:
     return name.rstrip(".").lower().removeprefix("dualstack.")
 
 
-def _targets(aws: Aws, place: StackLocation) -> ClusterTargets:
-    """What is known of a cluster; asks AWS."""
-    if place.unreachable:
-        return (), "", f"the targets of {place.name} are unknown: {place.unreachable}"
+def _targets(aws: Aws, location: StackLocation) -> ClusterTargets:
+    """Read the target groups of a cluster."""
+    if location.unreachable:
+        return (), "", f"the targets of {location.name} are unknown: {location.unreachable}"
     address = ""
     try:
-        cluster = found.read_cluster(aws, place)
+        cluster = read_cluster(aws, location)
         address = record_target(cluster)
         seen = count_targets(target_health.read_groups_health(aws, cluster.groups))
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
-        return (), address, f"the targets of {place.name} are unknown: {error}"
+        return (), address, f"the targets of {location.name} are unknown: {error}"
     return seen, address, ""
 
 
-def record_target(cluster: found.Cluster) -> str:
-    """What a record of a cluster answers with: its balancer's name, or its node's address."""
+def record_target(cluster: Cluster) -> str:
+    """Return the load balancer's name, or the node's address, that a record answers with."""
     outputs = cluster.stack.outputs
-    found_ = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
-    return found_.lower()
+    name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
+    return name.lower()
 
 
 def count_targets(groups: Iterable[target_health.GroupHealth]) -> tuple[GroupCount, ...]:
-    """How many targets of each group are healthy; some services are served by a second balancer."""
+    """Count the healthy targets of each target group."""
     groups = tuple(groups)
-    behind = {one.group.alb for one in groups} - {None}
+    behind = {health.group.alb for health in groups} - {None}
     return tuple(
         GroupCount(
-            one.group.key,
-            one.group.service is not None,
-            len(one.healthy),
-            len(one.targets),
-            alb=one.group.alb or "",
-            attached=one.group.service is None or one.group.service not in behind,
+            health.group.key,
+            health.group.service is not None,
+            len(health.healthy),
+            len(health.targets),
+            alb=health.group.alb or "",
+            attached=health.group.service is None or health.group.service not in behind,
         )
-        for one in groups
+        for health in groups
     )

@@ -72,20 +72,20 @@ def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> f
     records = [record for name in model.failover_names for record in name.records.values()]
     checks = model.checks_of(records)
     alarms = [alarm for check in checks if (alarm := model.alarm_of(check))]
-    found = set()
+    points = set()
     if any(_evaluates_thresholds(model, record) for record in records):
-        found.add("threshold_for_alias")
+        points.add("threshold_for_alias")
     if any(
         _depends_on_zones(alarm) or _reported_by_one_zone(alarm, view)
         for alarm in alarms
         if not alarm.switch
     ):
-        found.add("zones_count_all")
+        points.add("zones_count_all")
     if any(alarm.missing != "missing" for alarm in alarms):
-        found.add("missing_by_alarm")
+        points.add("missing_by_alarm")
     if any(check.endpoint in model.balancers for check in checks):
-        found.add("some_is_healthy")
-    return frozenset(found)
+        points.add("some_is_healthy")
+    return frozenset(points)
 
 
 def _evaluates_thresholds(model: Model, record: Record) -> bool:

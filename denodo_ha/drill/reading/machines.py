@@ -107,11 +107,11 @@ class MachineReader:
 
     def _add_existing(self, stack: SynthesisedStack, id_: object, name: str | None) -> Key:
         """Add a machine that no template has, with its zone from this project's metadata."""
-        found = references(id_)
+        referenced = references(id_)
         # The same id may exist in two regions.
-        key = str(id_) if found else f"{stack.name}/{id_}"
+        key = str(id_) if referenced else f"{stack.name}/{id_}"
         if key not in self.machines:
-            default_name = found[0][1] if found else str(id_)
+            default_name = referenced[0][1] if referenced else str(id_)
             zone = self._zones.get((stack.name, str(id_)))
             self.machines[key] = Machine(key, name or default_name, stack.name, zone)
         return key

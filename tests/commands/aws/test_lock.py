@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from denodo_ha.aws.lock import LIFETIME_S, RENEWAL_S, Lock
-from denodo_ha.cli.errors import Failed, Refused, Throttled
+from denodo_ha.cli.errors import AccessDenied, Failed, Refused, Throttled
 from tests.commands.account.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -179,6 +179,37 @@ def test_of_two_that_take_an_expired_lock_one_stops(
     other = lock_of(store, clock, "rollout")
     store.after_read = lambda: take(other, kept, take_over=True)
     with pytest.raises(Refused), lock_of(store, clock).held():
+        pass
+
+
+def test_a_lock_that_others_write_all_the_time_is_refused(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    def write_again() -> None:
+        store.write("{}")
+        store.after_read = write_again
+
+    write_again()
+    with (
+        pytest.raises(Refused, match="other commands are taking the lock"),
+        lock_of(store, clock).held(take_over=True),
+    ):
+        pass
+
+
+def test_a_denied_write_is_not_another_holder(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store.put_parameter
+
+    def denied(**arguments: Any) -> dict[str, int]:
+        if not arguments["Overwrite"]:
+            raise error("AccessDeniedException", "PutParameter")
+        return write(**arguments)
+
+    store.write("{}")
+    monkeypatch.setattr(store, "put_parameter", denied)
+    with pytest.raises(AccessDenied), lock_of(store, clock).held():
         pass
 
 

@@ -187,6 +187,58 @@ class TestProcess:
         assert done.stdout.split() == ["active-passive"]
 
 
+class TestImports:
+    """A command is imported when it is run; its libraries when they are needed."""
+
+    HEAVY = frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "ruamel"})
+    """Not pydantic, with which typer itself parses arguments."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words", "output"),
+        [
+            (["--version"], "", "denodo-ha "),
+            (["--help"], "", "failover"),
+            ([], "denodo-ha roll", "rollout"),
+            ([], "denodo-ha status -c active-p", "active-passive"),
+            ([], "denodo-ha failover to -c active-p", "active-passive"),
+        ],
+    )
+    def test_the_start_imports_neither_commands_nor_their_libraries(
+        self, arguments: list[str], words: str, output: str
+    ) -> None:
+        done = self._run(arguments, words)
+        assert output in done.stdout
+        modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "denodo_ha.cli.main" in modules
+        assert {module.partition(".")[0] for module in modules} & self.HEAVY == set()
+        packages = {".".join(module.split(".")[:2]) for module in modules}
+        ours = {name for name in packages if name.startswith("denodo_ha.")}
+        assert ours <= {"denodo_ha.__main__", "denodo_ha.cli", "denodo_ha.environment"}
+
+    def test_the_options_of_a_command_do_not_import_the_sdk(self) -> None:
+        done = self._run([], "denodo-ha status --conf")
+        assert done.stdout.split() == ["--config"]
+        assert "denodo_ha.status.command" in done.stderr
+        assert " boto3" not in done.stderr
+
+    @staticmethod
+    def _run(arguments: list[str], words: str) -> subprocess.CompletedProcess[str]:
+        completion = {
+            "_DENODO_HA_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        return subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "denodo_ha", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TERM": "dumb", **(completion if words else {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+
+
 class TestLauncher:
     """`tools/denodo-ha`, also by a link as `.venv/bin/denodo-ha` is one."""
 

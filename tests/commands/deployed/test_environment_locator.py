@@ -132,7 +132,7 @@ class TestTags:
         assert len(cloud.calls.of("DescribeStacks")) > 1
 
     def test_a_region_that_is_none(self, cloud: Cloud) -> None:
-        with pytest.raises(UsageError, match="no region; name one such as"):
+        with pytest.raises(UsageError, match="is not a region; give one such as"):
             by_tags("denodo70", "not a region")
         assert cloud.calls.made == []
 

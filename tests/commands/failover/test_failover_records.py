@@ -103,5 +103,5 @@ class TestOperators:
         done = go(world, "back", config=config)
         assert done.exit_code == exit_codes.REFUSED
         assert "jdbc: 0 of 2 targets healthy" in done.stderr
-        assert "Route 53 checks nothing there" in done.stderr
+        assert "Route 53 has no health check of it" in done.stderr
         assert world.thrown == [1.0]

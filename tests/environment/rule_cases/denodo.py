@@ -21,7 +21,7 @@ from tests.support.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, Data, min
 
 V7, V9 = partial(minimal, "7.0"), partial(minimal, "9.0")
 SHARED: Data = {"clusters/main/catalog": {}}
-"""What several nodes with a Scheduler or a Data Catalog must have."""
+"""A metadata database, as several nodes with a Scheduler or a Data Catalog need."""
 TOKEN, METADATA = "denodo/security_token", "denodo/metadata"
 SERVERS = "denodo/servers"
 EXPORT = "s3://denodo-metadata/export.vql"
@@ -338,7 +338,7 @@ RIGHT = (
             "clusters/main/nodes/node2": GONE,
         },
     ),
-    # What nobody knows is asked by connecting.
+    # A service of unknown protocol is checked by connecting.
     Right(service_has_server, {"services/mine": 1234, SERVERS: ["vdp"]}),
     Right(heap_fits_memory, {}),
     Right(heap_fits_memory, {"denodo/heap_gib": 15}),

@@ -310,7 +310,7 @@ RIGHT = (
     ),
     Right(target_health_of_single_nodes, {HEALTH: "target-health"}, base=twins),
     Right(target_health_of_single_nodes, {HEALTH: "auto"}, base=V7),
-    # A cluster of one node is lost with it, whoever watches.
+    # A cluster of one node is lost with that node, whatever the method.
     Right(
         target_health_of_single_nodes,
         {

@@ -1,0 +1,256 @@
+"""Fail over: refuse an impossible failover, throw the switch, and wait until DNS follows.
+
+Only a metric's datapoint is written, in the region of the failover's stack (AWS, Well-Architected
+REL11-BP04: recovery relies on the data plane).
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
+from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.deployed.failover.dns_answer import RULES, DnsAnswer, Lookup
+from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN, read_check
+from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.environment.derived import failover_plan
+
+TIMEOUT_S: Final = 300
+"""Ours: more than twice the longest time of a failover with the default TTL (docs/failover.md)."""
+EVERY_S: Final = 5
+
+_log = logging.getLogger(__name__)
+
+VALUES: Final = {PRIMARY: 0.0, SECONDARY: 1.0}
+"""The metric's value by the role that clients are to reach."""
+SWITCH_STATES: Final = {PRIMARY: HEALTHY, SECONDARY: UNHEALTHY}
+"""The state of the switch's health check by that role."""
+
+
+@dataclass(frozen=True)
+class FailoverResult:
+    """The result of a failover.
+
+    Attributes:
+        to: name of the cluster.
+        put: True if a datapoint was put; False if the switch was already set.
+        seconds: time until DNS answered with the cluster.
+        by: the source of the DNS answer.
+    """
+
+    to: str
+    put: bool
+    seconds: float
+    by: str
+
+
+@dataclass(frozen=True)
+class FailoverTask:
+    """A failover to a role, with the state before it.
+
+    Attributes:
+        site: the failover's location.
+        role: the role to fail over to.
+        sides: both sides.
+        answer: the DNS answer.
+    """
+
+    site: FailoverLocation
+    role: Role
+    sides: Sides
+    answer: DnsAnswer
+
+    @property
+    def cluster(self) -> str:
+        """Return the name of the cluster to fail over to."""
+        return self.site.clusters[self.role].name
+
+    @property
+    def is_thrown(self) -> bool:
+        """Return True if the switch is already set to the role."""
+        return self.sides.switched_to == self.role
+
+    @property
+    def is_done(self) -> bool:
+        """Return True if the switch is set and DNS answers with the cluster."""
+        return self.is_thrown and self.answer.role == self.role
+
+    @property
+    def datapoint(self) -> str:
+        """Return the datapoint in words."""
+        return (
+            f"{failover_plan.SWITCH_METRIC} = {VALUES[self.role]:.0f} "
+            f"({failover_plan.SWITCH_DIMENSION} {self.site.environment}) in namespace "
+            f"{failover_plan.SWITCH_NAMESPACE}, {self.site.region}"
+        )
+
+
+def read_task(
+    aws: Aws, site: FailoverLocation, role: Role, look: Lookup = dns_answer.lookup
+) -> FailoverTask:
+    """Read the state before a failover to a role."""
+    sides = read_sides(aws, site)
+    return FailoverTask(site, role, sides, dns_answer.best(aws, site, sides, look))
+
+
+def require_possible(task: FailoverTask) -> None:
+    """Return only if Route 53 would follow the switch to a cluster that serves clients.
+
+    Raises:
+        Refused: The cluster is not healthy.
+    """
+    side = task.sides.of(task.role)
+    if side.state != UNHEALTHY:
+        return
+    (other,) = [each for each in task.sides.both if each is not side]
+    if not side.checked:
+        reason = (
+            f"Route 53 has no health check of it and would answer {side.cluster}, which serves no "
+            "client"
+        )
+    elif task.role == SECONDARY:
+        reason = (
+            "the switch would have no effect, and no option can force it: Route 53 decides, and "
+            f"while neither side is healthy it answers the primary, {other.cluster}"
+        )
+    else:
+        reason = (
+            f"no option can force it: Route 53 decides, and answers {side.cluster} when its own "
+            f"health checks pass, or when neither side is healthy; {other.cluster} counts as "
+            f"{other.counts_as}"
+        )
+    message = (
+        f"{side.cluster} is not healthy ({side.reason}), so {reason}. Nothing was changed. Repair "
+        f"{side.cluster}; `denodo-ha failover status` shows every health check"
+    )
+    raise Refused(message)
+
+
+def fail_over(
+    aws: Aws,
+    task: FailoverTask,
+    *,
+    clock: Clock,
+    progress: Progress,
+    timeout: float = TIMEOUT_S,
+    look: Lookup = dns_answer.lookup,
+) -> FailoverResult:
+    """Throw the switch, and wait until DNS answers with the cluster.
+
+    Raises:
+        Failed: DNS did not follow in time; the switch stays set.
+        Interrupted: The operator did not wait; the switch stays set.
+        AwsError: The datapoint could not be put.
+    """
+    begin = clock.monotonic()
+    if not task.is_thrown:
+        _throw_switch(aws, task)
+        progress.say(f"put {task.datapoint}")
+    switch = f"the switch is set to {task.cluster} and stays set"
+    try:
+        answer = _follow(aws, task, clock=clock, progress=progress, timeout=timeout, look=look)
+    except PollTimeout as error:
+        message = (
+            f"after {error.seconds:.0f} s DNS does not answer {task.cluster} yet "
+            f"({_last_answer(error.last)}); {switch}, as far as is known. `denodo-ha failover "
+            "status` shows the cause; the same command again throws the switch again if it is not "
+            "set"
+        )
+        raise Failed(message) from None
+    except KeyboardInterrupt:
+        message = f"interrupted; {switch}, so DNS will follow: see `denodo-ha failover status`"
+        raise Interrupted(message) from None
+    except CommandError as error:
+        message = f"the failover cannot be watched: {error}; {switch}, so DNS will follow"
+        raise Failed(message) from error
+    return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - begin, answer.by)
+
+
+def _throw_switch(aws: Aws, task: FailoverTask) -> None:
+    """Put one datapoint."""
+    datum = {
+        "MetricName": failover_plan.SWITCH_METRIC,
+        "Dimensions": [{"Name": failover_plan.SWITCH_DIMENSION, "Value": task.site.environment}],
+        "Value": VALUES[task.role],
+    }
+    try:
+        with translated_errors():
+            aws.client("cloudwatch", task.site.region).put_metric_data(
+                Namespace=failover_plan.SWITCH_NAMESPACE, MetricData=[datum]
+            )
+    except KeyboardInterrupt:
+        message = (
+            "interrupted while the datapoint was put; it is not known whether it was put: see "
+            "`denodo-ha failover status` in two minutes"
+        )
+        raise Interrupted(message) from None
+    _log.info("put a datapoint", extra={"datapoint": task.datapoint})
+
+
+def _follow(
+    aws: Aws, task: FailoverTask, *, clock: Clock, progress: Progress, timeout: float, look: Lookup
+) -> DnsAnswer:
+    with progress.step(f"waiting until DNS answers {task.cluster}") as step:
+
+        def show(answer: DnsAnswer, seconds: float) -> None:
+            step.update(f"{_in_words(task.site, answer)} ({answer.by}), {seconds:.0f} s")
+
+        return poll_until(
+            _reader(aws, task, look),
+            done=lambda answer: answer.role == task.role,
+            clock=clock,
+            timeout=timeout,
+            every=EVERY_S,
+            progress=show,
+        )
+
+
+def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswer]:
+    """Return a function that reads from the source that knew the answer before the failover."""
+    site, sides, switch = task.site, task.sides, task.sides.switch
+    if task.answer.role == task.role:
+        # DNS answers with the cluster for another reason; wait until the switch ensures it.
+        return lambda: _by_switch(aws, task, switch.id) if switch else task.answer
+    match task.answer.by:
+        case dns_answer.RESOLVER:
+            return lambda: dns_answer.by_resolver(site, sides, look)
+        case dns_answer.ROUTE53:
+            return lambda: dns_answer.by_route53(aws, site, sides, look)
+        case _:
+            return lambda: dns_answer.best(aws, site, read_sides(aws, site), look)
+
+
+def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
+    """Return the role once the switch's health check has followed."""
+    check = read_check(aws, check_id, task.site.region)
+    is_set = check.state == SWITCH_STATES[task.role]
+    return DnsAnswer(task.role if is_set else None, dns_answer.SWITCH, check.reason)
+
+
+def _in_words(site: FailoverLocation, answer: DnsAnswer) -> str:
+    return f"{site.clusters[answer.role].name} is answered" if answer.role else answer.text
+
+
+def _last_answer(answer: object) -> str:
+    if not isinstance(answer, DnsAnswer):
+        return "no source told the answer"
+    hint = ", since DNS cannot be queried from this machine" if answer.by == RULES else ""
+    return f"{answer.by}: {answer.text}{hint}"
+
+
+def unknown_state_warning(task: FailoverTask) -> str:
+    """Return a warning if the state of the side to fail over to is not known, else empty."""
+    side = task.sides.of(task.role)
+    if side.state != UNKNOWN:
+        return ""
+    reason = side.reason or "no health check covers it"
+    return (
+        f"it is not known whether {side.cluster} is healthy ({reason}); the failover continues: "
+        "Route 53 follows the switch only if it finds the cluster healthy"
+    )
