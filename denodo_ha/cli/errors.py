@@ -1,25 +1,25 @@
-"""Why a command could not do its work, in words for the person who ran it.
+"""Errors of commands, with the exit code of each.
 
 CommandError
-├── UsageError        2    options that do not fit together, or name nothing
-├── Refused           3    it would do harm; nothing was changed
-├── Failed            4    it did not come out; the message says what stands
-│   └── PollTimeout        the condition did not hold in time (`denodo_ha.aws.polling`)
-├── AwsError          6    AWS does not answer, or does not permit
-│   ├── NoCredentials      none were found
-│   ├── ExpiredCredentials         they were valid once, or never
-│   ├── AccessDenied       the policy lacks the action
-│   ├── Throttled          too many calls, and the retries were not enough
-│   ├── Unreachable        the endpoint does not answer
-│   ├── NotFound           what was asked for is not there, or not any more
-│   └── RequestRejected     AWS does not accept the call
-└── Interrupted     130    Ctrl-C or a signal; the message says what stands
+├── UsageError               2   options that do not fit together, or that name nothing
+├── Refused                  3   the step would do harm; nothing was changed
+├── Failed                   4   a step failed; the message says what was changed
+│   └── PollTimeout              a condition did not hold in time (`denodo_ha.aws.polling`)
+├── AwsError                 6   AWS did not answer, or denied a call
+│   ├── NoCredentials            there are no credentials
+│   ├── ExpiredCredentials       the credentials are not valid, or not any more
+│   ├── AccessDenied             the policy lacks the action
+│   ├── Throttled                too many calls, and the retries were not enough
+│   ├── Unreachable              the endpoint does not answer
+│   ├── NotFound                 the resource does not exist, or not any more
+│   └── RequestRejected          AWS does not accept the call
+└── Interrupted            130   Ctrl-C or a signal; the message says what was changed
 
-A configuration that cannot be used is `config.problem.ConfigError`, with exit code 2.
-Each message says what is wrong, where, and what to do. None of them shows a traceback.
+A configuration with errors is `denodo_ha.environment.loading.problem.ConfigError`, with exit code
+2. Each message says what is wrong, where, and what to do. No error shows a traceback.
 """
 
-# ruff: noqa: N818 - the names say what happened
+# ruff: noqa: N818 - the names say what happened without the suffix Error
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ from denodo_ha.cli import exit_codes
 
 
 class CommandError(Exception):
-    """What went wrong and what to do about it.
+    """An error with its remedy.
 
     Attributes:
         exit: exit code of the command.
@@ -43,35 +43,35 @@ class UsageError(CommandError):
 
 
 class Refused(CommandError):
-    """What was asked for would do harm; nothing was changed."""
+    """The step would do harm; nothing was changed."""
 
     exit = exit_codes.REFUSED
 
 
 class Failed(CommandError):
-    """It did not come out; the message says what stands and how to go on."""
+    """A step failed; the message says what was changed and how to continue."""
 
     exit = exit_codes.FAILED
 
 
 class Interrupted(CommandError):
-    """Ctrl-C or a signal came while something was being changed; the message says what stands."""
+    """Ctrl-C or a signal during a change; the message says what was changed."""
 
     exit = exit_codes.INTERRUPTED
 
 
 class AwsError(CommandError):
-    """AWS does not answer, or does not permit."""
+    """AWS did not answer, or denied a call."""
 
     exit = exit_codes.AWS
 
 
 class NoCredentials(AwsError):
-    """No credentials were found."""
+    """There are no credentials."""
 
 
 class ExpiredCredentials(AwsError):
-    """The credentials are no longer valid, or never were."""
+    """The credentials are not valid, or not any more."""
 
 
 class AccessDenied(AwsError):
@@ -79,7 +79,7 @@ class AccessDenied(AwsError):
 
 
 class Throttled(AwsError):
-    """AWS had too many calls, and the retries were not enough."""
+    """AWS throttles the calls, and the retries were not enough."""
 
 
 class Unreachable(AwsError):
@@ -87,8 +87,8 @@ class Unreachable(AwsError):
 
 
 class NotFound(AwsError):
-    """What was asked for does not exist, or not any more."""
+    """The resource does not exist, or not any more."""
 
 
 class RequestRejected(AwsError):
-    """AWS does not accept the call, for its own reason."""
+    """AWS does not accept the call; the message has AWS's reason."""

@@ -2,31 +2,31 @@
 
 | code | means |
 |---|---|
-| 0 | done, healthy, or it holds |
-| 1 | no: a policy is broken, something differs, or it is degraded |
-| 2 | wrong usage, or a configuration that cannot be used; nothing was changed |
+| 0 | done, healthy, or the policy holds |
+| 1 | a policy is broken, a difference was found, or the environment is degraded |
+| 2 | wrong usage, or a configuration with errors; nothing was changed |
 | 3 | refused; nothing was changed |
-| 4 | failed; the message says what stands |
+| 4 | failed; the message says what was changed |
 | 5 | down (`status`) |
-| 6 | AWS does not answer, or does not permit |
+| 6 | AWS did not answer, or denied a call |
 | 130 | interrupted |
 """
 
 from typing import Final
 
 DONE: Final = 0
-"""Done, healthy, or it holds."""
+"""Done, healthy, or the policy holds."""
 NO: Final = 1
-"""A policy is broken, something differs, or it is degraded."""
+"""A policy is broken, a difference was found, or the environment is degraded."""
 USAGE: Final = 2
-"""Wrong usage, or a configuration that cannot be used; nothing was changed."""
+"""Wrong usage, or a configuration with errors; nothing was changed."""
 REFUSED: Final = 3
-"""Refused because it would do harm; nothing was changed."""
+"""Refused, since the step would do harm; nothing was changed."""
 FAILED: Final = 4
-"""Failed; the message says what stands."""
+"""Failed; the message says what was changed."""
 DOWN: Final = 5
-"""Nobody is served (`status`)."""
+"""No client is served (`status`)."""
 AWS: Final = 6
-"""AWS does not answer, or does not permit."""
+"""AWS did not answer, or denied a call."""
 INTERRUPTED: Final = 130
-"""Ctrl-C, SIGTERM or SIGHUP, as shells say it."""
+"""Ctrl-C, SIGTERM or SIGHUP; the code that shells use."""

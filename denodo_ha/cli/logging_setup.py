@@ -1,9 +1,9 @@
-"""What commands log, to stderr: text for people, or a JSON object a line for machines.
+"""Log lines of commands on stderr: text for people, or one JSON object per line for machines.
 
     _log = logging.getLogger(__name__)
     _log.info("deregistered", extra={"node": "node1", "group": arn})
 
-Only our own loggers speak: the SDK's debug lines hold signatures.
+Only this package's loggers write: the SDK's debug lines contain signatures.
 """
 
 import json
@@ -21,14 +21,14 @@ _LEVELS: Final = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 class Format(StrEnum):
-    """How log lines look."""
+    """The format of log lines."""
 
     text = "text"
     json = "json"
 
 
 class _Json(logging.Formatter):
-    """An object a line: time (UTC), level, logger, message, and what else the record has."""
+    """One object per line: time (UTC), level, logger, message and the record's extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -55,7 +55,7 @@ class _Text(logging.Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Whatever stderr is when the line is written, as tests replace it."""
+    """A handler for the current stderr, which tests replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -67,24 +67,24 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 def set_up(form: Format, verbosity: int) -> None:
-    """Begin to log.
+    """Start logging.
 
     Args:
         form: text or JSON.
-        verbosity: 0 for warnings, 1 for what is done, 2 for why as well.
+        verbosity: 0 for warnings, 1 for steps as well, 2 for details as well.
     """
     handler = _Stderr()
     handler.setFormatter(_Json() if form is Format.json else _Text())
     logger = logging.getLogger(_OURS)
     logger.handlers = [handler]
     logger.propagate = False
-    # A machine that reads the lines wants to know what is done.
+    # With JSON the steps are always logged: a program reads the lines.
     floor = max(verbosity, 1) if form is Format.json else verbosity
     logger.setLevel(_LEVELS[min(floor, len(_LEVELS) - 1)])
 
 
 def is_json() -> bool:
-    """Whether log lines are JSON, so that nothing else may be written to stderr."""
+    """Return True if log lines are JSON, so that nothing else may be written to stderr."""
     return any(
         isinstance(handler.formatter, _Json) for handler in logging.getLogger(_OURS).handlers
     )

@@ -1,4 +1,4 @@
-"""The options that commands share, so that they are the same everywhere.
+"""Options that several commands have, with the same names and help.
 
 def status(
     config: options.Config = None,
@@ -8,7 +8,7 @@ def status(
     form: options.Format = TableFormat.table,
 ) -> None:
     aws = Aws(profile=profile)
-    site = places.find(aws, config=config, environment=environment, regions=region)
+    located = locate_environment(aws, config=config, environment=environment, regions=region)
 """
 
 from enum import StrEnum

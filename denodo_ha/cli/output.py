@@ -1,4 +1,4 @@
-"""Tables and JSON on stdout.
+"""Tables, Markdown and JSON on stdout.
 
 print_table(["Node", "State"], [["node1", styled("healthy")]])
 print_json({"nodes": [...]})
@@ -24,18 +24,18 @@ _STYLES = {
 }
 
 _UNCUT = 10_000
-"""Columns where stdout is no terminal: for a program, a row is a line."""
+"""Width of a table where stdout is not a terminal: each row is one line."""
 
 Cell = str | Text
 
 
 def styled(state: str) -> Text:
-    """A state in its colour."""
+    """Return a state in its colour."""
     return Text(state, style=_STYLES.get(state, ""))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str = "") -> None:
-    """Print a table; where stdout is no terminal, without colours and never cut."""
+    """Print a table; without colours and never cut where stdout is not a terminal."""
     console = _console()
     if title:
         console.print(Text(title, style="bold"), soft_wrap=True)
@@ -43,7 +43,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        # Text, as a string would be read as rich's markup.
+        # As Text: rich would read markup in a string.
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     console.print(table)
 
@@ -83,6 +83,6 @@ def _plain(value: Any) -> object:
 
 
 def _console() -> Console:
-    """Made anew, as stdout may be another one in a test."""
+    """Return a console for the current stdout, which tests replace."""
     width = None if sys.stdout.isatty() else _UNCUT
     return Console(file=sys.stdout, width=width)

@@ -1,7 +1,7 @@
-"""What a command tells while it works, on stderr.
+"""Progress messages of a command on stderr.
 
-On a terminal the newest line of a step is replaced in place; elsewhere every new line is printed,
-once. With JSON log lines it becomes such lines.
+On a terminal the last line of a step is replaced in place; elsewhere each new line is printed once.
+With `--log-format json` progress messages are log lines.
 """
 
 import logging
@@ -18,17 +18,17 @@ _log = logging.getLogger(__name__)
 
 
 class Step:
-    """Something that takes a while: say what is seen meanwhile."""
+    """A step that takes time, with its latest message."""
 
     def __init__(self, title: str, console: Console, status: Status | None) -> None:
         self._title, self._console, self._status = title, console, status
-        self._said = ""
+        self._last = ""
 
     def update(self, text: str) -> None:
-        """Say what is seen now; the same as before is not said again."""
-        if text == self._said:
+        """Show a message; a repeated message is not printed again."""
+        if text == self._last:
             return
-        self._said = text
+        self._last = text
         line = f"{self._title}: {text}"
         if logging_setup.is_json():
             _log.info(line)
@@ -48,7 +48,7 @@ class Progress:
     """
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that remains on the screen."""
         if logging_setup.is_json():
             _log.info(text)
         else:
@@ -56,7 +56,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Something that takes a while."""
+        """Show a step that takes time."""
         console = _console()
         if console.is_terminal and not logging_setup.is_json():
             with console.status(_escaped(title)) as status:
@@ -68,12 +68,12 @@ class Progress:
 
 
 def lasted(seconds: float) -> str:
-    """How long something lasts already, in whole minutes: a new line each is enough."""
+    """Return a duration in whole minutes, so that the message changes once a minute."""
     return f" ({seconds // 60:.0f} min)" if seconds >= 60 else ""
 
 
 def _console() -> Console:
-    """Made anew, as stderr may be another one in a test."""
+    """Return a console for the current stderr, which tests replace."""
     return Console(file=sys.stderr)
 
 

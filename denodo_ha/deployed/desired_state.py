@@ -1,4 +1,4 @@
-"""What a node shall be: its SSM parameter, which a deploy writes (`derived.node_state`)."""
+"""Desired state of a node: the SSM parameter that a deploy writes (`derived.node_state`)."""
 
 import json
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ NodeState = Mapping[str, Any]
 def read_desired_state(
     aws: Aws, environment: str, place: StackLocation, node: str
 ) -> NodeState | None:
-    """A node's desired state; None where it has none, such as one that existed before.
+    """Read a node's desired state; None if it has none, for example a node that existed before.
 
     Raises:
-        Failed: it is no JSON object.
-        AwsError: AWS does not answer, or does not permit.
+        Failed: The parameter is not a JSON object.
+        AwsError: AWS did not answer, or denied the call.
     """
     name = names.node_parameter(environment, place.name, node)
     try:
@@ -33,6 +33,6 @@ def read_desired_state(
     except ValueError:
         state = None
     if not isinstance(state, dict):
-        message = f"the parameter {name} is no JSON object: deploy the cluster again"
+        message = f"the parameter {name} is not a JSON object: deploy the cluster again"
         raise Failed(message)
     return state

@@ -1,4 +1,4 @@
-"""How instances are now."""
+"""The current state of instances."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 
 BATCH: Final = 100
-"""Ours: how many ids a call asks for; a filter takes 200 values (AWS, DescribeInstances)."""
+"""Ours: ids per call; a filter takes 200 values (AWS, DescribeInstances)."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """An instance as EC2 sees it.
+    """The state of an instance in EC2.
 
     Attributes:
         id: its id.
@@ -22,7 +22,7 @@ class Instance:
         zone: its availability zone.
         type: its instance type.
         image: id of its image.
-        address: its private IPv4 address; empty when it has none any more.
+        address: its private IPv4 address; empty for a terminated instance.
         tags: its tags.
     """
 
@@ -36,40 +36,41 @@ class Instance:
 
 
 def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
-    """Instances by id; those that EC2 does not know any more are missing.
+    """Read instances, by id; ids that EC2 no longer knows are missing in the result.
 
     Raises:
-        AwsError: AWS does not answer, or does not permit.
+        AwsError: AWS did not answer, or denied a call.
     """
     client = aws.client("ec2", region)
 
-    def ask(batch: list[str]) -> list[Instance]:
-        # By a filter: asked for by id, one that is gone would fail the call.
+    def read_batch(batch: list[str]) -> list[Instance]:
+        # By a filter: an unknown id in the parameter InstanceIds would fail the call.
         filters = [{"Name": "instance-id", "Values": batch}]
         with translated_errors():
             pages = client.get_paginator("describe_instances").paginate(Filters=filters)
-            return [_instance(one) for one in _each(pages)]
+            return [_instance(shown) for shown in _instances(pages)]
 
-    wanted = sorted({id_ for id_ in ids if id_})
+    sorted_ids = sorted({id_ for id_ in ids if id_})
     answers = map_concurrently(
-        ask, [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
+        read_batch,
+        [sorted_ids[start : start + BATCH] for start in range(0, len(sorted_ids), BATCH)],
     )
     return {instance.id: instance for answer in answers for instance in answer}
 
 
-def _each(pages: Iterable[Any]) -> Iterator[Any]:
+def _instances(pages: Iterable[Any]) -> Iterator[Any]:
     for page in pages:
         for reservation in page["Reservations"]:
             yield from reservation["Instances"]
 
 
-def _instance(told_: Mapping[str, Any]) -> Instance:
+def _instance(shown: Mapping[str, Any]) -> Instance:
     return Instance(
-        id=str(told_["InstanceId"]),
-        state=str(told_["State"]["Name"]),
-        zone=str(told_["Placement"]["AvailabilityZone"]),
-        type=str(told_["InstanceType"]),
-        image=str(told_["ImageId"]),
-        address=str(told_.get("PrivateIpAddress", "")),
-        tags={tag["Key"]: tag["Value"] for tag in told_.get("Tags", [])},
+        id=str(shown["InstanceId"]),
+        state=str(shown["State"]["Name"]),
+        zone=str(shown["Placement"]["AvailabilityZone"]),
+        type=str(shown["InstanceType"]),
+        image=str(shown["ImageId"]),
+        address=str(shown.get("PrivateIpAddress", "")),
+        tags={tag["Key"]: tag["Value"] for tag in shown.get("Tags", [])},
     )

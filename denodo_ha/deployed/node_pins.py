@@ -1,7 +1,7 @@
-"""What the nodes of a cluster run, as pins, from the deployed template.
+"""Pins of the deployed nodes: image, type and disks from the deployed template.
 
-Not from EC2: a pin has to give the template that is deployed, or the next deploy would change the
-node. Where an instance was changed by hand, pinning what it is would replace it.
+They are not read from EC2: a pin must result in the deployed template, or the next deploy would
+change the node. For an instance that was changed by hand, a pin of its state would replace it.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from denodo_ha.environment.model.pins import Pin
 
 
 def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
-    """The pins of the nodes that the stack has made, by node.
+    """Return the pins of the nodes that the stack has created, by node.
 
     Raises:
-        Failed: an instance in the template is none of ours.
+        Failed: An instance of the template has unknown properties.
     """
     return {
         node.name: _pin(node.name, cluster.stack.properties(node.logical_id))
@@ -28,7 +28,7 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
 def _pin(node: str, properties: Mapping[str, Any]) -> Pin:
     try:
         root, *more = properties["BlockDeviceMappings"]
-        told = {
+        values = {
             "image": properties["ImageId"],
             "type": properties["InstanceType"],
             "disk_gib": root["Ebs"]["VolumeSize"],
@@ -37,7 +37,9 @@ def _pin(node: str, properties: Mapping[str, Any]) -> Pin:
             "kms_key": root["Ebs"].get("KmsKeyId"),
             "key": properties.get("KeyName"),
         }
-        return Pin.model_validate(told)
+        return Pin.model_validate(values)
     except (KeyError, TypeError, ValueError) as error:
-        message = f"the deployed instance of {node} is not as this version makes it: {error}"
+        message = (
+            f"the deployed instance of {node} does not have the properties of this version: {error}"
+        )
         raise Failed(message) from None

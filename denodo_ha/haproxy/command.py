@@ -1,4 +1,4 @@
-"""`denodo-ha haproxy`: HAProxy's file, and the HAProxy of this machine by its sockets."""
+"""`denodo-ha haproxy`: HAProxy's file, and HAProxy on this machine or on others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,23 +7,25 @@ from typing import Annotated
 
 import typer
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
-from denodo_ha.cli.configuration_choice import load_configuration as loaded
+from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
+from denodo_ha.cli.output import print_line
+from denodo_ha.deployed.cluster import read_cluster
+from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
-from denodo_ha.haproxy import remote_hosts
-from denodo_ha.haproxy import render as haproxy_render
-from denodo_ha.haproxy.apply import apply
-from hosts.haproxy import commands, server_state_file
-from hosts.haproxy.draining import drain as take_out
-from hosts.haproxy.enabling import enable as bring_back
+from denodo_ha.haproxy import config_check
+from denodo_ha.haproxy.remote_hosts import RemoteHosts
+from hosts.haproxy import commands, draining, enabling, reloading, server_state_file
 from hosts.haproxy.errors import HaproxyError
-from hosts.haproxy.reloading import reload as load_anew
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 haproxy = typer.Typer(
-    help="""HAProxy's file, and the HAProxy that runs on this machine.
+    help="""Render HAProxy's file, and control HAProxy on this machine or on others.
 
     [bold]Examples[/bold]
 
@@ -35,18 +37,19 @@ haproxy = typer.Typer(
     no_args_is_help=True,
 )
 
-_USUAL = LocalHaproxy()
-_WHERE = "Where HAProxy is"
+_DEFAULT = LocalHaproxy()
+_PANEL = "Where HAProxy is"
 
-Run = Annotated[Path, typer.Option("--run", help="Folder of the sockets.", rich_help_panel=_WHERE)]
+Run = Annotated[Path, typer.Option("--run", help="Folder of the sockets.", rich_help_panel=_PANEL)]
 State = Annotated[
-    Path, typer.Option("--state", help="The servers' state file.", rich_help_panel=_WHERE)
+    Path, typer.Option("--state", help="State file of the servers.", rich_help_panel=_PANEL)
 ]
 File = Annotated[
-    Path, typer.Option("--file", help="HAProxy's configuration.", rich_help_panel=_WHERE)
+    Path, typer.Option("--file", help="HAProxy's configuration.", rich_help_panel=_PANEL)
 ]
 Program = Annotated[
-    str, typer.Option("--haproxy", help="The program that validates.", rich_help_panel=_WHERE)
+    str,
+    typer.Option("--haproxy", help="HAProxy program that validates.", rich_help_panel=_PANEL),
 ]
 Node = Annotated[str, typer.Argument(help="The node's name.")]
 Hosts = Annotated[
@@ -54,13 +57,15 @@ Hosts = Annotated[
     typer.Option(
         "--host",
         metavar="HOST,HOST",
-        help="Over ssh on these hosts, which have the program, instead of here.",
-        rich_help_panel=_WHERE,
+        help="Run the program on these hosts over ssh, instead of on this machine.",
+        rich_help_panel=_PANEL,
     ),
 ]
 User = Annotated[
     str | None,
-    typer.Option("--user", help="Who logs in there; default: as ssh does.", rich_help_panel=_WHERE),
+    typer.Option(
+        "--user", help="Login on the hosts. Default: ssh's configuration.", rich_help_panel=_PANEL
+    ),
 ]
 
 
@@ -70,10 +75,11 @@ def render(
     config: options.Config = None,
     cluster: options.Cluster = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Have a real HAProxy validate the file.")
+        bool, typer.Option("--check", help="Validate the file with a real HAProxy.")
     ] = False,
     haproxy: Annotated[
-        str | None, typer.Option("--haproxy", help="That HAProxy; default: the one in PATH.")
+        str | None,
+        typer.Option("--haproxy", help="HAProxy program that validates. Default: from PATH."),
     ] = None,
     systemd: Annotated[
         bool, typer.Option("--systemd", help="Print the systemd drop-in instead.")
@@ -81,42 +87,40 @@ def render(
     proxy_protocol: Annotated[
         bool,
         typer.Option(
-            "--proxy-protocol", help="A balancer in front, and nobody else, sends PROXY headers."
+            "--proxy-protocol",
+            help="Expect PROXY headers from a load balancer in front, through which all clients "
+            "must connect.",
         ),
     ] = False,
-    address: Annotated[str, typer.Option(help="Address to listen on; default: all.")] = "",
-    group: Annotated[str, typer.Option(help="Who may change HAProxy by its socket.")] = "haproxy",
+    address: Annotated[str, typer.Option(help="Address to listen on. Default: all.")] = "",
+    group: Annotated[
+        str, typer.Option(help="Group that may change HAProxy through its socket.")
+    ] = "haproxy",
     monitor_group: Annotated[
-        str, typer.Option(help="Who may read its state by the other socket.")
+        str, typer.Option(help="Group that may read HAProxy's state through the other socket.")
     ] = "haproxy",
 ) -> None:
-    """Print HAProxy's file for a cluster; nothing is asked of AWS."""
+    """Print HAProxy's file for a cluster, without any call to AWS."""
     if config is None:
-        raise UsageError("which configuration? Give -c CONFIG: a path, or a name of config/")
-    environment = loaded(config, deploying=False).environment
-    name = haproxy_render.cluster(environment, cluster)
+        raise UsageError("no configuration is named; add -c with a path or a name of config/")
+    environment = load_configuration(config, deploying=False).environment
+    name = config_check.select_cluster(environment, cluster)
     host = Host(
         behind_proxy=proxy_protocol, address=address, group=group, monitor_group=monitor_group
     )
+    file = render_config(environment, name, host)
     if check:
-        found = haproxy_render.program(haproxy)
-        wrong = haproxy_render.wrong(environment, name, host, found)
-        if wrong:
-            typer.echo(f"denodo-ha: {found} does not accept the file:\n{wrong}", err=True)
+        program = config_check.find_haproxy(haproxy)
+        errors = config_check.validation_errors(environment, name, host, program)
+        if errors:
+            typer.echo(f"denodo-ha: {program} does not accept the file:\n{errors}", err=True)
             raise typer.Exit(exit_codes.NO)
-        typer.echo(f"{found} accepts the file", err=True)
-        missing = [
-            one
-            for one in haproxy_render.lacking(host)
-            if one in render_config(environment, name, host)
-        ]
+        typer.echo(f"{program} accepts the file", err=True)
+        missing = [path for path in config_check.missing_files(host) if path in file]
         if missing:
             typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
     settings = environment.clusters[name].balancer.proxy
-    typer.echo(
-        render_drop_in(settings, host) if systemd else render_config(environment, name, host),
-        nl=False,
-    )
+    typer.echo(render_drop_in(settings, host) if systemd else file, nl=False)
 
 
 @haproxy.command()
@@ -127,28 +131,31 @@ def drain(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the node has no sessions.")
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Also if nobody else serves.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Drain the node even if no other node serves.")
+    ] = False,
     host: Hosts = None,
     user: User = None,
-    run: Run = _USUAL.run,
-    state: State = _USUAL.state,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
 ) -> None:
-    """Take a node out without a lost session.
+    """Take a node out without losing a session.
 
     denodo-ha haproxy drain node1
 
     denodo-ha haproxy drain node1 --host lb1,lb2
     """
-    hosts = _hosts(host, user, LocalHaproxy(run, state))
-    if hosts is not None:
+    local = LocalHaproxy(run, state)
+    remote = _remote_hosts(host, user, local)
+    if remote is not None:
         if wait:
-            hosts.drain(node, timeout=timeout, force=force)
+            remote.drain(node, timeout=timeout, force=force)
         else:
-            hosts.take_out(node, force=force)
+            remote.take_out(node, force=force)
         return
-    with _told():
+    with _converted_errors():
         seconds = (timeout or commands.DRAIN_S) if wait else None
-        take_out(LocalHaproxy(run, state), node, typer.echo, seconds=seconds, force=force)
+        draining.drain(local, node, typer.echo, seconds=seconds, force=force)
 
 
 @haproxy.command()
@@ -158,50 +165,53 @@ def enable(
     timeout: options.Timeout = None,
     host: Hosts = None,
     user: User = None,
-    run: Run = _USUAL.run,
-    state: State = _USUAL.state,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
 ) -> None:
-    """Bring a node back, once it has passed its checks."""
-    hosts = _hosts(host, user, LocalHaproxy(run, state))
-    if hosts is not None:
-        hosts.enable(node, timeout=timeout)
+    """Bring a node back, once its health checks have passed."""
+    local = LocalHaproxy(run, state)
+    remote = _remote_hosts(host, user, local)
+    if remote is not None:
+        remote.enable(node, timeout=timeout)
         return
-    with _told():
-        bring_back(LocalHaproxy(run, state), node, typer.echo, seconds=timeout or commands.ENABLE_S)
+    with _converted_errors():
+        enabling.enable(local, node, typer.echo, seconds=timeout or commands.ENABLE_S)
 
 
 @haproxy.command()
 def reload(
-    new: Annotated[Path | None, typer.Argument(help="The new file; default: load again.")] = None,
+    new: Annotated[
+        Path | None, typer.Argument(help="The new file. Default: reload the current one.")
+    ] = None,
     *,
-    run: Run = _USUAL.run,
-    state: State = _USUAL.state,
-    file: File = _USUAL.config,
-    haproxy: Program = _USUAL.program,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
+    file: File = _DEFAULT.config,
+    haproxy: Program = _DEFAULT.program,
 ) -> None:
-    """Validate a file, load it without a lost connection, and see that it serves."""
-    with _told():
-        load_anew(LocalHaproxy(run, state, file, haproxy), new, typer.echo)
+    """Validate a file, load it without losing a connection, and verify that HAProxy serves."""
+    with _converted_errors():
+        reloading.reload(LocalHaproxy(run, state, file, haproxy), new, typer.echo)
 
 
 @haproxy.command()
-def save(*, run: Run = _USUAL.run, state: State = _USUAL.state) -> None:
-    """Keep who is drained over the next reload; every other command here does so itself."""
-    with _told():
-        place = LocalHaproxy(run, state)
-        with place.locked():
-            server_state_file.save(place)
+def save(*, run: Run = _DEFAULT.run, state: State = _DEFAULT.state) -> None:
+    """Save which nodes are drained, for the next reload; the other commands do so automatically."""
+    with _converted_errors():
+        local = LocalHaproxy(run, state)
+        with local.locked():
+            server_state_file.save(local)
 
 
 @haproxy.command()
 def status(
     *,
     form: options.Format = options.TableFormat.table,
-    run: Run = _USUAL.run,
-    state: State = _USUAL.state,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
 ) -> None:
-    """Show nodes, sessions and processes; the exit code says how it is."""
-    with _told():
+    """Show nodes, sessions and processes; the exit code reports the state."""
+    with _converted_errors():
         as_json = form is options.TableFormat.json
         code = commands.show_status(LocalHaproxy(run, state), as_json=as_json)
     raise typer.Exit(code)
@@ -211,31 +221,59 @@ def status(
 def verify(
     *,
     form: options.Format = options.TableFormat.table,
-    run: Run = _USUAL.run,
-    state: State = _USUAL.state,
-    file: File = _USUAL.config,
-    haproxy: Program = _USUAL.program,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
+    file: File = _DEFAULT.config,
+    haproxy: Program = _DEFAULT.program,
 ) -> None:
-    """See whether HAProxy serves as it is configured, and would after a reload."""
-    with _told():
-        place = LocalHaproxy(run, state, file, haproxy)
-        code = commands.show_findings(place, as_json=form is options.TableFormat.json)
+    """Verify that HAProxy runs its file, and would run the same after a reload."""
+    with _converted_errors():
+        local = LocalHaproxy(run, state, file, haproxy)
+        code = commands.show_findings(local, as_json=form is options.TableFormat.json)
     raise typer.Exit(code)
 
 
-haproxy.command()(apply)
+@haproxy.command()
+def apply(
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    cluster: options.Cluster = None,
+) -> None:
+    """On AWS: load the file of the last deploy on each HAProxy instance, one at a time.
+
+    The file is validated, loaded without losing a connection, and verified. After a wrong file the
+    instance keeps its old one, and the remaining instances are not changed.
+
+        denodo-ha haproxy apply -c prod
+    """
+    aws = Aws(profile=profile)
+    location = locate_environment(aws, config=config, environment=environment, regions=region)
+    has_any = False
+    for stack in [location.cluster(cluster)] if cluster else list(location.clusters):
+        stack.require_reachable()
+        deployed = read_cluster(aws, stack)
+        if has_haproxy(deployed):
+            has_any = True
+            results = HaproxyInstances(aws, deployed, RealClock()).apply()
+            for instance_id, output in results.items():
+                print_line(f"{stack.name} {instance_id}: {'; '.join(output.splitlines())}")
+    if not has_any:
+        raise UsageError("no cluster of this environment uses HAProxy")
 
 
-def _hosts(host: str | None, user: str | None, place: LocalHaproxy) -> remote_hosts.Hosts | None:
-    """Other hosts than this, where some are named."""
+def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> RemoteHosts | None:
+    """Return the hosts of `--host`; None for this machine."""
     if host is not None:
-        return remote_hosts.Hosts.named(host, user=user, tell=typer.echo, place=place)
+        return RemoteHosts.parse(host, user=user, report=typer.echo, haproxy=local)
     if user is not None:
-        raise UsageError("--user is for --host, which says where to log in; nothing was changed")
+        raise UsageError("--user is only for --host, whose login it is; nothing was changed")
     return None
 
 
-_KINDS: dict[int, type[CommandError]] = {
+_ERROR_CLASSES: dict[int, type[CommandError]] = {
     exit_codes.USAGE: UsageError,
     exit_codes.REFUSED: Refused,
     exit_codes.FAILED: Failed,
@@ -243,11 +281,12 @@ _KINDS: dict[int, type[CommandError]] = {
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """HAProxy's errors as this program's, with the same exit codes."""
+def _converted_errors() -> Iterator[None]:
+    """Convert errors of the HAProxy program to command errors with the same exit code."""
     try:
         yield
     except HaproxyError as error:
-        raise _KINDS[error.code](str(error)) from error
+        raise _ERROR_CLASSES[error.code](str(error)) from error
     except KeyboardInterrupt:
-        raise Interrupted("interrupted: `denodo-ha haproxy status` shows what stands") from None
+        message = "interrupted: run `denodo-ha haproxy status` to see the current state"
+        raise Interrupted(message) from None

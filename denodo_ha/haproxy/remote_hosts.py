@@ -1,120 +1,197 @@
-"""HAProxies on hosts of their own, reached over ssh with a key.
+"""HAProxy instances on other hosts, over the ssh of this machine.
 
-    Hosts.named("lb1,lb2", user="haproxy", tell=print).drain("node1", timeout=600)
+    hosts = RemoteHosts.parse("lb1,lb2", user="haproxy", report=print, haproxy=LocalHaproxy())
+    hosts.drain("node1", timeout=600)
 
-Each host has the program as docs/haproxy.md puts it there. Nothing is asked at a terminal: who has
-no key, or does not know a host's key yet, gets an error.
+Each host has the program of docs/haproxy.md. ssh never prompts: without a login key, or with an
+unknown host key, the command fails.
 """
 
 import re
 import shlex
 import shutil
+import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
 from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
-from denodo_ha.haproxy.ssh import Shells
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 FOLDER: Final = "/opt/denodo-ha"
-"""Where the program is on a host (docs/haproxy.md)."""
+"""Folder of the program on a host (docs/haproxy.md)."""
 _SLACK_S: Final = 60
-"""Ours: how much longer ssh may take than what it runs."""
+"""Ours: additional time of ssh, after the timeout of the command that it runs."""
 
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
 
+_SSH: Final = (
+    *("ssh", "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
+    # A host that becomes unreachable is noticed within a minute.
+    *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"),
+)
+
+
+class SshSession:
+    """Commands on other hosts; leaving the block ends the ssh of commands that still run.
+
+    Login needs a key: ssh never prompts. Its own configuration decides whether a host's key must
+    be known already.
+    """
+
+    def __init__(self) -> None:
+        self._running: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Without a terminal no signal reaches the hosts: a command ends there when it next prints
+        # something, or with its timeout.
+        for process in self._running:
+            if process.poll() is None:
+                process.terminate()
+
+    def run(
+        self, target: str, command: str, *, seconds: float, report: Callable[[str], None]
+    ) -> CommandResult:
+        """Run a command, and report its output line by line.
+
+        Args:
+            target: `host` or `user@host`, in characters that ssh cannot take for an option.
+            command: a line for the host's shell.
+            seconds: timeout of the command.
+            report: receives each line of the standard output.
+        """
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
+            process = subprocess.Popen(
+                [*_SSH, "--", target, command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                errors="replace",
+            )
+            self._running.append(process)
+            timed_out = threading.Event()
+
+            def kill() -> None:
+                timed_out.set()
+                process.kill()
+
+            timer = threading.Timer(seconds, kill)
+            timer.daemon = True
+            timer.start()
+            lines = []
+            with process:
+                assert process.stdout is not None  # a pipe
+                for line in process.stdout:
+                    lines.append(line)
+                    report(line.rstrip())
+            timer.cancel()
+            stderr.seek(0)
+            error = stderr.read()
+        if timed_out.is_set():
+            error = f"it did not end within {seconds:g} s"
+        code = exit_codes.FAILED if process.returncode < 0 else process.returncode
+        return CommandResult(code, "ended", "".join(lines), error)
+
+
 @dataclass(frozen=True)
-class Hosts(HaproxyFleet):
-    """HAProxies by their hosts' names.
+class RemoteHosts(HaproxyFleet):
+    """HAProxy instances by the names of their hosts.
 
     Attributes:
         names: the hosts.
-        user: who logs in, None for what ssh's own configuration says.
-        tell: is told what the hosts say.
-        place: where HAProxy's sockets and state are on them.
+        user: the login; None for the one of ssh's configuration.
+        report: receives the output of the hosts.
+        haproxy: paths of HAProxy's sockets and state on the hosts.
     """
 
     names: tuple[str, ...]
     user: str | None
-    tell: Callable[[str], None]
-    place: LocalHaproxy = field(default_factory=LocalHaproxy)
+    report: Callable[[str], None]
+    haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
 
     @classmethod
-    def named(
-        cls, names: str, *, user: str | None, tell: Callable[[str], None], place: LocalHaproxy
-    ) -> "Hosts":
-        """The hosts of a list with commas.
+    def parse(
+        cls, names: str, *, user: str | None, report: Callable[[str], None], haproxy: LocalHaproxy
+    ) -> "RemoteHosts":
+        """Parse a comma-separated list of hosts.
 
         Raises:
-            UsageError: a name, or the user's, is none; all that is wrong at once.
+            UsageError: Host names or the user are wrong. The message has every error.
         """
         hosts = names.split(",")
-        wrong = [
-            f"--host {host!r} is no host's name"
+        errors = [
+            f"--host {host!r} is not a host name"
             for host in hosts
-            # A number alone is a limit that stands in the wrong place.
+            # A number is probably a timeout in the wrong position.
             if host.isdigit() or not _HOST.fullmatch(host)
         ]
-        wrong += [
+        errors += [
             f"--host names {host} twice" for host in sorted({*hosts}) if hosts.count(host) > 1
         ]
         if user is not None and not _USER.fullmatch(user):
-            # Its value is not said: a password may stand in the wrong place.
-            wrong.append("--user is no login name: letters, digits, '.', '_' and '-'")
-        if not wrong and shutil.which("ssh") is None:
-            wrong.append("there is no ssh in PATH: install OpenSSH's client")
-        if wrong:
-            message = f"{'; '.join(wrong)}; nothing was changed"
+            # Without its value: it may be a password in the wrong position.
+            errors.append("--user is not a login name: letters, digits, '.', '_' and '-'")
+        if not errors and shutil.which("ssh") is None:
+            errors.append("there is no ssh in PATH: install OpenSSH's client")
+        if errors:
+            message = f"{'; '.join(errors)}; nothing was changed"
             raise UsageError(message)
-        return cls(tuple(hosts), user, tell, place)
+        return cls(tuple(hosts), user, report, haproxy)
 
     def ids(self) -> tuple[str, ...]:
-        """The hosts."""
+        """Return the host names."""
         return self.names
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on all, then wait on all; all in `timeout` seconds.
+        """Take a node out on every host, then wait until it has no sessions, in `timeout` seconds.
 
         Raises:
-            UsageError: there is no such node.
-            Refused: nobody else would serve; nothing is changed.
-            Failed: it did not come out; the message says what stands.
-            Interrupted: the same.
+            UsageError: There is no such node. Nothing was changed.
+            Refused: No other node would serve. Nothing was changed.
+            Failed: The node still has sessions, or a host failed. The message names the state.
+            Interrupted: The message names the state.
         """
-        end = time.monotonic() + (timeout or DRAIN_S)
-        every = ", ".join(self.names)
-        again = "run it again to go on, or `enable` to bring it back"
-        stands = f"{node} may be out on some of {every}"
+        deadline = time.monotonic() + (timeout or DRAIN_S)
+        hosts = ", ".join(self.names)
+        state = f"{node} may be out on some of {hosts}"
         try:
             self.take_out(node, force=force)
-            stands = f"{node} gets no new sessions on {every}; those it has end by themselves"
-            self.wait_until_gone(node, timeout=max(1, end - time.monotonic()))
+            state = f"{node} gets no new sessions on {hosts}; existing ones continue"
+            self.wait_until_gone(node, timeout=max(1, deadline - time.monotonic()))
         except KeyboardInterrupt:
-            message = f"interrupted: {stands}; {again}"
+            message = (
+                f"interrupted: {state}; run the command again to continue, or `denodo-ha haproxy "
+                f"enable {node}` with the same hosts to bring the node back"
+            )
             raise Interrupted(message) from None
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every HAProxy, once each finds it well.
+        """Bring a node back on every host, and wait until its checks pass there.
 
         Raises:
-            Failed: some HAProxy does not; the message says which, and why.
-            Interrupted: the message says what stands.
+            Failed: The checks of a host do not pass in time, or the host failed.
+            Interrupted: The message names the state.
         """
         try:
             super().enable(node, timeout=timeout or ENABLE_S)
         except KeyboardInterrupt:
             message = (
-                f"interrupted: {node} may be back on some of {', '.join(self.names)}, and is out "
-                "as before elsewhere; run it again to go on"
+                f"interrupted: {node} may be back on some of {', '.join(self.names)} and still out "
+                "on others; run the command again to continue"
             )
             raise Interrupted(message) from None
 
@@ -128,38 +205,39 @@ class Hosts(HaproxyFleet):
         wait: bool = True,
         force: bool = False,
     ) -> dict[str, CommandResult]:
-        """Run the program on hosts; see `HaproxyFleet`.
+        """Run the program on hosts; see `HaproxyFleet.run`.
 
         Raises:
-            UsageError: the node's name is none.
+            UsageError: The node's name is not valid.
         """
         if not _NODE.fullmatch(node):
-            message = f"{node!r} is no node's name; nothing was changed"
+            message = f"{node!r} is not a node name; nothing was changed"
             raise UsageError(message)
         command = self._command(action, node, seconds, wait=wait, force=force)
-        ids, shells = list(ids), Shells()
+        hosts, session = list(ids), SshSession()
 
-        def one(host: str) -> CommandResult:
+        def run_on(host: str) -> CommandResult:
             target = f"{self.user}@{host}" if self.user else host
-            return shells.run(
+            return session.run(
                 target,
                 command,
                 seconds=seconds + _SLACK_S,
-                tell=lambda line: self.tell(f"{host}: {line}"),
+                report=lambda line: self.report(f"{host}: {line}"),
             )
 
-        with shells:
-            return dict(zip(ids, map_concurrently(one, ids, workers=len(ids)), strict=True))
+        with session:
+            results = map_concurrently(run_on, hosts, workers=len(hosts))
+            return dict(zip(hosts, results, strict=True))
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
-        """What a host's shell is given."""
-        usual, program = LocalHaproxy(), ["python3", "-m", "haproxy"]
-        if self.place.run != usual.run:
-            program += ["--run", str(self.place.run)]
-        if self.place.state != usual.state:
-            program += ["--state", str(self.place.state)]
+        """Return the command line for the shell of a host."""
+        default, program = LocalHaproxy(), ["python3", "-m", "haproxy"]
+        if self.haproxy.run != default.run:
+            program += ["--run", str(self.haproxy.run)]
+        if self.haproxy.state != default.state:
+            program += ["--state", str(self.haproxy.state)]
         program += [action, node, "--timeout", str(seconds)]
         program += [] if wait else ["--no-wait"]
         program += ["--force"] if force else []
-        # Not with &&: what cd ends with could be mistaken for the program's own exit code.
+        # Not with &&: the exit code of cd could be taken for the one of the program.
         return f"cd {FOLDER} || exit {exit_codes.FAILED}; exec {shlex.join(program)}"

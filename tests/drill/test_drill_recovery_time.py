@@ -43,6 +43,13 @@ def test_by_target_health(failure: Failure) -> None:
     assert seconds(outcome_of("alias", failure)) == [10, 60]
 
 
+def test_by_target_health_only_the_check_of_the_failed_service_counts() -> None:
+    templates = two_clusters("alias", services=(9999, 9996))
+    properties(templates, "site-a", "P9996")["HealthCheckIntervalSeconds"] = 30
+    failure = Failure("service-down", "site-a", "9996 on all nodes")
+    assert seconds(drill(templates).by_failure[failure]) == [60, 60]
+
+
 @pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
 def test_by_switch(health: Health) -> None:
     """A minute of the switch's alarm, one until its metric is there, and TTL 30."""

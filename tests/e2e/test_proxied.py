@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from denodo_ha.aws import ssm_command
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
-from denodo_ha.deployed import haproxy_instances, node_agent
 from denodo_ha.deployed.rotation import rotation
 from denodo_ha.rollout import rollout_command
 from hosts.denodo import readiness_endpoint
@@ -38,8 +38,8 @@ SERVICES = ("jdbc", "odbc", "web")
 
 Run = Callable[..., Result]
 
-HURRY = [(module, "EVERY_S") for module in (node_agent, haproxy_instances, rotation)]
-HURRY += [(module, "HASTE_S") for module in (node_agent, haproxy_instances)]
+HURRY = [(module, "EVERY_S") for module in (ssm_command, rotation)]
+HURRY += [(ssm_command, "HASTE_S")]
 """Modules whose waits are shorter on the local AWS."""
 
 

@@ -55,9 +55,9 @@ class Watch:
 
 _ROLL = """
 import sys
-from denodo_ha.deployed import haproxy_instances, node_agent
+from denodo_ha.aws import ssm_command
 from denodo_ha.deployed.rotation import rotation
-for module in (haproxy_instances, node_agent, rotation):
+for module in (ssm_command, rotation):
     module.EVERY_S = 0.1
 from denodo_ha.__main__ import main
 sys.argv = ["denodo-ha", *sys.argv[1:]]

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.derived import cookie_balancer, failover_plan
-from denodo_ha.environment.derived.topology import HealthCheck, listeners
+from denodo_ha.environment.derived.topology import (
+    HealthCheck,
+    haproxy_front_listeners,
+    listeners,
+    max_haproxy_instances,
+    single_node_listeners,
+)
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.pins import configured_machine
 from tests.environment.rule_cases.failover import ENDPOINT, public_singles, singles
+from tests.environment.rule_cases.haproxy import deployed
 from tests.environment.rule_cases.nodes import exists
 from tests.support.configurations import (
     ACCOUNT,
@@ -183,6 +190,30 @@ class TestCookies:
         }
         environment = loaded(tmp_path, changed(minimal(), services)).environment
         assert cookie_balancer.idle_timeout(environment, environment.clusters["main"]) == expected
+
+
+def test_haproxy_is_behind_a_listener_for_each_port(tmp_path: Path) -> None:
+    """HAProxy reports its health, for an auxiliary port that of any service."""
+    environment = loaded(tmp_path, deployed("7.0")).environment
+    cluster = environment.clusters["main"]
+    front = haproxy_front_listeners(environment, cluster)
+    assert {one.port: one.target_port for one in front} == {
+        9999: 9999,
+        19997: 19997,
+        29997: 29997,
+    }
+    port = cluster.balancer.proxy.health_port
+    assert {one.key: one.health for one in front} == {
+        "jdbc": HealthCheck("http", port, "/health/jdbc", 5, 4, 2, 2),
+        "node1": HealthCheck("http", port, "/health", 5, 4, 2, 2),
+        "node2": HealthCheck("http", port, "/health", 5, 4, 2, 2),
+    }
+    assert single_node_listeners(environment, cluster) == ()
+    instance = cluster.balancer.proxy.instance
+    assert instance is not None
+    assert max_haproxy_instances(cluster) == instance.count + 1
+    plain = loaded(tmp_path, minimal()).environment.clusters["main"]
+    assert max_haproxy_instances(plain) == 0
 
 
 class TestFailover:

@@ -1,4 +1,4 @@
-"""`app.py` as the CDK CLI starts it: what is wrong goes to standard error, and only that."""
+"""`app.py` as the CDK CLI starts it: errors go to standard error, and nothing else does."""
 
 import json
 import os
@@ -15,11 +15,11 @@ TIMEOUT = 300  # seconds
 
 
 def app(folder: Path, **context: str) -> subprocess.CompletedProcess[str]:
-    """Run the app with this context, from a folder."""
+    """Run the app in a folder with this context."""
     environment = {
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(folder / "out"),
-        # What is right has its own tests, with the validation.
+        # Other tests cover the validation of templates.
         "CDK_VALIDATION": "false",
         "JSII_NODE": os.environ["JSII_NODE"],
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": os.environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"],

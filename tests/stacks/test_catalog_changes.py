@@ -1,4 +1,4 @@
-"""What a change of a catalog does to its database, and that of a cluster does nothing to it."""
+"""Changes of the catalog keep the database, and changes of the cluster do not affect it."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ def database(template: Template) -> tuple[str, dict[str, Any]]:
 
 
 def replacing() -> set[str]:
-    """The properties that replace a database, as CloudFormation publishes them."""
+    """Return the properties that replace a database, as CloudFormation publishes them."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", DATABASE).schema
     return {one.removeprefix("/properties/") for one in schema["createOnlyProperties"]}
 
@@ -57,7 +57,7 @@ def replacing() -> set[str]:
         ({"deletion_protection": False}, {"DeletionProtection"}),
         ({"max_connections": 500}, set()),
     ],
-    # Sets have another order in every process, and these names must be the same in all.
+    # The order of a set differs between processes, and test ids must not.
     ids=lambda one: str(sorted(one)),
 )
 def test_a_change_keeps_the_database(
@@ -77,7 +77,7 @@ def test_a_change_keeps_the_database(
 
 
 def test_another_key_replaces_it_and_says_so(example: Data, tmp_path: Path) -> None:
-    """`cdk diff` and every plan read the same list."""
+    """`cdk diff` and `denodo-ha plan` read the same list of properties."""
     assert "KmsKeyId" in replacing()
     example["clusters"]["main"]["catalog"]["kms_key"] = (
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -102,7 +102,7 @@ def test_nothing_that_happens_to_a_cluster_touches_the_data(example: Data, tmp_p
 
 
 def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
-    """By names that the other stack makes."""
+    """Nodes use the names of secrets and bucket that the metadata stack creates."""
     example["clusters"]["main"]["catalog"]["settings"] = {
         "data-catalog": {"file": "conf/x.properties", "entries": {"a": "{url}", "b": None}}
     }
@@ -110,8 +110,10 @@ def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
     file.write_text(json.dumps(example))
     environment = load(file).environment
     deployed = Deployed(rmi_host="", stack="s", resource="r", program="s3://b/k")
-    told = desired_state(environment, "main", "node1", instance_type="m5.xlarge", deployed=deployed)
-    state = parse(json.dumps(told))
+    content = desired_state(
+        environment, "main", "node1", instance_type="m5.xlarge", deployed=deployed
+    )
+    state = parse(json.dumps(content))
     prefix = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/denodo80s/main/catalog"
     assert {name: one.secret for name, one in state.catalog.items()} == {
         name: f"{prefix}/{name}" for name in ("scheduler", "data-catalog")

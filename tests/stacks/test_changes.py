@@ -1,4 +1,4 @@
-"""A change of one key touches that key's resources, and in place what is shared."""
+"""A change of one key changes only the resources of this key, and shared ones in place."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ Synth = Callable[[Data], dict[str, Template]]
 
 @pytest.fixture
 def synth(tmp_path: Path) -> Synth:
-    """Synthesises plain data."""
+    """Return a function that synthesises plain data."""
     count = iter(range(100))
 
     def of(data: Data) -> dict[str, Template]:
@@ -51,7 +51,7 @@ def _example(name: str) -> Data:
 
 
 class Change:
-    """What is different between two templates."""
+    """The difference between two templates."""
 
     def __init__(self, before: Template, after: Template) -> None:
         old, new = before["Resources"], after["Resources"]
@@ -69,12 +69,12 @@ class Change:
         self._after = new
 
     def path(self, id_: str) -> str:
-        """The construct path of what is changed."""
+        """Return the construct path of a changed resource."""
         return str(self._after[id_]["Metadata"]["aws:cdk:path"])
 
 
 def _settings(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource's properties, with what it depends on as one more."""
+    """Return a resource's properties, with its dependencies as one more."""
     return {**resource.get("Properties", {}), "DependsOn": resource.get("DependsOn")}
 
 
@@ -83,7 +83,7 @@ def _ports(resource: dict[str, Any]) -> tuple[int, int]:
 
 
 def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
-    """Construct paths below the stack, and the ports of rules."""
+    """Return construct paths below the stack, and the ports of security group rules."""
     paths, ports = set(), set()
     for one in resources.values():
         if one["Type"].startswith("AWS::EC2::SecurityGroup"):
@@ -93,13 +93,13 @@ def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
     return paths, ports
 
 
-def _places(change: "Change") -> set[str]:
-    """What of the stack is changed, by the first step of the construct's path."""
+def _changed_parts(change: "Change") -> set[str]:
+    """Return the changed constructs of the stack, by the first part of their path."""
     return {change.path(id_).split("/")[1] for id_ in change.changed}
 
 
-def _of_nodes(change: "Change") -> dict[str, set[str]]:
-    """What of instances is changed."""
+def _changed_instances(change: "Change") -> dict[str, set[str]]:
+    """Return the changed properties of instances by logical id."""
     return {
         id_: keys
         for id_, keys in change.changed.items()
@@ -109,20 +109,20 @@ def _of_nodes(change: "Change") -> dict[str, set[str]]:
 
 def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
-    # First in the file: with ids by position this would move all the others.
+    # First in the file: ids that depend on the position would all change.
     after["services"] = {"batch": 8181, **after["services"]}
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
         change = Change(one[stack], two[stack])
         assert _split(change.added) == ({"Balancer/service-batch"}, {(8181, 8181)})
         assert change.removed == {}
-        assert _places(change) == {"state-node1", "state-node2"}
+        assert _changed_parts(change) == {"state-node1", "state-node2"}
         assert set.union(*change.changed.values()) == {"Value"}
     assert one["denodo70-failover"] == two["denodo70-failover"]
 
 
 def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
-    """The first service with cookies brings the second balancer, the next one a listener of it."""
+    """The first service with cookies adds the Application Load Balancer, the next a listener."""
     first, second = copy.deepcopy(created), copy.deepcopy(created)
     first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
     second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}
@@ -149,7 +149,7 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
 
 
 def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
-    """Clients find the service on the same listener, which is pointed at the new group."""
+    """The listener remains, and forwards to the new target group."""
     after = copy.deepcopy(created)
     after["services"]["web"]["sticky"] = "cookie"
     change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
@@ -187,7 +187,7 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
     assert set.union(*change.changed.values()) == {"Targets"}
     assert one["denodo70-passive"] == two["denodo70-passive"]
     assert one["denodo70-failover"] == two["denodo70-failover"]
-    # And the way back is the same.
+    # The reverse change affects the same resources.
     back = Change(two["denodo70-active"], one["denodo70-active"])
     assert back.removed.keys() == change.added.keys()
     assert set.union(*back.changed.values()) == {"Targets"}
@@ -214,7 +214,7 @@ def test_order_never_matters(synth: Synth, name: str) -> None:
 
 
 def _reversed(value: Any) -> Any:
-    """The same maps and lists, backwards. Every list of a configuration is a set."""
+    """Return maps and lists in reverse order. Each list of a configuration is a set."""
     if isinstance(value, dict):
         return {key: _reversed(item) for key, item in reversed(value.items())}
     if isinstance(value, list):
@@ -246,7 +246,7 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
     loaded = load(file)
     after = synthesise(loaded, tmp_path / "two").templates["denodo70-active"]
     change = Change(before, after)
-    assert _places(change) == {"node-node2"}
+    assert _changed_parts(change) == {"node-node2"}
     assert set.union(*change.changed.values()) == {"ImageId"}
     (note,) = [one for one in loaded.findings if one.rule == "waiting-for-rollout"]
     assert note.path == ("clusters", "active", "nodes", "node1")
@@ -254,7 +254,7 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
 
 
 def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
-    """A health check copies its alarm once: it must be pointed at another one."""
+    """A health check copies its alarm once, so changed settings need another alarm."""
     after = copy.deepcopy(article)
     after["failover"]["threshold"] = 2
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
@@ -266,7 +266,7 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
     synth: Synth, article: Data
 ) -> None:
-    """The group's new alarm has no data at first: its check keeps its status, and this one is."""
+    """The target group has a new alarm without data, so only its check keeps its status."""
     after = copy.deepcopy(article)
     after["services"]["jdbc"] = 9989
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
@@ -284,7 +284,7 @@ def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
-    """Else the CLI would skip the failover stack, and the record would name a balancer gone."""
+    """Otherwise the CLI would skip the failover stack, and the record would be stale."""
     after = copy.deepcopy(article)
     after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -293,7 +293,7 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
 
 
 def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
-    """The records and the switch stay; the check that joins it with health comes and goes."""
+    """Records and switch remain; only the calculated check is removed."""
     after = copy.deepcopy(article)
     after["failover"]["control"] = "operator"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -308,7 +308,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
     after = copy.deepcopy(article)
     failover = after["failover"]
     failover["primary"], failover["secondary"] = failover["secondary"], failover["primary"]
-    # Where the switch is follows the secondary; here both stay where they were.
+    # The region of the switch is that of the secondary unless configured.
     for data in (article, after):
         data["failover"]["region"] = "eu-central-1"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -330,14 +330,14 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
 def test_what_runs_on_a_node_is_changed_by_its_parameter(
     synth: Synth, created: Data, key: str, value: Any
 ) -> None:
-    """And by nothing that would stop or replace an instance."""
+    """No such change restarts or replaces an instance."""
     if key == "metadata":
         value["login"] = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:login-AbCdEf"
     after = copy.deepcopy(created)
     after["denodo"][key] = value
     change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
     assert (change.added, change.removed) == ({}, {})
-    assert _of_nodes(change) == {}
+    assert _changed_instances(change) == {}
     changed = {tuple(keys) for keys in change.changed.values()}
     assert ("Value",) in changed
     assert changed <= {("Value",), ("PolicyDocument",)}
@@ -347,7 +347,7 @@ def test_ports_change_parameters_and_groups_and_no_instance(synth: Synth, create
     after = copy.deepcopy(created)
     after["services"] = {"jdbc": 19999, "odbc": 9996, "web": {"port": 9090, "sticky": True}}
     change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
-    assert _of_nodes(change) == {}
+    assert _changed_instances(change) == {}
 
 
 def test_a_changed_byte_of_the_program_touches_no_instance(
@@ -365,11 +365,11 @@ def test_a_changed_byte_of_the_program_touches_no_instance(
     change = Change(before, after)
     assert (change.added, change.removed) == ({}, {})
     assert {tuple(keys) for keys in change.changed.values()} == {("Value",), ("PolicyDocument",)}
-    assert _of_nodes(change) == {}
+    assert _changed_instances(change) == {}
 
 
 def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> None:
-    """Else each machine would publish a program of its own."""
+    """Otherwise each machine would publish a different archive."""
     file = tmp_path / "environment.yaml"
     file.write_text(json.dumps(created))
     synthesise(load(file), tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Every example deploys to the topology's rules, without a finding that has no reason."""
+"""The examples: rules of the topology, findings, cfn-lint, snapshots."""
 
 import json
 from collections.abc import Callable
@@ -40,27 +40,29 @@ def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) 
 def test_says_its_own_findings_and_no_others(
     example: str, file: Path, assembly_of: AssemblyOf
 ) -> None:
-    """As the CLI prints them: warnings and notes, each at its stack."""
-    said = [one for of in assembly_of(example).messages.values() for one in of]
+    """The annotations that the CLI prints are the findings of the configuration."""
+    printed = [text for texts in assembly_of(example).messages.values() for text in texts]
     levels = {Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
-    assert sorted(said) == sorted(
+    assert sorted(printed) == sorted(
         f"{levels[one.severity]}: {one} [ack: denodo-ha:{one.rule}]" for one in load(file).findings
     )
 
 
 def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
-    """A reason for something that is never found is dead."""
-    found, given = set(), set()
+    """No accepted finding is superfluous in all examples."""
+    occurring, accepted = set(), set()
     for example in EXAMPLES:
         for report in assembly_of(example.stem).report["pluginReports"]:
-            found |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
+            occurring |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
         environment = load(example).environment
         for cluster in environment.clusters:
-            given |= {one.id for one in accepted_findings.of_cluster_stack(environment, cluster)}
-            given |= {one.id for one in accepted_findings.of_metadata_stack(environment, cluster)}
-        given |= {one.id for one in accepted_findings.of_failover_stack(environment)}
+            accepted |= {one.id for one in accepted_findings.of_cluster_stack(environment, cluster)}
+            accepted |= {
+                one.id for one in accepted_findings.of_metadata_stack(environment, cluster)
+            }
+        accepted |= {one.id for one in accepted_findings.of_failover_stack(environment)}
     # Acknowledged annotations leave no trace in the report, unlike rules.
-    assert {one for one in given if not one.startswith("Annotation::")} - found == set()
+    assert {one for one in accepted if not one.startswith("Annotation::")} - occurring == set()
 
 
 def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf) -> None:
@@ -71,14 +73,14 @@ def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf
     }
     for stack, template in assembly_of(example).templates.items():
         region = regions.get(stack, "eu-west-1")
-        # Of a major version of PostgreSQL alone RDS takes its own minor one.
+        # With a major version of PostgreSQL alone, RDS chooses the minor version.
         config = ManualArgs(regions=[region], ignore_checks=["W3691"])
-        found = lint(json.dumps(template), config=config)
-        assert [str(one) for one in found] == []
+        matches = lint(json.dumps(template), config=config)
+        assert [str(one) for one in matches] == []
 
 
 def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:
-    """A synth that asked an account would leave what it asked for in the manifest."""
+    """A synth that looks up values in an account uses dummy values first."""
     for template in assembly_of(example).templates.values():
         assert "dummy-value-for-" not in json.dumps(template)
 

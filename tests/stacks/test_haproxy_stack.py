@@ -1,4 +1,4 @@
-"""What of HAProxy's stacks no template rule says: kept names, constant user data, the document."""
+"""HAProxy in stacks: kept names, constant user data, SSM documents."""
 
 import subprocess
 from collections.abc import Callable
@@ -87,8 +87,8 @@ def test_first_boot_hands_over_to_the_program() -> None:
 def document(assembly_of: AssemblyOf, prefix: str) -> dict[str, Any]:
     documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
     (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith(prefix))
-    told: dict[str, Any] = content
-    return told
+    result: dict[str, Any] = content
+    return result
 
 
 def test_the_document_runs_what_it_is_asked_and_takes_nothing_else(

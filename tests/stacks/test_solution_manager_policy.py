@@ -1,4 +1,4 @@
-"""The policy of the Solution Manager's scripts: what they need on one cluster, and no more."""
+"""The policy of the Solution Manager's scripts: only what they need, on one cluster."""
 
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ def statements(template: Template) -> dict[str, dict[str, Any]]:
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
-    told = statement["Action"]
-    return [told] if isinstance(told, str) else told
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
 
 
 def tags(template: Template, kind: str) -> list[dict[str, str]]:
@@ -48,7 +48,7 @@ def tags(template: Template, kind: str) -> list[dict[str, str]]:
 
 
 def admits(statement: dict[str, Any], found: dict[str, str]) -> bool:
-    """Whether the conditions on a resource's tags hold."""
+    """Return whether the conditions on a resource's tags hold."""
     prefix = "aws:ResourceTag/"
     conditions = statement["Condition"]
     equal = conditions["StringEquals"].items()
@@ -65,9 +65,9 @@ def test_allows_what_the_scripts_call_and_no_more(template: Template) -> None:
 
 
 def test_is_attached_to_nobody_and_has_no_name(template: Template) -> None:
-    told = policy(template)
-    assert not told.keys() & {"Users", "Groups", "ManagedPolicyName"}
-    assert told.get("Roles", []) == []
+    properties = policy(template)
+    assert not properties.keys() & {"Users", "Groups", "ManagedPolicyName"}
+    assert properties.get("Roles", []) == []
 
 
 def test_takes_out_of_shared_groups_and_brings_back_into_all(template: Template) -> None:

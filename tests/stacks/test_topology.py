@@ -1,4 +1,4 @@
-"""What holds for every configuration: its templates keep the rules of the topology."""
+"""Properties of all valid configurations: their templates keep the rules of the topology."""
 
 import json
 import random
@@ -23,7 +23,7 @@ _SYNTH = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
-    # To shrink a failure takes hundreds of synths, and the message says what is wrong.
+    # Shrinking a failure takes hundreds of synths, and the message explains the failure.
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -31,7 +31,7 @@ _LOAD = settings(_SYNTH, max_examples=150)
 
 
 def _loaded(data: object, folder: str) -> Loaded:
-    # JSON is YAML, and keeps what looks like a number in its quotes.
+    # JSON is YAML, and keeps quotes around strings that look like numbers.
     file = Path(folder) / "environment.yaml"
     file.write_text(json.dumps(data, indent=1))
     return load(file)
@@ -96,18 +96,21 @@ _ANYTHING = st.recursive(
 def test_any_value_anywhere_is_an_error_or_a_configuration(
     data: Data, path: int, value: object
 ) -> None:
-    """Whatever stands in place of one value of a valid file, there is no other exception."""
-    places = list(_places(data))
-    owner, key = places[path % len(places)]
+    """Any value in place of one value of a valid file gives an error or a configuration.
+
+    No other exception is raised.
+    """
+    positions = list(_positions(data))
+    owner, key = positions[path % len(positions)]
     owner[key] = value
     with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
         _loaded(data, folder)
 
 
-def _places(value: Any) -> Any:
-    """Every place of plain data, as its owner and key."""
+def _positions(value: Any) -> Any:
+    """Yield the positions of all values in plain data, as container and key."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         yield value, key
         if isinstance(item, dict | list):
-            yield from _places(item)
+            yield from _positions(item)

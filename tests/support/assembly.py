@@ -23,24 +23,29 @@ Template = dict[str, Any]
 
 @dataclass(frozen=True)
 class Assembly:
-    """What a synth gives: a template and messages for each stack, and the validation report."""
+    """Result of a synth: templates, messages, dependencies, and the validation report."""
 
     templates: dict[str, Template]
     messages: dict[str, list[str]]
     report: dict[str, Any] = field(default_factory=dict)
+    dependencies: dict[str, set[str]] = field(default_factory=dict)
 
     def resources(self, stack: str, kind: str) -> dict[str, dict[str, Any]]:
-        """Properties of a stack's resources of a kind, by logical id."""
-        found = self.templates[stack].get("Resources", {})
-        return {id_: one.get("Properties", {}) for id_, one in found.items() if one["Type"] == kind}
+        """Return the properties of a stack's resources of a type by logical id."""
+        resources = self.templates[stack].get("Resources", {})
+        return {
+            id_: resource.get("Properties", {})
+            for id_, resource in resources.items()
+            if resource["Type"] == kind
+        }
 
 
 def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
-    """Synthesise with the context of `cdk.json` and what the CLI adds to it.
+    """Synthesise with the context of `cdk.json` and the context that the CLI adds.
 
     Args:
         loaded: the configuration.
-        out: a folder for the cloud assembly.
+        out: folder of the cloud assembly.
         nag: also run cdk-nag's AwsSolutions.
     """
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
@@ -61,8 +66,14 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
     return Assembly(
         {stack.stack_name: stack.template for stack in assembly.stacks},
         {
-            stack.stack_name: [f"{one.level.name}: {one.entry.data}" for one in stack.messages]
+            stack.stack_name: [
+                f"{message.level.name}: {message.entry.data}" for message in stack.messages
+            ]
             for stack in assembly.stacks
         },
         json.loads(report.read_text()) if report.exists() else {},
+        {
+            stack.stack_name: {dependency.id for dependency in stack.dependencies}
+            for stack in assembly.stacks
+        },
     )

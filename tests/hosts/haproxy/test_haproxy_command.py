@@ -77,22 +77,25 @@ def test_render_says_what_haproxy_says(tmp_path: Path) -> None:
 
 
 def test_render_needs_an_haproxy_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("denodo_ha.haproxy.render._USUAL", ("no-such-haproxy",))
+    monkeypatch.setattr("denodo_ha.haproxy.config_check._PROGRAMS", ("no-such-haproxy",))
     done = _render(tmp_path, _behind(minimal()), "--check")
     assert done.exit_code == exit_codes.USAGE
-    assert "install HAProxy or name it by --haproxy" in done.stderr
+    assert "install HAProxy, or add --haproxy" in done.stderr
 
 
 def test_render_asks_which_cluster(tmp_path: Path) -> None:
-    assert "none has balancer.kind haproxy" in _render(tmp_path, minimal()).stderr
+    assert (
+        "no cluster of this configuration uses balancer.kind: haproxy"
+        in _render(tmp_path, minimal()).stderr
+    )
     one = _behind(twins())
     assert "cluster main," in _render(tmp_path, one).stdout
     both = _behind(one, cluster="spare")
     asked = _render(tmp_path, both)
     assert asked.exit_code == exit_codes.USAGE
-    assert "which cluster is meant; there is: main, spare" in asked.stderr
+    assert "several clusters use HAProxy; add --cluster with one of main, spare" in asked.stderr
     assert "cluster spare," in _render(tmp_path, both, "--cluster", "spare").stdout
-    assert "not behind HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
+    assert "spare does not use HAProxy" in _render(tmp_path, one, "--cluster", "spare").stderr
 
 
 def test_render_wants_a_configuration(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
-from denodo_ha.haproxy.ssh import Shells
+from denodo_ha.haproxy.remote_hosts import SshSession
 from tests.hosts.haproxy.clients import handshaken, lives
 from tests.hosts.haproxy.running import Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
@@ -193,7 +193,7 @@ def test_a_signal_ends_what_waits_and_says_what_stands(
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == exit_codes.INTERRUPTED
-    assert "interrupted: node1 gets no new sessions on lb1, lb2; those it has end" in rest
+    assert "interrupted: node1 gets no new sessions on lb1, lb2; existing ones continue" in rest
     assert states(pair[0]) == {"drain", "maint"}
     assert all(lives(session) for session in sessions)
     for session in sessions:
@@ -251,13 +251,13 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        (("a;id", "--host", "lb1"), "'a;id' is no node's name"),
-        (("node1", "--host", "lb1,-oProxyCommand=id"), "'-oProxyCommand=id' is no host's name"),
-        (("node1", "--host", "lb1,"), "'' is no host's name"),
-        (("node1", "--host", "600"), "'600' is no host's name"),
+        (("a;id", "--host", "lb1"), "'a;id' is not a node name"),
+        (("node1", "--host", "lb1,-oProxyCommand=id"), "'-oProxyCommand=id' is not a host name"),
+        (("node1", "--host", "lb1,"), "'' is not a host name"),
+        (("node1", "--host", "600"), "'600' is not a host name"),
         (("node1", "--host", "lb1,lb1"), "--host names lb1 twice"),
-        (("node1", "--host", "lb1", "--user", "-l root"), "--user is no login name"),
-        (("node1", "--user", "root"), "--user is for --host"),
+        (("node1", "--host", "lb1", "--user", "-l root"), "--user is not a login name"),
+        (("node1", "--user", "root"), "--user is only for --host"),
     ],
 )
 @pytest.mark.parametrize("command", ["drain", "enable"])
@@ -281,7 +281,7 @@ def test_without_ssh_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_host_that_never_ends_is_given_up(network: Network) -> None:
     (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 60\n")
     told: list[str] = []
-    with Shells() as shells:
-        ended = shells.run("lb1", "true", seconds=0.5, tell=told.append)
+    with SshSession() as session:
+        ended = session.run("lb1", "true", seconds=0.5, report=told.append)
     assert (ended.code, told) == (exit_codes.FAILED, ["begun"])
-    assert failure_reason(ended) == "its end was not seen within 0.5 s"
+    assert failure_reason(ended) == "it did not end within 0.5 s"

@@ -1,4 +1,4 @@
-"""A cluster's template beside its configuration, and how templates are read."""
+"""A cluster's template beside its configuration, and functions that read templates."""
 
 import json
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ ZONE = "AWS::Route53::HostedZone"
 Resources = dict[str, dict[str, Any]]
 
 UNKNOWN = "known-at-deploy.example.com"
-"""What stands in a state for what CloudFormation fills in."""
+"""Placeholder in a desired state for values that CloudFormation inserts."""
 
 
 class ClusterView:
@@ -51,11 +51,11 @@ class ClusterView:
         }
 
     def of(self, kind: str) -> Resources:
-        """Properties of the resources of a kind."""
+        """Return the properties of the resources of a type by logical id."""
         return self.assembly.resources(self.stack, kind)
 
     def machine(self, name: str) -> dict[str, Any]:
-        """What the configuration asks for: the cluster's machine, with the node's overrides."""
+        """Return the configured machine: the cluster's settings with the node's overrides."""
         parts = (self.cluster.instance, self.cluster.nodes[name].instance)
         return {
             key: value
@@ -65,33 +65,33 @@ class ClusterView:
         }
 
     def listeners_of(self, balancer: str) -> list[dict[str, Any]]:
-        """The listeners of a balancer."""
+        """Return the listeners of a load balancer."""
         found = self.of(LISTENER).values()
         return [one for one in found if one["LoadBalancerArn"] == {"Ref": balancer}]
 
     def rules_of(self, direction: str, group: str) -> list[dict[str, Any]]:
-        """The rules of a group in one direction."""
+        """Return the rules of a security group in one direction."""
         kind = INGRESS if direction == "in" else EGRESS
         return [one for one in self.of(kind).values() if one["GroupId"]["Fn::GetAtt"][0] == group]
 
     def groups_of(self, kind: str, key: str) -> set[str]:
-        """The security groups of the resources of a kind."""
+        """Return the security groups of the resources of a type."""
         return security_groups(self.of(kind).values(), key)
 
     def peers(self, direction: str, group: str) -> set[str]:
-        """The other ends of a group's rules."""
+        """Return the peers of a security group's rules."""
         return {peer_of(one) for one in self.rules_of(direction, group)}
 
     def ports(self, direction: str, group: str, peer: str) -> set[int]:
-        """The ports that a group's rules open to a peer."""
+        """Return the ports that a security group's rules open to a peer."""
         return ports_to(self.rules_of(direction, group), peer)
 
-    def name_of_balancer(self) -> str:
-        """What stands for the balancer in a template."""
+    def balancer_id(self) -> str:
+        """Return the logical id of the Network Load Balancer."""
         return self.nlb or "no balancer"
 
     def state_of(self, parameter: str) -> dict[str, Any]:
-        """The desired state in a parameter; `UNKNOWN` is what CloudFormation fills in."""
+        """Return the desired state in a parameter, with `UNKNOWN` for values of CloudFormation."""
         value = self.of(PARAMETER)[parameter]["Value"]
         if isinstance(value, dict):
             parts = value["Fn::Join"][1]
@@ -101,12 +101,12 @@ class ClusterView:
 
 
 def output_of(prefix: str, node: str) -> str:
-    """Name of an output about a node."""
+    """Return the name of an output about a node."""
     return prefix + "".join(letter for letter in node if letter.isalnum())
 
 
 def mentioned(value: Any) -> set[str]:
-    """The logical ids that a resource waits for."""
+    """Return the logical ids that a resource refers to or depends on."""
     if isinstance(value, list):
         return {id_ for one in value for id_ in mentioned(one)}
     if not isinstance(value, dict):
@@ -127,7 +127,7 @@ def forwarded(listener: dict[str, Any]) -> str:
 
 
 def reached(groups: Iterable[dict[str, Any]]) -> set[int]:
-    """The ports that groups send to and check."""
+    """Return the ports of target groups and of their health checks."""
     return {port for one in groups for port in (one["Port"], int(one["HealthCheckPort"]))}
 
 
@@ -144,7 +144,7 @@ def security_groups(resources: Iterable[dict[str, Any]], key: str) -> set[str]:
 
 
 def peer_of(rule: dict[str, Any]) -> str:
-    """The other end of a rule: a CIDR, a prefix list or a group's logical id."""
+    """Return the peer of a rule: a CIDR, a prefix list or a security group's logical id."""
     for key in ("CidrIp", "SourcePrefixListId"):
         if key in rule:
             return str(rule[key])
@@ -153,7 +153,7 @@ def peer_of(rule: dict[str, Any]) -> str:
 
 
 def ports_to(rules: Iterable[dict[str, Any]], peer: str) -> set[int]:
-    """The ports that rules open to a peer."""
+    """Return the ports that rules open to a peer."""
     return {
         port
         for rule in rules

@@ -1,4 +1,4 @@
-"""The rules of the second balancer, which keeps clients by cookie."""
+"""The rules of the Application Load Balancer behind the Network Load Balancer."""
 
 from tests.stacks.topology.cluster_view import (
     LB,
@@ -12,9 +12,10 @@ from tests.stacks.topology.target_groups import TLS_ON_NODES, check_is_right, ta
 
 
 def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
-    """The group of the other balancer, on the same port; gives the group that it leads to.
+    """The target group forwards to the Application Load Balancer. Return the group behind it.
 
-    It is made after the listener, takes no attribute and is no group of nodes to commands.
+    CloudFormation must create the target group after the listener. The group takes no attributes,
+    and lacks the tags by which commands find nodes.
     """
     group = view.groups[group_id]
     assert (group["TargetType"], group["Protocol"], group["Port"]) == ("alb", "TCP", port)
@@ -38,13 +39,15 @@ def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
 
 
 def cookies_are_set_behind_it(view: ClusterView) -> None:
-    """Rule 1's exception: a second balancer, which ends TLS and keeps clients by cookie."""
+    """Services with cookies are behind the Application Load Balancer, which terminates TLS."""
     if not view.cookies:
         return
     front, alb = view.of(LB)[view.nlb], view.of(LB)[view.alb]
     assert alb["Scheme"] == "internal"
-    places = front.get("Subnets") or [one["SubnetId"] for one in front["SubnetMappings"]]
-    assert alb["Subnets"] == places
+    # The fixed addresses of the Network Load Balancer are taken first.
+    assert view.nlb in view.template["Resources"][view.alb]["DependsOn"]
+    subnets = front.get("Subnets") or [one["SubnetId"] for one in front["SubnetMappings"]]
+    assert alb["Subnets"] == subnets
     attributes = attributes_of(alb["LoadBalancerAttributes"])
     idle = max(one.idle_timeout or 350 for one in view.cookies.values())
     assert attributes["idle_timeout.timeout_seconds"] == str(idle)

@@ -9,7 +9,7 @@ from tests.support.assembly import Assembly
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Two records of one name and type, each with a check that can see its cluster."""
+    """Assert every rule: two records of one name and type, each with a check of its cluster."""
     failover = environment.failover
     assert failover is not None
     stack = f"{environment.name}-failover"
@@ -34,6 +34,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
         output = record["ResourceRecords"][0]["Fn::GetStackOutput"]
         assert output["OutputName"] == ("NodeAddress" if bare else "BalancerDnsName")
         _check(environment, assembly, role, name, record)
+    clusters = {f"{environment.name}-{name}" for name in (failover.primary, failover.secondary)}
+    assert clusters <= assembly.dependencies[stack]
     _switch(assembly, stack, records)
     _operators(environment, assembly.templates[stack])
 
@@ -41,20 +43,22 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _check(
     environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
 ) -> None:
-    """A record's health check sees its cluster, unless operators decide alone or none can."""
+    """A record has a health check of its cluster, if configured and possible."""
     failover, cluster = environment.failover, environment.clusters[name]
     assert failover is not None
     internal = cluster.balancer.scheme == "internal"
-    seen = not (internal and cluster.balancer.kind == "none")
+    visible = not (internal and cluster.balancer.kind == "none")
     is_primary = role == "PRIMARY"
-    wanted = seen and (failover.control == "automatic" if is_primary else failover.secondary_health)
+    expected = visible and (
+        failover.control == "automatic" if is_primary else failover.secondary_health
+    )
     own = assembly.resources(f"{environment.name}-failover", CHECK)
     checks = [
         one
         for one in _leaves(own, record.get("HealthCheckId"))
         if own.get(one.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
     ]
-    if not wanted:
+    if not expected:
         assert checks == []
         return
     if not any("Ref" in one for one in checks):
@@ -76,7 +80,10 @@ def _check(
 
 
 def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> None:
-    """A group and its balancer are watched: what is new has no data, and what is lost neither."""
+    """One check follows healthy nodes; without data it keeps its status, as new alarms have none.
+
+    The other follows the load balancer, and is unhealthy without data, as a lost region has none.
+    """
     outputs = assembly.templates[stack]["Outputs"]
     own, alarms = assembly.resources(stack, CHECK), assembly.resources(stack, ALARM)
     assert len(checks) == len(own) == len(alarms) == 2
@@ -98,7 +105,7 @@ def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> No
 
 
 def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The checks that a record's check is made of; all of them must be healthy."""
+    """Return the checks that must all be healthy for a record's check to be healthy."""
     if check is None:
         return []
     config = own.get(check.get("Ref", ""), {}).get("HealthCheckConfig", {})
@@ -110,7 +117,7 @@ def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]
 
 
 def _switch_config(own: Resources) -> dict[str, Any]:
-    """The settings of the one check that keeps what it was told last."""
+    """Return the settings of the switch, the only check of the stack that keeps its last status."""
     configs = [one["HealthCheckConfig"] for one in own.values()]
     (found,) = [
         one for one in configs if one.get("InsufficientDataHealthStatus") == "LastKnownStatus"
@@ -119,7 +126,7 @@ def _switch_config(own: Resources) -> dict[str, Any]:
 
 
 def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
-    """One datapoint moves the site and holds: its alarm is beside it, and nothing else decides."""
+    """The switch follows one alarm of its stack, and one datapoint is enough."""
     own = assembly.resources(stack, CHECK)
     config = _switch_config(own)
     ((alarm_id, alarm),) = assembly.resources(stack, ALARM).items()
@@ -134,7 +141,7 @@ def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
 
 
 def _operators(environment: Environment, template: dict[str, Any]) -> None:
-    """Who moves the site may look, and put one metric: no record and no check is theirs."""
+    """Operators may read, and put one metric; they may change no record and no check."""
     ((id_, policy),) = [
         (id_, one)
         for id_, one in template["Resources"].items()

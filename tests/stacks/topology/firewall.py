@@ -1,4 +1,4 @@
-"""The rules of a cluster's security groups: who reaches what, and nobody else."""
+"""The rules of a cluster's security groups, which admit the expected peers only."""
 
 from tests.stacks.topology.cluster_view import (
     GROUP,
@@ -23,7 +23,7 @@ def holds(view: ClusterView) -> None:
 
 
 def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
-    """Rule 3: clients to the balancer, balancer to nodes, managers to management ports."""
+    """Clients reach the load balancer, it reaches nodes, managers reach management ports."""
     (balancer,) = security_groups([view.of(LB)[view.nlb]], "SecurityGroups")
     nodes = next(iter(security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")), "")
     assert balancer != nodes
@@ -62,7 +62,10 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
 
 
 def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[str]) -> set[str]:
-    """Only the first reaches it, on its listeners' ports, and it reaches the nodes only."""
+    """Only the Network Load Balancer reaches the other one, which reaches only nodes.
+
+    Return the security group of the Application Load Balancer, if any.
+    """
     if not view.alb:
         return set()
     (group,) = security_groups([view.of(LB)[view.alb]], "SecurityGroups")
@@ -82,7 +85,7 @@ def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[
 
 
 def _the_node_is_reached_directly(view: ClusterView) -> None:
-    """Without a balancer: one node, an Elastic IP if it is public, and its own group."""
+    """Without a load balancer there is one node, with an Elastic IP if it is public."""
     for kind in (LB, LISTENER, GROUP):
         assert view.of(kind) == {}
     ((name, id_),) = view.nodes.items()
@@ -102,7 +105,10 @@ def _the_node_is_reached_directly(view: ClusterView) -> None:
 
 
 def _no_group_is_over_its_quota(view: ClusterView) -> None:
-    """Sixty rules each way, a prefix list as many as it weighs; and none of them twice."""
+    """A security group has at most 60 rules in each direction, and no rule twice.
+
+    A prefix list counts as many rules as its weight.
+    """
     for group in view.of("AWS::EC2::SecurityGroup"):
         for direction in ("in", "out"):
             rules = view.rules_of(direction, group)

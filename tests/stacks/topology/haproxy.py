@@ -1,4 +1,4 @@
-"""The rules of a cluster behind HAProxy, off its template; `topology.rules` says the others."""
+"""The rules of a cluster behind HAProxy, besides those of all clusters."""
 
 import json
 from typing import Any
@@ -15,17 +15,17 @@ def holds(view: ClusterView) -> None:
     _role_is_least(view)
     _every_port_has_its_group(view)
     _groups_let_in_what_they_must_and_nothing_else(view)
-    _says_what_is_behind(view)
+    _routes_are_in_the_metadata(view)
 
 
 def _fleet_is_as_configured(view: ClusterView) -> None:
-    """A pinned, protected machine, two or more, replaced one at a time by signals."""
+    """Instances have a pinned image, and are replaced one at a time after a signal."""
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None
     ((id_, fleet),) = view.of(FLEET).items()
     assert (fleet["MinSize"], fleet["DesiredCapacity"]) == (str(machine.count),) * 2
     assert fleet["MaxSize"] == str(machine.count + 1)
-    # EC2's: the balancer's would replace HAProxies because the nodes are down.
+    # EC2 health checks: those of the load balancer would replace instances if nodes are down.
     assert "HealthCheckType" not in fleet
     assert len(fleet["VPCZoneIdentifier"]) == len(view.cluster.network.zones)
     resource = view.template["Resources"][id_]
@@ -34,6 +34,9 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     assert rolling["MaxBatchSize"] == 1
     assert rolling["MinInstancesInService"] == machine.count
     assert rolling["WaitOnResourceSignals"] is True
+    assert {"HealthCheck", "ReplaceUnhealthy", "AZRebalance"} <= {*rolling["SuspendProcesses"]}
+    types = {view.template["Resources"][name]["Type"] for name in resource["DependsOn"]}
+    assert {"AWS::IAM::Policy", "AWS::SSM::Parameter"} <= types
     ((template_id, template),) = view.of(TEMPLATE).items()
     assert fleet["LaunchTemplate"]["LaunchTemplateId"] == {"Ref": template_id}
     data = template["LaunchTemplateData"]
@@ -44,7 +47,7 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     (disk,) = (one["Ebs"] for one in data["BlockDeviceMappings"])
     assert (disk["VolumeType"], disk["Encrypted"]) == ("gp3", True)
     assert disk.get("KmsKeyId") == machine.kms_key
-    # Constant: another file for HAProxy replaces no instance.
+    # Another configuration file for HAProxy replaces no instance.
     script = data["UserData"]["Fn::Base64"]
     assert f"parameter='{_parameter_name(view)}'" in script
     tags = {one["Key"]: one["Value"] for one in fleet["Tags"] if one["PropagateAtLaunch"]}
@@ -57,7 +60,7 @@ def _parameter_name(view: ClusterView) -> str:
 
 
 def _role_is_least(view: ClusterView) -> None:
-    """Its parameter, its two objects, its secrets, its signal, Session Manager, and no more."""
+    """The role allows its parameter, two objects, secrets, the signal and Session Manager."""
     ((_, template),) = view.of(TEMPLATE).items()
     profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
     (role_id,) = (one["Ref"] for one in view.of(PROFILE)[profile]["Roles"])
@@ -90,20 +93,20 @@ def _role_is_least(view: ClusterView) -> None:
 
 
 def _every_port_has_its_group(view: ClusterView) -> None:
-    """Rule 1: a listener and a group for every service and auxiliary port, with all HAProxies."""
+    """Each service and auxiliary port has a listener and a target group with all instances."""
     proxy = view.cluster.balancer.proxy
-    wanted = {
+    expected = {
         one.port: ("denodo:service", name, f"/health/{name}")
         for name, one in view.environment.services.items()
     }
     if view.environment.denodo.version == "7.0":
         for name, node in view.cluster.nodes.items():
             assert node.auxiliary_port is not None
-            wanted[node.auxiliary_port] = ("denodo:node", name, "/health")
+            expected[node.auxiliary_port] = ("denodo:node", name, "/health")
     ((fleet_id, fleet),) = view.of(FLEET).items()
     used = []
     for id_, listener in view.of(LISTENER).items():
-        tag, name, path = wanted.pop(listener["Port"])
+        tag, name, path = expected.pop(listener["Port"])
         assert listener["Protocol"] == "TCP"
         assert fleet_id in view.template["Resources"][id_]["DependsOn"]
         (action,) = listener["DefaultActions"]
@@ -114,19 +117,19 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert {"Key": tag, "Value": name} in group["Tags"]
         attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
         assert attributes["proxy_protocol_v2.enabled"] == "true"
-        # Whose address it is stands in the header; kept in the packets too, ports could collide.
+        # The header has the client's address; if preserved in packets too, ports could collide.
         assert attributes["preserve_client_ip.enabled"] == "false"
         assert group["HealthCheckProtocol"] == "HTTP"
         assert group["HealthCheckPort"] == str(proxy.health_port)
         assert group["HealthCheckPath"] == path
         assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
-    assert wanted == {}
+    assert expected == {}
     assert sorted(used) == sorted(view.groups)
     assert sorted(one["Ref"] for one in fleet["TargetGroupARNs"]) == sorted(used)
 
 
 def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
-    """Rule 3, with HAProxy in the middle: only the balancer reaches it, only it the nodes."""
+    """Only the load balancer reaches HAProxy, and only HAProxy reaches nodes."""
     cluster, proxy = view.cluster, view.cluster.balancer.proxy
     (balancer,) = view.groups_of(LB, "SecurityGroups")
     (middle,) = {
@@ -155,7 +158,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     behind = {one.node_port or one.port for one in view.environment.services.values()}
     behind |= {one.auxiliary_port for one in cluster.nodes.values() if one.auxiliary_port}
     asked = {one.health.port for one in view.environment.services.values() if one.health.port}
-    if proxy.checks.ready or (proxy.checks.ready is None and _someone_is_asked(view)):
+    if proxy.checks.ready or (proxy.checks.ready is None and _uses_readiness(view)):
         asked.add(9191)
     for peer in peers:
         assert behind | asked <= view.ports("out", middle, peer)
@@ -164,23 +167,23 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         assert view.peers("in", group) == {middle, *managers}
 
 
-def _someone_is_asked(view: ClusterView) -> bool:
-    """Whether some service's health is the node's own word."""
-    told = (one.health for one in view.environment.services.values())
+def _uses_readiness(view: ClusterView) -> bool:
+    """Return whether HAProxy checks the readiness report of nodes for a service."""
+    settings = (one.health for one in view.environment.services.values())
     return (
         view.environment.denodo.program
         and not view.adopted
-        and any(not (one.protocol or one.port or one.path) for one in told)
+        and any(not (one.protocol or one.port or one.path) for one in settings)
     )
 
 
-def _says_what_is_behind(view: ClusterView) -> None:
-    """For the drill: the nodes behind every port."""
+def _routes_are_in_the_metadata(view: ClusterView) -> None:
+    """Metadata for the drill has the nodes behind each port."""
     (id_,) = view.of(FLEET)
-    said = view.template["Resources"][id_]["Metadata"]["Denodo"]
-    assert {int(port) for port in said["Serves"]} == {
+    metadata = view.template["Resources"][id_]["Metadata"]["Denodo"]
+    assert {int(port) for port in metadata["Serves"]} == {
         one["Port"] for one in view.of(LISTENER).values()
     }
-    for one in said["Serves"].values():
+    for one in metadata["Serves"].values():
         assert set(one["Nodes"]) <= set(view.cluster.nodes)
-    assert said["HealthPort"] == view.cluster.balancer.proxy.health_port
+    assert metadata["HealthPort"] == view.cluster.balancer.proxy.health_port

@@ -14,7 +14,7 @@ INGRESS = "AWS::EC2::SecurityGroupIngress"
 
 
 def stacks(environment: Environment) -> set[str]:
-    """The stacks that there must be."""
+    """Return the names of the expected metadata stacks."""
     return {
         f"{environment.name}-{name}-catalog"
         for name, cluster in environment.clusters.items()
@@ -23,7 +23,7 @@ def stacks(environment: Environment) -> set[str]:
 
 
 def actions_of_a_node(cluster: Cluster) -> set[str]:
-    """What a node may do for its metadata."""
+    """Return the IAM actions that a node needs for its metadata."""
     actions = set()
     if cluster.catalog or cluster.exports:
         actions.add("secretsmanager:GetSecretValue")
@@ -49,7 +49,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _logins(
     environment: Environment, name: str, cluster: Cluster, secrets: dict[str, dict[str, Any]]
 ) -> None:
-    """A secret a component, under a name that the nodes know, with a generated password."""
+    """Each component has a secret with a generated password, under a name that nodes derive."""
     components = cluster.catalog.components if cluster.catalog else ()
     prefix = f"denodo/{environment.name}/{name}/catalog/"
     assert sorted(one["Name"] for one in secrets.values()) == sorted(prefix + c for c in components)
@@ -58,11 +58,12 @@ def _logins(
         generated = one["GenerateSecretString"]
         assert generated["PasswordLength"] >= 32
         assert generated["GenerateStringKey"] == "password"
+        assert generated["ExcludePunctuation"] is True
         assert "password" not in json.loads(generated["SecretStringTemplate"])
 
 
 def _exports(cluster: Cluster, buckets: dict[str, dict[str, Any]]) -> None:
-    """An encrypted, versioned, private bucket."""
+    """The bucket of the exports is encrypted, versioned and private."""
     assert len(buckets) == (1 if cluster.exports else 0)
     for one in buckets.values():
         assert one["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -70,10 +71,13 @@ def _exports(cluster: Cluster, buckets: dict[str, dict[str, Any]]) -> None:
         assert set(one["PublicAccessBlockConfiguration"].values()) == {True}
         (rule,) = one["LifecycleConfiguration"]["Rules"]
         assert "ExpirationInDays" not in rule, "the newest export must never expire"
+        assert cluster.exports
+        days = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        assert days == cluster.exports.retention_days
 
 
 def _database(cluster: Cluster, stack: str, assembly: Assembly) -> None:
-    """Private, encrypted, TLS forced, reached by the nodes and nobody else, not lost."""
+    """The database is private and encrypted, forces TLS, admits only nodes, and is retained."""
     databases = assembly.resources(stack, DATABASE)
     catalog = cluster.catalog
     assert len(databases) == (1 if catalog and catalog.existing is None else 0)
@@ -84,6 +88,7 @@ def _database(cluster: Cluster, stack: str, assembly: Assembly) -> None:
         assert one["ManageMasterUserPassword"] is True
         assert "MasterUserPassword" not in one
         assert one["MultiAZ"] == catalog.multi_az
+        assert one["CopyTagsToSnapshot"] is True
         assert one["DeletionProtection"] == catalog.deletion_protection
         assert one["BackupRetentionPeriod"] == catalog.retention_days >= 1
         kept = "Snapshot" if catalog.final_snapshot else "Delete"
@@ -106,6 +111,8 @@ def _database(cluster: Cluster, stack: str, assembly: Assembly) -> None:
             "DatabaseConnections",
         }
         assert all(alarm["AlarmActions"] for alarm in alarms)
+        assert {alarm["TreatMissingData"] for alarm in alarms} == {"breaching"}
+        assert stack.removesuffix("-catalog") in assembly.dependencies[stack]
         (events,) = assembly.resources(stack, "AWS::RDS::EventSubscription").values()
         assert "failover" in events["EventCategories"]
 
@@ -115,7 +122,7 @@ def _adopted(cluster: Cluster) -> list[bool]:
 
 
 def _no_secret(stack: str, template: dict[str, Any]) -> None:
-    """No password, wherever it could stand: also no reference that CloudFormation resolves."""
+    """No template contains a password, or a reference that CloudFormation resolves to one."""
     text = json.dumps(template)
     assert "{{resolve:secretsmanager" not in text, stack
     for resource in template.get("Resources", {}).values():

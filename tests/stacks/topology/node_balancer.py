@@ -17,7 +17,7 @@ def holds(view: ClusterView) -> None:
 
 
 def _balancer_is_as_configured(view: ClusterView) -> None:
-    """Rules 3 and 4."""
+    """Scheme, fixed addresses, subnets and cross-zone balancing are as configured."""
     assert len(view.of(LB)) == 1 + bool(view.cookies)
     balancer = view.of(LB)[view.nlb]
     settings = view.cluster.balancer
@@ -29,30 +29,32 @@ def _balancer_is_as_configured(view: ClusterView) -> None:
         for one in balancer.get("SubnetMappings", [])
     ]
     assert given == [settings.addresses[zone] for zone in sorted(settings.addresses)]
-    places: list[Any] = balancer.get("Subnets", []) + balancer.get("SubnetMappings", [])
-    assert len(places) == len(view.cluster.network.zones)
+    subnets: list[Any] = balancer.get("Subnets", []) + balancer.get("SubnetMappings", [])
+    assert len(subnets) == len(view.cluster.network.zones)
     assert ("Subnets" in balancer) != ("SubnetMappings" in balancer)
     attributes = attributes_of(balancer["LoadBalancerAttributes"])
     assert attributes["load_balancing.cross_zone.enabled"] == str(settings.cross_zone).lower()
+    protected = str(settings.deletion_protection).lower()
+    assert attributes["deletion_protection.enabled"] == protected
 
 
 def _every_port_has_its_group(view: ClusterView) -> None:
-    """Rule 1: one listener and one group a port, with the nodes that belong there."""
-    wanted: dict[int, tuple[int, set[str], Service | None]] = {
+    """Each port has a listener and a target group with its nodes."""
+    expected: dict[int, tuple[int, set[str], Service | None]] = {
         one.port: (one.node_port or one.port, set(view.cluster.nodes), one)
         for one in view.environment.services.values()
     }
     if view.environment.denodo.version == "7.0":
         for name, node in view.cluster.nodes.items():
             assert node.auxiliary_port is not None
-            wanted[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
+            expected[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
     listeners = view.listeners_of(view.nlb)
-    assert sorted(one["Port"] for one in listeners) == sorted(wanted)
+    assert sorted(one["Port"] for one in listeners) == sorted(expected)
     used = []
     for listener in listeners:
         group_id = forwarded(listener)
         used.append(group_id)
-        port, nodes, service = wanted[listener["Port"]]
+        port, nodes, service = expected[listener["Port"]]
         if service in view.cookies.values():
             used.append(leads_to_the_alb(view, group_id, listener["Port"]))
             idle_is_right(listener, service)
@@ -61,10 +63,10 @@ def _every_port_has_its_group(view: ClusterView) -> None:
             continue
         _group_is_right(view, view.groups[group_id], port, nodes, service)
         certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
-        wanted_one = service.certificate(view.name) if service else None
-        assert certificates == ([wanted_one] if wanted_one else [])
-        assert listener["Protocol"] == ("TLS" if wanted_one else "TCP")
-        assert ("SslPolicy" in listener) == bool(wanted_one)
+        certificate = service.certificate(view.name) if service else None
+        assert certificates == ([certificate] if certificate else [])
+        assert listener["Protocol"] == ("TLS" if certificate else "TCP")
+        assert ("TLS13-1-2" in listener.get("SslPolicy", "")) == bool(certificate)
         idle_is_right(listener, service)
     assert sorted(used) == sorted(view.groups)
 
@@ -72,7 +74,11 @@ def _every_port_has_its_group(view: ClusterView) -> None:
 def _group_is_right(
     view: ClusterView, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
 ) -> None:
-    """A group's targets and attributes; traps 1 to 3 for a single-node auxiliary group."""
+    """Targets and attributes of a target group are right.
+
+    The group of an auxiliary port has one node: its failure must not take the zone out of DNS, and
+    the client's address must not be preserved.
+    """
     targets_are_right(view, group, port, nodes)
     attributes = attributes_of(group["TargetGroupAttributes"])
     delay = str(view.cluster.balancer.deregistration_delay)
@@ -88,4 +94,5 @@ def _group_is_right(
         assert tags_of(group)["denodo:service"] in view.environment.services
         sticky = attributes.get("stickiness.enabled") == "true"
         assert sticky == (service.sticky is True)
+        assert attributes.get("stickiness.type") == ("source_ip" if sticky else None)
     check_is_right(view, group, port, service)

@@ -1,4 +1,4 @@
-"""The rules of a cluster's nodes: machines, roles, names, state, and what they wait for."""
+"""The rules of a cluster's nodes: machines, roles, names, desired states, dependencies."""
 
 import json
 from typing import Any
@@ -25,11 +25,13 @@ def holds(view: ClusterView) -> None:
     _nodes_are_as_configured(view)
     _nodes_have_names(view)
     _nodes_have_their_state(view)
-    _nothing_waits_for_itself(view)
+    _no_node_depends_on_a_node(view)
+    _created_network_is_as_configured(view)
+    _documents_keep_their_names(view)
 
 
 def _nodes_are_as_configured(view: ClusterView) -> None:
-    """Rules 2, 3 and 5."""
+    """Zone, subnet, image, type and disks are as configured, and disks are encrypted."""
     assert set(view.nodes) == set(view.cluster.nodes) - set(view.adopted)
     for name, id_ in view.nodes.items():
         node, instance = view.cluster.nodes[name], view.of(INSTANCE)[id_]
@@ -40,6 +42,7 @@ def _nodes_are_as_configured(view: ClusterView) -> None:
         assert instance["ImageId"].startswith("ami-")
         assert not instance.get("DisableApiTermination", False)
         assert "NetworkInterfaces" not in instance
+        assert instance["PropagateTagsToVolumeOnCreation"] is True
         machine = view.machine(name)
         assert instance["ImageId"] == machine["image"]
         assert instance["InstanceType"] == machine["type"]
@@ -54,7 +57,7 @@ def _nodes_are_as_configured(view: ClusterView) -> None:
 
 
 def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[str, Any]) -> None:
-    """A node's role: Session Manager, what the configuration names, and the boundary."""
+    """A node's role allows Session Manager and the configured policies, within the boundary."""
     (role_id,) = (
         role["Ref"] for role in view.of(PROFILE)[instance["IamInstanceProfile"]["Ref"]]["Roles"]
     )
@@ -100,7 +103,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
 
 
 def _nodes_have_names(view: ClusterView) -> None:
-    """Each node whose address is known has a record, in the given zone or one of its own."""
+    """Each node with a known address has a record, in the given zone or in a created one."""
     given = view.cluster.network.node_zone
     domain = given.name.lower() if given else f"{view.name}.{view.environment.name}.internal"
     known = {
@@ -113,8 +116,8 @@ def _nodes_have_names(view: ClusterView) -> None:
         record = records[f"{name.lower()}.{domain}."]
         assert (record["Type"], record["TTL"]) == ("A", "10")
         assert record["ResourceRecords"] == [address]
-        told = view.template["Outputs"][output_of("NodeName", name)]["Value"]
-        assert told == f"{name.lower()}.{domain}"
+        output = view.template["Outputs"][output_of("NodeName", name)]["Value"]
+        assert output == f"{name.lower()}.{domain}"
     assert len(view.of(ZONE)) == (0 if given or not known else 1)
     for zone in view.of(ZONE).values():
         assert zone["Name"] == f"{domain}."
@@ -126,7 +129,7 @@ def _nodes_have_names(view: ClusterView) -> None:
 
 
 def _nodes_have_their_state(view: ClusterView) -> None:
-    """Rules 6 and 7: a parameter for each node that is created, which its first boot reads."""
+    """Each created node has a parameter, and its user data reads this parameter."""
     parameters = {one["Name"]: id_ for id_, one in view.of(PARAMETER).items()}
     program = view.environment.denodo.program
     prefix = f"/denodo/{view.environment.name}/{view.name}/"
@@ -140,8 +143,9 @@ def _nodes_have_their_state(view: ClusterView) -> None:
             assert "CreationPolicy" not in resource
             continue
         assert f"parameter='{prefix}{name}'" in script
-        assert view.name_of_balancer() not in script
+        assert view.balancer_id() not in script
         assert resource["CreationPolicy"]["ResourceSignal"]["Count"] == 1
+        assert view.of(PARAMETER)[parameters[prefix + name]]["Tier"] == "Intelligent-Tiering"
         state = view.state_of(parameters[prefix + name])
         assert state["node"] == name
         assert state["signal"]["resource"] == id_
@@ -153,20 +157,20 @@ def _nodes_have_their_state(view: ClusterView) -> None:
         assert state["ports"].get("auxiliary") == view.cluster.nodes[name].auxiliary_port
 
 
-def _nothing_waits_for_itself(view: ClusterView) -> None:
-    """What a node's creation waits for is never something that waits for a node.
+def _no_node_depends_on_a_node(view: ClusterView) -> None:
+    """No resource that a node needs to become ready depends on a node.
 
-    CloudFormation refuses a circle by itview. But a node is created when it is ready: what it
-    needs for that, which is its role, its parameter and its way out, must not wait for any
-    node; targets and names do.
+    CloudFormation itself refuses circular dependencies. But it counts a node as created once the
+    node is ready: the role, the parameter and the routes that a node needs for that must not
+    depend on any node. Targets and names do.
     """
     resources = view.template["Resources"]
-    waiting = {id_: mentioned(one) & resources.keys() for id_, one in resources.items()}
+    references = {id_: mentioned(one) & resources.keys() for id_, one in resources.items()}
     for node in view.nodes.values():
         needed: set[str] = set()
         todo = [node]
         while todo:
-            for other in waiting[todo.pop()] - needed:
+            for other in references[todo.pop()] - needed:
                 needed.add(other)
                 todo.append(other)
         assert needed & set(view.nodes.values()) == set()
@@ -174,3 +178,23 @@ def _nothing_waits_for_itself(view: ClusterView) -> None:
         assert kinds & {RECORD, GROUP, LISTENER, "AWS::EC2::EIPAssociation"} == set()
         if view.environment.denodo.program:
             assert {PARAMETER, "AWS::IAM::Policy", PROFILE} <= kinds
+        if view.cluster.network.vpc is None:
+            assert "AWS::EC2::Route" in kinds
+
+
+def _created_network_is_as_configured(view: ClusterView) -> None:
+    """A created VPC resolves names; only a public single node needs a public address at launch."""
+    for vpc in view.of("AWS::EC2::VPC").values():
+        assert (vpc["EnableDnsSupport"], vpc["EnableDnsHostnames"]) == (True, True)
+    balancer = view.cluster.balancer
+    public_node = balancer.kind == "none" and balancer.scheme == "internet-facing"
+    at_launch = {
+        subnet.get("MapPublicIpOnLaunch", False) for subnet in view.of("AWS::EC2::Subnet").values()
+    }
+    assert (True in at_launch) == (public_node and view.cluster.network.vpc is None)
+
+
+def _documents_keep_their_names(view: ClusterView) -> None:
+    """A changed SSM document is a new version, not another document."""
+    for document in view.of("AWS::SSM::Document").values():
+        assert document["UpdateMethod"] == "NewVersion"

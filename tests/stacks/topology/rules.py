@@ -1,7 +1,7 @@
-"""The rules of the topology, read off templates: what must hold for every configuration.
+"""The rules of the topology, which the templates of every configuration must keep.
 
-Nothing here uses `stacks` or what `config` derives: the rules are said a second time, from the
-configuration's plain values and the templates, so that the two can disagree.
+The rules are independent of the product: they use neither `stacks` nor `environment.derived`, only
+the configuration's plain values and the templates.
 """
 
 from typing import Any
@@ -12,11 +12,11 @@ from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterV
 from tests.support.assembly import Assembly
 
 NAMED = {RECORD, PARAMETER, ZONE, metadata.SECRET}
-"""What others know by a name of ours."""
+"""Types of resources that are known by their names."""
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert that an environment's templates keep every rule of the topology."""
+    """Assert that the templates of an environment keep all rules of the topology."""
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
@@ -42,7 +42,7 @@ def _cluster_holds(view: ClusterView) -> None:
 
 
 def _portable(environment: Environment, stack: str, template: dict[str, Any]) -> None:
-    """No custom resource, no export, no physical name; tags on what takes tags."""
+    """No template has a custom resource, an export or a physical name; resources have tags."""
     for output in template.get("Outputs", {}).values():
         assert "Export" not in output
     for id_, resource in template.get("Resources", {}).items():
@@ -62,12 +62,12 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
 
 
 def _outputs_are_there(view: ClusterView) -> None:
-    """Names that others rely on."""
+    """The outputs that commands and users rely on are present."""
     outputs = set(view.template["Outputs"])
     services = view.environment.services
     named = {"jdbc": "JdbcUrl", "odbc": "OdbcEndpoint", "web": "WebUrl"}
-    where = "NodeAddress" if view.cluster.balancer.kind == "none" else "BalancerDnsName"
-    assert outputs >= {where} | {named[name] for name in named if name in services}
+    address = "NodeAddress" if view.cluster.balancer.kind == "none" else "BalancerDnsName"
+    assert outputs >= {address} | {named[name] for name in named if name in services}
     for name in view.cluster.nodes:
         expected = view.adopted.get(name) or {"Ref": view.nodes[name]}
         assert view.template["Outputs"][output_of("NodeId", name)]["Value"] == expected

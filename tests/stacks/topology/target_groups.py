@@ -1,4 +1,4 @@
-"""What holds for the listeners and target groups of either balancer."""
+"""Rules of listeners and target groups, of Network and Application Load Balancers."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ TLS_ON_NODES = {9443}
 
 
 def idle_is_right(listener: dict[str, Any], service: Service | None) -> None:
-    """A listener's own idle timeout is the service's, if it has one."""
+    """The idle timeout of a listener is that of the service, if configured."""
     idle = attributes_of(listener.get("ListenerAttributes", []))
     expected = service.idle_timeout if service else None
     assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)
 
 
 def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes: set[str]) -> None:
-    """A group has the nodes that belong there, on one port."""
+    """A target group has the expected nodes, on one port."""
     by_id = {id_: name for name, id_ in (*view.nodes.items(), *view.adopted.items())}
     ids = [
         one["Id"] if isinstance(one["Id"], str) else one["Id"]["Ref"] for one in group["Targets"]
@@ -29,7 +29,7 @@ def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes
 def check_is_right(
     view: ClusterView, group: dict[str, Any], port: int, service: Service | None
 ) -> None:
-    """A group's health check: the service's settings, the balancer's, the defaults."""
+    """A health check has the service's settings, else the load balancer's, else the defaults."""
     general = view.cluster.balancer.health
     own = service.health if service else HealthSettings()
     values = {
@@ -40,9 +40,9 @@ def check_is_right(
     assert group["HealthCheckTimeoutSeconds"] == values["timeout"] < values["interval"]
     assert group["HealthyThresholdCount"] == values["healthy"]
     assert group["UnhealthyThresholdCount"] == values["unhealthy"]
-    asked = view.environment.denodo.program and not view.adopted
-    given = any(one.protocol or one.port or one.path for one in (own, general))
-    if service and asked and not given:
+    has_readiness = view.environment.denodo.program and not view.adopted
+    explicit = any(one.protocol or one.port or one.path for one in (own, general))
+    if service and has_readiness and not explicit:
         name = tags_of(group)["denodo:service"]
         assert group["HealthCheckProtocol"] == "HTTP"
         assert group["HealthCheckPort"] == "9191"
@@ -50,8 +50,8 @@ def check_is_right(
         return
     if service in view.cookies.values():
         tls = int(group["HealthCheckPort"]) in TLS_ON_NODES
-        said = own.protocol or general.protocol or ("https" if tls else "http")
-        assert group["HealthCheckProtocol"] == said.upper()
+        protocol = own.protocol or general.protocol or ("https" if tls else "http")
+        assert group["HealthCheckProtocol"] == protocol.upper()
         assert group["HealthCheckPath"] == (own.path or general.path or "/")
     expected = (own.port or general.port or port) if service else port
     assert group["HealthCheckPort"] == str(expected)
