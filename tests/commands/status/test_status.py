@@ -330,7 +330,7 @@ def test_watch_looks_again_until_ctrl_c(cloud: Cloud, go: Run) -> None:
 
 
 def test_watch_ends_with_its_reader(cloud: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "stdout_error", lambda: BrokenPipeError())
+    monkeypatch.setattr(process, "stdout_error", BrokenPipeError)
     cloud.become("active", "node1", TIMEOUT, "odbc")
     done = go("--watch")
     assert done.exit_code == exit_codes.NO
