@@ -143,8 +143,10 @@ def warnings(account: Account) -> list[str]:
     """Return rights of the Denodo user that make it as powerful as root."""
     if account.uid == 0:
         return [
-            f"{account.name} is root, so each fault of Denodo is one of the whole machine; let"
-            " Denodo run as a user of its own (`denodo.user`)"
+            (
+                f"{account.name} is root, so each fault of Denodo is one of the whole machine; let"
+                " Denodo run as a user of its own (`denodo.user`)"
+            )
         ]
     if os.geteuid() == 0 and shutil.which("sudo"):
         command = ["sudo", "-n", "-l", "-U", account.name]
