@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
 from typing import IO, TYPE_CHECKING
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL_SECONDS = 0.1
+_NOTE_LENGTH = 200
+"""Number of characters of the holder's note that are read."""
 
 
 class LockedError(Exception):
@@ -39,10 +43,15 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
 
     Raises:
         LockedError: Another process holds the lock.
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened, or is not a regular file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-    file = os.fdopen(descriptor, "r+")
+    # Not through a link, which could lead to another file: the lock is truncated.
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    file = os.fdopen(descriptor, "r+", errors="replace")
     try:
         _lock(file, path, seconds)
         file.truncate(0)
@@ -61,7 +70,7 @@ def _lock(file: IO[str], path: Path, seconds: float) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # noqa: PERF203 - each try may succeed
             if time.monotonic() >= end:
-                raise LockedError(path, file.read().strip()) from None
+                raise LockedError(path, file.read(_NOTE_LENGTH).strip()) from None
             time.sleep(_POLL_SECONDS)  # a blocking flock has no time limit
         else:
             return
