@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "haproxy",
         "Files",
-        "HAProxy's file, and the HAProxy that runs on this machine.",
+        "Render HAProxy's file, and control HAProxy on this machine or on others.",
         _haproxy,
     ),
     Command(
@@ -237,6 +237,13 @@ def _config_only(config: options.Config = None) -> None:
 
 class Commands(TyperGroup):
     """Commands whose errors end as a message on stderr and an exit code."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        """Parse the program's own options."""
+        try:
+            return super().make_context(*arguments, **extra)
+        except KeyboardInterrupt as error:
+            exit_with_error(error)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""

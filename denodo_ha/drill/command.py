@@ -72,7 +72,8 @@ def drill(
     """Work out the outcome of every single failure, from templates alone.
 
     The drill applies AWS's documented rules to the templates. It needs no account and no network.
-    Exit code 1: a policy is broken.
+    Exit code 1: a policy is broken. Exit code 2: no policy is broken, and the templates do not
+    tell all that one rests on.
 
         denodo-ha drill cdk.out
 
@@ -99,8 +100,10 @@ def drill(
     else:
         base = _drill_of_base(against, drained or ())
         _print_comparison(form, (base, result), (verdicts_on(base), verdicts))
-    if not all(verdict.holds for verdict in verdicts):
+    if any(verdict.is_broken for verdict in verdicts):
         raise typer.Exit(exit_codes.NO)
+    if not all(verdict.holds for verdict in verdicts):
+        raise typer.Exit(exit_codes.USAGE)
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:

@@ -79,10 +79,15 @@ def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillRes
         states[cluster] = states.get(cluster, NO_FAILURE) | state
     engine = Engine(model, Situation(tuple(states.items())))
     outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
-    notes = model_notes(
-        model, lambda balancer: engine.view(balancer, engine.start).addresses, drained
+    notes = [
+        *model_notes(model, lambda balancer: engine.view(balancer, engine.start).addresses, drained)
+    ]
+    model = replace(
+        model,
+        notes=(*model.notes, *(note.text for note in notes)),
+        unknowns=(*model.unknowns, *(note for note in notes if note.hides)),
     )
-    return DrillResult(replace(model, notes=(*model.notes, *notes)), outcomes, drained)
+    return DrillResult(model, outcomes, drained)
 
 
 def _keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:

@@ -108,5 +108,7 @@ def _policy(verdict: Verdict) -> JsonObject:
         "sentence": verdict.policy.sentence,
         "source": verdict.policy.source,
         "holds": verdict.holds,
+        "verdict": verdict.word,
         "broken_by": list(verdict.violations),
+        "unknown": list(verdict.unknowns),
     }
