@@ -79,7 +79,7 @@ class Server:
                 if version < _OLDEST_VERSION:
                     message = (
                         f"{self.host} runs PostgreSQL {version // 10_000}, but 15 is the oldest "
-                        "version that keeps users out of the public schema by default; upgrade the server"
+                        "version that keeps users out of the public schema by default; upgrade it"
                     )
                     raise Refused(message)
                 # The server releases the lock when the connection ends for any reason.

@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "haproxy",
         "Files",
-        "Print HAProxy's configuration file, and operate the HAProxy on this machine.",
+        "Render HAProxy's configuration file, and operate HAProxy on this or other machines.",
         _haproxy,
     ),
     Command(

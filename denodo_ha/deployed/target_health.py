@@ -22,7 +22,9 @@ _REASONS: Final = {
     "Target.Timeout": "its health check times out",
     "Target.FailedHealthChecks": "its health checks fail: not reachable, or not ready",
     "Target.NotRegistered": NOT_REGISTERED,
-    "Target.NotInUse": "no listener uses the target group, or the load balancer has no subnet in its zone",
+    "Target.NotInUse": (
+        "no listener uses the target group, or the load balancer has no subnet in the target's zone"
+    ),
     "Target.DeregistrationInProgress": "it is being deregistered; its connections have time to end",
     "Target.InvalidState": "its instance is not running",
     "Target.IpUnusable": "its address is used by the load balancer",
