@@ -238,6 +238,13 @@ def _config_only(config: options.Config = None) -> None:
 class Commands(TyperGroup):
     """Commands whose errors end as a message on stderr and an exit code."""
 
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        """Parse the program's own options."""
+        try:
+            return super().make_context(*arguments, **extra)
+        except KeyboardInterrupt as error:
+            exit_with_error(error)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
         try:

@@ -12,7 +12,7 @@ from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.cli.output import print_line
+from denodo_ha.cli.output import print_document, print_line
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
@@ -134,7 +134,7 @@ def render(
                 err=True,
             )
     settings = environment.clusters[name].balancer.proxy
-    typer.echo(render_drop_in(settings, host) if systemd else file, nl=False)
+    print_document(render_drop_in(settings, host) if systemd else file)
 
 
 @haproxy.command()

@@ -5,7 +5,7 @@ import typer
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.cli.output import print_line
+from denodo_ha.cli.output import print_document, print_line
 from denodo_ha.deployed import environment_locator, instances, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.environment.model.pins import Pin, pins_file
@@ -43,7 +43,7 @@ def pin(
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     text = pins_text.changed(before, {name: nodes for name, nodes in pins.items() if nodes})
     if dry_run:
-        typer.echo(text, nl=False)
+        print_document(text)
     elif text == before:
         print_line(f"{file} matches the nodes already; nothing was changed")
     else:
@@ -67,7 +67,7 @@ def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
         elif instance.type != pins[name].type:
             differences.append(
                 f"{name} is a {instance.type}, and was deployed as {pins[name].type}: it was "
-                "changed outside CloudFormation. The pin has the deployed machine, so that a deploy "
-                "changes nothing"
+                "changed outside CloudFormation. The pin has the deployed machine, so that a "
+                "deploy changes nothing"
             )
     return differences

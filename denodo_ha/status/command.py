@@ -8,7 +8,7 @@ import typer
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, RealClock
-from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.errors import Throttled, Unreachable
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
@@ -153,13 +153,16 @@ def status(
 def _watch(
     status_reader: StatusReader, current: Environment, show: Show, clock: Clock
 ) -> Environment:
-    """Show the status until Ctrl-C, and return the last one."""
+    """Show the status until Ctrl-C or the end of the reader, and return the last one."""
     progress = Progress()
     try:
         while True:
             if sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
             show(current)
+            sys.stdout.flush()
+            if process.stdout_error() is not None:
+                return current
             clock.sleep(EVERY_S)
             try:
                 current = status_reader.read()

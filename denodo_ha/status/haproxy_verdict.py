@@ -174,7 +174,8 @@ def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> 
         others = [pair for pair in up if pair[1].service in partly_up]
         yield (
             f"{node} is up on {_instances(others)} for {', '.join(sorted(partly_up))}: its "
-            "server runs, but the other HAProxy instances cannot reach it, or have another configuration file"
+            "server runs, but the other HAProxy instances cannot reach it, or have another "
+            "configuration file"
         )
 
 

@@ -152,8 +152,8 @@ def cluster_state(
 
     A cluster is down if no node serves jdbc; without jdbc, if no node serves any service. A node
     without a load balancer is down if its instance is not running, or if it reports that it is
-    not ready. Behind HAProxy a node serves if an HAProxy instance can use it, and the load balancer finds that
-    instance healthy.
+    not ready. Behind HAProxy a node serves if an HAProxy instance can use it, and the load balancer
+    finds that instance healthy.
     """
     unserved = haproxy_verdict.unserved(groups, proxies)
     services = [group for group in groups if group.kind == "service" and not group.problem]

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import Result
 
-from denodo_ha.cli import exit_codes
+from denodo_ha.cli import exit_codes, process
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.status import command
 from tests.commands.account.agents import Agents
@@ -328,6 +328,14 @@ def test_watch_looks_again_until_ctrl_c(cloud: Cloud, go: Run) -> None:
     done = go("--watch")
     assert done.exit_code == exit_codes.NO
     assert done.stdout.count("denodo70 is ") == 3
+
+
+def test_watch_ends_with_its_reader(cloud: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "stdout_error", BrokenPipeError)
+    cloud.become("active", "node1", TIMEOUT, "odbc")
+    done = go("--watch")
+    assert done.exit_code == exit_codes.NO
+    assert done.stdout.count("denodo70 is ") == 1
 
 
 def test_found_by_tags(cloud: Cloud, world: Route53, denodo_ha: Run) -> None:
