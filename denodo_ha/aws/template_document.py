@@ -105,6 +105,8 @@ def _parse(text: str, *, json_only: bool) -> Any:
             if json_only:
                 raise _TemplateSyntaxError(error.msg, error.lineno, error.colno) from None
     yaml = YAML(typ="safe", pure=True)
+    # CloudFormation reads YAML 1.1, in which an unquoted yes or on is a boolean.
+    yaml.version = (1, 1)
     yaml.Constructor = _TemplateConstructor
     try:
         return yaml.load(text)
