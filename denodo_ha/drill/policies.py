@@ -267,11 +267,20 @@ def apply_policies(
     policies.append(MinSecondary(min_secondary))
     if max_recovery is not None:
         policies.append(MaxRecovery(max_recovery))
-    return tuple(
-        Verdict(policy, tuple(policy.violations(result)), _unknowns(result.model, policy))
-        for policy in policies
-        if policy.id not in ignored
-    )
+    return tuple(_verdict(result, policy) for policy in policies if policy.id not in ignored)
+
+
+def _verdict(result: DrillResult, policy: Policy) -> Verdict:
+    violations, unknowns = tuple(policy.violations(result)), _unknowns(result.model, policy)
+    if violations and _may_have_hidden_balancer(result.model):
+        return Verdict(policy, (), (*unknowns, *(f"if nothing is hidden: {x}" for x in violations)))
+    return Verdict(policy, violations, unknowns)
+
+
+def _may_have_hidden_balancer(model: Model) -> bool:
+    """Return whether nodes without a balancer may be behind one that the drill did not read."""
+    is_opaque = any(unknown.hides == ANY_SUBJECT for unknown in model.unknowns)
+    return is_opaque and any(not cluster.balancers for cluster in model.clusters.values())
 
 
 def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:

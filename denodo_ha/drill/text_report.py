@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
@@ -19,6 +20,8 @@ _FOOTER = (
     "arithmetic, not measured. What AWS does not document, and a client's own DNS cache and "
     "connection time-out, come on top."
 )
+_CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
+_CHANGE_STYLES = {"worse": "red", "better": "green"}
 _STYLES = {"holds": "green", "broken": "red", "unknown": "yellow"}
 _MAX_NAMES = 4
 """The most names in a cell; more are counted."""
@@ -129,6 +132,32 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
         effect = replace(outcome.effect, gaps=())
         by_effect.setdefault(effect, []).append(outcome.failure)
     return [_row(effect, failures, model) for effect, failures in by_effect.items()]
+
+
+def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[str, str, str]]:
+    """Return the rows of changes: verdict, failures and differences; equal ones share a row."""
+    rows: dict[tuple[str, str], list[Failure]] = {}
+    for change in changes:
+        texts = (*change.worsenings, *(f"better: {text}" for text in change.improvements))
+        rows.setdefault((change.verdict, "\n".join(texts)), []).append(change.failure)
+    return [
+        (verdict, "\n".join(_named_failures(failures, model)), text or "-")
+        for (verdict, text), failures in rows.items()
+    ]
+
+
+def print_changes(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
+    """Print the rows of changes on a terminal."""
+    table = _table(_CHANGE_HEADINGS, row_gap=1)
+    for row in rows:
+        table.add_row(*map(Text, row), style=_CHANGE_STYLES.get(row[0], ""))
+    console.print(table)
+
+
+def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return the rows of changes as Markdown."""
+    lines = (_CHANGE_HEADINGS, ["---" for _ in _CHANGE_HEADINGS], *rows)
+    return "\n".join((*map(_markdown_row, lines), "", ""))
 
 
 def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:

@@ -149,9 +149,11 @@ def test_markdown_is_one_table_of_failures_and_one_of_policies(
     assert any(line.startswith("| `node-moves-site` | **broken** |") for line in lines)
 
 
-def test_against_shows_only_what_changed(program: typer.Typer, flawed: list[str]) -> None:
-    # Without the failover name the changed alarm has no effect.
-    base = flawed[0]
+def test_against_shows_only_what_changed(program: typer.Typer, tmp_path: Path) -> None:
+    # A tag has no effect.
+    templates = yaml_templates()
+    properties(templates, "site-a", "Front")["Tags"] = [{"Key": "x", "Value": "y"}]
+    (base,) = write(tmp_path, {"site-a": templates["site-a"]})
     assert run_json(program, PATHS[0], "--against", base)["scenarios"] == []
     result = run(program, PATHS[0], "--against", base)
     assert result.exit_code == exit_codes.DONE
@@ -183,7 +185,7 @@ def test_against_shows_failures_that_no_longer_exist_and_new_ones(
         if scenario["failure"]["kind"] == "node-lost"
     }
     assert set(by_name) == {"left", "right", "Box1", "Box2"}
-    assert by_name["Box1"]["gone"]
+    assert (by_name["Box1"]["gone"], by_name["Box1"]["verdict"]) == (True, "gone")
     assert by_name["Box1"]["before"]["recovery_seconds"] == 20
     assert by_name["left"]["before"] is None
 
