@@ -175,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "catalog",
         "Changes",
-        "The metadata that nodes share, and what they do not.",
+        "Set up and check the metadata database that nodes share, and compare their metadata.",
         _catalog,
     ),
     Command(
@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "haproxy",
         "Files",
-        "Render HAProxy's file, and control HAProxy on this machine or on others.",
+        "Render HAProxy's configuration file, and operate HAProxy on this or other machines.",
         _haproxy,
     ),
     Command(
@@ -207,7 +207,7 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class LazyCommand(TyperCommand):
-    """A command that is imported when its arguments are parsed: to run, complete or explain it.
+    """Command that is imported when its arguments are parsed: to run, complete or print its help.
 
     Its callback is the `load` of its entry.
     """
@@ -217,7 +217,7 @@ class LazyCommand(TyperCommand):
     ) -> Any:
         """Import the command, and let it parse its arguments.
 
-        The shell completes the value of -c without the command: its values are the same everywhere.
+        Completion of -c does not import the command: the values are the same for all commands.
         """
         assert self.callback is not None
         program, name = _typer(), str(self.name)

@@ -249,10 +249,15 @@ def test_serve_answers(home: Home) -> None:
 
 
 def test_units(home: Home) -> None:
-    state = _state(home, limits__stop_seconds=100)
+    user = "nobody" if os.geteuid() == 0 else home.data()["denodo"]["user"]
+    state = _state(home, limits__stop_seconds=100, denodo__user=user)
     assert _run(home, "install", state, f"--root={home.folder}", f"--parameter={PARAMETER}") == 0
     environment = (home.folder / "etc/denodo-node/environment").read_text()
-    assert environment == f"DENODO_NODE_PARAMETER={PARAMETER}\n"
+    assert environment.splitlines() == [
+        f"DENODO_NODE_PARAMETER={PARAMETER}",
+        f"DENODO_NODE_USER={user}",
+        f"DENODO_NODE_HOME={home.path}",
+    ]
     units = {}
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
