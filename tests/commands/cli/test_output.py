@@ -1,4 +1,4 @@
-"""What people and programs read: tables, JSON, Markdown, and lines while it works."""
+"""Output for people and programs: tables, JSON, Markdown and progress messages."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ def text_log() -> Iterator[None]:
 
 
 class TestTable:
-    """On stdout."""
+    """Output on stdout."""
 
     def test_a_row_is_a_line_however_long(self, capsys: Capture) -> None:
         print_table(["Node", "Why"], [["node1", "x" * 300], ["node2", "y"]])
@@ -66,7 +66,7 @@ def test_json_of_dataclasses(capsys: Capture) -> None:
 
 
 class TestProgress:
-    """On stderr."""
+    """Output on stderr."""
 
     def work(self) -> None:
         progress = Progress()
