@@ -45,13 +45,7 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
         LockedError: Another process holds the lock.
         OSError: The file cannot be opened, or is not a regular file.
     """
-    # Not through a link, which could lead to another file: the lock is truncated.
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, mode)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    file = os.fdopen(descriptor, "r+", errors="replace")
+    file = _open(path, os.O_RDWR | os.O_CREAT, mode, "r+")
     try:
         _lock(file, path, seconds)
         file.truncate(0)
@@ -61,6 +55,26 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
         file.close()
         raise
     return file
+
+
+def acquire_existing(path: Path, *, seconds: float = 0) -> IO[str]:
+    """Lock a file that this user may only read, and leave its note; otherwise like `acquire`."""
+    file = _open(path, os.O_RDONLY, 0, "r")
+    try:
+        _lock(file, path, seconds)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _open(path: Path, flags: int, mode: int, purpose: str) -> IO[str]:
+    # Not through a link, which could lead to another file: the lock is truncated.
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, purpose, errors="replace")
 
 
 def _lock(file: IO[str], path: Path, seconds: float) -> None:

@@ -7,12 +7,13 @@ fault of the program with `errors.CRASH`.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hosts.common.errors import CRASH
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose exit code does not depend on the streams."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        write(file or sys.stderr, message)
 
 
 class Interrupted(BaseException):
@@ -99,10 +107,11 @@ def _open_closed_streams() -> None:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()  # another signal must not interrupt what undoes the work
     raise Interrupted(number)
 
 
 def _ignore_signals() -> None:
-    """Let no signal interrupt the end of the program."""
+    """Let no signal interrupt the end of the program, or what undoes its work."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
