@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +16,9 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def text_log() -> None:
+def text_log() -> Iterator[None]:
+    logging_setup.set_up(logging_setup.Format.text, 0)
+    yield
     logging_setup.set_up(logging_setup.Format.text, 0)
 
 
