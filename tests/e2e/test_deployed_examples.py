@@ -19,7 +19,7 @@ _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
 balancer, HAProxy instances, a database.
 """
 _MORE = ("active-passive", "internet-facing", "web-cookies")
-"""Examples whose load balancers have more: auxiliary ports, addresses and TLS, an inner balancer."""
+"""Examples whose load balancers have more: auxiliary ports, addresses and TLS, an inner one."""
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")
