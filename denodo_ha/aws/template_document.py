@@ -1,7 +1,7 @@
 """CloudFormation templates as plain data, from a file or from a deployed stack.
 
 A template is JSON, or YAML with short tags; the CDK CLI sends small templates as YAML. A short tag
-(`!Ref x`) becomes its long form (`{"Ref": "x"}`), which is how JSON has it.
+(`!Ref x`) becomes its long form (`{"Ref": "x"}`), the only form in JSON.
 """
 
 from collections.abc import Mapping
@@ -97,8 +97,8 @@ def _parse(text: str, *, json_only: bool) -> Any:
 
     Args:
         text: the text.
-        json_only: whether text that begins as a JSON object must be JSON. Else it may be YAML,
-            which also begins so in its flow style.
+        json_only: True if text that begins with `{` must be JSON; otherwise it may be YAML in
+            flow style.
 
     Raises:
         DocumentError: The text is neither, or exceeds a limit.
@@ -109,7 +109,8 @@ def _parse(text: str, *, json_only: bool) -> Any:
         except NotJsonError:
             if json_only:
                 raise
-    return load_yaml(text, LIMITS, _TemplateConstructor)
+    # CloudFormation reads YAML 1.1, in which an unquoted yes or on is a boolean.
+    return load_yaml(text, LIMITS, _TemplateConstructor, version=(1, 1))
 
 
 class _TemplateConstructor(PlainConstructor):

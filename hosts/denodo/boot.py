@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 from hosts.common.errors import HostError
-from hosts.denodo import log, metadata_confirmation, metadata_database
+from hosts.common.program import Interrupted
+from hosts.denodo import log, metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import SystemRefusedError
 from hosts.denodo.record import Record
@@ -29,6 +30,7 @@ def boot(system: System, state: State) -> None:
     """
     record = Record(system)
     try:
+        metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
             # Servers that must be registered for their licence first cannot start yet.
             apply(system, state, start=False)
@@ -36,15 +38,25 @@ def boot(system: System, state: State) -> None:
         apply(system, state)
         start(system, state)
         metadata_confirmation.ensure(system, state, record)
-    except (HostError, OSError) as error:
-        signal_failure(system, state, error)
+    except Interrupted:
+        raise  # the next boot continues
+    except BaseException as error:
+        signal_failure(system, state, str(error) or repr(error))
         raise
     _signal(system, state, success=True, message=f"{state.node} is ready")
 
 
-def signal_failure(system: System, state: State, reason: Exception) -> None:
-    """Signal CloudFormation why the node is not up, if it was not signalled before."""
-    _signal(system, state, success=False, message=f"{state.node}: {reason}")
+def signal_failure(system: System, state: State, reason: str, *, recorded: bool = True) -> None:
+    """Signal CloudFormation why the node is not up, if it was not signalled before.
+
+    Args:
+        system: the machine.
+        state: contains the stack and the resource.
+        reason: text for the events of the stack.
+        recorded: read and write the record of signals.
+    """
+    message = f"{state.node}: {reason}"
+    _signal(system, state, success=False, message=message, recorded=recorded)
 
 
 def start(system: System, state: State) -> None:
@@ -75,14 +87,19 @@ def stop(system: System) -> None:
         Servers(system, state).stop()
 
 
-def _signal(system: System, state: State, *, success: bool, message: str) -> None:
+def _signal(
+    system: System, state: State, *, success: bool, message: str, recorded: bool = True
+) -> None:
     record = Record(system)
-    if state.signal is None or record.was_signalled:
+    if state.signal is None or (recorded and record.was_signalled):
         return
     stack, resource = state.signal.stack, state.signal.resource
     try:
         system.aws_cli.signal_resource(stack, resource, message, success=success)
         log.info(f"signalled CloudFormation: {message}")
-        record.signalled()
+        if recorded:
+            record.signalled()
     except HostError as error:
         log.warning(f"CloudFormation could not be signalled: {error}")
+    except OSError as error:
+        log.warning(f"the signal to CloudFormation could not be recorded: {error}")

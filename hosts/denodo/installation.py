@@ -8,6 +8,7 @@ that run already, such as the readiness endpoint, are restarted by `install`.
 from __future__ import annotations
 
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files
 from hosts.common.releases import Releases, running_release
-from hosts.denodo import log
+from hosts.denodo import environment_file, log, privileges
 from hosts.denodo.errors import ImageError, StateError, SystemRefusedError
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ _NOT_ENABLED = ("denodo-node-export.service",)
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
 _OLDEST_PYTHON = (3, 9)
+_UNPRIVILEGED = 1024
+"""First port that needs no right of its own (ip(7))."""
+_SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
+_NO_SUDO = "No process gets more rights by a program such as sudo."
+_LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
 
 
 def install(state: State, parameter: str, *, region: str, root: Path) -> None:
@@ -55,13 +61,17 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         ImageError: The image lacks something; the message lists everything that it lacks.
     """
     live = root == Path("/")
+    environment = root / _ENVIRONMENT
     lacking = _lacking(state, live=live)
+    rights = privileges.warnings(privileges.Account.named(state.user))
+    if environment.exists():
+        for right in rights:
+            log.warning(right)
+    else:
+        lacking += rights
     if lacking:
         raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
-    environment = f"DENODO_NODE_PARAMETER={parameter}\n"
-    if region:
-        environment += f"AWS_DEFAULT_REGION={region}\n"
-    _write(root / _ENVIRONMENT, environment)
+    environment_file.write(environment, state, parameter=parameter, region=region)
     for unit in UNITS:
         _write(root / _UNIT_FOLDER / unit, unit_text(unit, state))
     if live:
@@ -76,18 +86,39 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
 
 def unit_text(unit: str, state: State) -> str:
     """Return the text of a unit, from its template in the folder `systemd`."""
-    template = pkgutil.get_data("hosts.denodo", f"systemd/{unit}")
-    assert template is not None
-    text = template.decode()
+    text = _template(unit)
+    sandbox = _template("sandbox").rstrip()
+    if _aws_is_a_snap():
+        # The limits of the program's own user remain; all later ones hinder snaps.
+        text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
+    low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
+    home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
+        ("SANDBOX", sandbox),
+        ("NO_NEW_PRIVILEGES_REASON", _LOW_PORTS if low else _NO_SUDO),
+        ("NO_NEW_PRIVILEGES", "no" if low else "yes"),
         ("PYTHON", sys.executable),
         ("PROGRAM", str(running_release())),
         ("USER", state.user),
+        ("HOME", home),
         ("PORT", str(state.ready_port)),
         ("STOP_SECONDS", str(state.stop_seconds + 300)),
     ):
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _template(name: str) -> str:
+    template = pkgutil.get_data("hosts.denodo", f"systemd/{name}")
+    assert template is not None
+    return template.decode()
+
+
+def _aws_is_a_snap() -> bool:
+    command = shutil.which("aws")
+    return command is not None and (
+        command.startswith("/snap/") or Path(command).resolve().name == "snap"
+    )
 
 
 def update(system: System, state: State, folder: Path, install_arguments: list[str]) -> bool:
@@ -151,5 +182,5 @@ def _systemctl(*arguments: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(path, text.encode())
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.replace(path, text.encode(), trusted=True)

@@ -1,7 +1,15 @@
-"""The file with the state of all servers, from which a reload knows the drained nodes."""
+"""The file with the state of all servers, from which a reload knows the drained nodes.
+
+HAProxy reads the file as root when it starts. HAProxy's own user may own the folder and put
+anything in place of the file: links are not followed, and only a regular file is read.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import pwd
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hosts.common import files
@@ -10,6 +18,8 @@ from hosts.haproxy.servers import parse_states
 
 if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
+
+_HAPROXY_USER = "haproxy"
 
 
 def save(haproxy: LocalHaproxy) -> None:
@@ -21,6 +31,9 @@ def save(haproxy: LocalHaproxy) -> None:
     answer = haproxy.query("show servers state")
     parse_states(answer)  # before the file is replaced
     try:
+        _require_owner(haproxy)
+        if haproxy.state.is_dir() and not haproxy.state.is_symlink():
+            files.remove(haproxy.state)  # a folder cannot be replaced by a file
         files.write_atomically(haproxy.state, answer.encode(), mode=files.PUBLIC)
     except OSError as error:
         message = (
@@ -37,13 +50,31 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
         Failed: The file cannot be read, or has another form.
     """
     try:
-        text = haproxy.state.read_text(encoding="utf-8")
+        _require_owner(haproxy)
+        content = files.read(haproxy.state, follow=False)
+        rows = parse_states(content.decode(errors="replace"))
     except FileNotFoundError:
         return {}
     except OSError as error:
-        message = f"{haproxy.state} cannot be read: {error.strerror}"
+        message = f"the state file {haproxy.state} cannot be read: {error.strerror}"
         raise Failed(message) from error
-    return {
-        f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"])
-        for row in parse_states(text)
-    }
+    except Failed as error:
+        message = f"the state file {haproxy.state} cannot be read: {error}"
+        raise Failed(message) from None
+    return {f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"]) for row in rows}
+
+
+def _require_owner(haproxy: LocalHaproxy) -> None:
+    """Check that the file's folder belongs to root, to this user or to HAProxy's user.
+
+    Raises:
+        OSError: The folder belongs to another user, who could change which nodes are drained.
+    """
+    owners = {0, os.geteuid()}
+    with suppress(KeyError):
+        owners.add(pwd.getpwnam(_HAPROXY_USER).pw_uid)
+    folder = haproxy.state.parent
+    owner = folder.stat().st_uid
+    if owner not in owners:
+        message = f"its folder belongs to user {owner}: run `chown root {folder}`"
+        raise PermissionError(errno.EPERM, message, str(folder))

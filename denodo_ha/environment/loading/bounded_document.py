@@ -99,13 +99,26 @@ def compose_yaml(text: str, limits: Limits) -> Node | None:
         return root
 
 
-def load_yaml(text: str, limits: Limits, constructor: type[SafeConstructor]) -> Any:
+def load_yaml(
+    text: str,
+    limits: Limits,
+    constructor: type[SafeConstructor],
+    *,
+    version: tuple[int, int] | None = None,
+) -> Any:
     """Return the data of YAML.
+
+    Args:
+        text: the text.
+        limits: the limits.
+        constructor: the constructor of the data.
+        version: the version of YAML unless the text names one; default: 1.2.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
     """
     yaml = _yaml(limits)
+    yaml.version = version
     yaml.Constructor = constructor
     with _document_errors(text):
         return yaml.load(text)
