@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.errors import CommandError, Interrupted
-from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "catalog",
         "Changes",
-        "The metadata that nodes share, and what they do not.",
+        "Set up and check the metadata database that nodes share, and compare their metadata.",
         _catalog,
     ),
     Command(
@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "haproxy",
         "Files",
-        "Render HAProxy's file, and control HAProxy on this machine or on others.",
+        "Render HAProxy's configuration file, and operate HAProxy on this or other machines.",
         _haproxy,
     ),
     Command(
@@ -207,7 +207,7 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class LazyCommand(TyperCommand):
-    """A command that is imported when its arguments are parsed: to run, complete or explain it.
+    """Command that is imported when its arguments are parsed: to run, complete or print its help.
 
     Its callback is the `load` of its entry.
     """
@@ -217,7 +217,7 @@ class LazyCommand(TyperCommand):
     ) -> Any:
         """Import the command, and let it parse its arguments.
 
-        The shell completes the value of -c without the command: its values are the same everywhere.
+        Completion of -c does not import the command: the values are the same for all commands.
         """
         assert self.callback is not None
         program, name = _typer(), str(self.name)
@@ -271,9 +271,9 @@ def exit_with_error(error: BaseException) -> NoReturn:
 def _message_and_code(error: BaseException) -> tuple[str, int]:
     match error:
         case ConfigError():
-            return str(error), exit_codes.USAGE
+            return "\n".join(map(printable, map(str, error.problems))), exit_codes.USAGE
         case CommandError():
-            return f"denodo-ha: {error}", error.exit
+            return printable(f"denodo-ha: {error}"), error.exit
         case KeyboardInterrupt():
             return _message_and_code(Interrupted("interrupted"))
         case Exception() if _is_sdk_error(error):
@@ -284,7 +284,7 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         case _:
             what = f"{type(error).__name__}: {error}".rstrip(": ")
             message = f"denodo-ha: internal error: {what}; run it again with -vv for the traceback"
-            return message, exit_codes.FAILED
+            return printable(message), exit_codes.FAILED
 
 
 def _is_sdk_error(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from rich.console import Console
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
-from denodo_ha.cli.output import print_json
+from denodo_ha.cli.output import print_document, print_json, print_line
 from denodo_ha.drill.comparison import OutcomeChange, outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
 from denodo_ha.drill.event_orders import OrdersResult, search_orders
@@ -190,7 +190,7 @@ def _print_comparison(
     before = worst_first(change.before for change in changes if change.before)
     after = worst_first(change.after for change in changes if change.after)
     if not changes:
-        typer.echo("Every failure does what it did before.")
+        print_line("Every failure does what it did before.")
     else:
         _print_changes(form, changes, new)
     if before:
@@ -204,7 +204,7 @@ def _print_changes(
 ) -> None:
     rows = change_rows(changes, new.model)
     if form is DocumentFormat.markdown:
-        typer.echo(markdown_changes(rows), nl=False)
+        print_document(markdown_changes(rows))
         return
     print_changes(rows, Console(width=_columns()))
 
@@ -216,7 +216,7 @@ def _columns() -> int:
 
 def _print_text(form: DocumentFormat, report: Report) -> None:
     if form is DocumentFormat.markdown:
-        typer.echo(markdown_report(report), nl=False)
+        print_document(markdown_report(report))
         return
     print_report(report, Console(width=_columns()))
 

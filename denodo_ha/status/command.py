@@ -20,7 +20,7 @@ from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Environment
 from denodo_ha.status.report import as_json, as_table
 
 ATTEMPTS: Final = 3
-"""Ours: attempts of each AWS call. A lost region does not answer the tenth one either."""
+"""Ours: attempts of each AWS call. A lost region does not answer more attempts either."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
 """Ours: seconds between two queries of the nodes with --watch; a query runs a command on each."""
@@ -50,7 +50,7 @@ class StatusReader:
         aws: the credentials.
         site: the environment.
         clock: the clock.
-        ask: whether to query nodes and HAProxy instances, too.
+        ask: True to query nodes and HAProxy instances as well.
     """
 
     def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:

@@ -1,6 +1,6 @@
-"""A cluster behind HAProxy end to end: real cdk, real HAProxies, real programs on hosts and nodes.
+"""A cluster behind HAProxy end to end: real cdk, HAProxy, and programs on hosts and nodes.
 
-The tests are one story, in their order.
+The tests depend on each other, in their order.
 """
 
 import json
@@ -240,14 +240,16 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
     code, active = status(run)
     assert (code, active["problems"]) == (exit_codes.DONE, [])
     (note,) = active["notes"]
-    assert note.startswith(f"HAProxy {second.instance_id} could not be asked: ")
+    assert note.startswith(f"HAProxy {second.instance_id} could not be queried: ")
     assert len(active["proxies"][0]["servers"]) == len(first.servers) + len(NODES)
     second.reachable(agent=True)
     second.proxy.stop()
     code, active = status(run)
     assert code == exit_codes.NO
     assert any(
-        item.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
+        item.startswith(
+            f"HAProxy {second.instance_id} did not report its status: no HAProxy answers"
+        )
         for item in active["problems"]
     )
     second.proxy.start(second.proxy.haproxy.config.read_text())
@@ -256,7 +258,7 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
     for item in fronts:
-        # The nodes send clients on to the address of the first HAProxy.
+        # The nodes redirect clients to the address of the first HAProxy instance.
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)
@@ -373,4 +375,7 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
         one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]
     code, active = status(run)
     assert (code, active["state"]) == (exit_codes.DOWN, "down")
-    assert "jdbc: no HAProxy has a node that is up, so nobody is served" in active["problems"]
+    assert (
+        "jdbc: no HAProxy instance has a node that is up, so its clients are not served"
+        in active["problems"]
+    )
