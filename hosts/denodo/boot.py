@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
+_LONGEST_PAUSE_S = 60.0
+
 
 def boot(system: System, state: State) -> None:
     """Apply the state and start the servers.
@@ -44,7 +46,7 @@ def boot(system: System, state: State) -> None:
 
 def signal_failure(system: System, state: State, reason: Exception) -> None:
     """Signal CloudFormation why the node is not up, if it was not signalled before."""
-    _signal(system, state, success=False, message=f"{state.node}: {reason}")
+    _signal(system, state, success=False, message=str(reason))
 
 
 def start(system: System, state: State) -> None:
@@ -76,13 +78,25 @@ def stop(system: System) -> None:
 
 
 def _signal(system: System, state: State, *, success: bool, message: str) -> None:
+    """Signal CloudFormation, and retry until the time-out of the creation at the latest."""
     record = Record(system)
     if state.signal is None or record.was_signalled:
         return
     stack, resource = state.signal.stack, state.signal.resource
-    try:
-        system.aws_cli.signal_resource(stack, resource, message, success=success)
-        log.info(f"signalled CloudFormation: {message}")
-        record.signalled()
-    except HostError as error:
-        log.warning(f"CloudFormation could not be signalled: {error}")
+    instance = system.machine_id or state.node
+    unique_id = instance if success else f"{instance}: {message}"
+    deadline, pause = time.monotonic() + state.start_seconds, system.poll
+    while True:
+        try:
+            system.aws_cli.signal_resource(stack, resource, unique_id, success=success)
+        except HostError as error:
+            log.warning(f"CloudFormation could not be signalled: {error}")
+            # An error of validation: no deploy waits for a signal of this node.
+            if "(ValidationError)" in str(error) or time.monotonic() + pause > deadline:
+                return
+        else:
+            log.info(f"signalled CloudFormation: {message}")
+            record.signalled()
+            return
+        time.sleep(pause)  # AWS announces no recovery
+        pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common.errors import HostError
+from hosts.common.releases import Releases
 from hosts.denodo import (
     boot,
     hosts_file,
@@ -19,6 +20,7 @@ from hosts.denodo import (
     log,
     metadata_export,
     privileges,
+    program_update,
     readiness_endpoint,
 )
 from hosts.denodo.apply import apply, check
@@ -56,6 +58,8 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
+    if options.parameter and not options.state:
+        program_update.hand_over_boot(system, options.parameter)
     return _change(system, options, lambda state: boot.boot(system, state))
 
 
@@ -145,6 +149,9 @@ def _status(system: System, _options: argparse.Namespace) -> int:
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
     status = {**record.contents(), **confirmed, "services": services}
+    releases = Releases.of_running_program(program_update.PACKAGE)
+    if releases and (refused := releases.refused):
+        status["program_refused"] = refused
     sys.stdout.write(json.dumps(status, indent=1) + "\n")
     ready = bool(services) and all(service["ready"] for service in services)
     return OK if ready else NotReadyError.code
@@ -170,11 +177,9 @@ def _install(system: System, options: argparse.Namespace) -> int:
 def _update(system: System, options: argparse.Namespace) -> int:
     if options.state is not None or not options.parameter:
         raise StateError("no state is given: give --parameter NAME, which the units will read too")
-    state = _state(system, options)
-    arguments = [f"--parameter={options.parameter}", f"--root={options.root}"]
-    if region := options.region or os.environ.get("AWS_DEFAULT_REGION", ""):
-        arguments.append(f"--region={region}")
-    if not installation.update(system, state, options.programs, arguments):
+    uri = program_update.desired_program(system, options.parameter)
+    arguments = program_update.install_arguments(options.parameter, options.root, options.region)
+    if not program_update.update(system, uri, options.programs, arguments):
         log.info("the node uses the program that the state names already")
     return OK
 
@@ -276,6 +281,6 @@ def _parser() -> argparse.ArgumentParser:
     for subparser in (install, update):
         subparser.add_argument("--region", default="", help="region of the AWS calls")
         subparser.add_argument("--root", type=Path, default=Path("/"), help="default: /")
-    folder = installation.PROGRAM_FOLDER
+    folder = program_update.PROGRAM_FOLDER
     update.add_argument("--programs", type=Path, default=folder, help=f"default: {folder}")
     return parser

@@ -10,12 +10,11 @@ from __future__ import annotations
 import http.client
 import tempfile
 import time
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, verified_object
 from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
@@ -38,6 +37,8 @@ _SETTLE_S = 15
 """A load balancer in front finds a new target healthy after two checks, 5 s apart; the deploy must
 not continue with the next host before."""
 _SYSTEMD_S = 120
+_MOST_FILE_BYTES = 4 * 1024 * 1024
+"""Ours: HAProxy's file has some 100 bytes for each node of a service."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
 
     Raises:
         AwsError: The release cannot be fetched.
+        UnverifiedError: The release is not what its name says; the host keeps its program.
         Failed: The release cannot be unpacked.
     """
     releases = Releases(folder, PACKAGE)
@@ -92,7 +94,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
         return False
     try:
         releases.use(releases.fetch(desired.program, aws))
-    except (OSError, zipfile.BadZipFile) as error:
+    except OSError as error:
         message = f"the program {desired.program} cannot be unpacked: {error}"
         raise Failed(message) from error
     return True
@@ -103,12 +105,13 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration; nothing was changed.
         Failed: The new worker does not serve; the previous configuration is active.
     """
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "haproxy.cfg"
-        aws.copy_object(desired.file, new)
+        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
         secrets = _secrets(host, aws, desired)
         _write_drop_in(host, desired)
         old = {path: _read(path) for path in secrets}
@@ -130,12 +133,13 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration.
         Failed: HAProxy does not start.
     """
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "haproxy.cfg"
-        aws.copy_object(desired.file, new)
+        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
         _write_secrets(_secrets(host, aws, desired))
         problems = validate(host.haproxy.program, new)
         if problems:
