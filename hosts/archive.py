@@ -30,6 +30,12 @@ _FILE_MODE = 0o100644 << 16
 
 _START = '''"""Start the program: `python3 -m {package} COMMAND`."""
 
+import signal
+
+# Before the other imports: a signal that arrives meanwhile ends the process without a traceback.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import runpy
 import sys
 from pathlib import Path

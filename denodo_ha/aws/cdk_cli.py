@@ -21,6 +21,9 @@ _INTERRUPTED_S: Final = 1
 _GRACE_S: Final = 120
 """Ours: how long the CLI may take to end after SIGTERM."""
 
+_STDERR: Final = 2
+"""The descriptor, since `sys.stderr` is another stream in tests."""
+
 Wait = Callable[[subprocess.Popen[bytes]], object]
 
 
@@ -69,7 +72,7 @@ class Cdk:
 
         profile = ["--profile", self.profile] if self.profile else []
         # The CLI's stdout becomes stderr: stdout is for this command's results.
-        run_cdk(*arguments, *profile, wait=wait, stdout=sys.__stderr__)
+        run_cdk(*arguments, *profile, wait=wait, stdout=_STDERR)
 
 
 def cdk_command(*arguments: str) -> list[str]:
@@ -87,7 +90,7 @@ def run_cdk(
     wait: Wait,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    stdout: IO[Any] | None = None,
+    stdout: IO[Any] | int | None = None,
 ) -> None:
     """Run the CDK CLI, and end it if waiting for it is interrupted.
 

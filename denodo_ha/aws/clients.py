@@ -25,7 +25,7 @@ WORKERS: Final = 8
 """Ours: calls at the same time; AWS throttles each account and region."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
-"""IAM's prefix of services that boto3, or the signature, names differently."""
+"""IAM prefixes of services whose signing name differs from their IAM prefix."""
 
 
 class Aws:
@@ -36,7 +36,7 @@ class Aws:
     """
 
     def __init__(self, *, profile: str | None = None, attempts: int = ATTEMPTS) -> None:
-        """Find the profile; AWS is not called yet.
+        """Load the profile, without calling AWS.
 
         Raises:
             NoCredentials: The profile does not exist.
@@ -81,10 +81,10 @@ class Aws:
             return self._clients[service, region]
 
     def account(self, regions: Iterable[str]) -> str:
-        """Return the account of the credentials; AWS is asked once.
+        """Return the account of the credentials; AWS is called once.
 
         Args:
-            regions: regions to ask, one after the other, since one may be lost.
+            regions: regions whose STS endpoint is called, in turn until a region answers.
 
         Raises:
             Unreachable: No region answers.
@@ -100,7 +100,9 @@ class Aws:
                 except Unreachable as error:
                     lost = error
         if self._account is None:
-            raise lost or UsageError("no region to ask for the account; give one with --region")
+            raise lost or UsageError(
+                "there is no region in which AWS could be called; give one with --region"
+            )
         return self._account
 
     def _create(self, service: str, region: str) -> Any:
@@ -113,9 +115,9 @@ class Aws:
             raise translate_error(error) from error
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
-        def note(parsed: dict[str, Any], **_: object) -> None:
-            # The error itself does not name its service and region.
+        def add_origin(parsed: dict[str, Any], **_: object) -> None:
+            # A ClientError does not name its service and region.
             parsed.setdefault("ResponseMetadata", {})[CALLED] = (prefix, region)
 
-        client.meta.events.register("after-call", note)
+        client.meta.events.register("after-call", add_origin)
         return client

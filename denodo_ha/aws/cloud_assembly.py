@@ -27,12 +27,14 @@ class SynthesisedStack:
         region: the region, or the stack's name where the region is not known.
         account: the account, empty where it is not known.
         template: the template's data.
+        file: the template's file, None where the template is from no file.
     """
 
     name: str
     region: str
     account: str
     template: Template = field(repr=False)
+    file: Path | None = None
 
     @cached_property
     def resources(self) -> Mapping[str, Any]:
@@ -40,7 +42,7 @@ class SynthesisedStack:
         return {
             id_: resource
             for id_, resource in self.template["Resources"].items()
-            if isinstance(resource, dict) and "Type" in resource
+            if isinstance(resource, dict) and isinstance(resource.get("Type"), str)
         }
 
 
@@ -89,9 +91,9 @@ def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
             if artifact["type"] == _ASSEMBLY_TYPE:
                 yield from _read_assembly(folder / settings["directoryName"])
             if artifact["type"] == _STACK_TYPE:
-                template = read_template_file(folder / settings["templateFile"])
+                file = folder / settings["templateFile"]
                 environment = artifact.get("environment", "")
-                yield _stack(settings.get("stackName", name), environment, template)
+                yield _stack(settings.get("stackName", name), environment, file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{manifest}: is not the manifest of a cloud assembly ({error!r})"
         raise UsageError(message) from None
@@ -99,16 +101,17 @@ def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
 
 def _read_file(file: Path) -> SynthesisedStack:
     name = file.name.removesuffix(file.suffix).removesuffix(".template")
-    return _stack(name, "", read_template_file(file))
+    return _stack(name, "", file)
 
 
-def _stack(name: str, environment: str, template: Template) -> SynthesisedStack:
+def _stack(name: str, environment: str, file: Path) -> SynthesisedStack:
+    template = read_template_file(file)
     match = _ENVIRONMENT.fullmatch(environment)
     account, region = match.groups() if match else ("", "")
     if not region or region.startswith("unknown-"):
         region = _region_of_zones(template) or name
     return SynthesisedStack(
-        name, region, "" if account.startswith("unknown-") else account, template
+        name, region, "" if account.startswith("unknown-") else account, template, file
     )
 
 

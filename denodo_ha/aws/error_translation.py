@@ -26,7 +26,7 @@ from denodo_ha.cli.errors import (
 )
 
 CALLED = "DenodoHaWhere"
-"""Key in an answer's metadata where `denodo_ha.aws.clients` puts service and region."""
+"""Key of a response's metadata in which `denodo_ha.aws.clients` puts service and region."""
 
 _EXPIRED = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
@@ -44,8 +44,8 @@ _THROTTLED = {
     *("BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete", "SlowDown"),
     *("TransactionInProgressException", "EC2ThrottledException", "ThrottlingError"),
 }
-"""Codes of the AWS SDKs' common retry behaviour (AWS, SDKs and Tools Reference Guide, Retry
-behavior), with those of single services."""
+"""Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and
+those of single services."""
 _MISSING = re.compile(
     r"NotFound|NoSuch|NotExist|InvalidTarget$|InvalidInstanceId$|InvalidInstanceID"
 )
@@ -57,7 +57,7 @@ _NEW_CREDENTIALS = (
     "get new ones (for example with `aws sso login`, with your --profile), and run it again"
 )
 
-_UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str], ...] = (
+_WITHOUT_RESPONSE: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str], ...] = (
     (
         (boto.NoCredentialsError, boto.PartialCredentialsError),
         NoCredentials,
@@ -97,7 +97,7 @@ _UNANSWERED: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str, str],
         ),
     ),
 )
-"""Errors before AWS answers: botocore's classes, ours, the message's begin, and the remedy."""
+"""Errors without a response of AWS: botocore's classes, our class, begin of the message, remedy."""
 
 
 @contextmanager
@@ -112,15 +112,15 @@ def translated_errors() -> Iterator[None]:
 def translate_error(error: Exception) -> AwsError:
     """Return the `AwsError` for an error of botocore; its message includes the remedy."""
     if isinstance(error, boto.ClientError):
-        return _translate_answer(error)
-    for kinds, kind, begin, remedy in _UNANSWERED:
+        return _translate_response(error)
+    for kinds, kind, begin, remedy in _WITHOUT_RESPONSE:
         if isinstance(error, kinds):
             return kind(f"{begin}: {_line(str(error)).rstrip('.')}; {remedy}")
     return AwsError(f"AWS could not be called: {_line(str(error))}")
 
 
-def _translate_answer(error: boto.ClientError) -> AwsError:
-    """Return the `AwsError` for an error that AWS has answered."""
+def _translate_response(error: boto.ClientError) -> AwsError:
+    """Return the `AwsError` for an error response of AWS."""
     answer: dict[str, Any] = error.response
     code = str(answer.get("Error", {}).get("Code", ""))
     reason = _line(str(answer.get("Error", {}).get("Message", ""))) or "no reason given"

@@ -39,7 +39,7 @@ class Lock:
         region: the cluster's region.
         name: name of the parameter.
         clock: the clock.
-        what: what the holder does, for operators who find the lock.
+        what: the command that holds the lock, shown to other operators.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, *, clock: Clock, what: str) -> None:
@@ -80,11 +80,11 @@ class Lock:
             content, version = {}, 0
         if content.get("token") != self._token:
             message = (
-                f"{_holder(content)} has taken over the lock {self._name} meanwhile; this run "
-                "stops, and leaves everything as it is"
+                f"{_holder(content)} has taken over the lock {self._name}; this run stops "
+                "without further changes"
             )
             raise Failed(message)
-        # Another command may have written between the two calls: then the versions have a gap.
+        # A gap between the versions means that another command has written between the two calls.
         if self._put(overwrite=True) != version + 1:
             message = f"the lock {self._name} changed meanwhile; this run stops"
             raise Failed(message)
@@ -201,7 +201,7 @@ class _RenewingClock:
 
 
 def _expiry(content: dict[str, Any]) -> datetime:
-    """Return when a lock expires; one that cannot be read has expired."""
+    """Return the time at which a lock expires; in the past for an unreadable lock."""
     try:
         return datetime.fromisoformat(str(content["until"]))
     except (KeyError, ValueError):

@@ -38,7 +38,7 @@ class RealClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Every wait of a command ends in this call."""
+        """Wait; every wait of a command goes through this method."""
         time.sleep(seconds)
 
 

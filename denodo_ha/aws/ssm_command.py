@@ -9,11 +9,11 @@ from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, NotFound
 
 EVERY_S: Final = 5
-"""Ours: seconds between two looks at a command."""
+"""Ours: seconds between two polls of a command's status."""
 HASTE_S: Final = 1
-"""Ours: the same where the caller gives up early."""
+"""Ours: the same for a caller that waits for a short time only."""
 DELIVERY_S: Final = 60
-"""Ours: seconds after which a command that no SSM agent has accepted is given up; at least 30
+"""Ours: seconds after which a command expires that no SSM agent has accepted; at least 30
 (AWS, SendCommand, TimeoutSeconds)."""
 
 _ENDED: Final = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
@@ -26,7 +26,7 @@ class CommandResult:
     """The end of a command on an instance.
 
     Attributes:
-        code: exit code; -1 where the command did not run.
+        code: exit code; -1 if the command did not run.
         status: the status of Systems Manager, such as Success or DeliveryTimedOut.
         output: standard output, the first 24,000 characters.
         error: standard error, the first 8,000 characters.

@@ -1,7 +1,7 @@
 """CloudFormation templates as plain data, from a file or from a deployed stack.
 
 A template is JSON, or YAML with short tags; the CDK CLI sends small templates as YAML. A short tag
-(`!Ref x`) becomes its long form (`{"Ref": "x"}`), which is how JSON has it.
+(`!Ref x`) becomes its long form (`{"Ref": "x"}`), the only form in JSON.
 """
 
 import json
@@ -74,11 +74,11 @@ def read_template_file(file: Path) -> dict[str, Any]:
 
 
 class _TemplateSyntaxError(Exception):
-    """Text that is neither JSON nor YAML.
+    """Syntax error: text that is neither JSON nor YAML.
 
     Attributes:
         text: the parser's message, on one line.
-        position: `:LINE:COLUMN`, empty where the parser does not tell it.
+        position: `:LINE:COLUMN`, empty if the parser reports no position.
     """
 
     def __init__(self, text: object, line: int | None, column: int | None) -> None:
@@ -92,8 +92,8 @@ def _parse(text: str, *, json_only: bool) -> Any:
 
     Args:
         text: the text.
-        json_only: whether text that begins as a JSON object must be JSON. Else it may be YAML,
-            which also begins so in its flow style.
+        json_only: True if text that begins with `{` must be JSON; otherwise it may be YAML in
+            flow style.
 
     Raises:
         _TemplateSyntaxError: The text is neither.
@@ -105,6 +105,8 @@ def _parse(text: str, *, json_only: bool) -> Any:
             if json_only:
                 raise _TemplateSyntaxError(error.msg, error.lineno, error.colno) from None
     yaml = YAML(typ="safe", pure=True)
+    # CloudFormation reads YAML 1.1, in which an unquoted yes or on is a boolean.
+    yaml.version = (1, 1)
     yaml.Constructor = _TemplateConstructor
     try:
         return yaml.load(text)

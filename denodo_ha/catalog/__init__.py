@@ -1,1 +1,1 @@
-"""`denodo-ha catalog`."""
+"""`denodo-ha catalog`: the metadata database and the metadata exports."""

@@ -1,4 +1,4 @@
-"""`denodo-ha catalog`: the metadata that the nodes of a cluster share, and what they do not."""
+"""`denodo-ha catalog`: the metadata database of a cluster, and the metadata of each node."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,24 +6,22 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import database_setup, password_rotation
-from denodo_ha.catalog import status as status_
-from denodo_ha.catalog.database_setup import Reach
-from denodo_ha.catalog.location import COMPONENTS, Metadata, find
-from denodo_ha.catalog.postgres_server import certificates
-from denodo_ha.catalog.status import Status
+from denodo_ha.catalog import database_setup, metadata_status, password_rotation
+from denodo_ha.catalog.database_setup import ServerAccess
+from denodo_ha.catalog.metadata_status import Database, Status
+from denodo_ha.catalog.postgres_server import read_certificates
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_json, print_line, print_table, styled
 from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import EnvironmentLocation
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
+from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
     name="catalog",
-    help="""The metadata that nodes share, and what they do not.
+    help="""Set up and check the metadata database that nodes share, and compare their metadata.
 
     [bold]Examples[/bold]
 
@@ -34,16 +32,16 @@ catalog = typer.Typer(
     no_args_is_help=True,
 )
 
-_SHOWN = 12
-"""How many digits of a digest are shown."""
+_DIGEST_LENGTH = 12
+"""Digits of a digest in the table."""
 
 Ca = Annotated[
     Path | None,
     typer.Option(
         "--ca",
         metavar="FILE",
-        help="Certificates (PEM) that the server's is checked with; kept in the logins, so that "
-        "the nodes check it, too. For RDS: "
+        help="CA certificates (PEM) that verify the server's certificate; stored in the "
+        "components' secrets, so that the nodes verify it as well. For RDS: "
         "https://truststore.pki.rds.amazonaws.com/REGION/REGION-bundle.pem",
     ),
 ]
@@ -52,8 +50,8 @@ Through = Annotated[
     typer.Option(
         "--through",
         metavar="ADDRESS[:PORT]",
-        help="Connect there instead, such as to a port that Session Manager forwards; the "
-        "certificate is still the server's.",
+        help="Connect to this address instead, such as a port that Session Manager forwards; the "
+        "server's certificate is verified for the server's own name.",
     ),
 ]
 Admin = Annotated[
@@ -61,7 +59,8 @@ Admin = Annotated[
     typer.Option(
         "--admin-secret",
         metavar="ARN",
-        help="The administrator's secret, where it is not the stack's: after a restore.",
+        help="The administrator's secret, if it is not the one in the stack's outputs, such as "
+        "after a restore.",
     ),
 ]
 
@@ -82,31 +81,32 @@ def init(
         typer.Option(
             "--scheduler-sql",
             metavar="FILE",
-            help="Script that makes the Scheduler's tables; may be repeated, and is run once, "
-            "in an empty database.",
+            help="SQL script that creates the Scheduler's tables; may be repeated. Runs only if "
+            "the database has no tables.",
         ),
     ] = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Make a database and users for each component, as far as they are not there.
+    """Create the missing databases and users of each component.
 
-    Run where the server is reached. Running it again changes nothing.
+    Run it where the database server can be reached. Running it again changes nothing.
     """
-    reach = _reach(ca, through, admin_secret)
-    aws, _, metadata = _found(config, environment, region, profile, cluster)
+    access = _server_access(ca, through, admin_secret)
+    aws, _, metadata = _read_metadata(config, environment, region, profile, cluster)
     progress, count = Progress(), 0
     for change in database_setup.init(
-        aws, metadata, reach, scripts=scheduler_sql or [], dry_run=dry_run
+        aws, metadata, access, scripts=scheduler_sql or [], dry_run=dry_run
     ):
         count += 1
-        progress.say(f"{change.component}: {'would make ' if dry_run else ''}{change.what}")
-    listed = ", ".join(metadata.secrets)
+        prefix = "would create or set " if dry_run else ""
+        progress.say(f"{change.component}: {prefix}{change.what}")
+    components = ", ".join(metadata.secrets)
     if not count:
-        print_line(f"{listed}: all there; nothing was changed")
+        print_line(f"{components}: nothing is missing; nothing was changed")
     elif dry_run:
-        print_line(f"{count} to make; nothing was changed")
+        print_line(f"{count} changes are needed; nothing was changed")
     else:
-        print_line(f"{listed}: ready. Roll the nodes, so that they take it over")
+        print_line(f"{components}: ready. Roll the nodes, so that they use the new settings")
 
 
 @catalog.command("rotate")
@@ -122,20 +122,21 @@ def rotate(
     through: Through = "",
     admin_secret: Admin = "",
     finish: Annotated[
-        bool, typer.Option("--finish", help="Lock the old user out, once no node uses it.")
+        bool,
+        typer.Option("--finish", help="Disable the old user's login, once no node uses it."),
     ] = False,
 ) -> None:
     """Give a component a new user and password; the old ones work until --finish."""
-    reach, which = _reach(ca, through, admin_secret), _component(component)
-    aws, _, metadata = _found(config, environment, region, profile, cluster)
+    access, checked_component = _server_access(ca, through, admin_secret), _component(component)
+    aws, _, metadata = _read_metadata(config, environment, region, profile, cluster)
     if finish:
-        old = password_rotation.finish(aws, metadata, reach, which)
-        print_line(f"{which}: {old} is locked out")
+        old_user = password_rotation.finish(aws, metadata, access, checked_component)
+        print_line(f"{component}: the login of {old_user} is disabled")
         return
-    new = password_rotation.rotate(aws, metadata, reach, which)
+    new_user = password_rotation.rotate(aws, metadata, access, checked_component)
     print_line(
-        f"{which}: the secret names {new} with a new password. Roll the nodes, then "
-        f"`denodo-ha catalog rotate {which} --finish`"
+        f"{component}: the secret names {new_user} with a new password. Roll the nodes, then run "
+        f"`denodo-ha catalog rotate {component} --finish` with the same options"
     )
 
 
@@ -149,86 +150,92 @@ def status(
     cluster: options.Cluster = None,
     form: options.Format = TableFormat.table,
 ) -> None:
-    """Say how the database is, and which nodes' own metadata differ, and since when."""
-    aws, site, metadata = _found(config, environment, region, profile, cluster)
-    found = status_.status(aws, metadata, site.loaded.environment if site.loaded else None)
+    """Show the state of the metadata database, and since when the nodes' own metadata differs."""
+    aws, located, metadata = _read_metadata(config, environment, region, profile, cluster)
+    loaded = located.loaded.environment if located.loaded else None
+    current = metadata_status.read_status(aws, metadata, loaded)
     if form is TableFormat.json:
-        print_json({"good": found.good, "status": found})
+        print_json({"good": current.good, "status": current})
     else:
-        _show(found)
-    if not found.good:
+        _print_status(current)
+    if not current.good:
         raise typer.Exit(exit_codes.NO)
 
 
-def _show(found: Status) -> None:
-    if found.database:
-        one = found.database
-        print_table(
-            ["Database", "State", "PostgreSQL", "Class", "Multi-AZ", "GiB", "Pending"],
-            [
-                (
-                    one.name,
-                    styled("ok" if one.status == "available" else one.status),
-                    one.version,
-                    one.type,
-                    "yes" if one.multi_az else "no",
-                    str(one.storage_gib),
-                    one.pending,
-                )
-            ],
+def _print_status(current: Status) -> None:
+    if current.database:
+        _print_database(current.database)
+    elif current.host:
+        print_line(
+            f"Database: {current.host}, an existing server that this project does not manage"
         )
-    elif found.host:
-        print_line(f"Database: {found.host}, which is not looked after from here")
-    for component in found.uninitialised:
-        print_line(f"{component}: has no database yet; `denodo-ha catalog init` makes it")
-    if found.nodes:
+    for component in current.uninitialised:
+        print_line(f"{component}: has no database yet; `denodo-ha catalog init` creates it")
+    if current.nodes:
         print_table(
             ["Node", "Exported", "Metadata", "Problem"],
             [
                 (
                     node.name,
                     node.at.isoformat(timespec="minutes") if node.at else "",
-                    node.digest[:_SHOWN],
+                    node.digest[:_DIGEST_LENGTH],
                     node.problem,
                 )
-                for node in found.nodes
+                for node in current.nodes
             ],
         )
-    difference = found.difference
+    difference = current.difference
     if difference and len(difference.groups) > 1:
         groups = " | ".join(", ".join(nodes) for nodes in difference.groups.values())
-        begin = "before " if difference.longer else ""
+        before = "before " if difference.longer else ""
         since = difference.since.isoformat(timespec="minutes") if difference.since else "?"
-        print_line(f"The nodes differ since {begin}{since}: {groups}")
+        print_line(f"The nodes differ since {before}{since}: {groups}")
     elif difference and difference.groups:
         print_line("The exported nodes have the same metadata")
 
 
-def _found(
+def _print_database(database: Database) -> None:
+    print_table(
+        ["Database", "State", "PostgreSQL", "Class", "Multi-AZ", "GiB", "Pending"],
+        [
+            (
+                database.name,
+                styled("ok" if database.status == "available" else database.status),
+                database.version,
+                database.type,
+                "yes" if database.multi_az else "no",
+                str(database.storage_gib),
+                database.pending,
+            )
+        ],
+    )
+
+
+def _read_metadata(
     config: str | None,
     environment: str | None,
     region: list[str] | None,
     profile: str | None,
     cluster: str | None,
-) -> tuple[Aws, EnvironmentLocation, Metadata]:
+) -> tuple[Aws, EnvironmentLocation, MetadataStack]:
     aws = Aws(profile=profile)
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=environment, regions=region
-    )
-    return aws, site, find(aws, site, cluster)
+    located = locate_environment(aws, config=config, environment=environment, regions=region)
+    return aws, located, read_metadata_stack(aws, located, cluster)
 
 
-def _reach(ca: Path | None, through: str, admin: str) -> Reach:
+def _server_access(ca: Path | None, through: str, admin: str) -> ServerAccess:
     address, _, port = through.partition(":")
     if port and not port.isdigit():
-        message = f"--through {through}: {port} is no port; write an address like 127.0.0.1:15432"
+        message = (
+            f"--through {through}: {port} is not a port; write an address like 127.0.0.1:15432"
+        )
         raise UsageError(message)
-    return Reach(certificates(ca), address, int(port or 0), admin)
+    return ServerAccess(read_certificates(ca), address, int(port or 0), admin)
 
 
 def _component(name: str) -> Component:
-    for one in COMPONENTS:
-        if name == one:
-            return one
-    message = f"{name} is no component; write one of {', '.join(COMPONENTS)}"
+    for component in COMPONENTS:
+        if name == component:
+            return component
+    message = f"{name} is not a component; write one of {', '.join(COMPONENTS)}"
     raise UsageError(message)

@@ -1,7 +1,8 @@
-"""Make the databases and users of a cluster's components, and complete their logins.
+"""Create the databases and users of a cluster's components, and complete their secrets.
 
-Every step looks first, and an administrator's lock is held meanwhile: running it again changes
-nothing, two at once do the work of one, and what was broken off is finished by the next run.
+Every step checks first whether it is needed, and the server's lock is held throughout. A second
+run therefore changes nothing, two concurrent runs do the work of one, and the next run completes
+an interrupted run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,24 +14,24 @@ import psycopg
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.catalog import logins
-from denodo_ha.catalog.location import Metadata
 from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection, Server
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.environment import names
 from denodo_ha.environment.model.catalog import Component
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How the server is reached from here.
+class ServerAccess:
+    """Options for the connection to the server.
 
     Attributes:
-        ca: PEM certificates that its own is checked with; empty: those that are known already.
-        through: an address to connect to in its place; empty: its own.
-        port: the port there; 0: its own.
-        admin: the administrator's secret; empty: what the stack says.
+        ca: PEM certificates that verify the server's certificate; empty: those in the secrets.
+        through: address to connect to instead of the server's; empty: the server's own.
+        port: port at that address; 0: the server's own.
+        admin: the administrator's secret; empty: the one in the stack's outputs.
     """
 
     ca: str = ""
@@ -41,7 +42,12 @@ class Reach:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that was made, or would be."""
+    """A change that was made, or that a dry run would make.
+
+    Attributes:
+        component: the component.
+        what: the object that is created or set, such as `database scheduler`.
+    """
 
     component: Component
     what: str
@@ -49,71 +55,78 @@ class Change:
 
 @dataclass(frozen=True)
 class Database:
-    """The server of a cluster's metadata, and who administers it."""
+    """The server of a cluster's metadata database, and its administrator's login."""
 
     server: Server
     admin: Login
 
 
-def database(aws: Aws, metadata: Metadata, reach: Reach) -> Database:
-    """The server, as its stack and the administrator's secret say.
+def read_database(aws: Aws, metadata: MetadataStack, access: ServerAccess) -> Database:
+    """Return the server from the stack's outputs, and the login from the administrator's secret.
 
     Raises:
-        Refused: there is none.
+        Refused: The stack has no metadata database, or a secret has another form.
     """
     host = metadata.output(names.CATALOG_HOST)
     port = int(metadata.output(names.CATALOG_PORT))
     region = metadata.location.region
-    admin = logins.read(aws, region, reach.admin or metadata.output(names.CATALOG_ADMIN_SECRET))
-    ca = reach.ca
+    admin = logins.read_login(
+        aws, region, access.admin or metadata.output(names.CATALOG_ADMIN_SECRET)
+    )
+    ca = access.ca
     for arn in metadata.secrets.values():
-        ca = ca or logins.read(aws, region, arn).ca
-    return Database(Server(host, port, ca, reach.through, reach.port), admin)
+        ca = ca or logins.read_login(aws, region, arn).ca
+    return Database(Server(host, port, ca, access.through, access.port), admin)
 
 
 def init(
     aws: Aws,
-    metadata: Metadata,
-    reach: Reach,
+    metadata: MetadataStack,
+    access: ServerAccess,
     *,
     scripts: Sequence[Path] = (),
     dry_run: bool = False,
 ) -> Iterator[Change]:
-    """Make what is not there, and tell of each thing when it is made.
+    """Create what is missing, and yield each change once it is made.
 
     Args:
-        aws: credentials.
-        metadata: which cluster's.
-        reach: how the server is reached.
-        scripts: SQL files that make the Scheduler's tables, run once in an empty database.
-        dry_run: tell and make nothing.
+        aws: the credentials.
+        metadata: metadata stack of the cluster.
+        access: options for the connection to the server.
+        scripts: SQL files that create the Scheduler's tables; run only in an empty database.
+        dry_run: yield the changes without making them.
 
     Raises:
-        Refused: something of the same name is not ours, or a script cannot be read.
-        Failed: the server cannot be used, or refuses something.
+        Refused: An object of the same name belongs to others, or a script cannot be read.
+        Failed: The server cannot be used, or rejects a statement.
     """
-    texts = [(file, _text(file)) for file in scripts]
-    found = database(aws, metadata, reach)
-    with found.server.administered(found.admin) as connection:
+    texts = [(file, _read_script(file)) for file in scripts]
+    database = read_database(aws, metadata, access)
+    with database.server.administered(database.admin) as connection:
         try:
             for component in metadata.secrets:
-                one = _One(aws, metadata, found.server, connection, component, dry_run=dry_run)
-                yield from one.make()
+                setup = _ComponentSetup(
+                    aws, metadata, database.server, connection, component, dry_run=dry_run
+                )
+                yield from setup.create()
                 if component == "scheduler":
-                    yield from one.load(texts)
+                    yield from setup.load(texts)
         except psycopg.Error as error:
             text = " ".join(str(error).split())
-            message = f"{found.server.host} refuses it: {text}; run it again when that is mended"
+            message = (
+                f"{database.server.host} rejected a statement: {text}; fix the cause, and run the "
+                "command again: it continues where it stopped"
+            )
             raise Failed(message) from None
 
 
-class _One:
-    """One component."""
+class _ComponentSetup:
+    """Set-up of the database and users of one component."""
 
     def __init__(
         self,
         aws: Aws,
-        metadata: Metadata,
+        metadata: MetadataStack,
         server: Server,
         connection: Connection,
         component: Component,
@@ -122,41 +135,42 @@ class _One:
     ) -> None:
         self._aws, self._region = aws, metadata.location.region
         self._server, self._component, self._dry_run = server, component, dry_run
-        # Under the lock: another run may have changed it until then.
-        self._login = logins.read(aws, self._region, metadata.secrets[component])
+        # Read while the lock is held: until then another run may change the secret.
+        self._login = logins.read_login(aws, self._region, metadata.secrets[component])
         self._roles = Roles(connection, self._login.dbname, metadata.owner)
 
-    def make(self) -> Iterator[Change]:
+    def create(self) -> Iterator[Change]:
+        """Create roles and database, set the password, and complete the secret."""
         for step in self._roles.steps():
             if step.needed():
                 if not self._dry_run:
                     step.make()
                 yield Change(self._component, step.what)
-        if self._server.works(self._login):
+        if self._server.login_problem(self._login):
             if not self._dry_run:
                 self._roles.set_password(self._login.username, self._login.password)
-                reason = self._server.works(self._login)
-                if reason:
-                    message = f"{self._login.username} cannot work in its database: {reason}"
+                problem = self._server.login_problem(self._login)
+                if problem:
+                    message = f"{self._login.username} cannot use its database: {problem}"
                     raise Failed(message)
             yield Change(self._component, f"password of {self._login.username}")
-        # Last: with its address in it, nodes take the login for one that works.
+        # Last, since nodes use a login as soon as its secret has an address.
         address: dict[str, Any] = {"host": self._server.host, "port": self._server.port}
         if self._server.ca:
             address["ca"] = self._server.ca
         if {**self._login.value, **address} != self._login.value:
             if not self._dry_run:
-                logins.put(self._aws, self._region, self._login, **address)
+                logins.update_login(self._aws, self._region, self._login, **address)
             yield Change(self._component, "address of the server in its secret")
 
     def load(self, scripts: Sequence[tuple[Path, str]]) -> Iterator[Change]:
-        """Make tables with scripts, all of them or none, unless there are tables."""
-        if not scripts or (self._dry_run and self._server.works(self._login)):
+        """Run all scripts in one transaction, unless the database has tables."""
+        if not scripts or (self._dry_run and self._server.login_problem(self._login)):
             return
         with self._server.connected(self._login) as connection, connection.transaction():
             query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-            found = connection.execute(query).fetchone()
-            if found and found[0]:
+            row = connection.execute(query).fetchone()
+            if row and row[0]:
                 return
             for file, text in scripts:
                 if not self._dry_run:
@@ -164,9 +178,9 @@ class _One:
                 yield Change(self._component, f"tables of {file.name}")
 
 
-def _text(file: Path) -> str:
+def _read_script(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{file}: cannot be read: {error}; nothing was changed"
+        message = f"--scheduler-sql {file}: cannot be read: {error}; nothing was changed"
         raise Refused(message) from None

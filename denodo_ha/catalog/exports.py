@@ -1,9 +1,9 @@
-"""The exports of a cluster's nodes: what there is, and since when the nodes differ.
+"""Metadata exports of a cluster's nodes: the exports in the bucket, and since when nodes differ.
 
-An export is two objects of a versioned bucket: the metadata, and beside it what tells of it. The
-second is written last and names the version of the first, so that it tells of whole exports only.
-Its `digest` is over the metadata without comments and blank lines, which say when and by whom it
-was exported: nodes with the same digest have the same metadata.
+An export is two objects of a versioned bucket: the metadata and its manifest. The manifest is
+written last and names the version of the metadata, so that it describes complete exports only. Its
+`digest` is calculated without comments and blank lines, since comments have the time and author of
+the export: nodes with the same digest have the same metadata.
 """
 
 import json
@@ -20,14 +20,14 @@ from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 
 @dataclass(frozen=True, order=True)
 class Export:
-    """One export of one node.
+    """One metadata export of one node.
 
     Attributes:
-        at: when it was made.
-        node: of which node.
-        digest: tells one content from another.
+        at: time of the export.
+        node: name of the node.
+        digest: digest of the metadata; the same for the same metadata.
         size: bytes.
-        error: why what tells of it cannot be read.
+        error: why the manifest cannot be read; empty if it can.
     """
 
     at: datetime
@@ -39,12 +39,12 @@ class Export:
 
 @dataclass(frozen=True)
 class Difference:
-    """Whether nodes have the same metadata.
+    """The comparison of the nodes' metadata.
 
     Attributes:
-        groups: nodes that have the same, by digest.
-        since: from when on they were not all the same; None where they are.
-        longer: whether they were so already when the oldest export that is kept was made.
+        groups: the nodes that have the same metadata, by digest.
+        since: time from which not all nodes had the same; None if they have the same now.
+        longer: True if the nodes already differed in the oldest exports that are kept.
     """
 
     groups: Mapping[str, tuple[str, ...]]
@@ -52,29 +52,29 @@ class Difference:
     longer: bool = False
 
 
-def read(aws: Aws, region: str, bucket: str) -> list[Export]:
-    """Every export that is kept, the oldest first."""
+def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
+    """Return every export in the bucket, the oldest first."""
     client = aws.client("s3", region)
     with translated_errors():
         pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
-        versions = [one for page in pages for one in page.get("Versions", [])]
-    ending = f"/{EXPORT_MANIFEST}"
-    found = [one for one in versions if one["Key"].endswith(ending)]
+        versions = [version for page in pages for version in page.get("Versions", [])]
+    suffix = f"/{EXPORT_MANIFEST}"
+    manifests = [version for version in versions if version["Key"].endswith(suffix)]
 
-    def one(version: Mapping[str, Any]) -> Export:
-        node = str(version["Key"]).removesuffix(ending)
+    def read_export(version: Mapping[str, Any]) -> Export:
+        node = str(version["Key"]).removesuffix(suffix)
         with translated_errors():
             answer = client.get_object(
                 Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"]
             )
             text = answer["Body"].read()
-        return parse(node, text, version["LastModified"])
+        return parse_manifest(node, text, version["LastModified"])
 
-    return sorted(map_concurrently(one, found))
+    return sorted(map_concurrently(read_export, manifests))
 
 
-def parse(node: str, text: bytes, written: datetime) -> Export:
-    """An export, from what tells of it."""
+def parse_manifest(node: str, text: bytes, written: datetime) -> Export:
+    """Return the export that a manifest describes."""
     try:
         data = json.loads(text)
         at = datetime.fromisoformat(data["at"]).astimezone(UTC)
@@ -83,36 +83,36 @@ def parse(node: str, text: bytes, written: datetime) -> Export:
         return Export(written.astimezone(UTC), node, "", 0, f"{type(error).__name__}: {error}")
 
 
-def newest(exports: Iterable[Export]) -> dict[str, Export]:
-    """The newest export of each node."""
-    return {one.node: one for one in sorted(exports)}
+def newest_exports(exports: Iterable[Export]) -> dict[str, Export]:
+    """Return the newest export of each node."""
+    return {export.node: export for export in sorted(exports)}
 
 
 def compare(exports: Sequence[Export], nodes: Iterable[str]) -> Difference:
-    """Compare nodes by their newest exports, and find when they parted.
+    """Compare the nodes' newest exports, and find the time from which they differ.
 
     Args:
-        exports: all that are kept.
-        nodes: which nodes; those without an export are no part of it.
+        exports: all exports that are kept.
+        nodes: names of the nodes to compare; a node without a readable export is left out.
     """
-    wanted = set(nodes)
-    of = sorted(one for one in exports if one.node in wanted and not one.error)
-    now = newest(of)
+    compared = set(nodes)
+    readable = sorted(export for export in exports if export.node in compared and not export.error)
+    newest = newest_exports(readable)
     groups: dict[str, list[str]] = {}
-    for node, one in sorted(now.items()):
-        groups.setdefault(one.digest, []).append(node)
-    known = {digest: tuple(names) for digest, names in groups.items()}
-    if len(known) < 2:
-        return Difference(known, None)
-    have: dict[str, str] = {}
+    for node, export in sorted(newest.items()):
+        groups.setdefault(export.digest, []).append(node)
+    nodes_by_digest = {digest: tuple(names) for digest, names in groups.items()}
+    if len(nodes_by_digest) < 2:
+        return Difference(nodes_by_digest, None)
+    digests: dict[str, str] = {}
     since, longer = None, True
-    for one in of:
-        have[one.node] = one.digest
-        if len(have) < len(now):
-            # Before every node had an export nothing can be said of all.
+    for export in readable:
+        digests[export.node] = export.digest
+        if len(digests) < len(newest):
+            # The nodes can be compared only from the time at which each has an export.
             continue
-        if len(set(have.values())) == 1:
+        if len(set(digests.values())) == 1:
             since, longer = None, False
         elif since is None:
-            since = one.at
-    return Difference(known, since, longer)
+            since = export.at
+    return Difference(nodes_by_digest, since, longer)

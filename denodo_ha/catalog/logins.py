@@ -1,8 +1,8 @@
-"""Logins in Secrets Manager: read, completed with the server's address, and replaced.
+"""Database logins in Secrets Manager: read and update them.
 
-A login's value is a JSON object: `username`, `password`, `dbname`, and, as soon as it works,
-`host`, `port` and `ca` (the PEM certificates that the server's is checked with). No value is shown
-or logged.
+A login's value is a JSON object with `username`, `password`, `dbname` and, as soon as the login
+works, `host`, `port` and `ca` (the PEM certificates that verify the server's certificate). No
+value is printed or logged.
 """
 
 import json
@@ -17,14 +17,14 @@ from denodo_ha.environment.facts.limits import SECRET_BYTES
 
 @dataclass(frozen=True)
 class Login:
-    """A login.
+    """A database login.
 
     Attributes:
-        arn: its secret.
-        username: the user.
-        password: the password, which nothing shows.
-        dbname: the database; empty for an administrator's.
-        value: the whole value.
+        arn: ARN of its secret.
+        username: name of the user.
+        password: password of the user, left out of `repr`.
+        dbname: name of the database; empty for an administrator.
+        value: the whole value of the secret.
     """
 
     arn: str
@@ -35,16 +35,16 @@ class Login:
 
     @property
     def ca(self) -> str:
-        """The certificates that the server's is checked with, empty for none yet."""
+        """Return the certificates that verify the server's certificate; empty if not yet set."""
         return str(self.value.get("ca", ""))
 
 
-def read(aws: Aws, region: str, arn: str) -> Login:
-    """A login.
+def read_login(aws: Aws, region: str, arn: str) -> Login:
+    """Read a login.
 
     Raises:
-        Refused: the secret is not what it should be.
-        AwsError: it cannot be read.
+        Refused: The secret does not have the form of a login.
+        AwsError: The secret cannot be read.
     """
     with translated_errors():
         answer = aws.client("secretsmanager", region).get_secret_value(SecretId=arn)
@@ -52,16 +52,19 @@ def read(aws: Aws, region: str, arn: str) -> Login:
         value = json.loads(answer["SecretString"])
         return Login(arn, value["username"], value["password"], value.get("dbname", ""), value)
     except (KeyError, TypeError, ValueError):
-        message = f"the secret {arn} is not a JSON object with username and password"
+        message = (
+            f"the secret {arn} is not a JSON object with username and password; restore its "
+            "previous version in Secrets Manager"
+        )
         raise Refused(message) from None
 
 
-def put(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
-    """Change what a login's value says; tells whether that was needed.
+def update_login(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
+    """Change keys of a login's value; return False if the value has them already.
 
     Raises:
-        Refused: it would be too long.
-        AwsError: it cannot be written.
+        Refused: The value would be too long for a secret.
+        AwsError: The secret cannot be written.
     """
     value = {**login.value, **changes}
     if value == login.value:
@@ -69,7 +72,7 @@ def put(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
     text = json.dumps(value)
     if len(text.encode()) > SECRET_BYTES.value:
         message = (
-            f"the certificates are too long: a secret takes {SECRET_BYTES}; give the bundle of "
+            f"the CA certificates are too long: a secret takes {SECRET_BYTES}; give the bundle of "
             f"{region} alone with --ca"
         )
         raise Refused(message)

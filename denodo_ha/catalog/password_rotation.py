@@ -1,8 +1,8 @@
-"""A new password for a component, without a moment in which its nodes have none that works.
+"""Password rotation of a component's database login without an interruption.
 
-Each component has two users. The one that is not used gets a new password, and the secret then
-names it; the nodes take it over one by one, in a rolling restart, while those that are still to
-come go on with the old user. When none uses that any more, it is locked out.
+Each component has two users. The unused one gets a new password, and the secret then names it. A
+rolling restart switches the nodes to it one by one, while the other nodes still use the old user.
+Once no node uses the old user, its login is disabled.
 """
 
 import secrets
@@ -12,106 +12,116 @@ import psycopg
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.catalog import logins
-from denodo_ha.catalog.database_setup import Database, Reach, database
-from denodo_ha.catalog.location import Metadata
+from denodo_ha.catalog.database_setup import Database, ServerAccess, read_database
 from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused, UsageError
-from denodo_ha.environment.derived.node_metadata import database_users as both
+from denodo_ha.deployed.metadata_stack import MetadataStack
+from denodo_ha.environment.derived.node_metadata import database_users
 from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
-"""As `stacks.database.logins` has them generated."""
+"""The length of the passwords that `stacks.database.logins` has generated."""
 
 
-def rotate(aws: Aws, metadata: Metadata, reach: Reach, component: Component) -> str:
-    """Put a new user and password into a component's secret; gives the user.
+def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
+    """Put the unused user with a new password into a component's secret; return the user.
 
     Raises:
-        Refused: nodes still use the user that would get the new password, or there is no user.
-        Failed: the server cannot be used.
+        Refused: Nodes still use the user that would get the password, or `init` did not run yet.
+        Failed: The server cannot be used.
     """
-    found = database(aws, metadata, reach)
-    with found.server.administered(found.admin) as connection:
-        login = _login(aws, metadata, component)
-        other = _other(login)
+    database = read_database(aws, metadata, access)
+    with database.server.administered(database.admin) as connection:
+        login = _read_login(aws, metadata, component)
+        unused = _other_user(login)
         roles = _roles(connection, metadata, login)
-        used = roles.connections(other)
-        if used:
+        count = roles.connections(unused)
+        if count:
             message = (
-                f"{used} connections are still {other}'s, from before the last rotation: roll the "
-                f"nodes first, so that they take {login.username} over; nothing was changed"
+                f"{count} connections are still {unused}'s, from before the last rotation: roll "
+                f"the nodes first, so that they use {login.username}; nothing was changed"
             )
             raise Refused(message)
         password = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
-        _set(found, roles, login, other, password)
-        logins.put(aws, metadata.location.region, login, username=other, password=password)
-    return other
+        _set_password(database, roles, login, unused, password)
+        logins.update_login(
+            aws, metadata.location.region, login, username=unused, password=password
+        )
+    return unused
 
 
-def finish(aws: Aws, metadata: Metadata, reach: Reach, component: Component) -> str:
-    """Lock the user out that a component's secret no longer names; gives it.
+def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
+    """Disable the login of the user that a component's secret no longer names; return the user.
 
     Raises:
-        Refused: nodes still use it.
-        Failed: the server cannot be used.
+        Refused: Nodes still use it.
+        Failed: The server cannot be used.
     """
-    found = database(aws, metadata, reach)
-    with found.server.administered(found.admin) as connection:
-        login = _login(aws, metadata, component)
-        other = _other(login)
+    database = read_database(aws, metadata, access)
+    with database.server.administered(database.admin) as connection:
+        login = _read_login(aws, metadata, component)
+        old_user = _other_user(login)
         roles = _roles(connection, metadata, login)
-        used = roles.connections(other)
-        if used:
+        count = roles.connections(old_user)
+        if count:
             message = (
-                f"{used} connections are still {other}'s: roll the nodes that have not been "
+                f"{count} connections are still {old_user}'s: roll the nodes that have not been "
                 "restarted since the rotation, and run this again; nothing was changed"
             )
             raise Refused(message)
-        if roles.may_log_in(other):
-            roles.lock_out(other)
-    return other
+        if roles.may_log_in(old_user):
+            roles.disable_login(old_user)
+    return old_user
 
 
-def _set(found: Database, roles: Roles, login: Login, other: str, password: str) -> None:
+def _set_password(database: Database, roles: Roles, login: Login, user: str, password: str) -> None:
     try:
-        roles.set_password(other, password)
+        roles.set_password(user, password)
     except psycopg.Error as error:
         message = (
-            f"{other} got no password: {' '.join(str(error).split())}; the secret is as it was"
+            f"the password of {user} was not set: {' '.join(str(error).split())}; the secret was "
+            "not changed"
         )
         raise Failed(message) from None
-    reason = found.server.works(Login(login.arn, other, password, login.dbname))
-    if reason:
-        message = f"{other} cannot work in its database: {reason}; the secret is as it was"
+    problem = database.server.login_problem(Login(login.arn, user, password, login.dbname))
+    if problem:
+        message = f"{user} cannot use its database: {problem}; the secret was not changed"
         raise Failed(message)
 
 
-def _login(aws: Aws, metadata: Metadata, component: Component) -> Login:
+def _read_login(aws: Aws, metadata: MetadataStack, component: Component) -> Login:
     if component not in metadata.secrets:
-        listed = ", ".join(metadata.secrets) or "none"
-        message = f"{component} has no database in {metadata.stack.name}; there is {listed}"
+        components = ", ".join(metadata.secrets) or "none"
+        message = (
+            f"{component} has no database in {metadata.stack.name}; components with a database: "
+            f"{components}"
+        )
         raise UsageError(message)
-    return logins.read(aws, metadata.location.region, metadata.secrets[component])
+    return logins.read_login(aws, metadata.location.region, metadata.secrets[component])
 
 
-def _other(login: Login) -> str:
-    users = both(login.dbname)
+def _other_user(login: Login) -> str:
+    users = database_users(login.dbname)
     if login.username not in users:
         message = (
-            f"the secret {login.arn} names {login.username}, and its users are "
-            f"{' and '.join(users)}; somebody changed it"
+            f"the secret {login.arn} names the user {login.username}, but the users of the "
+            f"database are {' and '.join(users)}; restore the secret's previous version in Secrets "
+            "Manager"
         )
         raise Refused(message)
     return users[1 - users.index(login.username)]
 
 
-def _roles(connection: Connection, metadata: Metadata, login: Login) -> Roles:
+def _roles(connection: Connection, metadata: MetadataStack, login: Login) -> Roles:
     roles = Roles(connection, login.dbname, metadata.owner)
     missing = [step.what for step in roles.steps() if step.needed()]
     if missing:
-        message = f"there is no {missing[0]}: `denodo-ha catalog init` makes it"
+        message = (
+            f"the server is not set up for this yet: {missing[0]} is missing; "
+            "`denodo-ha catalog init` creates it"
+        )
         raise Refused(message)
     return roles

@@ -1,4 +1,4 @@
-"""Connections to the PostgreSQL server, over TLS that checks who answers."""
+"""Connections to the PostgreSQL server, with TLS that verifies the server's certificate."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from denodo_ha.catalog.logins import Login
 from denodo_ha.cli.errors import Failed, Refused
 
 MAINTENANCE = "postgres"
-"""The database that every server has, and where locks are taken."""
-_OLDEST = 150_000
+"""The database that every server has; the lock is taken there."""
+_OLDEST_VERSION = 150_000
 _CONNECT_S = 10
 _LOCK = 7_214_590_011
-"""Ours: the lock that makes and rotates logins, one a server."""
+"""Ours: number of the advisory lock that a run holds while it changes the server's logins."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -28,9 +28,9 @@ class Server:
     Attributes:
         host: its name, which its certificate must have.
         port: its port.
-        ca: PEM certificates that its own is checked with; empty: those of this machine.
-        through: an address to connect to in its place, such as 127.0.0.1 for a forwarded port.
-        through_port: the port there.
+        ca: PEM certificates that verify the server's; empty: those that this machine trusts.
+        through: address to connect to instead, such as 127.0.0.1 for a forwarded port.
+        through_port: port at that address; 0: the server's own.
     """
 
     host: str
@@ -41,10 +41,10 @@ class Server:
 
     @contextmanager
     def connected(self, login: Login, dbname: str = "") -> Iterator[Connection]:
-        """A connection; every statement is a transaction unless one is begun.
+        """Connect; each statement is a transaction of its own unless the caller begins one.
 
         Raises:
-            psycopg.OperationalError: it cannot be made.
+            psycopg.OperationalError: The server does not accept the connection.
         """
         with NamedTemporaryFile("w", suffix=".pem") as file:
             file.write(self.ca)
@@ -67,68 +67,70 @@ class Server:
 
     @contextmanager
     def administered(self, admin: Login) -> Iterator[Connection]:
-        """An administrator's connection, alone in what it does: others wait.
+        """Connect as administrator and hold the lock; other runs wait until the block ends.
 
         Raises:
-            Failed: it cannot be made.
-            Refused: the server is too old.
+            Failed: The server does not accept the connection.
+            Refused: The server is too old.
         """
         try:
             with self.connected(admin, MAINTENANCE) as connection:
                 version = connection.info.server_version
-                if version < _OLDEST:
+                if version < _OLDEST_VERSION:
                     message = (
-                        f"{self.host} is PostgreSQL {version // 10_000}, and 15 is the oldest that "
-                        "keeps users out of each other's databases by itself; upgrade it"
+                        f"{self.host} runs PostgreSQL {version // 10_000}, but 15 is the oldest "
+                        "version that keeps users out of the public schema by default; upgrade it"
                     )
                     raise Refused(message)
-                # The server frees it when the connection ends, however that happens.
+                # The server releases the lock when the connection ends for any reason.
                 connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
                 yield connection
         except psycopg.OperationalError as error:
-            raise Failed(self._said(error, admin)) from None
+            raise Failed(self._connection_error(error, admin)) from None
 
-    def works(self, login: Login) -> str:
-        """Why a login does not work; empty if it does, and can make a table in its database."""
+    def login_problem(self, login: Login) -> str:
+        """Return why a login cannot create a table in its database; empty if it can."""
         try:
             with self.connected(login) as connection, connection.transaction(force_rollback=True):
-                connection.execute("CREATE TABLE denodo_ha_check (one int)")
+                connection.execute("CREATE TABLE denodo_ha_check (id int)")
         except psycopg.Error as error:
             return _line(error)
         return ""
 
-    def _said(self, error: psycopg.OperationalError, admin: Login) -> str:
+    def _connection_error(self, error: psycopg.OperationalError, admin: Login) -> str:
         text = _line(error)
         if "certificate" in text:
             remedy = (
-                "give the certificates that its own is signed with: --ca FILE; for RDS "
+                "give the CA certificates of the server with --ca FILE; for RDS "
                 "https://truststore.pki.rds.amazonaws.com/REGION/REGION-bundle.pem"
             )
         elif "authentication failed" in text:
-            remedy = f"the secret {admin.arn} must have an administrator's username and password"
+            remedy = (
+                f"the secret {admin.arn} must contain the administrator's username and password"
+            )
         else:
             remedy = (
-                "run this where the server is reached, or forward its port through a node with "
-                "Session Manager and name it with --through (docs/catalog.md)"
+                "run this where the server can be reached, or forward its port through a node with "
+                "Session Manager and give the forwarded port with --through (docs/catalog.md)"
             )
         return f"{self.host}:{self.port} cannot be used: {text}; {remedy}"
 
 
-def certificates(file: Path | None) -> str:
-    """The text of a file with certificates; empty without one.
+def read_certificates(file: Path | None) -> str:
+    """Return the text of a file with certificates; empty without a file.
 
     Raises:
-        Refused: it cannot be read, or holds none.
+        Refused: The file cannot be read, or has no certificates, or a private key.
     """
     if file is None:
         return ""
     try:
         text = file.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{file}: cannot be read: {error}"
+        message = f"--ca {file}: cannot be read: {error}"
         raise Refused(message) from None
     if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
-        message = f"{file}: holds no certificates in PEM form, or a private key as well"
+        message = f"--ca {file}: must contain certificates in PEM form and no private key"
         raise Refused(message)
     return text
 

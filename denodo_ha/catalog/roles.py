@@ -1,10 +1,10 @@
-"""The role, the two logins and the database of a component, made as far as they are not there.
+"""Steps that create the role, the two users and the database of a component.
 
-A role without a login owns the database; two logins are members of it, and act as it as soon as
-they connect, so that whichever of them is used, what it makes belongs to the role. So the one that
-is not used can get a new password while the nodes go on with the other.
+A role without a login owns the database. Two users are members of the role and act as it in every
+session (`SET role`), so that the role owns all objects, whichever user created them. The unused
+user can therefore get a new password while the nodes work with the other.
 
-Each step looks first. A run that was broken off is finished by the next one.
+Each step checks first whether it is needed, so that the next run completes an interrupted run.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,17 +18,17 @@ from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.derived.node_metadata import database_users
 
 _SET_OPTION = 160_000
-"""From PostgreSQL 16 on, who makes a role may not act as it unless it says so."""
+"""From PostgreSQL 16 on, a role's creator may `SET ROLE` to it only after GRANT … WITH SET TRUE."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something to be made.
+    """Step that creates or grants one thing.
 
     Attributes:
-        what: in words.
-        needed: whether it is not there yet.
-        make: makes it.
+        what: the thing, such as `database scheduler`.
+        needed: returns True if the thing is missing.
+        make: creates the thing.
     """
 
     what: str
@@ -38,12 +38,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Roles:
-    """What a component has at the server.
+    """Roles and database of a component.
 
     Attributes:
-        connection: an administrator's.
+        connection: connection of an administrator.
         database: name of the database, and of the role that owns it.
-        owner: what marks our roles.
+        owner: comment by which this cluster's roles are recognised.
     """
 
     connection: Connection
@@ -51,10 +51,10 @@ class Roles:
     owner: str
 
     def steps(self) -> Iterator[Step]:
-        """All of it, each after what it needs.
+        """Yield all steps, each after the steps it depends on.
 
         Raises:
-            Refused: there is a role or a database of that name that is not ours.
+            Refused: A role or database of that name exists and belongs to others.
         """
         yield Step(
             f"role {self.database}",
@@ -69,7 +69,7 @@ class Roles:
             ),
         )
         for login in database_users(self.database):
-            yield from self._login(login)
+            yield from self._login_steps(login)
         yield Step(
             f"database {self.database}",
             lambda: not self._is_our_database(),
@@ -81,7 +81,7 @@ class Roles:
         yield Step(
             f"database {self.database} closed to others",
             lambda: (
-                not self._one(
+                not self._value(
                     "SELECT NOT has_database_privilege('public', oid, 'CONNECT') FROM pg_database "
                     "WHERE datname = %s",
                     self.database,
@@ -90,38 +90,38 @@ class Roles:
             self._close,
         )
 
-    def _login(self, login: str) -> Iterator[Step]:
-        name, of = sql.Identifier(login), sql.Identifier(self.database)
+    def _login_steps(self, login: str) -> Iterator[Step]:
+        user, role = sql.Identifier(login), sql.Identifier(self.database)
         yield Step(
             f"user {login}", lambda: not self._is_ours(login), lambda: self._make_role(login)
         )
         yield Step(
             f"user {login} in {self.database}",
             lambda: (
-                not self._one(
+                not self._value(
                     "SELECT count(*) FROM pg_auth_members JOIN pg_roles m ON m.oid = member "
                     "JOIN pg_roles r ON r.oid = roleid WHERE m.rolname = %s AND r.rolname = %s",
                     login,
                     self.database,
                 )
             ),
-            lambda: self._run("GRANT {} TO {}", of, name),
+            lambda: self._run("GRANT {} TO {}", role, user),
         )
         yield Step(
             f"user {login} acts as {self.database}",
             lambda: (
-                not self._one(
+                not self._value(
                     "SELECT count(*) FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole "
                     "WHERE rolname = %s AND setdatabase = 0 AND %s = ANY (setconfig)",
                     login,
                     f"role={self.database}",
                 )
             ),
-            lambda: self._run("ALTER ROLE {} SET role = {}", name, sql.Literal(self.database)),
+            lambda: self._run("ALTER ROLE {} SET role = {}", user, sql.Literal(self.database)),
         )
 
     def set_password(self, login: str, password: str) -> None:
-        """Let a login in with a password; the server, and so its log, gets a hash of it only."""
+        """Enable a login with a password, of which the server and its log get only the hash."""
         pgconn = self.connection.pgconn
         hashed = pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
         self._run(
@@ -130,44 +130,44 @@ class Roles:
             sql.Literal(hashed.decode()),
         )
 
-    def lock_out(self, login: str) -> None:
-        """Let a login in no more."""
+    def disable_login(self, login: str) -> None:
+        """Disable a login."""
         self._run("ALTER ROLE {} NOLOGIN PASSWORD NULL", sql.Identifier(login))
 
     def connections(self, login: str) -> int:
-        """How many connections of a login there are."""
-        found = self._one("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", login)
-        return int(str(found))
+        """Return the number of a login's connections."""
+        count = self._value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", login)
+        return int(str(count))
 
     def may_log_in(self, login: str) -> bool:
-        """Whether a login is let in."""
-        return bool(self._one("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", login))
+        """Return True if the login is enabled."""
+        return bool(self._value("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", login))
 
     def _is_ours(self, role: str) -> bool:
-        found = self._row(
+        row = self._row(
             "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s", role
         )
-        if found is None:
+        if row is None:
             return False
-        if found[0] != self.owner:
+        if row[0] != self.owner:
             message = (
-                f"the server has a role {role} that is not ours (its comment is {found[0]!r}, ours "
-                f"would be {self.owner!r}); give the catalog a prefix, or remove the role if "
-                "nobody needs it. No role was changed"
+                f"the server has a role {role} that is not ours: its comment is {row[0]!r} instead "
+                f"of {self.owner!r}; set `catalog.prefix` in the cluster's configuration, or drop "
+                "the role if it is not used. No role was changed"
             )
             raise Refused(message)
         return True
 
     def _make_role(self, role: str) -> None:
-        # With its mark or not at all, or the next run would take it for somebody else's.
+        # In one transaction: a role without the comment would be refused by the next run.
         with self.connection.transaction():
             self._run("CREATE ROLE {} NOLOGIN", sql.Identifier(role))
             self._run("COMMENT ON ROLE {} IS {}", sql.Identifier(role), sql.Literal(self.owner))
 
     def _may_act(self) -> bool:
-        how = "SET" if self._with_set else "MEMBER"
+        privilege = "SET" if self._with_set else "MEMBER"
         query = "SELECT pg_has_role(current_user, oid, %s) FROM pg_roles WHERE rolname = %s"
-        return bool(self._one(query, how, self.database))
+        return bool(self._value(query, privilege, self.database))
 
     @property
     def _with_set(self) -> LiteralString:
@@ -175,16 +175,17 @@ class Roles:
         return "" if old else " WITH SET TRUE"
 
     def _is_our_database(self) -> bool:
-        found = self._row(
+        row = self._row(
             "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", self.database
         )
-        if found is not None and found[0] != self.database:
+        if row is not None and row[0] != self.database:
             message = (
-                f"the server has a database {self.database} that belongs to {found[0]}; give the "
-                "catalog a prefix, so that ours have other names. It was not changed"
+                f"the server has a database {self.database} that belongs to {row[0]}; set "
+                "`catalog.prefix` in the cluster's configuration to get other names. The database "
+                "was not changed"
             )
             raise Refused(message)
-        return found is not None
+        return row is not None
 
     def _close(self) -> None:
         with self.connection.transaction():
@@ -197,6 +198,6 @@ class Roles:
     def _row(self, query: LiteralString, *values: str) -> tuple[object, ...] | None:
         return self.connection.execute(query, values).fetchone()
 
-    def _one(self, query: LiteralString, *values: str) -> object:
-        found = self._row(query, *values)
-        return found[0] if found else None
+    def _value(self, query: LiteralString, *values: str) -> object:
+        row = self._row(query, *values)
+        return row[0] if row else None

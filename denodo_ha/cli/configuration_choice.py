@@ -1,7 +1,7 @@
 """The configuration that `-c` names, found as `cdk -c config=…` finds it.
 
 A bare name is looked up in `config/` and `config/examples/` of the clone that this package is part
-of; where pip has installed the package without a clone, in those of the current folder.
+of; if pip has installed the package without a clone, in those of the current folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
 
     Args:
         choice: the path or name.
-        deploying: True if stacks are made of it, see `denodo_ha.environment.loading.loader`.
+        deploying: True if stacks are made from it, see `denodo_ha.environment.loading.loader`.
 
     Raises:
         ConfigError: The file does not exist, or its configuration has errors.

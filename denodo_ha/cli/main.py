@@ -175,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "catalog",
         "Changes",
-        "The metadata that nodes share, and what they do not.",
+        "Set up and check the metadata database that nodes share, and compare their metadata.",
         _catalog,
     ),
     Command(
@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "haproxy",
         "Files",
-        "HAProxy's file, and the HAProxy that runs on this machine.",
+        "Render HAProxy's configuration file, and operate HAProxy on this or other machines.",
         _haproxy,
     ),
     Command(
@@ -207,7 +207,7 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class LazyCommand(TyperCommand):
-    """A command that is imported when its arguments are parsed: to run, complete or explain it.
+    """Command that is imported when its arguments are parsed: to run, complete or print its help.
 
     Its callback is the `load` of its entry.
     """
@@ -217,7 +217,7 @@ class LazyCommand(TyperCommand):
     ) -> Any:
         """Import the command, and let it parse its arguments.
 
-        The shell completes the value of -c without the command: its values are the same everywhere.
+        Completion of -c does not import the command: the values are the same for all commands.
         """
         assert self.callback is not None
         program, name = _typer(), str(self.name)
@@ -237,6 +237,13 @@ def _config_only(config: options.Config = None) -> None:
 
 class Commands(TyperGroup):
     """Commands whose errors end as a message on stderr and an exit code."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        """Parse the program's own options."""
+        try:
+            return super().make_context(*arguments, **extra)
+        except KeyboardInterrupt as error:
+            exit_with_error(error)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""

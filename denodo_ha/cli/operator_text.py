@@ -1,16 +1,16 @@
-"""The operator's name, and texts of an operator as tags and documents accept them."""
+"""Operator's name and free text, in the characters that tags and SSM documents accept."""
 
 import getpass
 import re
 import socket
 
 _REFUSED = re.compile(r"[^A-Za-z0-9 .,:;@/_+=-]")
-"""Characters that the nodes' SSM document refuses in who and why, as a shell might read them."""
+"""Characters that the SSM document refuses in parameters, as a shell might interpret them."""
 _LONGEST = 150
 
 
 def operator_name() -> str:
-    """Return who runs this command, as user@host."""
+    """Return the user and host that run this command, as user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Options that several commands have, with the same names and help.
+"""Options shared by several commands: name, help and completion.
 
 def status(
     config: options.Config = None,
@@ -23,14 +23,14 @@ _HOW = "How"
 
 
 class TableFormat(StrEnum):
-    """A table for people, or JSON for machines."""
+    """Output formats: a table for people, JSON for programs."""
 
     table = "table"
     json = "json"
 
 
 class DocumentFormat(StrEnum):
-    """A table for people, JSON for machines, or Markdown for documents."""
+    """Output formats: a table for people, JSON for programs, Markdown for documents."""
 
     table = "table"
     json = "json"
@@ -54,8 +54,8 @@ Environment = Annotated[
     typer.Option(
         "--environment",
         metavar="NAME",
-        help="The environment's name, where its file is not at hand; its stacks are found by "
-        "their tags in every --region.",
+        help="The environment's name, if its file is not available; its stacks are found by "
+        "their tags in each --region.",
         rich_help_panel=_WHICH,
     ),
 ]
@@ -64,7 +64,7 @@ Regions = Annotated[
     typer.Option(
         "--region",
         metavar="REGION",
-        help="Region to look in; may be repeated. With --config: only the clusters there.",
+        help="Region to search; may be repeated. With --config: only clusters in these regions.",
         rich_help_panel=_WHICH,
     ),
 ]
@@ -73,13 +73,13 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="PROFILE",
-        help="Profile of your AWS settings; default: AWS_PROFILE, or what the SDK finds.",
+        help="Profile of the AWS settings; default: AWS_PROFILE, or the SDK's default credentials.",
         rich_help_panel=_WHICH,
     ),
 ]
 Format = Annotated[
     TableFormat,
-    typer.Option("--format", help="A table, or JSON for machines.", rich_help_panel=_HOW),
+    typer.Option("--format", help="A table, or JSON for programs.", rich_help_panel=_HOW),
 ]
 Document = Annotated[
     DocumentFormat,
@@ -87,20 +87,26 @@ Document = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what would be done, and do nothing.", rich_help_panel=_HOW),
+    typer.Option(
+        "--dry-run", help="Show what would be done, and do nothing.", rich_help_panel=_HOW
+    ),
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
         "--cluster",
         metavar="CLUSTER",
-        help="The cluster, where the environment has several.",
+        help="The cluster; required if the environment has several.",
         rich_help_panel=_WHICH,
     ),
 ]
 Timeout = Annotated[
     int | None,
     typer.Option(
-        "--timeout", metavar="SECONDS", min=1, help="Give up after so long.", rich_help_panel=_HOW
+        "--timeout",
+        metavar="SECONDS",
+        min=1,
+        help="Stop waiting after so many seconds.",
+        rich_help_panel=_HOW,
     ),
 ]

@@ -5,6 +5,7 @@ print_json({"nodes": [...]})
 """
 
 import dataclasses
+import errno
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from denodo_ha.cli import process
+from denodo_ha.cli.errors import Failed
 
 _STYLES = {
     **dict.fromkeys(("healthy", "running", "ready", "ok", "yes", "up"), "green"),
@@ -57,6 +61,20 @@ def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> No
 def print_line(text: Cell) -> None:
     """Print a line."""
     _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_document(text: str) -> None:
+    """Print a document, such as a configuration file, exactly as it is.
+
+    Raises:
+        Failed: The document was not written in full, for example on a full disk.
+    """
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    error = process.stdout_error()
+    if error is not None and error.errno != errno.EPIPE:
+        message = f"the document on stdout is incomplete: {error.strerror}; write it elsewhere"
+        raise Failed(message)
 
 
 def print_json(value: object) -> None:

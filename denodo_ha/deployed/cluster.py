@@ -124,7 +124,7 @@ def read_cluster(aws: Aws, location: StackLocation) -> Cluster:
 def read_clusters(aws: Aws, locations: Iterable[StackLocation]) -> list[Cluster | AwsError]:
     """Read each cluster, or return the error of one that cannot be read.
 
-    The loss of a region so does not hide the clusters of other regions.
+    An unreachable region therefore does not hide the clusters of other regions.
     """
 
     def attempt(location: StackLocation) -> Cluster | AwsError:

@@ -21,10 +21,10 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.environment import names
 
 STATUS_S: Final = 120
-"""Ours: seconds after which the status of a node is given up."""
+"""Ours: seconds to wait for a node's status."""
 
 SHORT: Final = 8
-"""Ours: letters of a state's hash that are shown."""
+"""Ours: characters of a state's hash in the output."""
 
 DONE: Final = 0
 BUSY: Final = 5
@@ -65,11 +65,11 @@ class NodeStatus:
     """A node's own report.
 
     Attributes:
-        applied: the state that the node has, None before the first.
+        applied: the state that the node has applied, None before the first.
         confirmed: True if the node's metadata is confirmed.
         unready: for each service that is not ready, the reason.
-        version: a short hash of the state that the node has; empty before the first.
-        drained: True if the node's program was told to report "not ready".
+        version: a short hash of the applied state; empty before the first.
+        drained: True if the node reports "not ready" because it was drained.
     """
 
     applied: Mapping[str, Any] | None

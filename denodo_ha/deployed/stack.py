@@ -58,7 +58,7 @@ class Stack:
         return properties
 
     def value(self, expression: Any) -> str | None:
-        """Return the value of a literal or a Ref; None if the stack does not tell it."""
+        """Return the value of a literal or a Ref; None if the stack does not define it."""
         if not isinstance(expression, Mapping):
             return None if expression is None else str(expression)
         pseudo = {

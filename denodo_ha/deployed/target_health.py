@@ -12,21 +12,23 @@ from denodo_ha.deployed.balancer import TargetGroup
 
 HEALTHY: Final = "healthy"
 DRAINING: Final = "draining"
-NOT_REGISTERED: Final = "out of the group"
+NOT_REGISTERED: Final = "not in the target group"
 
 _REASONS: Final = {
-    "Elb.RegistrationInProgress": "the balancer takes it in",
-    "Elb.InitialHealthChecking": "its first checks run",
-    "Elb.InternalError": "the balancer has an error of its own",
-    "Target.ResponseCodeMismatch": "it answers that it is not ready",
-    "Target.Timeout": "its check gets no answer in time",
-    "Target.FailedHealthChecks": "its checks fail: not reachable, or not ready",
+    "Elb.RegistrationInProgress": "the load balancer is registering it",
+    "Elb.InitialHealthChecking": "its first health checks are running",
+    "Elb.InternalError": "the load balancer has an internal error",
+    "Target.ResponseCodeMismatch": "its health check gets another status code than expected",
+    "Target.Timeout": "its health check times out",
+    "Target.FailedHealthChecks": "its health checks fail: not reachable, or not ready",
     "Target.NotRegistered": NOT_REGISTERED,
-    "Target.NotInUse": "no listener uses the group, or the balancer has no subnet in its zone",
-    "Target.DeregistrationInProgress": "it leaves; its connections have time to end",
-    "Target.InvalidState": "its instance does not run",
-    "Target.IpUnusable": "its address is the balancer's own",
-    "Target.HealthCheckDisabled": "its checks are off",
+    "Target.NotInUse": (
+        "no listener uses the target group, or the load balancer has no subnet in the target's zone"
+    ),
+    "Target.DeregistrationInProgress": "it is being deregistered; its connections have time to end",
+    "Target.InvalidState": "its instance is not running",
+    "Target.IpUnusable": "its address is used by the load balancer",
+    "Target.HealthCheckDisabled": "its health checks are disabled",
 }
 """Reason codes of the API (AWS, Elastic Load Balancing API Reference, TargetHealth), in words.
 The words are values of the JSON of `status`."""

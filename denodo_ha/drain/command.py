@@ -152,9 +152,9 @@ def enable(
         if metadata_ok:
             print_line(f"{name} {node}: its metadata would be confirmed")
         change = (
-            f"would come into {labels(plan.missing)}"
+            f"would be registered in {labels(plan.missing)}"
             if plan.missing
-            else f"would be awaited until it is healthy {plan.scope}"
+            else f"would wait until it is healthy {plan.scope}"
         )
         drained = f"; it is out {plan.tag}" if plan.tag else ""
         print_line(f"{name} {node}: {change}{drained}")

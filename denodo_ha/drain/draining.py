@@ -3,7 +3,8 @@
     Draining(context).drain("node1", why="promotion")
 
 Only the check and the closing of the entrances hold the lock; the wait for the connections does
-not. So two nodes can drain side by side, and the second command sees that the first node is out.
+not. Two nodes can therefore drain at the same time, and the second command sees that the first node
+is out.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels
 
 WHY: Final = "maintenance"
 _COMMAND: Final = "denodo-ha "
-"""Start of the reason in the tag of a command that brings the node back by itself."""
+"""Start of the reason in the drain tag of a command that brings the node back automatically."""
 _ENDED: Final = frozenset({"gone", "shutting-down", "terminated"})
 
 
@@ -37,7 +38,7 @@ class DrainPlan:
         keeps: the auxiliary target group that keeps the node, None from Denodo 8.0 on.
         old_tag: the node's drain tag, None if it has none.
         tag: the drain tag that the node gets.
-        seconds: how long its connections have to end.
+        seconds: seconds that its connections have to end.
     """
 
     node: str

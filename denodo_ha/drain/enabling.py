@@ -2,8 +2,8 @@
 
     Enabling(context).enable("node1", metadata_ok=True)
 
-The drain tag stays until the node is healthy everywhere, so that it is visible whatever ends the
-command.
+The drain tag stays until the node is healthy everywhere, so that it remains visible if the command
+is interrupted.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Enabling(ClusterOperation):
 
         Raises:
             UsageError: There is no such node.
-            Refused: The node's instance does not run.
+            Refused: The node's instance is not running.
         """
         cluster = read_cluster(self._aws, self._location)
         return self._plan(cluster, self._rotation(cluster), node)
@@ -69,8 +69,8 @@ class Enabling(ClusterOperation):
 
         Raises:
             UsageError: There is no such node, or no node program on it. Nothing was changed.
-            Refused: The node's instance does not run, or another operation holds the lock. Nothing
-                was changed.
+            Refused: The node's instance is not running, or another operation holds the lock.
+                Nothing was changed.
             Failed: The message names the state that is left.
             AwsError: The message names the state that is left.
             Interrupted: The message names the state that is left.

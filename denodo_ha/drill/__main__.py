@@ -1,22 +1,38 @@
 """The program `python -m denodo_ha.drill PATH…`: the drill without the rest of `denodo-ha`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
-import typer
+from denodo_ha.cli import process
 
-from denodo_ha.cli.errors import CommandError
-from denodo_ha.drill.command import drill
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> None:
-    """Run the command, and exit with its exit code."""
-    program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    program.command()(drill)
-    try:
-        program(prog_name="python -m denodo_ha.drill")
-    except CommandError as error:
-        typer.echo(f"drill: {error}", err=True)
-        sys.exit(error.exit)
+    """Run the command, and end the process with its exit code."""
+    process.run(_load)
+
+
+def _load() -> Callable[[], None]:
+    # Imported here: a signal during these imports must end the process without a traceback.
+    import typer  # noqa: PLC0415
+
+    from denodo_ha.cli.errors import CommandError  # noqa: PLC0415
+    from denodo_ha.drill.command import drill  # noqa: PLC0415
+
+    def program() -> None:
+        typer_program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        typer_program.command()(drill)
+        try:
+            typer_program(prog_name="python -m denodo_ha.drill")
+        except CommandError as error:
+            typer.echo(f"drill: {error}", err=True)
+            sys.exit(error.exit)
+
+    return program
 
 
 if __name__ == "__main__":

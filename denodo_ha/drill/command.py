@@ -12,11 +12,19 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
 from denodo_ha.cli.output import print_json
-from denodo_ha.drill.comparison import outcome_changes
+from denodo_ha.drill.comparison import OutcomeChange, outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
 from denodo_ha.drill.json_report import comparison_report, drill_report
 from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
-from denodo_ha.drill.text_report import Report, markdown_report, outcome_rows, print_report
+from denodo_ha.drill.text_report import (
+    Report,
+    change_rows,
+    markdown_changes,
+    markdown_report,
+    outcome_rows,
+    print_changes,
+    print_report,
+)
 
 _MIN_WIDTH, _MAX_WIDTH = 100, 160
 """The columns of a table: at least and at most, whatever the terminal has."""
@@ -40,6 +48,13 @@ def drill(
             help="Show only what differs from this cdk.out or template.",
         ),
     ] = None,
+    no_worse: Annotated[
+        bool,
+        typer.Option(
+            "--no-worse",
+            help="With --against: exit with 1 if a failure is worse than before.",
+        ),
+    ] = False,
     drained: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,12 +87,15 @@ def drill(
     """Work out the outcome of every single failure, from templates alone.
 
     The drill applies AWS's documented rules to the templates. It needs no account and no network.
-    Exit code 1: a policy is broken.
+    Exit code 1: a policy is broken. Exit code 2: no policy is broken, and the templates do not
+    tell all that one rests on.
 
         denodo-ha drill cdk.out
 
-        denodo-ha drill cdk.out --against /tmp/base/cdk.out --format markdown
+        denodo-ha drill cdk.out --against /tmp/base/cdk.out --no-worse --format markdown
     """
+    if no_worse and against is None:
+        raise UsageError("--no-worse: needs --against PATH, the templates to compare with")
     ignored = ignore or []
     for policy in ignored:
         if policy not in POLICY_IDS:
@@ -94,13 +112,18 @@ def drill(
 
     result = drill_paths(paths, drained or ())
     verdicts = verdicts_on(result)
+    is_worse = False
     if against is None:
         _print_drill(form, result, verdicts)
     else:
         base = _drill_of_base(against, drained or ())
-        _print_comparison(form, (base, result), (verdicts_on(base), verdicts))
-    if not all(verdict.holds for verdict in verdicts):
+        changes = outcome_changes(base, result)
+        is_worse = any(change.verdict == "worse" for change in changes)
+        _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
+    if (no_worse and is_worse) or any(verdict.is_broken for verdict in verdicts):
         raise typer.Exit(exit_codes.NO)
+    if not all(verdict.holds for verdict in verdicts):
+        raise typer.Exit(exit_codes.USAGE)
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
@@ -122,11 +145,11 @@ def _print_drill(form: DocumentFormat, result: DrillResult, verdicts: tuple[Verd
 def _print_comparison(
     form: DocumentFormat,
     results: tuple[DrillResult, DrillResult],
+    changes: tuple[OutcomeChange, ...],
     verdicts: tuple[tuple[Verdict, ...], tuple[Verdict, ...]],
 ) -> None:
     """Print the difference between two drills, each given as (base, new)."""
     base, new = results
-    changes = outcome_changes(base, new)
     if form is DocumentFormat.json:
         print_json(comparison_report(changes, verdicts[1], before=verdicts[0]))
         return
@@ -134,18 +157,34 @@ def _print_comparison(
     after = worst_first(change.after for change in changes if change.after)
     if not changes:
         typer.echo("Every failure does what it did before.")
+    else:
+        _print_changes(form, changes, new)
     if before:
         _print_text(form, Report("Before", outcome_rows(before, base.model)))
     rows = outcome_rows(after, new.model)
     _print_text(form, Report("Now", rows, verdicts[1], new.model.notes))
 
 
+def _print_changes(
+    form: DocumentFormat, changes: tuple[OutcomeChange, ...], new: DrillResult
+) -> None:
+    rows = change_rows(changes, new.model)
+    if form is DocumentFormat.markdown:
+        typer.echo(markdown_changes(rows), nl=False)
+        return
+    print_changes(rows, Console(width=_columns()))
+
+
+def _columns() -> int:
+    columns = shutil.get_terminal_size((_MAX_WIDTH, 24)).columns
+    return min(max(columns, _MIN_WIDTH), _MAX_WIDTH)
+
+
 def _print_text(form: DocumentFormat, report: Report) -> None:
     if form is DocumentFormat.markdown:
         typer.echo(markdown_report(report), nl=False)
         return
-    columns = shutil.get_terminal_size((_MAX_WIDTH, 24)).columns
-    print_report(report, Console(width=min(max(columns, _MIN_WIDTH), _MAX_WIDTH)))
+    print_report(report, Console(width=_columns()))
 
 
 def _title(result: DrillResult) -> str:

@@ -1,31 +1,186 @@
-"""The difference between the drills of two sets of templates."""
+"""The difference between the drills of two sets of templates, judged failure by failure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.engine.aws_rules import AlarmState
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model import Key
 from denodo_ha.drill.outcome import Failure, Outcome
+from denodo_ha.drill.scenarios import scenarios
+
+ChangeVerdict = Literal["worse", "new", "better", "same", "gone"]
+_ORDER: Final[tuple[ChangeVerdict, ...]] = ("worse", "new", "better", "same", "gone")
 
 
 @dataclass(frozen=True)
 class OutcomeChange:
-    """A failure with another outcome than before; an outcome is None where there is none."""
+    """A failure with another outcome than before; an outcome is None where there is none.
+
+    Attributes:
+        failure: the failure.
+        before: its outcome before.
+        after: its outcome now.
+        worsenings: what is worse than before, with the numbers.
+        improvements: what is better than before, with the numbers.
+    """
 
     failure: Failure
     before: Outcome | None
     after: Outcome | None
+    worsenings: tuple[str, ...] = ()
+    improvements: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> ChangeVerdict:
+        """The verdict: one worsening outweighs all improvements."""
+        if self.worsenings:
+            return "worse"
+        if self.after is None:
+            return "gone"
+        if self.improvements:
+            return "better"
+        return "same" if self.before is not None else "new"
 
 
 def outcome_changes(base: DrillResult, new: DrillResult) -> tuple[OutcomeChange, ...]:
-    """Return the changes, the worst present outcome first, then failures that no longer exist."""
-    return tuple(_changes(base, new))
+    """Return the changes: worse ones first, and the worst present outcome first among equals."""
+    changes = _changes(base, new)
+    return tuple(sorted(changes, key=lambda change: _ORDER.index(change.verdict)))
 
 
 def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
+    alarms_before, alarms_after = raised_alarms(base), raised_alarms(new)
     for outcome in new.worst_first:
-        before = base.by_failure.get(outcome.failure)
-        if before != outcome:
-            yield OutcomeChange(outcome.failure, before, outcome)
+        failure = outcome.failure
+        before = base.by_failure.get(failure)
+        compared = before or _worst_of_kind(base, failure)
+        worsenings: list[str] = []
+        improvements: list[str] = []
+        if compared is not None:
+            worsenings += _worsenings(compared, outcome)
+            improvements += _improvements(compared, outcome)
+            lost = alarms_before[compared.failure] and not alarms_after[failure]
+            if lost:
+                worsenings.append(f"no alarm any more ({_names(alarms_before[compared.failure])})")
+            elif alarms_after[failure] and not alarms_before[compared.failure]:
+                improvements.append(f"alarm {_names(alarms_after[failure])}")
+        if before != outcome or worsenings or improvements:
+            yield OutcomeChange(failure, before, outcome, tuple(worsenings), tuple(improvements))
     for outcome in base.worst_first:
         if outcome.failure not in new.by_failure:
             yield OutcomeChange(outcome.failure, outcome, None)
+
+
+def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
+    """Return the worst outcome before of a failure's kind in its clusters.
+
+    A failure under another name, as of a node that was renamed, must not be worse than that.
+    """
+    same_kind = (
+        outcome
+        for outcome in base.outcomes
+        if (outcome.failure.kind, outcome.failure.cluster) == (failure.kind, failure.cluster)
+    )
+    return max(same_kind, key=lambda outcome: outcome.severity, default=None)
+
+
+def _worsenings(before: Outcome, after: Outcome) -> Iterator[str]:
+    """Yield what is worse in the second outcome than in the first."""
+    if _seconds(after) > _seconds(before):
+        yield _recoveries(before, after)
+    for how, ports in _more_ports(before, after):
+        yield f"{ports}: {how}"
+    if _moves_without_need(before, after):
+        moved = (change for change in after.dns_changes if change.before != change.after)
+        yield ", ".join(f"DNS: {change.before} -> {change.after}" for change in moved)
+    for name in _lost_standbys(before, after):
+        yield f"{name}: no standby"
+
+
+def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
+    """Yield what is better in the second outcome than in the first."""
+    if _seconds(after) < _seconds(before):
+        yield _recoveries(before, after)
+    for how, ports in _more_ports(after, before):
+        yield f"{ports}: no longer {how}"
+    if _moves_without_need(after, before):
+        yield "DNS stays"
+    for name in _lost_standbys(after, before):
+        yield f"{name}: has a standby"
+
+
+def _recoveries(before: Outcome, after: Outcome) -> str:
+    return f"new connections: {_recovery(before)} -> {_recovery(after)}"
+
+
+def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield the ports that are worse reached in the second outcome, and how they are."""
+    for how, ports_of in (
+        ("not reached", lambda outcome: _without(outcome, 0)),
+        ("not reached by all", lambda outcome: _without(outcome, 1)),
+        ("of unknown reach", lambda outcome: _without(outcome, 2)),
+        ("not served meanwhile", lambda outcome: set(outcome.interrupted)),
+    ):
+        ports = sorted(ports_of(more) - ports_of(less))
+        if ports:
+            yield how, ", ".join(map(str, ports))
+
+
+def _moves_without_need(before: Outcome, after: Outcome) -> bool:
+    """Return whether the site moves now and served without a move before."""
+    served = before.recovery is not None and not before.unreachable
+    return after.moves_site and not before.moves_site and served
+
+
+def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
+    """Return the failover names whose other side is healthy in the first outcome only."""
+    if before.moves_site or after.moves_site:
+        return []
+    healthy = {change.name for change in before.dns_changes if change.standby}
+    return [
+        change.name for change in after.dns_changes if change.name in healthy and not change.standby
+    ]
+
+
+def _without(outcome: Outcome, level: int) -> set[int]:
+    """Return the ports of an outcome that are as badly reached as a level, or worse."""
+    levels = (outcome.unreachable, outcome.partial, outcome.unknown)
+    return {port for ports in levels[: level + 1] for port in ports}
+
+
+def _seconds(outcome: Outcome) -> float:
+    return float("inf") if outcome.recovery is None else outcome.recovery
+
+
+def _recovery(outcome: Outcome) -> str:
+    return "not by itself" if outcome.recovery is None else f"{outcome.recovery} s"
+
+
+def _names(alarms: frozenset[str]) -> str:
+    return ", ".join(sorted(alarms))
+
+
+def raised_alarms(result: DrillResult) -> Mapping[Failure, frozenset[str]]:
+    """Return the names of the alarms that each failure raises, without the operators' switches."""
+    model = result.model
+    engine = Engine(model, result.start)
+
+    def raised(situation: Situation) -> frozenset[Key]:
+        health = engine.health(situation)
+        return frozenset(
+            alarm.key
+            for alarm in model.alarms.values()
+            if not alarm.switch and health.alarm(alarm) is AlarmState.ALARM
+        )
+
+    at_start = raised(engine.start)
+    return {
+        failure: frozenset(
+            model.alarms[key].name for key in raised(engine.start | situation) - at_start
+        )
+        for failure, situation in scenarios(model)
+    }

@@ -31,6 +31,11 @@ class DrillResult:
     drained: frozenset[Key] = frozenset()
 
     @cached_property
+    def start(self) -> Situation:
+        """The situation from the start."""
+        return _start(self.model, self.drained)
+
+    @cached_property
     def by_failure(self) -> Mapping[Failure, Outcome]:
         """The outcomes by their failure."""
         return {outcome.failure: outcome for outcome in self.outcomes}
@@ -72,17 +77,27 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
 
 def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillResult:
     """Return the drill of a model with some nodes drained from the start."""
+    engine = Engine(model, _start(model, drained))
+    outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
+    notes = [
+        *model_notes(model, lambda balancer: engine.view(balancer, engine.start).addresses, drained)
+    ]
+    model = replace(
+        model,
+        notes=(*model.notes, *(note.text for note in notes)),
+        unknowns=(*model.unknowns, *(note for note in notes if note.hides)),
+    )
+    return DrillResult(model, outcomes, drained)
+
+
+def _start(model: Model, drained: frozenset[Key]) -> Situation:
+    """Return the situation in which some nodes are drained."""
     states: dict[str, ClusterState] = {}
     for key in sorted(drained):
         cluster = model.machines[key].cluster
         state = ClusterState(drained_nodes=frozenset({key}))
         states[cluster] = states.get(cluster, NO_FAILURE) | state
-    engine = Engine(model, Situation(tuple(states.items())))
-    outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
-    notes = model_notes(
-        model, lambda balancer: engine.view(balancer, engine.start).addresses, drained
-    )
-    return DrillResult(replace(model, notes=(*model.notes, *notes)), outcomes, drained)
+    return Situation(tuple(states.items()))
 
 
 def _keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:

@@ -1,6 +1,7 @@
 """The report of a drill, or of the difference between two drills, as data for programs."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from denodo_ha.drill.comparison import OutcomeChange
@@ -23,13 +24,15 @@ def drill_report(result: DrillResult, verdicts: Iterable[Verdict]) -> JsonObject
 
 
 def comparison_report(
-    changes: Iterable[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
+    changes: Sequence[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
 ) -> JsonObject:
     """Return the report of changed outcomes, each with the outcome before under `before`."""
+    counts = Counter(change.verdict for change in changes)
     held = {verdict.policy.id: verdict.holds for verdict in before}
     return {
         "measured": False,
         "scenarios": [_change(change) for change in changes],
+        "changes": {word: counts[word] for word in ("worse", "new", "better", "same", "gone")},
         "policies": [
             {**_policy(verdict), "held_before": held.get(verdict.policy.id)} for verdict in verdicts
         ],
@@ -41,7 +44,13 @@ def _change(change: OutcomeChange) -> JsonObject:
         report = _outcome(change.after)
     else:
         report = {"failure": _failure(change.failure), "gone": True}
-    return {**report, "before": _outcome(change.before) if change.before else None}
+    return {
+        **report,
+        "before": _outcome(change.before) if change.before else None,
+        "verdict": change.verdict,
+        "worsenings": list(change.worsenings),
+        "improvements": list(change.improvements),
+    }
 
 
 def _clusters(result: DrillResult) -> list[JsonObject]:
@@ -108,5 +117,7 @@ def _policy(verdict: Verdict) -> JsonObject:
         "sentence": verdict.policy.sentence,
         "source": verdict.policy.source,
         "holds": verdict.holds,
+        "verdict": verdict.word,
         "broken_by": list(verdict.violations),
+        "unknown": list(verdict.unknowns),
     }

@@ -23,6 +23,7 @@ class TargetHealthCheck:
         port: the port that is checked, None for the target's own.
         path: the path that is requested, empty for TCP.
         interval: seconds between two checks.
+        timeout: seconds until a check without an answer has failed.
         healthy: passed checks in a row until a target is healthy.
         unhealthy: failed checks in a row until a target is unhealthy.
     """
@@ -33,15 +34,16 @@ class TargetHealthCheck:
     interval: int
     healthy: int
     unhealthy: int
+    timeout: int = 0
 
     @property
     def seconds_to_unhealthy(self) -> int:
-        """The seconds until a target that fails gets no connections, at worst."""
-        return self.interval * self.unhealthy
+        """The seconds until a target that no longer answers gets no connections."""
+        return self.interval * self.unhealthy + self.timeout
 
     @property
     def seconds_to_healthy(self) -> int:
-        """The seconds until a target that works again gets connections, at worst."""
+        """The seconds until a target that answers again gets connections."""
         return self.interval * self.healthy
 
     @property
@@ -85,6 +87,8 @@ class Machine:
         upstreams: for a proxy, the upstream of each of its ports; None if nothing tells them.
         health_port: the port at which a proxy reports whether it has a usable node:
             `/health/SERVICE` for the port of that service, `/health` for any.
+        readiness_delay: seconds until a node that runs reports that it is not ready, as far as the
+            templates tell.
     """
 
     key: Key
@@ -94,6 +98,7 @@ class Machine:
     kind: Literal["node", "proxy"] = "node"
     upstreams: Mapping[int, Upstream] | None = None
     health_port: int | None = None
+    readiness_delay: int = 0
 
     def upstream(self, port: int) -> Upstream | None:
         """Return the upstream of a port, None for a node or where nothing tells it."""
@@ -130,6 +135,7 @@ class TargetGroup:
         dns_threshold: with fewer healthy targets in a zone, the zone leaves the balancer's DNS.
         routing_threshold: with fewer healthy targets, all targets get connections.
         reports_host_count: whether CloudWatch has the metric HealthyHostCount of it.
+        targets_unknown: whether targets are registered that no template tells.
     """
 
     key: Key
@@ -141,14 +147,24 @@ class TargetGroup:
     dns_threshold: HealthThreshold = HealthThreshold(1)
     routing_threshold: HealthThreshold = HealthThreshold(1)
     reports_host_count: bool = True
+    targets_unknown: bool = False
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A balancer's port, and the keys of the target groups to which it forwards."""
+    """A balancer's port.
+
+    Attributes:
+        port: the port.
+        target_groups: keys of the target groups to which it forwards, rules' ones included.
+        ends_connections: whether the balancer itself ends clients' TCP connections, as for TLS.
+        answers_itself: whether it forwards nothing, and redirects or answers requests itself.
+    """
 
     port: int
     target_groups: tuple[Key, ...]
+    ends_connections: bool = False
+    answers_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,8 @@ class Balancer:
     Attributes:
         key: its key.
         cluster: the cluster's name.
-        zones: its zones, in each of which it has an address.
+        zones: its zones, in each of which it has an address; empty text for one that no
+            template tells.
         cross_zone: whether an address passes connections to targets of all zones.
         internal: whether only private networks reach it.
         listeners: its listeners by port.
@@ -319,9 +336,37 @@ class FailoverName:
         return {"PRIMARY": self.primary, "SECONDARY": self.secondary}
 
 
+Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
+"""The kinds of objects that something unknown may hide; address: the zones of a balancer."""
+ANY_SUBJECT: frozenset[Subject] = frozenset(
+    ("balancer", "address", "node", "zone", "record", "check", "database")
+)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A part of the templates that the drill does not understand or that only a deployment knows.
+
+    Attributes:
+        text: the note on it.
+        hides: the kinds of objects that it may hide or change; a policy that rests on one of them
+            is neither held nor broken.
+        about: the check or alarm that it is about; it matters if a failover record uses that.
+    """
+
+    text: str
+    hides: frozenset[Subject]
+    about: Key = ""
+
+
 @dataclass(frozen=True)
 class Model:
-    """All objects of the templates by key, and the notes on what was not understood."""
+    """All objects of the templates by key, and the notes on what was not understood.
+
+    Attributes:
+        unpaired_names: the names with a failover record of one role only.
+        unknowns: what a policy must not rest on; `notes` has their texts too.
+    """
 
     clusters: Mapping[str, Cluster]
     machines: Mapping[Key, Machine]
@@ -331,7 +376,9 @@ class Model:
     alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     failover_names: tuple[FailoverName, ...] = ()
+    unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
 
     def databases_of(self, cluster: str) -> list[Database]:
         """Return the databases that the nodes of a cluster share."""

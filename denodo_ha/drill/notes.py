@@ -4,9 +4,18 @@ Reading a template adds a note where the template refers to something that no te
 `model_notes` adds what the model as a whole leaves open.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from denodo_ha.drill.model import Balancer, Key, Model, Record, TargetGroup
+from denodo_ha.drill.model import (
+    ANY_SUBJECT,
+    Balancer,
+    Key,
+    Model,
+    Record,
+    Subject,
+    TargetGroup,
+    Unknown,
+)
 
 
 class ReadingNotes:
@@ -14,20 +23,111 @@ class ReadingNotes:
 
     def __init__(self) -> None:
         self._texts: dict[str, None] = {}
+        self._unknowns: dict[str, Unknown] = {}
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The notes."""
         return tuple(self._texts)
 
-    def _add(self, text: str) -> None:
+    def unknowns(self, in_use: Iterable[Key]) -> tuple[Unknown, ...]:
+        """Return what policies must not rest on, given the checks and alarms that records use."""
+        used = {"", *in_use}
+        return tuple(unknown for unknown in self._unknowns.values() if unknown.about in used)
+
+    def _add(self, text: str, *hides: Subject, about: Key = "") -> None:
         self._texts.setdefault(text)
+        if hides:
+            self._unknowns.setdefault(text, Unknown(text, frozenset(hides), about))
+
+    def hidden(self, key: Key, what: str) -> None:
+        """Add that a part of a template may contain any resource."""
+        self._add(
+            f"{key}: {what}; it may contain balancers, nodes, records or checks", *ANY_SUBJECT
+        )
+
+    def nested_stack_unknown(self, key: Key) -> None:
+        """Add that no local file has the template of a nested stack."""
+        self.hidden(key, "no local file has the template of this nested stack")
+
+    def nested_stack_unreadable(self, key: Key, error: str) -> None:
+        """Add that the template of a nested stack cannot be read."""
+        self.hidden(key, f"the template of this nested stack cannot be read ({error})")
+
+    def loop_unknown(self, stack: str, name: str) -> None:
+        """Add that a loop cannot be expanded."""
+        self.hidden(
+            f"{stack}/Fn::ForEach::{name}",
+            "only a deployment knows the items of this loop, so it is left out",
+        )
+
+    def undecided(self, key: Key, reasons: Iterable[str], hides: Iterable[Subject]) -> None:
+        """Add that values of a resource depend on what only a deployment knows."""
+        self._add(
+            f"{key}: depends on {', '.join(sorted(set(reasons)))}, which only a deployment knows",
+            *hides,
+            about=key if set(hides) == {"check"} else "",
+        )
+
+    def unknown_targets(self, target_group: Key) -> None:
+        """Add that no template tells the targets of a target group."""
+        self._add(
+            f"{target_group}: no template tells all of its targets, so what it serves is unknown",
+            "node",
+        )
+
+    def unknown_listener_of(self, listener: Key) -> None:
+        """Add that the balancer of a listener, or what it forwards to, is not known."""
+        self._add(
+            f"{listener}: none of these templates has its balancer, or what it forwards to",
+            "balancer",
+            "node",
+        )
+
+    def unknown_zones(self, key: Key) -> None:
+        """Add that no template tells the zones of a balancer."""
+        self._add(
+            f"{key}: no template tells its subnets or their zones; it is taken to have the zones "
+            "of its targets",
+            "address",
+        )
+
+    def zone_by_parameter(self, key: Key, zone: str) -> None:
+        """Add that the zone of a node is a value that only a deployment knows."""
+        self._add(f"{key}: only a deployment knows its zone ({zone})", "zone")
+
+    def other_routing(self, name: object, policy: str) -> None:
+        """Add that a DNS name has records of a routing policy that the drill does not read."""
+        self._add(
+            f"{name}: has records with the routing policy {policy}, which the drill does not read",
+            "record",
+        )
+
+    def joined_halves(self, name: str) -> None:
+        """Add that two halves of a failover name are taken to be in one hosted zone."""
+        self._add(
+            f"{name}: its PRIMARY and SECONDARY records name their hosted zone in different ways; "
+            "they are taken to be in the same zone",
+            "record",
+        )
+
+    def unread_check(self, check: Key, what: str) -> None:
+        """Add that the status of a health check or alarm is not known."""
+        self._add(f"{check}: {what}; it is taken as healthy", "check", about=check)
+
+    def check_sees_balancer_only(self, check: Key) -> None:
+        """Add that an endpoint check does not see the nodes."""
+        self._add(
+            f"health check {check}: the balancer or a proxy answers its connections itself, so the "
+            "check passes while no node serves"
+        )
 
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
         """Add that the nodes behind an Auto Scaling group are not known."""
         self._add(
             f"{auto_scaling_group}: nothing says which nodes its instances serve (metadata "
-            "Denodo.Serves), so what lies behind it is unknown"
+            "Denodo.Serves), so what lies behind it is unknown",
+            "node",
         )
 
     def no_jdbc_listener(self, balancer: Key) -> None:
@@ -41,39 +141,54 @@ class ReadingNotes:
         """Add that no template has the balancer of an alarm's metric."""
         self._add(
             f"alarm {alarm}: looks at a balancer that none of these templates has ({balancer}); "
-            "it is taken as reporting nothing"
+            "it is taken as reporting nothing",
+            "check",
+            about=alarm,
         )
 
-    def alarm_of_detached_target_group(self, alarm: Key, target_group: object) -> None:
+    def alarm_of_detached_target_group(
+        self, alarm: Key, target_group: object, *, known: bool
+    ) -> None:
         """Add that no listener of the balancer has the target group of an alarm's metric."""
+        hides: tuple[Subject, ...] = () if known else ("check",)
         self._add(
             f"alarm {alarm}: looks at a target group that no listener of the balancer has "
-            f"({target_group}); nothing is reported for it"
+            f"({target_group}); nothing is reported for it",
+            *hides,
+            about=alarm,
         )
 
     def unknown_health_check(self, check: object) -> None:
         """Add that no template has a health check."""
-        self._add(f"health check {check}: none of these templates has it; it is taken as healthy")
+        self._add(
+            f"health check {check}: none of these templates has it; it is taken as healthy",
+            "check",
+            about=str(check),
+        )
 
     def unknown_alarm(self, check: Key, alarm: object) -> None:
         """Add that no template has the alarm of a health check."""
         self._add(
             f"health check {check}: none of these templates has its alarm ({alarm}); it is taken "
-            "as an alarm without data"
+            "as an alarm without data",
+            "check",
+            about=check,
         )
 
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add that the cluster of a database is not known."""
         self._add(
             f"{database}: nothing says whose metadata this database keeps (metadata "
-            "Denodo.Keeps), so its failure is left out"
+            "Denodo.Keeps), so its failure is left out",
+            "database",
         )
 
     def database_of_unknown_services(self, database: Key, cluster: str) -> None:
         """Add that the services that need a database are not known."""
         self._add(
             f"{database}: nothing says which services of {cluster} keep their metadata there "
-            "(metadata Denodo.Keeps), so what its failure takes is unknown"
+            "(metadata Denodo.Keeps), so what its failure takes is unknown",
+            "database",
         )
 
     def database_in_unknown_zone(self, database: Key) -> None:
@@ -87,12 +202,14 @@ class ReadingNotes:
         """Add that no template has the target of a failover record."""
         self._add(
             f"{name}: its {role} record answers with {value}, which none of these templates has; "
-            "what lies there is unknown"
+            "what lies there is unknown",
+            "record",
         )
 
-    def incomplete_failover_name(self, name: str, roles: Sequence[str]) -> None:
+    def incomplete_failover_name(self, name: str, role: str, *, known: bool) -> None:
         """Add that a name has a record of one role only."""
-        self._add(f"{name}: has only a {', '.join(roles)} record, so nothing fails over")
+        hides: tuple[Subject, ...] = () if known else ("record",)
+        self._add(f"{name}: has only a {role} record, so nothing fails over", *hides)
 
     def records_without_check(self, name: str, records: Mapping[str, Record]) -> None:
         """Add which of a failover name's records have no health check."""
@@ -109,7 +226,7 @@ class ReadingNotes:
 
 def model_notes(
     model: Model, addresses: Callable[[Key], Sequence[str]], drained: frozenset[Key]
-) -> Iterator[str]:
+) -> Iterator[Unknown]:
     """Yield the notes on what the model as a whole leaves open.
 
     Args:
@@ -118,16 +235,16 @@ def model_notes(
         drained: keys of the nodes that are drained from the start.
     """
     for balancer in model.balancers.values():
-        yield from _check_notes(model, balancer)
+        yield from map(_note, _check_notes(model, balancer))
         in_dns = addresses(balancer.key)
         missing = [zone for zone in balancer.zones if zone not in in_dns]
         if missing:
-            yield (
+            yield _note(
                 f"{balancer.cluster}: the balancer's address in {', '.join(missing)} is not in its "
                 "DNS, even with nothing failed: a target group has no healthy target there"
             )
     for cluster_name in dict.fromkeys(database.cluster for database in model.databases.values()):
-        yield (
+        yield _note(
             f"{cluster_name}: checks are taken not to see whether its database answers, so its "
             "nodes stay in service and DNS stays while it does not"
         )
@@ -135,16 +252,22 @@ def model_notes(
         nodes = [model.machines[key] for key in cluster.nodes]
         in_service = [node.name for node in nodes if node.key not in drained]
         if len(in_service) == 1 < len(nodes):
-            yield (
+            yield _note(
                 f"{cluster.name}: only {in_service[0]} is left in service while the others are "
                 "drained"
             )
         unknown = [node.name for node in nodes if node.zone is None]
         if unknown:
-            yield (
+            text = (
                 f"{cluster.name}: nothing says which zone {', '.join(unknown)} is in, so no zone's "
                 "loss takes it"
             )
+            # A cluster of one node is lost with any zone's loss that takes it, known or not.
+            yield _note(text, "zone") if len(nodes) > 1 else _note(text)
+
+
+def _note(text: str, *hides: Subject) -> Unknown:
+    return Unknown(text, frozenset(hides))
 
 
 def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from denodo_ha.drill.drill_run import DrillResult
-from denodo_ha.drill.model import Cluster, Machine, Model, Record
+from denodo_ha.drill.model import ANY_SUBJECT, Cluster, Machine, Model, Record, Subject
 from denodo_ha.drill.outcome import Outcome, Reach
 
 _NODE_FAILURES = ("node-lost", "node-not-ready", "node-drained")
@@ -27,9 +27,11 @@ class Policy(ABC):
         id: its name.
         sentence: the condition.
         source: the document that it follows from.
+        rests_on: the kinds of objects that must be known for it to hold.
     """
 
     id: ClassVar[str]
+    rests_on: ClassVar[frozenset[Subject]]
     sentence: ClassVar[str]
     source: ClassVar[str]
 
@@ -40,21 +42,39 @@ class Policy(ABC):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a policy, with its violations."""
+    """The verdict on a policy.
+
+    Attributes:
+        policy: the policy.
+        violations: each violation in a few words.
+        unknowns: what the verdict would rest on and the templates do not tell.
+    """
 
     policy: Policy
     violations: tuple[str, ...]
+    unknowns: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether there is no violation."""
-        return not self.violations
+        """Whether there is no violation, and nothing unknown that could hide one."""
+        return not self.violations and not self.unknowns
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether there is a violation, whatever is unknown."""
+        return bool(self.violations)
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word."""
+        return "broken" if self.is_broken else "holds" if self.holds else "unknown"
 
 
 class NothingFailed(Policy):
     """Without any failure all services are reached, and DNS answers the primary."""
 
     id = "nothing-failed"
+    rests_on = frozenset({"balancer", "node", "record", "check"})
     sentence = (
         "With nothing failed, DNS answers the primary and every service is reached by every "
         "address of every name."
@@ -79,6 +99,7 @@ class NodeMovesSite(Policy):
     """Losing one node never triggers a site failover."""
 
     id = "node-moves-site"
+    rests_on = frozenset({"balancer", "node", "record", "check"})
     sentence = "No single node of a cluster of two or more moves the site."
     source = "AWS, Amazon Route 53 API, AliasTarget, EvaluateTargetHealth"
 
@@ -93,6 +114,7 @@ class NodeUnreachable(Policy):
     """The other nodes serve what one node served."""
 
     id = "node-unreachable"
+    rests_on = frozenset({"balancer", "node"})
     sentence = "No single node of a cluster of two or more leaves a service unreachable."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
@@ -108,6 +130,7 @@ class ZoneUnreachable(Policy):
     """The other zones serve what one zone served."""
 
     id = "zone-unreachable"
+    rests_on = frozenset({"balancer", "address", "node", "zone", "database"})
     sentence = (
         "No single zone leaves a service unreachable, where a cluster's nodes stand in two or more."
     )
@@ -128,6 +151,7 @@ class OneZone(Policy):
     """Two nodes in one zone are lost together."""
 
     id = "one-zone"
+    rests_on = frozenset({"node", "zone"})
     sentence = "The nodes of a cluster of two or more stand in two or more zones."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
@@ -143,6 +167,7 @@ class DeadSite(Policy):
     """The loss of the primary's region triggers the site failover."""
 
     id = "dead-site"
+    rests_on = frozenset({"balancer", "record", "check"})
     sentence = (
         "The loss of the primary's region moves the site to the secondary, unless operators alone "
         "decide."
@@ -152,6 +177,8 @@ class DeadSite(Policy):
     def violations(self, result: DrillResult) -> Iterator[str]:
         """Yield the failover names for which DNS still answers a primary in a lost region."""
         model = result.model
+        for label, role in model.unpaired_names.items():
+            yield f"{label}: has only a {role} record, so nothing fails over"
         for name in model.failover_names:
             primary, secondary = name.primary.cluster, name.secondary.cluster
             if primary is None or secondary is None or by_operators_alone(model, name.primary):
@@ -169,6 +196,7 @@ class DatabaseAlone(Policy):
     """A shared database has a standby."""
 
     id = "database-alone"
+    rests_on = frozenset({"database"})
     sentence = "The failure of a shared database leaves no service unreachable for good."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
@@ -184,6 +212,7 @@ class MaxRecovery(Policy):
 
     seconds: int
     id: ClassVar[str] = "max-recovery"
+    rests_on: ClassVar[frozenset[Subject]] = frozenset(ANY_SUBJECT)
     sentence: ClassVar[str] = (
         "New connections succeed again within the given seconds of the loss of a node, a zone, a "
         "balancer, a shared database or a region."
@@ -205,6 +234,7 @@ class MinSecondary(Policy):
 
     targets: int = 1
     id: ClassVar[str] = "min-secondary"
+    rests_on: ClassVar[frozenset[Subject]] = frozenset({"balancer", "node", "record"})
     sentence: ClassVar[str] = "The secondary's jdbc group has the given number of targets or more."
     source: ClassVar[str] = "the option --min-secondary"
 
@@ -237,10 +267,26 @@ def apply_policies(
     policies.append(MinSecondary(min_secondary))
     if max_recovery is not None:
         policies.append(MaxRecovery(max_recovery))
+    return tuple(_verdict(result, policy) for policy in policies if policy.id not in ignored)
+
+
+def _verdict(result: DrillResult, policy: Policy) -> Verdict:
+    violations, unknowns = tuple(policy.violations(result)), _unknowns(result.model, policy)
+    if violations and _may_have_hidden_balancer(result.model):
+        return Verdict(policy, (), (*unknowns, *(f"if nothing is hidden: {x}" for x in violations)))
+    return Verdict(policy, violations, unknowns)
+
+
+def _may_have_hidden_balancer(model: Model) -> bool:
+    """Return whether nodes without a balancer may be behind one that the drill did not read."""
+    is_opaque = any(unknown.hides == ANY_SUBJECT for unknown in model.unknowns)
+    return is_opaque and any(not cluster.balancers for cluster in model.clusters.values())
+
+
+def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:
+    """Return what a policy rests on and the templates do not tell."""
     return tuple(
-        Verdict(policy, tuple(policy.violations(result)))
-        for policy in policies
-        if policy.id not in ignored
+        unknown.text for unknown in model.unknowns if not policy.rests_on.isdisjoint(unknown.hides)
     )
 
 

@@ -141,7 +141,7 @@ def _zones(model: Model) -> Iterator[Scenario]:
         zones = {model.machines[key].zone for key in (*cluster.nodes, *cluster.proxies)}
         zones |= {zone for key in cluster.balancers for zone in model.balancers[key].zones}
         zones |= {zone for database in databases for zone in database.zones or ()}
-        for zone in sorted(zone for zone in zones if zone is not None):
+        for zone in sorted(zone for zone in zones if zone):
             state = ClusterState(lost_zones=frozenset({zone})) | _databases_lost(
                 database for database in databases if database.may_be_in(zone)
             )

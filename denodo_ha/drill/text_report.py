@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
@@ -15,9 +16,13 @@ from denodo_ha.drill.scenarios import FAILURE_KINDS
 _HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
-    "Seconds are for new connections at worst, by AWS's documented arithmetic, not measured; a "
-    "client's own DNS cache comes on top."
+    "Seconds are the longest that the named terms allow a new connection, by AWS's documented "
+    "arithmetic, not measured. What AWS does not document, and a client's own DNS cache and "
+    "connection time-out, come on top."
 )
+_CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
+_CHANGE_STYLES = {"worse": "red", "better": "green"}
+_STYLES = {"holds": "green", "broken": "red", "unknown": "yellow"}
 _MAX_NAMES = 4
 """The most names in a cell; more are counted."""
 
@@ -63,8 +68,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print()
     policies = _table(_POLICY_HEADINGS, row_gap=0)
     for verdict in report.verdicts:
-        lines = [verdict.policy.sentence, *(f"- {text}" for text in verdict.violations)]
-        word = Text("holds", style="green") if verdict.holds else Text("broken", style="red")
+        lines = [verdict.policy.sentence, *(f"- {text}" for text in _reasons(verdict))]
+        word = Text(verdict.word, style=_STYLES[verdict.word])
         policies.add_row(verdict.policy.id, word, Text("\n".join(lines)))
     if report.verdicts:
         console.print(policies)
@@ -95,11 +100,19 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield _markdown_row(_POLICY_HEADINGS)
         yield _markdown_row("---" for _ in _POLICY_HEADINGS)
     for verdict in report.verdicts:
-        lines = "\n".join((verdict.policy.sentence, *verdict.violations))
-        word = "holds" if verdict.holds else "**broken**"
+        lines = "\n".join((verdict.policy.sentence, *_reasons(verdict)))
+        word = "holds" if verdict.holds else f"**{verdict.word}**"
         yield _markdown_row((f"`{verdict.policy.id}`", word, lines))
     if report.notes:
         yield from ("", *(f"- {_markdown_text(note)}" for note in report.notes))
+
+
+def _reasons(verdict: Verdict) -> Sequence[str]:
+    """Return why a policy does not hold: its violations, else what is unknown."""
+    if verdict.is_broken or len(verdict.unknowns) <= _MAX_NAMES:
+        return verdict.violations or verdict.unknowns
+    more = len(verdict.unknowns) - _MAX_NAMES
+    return (*verdict.unknowns[:_MAX_NAMES], f"and {more} more, in the notes")
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
@@ -119,6 +132,32 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
         effect = replace(outcome.effect, gaps=())
         by_effect.setdefault(effect, []).append(outcome.failure)
     return [_row(effect, failures, model) for effect, failures in by_effect.items()]
+
+
+def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[str, str, str]]:
+    """Return the rows of changes: verdict, failures and differences; equal ones share a row."""
+    rows: dict[tuple[str, str], list[Failure]] = {}
+    for change in changes:
+        texts = (*change.worsenings, *(f"better: {text}" for text in change.improvements))
+        rows.setdefault((change.verdict, "\n".join(texts)), []).append(change.failure)
+    return [
+        (verdict, "\n".join(_named_failures(failures, model)), text or "-")
+        for (verdict, text), failures in rows.items()
+    ]
+
+
+def print_changes(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
+    """Print the rows of changes on a terminal."""
+    table = _table(_CHANGE_HEADINGS, row_gap=1)
+    for row in rows:
+        table.add_row(*map(Text, row), style=_CHANGE_STYLES.get(row[0], ""))
+    console.print(table)
+
+
+def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return the rows of changes as Markdown."""
+    lines = (_CHANGE_HEADINGS, ["---" for _ in _CHANGE_HEADINGS], *rows)
+    return "\n".join((*map(_markdown_row, lines), "", ""))
 
 
 def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:

@@ -29,7 +29,7 @@ from denodo_ha.failover.switching import (
 )
 
 ATTEMPTS = 3
-"""Ours: attempts of each call that reads. A lost region does not answer the tenth one either."""
+"""Ours: attempts of each call that reads. A lost region does not answer more attempts either."""
 
 failover = typer.Typer(
     no_args_is_help=True,
@@ -156,7 +156,7 @@ def _fail_over(
         print_line(f"{step}, and wait until DNS answers {task.cluster}; nothing was changed")
         return
     result = fail_over(
-        # The only call that changes something gets more attempts.
+        # The call that puts the datapoint gets more attempts than the calls that read.
         Aws(profile=profile),
         task,
         clock=real_clock(),

@@ -1,4 +1,4 @@
-"""`denodo-ha haproxy`: HAProxy's file, and HAProxy on this machine or on others."""
+"""`denodo-ha haproxy`: HAProxy's configuration file, and HAProxy on this or other machines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.cli.output import print_line
+from denodo_ha.cli.output import print_document, print_line
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
@@ -25,7 +25,7 @@ from hosts.haproxy.errors import HaproxyError
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 haproxy = typer.Typer(
-    help="""Render HAProxy's file, and control HAProxy on this machine or on others.
+    help="""Render HAProxy's configuration file, and operate HAProxy on this or other machines.
 
     [bold]Examples[/bold]
 
@@ -38,18 +38,25 @@ haproxy = typer.Typer(
 )
 
 _DEFAULT = LocalHaproxy()
-_PANEL = "Where HAProxy is"
+_PANEL = "HAProxy on this machine"
 
-Run = Annotated[Path, typer.Option("--run", help="Folder of the sockets.", rich_help_panel=_PANEL)]
+Run = Annotated[
+    Path, typer.Option("--run", help="Folder of HAProxy's sockets.", rich_help_panel=_PANEL)
+]
 State = Annotated[
-    Path, typer.Option("--state", help="State file of the servers.", rich_help_panel=_PANEL)
+    Path,
+    typer.Option(
+        "--state", help="File in which HAProxy's server states are saved.", rich_help_panel=_PANEL
+    ),
 ]
 File = Annotated[
-    Path, typer.Option("--file", help="HAProxy's configuration.", rich_help_panel=_PANEL)
+    Path, typer.Option("--file", help="HAProxy's configuration file.", rich_help_panel=_PANEL)
 ]
 Program = Annotated[
     str,
-    typer.Option("--haproxy", help="HAProxy program that validates.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--haproxy", help="HAProxy program that validates the file.", rich_help_panel=_PANEL
+    ),
 ]
 Node = Annotated[str, typer.Argument(help="The node's name.")]
 Hosts = Annotated[
@@ -57,14 +64,16 @@ Hosts = Annotated[
     typer.Option(
         "--host",
         metavar="HOST,HOST",
-        help="Run the program on these hosts over ssh, instead of on this machine.",
+        help="Run the command on these hosts over ssh, instead of on this machine.",
         rich_help_panel=_PANEL,
     ),
 ]
 User = Annotated[
     str | None,
     typer.Option(
-        "--user", help="Login on the hosts. Default: ssh's configuration.", rich_help_panel=_PANEL
+        "--user",
+        help="Login name on the hosts. Default: ssh's configuration.",
+        rich_help_panel=_PANEL,
     ),
 ]
 
@@ -79,7 +88,9 @@ def render(
     ] = False,
     haproxy: Annotated[
         str | None,
-        typer.Option("--haproxy", help="HAProxy program that validates. Default: from PATH."),
+        typer.Option(
+            "--haproxy", help="HAProxy program that validates the file. Default: from PATH."
+        ),
     ] = None,
     systemd: Annotated[
         bool, typer.Option("--systemd", help="Print the systemd drop-in instead.")
@@ -100,7 +111,7 @@ def render(
         str, typer.Option(help="Group that may read HAProxy's state through the other socket.")
     ] = "haproxy",
 ) -> None:
-    """Print HAProxy's file for a cluster, without any call to AWS."""
+    """Print HAProxy's configuration file for a cluster, without any call to AWS."""
     if config is None:
         raise UsageError("no configuration is named; add -c with a path or a name of config/")
     environment = load_configuration(config, deploying=False).environment
@@ -118,9 +129,12 @@ def render(
         typer.echo(f"{program} accepts the file", err=True)
         missing = [path for path in config_check.missing_files(host) if path in file]
         if missing:
-            typer.echo(f"not on this machine, so left out: {', '.join(missing)}", err=True)
+            typer.echo(
+                f"files that are not on this machine, so not validated: {', '.join(missing)}",
+                err=True,
+            )
     settings = environment.clusters[name].balancer.proxy
-    typer.echo(render_drop_in(settings, host) if systemd else file, nl=False)
+    print_document(render_drop_in(settings, host) if systemd else file)
 
 
 @haproxy.command()
@@ -244,8 +258,8 @@ def apply(
 ) -> None:
     """On AWS: load the file of the last deploy on each HAProxy instance, one at a time.
 
-    The file is validated, loaded without losing a connection, and verified. After a wrong file the
-    instance keeps its old one, and the remaining instances are not changed.
+    The file is validated, loaded without losing a connection, and verified. If the file
+    is not valid, the instance keeps the old one, and the remaining instances are not changed.
 
         denodo-ha haproxy apply -c prod
     """
@@ -269,7 +283,9 @@ def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> Re
     if host is not None:
         return RemoteHosts.parse(host, user=user, report=typer.echo, haproxy=local)
     if user is not None:
-        raise UsageError("--user is only for --host, whose login it is; nothing was changed")
+        raise UsageError(
+            "--user is the login on the hosts of --host, so it needs --host; nothing was changed"
+        )
     return None
 
 

@@ -63,8 +63,8 @@ def find_haproxy(program: str | None) -> str:
 def validation_errors(environment: Environment, cluster: str, host: Host, haproxy: str) -> str:
     """Return the errors that HAProxy reports for the file; empty if there are none.
 
-    Users and certificates that this machine does not have are replaced: the file is validated,
-    not this machine.
+    Users and certificates that this machine does not have are replaced, so that only the file is
+    validated.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "haproxy.cfg"

@@ -43,10 +43,10 @@ _SSH: Final = (
 
 
 class SshSession:
-    """Commands on other hosts; leaving the block ends the ssh of commands that still run.
+    """Commands on other hosts, over ssh; leaving the block ends commands that still run.
 
-    Login needs a key: ssh never prompts. Its own configuration decides whether a host's key must
-    be known already.
+    ssh never prompts, so the login needs a key. ssh's configuration decides whether a host's key
+    must be known already.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class SshSession:
         """Run a command, and report its output line by line.
 
         Args:
-            target: `host` or `user@host`, in characters that ssh cannot take for an option.
+            target: `host` or `user@host`, without characters that ssh could interpret as an option.
             command: a line for the host's shell.
             seconds: timeout of the command.
             report: receives each line of the standard output.
@@ -113,7 +113,7 @@ class RemoteHosts(HaproxyFleet):
 
     Attributes:
         names: the hosts.
-        user: the login; None for the one of ssh's configuration.
+        user: login name; None: the one in ssh's configuration.
         report: receives the output of the hosts.
         haproxy: paths of HAProxy's sockets and state on the hosts.
     """
@@ -143,7 +143,7 @@ class RemoteHosts(HaproxyFleet):
             f"--host names {host} twice" for host in sorted({*hosts}) if hosts.count(host) > 1
         ]
         if user is not None and not _USER.fullmatch(user):
-            # Without its value: it may be a password in the wrong position.
+            # The value is not printed: it may be a password in the wrong position.
             errors.append("--user is not a login name: letters, digits, '.', '_' and '-'")
         if not errors and shutil.which("ssh") is None:
             errors.append("there is no ssh in PATH: install OpenSSH's client")
@@ -239,5 +239,5 @@ class RemoteHosts(HaproxyFleet):
         program += [action, node, "--timeout", str(seconds)]
         program += [] if wait else ["--no-wait"]
         program += ["--force"] if force else []
-        # Not with &&: the exit code of cd could be taken for the one of the program.
+        # Not with &&: the exit code of cd means something else for the program.
         return f"cd {FOLDER} || exit {exit_codes.FAILED}; exec {shlex.join(program)}"

@@ -30,7 +30,7 @@ _LOSING = {Effect.REPLACEMENT, Effect.REMOVED}
 _RETENTION: Final = "BackupRetentionPeriod"
 _NO_WAY_BACK: Final = {
     "AllocatedStorage": "storage never shrinks, so the deploy would fail",
-    "EngineVersion": "RDS goes back to no older version, so the deploy would fail",
+    "EngineVersion": "RDS does not downgrade, so the deploy would fail",
 }
 
 Properties = Mapping[str, Any]
@@ -119,7 +119,7 @@ def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect
 def _group_changes(
     old: Mapping[str, Any], new: Mapping[str, Any], before: Properties, after: Properties
 ) -> Iterator[tuple[Effect, str]]:
-    """Yield the same for the parameter and subnet groups that it refers to."""
+    """Yield the same for the parameter and subnet groups that the database refers to."""
     for key, inner, effect in (
         ("DBParameterGroupName", PARAMETER_GROUP_RESTARTS, Effect.INTERRUPTION),
         ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),

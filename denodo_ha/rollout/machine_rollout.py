@@ -58,7 +58,7 @@ class Deployer(Protocol):
 
 
 class MachineRollout(NodeSequence):
-    """Rolls the machines of one cluster out.
+    """Replaces or changes the machines of one cluster.
 
     Args:
         context: the cluster of the operation, and how the operation runs.
@@ -140,7 +140,7 @@ class MachineRollout(NodeSequence):
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
     def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:
-        """Refuse a deploy that touches another node, or that serves an unconfirmed catalog."""
+        """Refuse a deploy that touches another node, or that would serve unconfirmed metadata."""
         template = read_templates(out).get(cluster.stack.name)
         changes = node_changes.changes(cluster.stack.template, template)
         others = [
@@ -161,7 +161,7 @@ class MachineRollout(NodeSequence):
     def _require_readiness_checks(self, loaded: Loaded, cluster: Cluster, node: str) -> None:
         """Refuse to replace a node whose health checks do not wait for its metadata.
 
-        The deploy registers the new machine before the content of its catalog is known.
+        The deploy registers the new machine before its metadata is confirmed.
         """
         if loaded.environment.denodo.metadata.source == "catalog":
             return
@@ -199,7 +199,7 @@ class MachineRollout(NodeSequence):
             )
             raise Failed(message) from error
         pins_text.write(pins_file(self._file), self._pins_with(node, runs))
-        message = f"{error}. The pin of {node} is again what it runs"
+        message = f"{error}. The pin of {node} was restored"
         try:
             self._bring_back(cluster, node)
         except CommandError as second:
@@ -292,5 +292,5 @@ def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
         if getattr(runs, key) != getattr(goal, key)
     ]
     if runs != pin:
-        differences.append("its pin is not what it runs")
+        differences.append("its pin differs from the deployed machine")
     return tuple(differences)

@@ -73,7 +73,7 @@ class NodeTask(Generic[Goal]):
 def in_order(tasks: Sequence[NodeTask[Goal]]) -> list[NodeTask[Goal]]:
     """Return tasks in the order to do them.
 
-    Nodes that are out of service or unhealthy already come first: that takes no capacity away.
+    Nodes that are out of service or unhealthy come first: changing them takes no capacity away.
     """
     return sorted(
         tasks,

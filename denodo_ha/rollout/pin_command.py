@@ -5,7 +5,7 @@ import typer
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.cli.output import print_line
+from denodo_ha.cli.output import print_document, print_line
 from denodo_ha.deployed import environment_locator, instances, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.environment.model.pins import Pin, pins_file
@@ -43,9 +43,9 @@ def pin(
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     text = pins_text.changed(before, {name: nodes for name, nodes in pins.items() if nodes})
     if dry_run:
-        typer.echo(text, nl=False)
+        print_document(text)
     elif text == before:
-        print_line(f"{file} has what the nodes run already")
+        print_line(f"{file} matches the nodes already; nothing was changed")
     else:
         pins_text.write(file, text)
         count = sum(map(len, pins.values()))
@@ -54,7 +54,7 @@ def pin(
 
 
 def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
-    """Return how instances differ from what was deployed."""
+    """Return messages about instances that differ from the deployed template."""
     ids = {name: cluster.node(name).instance_id for name in pins}
     shown = instances.read_instances(aws, cluster.location.region, ids.values())
     differences = []
@@ -62,12 +62,12 @@ def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
         instance = shown.get(id_)
         if instance is None:
             differences.append(
-                f"{name}: its instance {id_} does not exist any more; the pin has what was deployed"
+                f"{name}: its instance {id_} no longer exists; the pin has the deployed machine"
             )
         elif instance.type != pins[name].type:
             differences.append(
                 f"{name} is a {instance.type}, and was deployed as {pins[name].type}: it was "
-                "changed outside CloudFormation. The pin has what was deployed, so that a deploy "
-                "changes nothing"
+                "changed outside CloudFormation. The pin has the deployed machine, so that a "
+                "deploy changes nothing"
             )
     return differences

@@ -26,7 +26,7 @@ ROUNDS: Final = 3
 EXTRA_S: Final = 600
 """Ours: seconds that applying may take beyond stop and start, each of which may happen twice."""
 BUSY_S: Final = 30
-"""Ours: seconds to wait before a node that another run occupies is asked again."""
+"""Ours: seconds between attempts while another run is active on a node."""
 
 StateTask = NodeTask[NodeState]
 
@@ -90,7 +90,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
-        """Bring one node to its state as of now: a deploy may have written another one."""
+        """Bring one node to its current desired state: a deploy may have written a new one."""
         cluster = read_cluster(self._aws, self._location)
         self._require_no_deploy(cluster)
         (task,) = self._plan(cluster, node)
@@ -126,7 +126,7 @@ class StateRoll(NodeSequence):
         try:
             self._back(cluster, task.node)
         except CommandError as second:
-            message = f"{message}. Nor does it come back with its old state: {second}"
+            message = f"{message}. It does not come back with its old state either: {second}"
             raise Failed(message) from second
         message += (
             ". It is back in service with its old state, and the other nodes are untouched. Fix "

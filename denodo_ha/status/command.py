@@ -8,7 +8,7 @@ import typer
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, RealClock
-from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.errors import Throttled, Unreachable
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
@@ -20,7 +20,7 @@ from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Environment
 from denodo_ha.status.report import as_json, as_table
 
 ATTEMPTS: Final = 3
-"""Ours: attempts of each AWS call. A lost region does not answer the tenth one either."""
+"""Ours: attempts of each AWS call. A lost region does not answer more attempts either."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
 """Ours: seconds between two queries of the nodes with --watch; a query runs a command on each."""
@@ -50,7 +50,7 @@ class StatusReader:
         aws: the credentials.
         site: the environment.
         clock: the clock.
-        ask: whether to query nodes and HAProxy instances, too.
+        ask: True to query nodes and HAProxy instances as well.
     """
 
     def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:
@@ -153,13 +153,16 @@ def status(
 def _watch(
     status_reader: StatusReader, current: Environment, show: Show, clock: Clock
 ) -> Environment:
-    """Show the status until Ctrl-C, and return the last one."""
+    """Show the status until Ctrl-C or the end of the reader, and return the last one."""
     progress = Progress()
     try:
         while True:
             if sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
             show(current)
+            sys.stdout.flush()
+            if process.stdout_error() is not None:
+                return current
             clock.sleep(EVERY_S)
             try:
                 current = status_reader.read()

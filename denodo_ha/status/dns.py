@@ -38,14 +38,16 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known: AwsState) -> Dns | None
 
 
 def _read(aws: Aws, site: FailoverLocation, known: AwsState) -> Dns:
-    there = {cluster.location.stack: cluster for cluster in known.readable}
+    clusters = {cluster.location.stack: cluster for cluster in known.readable}
 
-    def targets_of(place: StackLocation) -> ClusterTargets:
-        cluster = there.get(place.stack)
+    def targets_of(location: StackLocation) -> ClusterTargets:
+        cluster = clusters.get(location.stack)
         if cluster is None:
-            return (), "", f"the targets of {place.name} are unknown"
-        seen = [known.groups[group.arn] for group in cluster.groups]
-        counted = failover_sides.count_targets(one for one in seen if isinstance(one, GroupHealth))
+            return (), "", f"the targets of {location.name} are unknown"
+        healths = [known.groups[group.arn] for group in cluster.groups]
+        counted = failover_sides.count_targets(
+            health for health in healths if isinstance(health, GroupHealth)
+        )
         return counted, failover_sides.record_target(cluster), ""
 
     sides = failover_sides.read_sides(aws, site, targets_of)

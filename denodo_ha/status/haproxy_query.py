@@ -25,7 +25,7 @@ class HaproxyAnswer:
 
     Attributes:
         proxies: each running instance.
-        problem: why there is none; or empty.
+        problem: why the cluster has no instance; or empty.
         unasked: why the instances are not known; or empty.
     """
 
@@ -43,7 +43,7 @@ NO_INSTANCES: Final = HaproxyAnswer()
 def query_haproxy(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Answers:
     """Query every HAProxy instance of clusters that have some, several at once.
 
-    Each instance gets its own command, so that one that cannot be reached hides no other.
+    Each instance gets its own command, so that an unreachable instance does not hide the others.
 
     Args:
         aws: the credentials.
@@ -101,7 +101,7 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
         )
     except (ValueError, KeyError, TypeError):
         # Systems Manager returns the first 24,000 characters.
-        return Proxy(id_, unasked=f"its answer cannot be read ({len(result.output)} characters)")
+        return Proxy(id_, unasked=f"its status cannot be read ({len(result.output)} characters)")
 
 
 def _server(status: Mapping[str, Any]) -> Server:

@@ -13,20 +13,23 @@ def problems(
     """Yield the reasons why a cluster behind HAProxy is not healthy, the worst first."""
     for proxy in proxies:
         if proxy.problem:
-            yield f"HAProxy {proxy.instance} does not say how it is: {proxy.problem}"
+            yield f"HAProxy {proxy.instance} did not report its status: {proxy.problem}"
         if proxy.failed_reloads:
             yield (
-                f"HAProxy {proxy.instance} could not load its last file, and serves with the one "
-                "before: `denodo-ha haproxy apply` says why"
+                f"HAProxy {proxy.instance} could not load its last configuration file and runs "
+                "with the previous one: `denodo-ha haproxy apply` shows why"
             )
     if not any(proxy.answered for proxy in proxies):
         return
     for service in _services(groups):
         if service in unserved(groups, proxies):
-            yield f"{service}: no HAProxy has a node that is up, so nobody is served"
+            yield (
+                f"{service}: no HAProxy instance has a node that is up, so its clients are not "
+                "served"
+            )
     yield from _unapplied(nodes, groups, proxies)
     for node in nodes:
-        yield from _of_node(node, proxies)
+        yield from _node_problems(node, proxies)
 
 
 def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str]:
@@ -54,20 +57,20 @@ def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str
 
 def unready(node: str, proxies: Sequence[Proxy]) -> dict[str, str]:
     """Return why a node is not ready, for the services in which no instance can use it."""
-    mine = [
+    servers = [
         server
         for _, server in _servers(proxies)
         if server.node == node and server.kind == "service"
     ]
-    up = {server.service for server in mine if server.usable}
-    return {server.service: _server_state(server) for server in mine if server.service not in up}
+    up = {server.service for server in servers if server.usable}
+    return {server.service: _server_state(server) for server in servers if server.service not in up}
 
 
 def notes(proxies: Sequence[Proxy]) -> Iterator[str]:
     """Yield the instances that could not be queried, and why."""
     for proxy in proxies:
         if proxy.unasked:
-            yield f"HAProxy {proxy.instance} could not be asked: {proxy.unasked}"
+            yield f"HAProxy {proxy.instance} could not be queried: {proxy.unasked}"
 
 
 def _services(groups: Iterable[Group]) -> list[str]:
@@ -99,38 +102,38 @@ def _unapplied(
             differ.setdefault(" and ".join(parts), []).append(proxy.instance)
     for difference, instances in differ.items():
         yield (
-            f"HAProxy {', '.join(instances)} {difference}: `denodo-ha haproxy apply` brings it to "
-            "what the last deploy wrote"
+            f"HAProxy {', '.join(instances)} {difference}: run `denodo-ha haproxy apply` to load "
+            "the last deploy's configuration file"
         )
 
 
-def _of_node(node: Node, proxies: Sequence[Proxy]) -> Iterator[str]:
-    mine = [pair for pair in _servers(proxies) if pair[1].node == node.name]
-    if not mine:
+def _node_problems(node: Node, proxies: Sequence[Proxy]) -> Iterator[str]:
+    servers = [pair for pair in _servers(proxies) if pair[1].node == node.name]
+    if not servers:
         return
-    services = [pair for pair in mine if pair[1].kind == "service"]
+    services = [pair for pair in servers if pair[1].kind == "service"]
     outside = [pair for pair in services if pair[1].drained]
     inside = [pair for pair in services if not pair[1].drained]
     back = f"`denodo-ha enable {node.name}`"
     if node.drained is not None:
-        yield from _drained(node.name, str(node.drained), inside, outside, proxies)
+        yield from _drain_problems(node.name, str(node.drained), inside, outside, proxies)
     elif outside:
         yield (
-            f"{node.name} is out of {_scope(outside, proxies)} without a mark: taken out by hand, "
-            f"or a command ended half way; {back} brings it back"
+            f"{node.name} is out of {_scope(outside, proxies)} without a drain tag: it was taken "
+            f"out by hand, or a command was interrupted; {back} brings it back"
         )
-    closed = [pair for pair in mine if pair[1].kind == "auxiliary" and pair[1].drained]
+    closed = [pair for pair in servers if pair[1].kind == "auxiliary" and pair[1].drained]
     if closed:
         yield (
-            f"the auxiliary port of {node.name} is closed on {_instances(closed)}, so clients that "
-            f"it sends there are lost: {back} opens it"
+            f"the auxiliary port of {node.name} is closed on {_instances(closed)}, so second "
+            f"connections of its clients fail: {back} opens it"
         )
     if node.state != "running":
         return
     yield from _down(node.name, inside, proxies)
 
 
-def _drained(
+def _drain_problems(
     node: str,
     drain: str,
     inside: list[InstanceServer],
@@ -144,10 +147,9 @@ def _drained(
             left[server.service] = left.get(server.service, 0) + server.sessions
     if inside:
         yield (
-            f"{node} is marked as drained ({drain}) and gets sessions in "
-            f"{_scope(inside, proxies)}: a HAProxy is new, or a drain or an enable has not ended; "
-            "drain it again, or "
-            f"`denodo-ha enable {node}` takes the mark away"
+            f"{node} has a drain tag ({drain}) but gets sessions in {_scope(inside, proxies)}: an "
+            "HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
+            f"`denodo-ha enable {node}` to remove the tag"
         )
     elif left:
         counted = ", ".join(f"{service} {count}" for service, count in sorted(left.items()))
@@ -158,21 +160,22 @@ def _drained(
 
 def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> Iterator[str]:
     """Yield the services of a node that instances find down, one line for each reason."""
-    dead: dict[str, list[InstanceServer]] = {}
+    down: dict[str, list[InstanceServer]] = {}
     for pair in inside:
         if not pair[1].usable:
-            dead.setdefault(_server_state(pair[1]), []).append(pair)
-    for state, pairs in dead.items():
+            down.setdefault(_server_state(pair[1]), []).append(pair)
+    for state, pairs in down.items():
         yield f"{_scope(pairs, proxies)}: {node} {state}"
     up = [pair for pair in inside if pair[1].usable]
-    torn = {server.service for pairs in dead.values() for _, server in pairs} & {
+    partly_up = {server.service for pairs in down.values() for _, server in pairs} & {
         server.service for _, server in up
     }
-    if torn:
-        others = [pair for pair in up if pair[1].service in torn]
+    if partly_up:
+        others = [pair for pair in up if pair[1].service in partly_up]
         yield (
-            f"{node} is up on {_instances(others)} for {', '.join(sorted(torn))}: its server runs, "
-            "and the way from the other HAProxies to it is closed, or they have another file"
+            f"{node} is up on {_instances(others)} for {', '.join(sorted(partly_up))}: its "
+            "server runs, but the other HAProxy instances cannot reach it, or have another "
+            "configuration file"
         )
 
 
@@ -182,17 +185,17 @@ def _server_state(server: Server) -> str:
 
 def _scope(pairs: Sequence[InstanceServer], proxies: Sequence[Proxy]) -> str:
     """Return services and instances in words, such as `jdbc, odbc on every HAProxy`."""
-    of: dict[str, list[str]] = {}
+    instances_by_service: dict[str, list[str]] = {}
     for proxy, server in pairs:
-        of.setdefault(server.service, []).append(proxy.instance)
-    by: dict[tuple[str, ...], list[str]] = {}
-    for service, who in of.items():
-        by.setdefault(tuple(sorted(who)), []).append(service)
+        instances_by_service.setdefault(server.service, []).append(proxy.instance)
+    services_by_instances: dict[tuple[str, ...], list[str]] = {}
+    for service, instances in instances_by_service.items():
+        services_by_instances.setdefault(tuple(sorted(instances)), []).append(service)
     every = tuple(sorted(proxy.instance for proxy in proxies))
     return " and ".join(
         f"{', '.join(sorted(services))} on "
-        f"{'every HAProxy' if who == every else 'HAProxy ' + ', '.join(who)}"
-        for who, services in sorted(by.items())
+        f"{'every HAProxy' if instances == every else 'HAProxy ' + ', '.join(instances)}"
+        for instances, services in sorted(services_by_instances.items())
     )
 
 

@@ -69,7 +69,7 @@ def query_nodes(
     def query(pair: tuple[Cluster, Node]) -> NodeAnswer:
         cluster, node = pair
         if states.get(node.instance_id) != RUNNING:
-            return NodeAnswer(None, "its instance does not run")
+            return NodeAnswer(None, "its instance is not running")
         return _query(aws, environment, cluster, node.name, clock)
 
     answers = map_concurrently(query, pairs)
@@ -85,7 +85,7 @@ def _query(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock
     except (NoCredentials, ExpiredCredentials):
         raise
     except UsageError:
-        return NodeAnswer(None, "no program of ours is on it")
+        return NodeAnswer(None, "the node program is not installed on it")
     except (Failed, AwsError) as error:
         return NodeAnswer(None, str(error))
     try:

@@ -187,7 +187,7 @@ def cluster_status(
     if haproxy.problem:
         problems.append(haproxy.problem)
     if location.region in known.lost:
-        problems.append(f"its instances are not known: {known.lost[location.region]}")
+        problems.append(f"the state of its instances is unknown: {known.lost[location.region]}")
     return ClusterStatus(
         name=location.name,
         region=location.region,
@@ -225,8 +225,8 @@ def _unread(
 def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
     """Yield why running nodes did not answer, each reason once."""
     sources = {
-        "targets": ", so it is as the targets say",
-        "haproxy": ", so it is as HAProxy finds it",
+        "targets": " (readiness by target health)",
+        "haproxy": " (readiness by HAProxy)",
         "nobody": "",
     }
     names: dict[tuple[str, str], list[str]] = {}
@@ -234,22 +234,24 @@ def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
         if node.unasked and node.unasked != _NOT_QUERIED.unasked and node.state == RUNNING:
             names.setdefault((node.unasked, sources[node.source]), []).append(node.name)
     for (why, source), silent in names.items():
-        yield f"{', '.join(silent)} could not be asked{source}: {why}"
+        yield f"{', '.join(silent)} could not be queried{source}: {why}"
 
 
 def _silent_haproxy(haproxy: HaproxyAnswer) -> Iterator[str]:
     yield from haproxy_verdict.notes(haproxy.proxies)
     if haproxy.unasked:
-        yield f"its HAProxies could not be asked: {haproxy.unasked}"
+        yield f"its HAProxy instances could not be queried: {haproxy.unasked}"
 
 
 def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
     health = known.groups[group.arn]
     kind = "service" if group.service else "auxiliary" if group.node else "other"
     if isinstance(health, AwsError):
-        return Group(group.key, kind, group.port, (), f"its targets are not known: {health}")
+        return Group(
+            group.key, kind, group.port, (), f"the health of its targets is unknown: {health}"
+        )
     if health.deleted:
-        problem = f"its group does not exist any more: {health.deleted}"
+        problem = f"its target group no longer exists: {health.deleted}"
         return Group(group.key, kind, group.port, (), problem)
     names = {node.instance_id: node.name for node in cluster.nodes if node.instance_id}
     targets = {

@@ -38,14 +38,14 @@ def _with(before: str, state: str, after: str = "") -> Text:
 
 def _dns(dns: Dns) -> None:
     if dns.problem:
-        print_line(f"The failover is not known: {dns.problem}")
+        print_line(f"The state of the failover is unknown: {dns.problem}")
         return
     answer = (
         f"leads to {dns.answers}, according to {dns.by}"
         if dns.answers
-        else "leads to no known cluster"
+        else "leads to an unknown cluster"
     )
-    switch = f"at {dns.switch}" if dns.switch else "unknown"
+    switch = f"set to {dns.switch}" if dns.switch else "unknown"
     print_line(f"{dns.endpoint} {answer}; the switch is {switch}")
     rows = [(side.cluster, side.role, styled(side.state), side.reason) for side in dns.sides]
     print_table(["Side", "Role", "Checks", "Why"], rows)
@@ -56,7 +56,7 @@ def _cluster(cluster: Cluster) -> None:
     print_line(_with(f"{cluster.name} is ", cluster.state, stack))
     if cluster.balancer is not None:
         balancer = cluster.balancer
-        print_line(_with(f"Balancer {balancer.name} is ", balancer.state))
+        print_line(_with(f"Load balancer {balancer.name} is ", balancer.state))
     if cluster.nodes:
         columns = ["Node", "Instance", "Zone", "State", "Version", "Ready", "Drained"]
         print_table(columns, [_node(node) for node in cluster.nodes])
@@ -75,7 +75,7 @@ def _node(node: Node) -> Sequence[Cell]:
         node.instance,
         node.zone,
         styled(node.state),
-        f"{version}, another waits" if node.waits else version,
+        f"{version}, roll needed" if node.waits else version,
         _ready(node),
         str(node.drained) if node.drained else "",
     )
@@ -103,7 +103,7 @@ def _groups(cluster: Cluster) -> Iterator[Sequence[Cell]]:
 
 
 def _servers(proxies: Sequence[Proxy]) -> Iterator[Sequence[Cell]]:
-    """Yield the servers of all HAProxy instances, those of one service and node side by side."""
+    """Yield the servers of all HAProxy instances, sorted by service and node."""
     rows = [(server, proxy.instance) for proxy in proxies for server in proxy.servers]
     rows.sort(key=lambda row: (row[0].kind != "service", row[0].service, row[0].node, row[1]))
     for server, instance in rows:

@@ -35,19 +35,19 @@ def problems(
     if stack_status.endswith("_FAILED"):
         yield f"its stack is {stack_status}: repair it before the next deploy"
     if balancer is not None and balancer.state not in {"active", UNKNOWN}:
-        yield f"its balancer is {balancer.state}"
+        yield f"its load balancer is {balancer.state}"
     for group in groups:
         if group.problem:
             yield f"{group.name}: {group.problem}"
         elif not group.healthy and group.kind == "service":
-            what = "HAProxy" if _is_proxied(group, nodes) else "node"
-            yield f"{group.name}: no healthy {what}, so nobody is served"
-    yield from _of_proxies(nodes, groups)
+            target = "HAProxy instance" if _is_proxied(group, nodes) else "node"
+            yield f"{group.name}: no healthy {target}, so its clients are not served"
+    yield from _haproxy_problems(nodes, groups)
     yield from haproxy_verdict.problems(nodes, groups, proxies)
     answered = any(proxy.answered for proxy in proxies)
     reported = haproxy_verdict.unusable_services(nodes, proxies)
     for node in nodes:
-        yield from _of_node(node, groups, reported[node.name], behind_haproxy=answered)
+        yield from _node_problems(node, groups, reported[node.name], behind_haproxy=answered)
 
 
 def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
@@ -56,71 +56,73 @@ def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
     return bool(group.targets) and not any(target.node in known for target in group.targets)
 
 
-def _of_proxies(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
+def _haproxy_problems(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
     """Yield unhealthy targets that are HAProxy instances in front of the nodes."""
     known = {node.name for node in nodes}
-    sick: dict[tuple[str, str, str], list[str]] = {}
+    unhealthy: dict[tuple[str, str, str], list[str]] = {}
     for group in groups:
         for target in group.targets:
             proxy = target.node.startswith("i-") and target.node not in known
             if proxy and target.state not in {HEALTHY, _DRAINING}:
-                sick.setdefault((target.node, target.state, target.why), []).append(group.name)
-    for (id_, state, why), names in sick.items():
+                unhealthy.setdefault((target.node, target.state, target.why), []).append(group.name)
+    for (id_, state, why), names in unhealthy.items():
         yield f"{', '.join(names)}: HAProxy {id_} {state}: {why}".removesuffix(": ")
 
 
-def _of_node(
+def _node_problems(
     node: Node, groups: Sequence[Group], reported: set[str], *, behind_haproxy: bool
 ) -> Iterator[str]:
     """Yield the problems of a node, except those that HAProxy instances report."""
     if node.state not in {"running", UNKNOWN}:
         yield f"{node.name}: its instance {node.instance} is {node.state}".replace("  ", " ")
-    seen = [
+    targets = [
         (group, target) for group in groups for target in group.targets if target.node == node.name
     ]
-    shared = [(group, target) for group, target in seen if group.kind != "auxiliary"]
+    shared = [(group, target) for group, target in targets if group.kind != "auxiliary"]
     if not behind_haproxy:
-        yield from _rotated(node, shared)
+        yield from _rotation_problems(node, shared)
     if node.state not in {"running", UNKNOWN}:
         return
-    for group, target in seen:
-        if target.state in {HEALTHY, _DRAINING} or (target.state == OUT and group in _of(shared)):
+    for group, target in targets:
+        if target.state in {HEALTHY, _DRAINING} or (
+            target.state == OUT and group in _groups(shared)
+        ):
             continue
         yield f"{group.name}: {node.name} {target.state}: {target.why}".removesuffix(": ")
-    sick = {group.name for group, target in seen if target.state != HEALTHY} | reported
+    explained = {group.name for group, target in targets if target.state != HEALTHY} | reported
     if node.source == "node" and node.drained is None:
         for service, why in node.unready.items():
-            if service not in sick:
-                yield f"{node.name} says that {service} is not ready: {why}"
+            if service not in explained:
+                yield f"{node.name} reports that {service} is not ready: {why}"
 
 
-def _rotated(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
+def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
     """Yield whether a node is out of its shared target groups, with or without a drain tag."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]
     if node.drained is not None and not shared:
-        yield f"{node.name} is marked as drained {node.drained!s}"
+        yield f"{node.name} has a drain tag {node.drained!s}"
     elif node.drained is not None:
-        yield from _drained(node.name, str(node.drained), inside, leaving)
+        yield from _drain_problems(node.name, str(node.drained), inside, leaving)
     elif outside or leaving:
         out = f"out of {', '.join([*outside, *leaving])}"
         yield (
-            f"{node.name} is {out} without a mark: taken out by hand, or a command ended half "
-            f"way; `denodo-ha enable {node.name}` brings it back"
+            f"{node.name} is {out} without a drain tag: it was taken out by hand, or a command was "
+            f"interrupted; `denodo-ha enable {node.name}` brings it back"
         )
 
 
-def _of(pairs: Sequence[tuple[Group, object]]) -> list[Group]:
+def _groups(pairs: Sequence[tuple[Group, object]]) -> list[Group]:
     return [group for group, _ in pairs]
 
 
-def _drained(node: str, drain: str, inside: list[str], leaving: list[str]) -> Iterator[str]:
+def _drain_problems(node: str, drain: str, inside: list[str], leaving: list[str]) -> Iterator[str]:
     if inside:
         yield (
-            f"{node} is marked as drained ({drain}) and is in {', '.join(inside)}: something put "
-            f"it back, such as a deploy, or a drain or an enable has not ended; drain it again, "
-            f"or `denodo-ha enable {node}` takes the mark away"
+            f"{node} has a drain tag ({drain}) but is in {', '.join(inside)}: a deploy or a manual "
+            f"change put it back, or a drain or enable was interrupted; drain it again, or run "
+            f"`denodo-ha enable {node}` to remove the tag"
         )
     elif leaving:
         yield f"{node} is being drained {drain}; its connections end in {', '.join(leaving)}"
@@ -131,10 +133,13 @@ def _drained(node: str, drain: str, inside: list[str], leaving: list[str]) -> It
 def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
     """Yield information that is not a problem."""
     if stack_status.endswith("_IN_PROGRESS"):
-        yield f"its stack is being changed: {stack_status}"
+        yield f"a deploy of its stack is running: {stack_status}"
     waiting = [node.name for node in nodes if node.waits]
     if waiting:
-        yield f"{', '.join(waiting)}: another configuration waits; `denodo-ha roll` applies it"
+        yield (
+            f"{', '.join(waiting)}: a new desired state is not applied yet; `denodo-ha roll` "
+            "applies it"
+        )
 
 
 def cluster_state(
@@ -146,9 +151,9 @@ def cluster_state(
     """Return the state of a cluster that could be read.
 
     A cluster is down if no node serves jdbc; without jdbc, if no node serves any service. A node
-    without a load balancer is down if it does not run or reports that it is not ready. Behind
-    HAProxy a node serves if an HAProxy instance can use it, and the load balancer finds that
-    instance healthy.
+    without a load balancer is down if its instance is not running, or if it reports that it is
+    not ready. Behind HAProxy a node serves if an HAProxy instance can use it, and the load balancer
+    finds that instance healthy.
     """
     unserved = haproxy_verdict.unserved(groups, proxies)
     services = [group for group in groups if group.kind == "service" and not group.problem]
@@ -158,13 +163,13 @@ def cluster_state(
     elif any(group.kind == "service" for group in groups):
         return UNKNOWN
     else:
-        down = all(_dead(node) for node in nodes)
+        down = all(_is_down(node) for node in nodes)
     if down:
         return DOWN
     return DEGRADED if problems_found else HEALTHY
 
 
-def _dead(node: Node) -> bool:
+def _is_down(node: Node) -> bool:
     return node.state not in {"running", UNKNOWN} or (
         node.source == "node" and JDBC in node.unready
     )
@@ -188,11 +193,11 @@ def environment_state(clusters: Sequence[Cluster], dns: Dns | None) -> str:
         down = (DOWN in counted and not serving) or states.get(dns.answers) == DOWN
     if down:
         return DOWN
-    well = set(counted) == {HEALTHY} and not (dns and _sick(dns))
-    return HEALTHY if well else DEGRADED
+    healthy = set(counted) == {HEALTHY} and not (dns and _has_problems(dns))
+    return HEALTHY if healthy else DEGRADED
 
 
-def _sick(dns: Dns) -> bool:
+def _has_problems(dns: Dns) -> bool:
     if not dns.reached:
         return False
     return bool(dns.problem) or any(side.state not in {HEALTHY, UNKNOWN} for side in dns.sides)

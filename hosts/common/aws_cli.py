@@ -5,11 +5,11 @@ No other module calls AWS. No secret is an argument, and no secret is logged or 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hosts.common import json_object
 from hosts.common.errors import AwsCliMissingError, AwsError
 from hosts.common.process import run
 
@@ -44,7 +44,11 @@ class AwsCli:
     def parameter(self, name: str) -> str:
         """Return the value of an SSM parameter."""
         answer = self._call("ssm", "get-parameter", f"--name={name}")
-        return str(answer["Parameter"]["Value"])
+        try:
+            return str(answer["Parameter"]["Value"])
+        except (KeyError, TypeError):
+            message = f"the answer for the parameter {name} has no value"
+            raise AwsError(message) from None
 
     def secret(self, arn: str, version: str = "") -> str:
         """Return the text of a secret; `version` is the id of a version, empty for the current."""
@@ -117,8 +121,14 @@ class AwsCli:
 
     def _call(self, *arguments: str, seconds: float | None = None) -> dict[str, Any]:
         text = self._run(*arguments, "--output", "json", seconds=seconds or self.call_seconds)
-        answer = json.loads(text)
-        assert isinstance(answer, dict)
+        try:
+            answer = json_object.parse(text)
+        except ValueError as error:
+            message = f"aws {' '.join(arguments[:2])}: the output is not JSON: {error}"
+            raise AwsError(message) from None
+        if not isinstance(answer, dict):
+            message = f"aws {' '.join(arguments[:2])}: the output is not a JSON object"
+            raise AwsError(message)
         return answer
 
     def _run(self, *arguments: str, seconds: float) -> str:

@@ -9,6 +9,9 @@ HostError
 
 from __future__ import annotations
 
+CRASH = 70
+"""Exit code after a fault of a host program (EX_SOFTWARE of sysexits.h); 1 has other meanings."""
+
 
 class HostError(Exception):
     """An expected failure; its message is for the operator.

@@ -19,11 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 T = TypeVar("T", str, int)
+TEXT_LIMIT = 2**20
+"""Number of characters or bytes above which a JSON text is refused."""
 Fallback = TypeVar("Fallback")
 
 _SHOWN = 60
 """Number of characters of a wrong value that a message shows."""
 _MISSING = object()
+
+
+def parse(text: str | bytes, *, limit: int = TEXT_LIMIT) -> Any:
+    """Return the value of a JSON text that another program or person has written.
+
+    Raises:
+        ValueError: The text is not JSON, is nested too deeply, or is larger than the limit.
+    """
+    if len(text) > limit:
+        message = f"larger than {limit} characters"
+        raise ValueError(message)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 class JsonObject:
@@ -54,8 +71,10 @@ class JsonObject:
             return default or ""
         if not isinstance(value, str):
             return self._wrong(key, value, "a text", "")
-        if not re.search(pattern, value):
+        if pattern and not re.fullmatch(pattern, value):
             return self._wrong(key, value, f"a text that matches {pattern}", "")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            return self._wrong(key, value, "a text of whole characters", "")
         return value
 
     def optional_text(self, key: str, pattern: str = "") -> str:
@@ -131,14 +150,15 @@ class JsonObject:
 
     def finish(self) -> None:
         """Report the keys that were not read."""
+        names = {*self._known}
+        known = ", ".join(sorted(names))
         for key in self._data:
-            if key not in self._known:
-                known = ", ".join(sorted({*self._known}))
+            if key not in names:
                 self._problems.append(f"{self._below(key)}: is unknown; known are {known}")
 
     def _names(self, pattern: str) -> Iterator[str]:
         for key in self._data:
-            if re.search(pattern, key):
+            if re.fullmatch(pattern, key):
                 yield key
             else:
                 self._problems.append(f"{self._below(key)}: is not a name that matches {pattern}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
 from typing import IO, TYPE_CHECKING
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL_SECONDS = 0.1
+_NOTE_LENGTH = 200
+"""Number of characters of the holder's note that are read."""
 
 
 class LockedError(Exception):
@@ -39,10 +43,9 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
 
     Raises:
         LockedError: Another process holds the lock.
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened, or is not a regular file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-    file = os.fdopen(descriptor, "r+")
+    file = _open(path, os.O_RDWR | os.O_CREAT, mode, "r+")
     try:
         _lock(file, path, seconds)
         file.truncate(0)
@@ -54,6 +57,26 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
     return file
 
 
+def acquire_existing(path: Path, *, seconds: float = 0) -> IO[str]:
+    """Lock a file that this user may only read, and leave its note; otherwise like `acquire`."""
+    file = _open(path, os.O_RDONLY, 0, "r")
+    try:
+        _lock(file, path, seconds)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _open(path: Path, flags: int, mode: int, purpose: str) -> IO[str]:
+    # Not through a link, which could lead to another file: the lock is truncated.
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, purpose, errors="replace")
+
+
 def _lock(file: IO[str], path: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
     while True:
@@ -61,7 +84,7 @@ def _lock(file: IO[str], path: Path, seconds: float) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # noqa: PERF203 - each try may succeed
             if time.monotonic() >= end:
-                raise LockedError(path, file.read().strip()) from None
+                raise LockedError(path, file.read(_NOTE_LENGTH).strip()) from None
             time.sleep(_POLL_SECONDS)  # a blocking flock has no time limit
         else:
             return

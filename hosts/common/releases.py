@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from hosts.common import files, verified_object
+from hosts.common import files, json_object, verified_object
 from hosts.common.errors import UnverifiedError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Releases:
         """Return the program that is not used (`program`), why (`reason`) and since when (`at`)."""
         try:
             with (self.folder / _REFUSED).open(encoding="utf-8") as file:
-                data = json.loads(file.read(_MOST_REFUSED_BYTES))
+                data = json_object.parse(file.read(_MOST_REFUSED_BYTES))
         except (OSError, ValueError):
             return None
         if not isinstance(data, dict):

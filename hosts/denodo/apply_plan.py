@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hosts.common import files
 from hosts.denodo import metadata_database, properties_file, secret_settings
 from hosts.denodo.errors import ImageError
 from hosts.denodo.settings import settings
@@ -92,7 +93,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
         if edits:
             contents[path] = properties_file.edited(before, edits).encode(properties_file.ENCODING)
     for path, content in metadata_database.certificates(system, state):
-        if not path.exists() or path.read_bytes() != content:
+        if not _contains(path, content):
             contents[path] = content
             changes.append(f"{path}: other certificates of the shared database")
     applied = record.applied
@@ -126,10 +127,17 @@ def _by_file(state: State, desired: Iterable[Setting]) -> Iterable[tuple[Path, l
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode(properties_file.ENCODING)
+        return files.read(path).decode(properties_file.ENCODING)
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}; is Denodo installed there?"
         raise ImageError(message) from None
+
+
+def _contains(path: Path, content: bytes) -> bool:
+    try:
+        return files.read(path) == content
+    except OSError:
+        return False
 
 
 def _values(path: Path, text: str) -> dict[str, str]:

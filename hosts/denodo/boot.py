@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hosts.common.errors import HostError
+from hosts.common.program import Interrupted
 from hosts.denodo import log, metadata_confirmation, metadata_database
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import SystemRefusedError
@@ -38,15 +39,24 @@ def boot(system: System, state: State) -> None:
         apply(system, state)
         start(system, state)
         metadata_confirmation.ensure(system, state, record)
-    except (HostError, OSError) as error:
-        signal_failure(system, state, error)
+    except Interrupted:
+        raise  # the next boot continues
+    except BaseException as error:
+        signal_failure(system, state, str(error) or repr(error))
         raise
     _signal(system, state, success=True, message=f"{state.node} is ready")
 
 
-def signal_failure(system: System, state: State, reason: Exception) -> None:
-    """Signal CloudFormation why the node is not up, if it was not signalled before."""
-    _signal(system, state, success=False, message=str(reason))
+def signal_failure(system: System, state: State, reason: str, *, recorded: bool = True) -> None:
+    """Signal CloudFormation why the node is not up, if it was not signalled before.
+
+    Args:
+        system: the machine.
+        state: contains the stack and the resource.
+        reason: text for the events of the stack.
+        recorded: read and write the record of signals.
+    """
+    _signal(system, state, success=False, message=reason, recorded=recorded)
 
 
 def start(system: System, state: State) -> None:
@@ -77,10 +87,12 @@ def stop(system: System) -> None:
         Servers(system, state).stop()
 
 
-def _signal(system: System, state: State, *, success: bool, message: str) -> None:
+def _signal(
+    system: System, state: State, *, success: bool, message: str, recorded: bool = True
+) -> None:
     """Signal CloudFormation, and retry until the time-out of the creation at the latest."""
     record = Record(system)
-    if state.signal is None or record.was_signalled:
+    if state.signal is None or (recorded and record.was_signalled):
         return
     stack, resource = state.signal.stack, state.signal.resource
     instance = system.machine_id or state.node
@@ -96,7 +108,11 @@ def _signal(system: System, state: State, *, success: bool, message: str) -> Non
                 return
         else:
             log.info(f"signalled CloudFormation: {message}")
-            record.signalled()
-            return
+            break
         time.sleep(pause)  # AWS announces no recovery
         pause = min(2 * pause, _LONGEST_PAUSE_S)
+    try:
+        if recorded:
+            record.signalled()
+    except OSError as error:
+        log.warning(f"the signal to CloudFormation could not be recorded: {error}")

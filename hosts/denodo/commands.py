@@ -11,10 +11,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common.errors import HostError
+from hosts.common import files, program
+from hosts.common.errors import CRASH, HostError
+from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
 from hosts.denodo import (
     boot,
+    environment_file,
     hosts_file,
     installation,
     log,
@@ -26,22 +29,38 @@ from hosts.denodo import (
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
 from hosts.denodo.record import Record
-from hosts.denodo.state import State, fetch, parse
+from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _DEFAULT_READY_PORT = 9191
-_MACHINE = ("folder", "hosts", "local", "address", "aws", "poll", "settle", "machine")
+_MACHINE = (
+    *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "machine"),
+)
 """Fields of `System` that are options of the command line."""
+
+_AS_DENODO_USER = ("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop")
+"""Commands without a desired state; root runs them as the Denodo user from their beginning."""
+
+_KILLED = 128
+"""Exit codes above this one report the signal that ended a process."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
     system = _system(options)
     try:
+        if options.command in _AS_DENODO_USER and os.geteuid() == 0:
+            account = privileges.installed_account(system)
+            more = [f"--warning={text}" for text in _warnings(options, account)]
+            if account.uid != 0:
+                more += [f"--who={options.who}"] if hasattr(options, "who") else []
+                return privileges.run_as(account, [*given, *more])
+            options = _parser().parse_args([*given, *more])
         return _COMMANDS[options.command](system, options)
     except HostError as error:
         log.error(str(error))
@@ -51,46 +70,86 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SystemRefusedError.code
 
 
+def _warnings(options: argparse.Namespace, account: privileges.Account) -> list[str]:
+    return privileges.warnings(account) if options.command == "status" else []
+
+
 def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
-    return _change(system, options, lambda state: apply(system, state))
+    return _change(system, options, _state(system, options), lambda state: apply(system, state))
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
     if options.parameter and not options.state:
         program_update.hand_over_boot(system, options.parameter)
-    return _change(system, options, lambda state: boot.boot(system, state))
-
-
-def _change(system: System, options: argparse.Namespace, action: Callable[[State], None]) -> int:
-    """Run an action as the Denodo user, with the names of the node in the hosts file."""
     state = _state(system, options)
+    if options.failed is not None:
+        boot.signal_failure(system, state, options.failed)
+        return OK
+    try:
+        code = _change(system, options, state, lambda state: boot.boot(system, state))
+    except Interrupted:
+        raise  # the next boot continues
+    except BaseException as error:
+        _signal_failure(system, state, str(error) or repr(error))
+        raise
+    if code == CRASH or code > _KILLED:
+        _signal_failure(system, state, f"the boot ended with {code}; see journalctl -u denodo-node")
+    return code
+
+
+def _signal_failure(system: System, state: State, reason: str) -> None:
+    """Signal CloudFormation that the boot failed; only the Denodo user opens its records."""
+    if os.geteuid() == 0:
+        try:
+            if privileges.must_switch_user(state):
+                account = privileges.Account.named(state.user)
+                arguments = _arguments(system, "boot", f"--failed={reason}")
+                privileges.run_as(account, arguments, json.dumps(state.raw))
+                return
+        except HostError:
+            # Without the user there are no records that tell of an earlier signal.
+            boot.signal_failure(system, state, reason, recorded=False)
+            return
+    boot.signal_failure(system, state, reason)
+
+
+def _change(
+    system: System, options: argparse.Namespace, state: State, action: Callable[[State], None]
+) -> int:
+    """Run an action as the Denodo user, with the names of the node in the hosts file."""
 
     def as_denodo_user() -> int:
         if privileges.must_switch_user(state):
+            account = privileges.Account.named(state.user)
             arguments = _arguments(system, options.command, "--names-are-set")
-            return privileges.run_as_denodo_user(state, arguments, json.dumps(state.raw))
+            return privileges.run_as(account, arguments, json.dumps(state.raw))
         action(state)
         return OK
 
     if options.names_are_set:
         return as_denodo_user()
+    privileges.must_switch_user(state)
+    privileges.create_folders(system, state)
+    if os.geteuid() == 0:
+        _record_account(system, state)
+    return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
+
+
+def _record_account(system: System, state: State) -> None:
+    """Record the Denodo user for the commands that have no desired state."""
     try:
-        privileges.must_switch_user(state)
-        privileges.create_folder(system, state)
-        return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
+        environment_file.update_account(system.environment, state)
     except (HostError, OSError) as error:
-        if options.command == "boot":
-            boot.signal_failure(system, state, error)
-        raise
+        log.warning(f"the Denodo user is not recorded: {error}")
 
 
 def _check(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
     if privileges.must_switch_user(state):
-        arguments = _arguments(system, "check")
-        return privileges.run_as_denodo_user(state, arguments, json.dumps(state.raw))
+        account = privileges.Account.named(state.user)
+        return privileges.run_as(account, _arguments(system, "check"), json.dumps(state.raw))
     plan = check(system, state)
     names = hosts_file.node_names(state)
     if hosts_file.with_names(system, names) is None:
@@ -115,11 +174,6 @@ def _serve(system: System, options: argparse.Namespace) -> int:
 
 
 def _export(system: System, options: argparse.Namespace) -> int:
-    applied = Record(system).applied
-    if applied and privileges.must_switch_user(applied):
-        more = ["--if-due"] if options.if_due else []
-        arguments = _arguments(system, "export", *more, state=False)
-        return privileges.run_as_denodo_user(applied, arguments, "")
     metadata_export.export(system, if_due=options.if_due)
     return OK
 
@@ -142,33 +196,31 @@ def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
-def _status(system: System, _options: argparse.Namespace) -> int:
+def _status(system: System, options: argparse.Namespace) -> int:
     # This process has no earlier results, and a slow Java is not a failure.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
     status = {**record.contents(), **confirmed, "services": services}
+    if options.warning:
+        status["warnings"] = options.warning
     releases = Releases.of_running_program(program_update.PACKAGE)
     if releases and (refused := releases.refused):
         status["program_refused"] = refused
-    sys.stdout.write(json.dumps(status, indent=1) + "\n")
+    program.write(sys.stdout, json.dumps(status, indent=1) + "\n")
     ready = bool(services) and all(service["ready"] for service in services)
     return OK if ready else NotReadyError.code
 
 
 def _stop(system: System, _options: argparse.Namespace) -> int:
-    applied = Record(system).applied
-    if applied and privileges.must_switch_user(applied):
-        arguments = _arguments(system, "stop", state=False)
-        return privileges.run_as_denodo_user(applied, arguments, "")
     boot.stop(system)
     return OK
 
 
 def _install(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
-    privileges.create_folder(system, state)
+    privileges.create_folders(system, state)
     parameter = options.parameter or ""
     installation.install(state, parameter, region=options.region, root=options.root)
     return OK
@@ -208,7 +260,11 @@ def _state(system: System, options: argparse.Namespace) -> State:
     """
     if options.state is not None:
         try:
-            text = sys.stdin.read() if options.state == "-" else Path(options.state).read_text()
+            text = (
+                sys.stdin.read(STATE_LIMIT + 1)
+                if options.state == "-"
+                else files.read(Path(options.state), limit=STATE_LIMIT).decode()
+            )
         except (OSError, UnicodeDecodeError) as error:
             message = f"the state cannot be read: {error}"
             raise StateError(message) from None
@@ -218,10 +274,17 @@ def _state(system: System, options: argparse.Namespace) -> State:
     return fetch(system, options.parameter)
 
 
-def _arguments(system: System, command: str, *more: str, state: bool = True) -> list[str]:
+def _arguments(system: System, command: str, *more: str) -> list[str]:
     """Return the arguments of a command on the same machine, with its state on standard input."""
     machine = [f"--{name}={getattr(system, name)}" for name in _MACHINE]
-    return [*machine, command, *(["--state=-"] if state else []), *more]
+    return [*machine, command, "--state=-", *more]
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without an entry in the user database
+        return str(os.geteuid())
 
 
 def _system(options: argparse.Namespace) -> System:
@@ -256,7 +319,8 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="only print what would change"
     )
     command("check", "print what an apply would change", state=True)
-    command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
+    boot_ = command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
+    boot_.add_argument("--failed", help=argparse.SUPPRESS)
     serve = command("serve", "run the readiness endpoint")
     serve.add_argument("--port", type=int, help="default: the port of the applied state")
     serve.add_argument(
@@ -271,10 +335,11 @@ def _parser() -> argparse.ArgumentParser:
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
     for subparser in (drain, confirm):
-        subparser.add_argument("--who", default=getpass.getuser(), help="default: this user")
+        subparser.add_argument("--who", default=_user_name(), help="default: this user")
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
-    command("status", "print the records and the readiness of all services, as JSON")
+    status = command("status", "print the records and the readiness of all services, as JSON")
+    status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
     command("stop", "stop the servers; running queries may end first")
     install = command("install", "check the image and install the systemd units", state=True)
     update = command("update", "use the program that the state names", state=True)

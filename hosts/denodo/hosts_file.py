@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _BEGIN = "# BEGIN denodo-node: written by the node program, do not edit"
 _END = "# END denodo-node"
-_BLOCK = re.compile(rf"^{_BEGIN}\n(.*?)^{_END}\n", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(rf"^{_BEGIN}\r?\n(.*?)^{_END}(?:\r?\n|\Z)", re.MULTILINE | re.DOTALL)
+
+_ENCODING = "latin-1"
+"""Each byte is one character, so that bytes outside the block remain whatever they mean."""
 
 
 def node_names(state: State) -> list[str]:
@@ -30,7 +33,7 @@ def node_names(state: State) -> list[str]:
 
 def with_names(system: System, names: Iterable[str]) -> str | None:
     """Return the text of the hosts file with names of the node, None if it has them already."""
-    text = system.hosts.read_text() if system.hosts.exists() else ""
+    text = _text(system)
     block = f"{_BEGIN}\n{system.own_address} {' '.join(names)}\n{_END}\n"
     # At the beginning, because the first line with a name decides.
     changed = block + _BLOCK.sub("", text)
@@ -39,7 +42,7 @@ def with_names(system: System, names: Iterable[str]) -> str | None:
 
 def names_in_file(system: System) -> list[str]:
     """Return the names of the node that the hosts file has now."""
-    block = _BLOCK.search(system.hosts.read_text()) if system.hosts.exists() else None
+    block = _BLOCK.search(_text(system))
     return block.group(1).split()[1:] if block else []
 
 
@@ -48,5 +51,12 @@ def write_names(system: System, names: Iterable[str]) -> bool:
     text = with_names(system, names)
     if text is None:
         return False
-    files.replace(system.hosts, text.encode())
+    files.replace(system.hosts, text.encode(_ENCODING), trusted=True)
     return True
+
+
+def _text(system: System) -> str:
+    try:
+        return files.read(system.hosts).decode(_ENCODING)
+    except FileNotFoundError:
+        return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files
 from hosts.common.releases import running_release
-from hosts.denodo import log
+from hosts.denodo import environment_file, log, privileges
 from hosts.denodo.errors import ImageError
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         ImageError: The image lacks something; the message lists everything that it lacks.
     """
     live = root == Path("/")
+    environment = root / _ENVIRONMENT
     lacking = _lacking(state, live=live)
+    rights = privileges.warnings(privileges.Account.named(state.user))
+    if environment.exists():
+        for right in rights:
+            log.warning(right)
+    else:
+        lacking += rights
     if lacking:
         raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
-    environment = f"DENODO_NODE_PARAMETER={parameter}\n"
-    if region:
-        environment += f"AWS_DEFAULT_REGION={region}\n"
-    _write(root / _ENVIRONMENT, environment)
+    environment_file.write(environment, state, parameter=parameter, region=region)
     for unit in UNITS:
         _write(root / _UNIT_FOLDER / unit, unit_text(unit, state))
     if live:
@@ -102,5 +106,5 @@ def _systemctl(*arguments: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(path, text.encode())
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.replace(path, text.encode(), trusted=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from hosts.common import program
+
 _INFO, _WARNING, _ERROR = 6, 4, 3
 
 
@@ -27,5 +29,4 @@ def _write(priority: int, message: str) -> None:
     # systemd sets this variable if the output goes to the journal (systemd.exec(5), sd-daemon(3)).
     prefix = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else ""
     for line in message.splitlines() or [""]:
-        sys.stdout.write(f"{prefix}{line}\n")
-    sys.stdout.flush()
+        program.write(sys.stdout, f"{prefix}{line}\n")

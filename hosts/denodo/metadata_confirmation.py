@@ -6,11 +6,10 @@ Denodo's script succeeds. In all other cases an operator confirms the metadata.
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
 from hosts.denodo import log, metadata_export
@@ -57,7 +56,7 @@ def _import(system: System, state: State) -> bool:
         log.info(f"importing {state.metadata.uri}")
         if not _fetch(system, state.metadata.uri, folder, vql):
             return False
-        login = json.loads(system.aws_cli.secret(state.metadata.login))
+        login = json_object.parse(system.aws_cli.secret(state.metadata.login))
         user = f"{login['username']}@{login['password']}"
         uri = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
         # The password is no command argument: Denodo's script reads the server from a file.

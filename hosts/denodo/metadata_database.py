@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
 from hosts.denodo import log, properties_file
@@ -147,7 +147,7 @@ def login(system: System, state: State, component: str) -> Login | None:
     """
     arn = state.catalog[component].secret
     try:
-        data = json.loads(system.aws_cli.secret(arn))
+        data = json_object.parse(system.aws_cli.secret(arn))
         if not data.get("host"):
             return None
         return Login(

@@ -19,7 +19,7 @@ import shutil
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hosts.common import files
+from hosts.common import files, json_object
 from hosts.common.errors import HostError
 from hosts.common.process import run
 from hosts.denodo import log, properties_file
@@ -127,7 +127,7 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
     if not system.aws_cli.get_object(bucket, f"{prefix}{MANIFEST}", manifest):
         return False
     try:
-        data = json.loads(manifest.read_bytes())
+        data = json_object.parse(manifest.read_bytes())
         version, size, checksum = str(data["version"]), int(data["size"]), str(data["sha256"])
     except (KeyError, TypeError, ValueError):
         message = f"{prefix}{MANIFEST} is not the manifest of an export"
@@ -199,7 +199,7 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
 
 def _login(system: System, arn: str) -> tuple[str, str]:
     try:
-        data = json.loads(system.aws_cli.secret(arn))
+        data = json_object.parse(system.aws_cli.secret(arn))
         return str(data["username"]), str(data["password"])
     except (KeyError, TypeError, ValueError):
         message = f"the secret {arn} is not a JSON object with username, password"

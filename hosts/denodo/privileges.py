@@ -1,27 +1,69 @@
 """The division of work between root and the Denodo user, if the program is started as root.
 
-Root writes the hosts file and the systemd units, and starts the program again as the Denodo user
-for everything else: Denodo's files belong to that user, whose symbolic links could lead root to
-any file.
+Root writes the hosts file, the systemd units and their environment, and the releases of the
+program. Root starts the program again as the Denodo user for everything else, before it opens
+anything in the folder of the records or below DENODO_HOME: those files belong to the Denodo user,
+who could replace them by links to any file, by scripts, or by files without an end.
+
+Root learns the name of the user from what only root or AWS can write: the desired state, the
+environment file of the units, or the owner of the folder of the records.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import shutil
+import stat
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.denodo import hosts_file, log
+from hosts.common import files
+from hosts.common.process import run
+from hosts.common.program import Interrupted
+from hosts.denodo import environment_file, hosts_file, log
 from hosts.denodo.errors import OK, ImageError, RolledBackError, SystemRefusedError
+from hosts.denodo.system import RUNTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hosts.denodo.state import State
     from hosts.denodo.system import System
+
+_SUDO_SECONDS = 5
+_MAY_RUN = "may run the following commands"
+"""Part of the output of `sudo -l -U USER` for a user with rights (sudo's source, parse.c)."""
+_OF_A_SESSION = ("SUDO_", "SSH_", "XDG_", "DBUS_", "PYTHON", "LD_")
+_OF_ROOT = ("MAIL", "OLDPWD", "PWD", "SHELL", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The user that runs Denodo's servers."""
+
+    name: str
+    uid: int
+    gid: int
+    folder: str
+
+    @classmethod
+    def named(cls, name: str) -> Account:
+        """Return the account of a user.
+
+        Raises:
+            ImageError: The user does not exist.
+        """
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            message = f"there is no user {name}; create the user that Denodo runs as in the image"
+            raise ImageError(message) from None
+        return cls(user.pw_name, user.pw_uid, user.pw_gid, user.pw_dir)
 
 
 def with_names_in_hosts_file(system: System, state: State, action: Callable[[], int]) -> int:
@@ -60,52 +102,131 @@ def must_switch_user(state: State) -> bool:
         ImageError: The Denodo user does not exist.
         SystemRefusedError: This process is neither root nor the Denodo user.
     """
-    try:
-        user = pwd.getpwnam(state.user)
-    except KeyError:
-        message = f"there is no user {state.user}; create the user that Denodo runs as in the image"
-        raise ImageError(message) from None
-    if os.geteuid() not in (0, user.pw_uid):
+    account = Account.named(state.user)
+    if os.geteuid() not in (0, account.uid):
         message = f"this must run as root or as {state.user}"
         raise SystemRefusedError(message)
-    return os.geteuid() != user.pw_uid
+    return os.geteuid() != account.uid
 
 
-def run_as_denodo_user(state: State, arguments: Sequence[str], stdin: str) -> int:
+def installed_account(system: System) -> Account:
+    """Return the Denodo user of an installed node, from what only root can write.
+
+    Raises:
+        ImageError: The user does not exist.
+        SystemRefusedError: The user is not known, or a file that names it cannot be trusted.
+    """
+    name = environment_file.read(system.environment).get(environment_file.USER)
+    if name:
+        return Account.named(name)
+    # A node that an older program installed. Only root can give a folder to another user.
+    try:
+        with files.open_folder(system.folder.parent, trusted=True) as parent:
+            status = os.stat(system.folder.name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            return Account.named(pwd.getpwuid(status.st_uid).pw_name)
+        reason = f"{system.folder} is not a folder"
+    except FileNotFoundError:
+        reason = f"{system.folder} does not exist"
+    except KeyError:
+        reason = f"{system.folder} belongs to a user that does not exist"
+    except PermissionError as error:
+        reason = str(error)
+    message = (
+        f"the Denodo user is not known: {system.environment} does not name it, and {reason}; run"
+        f" {environment_file.INSTALL}"
+    )
+    raise SystemRefusedError(message)
+
+
+def warnings(account: Account) -> list[str]:
+    """Return rights of the Denodo user that make it as powerful as root."""
+    if account.uid == 0:
+        return [
+            (
+                f"{account.name} is root, so each fault of Denodo is one of the whole machine; let"
+                " Denodo run as a user of its own (`denodo.user`)"
+            )
+        ]
+    if os.geteuid() == 0 and shutil.which("sudo"):
+        command = ["sudo", "-n", "-l", "-U", account.name]
+        rights = run(command, seconds=_SUDO_SECONDS, environment={"LC_ALL": "C"})
+        if _MAY_RUN in rights.output:
+            shown = " ".join(command)
+            return [f"{account.name} has sudo rights, so Denodo can become root; see `{shown}`"]
+    return []
+
+
+def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
     """Run the program again as the Denodo user; return its exit code.
 
+    The process has a session of its own: it cannot write into the input of root's terminal.
+
     Args:
-        state: contains the name of the user.
+        account: the user.
         arguments: arguments of the program.
         stdin: text for its standard input.
     """
-    user = pwd.getpwnam(state.user)
-    environment = {**os.environ, "HOME": user.pw_dir, "USER": state.user, "LOGNAME": state.user}
-    process = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "hosts.denodo", *arguments],
-        input=stdin.encode(),
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=os.getgrouplist(state.user, user.pw_gid),
-        env=environment,
+        stdin=subprocess.PIPE,
+        user=account.uid,
+        group=account.gid,
+        extra_groups=os.getgrouplist(account.name, account.gid),
+        env=dict(_environment(account)),
         cwd=Path(__file__).resolve().parents[2],
-        check=False,
+        start_new_session=True,
     )
-    return process.returncode
+    pending: str | None = stdin
+    while True:
+        try:
+            process.communicate(None if pending is None else pending.encode())
+            break
+        except Interrupted as interruption:
+            # The process ends by itself: it may have to leave the node in order first.
+            pending = None
+            process.send_signal(interruption.number)
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
-def create_folder(system: System, state: State) -> None:
-    """Create the folder of the records, and give it to the Denodo user."""
-    system.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    user = pwd.getpwnam(state.user)
-    if os.geteuid() == 0 and system.folder.stat().st_uid != user.pw_uid:
-        os.chown(system.folder, user.pw_uid, user.pw_gid)
+def _environment(account: Account) -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if not name.startswith(_OF_A_SESSION) and name not in _OF_ROOT:
+            yield name, value
+    yield "HOME", account.folder
+    yield "USER", account.name
+    yield "LOGNAME", account.name
+
+
+def create_folders(system: System, state: State) -> None:
+    """Create the folders of the records and of temporary files, and give them to the Denodo user.
+
+    Raises:
+        OSError: A folder cannot be created, or another user can replace it.
+    """
+    system.folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    account = Account.named(state.user)
+    _create(system.folder, 0o750, account)
+    if os.geteuid() == 0 and system.folder == type(system).folder:
+        _create(RUNTIME, 0o700, account)
+
+
+def _create(path: Path, mode: int, account: Account) -> None:
+    with files.open_folder(path.parent, trusted=True) as parent:
+        with suppress(FileExistsError):
+            os.mkdir(path.name, mode, dir_fd=parent)
+        status = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            message = f"{path} is not a folder; remove it"
+            raise SystemRefusedError(message)
+        if os.geteuid() == 0 and status.st_uid != account.uid:
+            os.chown(path.name, account.uid, account.gid, dir_fd=parent, follow_symlinks=False)
 
 
 def _write(system: System, names: Sequence[str]) -> None:
     try:
         if hosts_file.write_names(system, names):
             log.info(f"{system.hosts}: {', '.join(names)} lead to {system.own_address}")
-    except PermissionError:
-        message = f"{system.hosts} must be changed, which needs root; run this as root"
+    except PermissionError as error:
+        message = f"{system.hosts} must be changed, which needs root; run this as root ({error})"
         raise SystemRefusedError(message) from None

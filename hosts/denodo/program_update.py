@@ -6,13 +6,13 @@ The release is fetched and verified, installs its own units, and is then used. A
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hosts.common import json_object
 from hosts.common.errors import HostError
 from hosts.common.releases import Releases
 from hosts.denodo import log
@@ -36,8 +36,8 @@ def desired_program(system: System, parameter: str) -> str:
         StateError: The parameter names no program.
     """
     try:
-        state: Any = json.loads(system.aws_cli.parameter(parameter))
-    except (ValueError, RecursionError) as error:
+        state: Any = json_object.parse(system.aws_cli.parameter(parameter))
+    except ValueError as error:
         message = f"the parameter {parameter} is not JSON: {error}; the node keeps its program"
         raise StateError(message) from None
     uri = state.get("program") if isinstance(state, dict) else None

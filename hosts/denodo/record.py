@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hosts.common import files
+from hosts.common import files, json_object
 from hosts.denodo import log
 from hosts.denodo.errors import StateError
 from hosts.denodo.state import State, parse
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hosts.denodo.system import System
+
+
+_LIMIT = 2**20
+"""Size in bytes above which a record is not read."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Record:
         data = self._read("applied")
         try:
             return parse(json.dumps(data["state"])) if data else None
-        except (StateError, KeyError):
+        except (StateError, KeyError, RecursionError):
             log.warning(f"{self._file('applied')} cannot be used, and is ignored")
             return None
 
@@ -122,16 +126,19 @@ class Record:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            data = json.loads(self._file(name).read_text())
+            data = json_object.parse(files.read(self._file(name), limit=_LIMIT, follow=False))
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (OSError, ValueError):
             data = None
         if isinstance(data, dict):
             return data
-        # A write is atomic, so the file was edited by hand. Its existence still counts.
+        # A write is atomic, so the file was replaced by hand. Its existence still counts.
         return {"unreadable": str(self._file(name))}
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
         text = json.dumps({**data, "at": self.system.time}, indent=1)
-        files.replace(self._file(name), text.encode() + b"\n")
+        path = self._file(name)
+        if path.is_symlink() or not path.is_file():
+            files.remove(path)
+        files.replace(path, text.encode() + b"\n")

@@ -14,11 +14,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from hosts.common import files
+from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
 from hosts.denodo.change_journal import is_own_file
@@ -106,7 +105,7 @@ def configure_tls(system: System, state: State) -> None:
 
 def _secret(system: System, arn: str, version: str = "") -> dict[str, Any]:
     try:
-        data = json.loads(system.aws_cli.secret(arn, version))
+        data = json_object.parse(system.aws_cli.secret(arn, version))
     except AwsError as error:
         message = f"the secret {arn} cannot be read: {error}"
         raise StateError(message) from None

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hosts.common import files
 from hosts.common.process import Result, run
 from hosts.denodo import log, probes, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
@@ -222,7 +223,7 @@ class Servers:
             else (settings.WEB, settings.WEB_PORT)
         )
         try:
-            text = (self.state.home / file).read_text(properties_file.ENCODING)
+            text = files.read(self.state.home / file).decode(properties_file.ENCODING)
             return int(properties_file.values(text).get(key, 0))
         except (OSError, ValueError):
             return 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hosts.common import json_object
 from hosts.common.errors import AwsError
 from hosts.common.json_object import JsonObject
 from hosts.denodo.errors import StateError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 OLDEST = "7.0"
+
+STATE_LIMIT = 65536
+"""Number of characters above which a state is refused; a parameter holds at most 8 KB."""
 
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """Keys that no server reads."""
@@ -200,7 +204,7 @@ def parse(text: str) -> State:
         StateError: The text is refused; the message lists all problems.
     """
     try:
-        data = json.loads(text)
+        data = json_object.parse(text, limit=STATE_LIMIT)
     except ValueError as error:
         message = f"the state is not JSON: {error}"
         raise StateError(message) from None

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import lock
+from hosts.common import files, lock
 from hosts.common.aws_cli import AwsCli
 from hosts.denodo.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+RUNTIME = Path("/run/denodo-node")
+"""Folder in memory for temporary secrets; root gives it to the Denodo user."""
 CHANGES_LOCK = "lock"
 """File name of the lock that every change of the node holds."""
 _LOCK_MODE = 0o660
 """Read and write for user and group, because both root and the Denodo user take the lock."""
+_ID_LIMIT = 4096
 
 
 def _now() -> datetime:
@@ -34,6 +38,7 @@ class System:
     Attributes:
         folder: folder of the program's records and locks.
         hosts: the hosts file.
+        environment: the environment of the units, which `install` writes.
         local: host name by which the node reaches its own servers.
         address: private address of the node; empty: determined from the kernel's routes.
         aws: name or path of the AWS CLI.
@@ -46,6 +51,7 @@ class System:
 
     folder: Path = Path("/var/lib/denodo-node")
     hosts: Path = Path("/etc/hosts")
+    environment: Path = Path("/etc/denodo-node/environment")
     local: str = "localhost"
     address: str = ""
     aws: str = "aws"
@@ -70,9 +76,36 @@ class System:
     def machine_id(self) -> str:
         """Return an id that a machine with a copy of this disk does not have, empty if unknown."""
         try:
-            return self.machine.read_text().strip()
+            return files.read(self.machine, limit=_ID_LIMIT).decode(errors="replace").strip()
         except OSError:
             return ""
+
+    @property
+    def runtime(self) -> Path:
+        """Return the folder of temporary files, in memory where root has created such a folder."""
+        if self.folder != System.folder:
+            return self.folder / "run"
+        return RUNTIME if os.access(RUNTIME, os.W_OK) else self.folder / "run"
+
+    @contextmanager
+    def temporary_folder(self, name: str) -> Iterator[Path]:
+        """Create a private folder for temporary secrets, and remove the folder at the end.
+
+        Args:
+            name: name of the folder; only one run at a time uses the name, because of a lock.
+        """
+        self.remove_temporary_folder(name)
+        folder = self.runtime / name
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            yield folder
+        finally:
+            self.remove_temporary_folder(name)
+
+    def remove_temporary_folder(self, name: str) -> None:
+        """Remove a temporary folder that a killed run has left."""
+        for folder in (self.runtime / name, self.folder / "run" / name):
+            files.remove(folder)
 
     @property
     def own_address(self) -> str:
@@ -95,8 +128,11 @@ class System:
             BusyError: Another run holds the lock.
         """
         note = f"process {os.getpid()}, since {self.time}"
+        path = self.folder / name
         try:
-            file = lock.acquire(self.folder / name, note=note, mode=_LOCK_MODE)
+            if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+                files.remove(path)  # no run holds a lock that is not a regular file
+            file = lock.acquire(path, note=note, mode=_LOCK_MODE)
         except lock.LockedError as error:
             holder = error.holder or "a run that has just started"
             message = f"another run is at work ({holder}); nothing was done. Run this again later"

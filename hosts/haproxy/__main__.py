@@ -1,8 +1,15 @@
 """`python3 -m haproxy COMMAND`."""
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # A signal while the modules are imported ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import sys
 
-from hosts.haproxy.commands import start
+from hosts.common import program
+from hosts.haproxy.commands import main
 
 if __name__ == "__main__":
-    sys.exit(start())
+    sys.exit(program.run(main))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import HostError
+from hosts.common.program import Interrupted, Parser, write
 from hosts.haproxy import desired_state, host, server_state_file
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
@@ -20,19 +19,12 @@ from hosts.haproxy.reloading import reload
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 DRAIN_S = 1800.0
 ENABLE_S = 600.0
 _AWS_S = 120
-
-
-def start() -> int:
-    """Run the command of this process's arguments; return its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # A command that is ended reports the state it leaves, and undoes what it has half done.
-        signal.signal(number, _interrupted)
-    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(haproxy, options)
     except HostError as error:
-        sys.stderr.write(f"haproxy: {error}\n")
+        write(sys.stderr, f"haproxy: {error}\n")
         # Calls of AWS have no exit code of their own here.
         return error.code if isinstance(error, HaproxyError) else Failed.code
-    except KeyboardInterrupt:
-        sys.stderr.write("haproxy: interrupted: `status` shows the current state\n")
+    except (Interrupted, KeyboardInterrupt):
+        write(sys.stderr, "haproxy: interrupted: `status` shows the current state\n")
         return INTERRUPTED
 
 
@@ -103,19 +95,12 @@ def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
 
 def report(line: str) -> None:
     """Print a line at once, because a drain takes minutes."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _interrupted(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    write(sys.stdout, f"{line}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     default = LocalHaproxy()
-    parser = argparse.ArgumentParser(
-        prog="haproxy", description="Operate the HAProxy of this machine."
-    )
+    parser = Parser(prog="haproxy", description="Operate the HAProxy of this machine.")
     parser.add_argument("--run", type=Path, default=default.run, help="folder of the sockets")
     parser.add_argument("--state", type=Path, default=default.state, help="state file of servers")
     parser.add_argument("--config", type=Path, default=default.config, help="HAProxy's file")

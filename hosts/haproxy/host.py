@@ -19,7 +19,7 @@ from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
 from hosts.haproxy.errors import Failed, NoAnswer, Refused
-from hosts.haproxy.reloading import reload, validate
+from hosts.haproxy.reloading import previous_file, reload_locked, validate
 from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
@@ -113,19 +113,29 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
         new = Path(folder) / "haproxy.cfg"
         verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
         secrets = _secrets(host, aws, desired)
-        _write_drop_in(host, desired)
-        old = {path: _read(path) for path in secrets}
-        config = _read(host.haproxy.config)
-        same = old == secrets and config == new.read_text(encoding="utf-8")
-        if same and workers(host.haproxy).failed == 0:
-            report("nothing has changed")
-            return
-        _write_secrets(secrets)
-        try:
-            reload(host.haproxy, new, report)
-        except BaseException:  # also after Ctrl-C, the old configuration has its own secrets
-            _write_secrets(old)
-            raise
+        with host.haproxy.locked():
+            _write_drop_in(host, desired)
+            _apply_files(host.haproxy, new, secrets, report)
+
+
+def _apply_files(
+    haproxy: LocalHaproxy, new: Path, secrets: dict[Path, bytes | None], report: Report
+) -> None:
+    """Load a configuration and its secrets, unless HAProxy has loaded the same ones already."""
+    old = {path: _read(path) for path in secrets}
+    config = _read(haproxy.config)
+    same = old == secrets and config == new.read_bytes()
+    # A run that was killed may have replaced files that no worker has loaded.
+    if same and workers(haproxy).failed == 0 and not previous_file(haproxy).exists():
+        report("nothing has changed")
+        return
+    reload_locked(
+        haproxy,
+        new,
+        report,
+        prepare=lambda: _write_secrets(secrets),
+        undo=lambda: _write_secrets(old),
+    )
 
 
 def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None:
@@ -154,35 +164,41 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
     _wait_until_serving(host, desired.health_port, report)
 
 
-def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, str | None]:
+def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes | None]:
     """Return the files with secrets, with their text."""
     arns = {"server.pem": desired.certificate, "nodes-ca.pem": desired.authority}
-    return {host.tls / name: aws.secret(arn).rstrip() + "\n" for name, arn in arns.items() if arn}
+    return {
+        host.tls / name: f"{aws.secret(arn).rstrip()}\n".encode()
+        for name, arn in arns.items()
+        if arn
+    }
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path) -> bytes | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         return None
 
 
-def _write_secrets(secrets: dict[Path, str | None]) -> None:
-    """Write files with secrets, or remove those without text."""
-    for path, text in secrets.items():
+def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
+    """Write files with secrets, or remove those without content."""
+    for path, content in secrets.items():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if text is None:
-            path.unlink()
-        else:
-            files.write_atomically(path, text.encode(), mode=files.PRIVATE)
+        if content is None:
+            files.remove(path)
+        elif content != _read(path):
+            files.write_atomically(path, content, mode=files.PRIVATE)
 
 
 def _write_drop_in(host: Host, desired: DesiredState) -> None:
     """Write the systemd drop-in; a higher limit of open files is effective after a restart."""
-    if _read(host.drop_in) != desired.drop_in:
+    content = desired.drop_in.encode()
+    if _read(host.drop_in) != content:
         host.drop_in.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(host.drop_in, desired.drop_in.encode(), mode=files.PUBLIC)
-        host.run_systemctl("daemon-reload")
+        files.write_atomically(host.drop_in, content, mode=files.PUBLIC)
+    # Also if the file is the same: a run may have been killed before systemd read it.
+    host.run_systemctl("daemon-reload")
 
 
 def _wait_until_serving(host: Host, port: int, report: Report) -> None:

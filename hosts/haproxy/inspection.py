@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from hosts.haproxy import server_state_file
-from hosts.haproxy.errors import DONE, DOWN, NO
+from hosts.haproxy.errors import DONE, DOWN, NO, Failed
 from hosts.haproxy.reloading import validate
 from hosts.haproxy.servers import servers
 from hosts.haproxy.workers import node_sessions, workers
@@ -41,7 +41,7 @@ class Status:
     def code(self) -> int:
         """Return the exit code: healthy, degraded, or down if a service has no usable node."""
         services = [server for server in self.servers if not server.auxiliary]
-        if unserved(services):
+        if unserved(services) or self.workers.serving is None:
             return DOWN
         healthy = all(server.usable for server in services) and not self.workers.failed
         return DONE if healthy else NO
@@ -74,7 +74,8 @@ class Status:
         for row in table:
             cells = (cell.ljust(width) for cell, width in zip(row, [*widths, 0]))
             yield "  ".join(cells).rstrip()
-        yield f"Worker {self.workers.serving} serves"
+        serving = self.workers.serving
+        yield "No worker serves" if serving is None else f"Worker {serving} serves"
         if self.workers.old:
             old = ", ".join(map(str, self.workers.old))
             yield f"Sessions from before a reload continue in {old}"
@@ -135,7 +136,13 @@ def _check_nodes(services: list[Server]) -> Iterator[Finding]:
 
 
 def _check_kept_orders(haproxy: LocalHaproxy, every: Iterable[Server]) -> Iterator[Finding]:
-    kept = server_state_file.admin_states(haproxy)
+    try:
+        kept = server_state_file.admin_states(haproxy)
+    except Failed as error:
+        yield Finding(
+            right=False, what=f"{error}; a reload would forget the drained nodes: run `save`"
+        )
+        return
     lost = [server.id for server in every if (kept.get(server.id, 0) ^ server.admin) & _KEPT_ORDERS]
     yield Finding(
         not lost,
@@ -148,9 +155,11 @@ def _check_kept_orders(haproxy: LocalHaproxy, every: Iterable[Server]) -> Iterat
 def _check_processes(haproxy: LocalHaproxy) -> Iterator[Finding]:
     now = workers(haproxy)
     yield Finding(
-        not now.failed,
+        not now.failed and now.serving is not None,
         "the last reload failed: see `journalctl -u haproxy`, then run `reload`"
         if now.failed
+        else "no worker serves: see `systemctl status haproxy`"
+        if now.serving is None
         else f"worker {now.serving} serves since the last reload",
     )
     # Tolerance: the age has whole seconds, and the file is written before the worker starts.
@@ -175,10 +184,13 @@ def _check_file(haproxy: LocalHaproxy) -> Iterator[Finding]:
 
 
 def _check_open_files(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    info = dict(
-        line.split(": ", 1) for line in haproxy.query("show info").splitlines() if ": " in line
-    )
-    limit, connections = int(info["Ulimit-n"]), int(info["Maxconn"])
+    answer = haproxy.query("show info")
+    info = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
+    try:
+        limit, connections = int(info["Ulimit-n"]), int(info["Maxconn"])
+    except (KeyError, ValueError):
+        message = f"HAProxy's information is not as expected: {answer[:100]!r}"
+        raise Failed(message) from None
     enough = limit >= 2 * connections
     yield Finding(
         enough,

@@ -22,6 +22,7 @@ from hosts.haproxy.servers import servers
 from hosts.haproxy.workers import Workers, workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hosts.haproxy.runtime_api import LocalHaproxy
@@ -31,27 +32,33 @@ _START_S = 60
 _SHOWN = 2000
 
 _STATE_FILE = re.compile(
-    r"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
+    rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
 )
 """Lines that are left out of a validation: HAProxy warns of every node that is drained in the
 state file, and a warning counts as a fault of the configuration."""
-_LOOKUP = re.compile(r"\binit-addr [a-z,]+")
+_LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
 """Replaced in a validation: a DNS server that is slow or away is not a fault of the file."""
-_BIND = re.compile(r"^[ \t]*bind[ \t]+([0-9.]*|\*):(\d+)\b", re.MULTILINE)
+_BIND = re.compile(rb"^[ \t]*bind[ \t]+([0-9.]*|\*):(\d{1,18})\b", re.MULTILINE)
+
+
+def _do_nothing() -> None:
+    """Change nothing."""
 
 
 def validate(program: str, file: Path) -> str:
     """Let HAProxy check a file; return its errors and warnings, empty if there are none.
 
+    The file is bytes: comments and texts in it may have any encoding.
+
     Raises:
-        UsageError: The program does not exist.
+        UsageError: The program or the file does not exist, or the file cannot be read.
     """
     if shutil.which(program) is None:
         message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
         raise UsageError(message)
-    with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as copy:
-        content = _STATE_FILE.sub("# \\g<0>", file.read_text(encoding="utf-8"))
-        copy.write(_LOOKUP.sub("init-addr none", content))
+    content = _STATE_FILE.sub(rb"# \g<0>", _read(file))
+    with tempfile.NamedTemporaryFile(suffix=".cfg") as copy:
+        copy.write(_LOOKUP.sub(b"init-addr none", content))
         copy.flush()
         result = run([program, "-dW", "-c", "-f", copy.name], seconds=_VALIDATE_S)
     if result.succeeded:
@@ -76,31 +83,110 @@ def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
     if new is not None and not new.is_file():
         message = f"there is no file {new}"
         raise UsageError(message)
+    with haproxy.locked():
+        reload_locked(haproxy, new, report)
+
+
+def reload_locked(
+    haproxy: LocalHaproxy,
+    new: Path | None,
+    report: Report,
+    *,
+    prepare: Callable[[], None] = _do_nothing,
+    undo: Callable[[], None] = _do_nothing,
+) -> None:
+    """Start a new worker like `reload`, for a caller that holds the lock.
+
+    The configuration that is known to serve is kept beside the file until the new worker serves,
+    so that a run that is killed is completed or undone by the next one.
+
+    Args:
+        haproxy: the HAProxy of this machine.
+        new: file that replaces the configuration, None to load the present one again.
+        report: receives a line for each step.
+        prepare: writes the files that the new configuration names.
+        undo: restores these files.
+    """
+    incomplete, requested = previous_file(haproxy).exists(), False
+    try:
+        if new is not None:
+            keep_previous(haproxy)
+        prepare()
+        _require_valid(haproxy, new)
+        before, orders = workers(haproxy), _orders(haproxy)
+        server_state_file.save(haproxy)
+        if new is not None:
+            _replace(haproxy, new)
+        requested = True
+        answer = _request_reload(haproxy)
+    except BaseException:
+        # After the request the new worker may serve: the next run completes the change.
+        if not requested:
+            undo()
+            if not incomplete:
+                restore_previous(haproxy)
+        raise
+    now = _wait_for_worker(haproxy, before)
+    if now is None:
+        undo()
+        restored = restore_previous(haproxy)
+        raise Failed(_failure(haproxy, before, answer, restored=restored))
+    files.remove(previous_file(haproxy))
+    report(f"worker {now.serving} serves, in place of {before.serving}")
+    if now.old:
+        report(f"earlier sessions continue in {', '.join(map(str, now.old))}")
+    forgotten = _changed_orders(orders, _orders(haproxy))
+    if forgotten:
+        message = f"the new worker serves, and forgot the orders for {forgotten}"
+        raise Failed(message)
+
+
+def previous_file(haproxy: LocalHaproxy) -> Path:
+    """Return the file with the configuration before a change that is not complete."""
+    return haproxy.config.with_name(f".{haproxy.config.name}.previous")
+
+
+def keep_previous(haproxy: LocalHaproxy) -> None:
+    """Keep the present configuration, unless an earlier run that was killed has kept another.
+
+    Raises:
+        Refused: The file cannot be written; nothing was changed.
+    """
+    try:
+        if not previous_file(haproxy).exists():
+            content = haproxy.config.read_bytes()
+            files.write_atomically(previous_file(haproxy), content, mode=files.PRIVATE)
+    except OSError as error:
+        message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
+        raise Refused(message) from error
+
+
+def restore_previous(haproxy: LocalHaproxy) -> bool:
+    """Restore the configuration that `keep_previous` kept; return whether there was one."""
+    previous = previous_file(haproxy)
+    if not previous.exists():
+        return False
+    content = previous.read_bytes()
+    if content != haproxy.config.read_bytes():
+        files.write_atomically(haproxy.config, content, mode=files.PUBLIC)
+    files.remove(previous)
+    return True
+
+
+def _require_valid(haproxy: LocalHaproxy, new: Path | None) -> None:
+    """Check the new file, or the present one.
+
+    Raises:
+        Refused: HAProxy does not accept the file, or a port is in use; nothing was changed.
+    """
     problems = validate(haproxy.program, new or haproxy.config)
     if problems:
         message = (
             f"HAProxy does not accept {new or haproxy.config}; nothing was changed:\n{problems}"
         )
         raise Refused(message)
-    with haproxy.locked():
-        if new is not None:
-            _require_free_ports(haproxy.config, new)
-        before, orders = workers(haproxy), _orders(haproxy)
-        server_state_file.save(haproxy)
-        old = _replace(haproxy, new) if new is not None else None
-        answer = _request_reload(haproxy)
-        now = _wait_for_worker(haproxy, before)
-        if now is None:
-            if old is not None:
-                files.write_atomically(haproxy.config, old.encode(), mode=files.PUBLIC)
-            raise Failed(_failure(haproxy, before, answer, restored=old is not None))
-        report(f"worker {now.serving} serves, in place of {before.serving}")
-        if now.old:
-            report(f"earlier sessions continue in {', '.join(map(str, now.old))}")
-        forgotten = _changed_orders(orders, _orders(haproxy))
-        if forgotten:
-            message = f"the new worker serves, and forgot the orders for {forgotten}"
-            raise Failed(message)
+    if new is not None:
+        _require_free_ports(haproxy.config, new)
 
 
 def _require_free_ports(old: Path, new: Path) -> None:
@@ -112,29 +198,42 @@ def _require_free_ports(old: Path, new: Path) -> None:
     Raises:
         Refused: A port is in use.
     """
-    before = set(_BIND.findall(old.read_text(encoding="utf-8")))
-    for address, port in sorted(set(_BIND.findall(new.read_text(encoding="utf-8"))) - before):
+    before = set(_BIND.findall(_read(old)))
+    for address, port in sorted(
+        (address.decode(), port.decode()) for address, port in {*_BIND.findall(_read(new))} - before
+    ):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address.replace("*", ""), int(port)))
-            except OSError as error:
+            except (OSError, OverflowError) as error:
+                problem = error.strerror if isinstance(error, OSError) else "there is no such port"
                 message = (
                     f"{new} needs port {port}{f' of {address}' if address else ''}: "
-                    f"{error.strerror}; see `ss -ltnp`; nothing was changed"
+                    f"{problem}; see `ss -ltnp`; nothing was changed"
                 )
                 raise Refused(message) from None
 
 
-def _replace(haproxy: LocalHaproxy, new: Path) -> str:
-    """Replace the configuration; return the old one."""
+def _replace(haproxy: LocalHaproxy, new: Path) -> None:
+    """Replace the configuration.
+
+    Raises:
+        Refused: The file cannot be written; nothing was changed.
+    """
     try:
-        old = haproxy.config.read_text(encoding="utf-8")
         files.write_atomically(haproxy.config, new.read_bytes(), mode=files.PUBLIC)
     except OSError as error:
         message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
         raise Refused(message) from error
-    return old
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise UsageError(message) from error
 
 
 def _request_reload(haproxy: LocalHaproxy) -> str:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import socket
+import stat
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import lock
+from hosts.common import lock, shared_folder
 from hosts.haproxy.errors import Failed, NoAnswer, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+STATE_FILE = Path("/var/lib/haproxy/server-state")
+"""The state file that `denodo-ha haproxy render` names; HAProxy's user may own its folder."""
+OWN_FOLDER = Path("/var/lib/denodo-haproxy")
+"""Folder of this program, which only root can change."""
+
 _ANSWER_SECONDS = 10
-"""Limit of one answer: HAProxy answers at once, and a reload once the new worker has started."""
+"""Limit between two parts of an answer: HAProxy answers at once, and a reload once the new worker
+has started."""
+_WHOLE_ANSWER_SECONDS = 60
+_ANSWER_BYTES = 64 * 1024 * 1024
+_SHOW = re.compile(r"(@!\d+ )?show ")
+"""Commands whose answer ends with an empty line (HAProxy, Management Guide, Unix Socket
+commands)."""
 _LOCK_SECONDS = 10
+_OWN_LOCK_MODE = 0o640
 _LOCK_MODE = 0o666
 """Reduced by the umask of the process."""
 _ABSENT_SECONDS = 0.5
@@ -37,7 +52,7 @@ class LocalHaproxy:
     """
 
     run: Path = Path("/run/haproxy")
-    state: Path = Path("/var/lib/haproxy/server-state")
+    state: Path = STATE_FILE
     config: Path = Path("/etc/haproxy/haproxy.cfg")
     program: str = "/usr/sbin/haproxy"
 
@@ -76,18 +91,58 @@ class LocalHaproxy:
         Raises:
             Refused: Another command holds the lock, or this user cannot write it.
         """
-        path = self.state.with_name(f"{self.state.name}.lock")
+        path = self._lock_file()
         note = f"process {os.getpid()}"
-        try:
-            file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=_LOCK_SECONDS)
-        except lock.LockedError:
-            message = f"another command changes nodes on this host (it holds {path}): wait for it"
-            raise Refused(message) from None
-        except OSError as error:
-            message = f"{path} cannot be written ({error.strerror}): run this as root"
-            raise Refused(message) from error
-        with file:
+        with ExitStack() as held:
+            try:
+                if path.parent == OWN_FOLDER:
+                    _prepare_own_lock(path, self.state.parent)
+                elif self.state == STATE_FILE:
+                    with suppress(FileNotFoundError, PermissionError):
+                        # Commands of root hold the own lock.
+                        own = lock.acquire_existing(OWN_FOLDER / "lock", seconds=_LOCK_SECONDS)
+                        held.enter_context(own)
+                held.enter_context(
+                    lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=_LOCK_SECONDS)
+                )
+            except lock.LockedError as error:
+                message = f"another command changes nodes on this host ({error}): wait for it"
+                raise Refused(message) from None
+            except OSError as error:
+                message = f"the lock {path} cannot be written: {error.strerror}"
+                if os.geteuid() != 0:
+                    message += "; run this as root"
+                else:
+                    message += f"; see `ls -la {path.parent}`"
+                raise Refused(message) from error
             yield
+
+    def _lock_file(self) -> Path:
+        """Return root's lock, or the one beside the state file for other users and state files."""
+        if self.state == STATE_FILE and os.geteuid() == 0:
+            return OWN_FOLDER / "lock"
+        return self.state.with_name(f"{self.state.name}.lock")
+
+
+def _prepare_own_lock(path: Path, state_folder: Path) -> None:
+    """Create the program's folder and lock; the group of HAProxy's folder may take the lock.
+
+    Raises:
+        OSError: The folder or the lock cannot be created, or another user can change them.
+    """
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    with shared_folder.open_folder(path.parent, owners={0}) as folder:
+        if os.fstat(folder).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            problem = f"other users can change its folder: run `chmod 755 {path.parent}`"
+            raise OSError(errno.EPERM, problem)
+        flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, _OWN_LOCK_MODE, dir_fd=folder)
+        try:
+            with suppress(OSError):
+                os.fchown(descriptor, 0, state_folder.lstat().st_gid)
+            os.fchmod(descriptor, _OWN_LOCK_MODE)
+        finally:
+            os.close(descriptor)
 
 
 def _connect(connection: socket.socket, path: Path) -> None:
@@ -112,11 +167,15 @@ def _query(path: Path, command: str) -> str:
             _connect(connection, path)
             connection.sendall(f"{command}\n".encode())
             connection.shutdown(socket.SHUT_WR)
+            end = time.monotonic() + _WHOLE_ANSWER_SECONDS
             while True:
                 received = connection.recv(65_536)
                 if not received:
                     break
                 content += received
+                if len(content) > _ANSWER_BYTES or time.monotonic() > end:
+                    message = f"HAProxy at {path} does not end its answer to `{command}`"
+                    raise NoAnswer(message)
     except (FileNotFoundError, ConnectionRefusedError):
         message = f"no HAProxy answers at {path}: see `systemctl status haproxy`"
         raise NoAnswer(message) from None
@@ -129,5 +188,11 @@ def _query(path: Path, command: str) -> str:
     answer = content.decode(errors="replace")
     if answer.startswith(("Permission denied", "Unknown command")):
         message = f"HAProxy at {path} did not execute `{command}`: {answer.splitlines()[0]}"
+        raise NoAnswer(message)
+    if _SHOW.match(command) and not answer.endswith("\n\n"):
+        message = (
+            f"HAProxy at {path} did not complete its answer to `{command}`, which ends with"
+            f" {answer[-60:]!r}: run the command again"
+        )
         raise NoAnswer(message)
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,15 @@ _OUT = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20
 """Maintenance or drain: ordered, inherited, configured, or because of a missing address."""
 _CHECKED = 0x02
 _PASSED = 3
+_DIGITS = 18
+_STATE_VERSION = "1"
+_STATE_COLUMNS = frozenset(
+    {
+        *("be_name", "srv_name", "srv_op_state", "srv_admin_state", "srv_uweight"),
+        *("srv_check_result", "srv_check_state"),
+    }
+)
+_STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_status", "last_chk"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     """Return all servers, sorted by backend and node, with auxiliary ports last.
 
     Raises:
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, its answer has another form, or it has no server.
     """
     rows = parse_statistics(haproxy.query("show stat"))
     statistics = {(row["pxname"], row["svname"]): row for row in rows}
@@ -99,6 +109,9 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
         _server(state, statistics.get((state["be_name"], state["srv_name"]), {}))
         for state in parse_states(haproxy.query("show servers state"))
     ]
+    if not found:
+        message = f"HAProxy has no server: see the backends in {haproxy.config}"
+        raise Failed(message)
     return tuple(sorted(found, key=lambda server: (server.auxiliary, server.backend, server.node)))
 
 
@@ -121,13 +134,27 @@ def parse_statistics(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show stat`.
 
     Raises:
-        Failed: The answer has another form.
+        Failed: The answer is incomplete, or has another form.
     """
-    lines = answer.lstrip().lstrip("# ").splitlines()
-    if not lines or not lines[0].startswith("pxname,"):
-        message = f"HAProxy's statistics are not as expected: {answer[:100]!r}"
+    text = answer.lstrip()
+    try:
+        header, *lines = csv.reader(io.StringIO(text[2:], newline=""), strict=True)
+    except (csv.Error, ValueError):
+        header, lines = [], []
+    rows = [dict(zip(header, line)) for line in lines if line]
+    if (
+        not text.startswith("# ")
+        or not answer.endswith("\n\n")
+        or not _STATISTICS_COLUMNS.issubset(header)
+        or any(len(line) not in (0, len(header)) for line in lines)
+        or not all(_is_number(row["scur"] or "0") for row in rows)
+    ):
+        message = (
+            f"HAProxy's statistics are incomplete or not as expected: {answer[:60]!r} …"
+            f" {answer[-60:]!r}"
+        )
         raise Failed(message)
-    return [row for row in csv.DictReader(lines) if row.get("svname")]
+    return rows
 
 
 def sessions(statistics: Sequence[dict[str, str]], node: str) -> dict[str, int]:
@@ -140,14 +167,36 @@ def parse_states(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show servers state`.
 
     Raises:
-        Failed: The answer has another form.
+        Failed: The answer is incomplete, or has another form.
     """
-    lines = [line for line in answer.splitlines() if line.strip()]
-    if len(lines) < 2 or not lines[1].startswith("# be_id "):
-        message = f"HAProxy's servers are not as expected: {answer[:100]!r}"
+    version, _, text = answer.partition("\n")
+    lines = text.split("\n")
+    names = lines[0][2:].split()
+    rows = [dict(zip(names, line.split())) for line in lines[1:-2]]
+    if (
+        version != _STATE_VERSION
+        or not lines[0].startswith("# be_id ")
+        or lines[-2:] != ["", ""]
+        or not answer.isascii()
+        or not _STATE_COLUMNS.issubset(names)
+        or any(len(line.split()) != len(names) for line in lines[1:-2])
+        or not all(_has_numbers(row) for row in rows)
+    ):
+        message = (
+            f"HAProxy's servers are incomplete or not as expected: {answer[:60]!r} …"
+            f" {answer[-60:]!r}"
+        )
         raise Failed(message)
-    names = lines[1].lstrip("# ").split()
-    return [dict(zip(names, line.split())) for line in lines[2:]]
+    return rows
+
+
+def _has_numbers(state: dict[str, str]) -> bool:
+    names = _STATE_COLUMNS - {"be_name", "srv_name"}
+    return all(_is_number(state[name]) for name in names)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:

@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +18,11 @@ from hosts.haproxy.servers import parse_statistics, sessions
 if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
 
+_OLD_WORKER_TRIES = 3
+_OLD_WORKER_PAUSE_S = 0.2
 _ROW = re.compile(
-    r"^(\d+)\s+(master|worker)\s+(\d+)(?: \[failed: (\d+)\])?\s+(\d+)d(\d+)h(\d+)m(\d+)s"
+    r"^(\d{1,18})\s+(master|worker)\s+(\d+)(?: \[failed: (\d{1,18})\])?"
+    r"\s+(\d{1,18})d(\d{1,18})h(\d{1,18})m(\d{1,18})s"
 )
 
 
@@ -43,11 +47,11 @@ def workers(haproxy: LocalHaproxy) -> Workers:
     """Return the worker processes that the master knows.
 
     Raises:
-        NoAnswer: The master does not answer.
+        NoAnswer: The master does not answer, or its answer has another form.
     """
     answer = haproxy.query_master("show proc")
     serving: int | None = None
-    old, failed, seconds, section = [], 0, 0, ""
+    master, old, failed, seconds, section = False, [], 0, 0, ""
     for line in answer.splitlines():
         if line.startswith("# "):
             section = line[2:].strip()
@@ -56,13 +60,16 @@ def workers(haproxy: LocalHaproxy) -> Workers:
         if not row:
             continue
         if row[2] == "master":
-            failed = int(row[4] or 0)
+            master, failed = True, int(row[4] or 0)
         elif section == "old workers":
             old.append(int(row[1]))
         elif section == "workers":
             serving = int(row[1])
             days, hours, minutes, rest = (int(row[group]) for group in (5, 6, 7, 8))
             seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if not master:
+        message = f"HAProxy's master does not list its processes as expected: {answer[:100]!r}"
+        raise NoAnswer(message)
     return Workers(serving, tuple(old), failed, seconds)
 
 
@@ -79,11 +86,14 @@ def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
 
 
 def _sessions_of_old(haproxy: LocalHaproxy, process: int, node: str) -> dict[str, int]:
-    try:
-        answer = haproxy.query_master(f"@!{process} show stat")
-        return sessions(parse_statistics(answer), node)
-    except (NoAnswer, Failed):
-        if process in workers(haproxy).old:
-            raise
-        # The worker has ended meanwhile, with its last session.
-        return {}
+    for tries_left in reversed(range(_OLD_WORKER_TRIES)):
+        try:
+            answer = haproxy.query_master(f"@!{process} show stat")
+            return sessions(parse_statistics(answer), node)
+        except Failed:  # noqa: PERF203 - each try may succeed
+            if process not in workers(haproxy).old:
+                break  # it has ended with its last session
+            if not tries_left:
+                raise
+            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker that ends for a moment
+    return {}

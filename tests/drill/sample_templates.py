@@ -286,4 +286,12 @@ def drill(templates: Mapping[str, Data]) -> DrillResult:
 def violations(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
     """Return the violations of every broken policy."""
     verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
-    return {verdict.policy.id: verdict.violations for verdict in verdicts if not verdict.holds}
+    return {verdict.policy.id: verdict.violations for verdict in verdicts if verdict.is_broken}
+
+
+def unknown_policies(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
+    """Return what is unknown for every policy that neither holds nor is broken."""
+    verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
+    return {
+        verdict.policy.id: verdict.unknowns for verdict in verdicts if verdict.word == "unknown"
+    }

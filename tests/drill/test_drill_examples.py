@@ -11,7 +11,7 @@ from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.loading.loader import load
-from tests.drill.sample_templates import violations
+from tests.drill.sample_templates import unknown_policies, violations
 from tests.support.assembly import ROOT, Assembly, synthesise
 
 AssemblyOf = Callable[[str], Assembly]
@@ -30,7 +30,8 @@ def drill(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
 
 
 def test_every_policy_holds_for_every_example(example: str, assembly_of: AssemblyOf) -> None:
-    assert violations(drill(assembly_of(example))) == {}
+    result = drill(assembly_of(example))
+    assert (violations(result), unknown_policies(result)) == ({}, {})
 
 
 def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: AssemblyOf) -> None:
@@ -56,7 +57,7 @@ def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -
     assert everywhere.unreachable == (443,)
     for kind, failed in (("service-down", "web on node1"), ("node-lost", "node1")):
         outcome = result.by_failure[Failure(kind, "main", failed)]
-        assert (outcome.unreachable, outcome.partial, outcome.recovery) == ((), (), 10)
+        assert (outcome.unreachable, outcome.partial, outcome.recovery) == ((), (), 14)
 
 
 def test_with_one_of_two_nodes_drained_losing_the_other_triggers_a_failover(
@@ -102,4 +103,4 @@ def test_a_cloud_assembly_tells_stacks_regions_and_files(tmp_path: Path) -> None
     result = drill_paths([tmp_path / "out"])
     regions = {cluster.region for cluster in result.model.clusters.values()}
     assert regions == {"eu-west-1", "eu-central-1"}
-    assert result.by_failure[Failure("node-lost", "first", "node1")].recovery == 40
+    assert result.by_failure[Failure("node-lost", "first", "node1")].recovery == 50

@@ -45,7 +45,7 @@ def value(expression: Any, **more: Any) -> Any:
         ({"Fn::Select": ["1", ["a", "b"]]}, "b"),
         ({"Fn::Select": [1, {"Fn::Split": ["/", "a/b"]}]}, "b"),
         # A piece of what only a deploy knows is still known to be of it.
-        ({"Fn::Select": [5, {"Fn::Split": [":", ref("Box")]}]}, "${main/Box}"),
+        ({"Fn::Select": [5, {"Fn::Split": [":", ref("Box")]}]}, "${main/Box.#5}"),
         ({"Fn::Select": [0, {"Fn::GetAZs": ""}]}, "eu-west-1#0"),
         ({"Fn::FindInMap": ["Sizes", "big", "n"]}, 3),
         ({"Fn::ImportValue": "other-x"}, "${other/Far}"),

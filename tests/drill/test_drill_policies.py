@@ -262,10 +262,10 @@ class TestSettings:
 
     def test_max_recovery(self) -> None:
         result = drill(yaml_templates())
-        assert violations(result, max_recovery=300) == {}
+        assert violations(result, max_recovery=330) == {}
         assert (
-            "region-lost site-a eu-west-1: 300 s"
-            in (violations(result, max_recovery=299)["max-recovery"])
+            "region-lost site-a eu-west-1: 330 s"
+            in (violations(result, max_recovery=329)["max-recovery"])
         )
         never = drill({"site-a": cluster("a", nodes="a")})
         texts = violations(never, max_recovery=1000)["max-recovery"]

@@ -25,29 +25,40 @@ PRIMARY_LOST = [
 ]
 
 
-@pytest.mark.parametrize("failure", PRIMARY_LOST)
-def test_by_alarm(failure: Failure) -> None:
-    """Target check 5 x 2, up to a minute, the alarm's minute, up to a minute, TTL 30."""
-    assert seconds(outcome_of("alarm", failure)) == [10, 60, 60, 60, 30]
+def test_by_alarm() -> None:
+    """Target check 5 x 2 + 10, up to a minute, the alarm's minute, up to a minute, TTL 30."""
+    assert seconds(outcome_of("alarm", PRIMARY_LOST[2])) == [20, 60, 60, 60, 30]
+
+
+@pytest.mark.parametrize("failure", PRIMARY_LOST[:2])
+def test_by_alarm_without_data(failure: Failure) -> None:
+    """No target check, but three minutes until the alarm counts as without data."""
+    assert seconds(outcome_of("alarm", failure)) == [60, 180, 60, 30]
+
+
+def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> None:
+    templates = two_clusters("alarm")
+    properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 5
+    assert seconds(drill(templates).by_failure[REGION]) == [60, 300, 60, 30]
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_endpoint(failure: Failure) -> None:
-    """Three requests, one every 10 s, and TTL 30."""
-    assert seconds(outcome_of("endpoint", failure)) == [30, 30]
+    """Three requests, one every 10 s, 10 s to connect, and TTL 30."""
+    assert seconds(outcome_of("endpoint", failure)) == [40, 30]
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_target_health(failure: Failure) -> None:
-    """Target check 5 x 2, and the TTL of an alias to a balancer."""
-    assert seconds(outcome_of("alias", failure)) == [10, 60]
+    """Target check 5 x 2 + 10, and the TTL of an alias to a balancer."""
+    assert seconds(outcome_of("alias", failure)) == [20, 60]
 
 
 def test_by_target_health_only_the_check_of_the_failed_service_counts() -> None:
     templates = two_clusters("alias", services=(9999, 9996))
     properties(templates, "site-a", "P9996")["HealthCheckIntervalSeconds"] = 30
     failure = Failure("service-down", "site-a", "9996 on all nodes")
-    assert seconds(drill(templates).by_failure[failure]) == [60, 60]
+    assert seconds(drill(templates).by_failure[failure]) == [70, 60]
 
 
 @pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
@@ -69,7 +80,7 @@ def test_a_lost_alarm_needs_no_target_check() -> None:
     """Its metric stops at once; the site fails over, and fails back when data come again."""
     silent = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
     assert silent.moves_site
-    assert seconds(silent) == [60, 60, 60, 30]
+    assert seconds(silent) == [60, 180, 60, 30]
 
 
 def test_an_unhealthy_check_costs_the_ttl_only() -> None:
@@ -88,7 +99,7 @@ def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
         "Type": "AWS::Route53::HealthCheck",
         "Properties": {"HealthCheckConfig": slow},
     }
-    for needed, detection in ((2, 30), (1, 90)):
+    for needed, detection in ((2, 40), (1, 100)):
         both["HealthThreshold"] = needed
         assert seconds(drill(templates).by_failure[REGION]) == [detection, 30]
 
@@ -96,14 +107,14 @@ def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
 @pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
 def test_a_lost_node_gets_no_connections_after_its_target_check(health: Health) -> None:
     outcome = outcome_of(health, Failure("node-lost", "site-a", "Box1"))
-    assert seconds(outcome) == [10]
+    assert seconds(outcome) == [20]
     assert outcome.after_repair == "gets connections within 10 s of working"
 
 
 @pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
 def test_a_lost_zone_remains_in_the_balancers_name_for_a_minute(health: Health) -> None:
     outcome = outcome_of(health, Failure("zone-lost", "site-a", "eu-west-1a"))
-    assert seconds(outcome) == [10, 60]
+    assert seconds(outcome) == [20, 60]
 
 
 def test_a_drained_node_costs_nothing() -> None:
@@ -149,7 +160,7 @@ def with_readiness_checks(templates: Templates) -> Templates:
 def test_a_readiness_check_detects_promotions_and_auxiliary_ports(failure: Failure) -> None:
     templates = with_readiness_checks(two_clusters("alarm", auxiliary=True))
     outcome = drill(templates).by_failure[failure]
-    assert (outcome.recovery, outcome.partial, outcome.unreachable) == (10, (), ())
+    assert (outcome.recovery, outcome.partial, outcome.unreachable) == (16, (), ())
 
 
 def test_a_connection_check_does_not_detect_an_auxiliary_port() -> None:

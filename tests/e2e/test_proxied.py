@@ -240,14 +240,16 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
     code, active = status(run)
     assert (code, active["problems"]) == (exit_codes.DONE, [])
     (note,) = active["notes"]
-    assert note.startswith(f"HAProxy {second.instance_id} could not be asked: ")
+    assert note.startswith(f"HAProxy {second.instance_id} could not be queried: ")
     assert len(active["proxies"][0]["servers"]) == len(first.servers) + len(NODES)
     second.reachable(agent=True)
     second.proxy.stop()
     code, active = status(run)
     assert code == exit_codes.NO
     assert any(
-        item.startswith(f"HAProxy {second.instance_id} does not say how it is: no HAProxy answers")
+        item.startswith(
+            f"HAProxy {second.instance_id} did not report its status: no HAProxy answers"
+        )
         for item in active["problems"]
     )
     second.proxy.start(second.proxy.haproxy.config.read_text())
@@ -373,4 +375,7 @@ def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing,
         one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]
     code, active = status(run)
     assert (code, active["state"]) == (exit_codes.DOWN, "down")
-    assert "jdbc: no HAProxy has a node that is up, so nobody is served" in active["problems"]
+    assert (
+        "jdbc: no HAProxy instance has a node that is up, so its clients are not served"
+        in active["problems"]
+    )

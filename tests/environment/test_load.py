@@ -131,6 +131,49 @@ class TestAllAtOnce:
         assert [line for line in both if "services.web2.port: is the port of jdbc too" in line]
         assert len(both) == 2, both
 
+    def test_misspelt_optional_key_counts_as_given(self) -> None:
+        assert_said(
+            edited(("    instance: {", "    instanse: {")), "14:5: clusters.main.instanse: is"
+        )
+
+    def test_complete_sections_are_judged_before_incomplete_ones(self) -> None:
+        _, _, main = BASE.partition("  main:\n")
+        spare = main.replace("node2: {zone: eu-west-1b}", "node2: {zone: eu-west-1c}")
+        content = edited(("node1: {zone: eu-west-1a}", "node1: {zone: wrong}"))
+        found = said(f"{content}  spare:\n{spare}")
+        assert [line for line in found if "clusters.main.nodes.node1.zone: is not an av" in line]
+        assert [line for line in found if "clusters.spare.nodes.node2.zone: is not one" in line]
+
+    def test_section_that_is_not_a_map_hides_no_error_of_the_next_one(self) -> None:
+        content = edited(
+            ("node1: {zone: eu-west-1a}", "node1: here"),
+            ("node2: {zone: eu-west-1b}", "node2: {auxiliary_port: 5, zone: eu-west-1b}"),
+        )
+        assert_said(
+            content,
+            "16:14: clusters.main.nodes.node1: is not a map (here)",
+            "17:15: clusters.main.nodes.node2.auxiliary_port: is not for this version (5)",
+        )
+
+    def test_unknown_key_hides_no_other_missing_key(self) -> None:
+        content = edited(
+            ("node1: {zone: eu-west-1a}", "node1: {zone: eu-west-1a, zon: x}"),
+            ("node2: {zone: eu-west-1b}", "node2: {colour: green}"),
+        )
+        assert_said(
+            content,
+            "16:33: clusters.main.nodes.node1.zon: is an unknown key (x)",
+            "17:7: clusters.main.nodes.node2.zone: is missing",
+            "17:15: clusters.main.nodes.node2.colour: is an unknown key (green)",
+        )
+
+    def test_unknown_key_with_an_unreadable_value(self) -> None:
+        assert_said(
+            edited(("name: test", "name: test\ncolour: [!!int x]")),
+            "2:1: colour: is an unknown key (a list)",
+            "2:10: colour.0: can't be read as int (x)",
+        )
+
     def test_pins_and_configuration_together(self) -> None:
         Path("environment.pins.yaml").write_text("main: {node1: {image: latest}}\n")
         Path(FILE).write_text(edited(("kind: nlb", "kind: alb")))

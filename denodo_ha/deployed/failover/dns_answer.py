@@ -1,4 +1,4 @@
-"""DNS answer: the cluster that the failover name leads to, by resolver, Route 53 or its rules."""
+"""DNS answer: the cluster that the failover name resolves to, from a resolver or Route 53."""
 
 import socket
 import threading
@@ -13,12 +13,12 @@ from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 
 PATIENCE_S: Final = 5.0
-"""Ours: seconds for one lookup; libraries wait half a minute for a resolver that is down."""
+"""Ours: seconds for one lookup; resolver libraries wait up to 30 s."""
 
 RESOLVER: Final = "this machine's resolver"
 ROUTE53: Final = "Route 53 (TestDNSAnswer)"
-RULES: Final = "the checks, by the rules"
-SWITCH: Final = "the switch's check"
+RULES: Final = "the health checks, by Route 53's rules"
+SWITCH: Final = "the switch's health check"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DnsAnswer:
     """The role that DNS answers with.
 
     Attributes:
-        role: the role; None if the answer roles no role, or is not known.
+        role: the role; None if the answer belongs to neither cluster, or is not known.
         by: the source of the answer.
         text: the answer, or why there is none.
     """
@@ -70,7 +70,7 @@ def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> 
     """Return the answer of this machine's resolver, which its clients get as well."""
     answered = look(site.endpoint)
     if answered is None:
-        return DnsAnswer(None, RESOLVER, f"{site.endpoint} is not resolved on this machine")
+        return DnsAnswer(None, RESOLVER, f"{site.endpoint} cannot be resolved on this machine")
     text = ", ".join(sorted(answered.addresses)) or "no address"
     return DnsAnswer(_side(answered, sides, look), RESOLVER, text)
 

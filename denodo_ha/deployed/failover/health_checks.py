@@ -22,7 +22,7 @@ UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
 
 _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
-"""CloudFormation names the switch's alarm after its stack and its logical id."""
+"""Pattern of the name that CloudFormation gives the switch's alarm: stack and logical id."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ro
             reason = f"port {config.get('Port')} of {host}: {reason}"
     if not config.get("Disabled"):
         return Route53Check(check_id, kind, state, reason, children)
-    reason = "somebody has disabled it, and Route 53 takes it as healthy"
+    reason = "it is disabled, so Route 53 treats it as healthy"
     return Route53Check(check_id, kind, HEALTHY, reason, children, disabled=True)
 
 

@@ -1,4 +1,4 @@
-"""HAProxy fleet: several HAProxy instances in front of the same nodes, however they are reached.
+"""HAProxy fleet: several HAProxy instances in front of the same nodes, reached by SSM or ssh.
 
 A node is taken out on every instance before its sessions are waited for on any: while one instance
 waits, another would send new sessions to the node. If one instance refuses, the drain is undone on

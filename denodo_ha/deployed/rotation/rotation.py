@@ -23,7 +23,7 @@ from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 
 EVERY_S: Final = 5
-"""Ours: seconds between two looks at health and readiness."""
+"""Ours: seconds between two polls of health and readiness."""
 HEALTHY_S: Final = 600
 """Ours: how long a node that is ready may take to become healthy."""
 READY_S: Final = 1800

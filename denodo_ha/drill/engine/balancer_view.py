@@ -53,7 +53,7 @@ class BalancerView:
             if group.auxiliary_node is not None
         }
         self.machine_states = MachineStates(model, state, ports_of_nodes)
-        self._reaches: dict[tuple[str, int, bool], Reach] = {}
+        self._reaches: dict[tuple[str, int, bool, bool], Reach] = {}
         self._eligible_targets: dict[tuple[Key, str], list[RegisteredTarget]] = {}
 
     @property
@@ -144,6 +144,8 @@ class BalancerView:
     def _zone_is_healthy(self, zone: str) -> bool:
         counts = []
         for group in self._target_groups.values():
+            if group.targets_unknown:
+                continue
             eligible = self._eligible(group, zone)
             healthy = sum(target.healthy for target in eligible)
             counts.append((group.dns_threshold, healthy, len(eligible)))
@@ -169,10 +171,27 @@ class BalancerView:
         return tuple(
             listener.port
             for listener in self.balancer.listeners
-            if not listener.target_groups
-            or any(
+            if not listener.answers_itself
+            and any(
                 self._target_groups[key].auxiliary_node is None for key in listener.target_groups
             )
+        )
+
+    def answers_check(self, port: int, *, only_connects: bool) -> Reach:
+        """Return the share of the connections of an endpoint check that succeed.
+
+        Where the balancer itself ends connections, a check that only connects sees no target.
+        """
+        listener = self._listeners.get(port)
+        itself = listener is not None and (
+            listener.answers_itself or (listener.ends_connections and only_connects)
+        )
+        if itself:
+            return Reach.ALL if self.addresses else Reach.NONE
+        if port not in self._listeners or not only_connects:
+            return self.accepts(port)
+        return reach_of_alternatives(
+            self._reach(zone, port, served=False, by_proxy=True) for zone in self.addresses
         )
 
     def accepts(self, port: int) -> Reach:
@@ -191,42 +210,59 @@ class BalancerView:
         port = self._auxiliary_ports.get(node)
         return Reach.NONE if port is None else self.accepts(port)
 
-    def _reach(self, zone: str, port: int, *, served: bool) -> Reach:
+    def _reach(self, zone: str, port: int, *, served: bool, by_proxy: bool = False) -> Reach:
         """Return the reach of a port at a zone's address.
 
         Args:
             zone: the zone.
             port: the listener's port.
             served: whether a connection must be served, and not only accepted.
+            by_proxy: whether a connection that a proxy accepts has succeeded.
         """
         listener = self._listeners[port]
         groups = [self._target_groups[key] for key in listener.target_groups]
         crosses = all(self.crosses_zones(group) for group in groups)
-        key = ("" if crosses else zone, port, served)
+        key = ("" if crosses else zone, port, served, by_proxy)
         if key not in self._reaches:
             self._reaches[key] = reach_of_alternatives(
-                self._through_group(zone, group, listener, served=served) for group in groups
+                self._through_group(zone, group, listener, served=served, by_proxy=by_proxy)
+                for group in groups
             )
         return self._reaches[key]
 
     def _through_group(
-        self, zone: str, group: TargetGroup, listener: Listener, *, served: bool
+        self,
+        zone: str,
+        group: TargetGroup,
+        listener: Listener,
+        *,
+        served: bool,
+        by_proxy: bool,
     ) -> Reach:
         eligible = self._eligible(group, zone)
         needs_auxiliary = served and listener.port == self.balancer.jdbc_port
         health = [target.healthy for target in eligible]
-        return reach_of_alternatives(
+        reaches = [
             self.machine_states.connect(
                 eligible[index].target,
                 served=served,
                 auxiliary_reach=self.auxiliary_reach if needs_auxiliary else None,
             )
+            if not by_proxy
+            else self.machine_states.accepts(eligible[index].target)
             for index in aws_rules.routed(group.routing_threshold, health)
-        )
+        ]
+        if group.targets_unknown:
+            reaches.append(Reach.UNKNOWN)
+        return reach_of_alternatives(reaches)
 
     def healthy_count(self, group: Key) -> int:
-        """Return the number of a target group's healthy targets in zones of the balancer."""
-        return sum(target.healthy for target in self._in_zones(group))
+        """Return the number of a target group's healthy targets in zones of the balancer.
+
+        Targets that no template tells count as one healthy target.
+        """
+        unknown = int(self._target_groups[group].targets_unknown)
+        return unknown + sum(target.healthy for target in self._in_zones(group))
 
     def _in_zones(self, group: Key) -> list[RegisteredTarget]:
         return [
@@ -247,6 +283,8 @@ class BalancerView:
 
     def threshold_count(self, group: Key) -> int:
         """Return 1 if some zone meets a target group's DNS threshold, else 0."""
+        if self._target_groups[group].targets_unknown:
+            return 1
         return 1 if self.registered[group] and not self._below_threshold(group) else 0
 
     def _below_threshold(self, key: Key) -> bool:

@@ -59,12 +59,6 @@ class Engine:
         self._clusters_behind = {
             name.name: model.clusters_behind(name) for name in model.failover_names
         }
-        self._failover_names = {
-            cluster: name
-            for name in model.failover_names
-            for cluster in (name.primary.cluster, name.secondary.cluster)
-            if cluster is not None
-        }
 
     def view(self, balancer: Key, situation: Situation) -> BalancerView:
         """Return a balancer in a situation."""
@@ -140,10 +134,11 @@ class Engine:
         self, failure: Failure, situation: Situation, before: Route53Health, after: Route53Health
     ) -> list[FailoverName]:
         """Return the failover names of the failed clusters, and all others whose answer changes."""
+        clusters = set(failure.clusters)
         own = {
-            self._failover_names[cluster].name
-            for cluster in failure.clusters
-            if cluster in self._failover_names
+            name.name
+            for name in self.model.failover_names
+            if {name.primary.cluster, name.secondary.cluster} & clusters
         }
         failed = {cluster for cluster, _ in situation.clusters}
         anywhere = (

@@ -97,6 +97,11 @@ class MachineStates:
             target.machine, target.port, served=served, auxiliary_reach=auxiliary_reach
         )
 
+    def accepts(self, target: Target) -> Reach:
+        """Return whether a target accepts a connection; a proxy does while no node serves."""
+        machine = self._model.machines[target.machine]
+        return Reach.ALL if self.listens(machine, target.port) else Reach.NONE
+
     def _connect(
         self, key: Key, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
     ) -> Reach:

@@ -15,6 +15,7 @@ from denodo_ha.drill.model import (
     Key,
     Model,
     Record,
+    Target,
     TargetHealthCheck,
 )
 from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
@@ -22,6 +23,9 @@ from denodo_ha.environment.facts.limits import (
     ALARM_LAG_S,
     BALANCER_ALIAS_TTL_S,
     DATABASE_FAILOVER_S,
+    ENDPOINT_CONNECT_S,
+    ENDPOINT_HTTP_S,
+    NO_DATA_PERIODS,
 )
 
 BalancerPair = tuple[BalancerView | None, BalancerView | None]
@@ -99,7 +103,7 @@ class DnsTiming:
             return self._calculated_change(check)
         if check.kind == "CLOUDWATCH_METRIC":
             return self._alarm_change(check)
-        return (endpoint_check(check),)
+        return (endpoint_check(check, becomes_healthy=self._after.check(key)),)
 
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
         """Return the steps until enough children have changed, in the order of their changes."""
@@ -117,11 +121,13 @@ class DnsTiming:
             return ()
         if alarm.switch:
             return switch_alarm(alarm)
-        before, after = self._before.situation, self._after.situation
-        if alarm.key in before.alarms_without_data | after.alarms_without_data:
+        if self._after.has_no_data(alarm):
+            return metric_alarm(alarm, loses_data=True)
+        if alarm.key in self._before.situation.alarms_without_data:
             return metric_alarm(alarm)
         group = self._model.target_groups.get(alarm.target_group or "")
-        detection = (target_unhealthy(group.health_check),) if group else ()
+        step = target_healthy if self._after.check(check.key) else target_unhealthy
+        detection = (step(group.health_check),) if group else ()
         return (*detection, *metric_alarm(alarm))
 
 
@@ -136,7 +142,10 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
     answered at jdbc.
     """
     alternatives = [
-        (target_unhealthy(model.target_groups[key].health_check),)
+        (
+            *_own_delay(model, healthy & after.unhealthy_targets[key], key, after),
+            target_unhealthy(model.target_groups[key].health_check),
+        )
         for key, healthy in before.healthy_targets.items()
         if healthy & after.unhealthy_targets[key]
     ]
@@ -145,6 +154,18 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*steps, RecoveryStep("TTL of the balancer's name", BALANCER_ALIAS_TTL_S))
     return steps
+
+
+def _own_delay(
+    model: Model, targets: Iterable[Target], group: Key, after: BalancerView
+) -> RecoverySteps:
+    """Return the step until nodes that run report that they are not ready, none if it is 0 s."""
+    if not model.target_groups[group].health_check.requests_readiness:
+        return ()
+    machines = (model.machines[target.machine] for target in targets)
+    delays = [node.readiness_delay for node in machines if after.machine_states.runs(node)]
+    delay = max(delays, default=0)
+    return (RecoveryStep("the node's own checks", delay),) if delay else ()
 
 
 def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
@@ -190,7 +211,7 @@ def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -
 
 def target_unhealthy(check: TargetHealthCheck) -> RecoveryStep:
     """Return the step until a target group's check has found a target unhealthy."""
-    text = f"target check, {check.interval} s x {check.unhealthy}"
+    text = f"target check, {check.interval} s x {check.unhealthy} + {check.timeout} s"
     return RecoveryStep(text, check.seconds_to_unhealthy)
 
 
@@ -200,11 +221,16 @@ def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
     return RecoveryStep(text, check.seconds_to_healthy)
 
 
-def metric_alarm(alarm: Alarm) -> RecoverySteps:
-    """Return the steps until an alarm on a balancer's metric has changed its state."""
+def metric_alarm(alarm: Alarm, *, loses_data: bool = False) -> RecoverySteps:
+    """Return the steps until an alarm on a balancer's metric has changed its state.
+
+    An alarm that loses its data looks at more periods than it evaluates.
+    """
+    periods = max(alarm.periods, NO_DATA_PERIODS) if loses_data else alarm.periods
+    text = "alarm without data" if loses_data else "alarm"
     return (
         RecoveryStep("until its minute begins", alarm.period),
-        RecoveryStep(f"alarm, {alarm.period} s x {alarm.periods}", alarm.period * alarm.periods),
+        RecoveryStep(f"{text}, {alarm.period} s x {periods}", alarm.period * periods),
         RecoveryStep("metric late", ALARM_LAG_S),
     )
 
@@ -218,10 +244,14 @@ def switch_alarm(alarm: Alarm) -> RecoverySteps:
     )
 
 
-def endpoint_check(check: HealthCheck) -> RecoveryStep:
+def endpoint_check(check: HealthCheck, *, becomes_healthy: bool) -> RecoveryStep:
     """Return the step until an endpoint check has changed its status."""
     text = f"endpoint check, {check.interval} s x {check.failures}"
-    return RecoveryStep(text, check.interval * check.failures)
+    seconds = check.interval * check.failures
+    if becomes_healthy:
+        return RecoveryStep(text, seconds)
+    timeout = ENDPOINT_CONNECT_S if check.kind == "TCP" else ENDPOINT_HTTP_S
+    return RecoveryStep(f"{text} + {timeout} s", seconds + timeout)
 
 
 def record_ttl(record: Record) -> RecoveryStep:

@@ -100,7 +100,7 @@ class Route53Health:
     def alarm(self, alarm: Alarm) -> AlarmState:
         """Return the state of an alarm."""
         missing = alarm.missing if self._interpretation.missing_by_alarm else "missing"
-        if self._has_no_data(alarm):
+        if self.has_no_data(alarm):
             return aws_rules.alarm_state(alarm.operator, alarm.threshold, None, missing)
         if alarm.switch:
             thrown = alarm.key in self.situation.thrown_switches
@@ -108,10 +108,13 @@ class Route53Health:
         if alarm.metric not in HOST_COUNTS:
             # A balancer's other metrics do not depend on its nodes.
             return AlarmState.OK
+        group = self._model.target_groups.get(alarm.target_group or "")
+        if group is not None and group.targets_unknown:
+            return AlarmState.OK
         value = aws_rules.statistic(alarm.statistic, [*self._datapoints(alarm)])
         return aws_rules.alarm_state(alarm.operator, alarm.threshold, value, missing)
 
-    def _has_no_data(self, alarm: Alarm) -> bool:
+    def has_no_data(self, alarm: Alarm) -> bool:
         """Return whether an alarm's metric reports nothing."""
         clusters = self._model.clusters
         lost_regions = {
@@ -143,7 +146,8 @@ class Route53Health:
         """Return the reach of a check's endpoint, UNKNOWN if no template has the endpoint."""
         if check.endpoint in self._model.balancers:
             assert check.endpoint is not None
-            return self._views(check.endpoint, self.situation).accepts(check.port)
+            view = self._views(check.endpoint, self.situation)
+            return view.answers_check(check.port, only_connects=check.kind == "TCP")
         machine = self._model.machines.get(check.endpoint or "")
         if machine is None:
             return Reach.UNKNOWN

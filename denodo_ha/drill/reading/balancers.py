@@ -16,6 +16,7 @@ from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping,
 from denodo_ha.drill.reading.machines import (
     MachineReader,
     forwarded_target_groups,
+    listener_rules,
     target_health_check,
 )
 from denodo_ha.drill.reading.resource_reader import (
@@ -57,6 +58,9 @@ class BalancerReader:
             owner = reader.referenced(listener.properties.get("LoadBalancerArn"), LOAD_BALANCER)
             if owner is not None:
                 self._listeners.setdefault(owner.key, []).append(listener)
+            else:
+                reader.notes.unknown_listener_of(listener.key)
+        self._rules = listener_rules(reader)
         auto_scaling = _auto_scaling_groups(reader)
         self.target_groups = {
             group.key: self._target_group(group, auto_scaling.get(group.key, []))
@@ -72,18 +76,11 @@ class BalancerReader:
             self._mark_auxiliary_ports(key)
 
     def _balancer(self, resource: Resource) -> Balancer:
+        is_network = str(resource.properties.get("Type", "application")) == "network"
         listeners = tuple(
-            Listener(
-                listener.integer("Port", 0),
-                tuple(
-                    group.key
-                    for arn in forwarded_target_groups(listener)
-                    if (group := self._reader.referenced(arn, TARGET_GROUP)) is not None
-                ),
-            )
+            self._listener(listener, is_network=is_network)
             for listener in self._listeners.get(resource.key, [])
         )
-        is_network = str(resource.properties.get("Type", "application")) == "network"
         cross_zone = resource.attributes.get(
             "load_balancing.cross_zone.enabled", str(not is_network)
         )
@@ -97,15 +94,32 @@ class BalancerReader:
         )
         return replace(balancer, zones=self._zones(resource, balancer))
 
+    def _listener(self, resource: Resource, *, is_network: bool) -> Listener:
+        arns = [*forwarded_target_groups(resource)]
+        for rule in self._rules.get(resource.key, []):
+            arns += forwarded_target_groups(rule)
+        groups = [self._reader.referenced(arn, TARGET_GROUP) for arn in arns]
+        keys = tuple(dict.fromkeys(group.key for group in groups if group is not None))
+        if None in groups or not (arns or _answers_itself(resource)):
+            self._reader.notes.unknown_listener_of(resource.key)
+        return Listener(
+            resource.integer("Port", 0),
+            keys,
+            ends_connections=not is_network or resource.properties.get("Protocol") == "TLS",
+            answers_itself=not arns,
+        )
+
     def _zones(self, resource: Resource, balancer: Balancer) -> tuple[str, ...]:
         """Return a balancer's zones.
 
         For a subnet whose zone is not known, a zone of the targets stands in: a target in a zone
         that its balancer lacks is not used, so a working balancer has all zones of its targets.
+        A list of subnets that is not known has all of them, or one zone without a name.
         """
-        subnets = [*as_list(resource.properties.get("Subnets"))]
-        mappings = as_list(resource.properties.get("SubnetMappings"))
-        subnets += [as_mapping(item).get("SubnetId") for item in mappings]
+        written = [resource.properties.get(name) for name in ("Subnets", "SubnetMappings")]
+        subnets = [
+            as_mapping(item).get("SubnetId", item) for value in written for item in as_list(value)
+        ]
         by_subnet = [self._machines.zone_of_subnet(resource.stack, subnet) for subnet in subnets]
         zones = [zone for zone in by_subnet if zone is not None]
         zones_of_targets = {
@@ -114,10 +128,17 @@ class BalancerReader:
             for target in self.target_groups[key].targets
         }
         spare = sorted({zone for zone in zones_of_targets if zone is not None} - set(zones))
+        is_unknown_list = any(
+            value is not None and not isinstance(value, list) for value in written
+        )
+        if is_unknown_list or None in by_subnet or not subnets:
+            self._reader.notes.unknown_zones(resource.key)
+        if is_unknown_list or not subnets:
+            return tuple(dict.fromkeys((*zones, *spare))) or ("",)
         for number, zone in enumerate(by_subnet, 1):
             if zone is None:
                 zones.append(spare.pop(0) if spare else f"zone {number} of {resource.id}")
-        return tuple(dict.fromkeys(zones)) or (f"the zone of {resource.id}",)
+        return tuple(dict.fromkeys(zones))
 
     def _target_group(self, resource: Resource, auto_scaling: list[Key]) -> TargetGroup:
         port = resource.integer("Port", 0)
@@ -126,6 +147,15 @@ class BalancerReader:
             for target in as_list(resource.properties.get("Targets"))
             for machine in self._machines.targets(as_mapping(target).get("Id"), resource)
         ]
+        target_type = str(resource.properties.get("TargetType", "instance"))
+        registered = resource.properties.get("Targets", [])
+        unknown = not isinstance(registered, list) or any(
+            self._reader.is_open(as_mapping(target).get("Id", target)) for target in registered
+        )
+        is_left_out = "Targets" not in resource.properties and not auto_scaling
+        unknown |= is_left_out or target_type == "lambda"
+        if unknown:
+            self._reader.notes.unknown_targets(resource.key)
         for key in auto_scaling:
             targets += [Target(member, port) for member in self._machines.members[key]]
         attributes, tags = resource.attributes, resource.tags
@@ -139,7 +169,8 @@ class BalancerReader:
             cross_zone=is_true(cross_zone) if cross_zone in ("true", "false") else None,
             dns_threshold=_threshold(attributes, "dns_failover"),
             routing_threshold=_threshold(attributes, "unhealthy_state_routing"),
-            reports_host_count=resource.properties.get("TargetType") != "alb",
+            reports_host_count=target_type != "alb",
+            targets_unknown=unknown,
         )
 
     def _mark_auxiliary_ports(self, key: Key) -> None:
@@ -200,6 +231,13 @@ class BalancerReader:
         if not ports:
             self._reader.notes.no_jdbc_listener(balancer.key)
         return min(ports, default=None)
+
+
+def _answers_itself(listener: Resource) -> bool:
+    """Return whether a listener's default actions redirect or answer requests."""
+    actions = as_list(listener.properties.get("DefaultActions"))
+    kinds = {str(as_mapping(action).get("Type")) for action in actions}
+    return bool(kinds & {"redirect", "fixed-response"})
 
 
 def _nodes_behind(machine: Machine, port: int) -> list[Key]:

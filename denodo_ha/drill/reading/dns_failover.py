@@ -1,6 +1,7 @@
 """The alarms, Route 53 health checks and failover records of the templates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from denodo_ha.drill.model import (
     Alarm,
@@ -81,7 +82,12 @@ class HealthCheckReader:
                 self._reader.notes.alarm_of_unknown_balancer(resource.key, name)
             elif group is None and "TargetGroup" in dimensions:
                 name = dimensions["TargetGroup"]
-                self._reader.notes.alarm_of_detached_target_group(resource.key, name)
+                known = self._reader.referenced(name, TARGET_GROUP) is not None
+                self._reader.notes.alarm_of_detached_target_group(resource.key, name, known=known)
+        elif namespace.startswith("AWS/") or not namespace:
+            self._reader.notes.unread_check(
+                resource.key, "this alarm is on a metric that the drill does not work out"
+            )
         zone = dimensions.get("AvailabilityZone")
         return Alarm(
             key=resource.key,
@@ -119,6 +125,10 @@ class HealthCheckReader:
         settings = as_mapping(resource.properties.get("HealthCheckConfig"))
         kind = str(settings.get("Type", ""))
         endpoint, private = self._endpoint(settings)
+        if kind not in ("CALCULATED", "CLOUDWATCH_METRIC") and endpoint is None and not private:
+            self._reader.notes.unread_check(
+                resource.key, "none of these templates has what this check connects to"
+            )
         children = as_list(settings.get("ChildHealthChecks"))
         name = resource.tags.get("Name")
         return HealthCheck(
@@ -179,8 +189,8 @@ def read_failover_names(
     checks: HealthCheckReader,
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
-) -> tuple[FailoverName, ...]:
-    """Return the names that have a PRIMARY and a SECONDARY record.
+) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
+    """Return the names that have a PRIMARY and a SECONDARY record, and the other names' role.
 
     Args:
         reader: the resources.
@@ -188,24 +198,86 @@ def read_failover_names(
         machines: all machines with their clusters.
         balancers: all balancers with their clusters.
     """
-    pairs: dict[tuple[str, str], dict[str, Record]] = {}
+    pairs: dict[_RecordKey, dict[str, Record]] = {}
     for settings in _record_sets(reader):
+        for policy in _OTHER_ROUTING & set(settings):
+            reader.notes.other_routing(settings.get("Name"), policy)
         role = str(settings.get("Failover", ""))
-        if not role:
-            continue
-        name = str(settings.get("Name", "")).rstrip(".")
-        pair = pairs.setdefault((name, str(settings.get("Type", ""))), {})
-        pair[role] = _record(reader, checks, settings, machines, balancers)
+        if role:
+            record = _record(reader, checks, settings, machines, balancers)
+            pairs.setdefault(_record_key(settings), {})[role] = record
+    _join_halves(reader, pairs)
     failover_names = []
-    for (name, record_type), records in pairs.items():
-        several_types = sum(other == name for other, _ in pairs) > 1
-        label = f"{name} {record_type}" if several_types else name
+    unpaired_names = {}
+    for key, records in pairs.items():
+        label = _label(key, pairs)
         if {"PRIMARY", "SECONDARY"} <= set(records):
             failover_names.append(FailoverName(label, records["PRIMARY"], records["SECONDARY"]))
             reader.notes.records_without_check(label, records)
-        else:
-            reader.notes.incomplete_failover_name(label, [*records])
-    return tuple(failover_names)
+            continue
+        known = not (reader.is_open(key.name) or reader.is_open(key.zone))
+        role = ", ".join(records)
+        reader.notes.incomplete_failover_name(label, role, known=known)
+        if known:
+            unpaired_names[label] = role
+    return tuple(failover_names), unpaired_names
+
+
+class _RecordKey(NamedTuple):
+    """The identity of a record set: records of one are answered together."""
+
+    name: str
+    type: str
+    zone: str
+
+
+_OTHER_ROUTING: Final = frozenset(
+    {"Weight", "Region", "GeoLocation", "GeoProximityLocation", "CidrRoutingConfig"}
+    | {"MultiValueAnswer"}
+)
+
+
+def _record_key(settings: Mapping[str, object]) -> _RecordKey:
+    zone = settings.get("HostedZoneId") or settings.get("HostedZoneName") or ""
+    return _RecordKey(
+        _dns_name(settings.get("Name", "")), str(settings.get("Type", "")), _dns_name(zone)
+    )
+
+
+def _dns_name(value: object) -> str:
+    """Return a name as DNS compares it: without case and without the dot at its end."""
+    text = str(value).rstrip(".")
+    return text if references(text) or "." not in text else text.lower()
+
+
+def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Record]]) -> None:
+    """Join two halves of a name whose hosted zones may be the same, which are written differently.
+
+    Two zones by id are never the same; a zone by name or by parameter may be any.
+    """
+    for key in [*pairs]:
+        if len(pairs.get(key, ())) != 1:
+            continue
+        others = [
+            other
+            for other, records in pairs.items()
+            if other[:2] == key[:2]
+            and len(records) == 1
+            and not set(records) & set(pairs[key])
+            and any(reader.is_open(zone) or "." in zone for zone in (key.zone, other.zone))
+        ]
+        if len(others) == 1:
+            pairs[key] |= pairs.pop(others[0])
+            reader.notes.joined_halves(key.name)
+
+
+def _label(key: _RecordKey, pairs: Iterable[_RecordKey]) -> str:
+    """Return a failover name's label: its type and zone are part of it where there are several."""
+    same_name = [other for other in pairs if other.name == key.name]
+    types = {other.type for other in same_name}
+    zones = {other.zone for other in same_name if other.type == key.type}
+    label = f"{key.name} {key.type}" if len(types) > 1 else key.name
+    return f"{label} (zone {key.zone})" if len(zones) > 1 else label
 
 
 def _record_sets(reader: ResourceReader) -> Iterator[Mapping[str, object]]:

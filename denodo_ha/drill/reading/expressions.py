@@ -7,6 +7,7 @@ same text, and the resources that a value depends on can be found in it.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
@@ -37,11 +38,46 @@ def unknown(name: str) -> str:
     return reference("?", name)
 
 
-class Resolver:
-    """Resolver of the expressions of some stacks, which may refer to each other."""
+@dataclass(frozen=True)
+class NestedStack:
+    """A nested stack whose template was found.
 
-    def __init__(self, stacks: Iterable[SynthesisedStack]) -> None:
+    Attributes:
+        parent: the stack that nests it.
+        id: the logical id in the parent.
+        stack: the nested stack.
+    """
+
+    parent: SynthesisedStack
+    id: str
+    stack: SynthesisedStack
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The expressions of the parameters, in the parent's terms."""
+        properties = as_mapping(self.parent.resources[self.id].get("Properties"))
+        return as_mapping(properties.get("Parameters"))
+
+
+class Resolver:
+    """Resolver of the expressions of some stacks, which may refer to each other.
+
+    Args:
+        stacks: the stacks, nested ones too.
+        nested: the nested stacks among them.
+
+    Attributes:
+        undecided: descriptions of what values depend on that only a deployment knows: conditions,
+            and functions that are not known here. The caller empties it before a value.
+    """
+
+    def __init__(
+        self, stacks: Iterable[SynthesisedStack], nested: Iterable[NestedStack] = ()
+    ) -> None:
         self._stacks = {stack.name: stack for stack in stacks}
+        self._by_child = {one.stack.name: one for one in nested}
+        self._by_parent = {(one.parent.name, one.id): one for one in nested}
+        self.undecided: dict[str, None] = {}
         self._outputs: dict[tuple[str, str], Any] = {}
         self._exports: dict[str, tuple[SynthesisedStack, Any]] | None = None
 
@@ -53,7 +89,15 @@ class Resolver:
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
         """Return whether a resource's condition holds; True if only a deployment knows."""
         condition = resource.get("Condition")
-        return not isinstance(condition, str) or self._holds(stack, condition, 0) is not False
+        if not isinstance(condition, str):
+            return True
+        holds = self._holds(stack, condition, 0)
+        if holds is None:
+            self._note_undecided(f"condition {condition}")
+        return holds is not False
+
+    def _note_undecided(self, text: str) -> None:
+        self.undecided.setdefault(text)
 
     def value(self, stack: SynthesisedStack, expression: Any, depth: int = 0) -> Any:
         """Return the value of an expression of a stack."""
@@ -67,13 +111,16 @@ class Resolver:
         if len(expression) == 1:
             ((key, argument),) = expression.items()
             if key == "Ref":
-                return self._ref(stack, str(argument))
+                name = self.value(stack, argument, depth + 1)
+                return self._ref(stack, str(name), depth + 1)
             if isinstance(key, str) and key.startswith("Fn::"):
                 return self._call(stack, key.removeprefix("Fn::"), argument, depth + 1)
+        if "Fn::Transform" in expression:
+            self._note_undecided("Fn::Transform")
         values = {key: self.value(stack, item, depth + 1) for key, item in expression.items()}
         return {key: value for key, value in values.items() if value is not _ABSENT}
 
-    def _ref(self, stack: SynthesisedStack, name: str) -> Any:
+    def _ref(self, stack: SynthesisedStack, name: str, depth: int) -> Any:
         pseudo_parameters = {
             "AWS::Region": stack.region,
             "AWS::AccountId": stack.account or reference(stack.name, "AWS::AccountId"),
@@ -84,12 +131,17 @@ class Resolver:
         }
         if name in pseudo_parameters:
             return pseudo_parameters[name]
-        parameter = as_mapping(stack.template.get("Parameters")).get(name)
-        if isinstance(parameter, dict) and "Default" in parameter:
-            default, kind = parameter["Default"], str(parameter.get("Type"))
-            is_list = "List<" in kind or "CommaDelimited" in kind
-            return str(default).split(",") if is_list else default
-        return reference(stack.name, name)
+        parameter = as_mapping(as_mapping(stack.template.get("Parameters")).get(name))
+        kind = str(parameter.get("Type"))
+        nested = self._by_child.get(stack.name)
+        if nested is not None and name in nested.parameters:
+            value = self.value(nested.parent, nested.parameters[name], depth)
+        elif "Default" in parameter and not kind.startswith("AWS::SSM::"):
+            value = parameter["Default"]
+        else:
+            return reference(stack.name, name)
+        is_list = "List<" in kind or "CommaDelimited" in kind
+        return _split([",", value]) if is_list and isinstance(value, str | int) else value
 
     def _call(self, stack: SynthesisedStack, function: str, argument: Any, depth: int) -> Any:
         """Return the value of a function; of a function that is not known here, `unknown`."""
@@ -108,13 +160,19 @@ class Resolver:
             "GetStackOutput": self._get_stack_output,
         }
         if function not in of_stack:
+            self._note_undecided(f"Fn::{function}")
             return unknown(function)
         return of_stack[function](stack, value, depth)
 
-    def _get_att(self, stack: SynthesisedStack, argument: Any, _depth: int) -> str:
-        id_, attribute = (*argument, "")[:2] if isinstance(argument, list) else (argument, "")
+    def _get_att(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
+        id_, attribute = (*argument, "", "")[:2] if isinstance(argument, list) else (argument, "")
         if not attribute:
             id_, _, attribute = str(id_).partition(".")
+        nested = self._by_parent.get((stack.name, str(id_)))
+        if nested is not None and str(attribute).startswith("Outputs."):
+            name = str(attribute).removeprefix("Outputs.")
+            output = as_mapping(nested.stack.template.get("Outputs")).get(name)
+            return self.value(nested.stack, as_mapping(output).get("Value"), depth)
         return reference(stack.name, str(id_), str(attribute))
 
     def _get_azs(self, stack: SynthesisedStack, argument: Any, _depth: int) -> list[str]:
@@ -125,8 +183,16 @@ class Resolver:
         name, first, second = (
             (*argument, "", "", "")[:3] if isinstance(argument, list) else ("",) * 3
         )
-        table = as_mapping(as_mapping(stack.template.get("Mappings")).get(name))
-        return self.value(stack, as_mapping(table.get(first)).get(second), depth)
+        mappings = as_mapping(stack.template.get("Mappings"))
+        try:
+            found = mappings[str(name)][first][second]
+        except (KeyError, TypeError):
+            default = as_mapping(argument[3]) if _has_items(argument, 4) else {}
+            if "DefaultValue" in default:
+                return default["DefaultValue"]
+            self._note_undecided("Fn::FindInMap")
+            return unknown("FindInMap")
+        return self.value(stack, found, depth)
 
     def _sub(self, stack: SynthesisedStack, argument: Any, depth: int) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})
@@ -140,8 +206,8 @@ class Resolver:
                 return str(values[name])
             id_, _, attribute = name.partition(".")
             if attribute:
-                return reference(stack.name, id_, attribute)
-            return str(self._ref(stack, name))
+                return str(self._get_att(stack, [id_, attribute], depth))
+            return str(self._ref(stack, name, depth))
 
         return _PLACEHOLDER.sub(replacement, str(text)).replace("${!", "${")
 
@@ -149,8 +215,11 @@ class Resolver:
         if not (isinstance(argument, list) and len(argument) == 3):
             return unknown("If")
         name, if_true, if_false = argument
-        # A condition that only a deployment knows is taken as true.
-        chosen = if_false if self._holds(stack, str(name), depth) is False else if_true
+        holds = self._holds(stack, str(name), depth)
+        if holds is None:
+            # The value is taken as if the condition held, and the reader notes that it is open.
+            self._note_undecided(f"condition {name}")
+        chosen = if_false if holds is False else if_true
         return self.value(stack, chosen, depth)
 
     def _holds(self, stack: SynthesisedStack, name: str, depth: int) -> bool | None:
@@ -191,8 +260,11 @@ class Resolver:
 
 
 def _select(argument: Any) -> Any:
-    """Return an item of a list; for a part of an unknown value, the unknown value."""
+    """Return an item of a list; of an unknown list, text that differs by index."""
     index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
+    if isinstance(items, str) and (found := references(items)):
+        stack, id_, attribute = found[0]
+        return reference(stack, id_, f"{attribute}#{index}")
     items = items if isinstance(items, list) else []
     try:
         return items[int(str(index))]
@@ -205,9 +277,16 @@ def _join(argument: Any) -> str:
     return str(separator).join(str(part) for part in parts) if isinstance(parts, list) else parts
 
 
-def _split(argument: Any) -> list[str]:
-    separator, text = argument if isinstance(argument, list) and len(argument) == 2 else (" ", "")
-    return str(text).split(str(separator) or " ")
+def _split(argument: Any) -> Any:
+    """Return the parts of a text; a text that is only known at deployment is an unknown list."""
+    separator, text = argument if _has_items(argument, 2) else (" ", "")
+    parts = str(text).split(str(separator) or " ")
+    is_unknown_list = len(parts) == 1 and _REFERENCE.fullmatch(parts[0]) is not None
+    return parts[0] if is_unknown_list else parts
+
+
+def _has_items(argument: Any, least: int) -> bool:
+    return isinstance(argument, list) and len(argument) >= least
 
 
 _PURE: Final[dict[str, Callable[[Any], Any]]] = {"Join": _join, "Split": _split, "Select": _select}

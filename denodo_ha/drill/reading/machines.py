@@ -10,6 +10,7 @@ from denodo_ha.drill.reading.resource_reader import (
     AUTO_SCALING_GROUP,
     INSTANCE,
     LISTENER,
+    LISTENER_RULE,
     LOAD_BALANCER,
     SUBNET,
     TARGET_GROUP,
@@ -17,11 +18,15 @@ from denodo_ha.drill.reading.resource_reader import (
     ResourceReader,
 )
 from denodo_ha.environment.facts.limits import (
+    AWS_ALB_HEALTH_TIMEOUT_S,
     AWS_HEALTH_INTERVAL_S,
+    AWS_HEALTH_TIMEOUT_S,
     AWS_HEALTHY_THRESHOLD,
+    AWS_HTTP_HEALTH_TIMEOUT_S,
     AWS_UNHEALTHY_THRESHOLD,
 )
 from denodo_ha.environment.names import (
+    DELAYS_METADATA,
     HEALTH_PORT_METADATA,
     NODE_TAG,
     NODES_METADATA,
@@ -54,9 +59,15 @@ class MachineReader:
         return self._zones.get((stack.name, str(subnet)))
 
     def _add_instance(self, instance: Resource) -> None:
-        zone = instance.properties.get("AvailabilityZone") or self.zone_of_subnet(
-            instance.stack, instance.properties.get("SubnetId")
+        interfaces = as_list(instance.properties.get("NetworkInterfaces"))
+        subnet = instance.properties.get("SubnetId") or next(
+            (as_mapping(item).get("SubnetId") for item in interfaces), None
         )
+        zone = instance.properties.get("AvailabilityZone") or self.zone_of_subnet(
+            instance.stack, subnet
+        )
+        if self._reader.is_open(zone):
+            self._reader.notes.zone_by_parameter(instance.key, str(zone))
         upstreams = self._upstreams(instance)
         self.machines[instance.key] = Machine(
             instance.key,
@@ -65,7 +76,14 @@ class MachineReader:
             str(zone) if zone else None,
             "node" if upstreams is None else "proxy",
             upstreams,
+            readiness_delay=self._readiness_delay(instance),
         )
+
+    def _readiness_delay(self, instance: Resource) -> int:
+        """Return the sum of the delays in this project's metadata of a node or of its template."""
+        of_stack = self._reader.own_metadata(instance.stack).get(DELAYS_METADATA)
+        delays = as_mapping(instance.own_metadata.get(DELAYS_METADATA, of_stack))
+        return sum(as_integer(seconds, 0) for seconds in delays.values())
 
     def _add_auto_scaling_group(self, group: Resource) -> None:
         """Add the proxies of an Auto Scaling group: its desired number, spread over its zones."""
@@ -146,7 +164,10 @@ class MachineReader:
             )
             if owner is None or owner.key != balancer.key:
                 continue
-            for arn in forwarded_target_groups(listener):
+            arns = [*forwarded_target_groups(listener)]
+            for rule in listener_rules(self._reader).get(listener.key, []):
+                arns += forwarded_target_groups(rule)
+            for arn in arns:
                 group = self._reader.referenced(arn, TARGET_GROUP)
                 if group is not None:
                     upstreams[listener.integer("Port", 0)] = self._group_upstream(group)
@@ -190,9 +211,22 @@ class MachineReader:
         return self._add_existing(resource.stack, id_, name)
 
 
+def listener_rules(reader: ResourceReader) -> Mapping[Key, list[Resource]]:
+    """Return the rules of each listener of an Application Load Balancer."""
+    rules: dict[Key, list[Resource]] = {}
+    for rule in reader.of_type(LISTENER_RULE):
+        listener = reader.referenced(rule.properties.get("ListenerArn"), LISTENER)
+        if listener is None:
+            reader.notes.unknown_listener_of(rule.key)
+        else:
+            rules.setdefault(listener.key, []).append(rule)
+    return rules
+
+
 def forwarded_target_groups(listener: Resource) -> Iterator[object]:
-    """Yield the ARNs of the target groups to which a listener's default actions forward."""
-    for action in as_list(listener.properties.get("DefaultActions")):
+    """Yield the ARNs of the target groups to which a listener, or a rule of one, forwards."""
+    actions = listener.properties.get("DefaultActions", listener.properties.get("Actions"))
+    for action in as_list(actions):
         settings = as_mapping(action)
         if "TargetGroupArn" in settings:
             yield settings["TargetGroupArn"]
@@ -202,10 +236,15 @@ def forwarded_target_groups(listener: Resource) -> Iterator[object]:
 
 
 def target_health_check(group: Resource) -> TargetHealthCheck:
-    """Return a target group's health check, with AWS's defaults for a Network Load Balancer."""
+    """Return a target group's health check, with AWS's defaults for its protocol."""
     port = str(group.properties.get("HealthCheckPort", "traffic-port"))
-    protocol = str(group.properties.get("HealthCheckProtocol", "TCP"))
+    of_application = str(group.properties.get("Protocol", "TCP")) in ("HTTP", "HTTPS")
+    default = "HTTP" if of_application else "TCP"
+    protocol = str(group.properties.get("HealthCheckProtocol", default))
     path = str(group.properties.get("HealthCheckPath", "/" if protocol != "TCP" else ""))
+    timeout = AWS_HEALTH_TIMEOUT_S
+    if protocol != "TCP":
+        timeout = AWS_ALB_HEALTH_TIMEOUT_S if of_application else AWS_HTTP_HEALTH_TIMEOUT_S
     return TargetHealthCheck(
         protocol,
         int(port) if port.isdigit() else None,
@@ -213,6 +252,7 @@ def target_health_check(group: Resource) -> TargetHealthCheck:
         group.integer("HealthCheckIntervalSeconds", AWS_HEALTH_INTERVAL_S),
         group.integer("HealthyThresholdCount", AWS_HEALTHY_THRESHOLD),
         group.integer("UnhealthyThresholdCount", AWS_UNHEALTHY_THRESHOLD),
+        group.integer("HealthCheckTimeoutSeconds", timeout),
     )
 
 

@@ -27,7 +27,7 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
     machines: dict[Key, Machine] = {}
     balancers: dict[Key, Balancer] = {}
     first_clusters: dict[str, str] = {}
-    for stack in stacks:
+    for stack in reader.stacks:
         parts = _clusters_of_stack(
             stack, machine_reader.machines, balancer_reader.balancers, machines_behind
         )
@@ -47,9 +47,9 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
                 () if balancer_keys else (PORTS["8.0"].services[JDBC],),
             )
     machines = _with_unique_names(machines)
-    failover_names = read_failover_names(reader, checks, machines, balancers)
+    failover_names, unpaired_names = read_failover_names(reader, checks, machines, balancers)
     databases = read_databases(reader, machine_reader, first_clusters)
-    return Model(
+    model = Model(
         clusters=clusters,
         machines=machines,
         balancers=balancers,
@@ -58,8 +58,21 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
         alarms=checks.alarms,
         checks=checks.checks,
         failover_names=failover_names,
-        notes=reader.notes.texts,
+        unpaired_names=unpaired_names,
     )
+    return replace(
+        model, notes=reader.notes.texts, unknowns=reader.notes.unknowns(_checks_in_use(model))
+    )
+
+
+def _checks_in_use(model: Model) -> Iterator[Key]:
+    """Yield the checks that failover records use, and the alarms of these checks."""
+    records = [record for name in model.failover_names for record in name.records.values()]
+    yield from (record.check for record in records if record.check is not None)
+    for check in model.checks_of(records):
+        yield from (check.key, *check.children)
+        if check.alarm is not None:
+            yield check.alarm
 
 
 def _clusters_of_stack(
@@ -82,10 +95,11 @@ def _clusters_of_stack(
         keys = [*(other for part in sharing for other in part[0]), key]
         parts.append((keys, behind.union(*(part[1] for part in sharing))))
     if not parts:
+        of_others = frozenset[Key]().union(*machines_behind.values())
         nodes = [
             key
             for key, machine in machines.items()
-            if machine.cluster == stack.name and machine.kind == "node"
+            if machine.cluster == stack.name and machine.kind == "node" and key not in of_others
         ]
         if nodes:
             yield nodes, [], ""

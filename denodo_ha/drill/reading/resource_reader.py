@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.model import Key
+from denodo_ha.drill.model import Key, Subject
 from denodo_ha.drill.notes import ReadingNotes
 from denodo_ha.drill.reading.expressions import (
     Resolver,
@@ -15,10 +15,13 @@ from denodo_ha.drill.reading.expressions import (
     as_mapping,
     references,
 )
+from denodo_ha.drill.reading.hidden_resources import note_hidden_resources
+from denodo_ha.drill.reading.template_expansion import expand_templates
 from denodo_ha.environment.names import METADATA
 
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 INSTANCE = "AWS::EC2::Instance"
 SUBNET = "AWS::EC2::Subnet"
@@ -32,14 +35,65 @@ DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
 RECORD_SET = "AWS::Route53::RecordSet"
 RECORD_SET_GROUP = "AWS::Route53::RecordSetGroup"
 
-RESOURCE_TYPES = frozenset(
+_SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
+    LOAD_BALANCER: ("balancer", "address"),
+    LISTENER: ("balancer", "node"),
+    LISTENER_RULE: ("balancer", "node"),
+    TARGET_GROUP: ("balancer", "node"),
+    INSTANCE: ("node", "zone"),
+    SUBNET: ("address", "zone"),
+    ELASTIC_IP: ("record",),
+    ELASTIC_IP_ASSOCIATION: ("record",),
+    AUTO_SCALING_GROUP: ("node", "zone"),
+    ALARM: ("check",),
+    HEALTH_CHECK: ("check",),
+    DATABASE: ("database",),
+    DATABASE_SUBNETS: ("database",),
+    RECORD_SET: ("record",),
+    RECORD_SET_GROUP: ("record",),
+}
+"""The types of the resources that the drill reads, with what each of them tells."""
+
+RESOURCE_TYPES = frozenset(_SUBJECTS)
+"""The types of the resources that the drill reads."""
+
+_INSTANCE_PROPERTIES: Final = frozenset({"SubnetId", "AvailabilityZone", "NetworkInterfaces"})
+_UNREAD_PROPERTIES: Final = frozenset(
     {
-        *(LOAD_BALANCER, LISTENER, TARGET_GROUP, INSTANCE, SUBNET, ELASTIC_IP),
-        *(ELASTIC_IP_ASSOCIATION, AUTO_SCALING_GROUP, ALARM, HEALTH_CHECK),
-        *(DATABASE, DATABASE_SUBNETS, RECORD_SET, RECORD_SET_GROUP),
+        *("Tags", "HealthCheckTags", "Name", "SecurityGroups", "SslPolicy", "Certificates"),
+        *("AlarmActions", "OKActions", "InsufficientDataActions", "AlarmDescription", "Comment"),
+        *("VpcId", "CidrBlock", "MaxSize", "LaunchConfigurationName", "LaunchTemplate"),
+        *("MixedInstancesPolicy", "NotificationConfigurations", "ActionsEnabled", "Domain"),
+        *("TerminationPolicies", "MetricsCollection", "IpAddressType", "MapPublicIpOnLaunch"),
+        *("LoadBalancerNames", "HealthCheckType", "HealthCheckGracePeriod", "AlarmName"),
+        *("Ipv6CidrBlock", "AssignIpv6AddressOnCreation", "VpcSecurityGroupIds", "Matcher"),
     }
 )
-"""The types of the resources that the drill reads."""
+_READ_OF_DATABASES: Final = frozenset(
+    {"MultiAZ", "AvailabilityZone", "DBSubnetGroupName", "SubnetIds"}
+)
+_READ_ATTRIBUTES: Final = ("load_balancing.cross_zone", "target_group_health.")
+_READ_LITERALLY: Final = frozenset(
+    {
+        *("Port", "Protocol", "Type", "Scheme", "TargetType", "Weight", "Failover"),
+        *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckIntervalSeconds"),
+        *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
+        *("DesiredCapacity", "MinSize", "MultiAZ", "MetricName", "Statistic", "Threshold"),
+        *("ComparisonOperator", "Period", "EvaluationPeriods", "TreatMissingData", "TTL"),
+        *("InsufficientDataHealthStatus", "Inverted", "Disabled", "HealthThreshold"),
+        *("RequestInterval", "FailureThreshold", "EvaluateTargetHealth"),
+    }
+)
+"""The properties that the drill takes as a number or a word, and not as a reference."""
+
+
+def _is_read(kind: str, name: str) -> bool:
+    """Return whether the drill reads a property of a type of resource."""
+    if kind == INSTANCE:
+        return name in _INSTANCE_PROPERTIES
+    if kind in (DATABASE, DATABASE_SUBNETS):
+        return name in _READ_OF_DATABASES
+    return name not in _UNREAD_PROPERTIES or (kind in (RECORD_SET,) and name == "Name")
 
 
 @dataclass(frozen=True)
@@ -90,9 +144,11 @@ class ResourceReader:
     """Reader of the resources of some stacks, and of references between them."""
 
     def __init__(self, stacks: tuple[SynthesisedStack, ...]) -> None:
-        self.stacks = stacks
-        self.resolver = Resolver(stacks)
         self.notes = ReadingNotes()
+        self.stacks, nested = expand_templates(stacks, self.notes)
+        self.resolver = Resolver(self.stacks, nested)
+        for stack in self.stacks:
+            note_hidden_resources(stack, self.notes)
 
     @cached_property
     def resources(self) -> Mapping[Key, Resource]:
@@ -100,12 +156,72 @@ class ResourceReader:
         resources: dict[Key, Resource] = {}
         for stack in self.stacks:
             for id_, raw in stack.resources.items():
-                if raw["Type"] in RESOURCE_TYPES and self.resolver.exists(stack, raw):
-                    properties = self.resolver.properties(stack, id_)
+                if raw["Type"] in RESOURCE_TYPES and self._exists(stack, id_, raw):
+                    properties = self._properties(stack, id_, raw)
                     metadata = self.resolver.value(stack, raw.get("Metadata", {}))
                     resource = Resource(stack, id_, raw["Type"], properties, as_mapping(metadata))
                     resources[resource.key] = resource
         return resources
+
+    def _exists(self, stack: SynthesisedStack, id_: str, raw: Mapping[str, Any]) -> bool:
+        self.resolver.undecided.clear()
+        exists = self.resolver.exists(stack, raw)
+        self._note_undecided(stack, id_, raw["Type"], list(self.resolver.undecided))
+        return exists
+
+    def _properties(
+        self, stack: SynthesisedStack, id_: str, raw: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return a resource's properties, and note what only a deployment knows of them."""
+        properties: dict[str, Any] = {}
+        reasons: list[str] = []
+        written = raw.get("Properties", {})
+        for name in as_mapping(written):
+            self.resolver.undecided.clear()
+            properties |= as_mapping(self.resolver.value(stack, {"": 0, name: written[name]}))
+            if _is_read(raw["Type"], str(name)):
+                reasons += self.resolver.undecided
+                reasons += self._open_values(str(name), properties.get(name))
+        properties.pop("", None)
+        self._note_undecided(stack, id_, raw["Type"], reasons)
+        return properties
+
+    def _open_values(self, name: str, value: object) -> Iterator[str]:
+        """Yield the properties in a value that must be a number or a word and are not known."""
+        if isinstance(value, dict):
+            # The values of other attributes, such as a bucket for logs, are not read.
+            if "Key" in value:
+                is_read = str(value["Key"]).startswith(_READ_ATTRIBUTES)
+                value = {str(value["Key"]): value.get("Value")} if is_read else {}
+            for key, item in value.items():
+                yield from self._open_values(str(key), item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from self._open_values("", item)
+        elif name in _READ_LITERALLY or name.startswith(_READ_ATTRIBUTES):
+            if not isinstance(value, str):
+                return
+            if "{{resolve:" in value or any(map(self._is_open, references(value))):
+                yield f"the value of {name}"
+
+    def _is_open(self, found: tuple[str, str, str]) -> bool:
+        """Return whether a reference is to a parameter or to nothing in these templates."""
+        stack, id_, _ = found
+        return f"{stack}/{id_}" not in self._ids
+
+    @cached_property
+    def _ids(self) -> frozenset[Key]:
+        return frozenset(f"{stack.name}/{id_}" for stack in self.stacks for id_ in stack.resources)
+
+    def is_open(self, value: object) -> bool:
+        """Return whether a value depends on a parameter or on what is in none of the templates."""
+        return any(map(self._is_open, references(value)))
+
+    def _note_undecided(
+        self, stack: SynthesisedStack, id_: str, kind: str, reasons: list[str]
+    ) -> None:
+        if reasons:
+            self.notes.undecided(f"{stack.name}/{id_}", reasons, _SUBJECTS[kind])
 
     def of_type(self, *types: str) -> Iterator[Resource]:
         """Return the resources of some types."""

@@ -203,9 +203,21 @@ PARAMETER_BYTES: Final = Limit(
 
 AWS_HEALTH_INTERVAL_S: Final = 30
 AWS_HEALTH_TIMEOUT_S: Final = 10
+AWS_HTTP_HEALTH_TIMEOUT_S: Final = 6
 AWS_HEALTHY_THRESHOLD: Final = 5
 AWS_UNHEALTHY_THRESHOLD: Final = 2
-"""AWS's defaults of a TCP check (AWS, Health checks for Network Load Balancer target groups)."""
+"""AWS's defaults of a check (AWS, Health checks for Network Load Balancer target groups)."""
+AWS_ALB_HEALTH_TIMEOUT_S: Final = 5
+"""AWS's default (AWS, Health checks for Application Load Balancer target groups)."""
+ENDPOINT_CONNECT_S: Final = 10
+"""The time in which an endpoint must accept a TCP connection (AWS, How Amazon Route 53 determines
+whether a health check is healthy)."""
+ENDPOINT_HTTP_S: Final = 6
+"""The time in which an endpoint must accept an HTTP or HTTPS connection, 4 s, and answer, 2 s (AWS,
+How Amazon Route 53 determines whether a health check is healthy)."""
+NO_DATA_PERIODS: Final = 3
+"""Ours: AWS says that an alarm looks at more periods than it evaluates before it counts as without
+data, and not at how many (AWS, Configuring how CloudWatch alarms treat missing data)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""

@@ -1,4 +1,4 @@
-"""A cluster whose metadata is in a server of the tests, in moto's account."""
+"""A cluster in moto's account whose metadata database is a PostgreSQL server of the tests."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
 
 
 def configuration() -> Data:
-    """Two nodes whose Scheduler and Data Catalog share a server that exists."""
+    """Return a configuration of two nodes that share an existing database server."""
     return changed(
         minimal(),
         {
@@ -32,12 +32,12 @@ def configuration() -> Data:
 
 @dataclass
 class Catalog:
-    """What there is.
+    """Deployed cluster with its database server.
 
     Attributes:
         cloud: the account.
-        server: the server.
-        config: the configuration's file.
+        server: the database server.
+        config: path of the configuration.
     """
 
     cloud: Cloud
@@ -46,42 +46,42 @@ class Catalog:
 
     @property
     def arguments(self) -> list[str]:
-        """Options of every command."""
+        """Return the options of every command."""
         return ["-c", str(self.config)]
 
     @property
     def reach(self) -> list[str]:
-        """Options that reach the server, first."""
+        """Return the options of commands that connect to the server."""
         return [*self.arguments, "--through", f"127.0.0.1:{self.server.port}"]
 
     @property
     def secrets(self) -> Any:
-        """The tests' client of Secrets Manager."""
+        """Return a client of Secrets Manager."""
         return self.cloud.client("secretsmanager", REGION)
 
     def value(self, component: str) -> dict[str, Any]:
-        """A component's login."""
+        """Return the value of a component's secret."""
         name = f"denodo/test/main/catalog/{component}"
         text = self.secrets.get_secret_value(SecretId=name)["SecretString"]
         value: dict[str, Any] = json.loads(text)
         return value
 
     def versions(self) -> dict[str, str]:
-        """The current version of each login."""
-        found = {}
+        """Return the current version of each component's secret."""
+        versions = {}
         for component in ("scheduler", "data-catalog"):
             name = f"denodo/test/main/catalog/{component}"
-            found[component] = self.secrets.get_secret_value(SecretId=name)["VersionId"]
-        return found
+            versions[component] = self.secrets.get_secret_value(SecretId=name)["VersionId"]
+        return versions
 
     def connect(self, component: str, dbname: str = "") -> Any:
-        """A connection as a component's login."""
+        """Connect with a component's login."""
         value = self.value(component)
         return self.server.connect(value["username"], value["password"], dbname or value["dbname"])
 
 
 def deploy(cloud: Cloud, server: Managed, config: Path, template: Template) -> Catalog:
-    """Deploy the stack of the metadata: its secrets as they are generated, its outputs."""
+    """Deploy the metadata stack: generate its secrets, and set its outputs."""
     client = cloud.client("secretsmanager", REGION)
     admin = client.create_secret(
         Name="admin", SecretString=json.dumps({"username": ADMIN, "password": PASSWORD})
@@ -94,16 +94,18 @@ def deploy(cloud: Cloud, server: Managed, config: Path, template: Template) -> C
         "ExportBucket": template["Outputs"]["ExportBucket"]["Value"],
     }
     for id_, resource in template["Resources"].items():
-        told = resource.get("Properties", {})
+        properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::SecretsManager::Secret":
-            generated = told["GenerateSecretString"]
+            generated = properties["GenerateSecretString"]
             value = json.loads(generated["SecretStringTemplate"])
-            value[generated["GenerateStringKey"]] = f"generated-{told['Name'].rpartition('/')[2]}"
-            made = client.create_secret(Name=told["Name"], SecretString=json.dumps(value))
+            value[generated["GenerateStringKey"]] = (
+                f"generated-{properties['Name'].rpartition('/')[2]}"
+            )
+            made = client.create_secret(Name=properties["Name"], SecretString=json.dumps(value))
             stack.physical_ids[id_] = made["ARN"]
         if resource["Type"] == "AWS::S3::Bucket":
-            _bucket(cloud, told["BucketName"])
-            stack.physical_ids[id_] = told["BucketName"]
+            _bucket(cloud, properties["BucketName"])
+            stack.physical_ids[id_] = properties["BucketName"]
     for name, output in template["Outputs"].items():
         if name.startswith("CatalogSecret"):
             stack.outputs[name] = stack.physical_ids[output["Value"]["Ref"]]

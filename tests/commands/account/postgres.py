@@ -1,4 +1,4 @@
-"""A real PostgreSQL server with TLS, and an administrator as Amazon RDS gives one: no superuser."""
+"""A real PostgreSQL server with TLS and, as on Amazon RDS, an administrator without superuser."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,21 +17,21 @@ HOST = "catalog.example.com"
 ADMIN, PASSWORD = "denodo_admin", "admin-password-of-the-tests"
 
 _SETTINGS = {"log_statement": "all", "log_min_messages": "debug1"}
-"""So that a password in a statement would be found in the log."""
+"""Log every statement, so that a password in a statement would appear in the log."""
 _DATABASES = "SELECT datname FROM pg_database WHERE datname !~ '^(postgres|template)'"
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)' ORDER BY rolname = %s, 1"
-"""The administrator last, as it has granted the others."""
+"""The administrator is last, since it has granted the other roles."""
 
 
 @dataclass(frozen=True)
 class Managed:
-    """A server.
+    """Database server with TLS.
 
     Attributes:
-        plain: without TLS, for the package's tools, which have none either.
-        port: where it listens on 127.0.0.1, with TLS.
-        ca: file with the certificate that its own is signed with.
-        other_ca: file with a certificate that it is not signed with.
+        plain: the server without TLS, for PostgreSQL's tools, which are built without TLS.
+        port: port on 127.0.0.1 with TLS.
+        ca: file with the CA certificate of the server's certificate.
+        other_ca: file with another CA certificate.
     """
 
     plain: Postgres
@@ -41,7 +41,7 @@ class Managed:
 
     @property
     def log(self) -> Path:
-        """What it logged."""
+        """Return the path of the server's log."""
         return self.plain.log
 
     def run(self, statement: str, dbname: str = "postgres") -> list[tuple[Any, ...]]:
@@ -51,7 +51,7 @@ class Managed:
             return cursor.fetchall() if cursor.description else []
 
     def connect(self, user: str, password: str, dbname: str) -> "psycopg.Connection[Any]":
-        """A connection as somebody."""
+        """Connect as a user, with TLS."""
         return psycopg.connect(
             host=HOST,
             hostaddr="127.0.0.1",
@@ -66,7 +66,7 @@ class Managed:
         )
 
     def reset(self) -> None:
-        """As it was: no databases and no roles of ours, and the administrator."""
+        """Drop all databases and roles, and create the administrator again."""
         with self._superuser("postgres") as connection:
             for (name,) in connection.execute(_DATABASES).fetchall():
                 drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
@@ -80,15 +80,15 @@ class Managed:
             )
 
     def dump(self, program: str, *arguments: str) -> str:
-        """What PostgreSQL's own tool dumps."""
+        """Return the output of one of PostgreSQL's dump programs."""
         return self.plain.tool(program, *arguments)
 
     def load(self, dumped: str) -> None:
-        """Load a dump, with what is there already left alone."""
+        """Load a dump; existing objects stay as they are."""
         self.plain.tool("psql", "--quiet", "--dbname=postgres", given=dumped)
 
     def state(self) -> object:
-        """All that a run could change, passwords included."""
+        """Return everything that a run could change, passwords included."""
         return (
             self.run("SELECT rolname, rolcanlogin, rolpassword FROM pg_authid ORDER BY 1"),
             self.run("SELECT roleid, member, set_option FROM pg_auth_members ORDER BY 1, 2, 3"),
@@ -103,10 +103,10 @@ class Managed:
 
 @contextmanager
 def managed(folder: Path) -> Iterator[Managed]:
-    """Run one until the block ends.
+    """Run a server until the block ends.
 
     Args:
-        folder: for the certificates.
+        folder: folder for the certificates.
     """
     ca, other = folder / "ca.pem", folder / "other.pem"
     ca.write_bytes(authority().certificate)

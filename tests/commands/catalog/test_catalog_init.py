@@ -9,10 +9,11 @@ import pytest
 from psycopg import errors
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import database_setup, location
-from denodo_ha.catalog.database_setup import Reach
+from denodo_ha.catalog import database_setup
+from denodo_ha.catalog.database_setup import ServerAccess
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.metadata_stack import read_metadata_stack
 from tests.commands.account import postgres
 from tests.commands.account.catalog_cloud import Catalog
 from tests.commands.account.postgres import HOST
@@ -21,7 +22,7 @@ from tests.commands.conftest import Init, Run
 COMPONENTS = ("scheduler", "data-catalog")
 
 
-def test_each_user_can_do_its_work_and_nothing_in_anothers(catalog: Catalog, init: Init) -> None:
+def test_each_user_can_use_its_own_database_only(catalog: Catalog, init: Init) -> None:
     done = init()
     assert done.exit_code == exit_codes.DONE, done.output
     for component, other in zip(COMPONENTS, reversed(COMPONENTS), strict=True):
@@ -43,7 +44,7 @@ def test_each_user_can_do_its_work_and_nothing_in_anothers(catalog: Catalog, ini
             catalog.connect(component, other.replace("-", "_"))
 
 
-def test_the_login_says_where_it_works(catalog: Catalog, init: Init) -> None:
+def test_init_writes_the_address_into_the_secret(catalog: Catalog, init: Init) -> None:
     assert "host" not in catalog.value("scheduler")
     init()
     for component in COMPONENTS:
@@ -52,32 +53,32 @@ def test_the_login_says_where_it_works(catalog: Catalog, init: Init) -> None:
         assert value["ca"] == catalog.server.ca.read_text()
 
 
-def test_again_changes_nothing(catalog: Catalog, init: Init) -> None:
+def test_a_second_run_changes_nothing(catalog: Catalog, init: Init) -> None:
     init()
     before, versions = catalog.server.state(), catalog.versions()
     done = init()
-    assert "all there; nothing was changed" in done.output
+    assert "nothing is missing; nothing was changed" in done.output
     assert (catalog.server.state(), catalog.versions()) == (before, versions)
 
 
-def test_the_certificates_are_known_from_then_on(catalog: Catalog, denodo_ha: Run) -> None:
+def test_the_next_run_uses_the_stored_certificates(catalog: Catalog, denodo_ha: Run) -> None:
     denodo_ha("catalog", "init", *catalog.reach, "--ca", str(catalog.server.ca))
     done = denodo_ha("catalog", "init", *catalog.reach)
     assert done.exit_code == exit_codes.DONE, done.output
     assert "nothing was changed" in done.output
 
 
-def test_two_at_once_do_the_work_of_one(catalog: Catalog, init: Init) -> None:
+def test_two_concurrent_runs_do_the_work_of_one(catalog: Catalog, init: Init) -> None:
     aws = Aws()
-    site = locate_environment(aws, config=str(catalog.config), environment=None, regions=None)
-    found = location.find(aws, site, None)
-    reach = Reach(catalog.server.ca.read_text(), "127.0.0.1", catalog.server.port)
+    located = locate_environment(aws, config=str(catalog.config), environment=None, regions=None)
+    metadata = read_metadata_stack(aws, located, None)
+    access = ServerAccess(catalog.server.ca.read_text(), "127.0.0.1", catalog.server.port)
     begin = threading.Barrier(2)
     made: list[list[str]] = []
 
     def run() -> None:
         begin.wait(timeout=30)
-        made.append([one.what for one in database_setup.init(aws, found, reach)])
+        made.append([change.what for change in database_setup.init(aws, metadata, access)])
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
@@ -89,7 +90,7 @@ def test_two_at_once_do_the_work_of_one(catalog: Catalog, init: Init) -> None:
 
 
 def test_a_run_that_is_broken_off_is_finished_by_the_next(catalog: Catalog, init: Init) -> None:
-    """After each of its statements, one after the other, until a run comes through."""
+    """Interrupt a run after its first, second, … statement, until a run completes."""
 
     class BrokenOffError(Exception):
         pass
@@ -107,7 +108,7 @@ def test_a_run_that_is_broken_off_is_finished_by_the_next(catalog: Catalog, init
         return real(self, query, *values, **options)
 
     for stops in range(100):
-        # A role is made by two statements, both or none of which take effect.
+        # A role is created by two statements in one transaction.
         left = 1 + stops % 2
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(psycopg.Connection, "execute", execute)
@@ -134,14 +135,14 @@ def test_a_run_that_cannot_write_its_secret_is_finished_by_the_next(
     assert catalog.value("scheduler")["host"] == HOST
 
 
-def test_a_dry_run_says_everything_and_makes_nothing(catalog: Catalog, init: Init) -> None:
+def test_a_dry_run_lists_all_changes_and_makes_none(catalog: Catalog, init: Init) -> None:
     before, versions = catalog.server.state(), catalog.versions()
     done = init("--dry-run")
-    assert "scheduler: would make database scheduler" in done.output
+    assert "scheduler: would create or set database scheduler" in done.output
     assert (catalog.server.state(), catalog.versions()) == (before, versions)
 
 
-def test_what_belongs_to_somebody_else_is_left_alone(catalog: Catalog, init: Init) -> None:
+def test_roles_and_databases_of_others_are_left_alone(catalog: Catalog, init: Init) -> None:
     catalog.server.run("CREATE ROLE scheduler")
     done = init()
     assert done.exit_code == exit_codes.REFUSED
@@ -156,12 +157,12 @@ def test_what_belongs_to_somebody_else_is_left_alone(catalog: Catalog, init: Ini
 def test_a_password_is_in_no_log_and_no_output(
     catalog: Catalog, init: Init, denodo_ha: Run
 ) -> None:
-    told = init().output
-    told += denodo_ha("-vv", "catalog", "rotate", "scheduler", *catalog.reach).output
-    told += catalog.server.log.read_text()
+    output = init().output
+    output += denodo_ha("-vv", "catalog", "rotate", "scheduler", *catalog.reach).output
+    output += catalog.server.log.read_text()
     for component in COMPONENTS:
-        assert catalog.value(component)["password"] not in told
-        assert f"generated-{component}" not in told
+        assert catalog.value(component)["password"] not in output
+        assert f"generated-{component}" not in output
 
 
 def test_the_tables_of_the_scheduler_are_made_once(
@@ -192,7 +193,7 @@ def test_another_server_than_the_certificate_says_is_refused(catalog: Catalog, i
     assert "host" not in catalog.value("scheduler")
 
 
-def test_without_tls_nothing_is_said(catalog: Catalog) -> None:
+def test_the_server_refuses_connections_without_tls(catalog: Catalog) -> None:
     value = postgres.PASSWORD
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
         psycopg.connect(
@@ -214,7 +215,9 @@ def test_a_server_that_is_not_reached(catalog: Catalog, denodo_ha: Run, through:
 
 
 @pytest.mark.parametrize("text", [None, "nothing", "-----BEGIN CERTIFICATE-----PRIVATE KEY"])
-def test_certificates_that_are_none(init: Init, tmp_path: Path, text: str | None) -> None:
+def test_a_file_without_certificates_is_refused(
+    init: Init, tmp_path: Path, text: str | None
+) -> None:
     file = tmp_path / "ca.pem"
     if text is not None:
         file.write_text(text)
@@ -277,14 +280,17 @@ def test_a_rotation_before_init(catalog: Catalog, denodo_ha: Run) -> None:
     ca = ("--ca", str(catalog.server.ca))
     done = denodo_ha("catalog", "rotate", "scheduler", *catalog.reach, *ca)
     assert done.exit_code == exit_codes.REFUSED
-    assert "`denodo-ha catalog init` makes it" in done.output
-    for component, says in (("vdp", "there is scheduler, data-catalog"), ("x", "no component")):
+    assert "`denodo-ha catalog init` creates it" in done.output
+    for component, text in (
+        ("vdp", "a database: scheduler, data-catalog"),
+        ("x", "is not a component"),
+    ):
         done = denodo_ha("catalog", "rotate", component, *catalog.reach, *ca)
         assert done.exit_code == exit_codes.USAGE
-        assert says in done.output
+        assert text in done.output
 
 
-def test_a_login_that_somebody_spoilt(catalog: Catalog, init: Init) -> None:
+def test_a_secret_of_another_form_is_refused(catalog: Catalog, init: Init) -> None:
     name = "denodo/test/main/catalog/scheduler"
     catalog.secrets.put_secret_value(SecretId=name, SecretString="no object")
     done = init()
@@ -292,7 +298,7 @@ def test_a_login_that_somebody_spoilt(catalog: Catalog, init: Init) -> None:
     assert "is not a JSON object" in done.output
 
 
-def test_a_password_that_was_changed_behind_its_back_is_put_right(
+def test_a_password_that_was_changed_on_the_server_is_set_again(
     catalog: Catalog, init: Init
 ) -> None:
     init()

@@ -1,4 +1,4 @@
-"""The runbook's restore: a database that comes from a dump is finished by `init`."""
+"""The restore of docs/catalog.md: `init` completes a database restored from a dump."""
 
 import json
 
@@ -8,8 +8,8 @@ from tests.commands.account.postgres import ADMIN, PASSWORD
 from tests.commands.conftest import Init, Run
 
 
-def test_a_restored_database_is_taken_over(catalog: Catalog, init: Init, denodo_ha: Run) -> None:
-    """Roles and data as of an earlier day, with a password that was rotated since."""
+def test_init_completes_a_restored_database(catalog: Catalog, init: Init, denodo_ha: Run) -> None:
+    """The dump has roles and data of an earlier day; the password was rotated since."""
     init()
     with catalog.connect("scheduler") as connection:
         connection.execute("CREATE TABLE qrtz_jobs (name text)")
@@ -21,7 +21,7 @@ def test_a_restored_database_is_taken_over(catalog: Catalog, init: Init, denodo_
     catalog.server.reset()
     catalog.server.load(roles)
     catalog.server.load(data)
-    # The restored one has an administrator's secret of its own.
+    # The restored server has its own administrator's secret.
     value = {"username": ADMIN, "password": PASSWORD}
     made = catalog.secrets.create_secret(Name="restored", SecretString=json.dumps(value))
     catalog.secrets.delete_secret(SecretId="admin", ForceDeleteWithoutRecovery=True)

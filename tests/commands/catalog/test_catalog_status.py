@@ -1,4 +1,4 @@
-"""`denodo-ha catalog status`: which nodes differ, and since when; and the database."""
+"""`denodo-ha catalog status`: the nodes that differ, since when, and the database."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import exports, status
+from denodo_ha.catalog import exports, metadata_status
 from denodo_ha.catalog.exports import Export, compare
-from denodo_ha.catalog.location import Metadata
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.deployed.stack import Stack
 from tests.commands.account import catalog_cloud
 from tests.commands.account.catalog_cloud import REGION, STACK, Catalog
@@ -42,14 +42,14 @@ def made(node: str, day: float, digest: str) -> Export:
             3,
             False,
         ),
-        # They have differed since the first change, whatever came after.
+        # They have differed since the first change; later changes do not matter.
         (
             [made("a", 0, "x"), made("b", 0, "x"), made("a", 1, "y"), made("b", 5, "z")],
             {"y": ("a",), "z": ("b",)},
             1,
             False,
         ),
-        # They came together in between.
+        # They were the same in between.
         (
             [
                 made("a", 0, "x"),
@@ -61,9 +61,9 @@ def made(node: str, day: float, digest: str) -> Export:
             4,
             False,
         ),
-        # Nothing older is kept: nobody knows.
+        # No older exports are kept, so the nodes may have differed before.
         ([made("a", 0, "x"), made("b", 2, "y")], {"x": ("a",), "y": ("b",)}, 2, True),
-        # An export that cannot be read, and a node that is gone, say nothing.
+        # Unreadable exports and removed nodes are left out.
         (
             [made("a", 0, "x"), made("gone", 0, "q"), Export(DAY, "b", "", 0, "spoilt")],
             {"x": ("a",)},
@@ -72,7 +72,7 @@ def made(node: str, day: float, digest: str) -> Export:
         ),
     ],
 )
-def test_when_nodes_parted(
+def test_since_when_nodes_differ(
     found: list[Export],
     groups: dict[str, tuple[str, ...]],
     since: float | None,
@@ -85,8 +85,8 @@ def test_when_nodes_parted(
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"at": 1}', b'{"at": "x", "digest": "y"}'])
-def test_what_tells_of_no_export(text: bytes) -> None:
-    found = exports.parse("a", text, DAY)
+def test_an_unreadable_manifest(text: bytes) -> None:
+    found = exports.parse_manifest("a", text, DAY)
     assert (found.at, found.digest) == (DAY, "")
     assert found.error
 
@@ -95,35 +95,35 @@ def test_what_tells_of_no_export(text: bytes) -> None:
 def catalog(clouds: Clouds, templates_of: Templates, tmp_path: Path) -> Catalog:
     config = write(tmp_path, catalog_cloud.configuration())
     cloud = clouds(str(config))
-    nobody: Any = None  # no server is asked
-    return catalog_cloud.deploy(cloud, nobody, config, templates_of(config)[STACK])
+    no_server: Any = None
+    return catalog_cloud.deploy(cloud, no_server, config, templates_of(config)[STACK])
 
 
 def put(catalog: Catalog, node: str, digest: str, at: datetime) -> None:
     client = catalog.cloud.client("s3", REGION)
-    (bucket,) = [one["Name"] for one in client.list_buckets()["Buckets"]]
+    (bucket,) = [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
     body = json.dumps({"at": at.isoformat(), "digest": digest, "size": 1})
     client.put_object(Bucket=bucket, Key=f"{node}/export.json", Body=body.encode())
     client.put_object(Bucket=bucket, Key=f"{node}/metadata.vql", Body=b"CREATE VIEW a;")
 
 
 def ready(catalog: Catalog) -> None:
-    """As `init` leaves the logins."""
+    """Complete the logins as `init` does."""
     for component in ("scheduler", "data-catalog"):
         value = {**catalog.value(component), "host": "db.example.com", "port": 5432}
         name = f"denodo/test/main/catalog/{component}"
         catalog.secrets.put_secret_value(SecretId=name, SecretString=json.dumps(value))
 
 
-def test_says_what_is_missing(catalog: Catalog, denodo_ha: Run) -> None:
+def test_status_before_init(catalog: Catalog, denodo_ha: Run) -> None:
     done = denodo_ha("catalog", "status", *catalog.arguments)
     assert done.exit_code == exit_codes.NO
-    assert "not looked after from here" in done.output
+    assert "that this project does not manage" in done.output
     assert "scheduler: has no database yet" in done.output
     assert done.output.count("never exported") == 2
 
 
-def test_says_that_all_is_well(catalog: Catalog, denodo_ha: Run) -> None:
+def test_status_without_problems(catalog: Catalog, denodo_ha: Run) -> None:
     ready(catalog)
     now = datetime.now(UTC)
     for node in ("node1", "node2"):
@@ -131,13 +131,13 @@ def test_says_that_all_is_well(catalog: Catalog, denodo_ha: Run) -> None:
     done = denodo_ha("catalog", "status", *catalog.arguments)
     assert done.exit_code == exit_codes.DONE, done.output
     assert "The exported nodes have the same metadata" in done.output
-    told = denodo_ha("catalog", "status", *catalog.arguments, "--format", "json").output
-    assert json.loads(told)["good"] is True
+    json_text = denodo_ha("catalog", "status", *catalog.arguments, "--format", "json").output
+    assert json.loads(json_text)["good"] is True
     for component in ("scheduler", "data-catalog"):
-        assert catalog.value(component)["password"] not in told + done.output
+        assert catalog.value(component)["password"] not in json_text + done.output
 
 
-def test_says_which_nodes_differ_since_when(catalog: Catalog, denodo_ha: Run) -> None:
+def test_status_shows_which_nodes_differ_since_when(catalog: Catalog, denodo_ha: Run) -> None:
     ready(catalog)
     now = datetime.now(UTC).replace(microsecond=0)
     for days, node, digest in (
@@ -154,7 +154,7 @@ def test_says_which_nodes_differ_since_when(catalog: Catalog, denodo_ha: Run) ->
     since = (now - timedelta(days=2)).isoformat(timespec="minutes")
     assert f"The nodes differ since {since}: node1 | node2" in done.output
     assert "removed" not in done.output
-    # Without the file at hand all that ever exported counts.
+    # Without the configuration file, every node that ever exported is compared.
     found = denodo_ha("catalog", "status", "--environment", "test", "--region", REGION)
     assert "removed" in found.output
 
@@ -199,9 +199,9 @@ def test_the_database_on_rds(catalog: Catalog, tmp_path: Path) -> None:
     stack = Stack(
         STACK, "arn", REGION, ACCOUNT, "CREATE_COMPLETE", {}, {}, {}, template, {"Db": "it"}
     )
-    metadata = Metadata(StackLocation("main", STACK, ACCOUNT, REGION), "test", stack)
+    metadata = MetadataStack(StackLocation("main", STACK, ACCOUNT, REGION), "test", stack)
     environment = loaded(tmp_path, catalog_cloud.configuration()).environment
-    found = status.status(Aws(), metadata, environment)
-    assert found.database
-    assert (found.database.status, found.database.multi_az) == ("available", True)
-    assert found.good
+    current = metadata_status.read_status(Aws(), metadata, environment)
+    assert current.database
+    assert (current.database.status, current.database.multi_az) == ("available", True)
+    assert current.good

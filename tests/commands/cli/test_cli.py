@@ -16,9 +16,10 @@ from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
 
 PROGRAM = (
-    "from denodo_ha import __main__ as program; "
+    "from denodo_ha.__main__ import main; "
+    "from denodo_ha.cli import main as registry; "
     "from tests.commands.cli.sample_commands import SAMPLE; "
-    "program.COMMANDS = SAMPLE; program.main()"
+    "registry.COMMANDS = SAMPLE; main()"
 )
 
 

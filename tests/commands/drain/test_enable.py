@@ -71,7 +71,7 @@ def test_dry_run_changes_nothing(drained: Cloud, go: Run) -> None:
     done = go("enable", "node1", "--metadata-ok", "--dry-run")
     assert done.exit_code == exit_codes.DONE
     assert "its metadata would be confirmed" in done.stdout
-    assert "would come into jdbc, odbc, web; it is out since " in done.stdout
+    assert "would be registered in jdbc, odbc, web; it is out since " in done.stdout
     assert drained.calls.changes == []
 
 

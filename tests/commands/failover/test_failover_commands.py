@@ -65,13 +65,13 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
     return go
 
 
-def test_shows_who_is_answered_and_why(world: Route53, go: Go) -> None:
+def test_status_shows_the_answer_of_each_source(world: Route53, go: Go) -> None:
     done = go(world, "status")
     assert done.exit_code == exit_codes.DONE, done.output
     lines = done.output.splitlines()
     assert lines[0] == "denodo.example.com"
-    for asked in ("this machine's resolver", "Route 53 (TestDNSAnswer)", "the checks"):
-        (line,) = [one for one in lines if one.startswith(asked)]
+    for source in ("this machine's resolver", "Route 53 (TestDNSAnswer)", "the health checks"):
+        (line,) = [row for row in lines if row.startswith(source)]
         assert "active (primary)" in line
     assert "The switch, in eu-central-1, is set to active (primary)" in lines
     assert "8 of 8 checkers succeed" in done.output
@@ -79,14 +79,14 @@ def test_shows_who_is_answered_and_why(world: Route53, go: Go) -> None:
     assert world.cloud.calls.changes == []
 
 
-def test_shows_every_check_to_machines(world: Route53, go: Go) -> None:
+def test_json_has_every_health_check(world: Route53, go: Go) -> None:
     world.down.add("passive")
     done = go(world, "status", "--format", "json")
     assert done.exit_code == exit_codes.NO
-    shown = json.loads(done.stdout)
-    assert shown["switch"] == {"region": "eu-central-1", "at": "active"}
-    assert {one["cluster"] for one in shown["answered"]} == {"active"}
-    active, passive = shown["sides"]
+    report = json.loads(done.stdout)
+    assert report["switch"] == {"region": "eu-central-1", "at": "active"}
+    assert {one["cluster"] for one in report["answered"]} == {"active"}
+    active, passive = report["sides"]
     assert [active["check"]["kind"], *(one["kind"] for one in active["check"]["children"])] == [
         "calculated",
         "alarm",
@@ -178,7 +178,7 @@ def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
     world.down.add("active")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "stays with passive after 75 s, says the switch's check" in done.stdout
+    assert "stays with passive after 75 s, says the switch's health check" in done.stdout
     world.down.clear()
     assert world.answered == "passive"
 
@@ -202,12 +202,12 @@ def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go
     assert "says Route 53 (TestDNSAnswer)" in done.stdout
 
 
-def test_goes_by_the_checks_where_nobody_answers(world: Route53, go: Go) -> None:
+def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go) -> None:
     """A private zone, and a machine outside of its VPCs."""
     world.resolves = world.public = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
-    assert "says the checks, by the rules" in done.stdout
+    assert "says the health checks, by Route 53's rules" in done.stdout
 
 
 def test_works_without_the_file(world: Route53, go: Go) -> None:

@@ -58,7 +58,7 @@ def write(templates: Mapping[str, Template], folder: Path) -> str:
     [
         ("type: db.t4g.medium", "type: db.m6g.large", Effect.INTERRUPTION, "DBInstanceClass"),
         ('version: "16"', 'version: "17"', Effect.INTERRUPTION, "EngineVersion 16 -> 17"),
-        ('version: "16"', 'version: "15"', Effect.INTERRUPTION, "16 -> 15 (RDS goes back to no"),
+        ('version: "16"', 'version: "15"', Effect.INTERRUPTION, "16 -> 15 (RDS does not downgrade"),
         ("backup_window: 01:00-02:00", "multi_az: false", Effect.IN_PLACE, "MultiAZ True -> False"),
         (
             "backup_window: 01:00-02:00",

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import Result
 
-from denodo_ha.cli import exit_codes
+from denodo_ha.cli import exit_codes, process
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.status import command
 from tests.commands.account.agents import Agents
@@ -141,7 +141,7 @@ def test_one_sick_service_is_degraded_and_says_why(cloud: Cloud, go: Run) -> Non
     cloud.become("active", "node1", TIMEOUT, "odbc")
     done = go()
     assert done.exit_code == exit_codes.NO
-    assert "! active: odbc: node1 unhealthy: its check gets no answer in time" in done.stdout
+    assert "! active: odbc: node1 unhealthy: its health check times out" in done.stdout
 
 
 def test_drained_since_when_by_whom_and_why(cloud: Cloud, go: Run) -> None:
@@ -167,8 +167,8 @@ def test_marked_and_put_back_by_a_deploy(cloud: Cloud, go: Run) -> None:
     mark(cloud)
     done = go()
     assert done.exit_code == exit_codes.NO
-    assert "node1 is marked as drained" in done.stdout
-    assert "something put it back, such as a deploy" in done.stdout
+    assert "node1 has a drain tag" in done.stdout
+    assert "a deploy or a manual change put it back" in done.stdout
 
 
 def test_out_without_a_mark(cloud: Cloud, go: Run) -> None:
@@ -176,7 +176,7 @@ def test_out_without_a_mark(cloud: Cloud, go: Run) -> None:
     cloud.clock.sleep(400)
     done = go()
     assert done.exit_code == exit_codes.NO
-    assert "node1 is out of odbc without a mark" in done.stdout
+    assert "node1 is out of odbc without a drain tag" in done.stdout
     assert "`denodo-ha enable node1` brings it back" in done.stdout
 
 
@@ -185,7 +185,7 @@ def test_down_where_dns_leads_is_down(cloud: Cloud, go: Run) -> None:
         cloud.become("active", node, UNHEALTHY, "jdbc")
     done = go()
     assert done.exit_code == exit_codes.DOWN
-    assert "! active: jdbc: no healthy node, so nobody is served" in done.stdout
+    assert "! active: jdbc: no healthy node, so its clients are not served" in done.stdout
     assert "active is down" in done.stdout
 
 
@@ -232,8 +232,8 @@ def test_expired_credentials_end_it(cloud: Cloud, go: Run, operation: str) -> No
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        ("DescribeTargetHealth", "its targets are not known"),
-        ("DescribeInstances", "its instances are not known"),
+        ("DescribeTargetHealth", "the health of its targets is unknown"),
+        ("DescribeInstances", "the state of its instances is unknown"),
     ],
 )
 def test_what_may_not_be_asked_is_said(
@@ -256,7 +256,7 @@ def test_a_deploy_that_goes_on_and_one_that_failed(cloud: Cloud, go: Run) -> Non
     cloud.stack("active").status = "UPDATE_IN_PROGRESS"
     done = go()
     assert done.exit_code == exit_codes.DONE
-    assert "- active: its stack is being changed: UPDATE_IN_PROGRESS" in done.stdout
+    assert "- active: a deploy of its stack is running: UPDATE_IN_PROGRESS" in done.stdout
     cloud.stack("active").status = "UPDATE_ROLLBACK_FAILED"
     assert go().exit_code == exit_codes.NO
 
@@ -285,9 +285,10 @@ def test_nodes_say_version_and_readiness(cloud: Cloud, world: Route53, go: Run) 
     one, two = cluster(done)["nodes"]
     assert (one["version"], one["waits"], one["source"]) == ("01234567", True, "node")
     assert two["unready"] == {"odbc": "refused"}
-    assert "node2 says that odbc is not ready: refused" in cluster(done)["problems"]
+    assert "node2 reports that odbc is not ready: refused" in cluster(done)["problems"]
     assert any(
-        note.startswith("node1: another configuration waits") for note in cluster(done)["notes"]
+        note.startswith("node1: a new desired state is not applied yet")
+        for note in cluster(done)["notes"]
     )
     # Reading changes nothing but for the command itself.
     assert {call.operation for call in cloud.calls.changes} == {"SendCommand"}
@@ -305,9 +306,9 @@ def test_nodes_that_cannot_be_asked_are_as_their_targets_say(
     node = cluster(done)["nodes"][0]
     assert (node["source"], node["unready"]) == (
         "targets",
-        {"odbc": "its check gets no answer in time"},
+        {"odbc": "its health check times out"},
     )
-    assert any("could not be asked" in note for note in cluster(done)["notes"])
+    assert any("could not be queried" in note for note in cluster(done)["notes"])
 
 
 def test_a_node_that_does_not_answer_holds_nobody_up(cloud: Cloud, go: Run) -> None:
@@ -327,6 +328,14 @@ def test_watch_looks_again_until_ctrl_c(cloud: Cloud, go: Run) -> None:
     done = go("--watch")
     assert done.exit_code == exit_codes.NO
     assert done.stdout.count("denodo70 is ") == 3
+
+
+def test_watch_ends_with_its_reader(cloud: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "stdout_error", BrokenPipeError)
+    cloud.become("active", "node1", TIMEOUT, "odbc")
+    done = go("--watch")
+    assert done.exit_code == exit_codes.NO
+    assert done.stdout.count("denodo70 is ") == 1
 
 
 def test_found_by_tags(cloud: Cloud, world: Route53, denodo_ha: Run) -> None:

@@ -1,4 +1,4 @@
-"""What HAProxies say of the nodes: how they are asked, and what comes of it for a cluster."""
+"""Status of HAProxy instances: the query, and the verdict on the cluster behind them."""
 
 import json
 from collections.abc import Sequence
@@ -90,22 +90,22 @@ def out(name: str, state: str = "maint", sessions: int = 0) -> list[Server]:
     return [server(name, service, state, sessions) for service in SERVICES]
 
 
-def test_all_is_well() -> None:
+def test_a_healthy_cluster() -> None:
     assert judged(proxy(FIRST), proxy(SECOND)) == (HEALTHY, [])
 
 
 DEAD = "down: L4CON Connection refused"
-BY_HAND = (
-    "without a mark: taken out by hand, or a command ended half way; `denodo-ha enable node1` "
-    "brings it back"
+WITHOUT_TAG = (
+    "without a drain tag: it was taken out by hand, or a command was interrupted; `denodo-ha "
+    "enable node1` brings it back"
 )
-TORN = (
-    "node1 is up on HAProxy i-b for jdbc, web: its server runs, and the way from the other "
-    "HAProxies to it is closed, or they have another file"
+PARTLY_UP = (
+    "node1 is up on HAProxy i-b for jdbc, web: its server runs, but the other HAProxy "
+    "instances cannot reach it, or have another configuration file"
 )
 CLOSED = (
-    "the auxiliary port of node1 is closed on HAProxy i-a, so clients that it sends there are "
-    "lost: `denodo-ha enable node1` opens it"
+    "the auxiliary port of node1 is closed on HAProxy i-a, so second connections of its "
+    "clients fail: `denodo-ha enable node1` opens it"
 )
 AUXILIARY = Server("node1", "node1", "auxiliary", "maint", usable=False, sessions=0, check="")
 
@@ -118,35 +118,35 @@ AUXILIARY = Server("node1", "node1", "auxiliary", "maint", usable=False, session
             [server("node1", "jdbc", "down")],
             [f"jdbc on every HAProxy: node1 {DEAD}"],
         ),
-        (out("node1", "down"), [], [f"jdbc, web on HAProxy i-a: node1 {DEAD}", TORN]),
+        (out("node1", "down"), [], [f"jdbc, web on HAProxy i-a: node1 {DEAD}", PARTLY_UP]),
         (
             out("node1"),
             out("node1"),
-            [f"node1 is out of jdbc, web on every HAProxy {BY_HAND}"],
+            [f"node1 is out of jdbc, web on every HAProxy {WITHOUT_TAG}"],
         ),
         (
             out("node1", "drain"),
             [],
-            [f"node1 is out of jdbc, web on HAProxy i-a {BY_HAND}"],
+            [f"node1 is out of jdbc, web on HAProxy i-a {WITHOUT_TAG}"],
         ),
         (
             [server("node1", "jdbc", "drain")],
             out("node1"),
-            [f"node1 is out of jdbc on every HAProxy and web on HAProxy i-b {BY_HAND}"],
+            [f"node1 is out of jdbc on every HAProxy and web on HAProxy i-b {WITHOUT_TAG}"],
         ),
         ([AUXILIARY], [], [CLOSED]),
     ],
 )
-def test_what_is_wrong_is_said_with_the_remedy(
+def test_each_problem_has_its_remedy(
     first: list[Server], second: list[Server], expected: list[str]
 ) -> None:
     assert judged(proxy(FIRST, *first), proxy(SECOND, *second)) == (DEGRADED, expected)
 
 
-GETS = f"node1 is marked as drained ({TAG}) and gets sessions in jdbc, web on {{}}: {{}}"
+IN_SERVICE = f"node1 has a drain tag ({TAG}) but gets sessions in jdbc, web on {{}}: {{}}"
 WHY = (
-    "a HAProxy is new, or a drain or an enable has not ended; drain it again, or `denodo-ha enable "
-    "node1` takes the mark away"
+    "an HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
+    "`denodo-ha enable node1` to remove the tag"
 )
 
 
@@ -159,11 +159,11 @@ WHY = (
             out("node1", "drain, down", 1),
             f"node1 is being drained {TAG}; it has 6 sessions (jdbc 3, web 3)",
         ),
-        (out("node1"), [], GETS.format("HAProxy i-b", WHY)),
-        ([], [], GETS.format("every HAProxy", WHY)),
+        (out("node1"), [], IN_SERVICE.format("HAProxy i-b", WHY)),
+        ([], [], IN_SERVICE.format("every HAProxy", WHY)),
     ],
 )
-def test_the_mark_and_the_haproxies(
+def test_drain_tag_and_haproxy_instances(
     first: list[Server], second: list[Server], expected: str
 ) -> None:
     nodes = [node("node1", TAG), node("node2")]
@@ -171,35 +171,39 @@ def test_the_mark_and_the_haproxies(
     assert found == (DEGRADED, [expected])
 
 
-def test_a_mark_alone_says_no_more_than_it_knows() -> None:
+def test_a_drain_tag_without_haproxy_status() -> None:
     nodes = [node("node1", TAG), node("node2")]
-    assert judged(nodes=nodes)[1] == [f"node1 is marked as drained {TAG}"]
+    assert judged(nodes=nodes)[1] == [f"node1 has a drain tag {TAG}"]
 
 
-def test_nobody_serves_jdbc() -> None:
+def test_no_instance_serves_jdbc() -> None:
     dead = [server(name, "jdbc", "down") for name in NODES]
     state, found = judged(proxy(FIRST, *dead), proxy(SECOND, *dead))
     assert state == DOWN
-    assert found[0] == "jdbc: no HAProxy has a node that is up, so nobody is served"
+    assert (
+        found[0] == "jdbc: no HAProxy instance has a node that is up, so its clients are not served"
+    )
     assert judged(proxy(FIRST, *dead), proxy(SECOND))[0] == DEGRADED
-    # Who is not asked may serve, if the balancer says so.
+    # An instance that was not queried may serve, if the load balancer finds it healthy.
     assert judged(proxy(FIRST, *dead), Proxy(SECOND, unasked="no agent"))[0] == DEGRADED
 
 
-def test_nobody_serves_web_while_jdbc_serves() -> None:
+def test_no_instance_serves_web_while_jdbc_serves() -> None:
     dead = [server(name, "web", "down") for name in NODES]
     state, found = judged(proxy(FIRST, *dead), proxy(SECOND, *dead))
     assert state == DEGRADED
-    assert found[0] == "web: no HAProxy has a node that is up, so nobody is served"
+    assert (
+        found[0] == "web: no HAProxy instance has a node that is up, so its clients are not served"
+    )
 
 
 def test_a_service_that_no_haproxy_has_yet() -> None:
     old = proxy(FIRST, services=["web"]), proxy(SECOND, services=["web"])
     state, found = judged(*old)
     assert state == DOWN
-    apply = "`denodo-ha haproxy apply` brings it to what the last deploy wrote"
+    apply = "run `denodo-ha haproxy apply` to load the last deploy's configuration file"
     assert found == [
-        "jdbc: no HAProxy has a node that is up, so nobody is served",
+        "jdbc: no HAProxy instance has a node that is up, so its clients are not served",
         f"HAProxy i-a, i-b lacks jdbc: {apply}",
     ]
 
@@ -214,20 +218,20 @@ def test_a_node_that_one_haproxy_does_not_have_yet() -> None:
     ]
 
 
-def test_a_haproxy_that_says_nothing_and_one_that_could_not_reload() -> None:
+def test_a_haproxy_without_status_and_one_that_could_not_reload() -> None:
     silent = Proxy(SECOND, problem="no HAProxy answers")
     state, found = judged(replace(proxy(FIRST), failed_reloads=1), silent)
     assert state == DEGRADED
     assert [one.partition(":")[0] for one in found] == [
-        "HAProxy i-a could not load its last file, and serves with the one before",
-        "HAProxy i-b does not say how it is",
+        "HAProxy i-a could not load its last configuration file and runs with the previous one",
+        "HAProxy i-b did not report its status",
     ]
     unasked = Proxy(SECOND, unasked="no agent")
     assert judged(proxy(FIRST), unasked) == (HEALTHY, [])
-    assert list(notes([proxy(FIRST), unasked])) == ["HAProxy i-b could not be asked: no agent"]
+    assert list(notes([proxy(FIRST), unasked])) == ["HAProxy i-b could not be queried: no agent"]
 
 
-def test_who_cannot_be_asked_is_as_haproxy_finds_it() -> None:
+def test_readiness_of_an_unreachable_node_comes_from_haproxy() -> None:
     unsaid = haproxy_query.NO_INSTANCES.proxies
     said = NodeAnswer(None)
     proxies = proxy(FIRST, *out("node1", "down")), proxy(SECOND)
@@ -280,7 +284,7 @@ def test_an_answer_that_is_none() -> None:
 
     assert of(-1).unasked == "the command did not run (DeliveryTimedOut)"
     assert of(4, error="haproxy: no HAProxy answers").problem == "no HAProxy answers"
-    assert of(0, json.dumps(SAID)[:50]).unasked == "its answer cannot be read (50 characters)"
+    assert of(0, json.dumps(SAID)[:50]).unasked == "its status cannot be read (50 characters)"
 
 
 class Saying(Hosts):

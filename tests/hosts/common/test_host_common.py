@@ -98,12 +98,15 @@ def test_a_failed_write_leaves_the_old_file_alone(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
-def test_a_link_in_place_of_the_temporary_file_is_refused(tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_temporary_file_is_replaced_and_not_followed(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "other").write_text("other")
     (tmp_path / f".file{files.TEMPORARY_SUFFIX}").symlink_to(tmp_path / "other")
-    with pytest.raises(OSError, match="symbolic links"):
-        files.write_atomically(tmp_path / "file", b"new", mode=files.PUBLIC)
+    files.write_atomically(tmp_path / "file", b"new", mode=files.PUBLIC)
     assert (tmp_path / "other").read_text() == "other"
+    assert (tmp_path / "file").read_text() == "new"
+    assert not (tmp_path / "file").is_symlink()
 
 
 def test_a_lock_is_waited_for_and_names_its_holder(tmp_path: Path) -> None:

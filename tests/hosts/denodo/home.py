@@ -146,12 +146,23 @@ class Home:
             poll=0.02,
             settle=1.0,
             machine=self.folder / "machine",
+            environment=self.folder / "etc/denodo-node/environment",
         )
 
     @property
     def arguments(self) -> list[str]:
         """Return the arguments of the program for this machine."""
-        names = ("folder", "hosts", "local", "address", "aws", "poll", "settle", "machine")
+        names = (
+            "folder",
+            "hosts",
+            "environment",
+            "local",
+            "address",
+            "aws",
+            "poll",
+            "settle",
+            "machine",
+        )
         return [f"--{name}={getattr(self.system, name)}" for name in names]
 
     def write(self, file: str, text: str) -> None:

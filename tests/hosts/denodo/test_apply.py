@@ -325,19 +325,20 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[str, str]] = []
-    fsync, rename = os.fsync, Path.replace
+    fsync, rename = os.fsync, os.rename
 
     def note_fsync(descriptor: int) -> None:
         done.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
         fsync(descriptor)
 
-    def note_rename(path: Path, target: Path) -> Path:
-        assert done[-1] == ("fsync", str(path))
-        done.append(("rename", str(target)))
-        return rename(path, target)
+    def note_rename(name: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        folder = Path(f"/proc/self/fd/{dst_dir_fd}").readlink()
+        assert done[-1] == ("fsync", str(folder / name))
+        done.append(("rename", str(folder / target)))
+        rename(name, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "fsync", note_fsync)
-    monkeypatch.setattr(Path, "replace", note_rename)
+    monkeypatch.setattr(os, "rename", note_rename)
     apply(home.system, home.state())
     renames = [number for number, (what, _) in enumerate(done) if what == "rename"]
     assert len(renames) >= 6

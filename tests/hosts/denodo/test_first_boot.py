@@ -1,8 +1,10 @@
 """First boot by the user data of the stacks, with stand-ins for commands; program updates."""
 
+import getpass
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -120,7 +122,9 @@ class Machine:
 
     def desire(self, **changes: Any) -> None:
         """Write the parameter."""
-        state = self.home.data(signal=_SIGNAL, **changes)
+        # Root is refused as the Denodo user at first boot.
+        user = "nobody" if os.geteuid() == 0 else getpass.getuser()
+        state = self.home.data(**{"signal": _SIGNAL, "denodo__user": user, **changes})
         (self.here / "state.json").write_text(json.dumps(state))
 
     def boot(self, *, original: bool = False) -> subprocess.CompletedProcess[str]:
@@ -193,7 +197,9 @@ def test_installs_the_program_and_starts_it(machine: Machine, *, original: bool)
     units = machine.here / "root/etc/systemd/system"
     assert f"WorkingDirectory={current.resolve()}" in (units / "denodo-node.service").read_text()
     environment = (machine.here / "root/etc/denodo-node/environment").read_text()
-    assert f"DENODO_NODE_PARAMETER={_PARAMETER}\nAWS_DEFAULT_REGION=eu-west-1\n" in environment
+    assert environment.startswith(
+        f"DENODO_NODE_PARAMETER={_PARAMETER}\nAWS_DEFAULT_REGION=eu-west-1\nDENODO_NODE_USER="
+    )
     started = (machine.here / "systemctl").read_text()
     assert started == "start --no-block denodo-node denodo-node-ready\n"
     assert machine.signals() == []

@@ -198,7 +198,7 @@ def test_a_signal_is_retried(home: Home, monkeypatch: pytest.MonkeyPatch) -> Non
 
     state = home.state(signal=_SIGNAL, limits__start_seconds=3600)
     monkeypatch.setattr(boot, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
-    boot.signal_failure(replace(home.system, poll=2), state, Exception("no"))
+    boot.signal_failure(replace(home.system, poll=2), state, "no")
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
     assert cloud.signals() == [("FAILURE", f"{_INSTANCE}: no")] * 9
     assert Record(home.system).was_signalled
@@ -216,7 +216,7 @@ def test_a_signal_is_retried_until_the_creation_has_timed_out(
 
     state = home.state(signal=_SIGNAL, limits__start_seconds=900)
     monkeypatch.setattr(boot, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
-    boot.signal_failure(replace(home.system, poll=2), state, Exception("no"))
+    boot.signal_failure(replace(home.system, poll=2), state, "no")
     assert 840 <= now[0] <= 900
     assert not Record(home.system).was_signalled
 
@@ -289,10 +289,15 @@ def test_serve_answers(home: Home) -> None:
 
 
 def test_units(home: Home) -> None:
-    state = _state(home, limits__stop_seconds=100)
+    user = "nobody" if os.geteuid() == 0 else home.data()["denodo"]["user"]
+    state = _state(home, limits__stop_seconds=100, denodo__user=user)
     assert _run(home, "install", state, f"--root={home.folder}", f"--parameter={PARAMETER}") == 0
     environment = (home.folder / "etc/denodo-node/environment").read_text()
-    assert environment == f"DENODO_NODE_PARAMETER={PARAMETER}\n"
+    assert environment.splitlines() == [
+        f"DENODO_NODE_PARAMETER={PARAMETER}",
+        f"DENODO_NODE_USER={user}",
+        f"DENODO_NODE_HOME={home.path}",
+    ]
     units = {}
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()

@@ -53,7 +53,10 @@ def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
     done = _render(tmp_path, _behind(minimal(), SECURE), "--check", "--haproxy", PROGRAM)
     assert done.exit_code == 0, done.output
     assert f"{PROGRAM} accepts the file\n" in done.stderr
-    assert "not on this machine, so left out: /etc/haproxy/tls/server.pem" in done.stderr
+    assert (
+        "files that are not on this machine, so not validated: /etc/haproxy/tls/server.pem"
+        in done.stderr
+    )
     assert "bind :9443 ssl crt /etc/haproxy/tls/server.pem" in done.stdout
 
 

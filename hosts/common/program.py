@@ -1,0 +1,117 @@
+"""Start and end of a host program: its streams, signals and exit code.
+
+The exit code is the one of the work: a standard stream that is closed, full or a broken pipe does
+not change it. A signal ends the program with 128 plus its number and without a traceback, and a
+fault of the program with `errors.CRASH`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from hosts.common.errors import CRASH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose exit code does not depend on the streams."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        write(file or sys.stderr, message)
+
+
+class Interrupted(BaseException):
+    """A signal asks the program to end.
+
+    Attributes:
+        number: number of the signal.
+        code: exit code of the program, as a shell reports the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+        self.code = 128 + number
+
+
+def run(main: Callable[[], int]) -> int:
+    """Run a program; return its exit code.
+
+    Args:
+        main: does the work and returns the exit code.
+    """
+    _open_closed_streams()
+    for number in _SIGNALS:
+        # A signal that the caller ignores, such as SIGHUP under nohup, stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else CRASH
+    except Interrupted as interruption:
+        _ignore_signals()
+        write(sys.stderr, f"{interruption}\n")
+        code = interruption.code
+    except BaseException:  # noqa: BLE001 - the last resort, with an exit code of its own
+        _ignore_signals()
+        write(sys.stderr, f"a fault of the program:\n{traceback.format_exc()}")
+        code = CRASH
+    _ignore_signals()
+    for stream in (sys.stdout, sys.stderr):
+        write(stream, "")
+    return code
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write to a standard stream; if that is not possible, discard this and all later output."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        # Python writes the rest of its buffer at the end, and would exit with 120 if that fails.
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null for each closed stream, so that no other file gets its descriptor."""
+    inheritable = True
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        os.set_inheritable(descriptor, inheritable)
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        else:
+            # A character that the terminal does not have is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()  # another signal must not interrupt what undoes the work
+    raise Interrupted(number)
+
+
+def _ignore_signals() -> None:
+    """Let no signal interrupt the end of the program, or what undoes its work."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,334 @@
+"""Root's part of the node program trusts nothing that the Denodo user can write.
+
+A real unprivileged user owns the Denodo home and the records, and replaces what it can write by
+links, FIFOs, folders, devices, and files without an end. Root then runs every command.
+"""
+
+import json
+import os
+import pwd
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.common import files
+from hosts.denodo import environment_file, privileges
+from hosts.denodo.errors import ImageError, SystemRefusedError
+from hosts.denodo.state import parse
+from tests.hosts.denodo import stand_in
+from tests.hosts.denodo.cloud import PARAMETER, Cloud
+from tests.hosts.denodo.home import Home
+from tests.support.host_program import unpacked
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+_USER = "denodo-ha-test"
+_MEMORY = 2**30
+"""Address space of a command in bytes."""
+_COMMANDS = (
+    ("status",),
+    ("drain", "--why=test"),
+    ("undrain",),
+    ("confirm-metadata",),
+    ("export",),
+    ("check", "--state"),
+    ("apply", "--state"),
+    ("stop",),
+)
+_RECORDS = (
+    *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
+    *("exported.json", "signal.json", "journal.json", "lock", "export-lock", "run", "export"),
+    *("import", ".drained.json.denodo-node", "metadata.properties"),
+)
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[pwd.struct_passwd]:
+    try:
+        yield pwd.getpwnam(_USER)
+        return
+    except KeyError:
+        pass
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/sh", _USER]
+    subprocess.run(command, check=True, timeout=60)
+    yield pwd.getpwnam(_USER)
+    subprocess.run(["userdel", _USER], check=True, timeout=60)
+
+
+class Node:
+    """A node whose Denodo belongs to the user, and whose other files belong to root."""
+
+    def __init__(self, folder: Path, user: pwd.struct_passwd) -> None:
+        self.folder, self.user = folder, user
+        self.home = Home(folder / "machine", "8.0")
+        self.program = unpacked("denodo", folder / "program")
+        self.state = self.home.folder / "state.json"
+        self.state.write_text(json.dumps(self.home.data(denodo__user=user.pw_name)))
+        self.secret = folder / "secret"
+        self.secret.write_text("only root writes this\n")
+        self.secret.chmod(0o644)
+        (folder / "root").mkdir()
+        Cloud(self.home.folder)
+        # The user may be unable to read the clone and its Python.
+        copy = shutil.copy(stand_in.__file__, folder / "stand_in.py")
+        for script in (self.home.path / "bin").iterdir():
+            text = script.read_text().replace(stand_in.__file__, str(copy))
+            script.write_text(text.replace(sys.executable, _python()))
+        self.give(self.home.path)
+        self.give(self.records)
+
+    @property
+    def records(self) -> Path:
+        """Return the folder of the records."""
+        return self.home.system.folder
+
+    def give(self, path: Path) -> None:
+        """Give a folder with its contents to the user."""
+        for file in (path, *path.rglob("*")):
+            os.chown(file, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
+
+    def install(self) -> None:
+        """Write the environment file of the units."""
+        state = parse(self.state.read_text())
+        file = self.home.system.environment
+        environment_file.write(file, state, parameter=PARAMETER, region="")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as root, with little memory."""
+        given = [f"--state={self.state}" if one == "--state" else one for one in arguments]
+        return subprocess.run(
+            [_python(), "-m", "node", *self.home.arguments, *given],
+            cwd=self.program,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_little_memory,
+        )
+
+    def of_root(self) -> dict[str, tuple[int, int, bytes]]:
+        """Return owner, mode and content of everything in root's folders."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            if {self.home.path, self.records} & {
+                path,
+                *path.parents,
+            } or "__pycache__" in path.parts:
+                continue
+            status = path.lstat()
+            content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+            if path.name in ("hosts", "aws-calls"):
+                content = b""
+            found[str(path)] = (status.st_uid, status.st_mode, content)
+        return found
+
+
+def _little_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+def _python() -> str:
+    """Return a Python that the unprivileged user can run."""
+    return shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+
+
+@pytest.fixture
+def node(user: pwd.struct_passwd) -> Iterator[Node]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        made = Node(Path(folder), user)
+        yield made
+        made.home.end()
+
+
+def _link(node: Node, path: Path) -> None:
+    path.symlink_to(node.secret)
+
+
+def _new(node: Node, path: Path) -> None:
+    path.symlink_to(node.folder / "root" / "made-by-root")
+
+
+def _fifo(_node: Node, path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder(_node: Node, path: Path) -> None:
+    path.mkdir()
+    (path / "file").write_text("")
+
+
+def _endless(_node: Node, path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _device(node: Node, path: Path) -> None:
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:  # a container without the right to make devices
+        _endless(node, path)
+
+
+_REPLACEMENTS = (_link, _new, _fifo, _folder, _endless, _device)
+
+
+def _replace_records(node: Node, replacement: Callable[[Node, Path], None]) -> None:
+    for name in _RECORDS:
+        path = node.records / name
+        files.remove(path)
+        replacement(node, path)
+    node.give(node.records)
+
+
+def _try_everything(node: Node, replacement: Callable[[Node, Path], None], *names: str) -> None:
+    before = node.of_root()
+    for command in _COMMANDS:
+        if names and command[0] not in names:
+            continue
+        _replace_records(node, replacement)
+        done = node.run(*command)
+        assert "Traceback" not in done.stdout + done.stderr, (command, done)
+        assert done.returncode not in (1, 70), (command, done)
+        assert node.of_root() == before, command
+
+
+@pytest.mark.parametrize("replacement", _REPLACEMENTS)
+def test_replaced_records_change_nothing_of_root(
+    node: Node, replacement: Callable[[Node, Path], None]
+) -> None:
+    node.install()
+    _try_everything(node, replacement, "status", "drain", "confirm-metadata", "stop")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("replacement", _REPLACEMENTS)
+def test_replaced_files_change_nothing_of_root_with_any_command(
+    node: Node, replacement: Callable[[Node, Path], None]
+) -> None:
+    node.install()
+    assert node.run("apply", "--state").returncode == 0
+    _try_everything(node, replacement)
+    for file in sorted(path for path in node.home.path.rglob("*") if path.is_file()):
+        kept = file.with_name(f"{file.name}.kept")
+        file.rename(kept)
+        replacement(node, file)
+        _try_everything(node, replacement, "status", "stop")
+        files.remove(file)
+        kept.rename(file)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("command", ["stop", "status", "export"])
+def test_a_forged_state_does_not_run_its_script_as_root(
+    node: Node, command: str, *, installed: bool
+) -> None:
+    if installed:
+        node.install()
+    evil = node.records / "evil"
+    (evil / "bin").mkdir(parents=True)
+    noted = node.records / "noted"
+    for name in ("ping.sh", "vqlserver_shutdown.sh", "export.sh"):
+        (evil / "bin" / name).write_text(f"#!/bin/sh\nid -u >> {noted}\n")
+        (evil / "bin" / name).chmod(0o755)
+    exports = {"bucket": "exports", "prefix": "n/", "login": "arn:aws:secretsmanager:eu-west-1:"}
+    exports["login"] += "111122223333:secret:login"
+    forged = node.home.data(denodo__user="root", denodo__home=str(evil))
+    forged["exports"] = {**exports, "every": 1}
+    applied = {"hash": "", "change": "", "state": forged}
+    (node.records / "applied.json").write_text(json.dumps(applied))
+    node.give(node.records)
+    assert node.home.system.folder.stat().st_uid == node.user.pw_uid
+    node.run(command)
+    ran_by = set(noted.read_text().split()) if noted.exists() else set()
+    assert "0" not in ran_by
+
+
+def test_an_unknown_user_is_refused_with_the_command_to_run(node: Node) -> None:
+    shutil.rmtree(node.records)
+    done = node.run("status")
+    assert done.returncode == SystemRefusedError.code
+    assert "python3 -m node install --parameter NAME" in done.stdout
+
+
+def test_an_environment_that_others_can_write_is_refused(node: Node) -> None:
+    node.install()
+    file = node.home.system.environment
+    file.chmod(0o666)
+    assert "can be written by other users" in node.run("stop").stdout
+    file.chmod(0o644)
+    os.chown(file.parent, node.user.pw_uid, -1)
+    assert "root writes nothing in it" in node.run("stop").stdout
+    os.chown(file.parent, 0, -1)
+    assert node.run("drain", "--why=test").returncode == 0
+    assert (node.records / "drained.json").stat().st_uid == node.user.pw_uid
+
+
+def test_root_s_session_does_not_reach_the_denodo_user(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_COMMAND", "secret")
+    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    script = node.home.path / "bin/regenerateFiles.sh"
+    script.write_text(f"#!/bin/sh\nenv > {node.home.path}/seen; ps -o tty= $$ >&2\nfalse\n")
+    assert node.run("apply", "--state").returncode == 7
+    seen = (node.home.path / "seen").read_text().splitlines()
+    assert not [line for line in seen if line.startswith("SUDO_")]
+    assert "JAVA_HOME=/opt/java" in seen
+    assert f"USER={_USER}" in seen
+
+
+def test_a_hosts_file_in_a_folder_of_the_user_is_not_written(node: Node) -> None:
+    os.chown(node.home.folder, node.user.pw_uid, node.user.pw_gid)
+    done = node.run("apply", "--state")
+    assert done.returncode == SystemRefusedError.code
+    assert "node1" not in node.home.system.hosts.read_text()
+
+
+def test_root_is_refused_as_the_denodo_user_at_first_boot_only(node: Node) -> None:
+    data = node.home.data(denodo__user="root")
+    node.state.write_text(json.dumps(data))
+    install = ("install", "--state", f"--root={node.home.folder}", f"--parameter={PARAMETER}")
+    done = node.run(*install)
+    assert done.returncode == ImageError.code
+    assert "root is root" in done.stdout
+    file = node.home.folder / "etc/denodo-node/environment"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"DENODO_NODE_PARAMETER={PARAMETER}\n")
+    done = node.run(*install)
+    assert done.returncode == 0, done
+    assert "root is root" in done.stdout
+    told = json.loads(node.run("status").stdout)
+    assert "root is root" in told["warnings"][0]
+
+
+def test_sudo_rights_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sudo = tmp_path / "sudo"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    account = privileges.Account("denodo", 1234, 1234, "/")
+    for output, found in (
+        ("User denodo is not allowed to run sudo on host.", 0),
+        ("User denodo may run the following commands on host:\\n    (ALL) NOPASSWD: ALL", 1),
+    ):
+        sudo.write_text(f"#!/bin/sh\nprintf '{output}\\n'\n")
+        sudo.chmod(0o755)
+        assert len(privileges.warnings(account)) == found
+
+
+def test_the_denodo_user_runs_what_it_may(node: Node) -> None:
+    node.install()
+    done = node.run("apply", "--state")
+    assert done.returncode == 0, done
+    status: dict[str, Any] = json.loads(node.run("status").stdout)
+    assert "warnings" not in status
+    assert node.home.running()
+    assert node.run("stop").returncode == 0
+    assert node.home.running() is None
