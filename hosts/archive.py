@@ -12,6 +12,7 @@ of these bytes, which a machine compares before it unpacks them (`hosts.common.r
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import zipfile
 from pathlib import Path
@@ -61,6 +62,11 @@ def write(program: str, file: Path) -> Path:
             member.external_attr = _FILE_MODE
             archive.writestr(member, content)
     return file
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, which is the name of its object."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _members(program: str) -> dict[str, bytes]:

@@ -29,7 +29,7 @@ from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
-from stacks.file_asset import FileAsset
+from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.network.network import Network
@@ -57,8 +57,8 @@ class ClusterStack(EnvironmentStack):
         environment: Environment,
         name: str,
         pins: Pins,
-        node_program: str,
-        haproxy_program: str,
+        node_program: LocalFile,
+        haproxy_program: LocalFile,
     ) -> None:
         self.name = name
         self.cluster = environment.clusters[name]
@@ -296,12 +296,12 @@ class ClusterStack(EnvironmentStack):
                 addresses=addresses,
             )
 
-    def _create_node_states(self, archive: str, *, balancer: str) -> str:
+    def _create_node_states(self, archive: LocalFile, *, balancer: str) -> str:
         """Create the program, the desired states and the SSM document of the nodes.
 
         Return the name of the document.
         """
-        program = FileAsset(self, "Program", path=archive)
+        program = FileAsset(self, "Program", file=archive)
         # From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
         rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():

@@ -1,12 +1,24 @@
 """A file in the CDK's bucket whose object key is the SHA-256 of its bytes."""
 
-import hashlib
-from pathlib import Path
+from dataclasses import dataclass
 
 from aws_cdk import AssetStaging, FileAssetPackaging, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file to publish.
+
+    Attributes:
+        path: its path, which may be gone after the asset was created.
+        sha256: the SHA-256 of its bytes, in hexadecimal digits.
+    """
+
+    path: str
+    sha256: str
 
 
 class FileAsset(Construct):
@@ -21,13 +33,13 @@ class FileAsset(Construct):
         statement: permission for machines to read the file.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, path: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, file: LocalFile) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
         # The path may be gone when the assembly is published, so the file is copied into it.
-        staging = AssetStaging(self, "Stage", source_path=path)
+        staging = AssetStaging(self, "Stage", source_path=file.path)
         location = stack.synthesizer.add_file_asset(
-            source_hash=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+            source_hash=file.sha256,
             file_name=staging.relative_staged_path(stack),
             packaging=FileAssetPackaging.FILE,
         )

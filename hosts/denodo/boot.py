@@ -13,7 +13,7 @@ from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
 from hosts.denodo import log, metadata_confirmation, metadata_database
 from hosts.denodo.apply import apply
-from hosts.denodo.errors import SystemRefusedError
+from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -59,14 +59,42 @@ def signal_failure(system: System, state: State, reason: str, *, recorded: bool 
     _signal(system, state, success=False, message=reason, recorded=recorded)
 
 
+def start_applied(system: System, reason: str) -> None:
+    """Start the servers of the applied state, since the desired state cannot be read.
+
+    Args:
+        system: the machine.
+        reason: why the desired state cannot be read.
+
+    Raises:
+        StateError: No state was applied.
+        HostError: The servers are not ready in time.
+    """
+    applied = Record(system).applied
+    if applied is None:
+        raise StateError(reason)
+    log.warning(f"{reason}; the boot continues with the state that was applied last")
+    try:
+        # Completes or takes back what a run that was killed has left.
+        apply(system, applied, start=False)
+        startable = metadata_database.startable(system, applied)
+    except HostError as error:
+        log.warning(f"{error}; the servers start with the files as they are")
+        startable = applied
+    _start(system, startable)
+
+
 def start(system: System, state: State) -> None:
     """Start the servers that do not run, and wait until all are ready.
 
     Raises:
         HostError: The servers are not ready in time.
     """
+    _start(system, metadata_database.startable(system, state))
+
+
+def _start(system: System, state: State) -> None:
     with system.locked():
-        state = metadata_database.startable(system, state)
         deadline = time.monotonic() + state.start_seconds
         servers = Servers(system, state)
         servers.check()

@@ -81,9 +81,15 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
+    if options.unreadable is not None:
+        boot.start_applied(system, options.unreadable)
+        return OK
     if options.parameter and not options.state:
         program_update.hand_over_boot(system, options.parameter)
-    state = _state(system, options)
+    try:
+        state = _state(system, options)
+    except StateError as error:
+        return _start_applied(system, options, str(error))
     if options.failed is not None:
         boot.signal_failure(system, state, options.failed)
         return OK
@@ -97,6 +103,17 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     if code == CRASH or code > _KILLED:
         _signal_failure(system, state, f"the boot ended with {code}; see journalctl -u denodo-node")
     return code
+
+
+def _start_applied(system: System, options: argparse.Namespace, reason: str) -> int:
+    """Start what was applied last; only the Denodo user opens its records."""
+    if os.geteuid() == 0 and options.state is None:
+        account = privileges.installed_account(system)
+        if account.uid != 0:
+            arguments = _arguments(system, "boot", f"--unreadable={reason}")
+            return privileges.run_as(account, arguments)
+    boot.start_applied(system, reason)
+    return OK
 
 
 def _signal_failure(system: System, state: State, reason: str) -> None:
@@ -321,6 +338,7 @@ def _parser() -> argparse.ArgumentParser:
     command("check", "print what an apply would change", state=True)
     boot_ = command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
     boot_.add_argument("--failed", help=argparse.SUPPRESS)
+    boot_.add_argument("--unreadable", help=argparse.SUPPRESS)
     serve = command("serve", "run the readiness endpoint")
     serve.add_argument("--port", type=int, help="default: the port of the applied state")
     serve.add_argument(

@@ -1,5 +1,7 @@
 """The desired state of HAProxy instances: an SSM parameter that refers to file and certificates."""
 
+import hashlib
+
 from aws_cdk import Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ssm as ssm
@@ -10,7 +12,7 @@ from denodo_ha.environment.haproxy.config_file import Host, render_config, tempo
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
-from stacks.file_asset import FileAsset
+from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
 
 HOST = Host(behind_proxy=True)
@@ -75,4 +77,5 @@ class HaproxyState(Construct):
     def _publish(self, content: str) -> FileAsset:
         """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
         with temporary_file(content) as path:
-            return FileAsset(self, "File", path=path)
+            sha256 = hashlib.sha256(content.encode()).hexdigest()
+            return FileAsset(self, "File", file=LocalFile(path, sha256))

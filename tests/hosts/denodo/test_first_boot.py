@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from hosts import archive
+from hosts.common import releases
 from hosts.common.errors import AwsError, UnverifiedError
 from hosts.common.releases import (
     MOST_ARCHIVE_BYTES,
@@ -23,6 +25,7 @@ from hosts.common.releases import (
     Releases,
 )
 from hosts.denodo import program_update
+from hosts.denodo.commands import main
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.system import System
 from stacks.nodes import first_boot
@@ -491,6 +494,84 @@ class TestUpdate:
         machine.desire(program=None)
         with pytest.raises(StateError, match="names no program"):
             self.update(machine, system)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root updates the program")
+class TestLaterBoots:
+    """A later boot continues with the program that the state names, or with the one it has."""
+
+    @pytest.fixture
+    def system(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> System:
+        """A machine on which the first release runs; its `install` writes below a folder."""
+        assert machine.boot().returncode == 0
+        (machine.here / "calls").unlink()
+        release = (machine.here / "opt/current").resolve()
+        monkeypatch.setattr(releases, "running_release", lambda: release)
+        real = program_update.update
+
+        def update(system: System, uri: str, folder: Path, _install: object) -> bool:
+            state, root = machine.here / "state.json", machine.here / "root"
+            return real(system, uri, folder, [f"--state={state}", f"--root={root}"])
+
+        monkeypatch.setattr(program_update, "update", update)
+        return replace(machine.home.system, aws=str(machine.bin / "aws"))
+
+    @pytest.fixture
+    def started(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+        """Programs that replaced the process: folder and arguments."""
+        calls: list[tuple[str, list[str]]] = []
+
+        def execv(_program: str, arguments: list[str]) -> None:
+            calls.append((str(Path.cwd()), arguments[1:]))
+
+        monkeypatch.chdir("/")
+        monkeypatch.setattr(os, "execv", execv)
+        return calls
+
+    def test_another_program_continues(
+        self, machine: Machine, system: System, started: list[tuple[str, list[str]]]
+    ) -> None:
+        uri = machine.publish("two")
+        machine.desire(program=uri)
+        program_update.hand_over_boot(system, _PARAMETER)
+        folder = str(machine.here / "opt/releases" / _name(uri))
+        assert started == [(folder, ["-m", "node", "boot"])]
+
+    def test_the_same_program_is_not_fetched(
+        self, machine: Machine, system: System, started: list[tuple[str, list[str]]]
+    ) -> None:
+        program_update.hand_over_boot(system, _PARAMETER)
+        assert started == []
+        assert [call[0] for call in machine.calls()] == ["ssm"]
+
+    @pytest.mark.parametrize("change", ["gone", "tampered", "no parameter"])
+    def test_a_program_that_cannot_be_used_ends_no_boot(
+        self,
+        machine: Machine,
+        system: System,
+        started: list[tuple[str, list[str]]],
+        capsys: pytest.CaptureFixture[str],
+        change: str,
+    ) -> None:
+        uri = machine.publish("two")
+        machine.desire(program=uri)
+        if change == "gone":
+            (machine.here / f"{_name(uri)}.zip").unlink()
+        elif change == "tampered":
+            machine.tamper(uri, b"other bytes")
+        else:
+            (machine.here / "fail-ssm").write_text("9")
+        program_update.hand_over_boot(system, _PARAMETER)
+        assert started == []
+        assert "the boot continues with the program that the node has" in capsys.readouterr().out
+        assert (machine.here / "opt/current").resolve().name == _name(machine.one)
+        arguments = [item for item in machine.home.arguments if not item.startswith("--aws=")]
+        main([*arguments, "status"])
+        status = json.loads(capsys.readouterr().out)
+        if change == "no parameter":
+            assert "program_refused" not in status
+        else:
+            assert status["program_refused"]["program"] == uri
 
 
 def test_the_archives_are_far_smaller_than_their_limits(tmp_path: Path) -> None:

@@ -141,6 +141,32 @@ def test_first_boot_and_the_next(home: Home) -> None:
     assert [call for call in home.calls() if not call.startswith("ping")] == []
 
 
+@pytest.mark.parametrize("fault", ["parameter", "state"])
+def test_a_boot_starts_what_was_applied_last_if_the_state_cannot_be_read(
+    home: Home, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    cloud = Cloud(home.folder)
+    cloud.parameter(json.dumps(home.data()))
+    command = ("boot", f"--parameter={PARAMETER}")
+    assert _run(home, *command) == 0
+    home.end()
+    if fault == "parameter":
+        cloud.fault(f"--name={PARAMETER}", "An error occurred (ThrottlingException)")
+    else:
+        cloud.parameter(json.dumps(home.data(a_key_of_later={})))
+    assert _run(home, *command) == 0
+    assert home.running()
+    output = capsys.readouterr().out
+    assert "the boot continues with the state that was applied last" in output
+
+
+def test_a_first_boot_without_its_state_starts_nothing(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.fault(f"--name={PARAMETER}", "An error occurred (ThrottlingException)")
+    assert _run(home, "boot", f"--parameter={PARAMETER}") == 3
+    assert not home.running()
+
+
 def test_a_first_boot_that_fails_says_why(home: Home) -> None:
     cloud = Cloud(home.folder)
     cloud.parameter(json.dumps(home.data(signal=_SIGNAL)))
