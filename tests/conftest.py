@@ -1,4 +1,4 @@
-"""What the tests share: each example is loaded and synthesised once."""
+"""Fixtures of all tests: each example is loaded and synthesised once."""
 
 import os
 from collections.abc import Callable
@@ -17,31 +17,31 @@ os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache
 from denodo_ha.environment.loading.loader import load  # noqa: E402 - see above
 from tests.support.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa: E402 - see above
 
-# To shrink a whole environment takes minutes and shows little more than its first finding.
+# Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 settings.load_profile("unshrunk")
 
 
 @pytest.fixture
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test runs in a folder of its own."""
+    """Run the test in a new folder."""
     monkeypatch.chdir(tmp_path)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: many tests wait for a server now and then."""
+    """Use one worker more than there are cores, since many tests wait for servers."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES])
 def example(request: pytest.FixtureRequest) -> str:
-    """Each example's name in turn."""
+    """Return the name of each example."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
-    """Gives the assembly of an example, synthesised once, cdk-nag included."""
+    """Return the assembly of an example, synthesised once, with cdk-nag."""
 
     @cache
     def assembly(name: str) -> Assembly:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TextIO
 
+from denodo_ha.environment.loading.problem import printable
+
 _OURS: Final = "denodo_ha"
 _KNOWN: Final = frozenset(
     {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
@@ -50,8 +52,12 @@ class _Text(logging.Formatter):
         extra = ", ".join(f"{key}={value}" for key, value in _extra(record).items())
         name = record.name.removeprefix(f"{_OURS}.")
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {name}: "
-        line += record.getMessage() + (f" ({extra})" if extra else "")
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = printable(line + record.getMessage() + (f" ({extra})" if extra else ""))
+        if not record.exc_info:
+            return line
+        # Indented: no line of a message in the traceback looks like a line of the log.
+        trace = self.formatException(record.exc_info).split("\n")
+        return "\n".join((line, *(f"  {printable(each)}" for each in trace)))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.errors import CommandError, Interrupted
-from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
 
@@ -271,9 +271,9 @@ def exit_with_error(error: BaseException) -> NoReturn:
 def _message_and_code(error: BaseException) -> tuple[str, int]:
     match error:
         case ConfigError():
-            return str(error), exit_codes.USAGE
+            return "\n".join(map(printable, map(str, error.problems))), exit_codes.USAGE
         case CommandError():
-            return f"denodo-ha: {error}", error.exit
+            return printable(f"denodo-ha: {error}"), error.exit
         case KeyboardInterrupt():
             return _message_and_code(Interrupted("interrupted"))
         case Exception() if _is_sdk_error(error):
@@ -284,7 +284,7 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         case _:
             what = f"{type(error).__name__}: {error}".rstrip(": ")
             message = f"denodo-ha: internal error: {what}; run it again with -vv for the traceback"
-            return message, exit_codes.FAILED
+            return printable(message), exit_codes.FAILED
 
 
 def _is_sdk_error(error: Exception) -> bool:

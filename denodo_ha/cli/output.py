@@ -1,7 +1,11 @@
-"""Tables, Markdown and JSON on stdout.
+"""Tables, Markdown and JSON on stdout, and messages on stderr.
 
 print_table(["Node", "State"], [["node1", styled("healthy")]])
 print_json({"nodes": [...]})
+
+Texts may be foreign: names of resources, tags, words of nodes, of HAProxy and of AWS. All of them
+are made printable here, in `denodo_ha.cli.progress`, `logging_setup` and `main.exit_with_error`,
+and nowhere else; no other module writes to the standard streams. In JSON they are data.
 """
 
 import dataclasses
@@ -18,6 +22,7 @@ from rich.text import Text
 
 from denodo_ha.cli import process
 from denodo_ha.cli.errors import Failed
+from denodo_ha.environment.loading.problem import printable
 
 _STYLES = {
     **dict.fromkeys(("healthy", "running", "ready", "ok", "yes", "up"), "green"),
@@ -42,13 +47,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     """Print a table; without colours and never cut where stdout is not a terminal."""
     console = _console()
     if title:
-        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(Text(printable(title), style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        # As Text: rich would read markup in a string.
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*map(printable_cell, row))
     console.print(table)
 
 
@@ -60,7 +64,22 @@ def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> No
 
 def print_line(text: Cell) -> None:
     """Print a line."""
-    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+    _console().print(printable_cell(text), highlight=False, soft_wrap=True)
+
+
+def print_message(text: str) -> None:
+    """Print a line on stderr."""
+    Console(file=sys.stderr).print(printable_cell(text), highlight=False, soft_wrap=True)
+
+
+def printable_cell(cell: Cell) -> Text:
+    """Return a text for a terminal; one that is not printable loses its colours.
+
+    It is a Text, because rich would read markup in a string.
+    """
+    if isinstance(cell, Text) and cell.plain.isprintable():
+        return cell
+    return Text(printable(str(cell)))
 
 
 def print_document(text: str) -> None:
@@ -83,7 +102,12 @@ def print_json(value: object) -> None:
 
 
 def _row(cells: Sequence[Cell]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    return f"| {' | '.join(markdown_text(printable(str(cell))) for cell in cells)} |"
+
+
+def markdown_text(text: str) -> str:
+    """Return a text that remains within a cell of a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _plain(value: Any) -> object:

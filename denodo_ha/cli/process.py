@@ -72,8 +72,7 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
     except KeyboardInterrupt:
         code = _report("interrupted", exit_codes.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - an error outside a command is a message, too
-        what = f"internal error: {type(error).__name__}: {error!s:.500}"
-        code = _report(what.encode("unicode_escape").decode(), exit_codes.FAILED)
+        code = _report(f"internal error: {type(error).__name__}: {error}", exit_codes.FAILED)
     _handle_signals(_end)
     sys.stdout.flush()
     if (lost := stdout_error()) is not None and lost.errno != errno.EPIPE:
@@ -92,7 +91,8 @@ def stdout_error() -> OSError | None:
 
 
 def _report(message: str, code: int) -> int:
-    sys.stderr.write(f"denodo-ha: {message}\n")
+    # Not by `printable`: it is part of a package whose import takes time, and may have failed.
+    sys.stderr.write(f"denodo-ha: {message.encode('unicode_escape').decode()}\n")
     return code
 
 

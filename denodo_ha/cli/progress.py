@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.status import Status
 
 from denodo_ha.cli import logging_setup
+from denodo_ha.cli.output import print_message
+from denodo_ha.environment.loading.problem import printable
 
 _log = logging.getLogger(__name__)
 
@@ -20,8 +22,8 @@ _log = logging.getLogger(__name__)
 class Step:
     """A step that takes time, with its latest message."""
 
-    def __init__(self, title: str, console: Console, status: Status | None) -> None:
-        self._title, self._console, self._status = title, console, status
+    def __init__(self, title: str, status: Status | None) -> None:
+        self._title, self._status = title, status
         self._last = ""
 
     def update(self, text: str) -> None:
@@ -35,7 +37,7 @@ class Step:
         elif self._status is not None:
             self._status.update(_escaped(line))
         else:
-            _line(self._console, line)
+            print_message(line)
 
 
 class Progress:
@@ -52,7 +54,7 @@ class Progress:
         if logging_setup.is_json():
             _log.info(text)
         else:
-            _line(_console(), text)
+            print_message(text)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -60,9 +62,9 @@ class Progress:
         console = _console()
         if console.is_terminal and not logging_setup.is_json():
             with console.status(_escaped(title)) as status:
-                yield Step(title, console, status)
+                yield Step(title, status)
         else:
-            step = Step(title, console, None)
+            step = Step(title, None)
             self.say(title)
             yield step
 
@@ -77,9 +79,5 @@ def _console() -> Console:
     return Console(file=sys.stderr)
 
 
-def _line(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+    return printable(text).replace("[", "\\[")

@@ -21,6 +21,7 @@ def _load() -> Callable[[], None]:
     import typer  # noqa: PLC0415
 
     from denodo_ha.cli.errors import CommandError  # noqa: PLC0415
+    from denodo_ha.cli.output import print_message  # noqa: PLC0415
     from denodo_ha.drill.command import drill  # noqa: PLC0415
 
     def program() -> None:
@@ -29,7 +30,7 @@ def _load() -> Callable[[], None]:
         try:
             typer_program(prog_name="python -m denodo_ha.drill")
         except CommandError as error:
-            typer.echo(f"drill: {error}", err=True)
+            print_message(f"drill: {error}")
             sys.exit(error.exit)
 
     return program

@@ -11,16 +11,18 @@ from rich.console import Console
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
-from denodo_ha.cli.output import print_json
+from denodo_ha.cli.output import print_document, print_json, print_line
 from denodo_ha.drill.comparison import OutcomeChange, outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
-from denodo_ha.drill.json_report import comparison_report, drill_report
+from denodo_ha.drill.event_orders import OrdersResult, search_orders
+from denodo_ha.drill.json_report import comparison_report, drill_report, orders_report
 from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
 from denodo_ha.drill.text_report import (
     Report,
     change_rows,
     markdown_changes,
     markdown_report,
+    orders_lines,
     outcome_rows,
     print_changes,
     print_report,
@@ -46,6 +48,22 @@ def drill(
             "--against",
             metavar="PATH",
             help="Show only what differs from this cdk.out or template.",
+        ),
+    ] = None,
+    orders: Annotated[
+        bool,
+        typer.Option(
+            "--orders",
+            help="Also search every order of failures and repairs; exit with 1 if one does harm.",
+        ),
+    ] = False,
+    orders_depth: Annotated[
+        int | None,
+        typer.Option(
+            "--orders-depth",
+            metavar="EVENTS",
+            min=1,
+            help="With --orders: search orders of at most so many events (default: all).",
         ),
     ] = None,
     no_worse: Annotated[
@@ -92,10 +110,14 @@ def drill(
 
         denodo-ha drill cdk.out
 
+        denodo-ha drill cdk.out --orders
+
         denodo-ha drill cdk.out --against /tmp/base/cdk.out --no-worse --format markdown
     """
     if no_worse and against is None:
         raise UsageError("--no-worse: needs --against PATH, the templates to compare with")
+    if orders and against is not None:
+        raise UsageError("--orders: not together with --against; run the drill once for each")
     ignored = ignore or []
     for policy in ignored:
         if policy not in POLICY_IDS:
@@ -113,14 +135,16 @@ def drill(
     result = drill_paths(paths, drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
+    searches = search_orders(result.model, orders_depth) if orders else None
     if against is None:
-        _print_drill(form, result, verdicts)
+        _print_drill(form, result, verdicts, searches)
     else:
         base = _drill_of_base(against, drained or ())
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
-    if (no_worse and is_worse) or any(verdict.is_broken for verdict in verdicts):
+    does_harm = any(search.stories for search in searches or ())
+    if (no_worse and is_worse) or does_harm or any(verdict.is_broken for verdict in verdicts):
         raise typer.Exit(exit_codes.NO)
     if not all(verdict.holds for verdict in verdicts):
         raise typer.Exit(exit_codes.USAGE)
@@ -134,12 +158,22 @@ def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
     return drill_paths([path], in_base) if in_base else base
 
 
-def _print_drill(form: DocumentFormat, result: DrillResult, verdicts: tuple[Verdict, ...]) -> None:
+def _print_drill(
+    form: DocumentFormat,
+    result: DrillResult,
+    verdicts: tuple[Verdict, ...],
+    searches: tuple[OrdersResult, ...] | None,
+) -> None:
     if form is DocumentFormat.json:
-        print_json(drill_report(result, verdicts))
+        report = drill_report(result, verdicts)
+        if searches is not None:
+            report["orders"] = [orders_report(search) for search in searches]
+        print_json(report)
         return
     rows = outcome_rows(result.worst_first, result.model)
     _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
+    for line in orders_lines(searches) if searches is not None else ():
+        typer.echo(line)
 
 
 def _print_comparison(
@@ -156,7 +190,7 @@ def _print_comparison(
     before = worst_first(change.before for change in changes if change.before)
     after = worst_first(change.after for change in changes if change.after)
     if not changes:
-        typer.echo("Every failure does what it did before.")
+        print_line("Every failure does what it did before.")
     else:
         _print_changes(form, changes, new)
     if before:
@@ -170,7 +204,7 @@ def _print_changes(
 ) -> None:
     rows = change_rows(changes, new.model)
     if form is DocumentFormat.markdown:
-        typer.echo(markdown_changes(rows), nl=False)
+        print_document(markdown_changes(rows))
         return
     print_changes(rows, Console(width=_columns()))
 
@@ -182,7 +216,7 @@ def _columns() -> int:
 
 def _print_text(form: DocumentFormat, report: Report) -> None:
     if form is DocumentFormat.markdown:
-        typer.echo(markdown_report(report), nl=False)
+        print_document(markdown_report(report))
         return
     print_report(report, Console(width=_columns()))
 

@@ -181,7 +181,7 @@ class DeadSite(Policy):
             yield f"{label}: has only a {role} record, so nothing fails over"
         for name in model.failover_names:
             primary, secondary = name.primary.cluster, name.secondary.cluster
-            if primary is None or secondary is None or by_operators_alone(model, name.primary):
+            if primary is None or secondary is None or model.by_operators_alone(name.primary):
                 continue
             region = model.clusters[primary].region
             if region == model.clusters[secondary].region:
@@ -288,15 +288,6 @@ def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:
     return tuple(
         unknown.text for unknown in model.unknowns if not policy.rests_on.isdisjoint(unknown.hides)
     )
-
-
-def by_operators_alone(model: Model, record: Record) -> bool:
-    """Return whether a record's health depends on operators' switches only."""
-    if record.alias and record.evaluates:
-        return False
-    checks = [check for check in model.checks_of([record]) if check.kind != "CALCULATED"]
-    alarms = [model.alarm_of(check) for check in checks]
-    return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
 
 
 def nodes_in_service(result: DrillResult, cluster: Cluster) -> list[Machine]:

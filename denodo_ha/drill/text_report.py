@@ -7,11 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from denodo_ha.cli.output import markdown_text, printable_cell
 from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
 from denodo_ha.drill.scenarios import FAILURE_KINDS
+from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
@@ -59,10 +62,10 @@ class Report:
 
 def print_report(report: Report, console: Console) -> None:
     """Print a report on a terminal."""
-    console.print(report.title, style="bold", highlight=False)
+    console.print(printable_cell(Text(report.title, style="bold")), highlight=False)
     outcomes = _table(_HEADINGS, row_gap=1)
     for row in report.rows:
-        outcomes.add_row(*map(Text, row.cells), style="red" if row.is_severe else "")
+        outcomes.add_row(*map(_cell, row.cells), style="red" if row.is_severe else "")
     console.print(outcomes)
     console.print(_FOOTER, style="dim", highlight=False)
     console.print()
@@ -70,11 +73,21 @@ def print_report(report: Report, console: Console) -> None:
     for verdict in report.verdicts:
         lines = [verdict.policy.sentence, *(f"- {text}" for text in _reasons(verdict))]
         word = Text(verdict.word, style=_STYLES[verdict.word])
-        policies.add_row(verdict.policy.id, word, Text("\n".join(lines)))
+        policies.add_row(verdict.policy.id, word, _cell(_joined(lines)))
     if report.verdicts:
         console.print(policies)
     for note in report.notes:
-        console.print(f"* {note}", highlight=False, soft_wrap=True, markup=False)
+        console.print(printable_cell(f"* {note}"), highlight=False, soft_wrap=True)
+
+
+def _cell(text: str) -> Text:
+    """Return a cell of several lines."""
+    return Text("\n").join(map(printable_cell, text.split("\n")))
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Return the lines of a cell; a name in the templates cannot add a line."""
+    return "\n".join(map(printable, texts))
 
 
 def _table(headings: Iterable[str], *, row_gap: int) -> Table:
@@ -90,7 +103,7 @@ def markdown_report(report: Report) -> str:
 
 
 def _markdown_lines(report: Report) -> Iterator[str]:
-    yield from (f"**{report.title}**", "")
+    yield from (f"**{printable(report.title)}**", "")
     yield _markdown_row(_HEADINGS)
     yield _markdown_row("---" for _ in _HEADINGS)
     for row in report.rows:
@@ -100,11 +113,11 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield _markdown_row(_POLICY_HEADINGS)
         yield _markdown_row("---" for _ in _POLICY_HEADINGS)
     for verdict in report.verdicts:
-        lines = "\n".join((verdict.policy.sentence, *_reasons(verdict)))
+        lines = _joined((verdict.policy.sentence, *_reasons(verdict)))
         word = "holds" if verdict.holds else f"**{verdict.word}**"
         yield _markdown_row((f"`{verdict.policy.id}`", word, lines))
     if report.notes:
-        yield from ("", *(f"- {_markdown_text(note)}" for note in report.notes))
+        yield from ("", *(f"- {markdown_text(printable(note))}" for note in report.notes))
 
 
 def _reasons(verdict: Verdict) -> Sequence[str]:
@@ -121,7 +134,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 def _markdown_text(text: str) -> str:
     """Return text that remains within a cell and contains no markup."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
+    return "<br>".join(markdown_text(printable(line)) for line in text.split("\n"))
 
 
 def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
@@ -139,9 +152,9 @@ def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[st
     rows: dict[tuple[str, str], list[Failure]] = {}
     for change in changes:
         texts = (*change.worsenings, *(f"better: {text}" for text in change.improvements))
-        rows.setdefault((change.verdict, "\n".join(texts)), []).append(change.failure)
+        rows.setdefault((change.verdict, _joined(texts)), []).append(change.failure)
     return [
-        (verdict, "\n".join(_named_failures(failures, model)), text or "-")
+        (verdict, _joined(_named_failures(failures, model)), text or "-")
         for (verdict, text), failures in rows.items()
     ]
 
@@ -150,7 +163,7 @@ def print_changes(rows: Iterable[tuple[str, str, str]], console: Console) -> Non
     """Print the rows of changes on a terminal."""
     table = _table(_CHANGE_HEADINGS, row_gap=1)
     for row in rows:
-        table.add_row(*map(Text, row), style=_CHANGE_STYLES.get(row[0], ""))
+        table.add_row(*map(_cell, row), style=_CHANGE_STYLES.get(row[0], ""))
     console.print(table)
 
 
@@ -160,6 +173,27 @@ def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
     return "\n".join((*map(_markdown_row, lines), "", ""))
 
 
+def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
+    """Yield the lines on every order of events, for a terminal and for Markdown alike."""
+    searches = list(searches)
+    yield ""
+    if not searches:
+        yield "Every order of events: no failover name, so no order matters."
+    for search in searches:
+        extent = "completely" if search.complete else f"up to {search.depth} events"
+        verdict = f"{len(search.stories)} broken" if search.stories else "all hold"
+        yield (
+            f"Every order of events, {search.name}: {search.states} states searched {extent}; of "
+            f"{len(PROPERTIES)} properties {verdict}."
+        )
+        for story in search.stories:
+            yield ""
+            yield f"{story.property}: {PROPERTIES[story.property]}"
+            yield f"Broken in {story.count} states; the shortest order:"
+            yield ""
+            yield from (f"{number}. {step}" for number, step in enumerate(story.steps))
+
+
 def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
     is_severe = bool(effect.unreachable or effect.partial or effect.moves_site)
     has_no_effect = effect.recovery == 0 and not effect.unknown and not is_severe
@@ -167,10 +201,10 @@ def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
     recovery = (_recovery(effect), *(f"* {text}" for text in effect.interpretations))
     return OutcomeRow(
         (
-            "\n".join(names),
+            _joined(names),
             _dns(effect),
             _connections(effect),
-            "\n".join(recovery),
+            _joined(recovery),
             effect.after_repair,
         ),
         is_severe,
@@ -230,7 +264,7 @@ def _dns(effect: Outcome) -> str:
         text = f"{change.before} -> {change.after}" if moved else change.after
         # After a failover the other side is the one that has failed.
         texts.append(text if change.standby or moved else f"{text}, no standby")
-    return "\n".join(dict.fromkeys(texts)) or "-"
+    return _joined(dict.fromkeys(texts)) or "-"
 
 
 def _connections(effect: Outcome) -> str:
@@ -238,7 +272,7 @@ def _connections(effect: Outcome) -> str:
     texts = [f"{_listed(ports)}: {share}" for ports, share in shares if ports]
     if effect.interrupted:
         texts = [*(texts or ["all"]), f"{_listed(effect.interrupted)}: none until then"]
-    return "\n".join(texts) or "all"
+    return _joined(texts) or "all"
 
 
 def _listed(ports: tuple[int, ...]) -> str:

@@ -12,7 +12,7 @@ from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
-from denodo_ha.cli.output import print_document, print_line
+from denodo_ha.cli.output import print_document, print_line, print_message
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
@@ -124,14 +124,15 @@ def render(
         program = config_check.find_haproxy(haproxy)
         errors = config_check.validation_errors(environment, name, host, program)
         if errors:
-            typer.echo(f"denodo-ha: {program} does not accept the file:\n{errors}", err=True)
+            print_message(f"denodo-ha: {program} does not accept the file:")
+            for line in errors.splitlines():
+                print_message(f"  {line}")
             raise typer.Exit(exit_codes.NO)
-        typer.echo(f"{program} accepts the file", err=True)
+        print_message(f"{program} accepts the file")
         missing = [path for path in config_check.missing_files(host) if path in file]
         if missing:
-            typer.echo(
-                f"files that are not on this machine, so not validated: {', '.join(missing)}",
-                err=True,
+            print_message(
+                f"files that are not on this machine, so not validated: {', '.join(missing)}"
             )
     settings = environment.clusters[name].balancer.proxy
     print_document(render_drop_in(settings, host) if systemd else file)
@@ -169,7 +170,7 @@ def drain(
         return
     with _converted_errors():
         seconds = (timeout or commands.DRAIN_S) if wait else None
-        draining.drain(local, node, typer.echo, seconds=seconds, force=force)
+        draining.drain(local, node, print_line, seconds=seconds, force=force)
 
 
 @haproxy.command()
@@ -189,7 +190,7 @@ def enable(
         remote.enable(node, timeout=timeout)
         return
     with _converted_errors():
-        enabling.enable(local, node, typer.echo, seconds=timeout or commands.ENABLE_S)
+        enabling.enable(local, node, print_line, seconds=timeout or commands.ENABLE_S)
 
 
 @haproxy.command()
@@ -205,7 +206,7 @@ def reload(
 ) -> None:
     """Validate a file, load it without losing a connection, and verify that HAProxy serves."""
     with _converted_errors():
-        reloading.reload(LocalHaproxy(run, state, file, haproxy), new, typer.echo)
+        reloading.reload(LocalHaproxy(run, state, file, haproxy), new, print_line)
 
 
 @haproxy.command()
@@ -281,7 +282,7 @@ def apply(
 def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> RemoteHosts | None:
     """Return the hosts of `--host`; None for this machine."""
     if host is not None:
-        return RemoteHosts.parse(host, user=user, report=typer.echo, haproxy=local)
+        return RemoteHosts.parse(host, user=user, report=print_line, haproxy=local)
     if user is not None:
         raise UsageError(
             "--user is the login on the hosts of --host, so it needs --host; nothing was changed"
@@ -302,7 +303,9 @@ def _converted_errors() -> Iterator[None]:
     try:
         yield
     except HaproxyError as error:
-        raise _ERROR_CLASSES[error.code](str(error)) from error
+        # HAProxy's alerts have a line each.
+        message = "; ".join(str(error).splitlines())
+        raise _ERROR_CLASSES[error.code](message) from error
     except KeyboardInterrupt:
         message = "interrupted: run `denodo-ha haproxy status` to see the current state"
         raise Interrupted(message) from None

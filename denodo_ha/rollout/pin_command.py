@@ -5,7 +5,7 @@ import typer
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.cli.output import print_document, print_line
+from denodo_ha.cli.output import print_document, print_line, print_message
 from denodo_ha.deployed import environment_locator, instances, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.environment.model.pins import Pin, pins_file
@@ -39,7 +39,7 @@ def pin(
         deployed = read_cluster(aws, location)
         pins[location.name] = node_pins.deployed_pins(deployed)
         for difference in _drifted(aws, deployed, pins[location.name]):
-            typer.echo(f"denodo-ha: {difference}", err=True)
+            print_message(f"denodo-ha: {difference}")
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     text = pins_text.changed(before, {name: nodes for name, nodes in pins.items() if nodes})
     if dry_run:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
-from hosts.denodo import log, metadata_confirmation, metadata_database
+from hosts.denodo import log, metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.record import Record
@@ -32,6 +32,7 @@ def boot(system: System, state: State) -> None:
     """
     record = Record(system)
     try:
+        metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
             # Servers that must be registered for their licence first cannot start yet.
             apply(system, state, start=False)

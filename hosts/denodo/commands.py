@@ -25,6 +25,7 @@ from hosts.denodo import (
     privileges,
     program_update,
     readiness_endpoint,
+    unit_cgroup,
 )
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
@@ -77,7 +78,10 @@ def _warnings(options: argparse.Namespace, account: privileges.Account) -> list[
 def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
-    return _change(system, options, _state(system, options), lambda state: apply(system, state))
+    state = _state(system, options)
+    if os.geteuid() == 0 and system.folder == System.folder and (code := unit_cgroup.enter()):
+        return code
+    return _change(system, options, state, lambda state: apply(system, state))
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:

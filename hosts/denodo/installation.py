@@ -7,6 +7,7 @@ as the readiness endpoint, are restarted by `install`.
 from __future__ import annotations
 
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,11 @@ _NOT_ENABLED = ("denodo-node-export.service",)
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
 _OLDEST_PYTHON = (3, 9)
+_UNPRIVILEGED = 1024
+"""First port that needs no right of its own (ip(7))."""
+_SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
+_NO_SUDO = "No process gets more rights by a program such as sudo."
+_LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
 
 
 def install(state: State, parameter: str, *, region: str, root: Path) -> None:
@@ -73,18 +79,39 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
 
 def unit_text(unit: str, state: State) -> str:
     """Return the text of a unit, from its template in the folder `systemd`."""
-    template = pkgutil.get_data("hosts.denodo", f"systemd/{unit}")
-    assert template is not None
-    text = template.decode()
+    text = _template(unit)
+    sandbox = _template("sandbox").rstrip()
+    if _aws_is_a_snap():
+        # The limits of the program's own user remain; all later ones hinder snaps.
+        text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
+    low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
+    home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
+        ("SANDBOX", sandbox),
+        ("NO_NEW_PRIVILEGES_REASON", _LOW_PORTS if low else _NO_SUDO),
+        ("NO_NEW_PRIVILEGES", "no" if low else "yes"),
         ("PYTHON", sys.executable),
         ("PROGRAM", str(running_release())),
         ("USER", state.user),
+        ("HOME", home),
         ("PORT", str(state.ready_port)),
         ("STOP_SECONDS", str(state.stop_seconds + 300)),
     ):
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _template(name: str) -> str:
+    template = pkgutil.get_data("hosts.denodo", f"systemd/{name}")
+    assert template is not None
+    return template.decode()
+
+
+def _aws_is_a_snap() -> bool:
+    command = shutil.which("aws")
+    return command is not None and (
+        command.startswith("/snap/") or Path(command).resolve().name == "snap"
+    )
 
 
 def _lacking(state: State, *, live: bool) -> list[str]:

@@ -94,8 +94,16 @@ def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
 
 
 def report(line: str) -> None:
-    """Print a line at once, because a drain takes minutes."""
-    write(sys.stdout, f"{line}\n")
+    """Print a line at once, because a drain takes minutes.
+
+    Words of HAProxy or of a server cannot control a terminal or forge a line: characters that are
+    not printable are escaped.
+    """
+    printable = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )
+    write(sys.stdout, f"{printable}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import socket
-import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import lock, shared_folder
+from hosts.common import files, lock
 from hosts.haproxy.errors import Failed, NoAnswer, Refused
 
 if TYPE_CHECKING:
@@ -131,15 +129,12 @@ def _prepare_own_lock(path: Path, state_folder: Path) -> None:
         OSError: The folder or the lock cannot be created, or another user can change them.
     """
     path.parent.mkdir(mode=0o755, exist_ok=True)
-    with shared_folder.open_folder(path.parent, owners={0}) as folder:
-        if os.fstat(folder).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            problem = f"other users can change its folder: run `chmod 755 {path.parent}`"
-            raise OSError(errno.EPERM, problem)
+    with files.open_folder(path.parent, trusted=True) as folder:
         flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path.name, flags, _OWN_LOCK_MODE, dir_fd=folder)
         try:
             with suppress(OSError):
-                os.fchown(descriptor, 0, state_folder.lstat().st_gid)
+                os.fchown(descriptor, 0, state_folder.stat().st_gid)
             os.fchmod(descriptor, _OWN_LOCK_MODE)
         finally:
             os.close(descriptor)

@@ -1,23 +1,22 @@
 """The file with the state of all servers, from which a reload knows the drained nodes.
 
-HAProxy reads the file as root when it starts. HAProxy's own user may own the folder, so the file is
-written and read by descriptor.
+HAProxy reads the file as root when it starts. HAProxy's own user may own the folder and put
+anything in place of the file: links are not followed, and only a regular file is read.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hosts.common import files, shared_folder
+from hosts.common import files
 from hosts.haproxy.errors import Failed
 from hosts.haproxy.servers import parse_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hosts.haproxy.runtime_api import LocalHaproxy
 
 _HAPROXY_USER = "haproxy"
@@ -32,15 +31,14 @@ def save(haproxy: LocalHaproxy) -> None:
     answer = haproxy.query("show servers state")
     parse_states(answer)  # before the file is replaced
     try:
-        with _open_folder(haproxy) as folder:
-            shared_folder.replace_file(
-                haproxy.state.name, answer.encode(), folder=folder, mode=files.PUBLIC
-            )
+        _require_owner(haproxy)
+        if haproxy.state.is_dir() and not haproxy.state.is_symlink():
+            files.remove(haproxy.state)  # a folder cannot be replaced by a file
+        files.write_atomically(haproxy.state, answer.encode(), mode=files.PUBLIC)
     except OSError as error:
         message = (
             f"{haproxy.state} cannot be written ({error.strerror}): the next reload would forget "
-            "which nodes are drained; run this as root, and check that the disk is not full and "
-            f"that no folder is in place of the file (`ls -ld {haproxy.state}`)"
+            "which nodes are drained; run this as root, and check that the disk is not full"
         )
         raise Failed(message) from error
 
@@ -52,8 +50,8 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
         Failed: The file cannot be read, or has another form.
     """
     try:
-        with _open_folder(haproxy) as folder:
-            content = shared_folder.read_file(haproxy.state.name, folder=folder)
+        _require_owner(haproxy)
+        content = files.read(haproxy.state, follow=False)
         rows = parse_states(content.decode(errors="replace"))
     except FileNotFoundError:
         return {}
@@ -66,11 +64,17 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
     return {f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"]) for row in rows}
 
 
-@contextmanager
-def _open_folder(haproxy: LocalHaproxy) -> Iterator[int]:
-    """Open the folder, which belongs to root, to this user or to HAProxy's user."""
+def _require_owner(haproxy: LocalHaproxy) -> None:
+    """Check that the file's folder belongs to root, to this user or to HAProxy's user.
+
+    Raises:
+        OSError: The folder belongs to another user, who could change which nodes are drained.
+    """
     owners = {0, os.geteuid()}
     with suppress(KeyError):
         owners.add(pwd.getpwnam(_HAPROXY_USER).pw_uid)
-    with shared_folder.open_folder(haproxy.state.parent, owners=owners) as folder:
-        yield folder
+    folder = haproxy.state.parent
+    owner = folder.stat().st_uid
+    if owner not in owners:
+        message = f"its folder belongs to user {owner}: run `chown root {folder}`"
+        raise PermissionError(errno.EPERM, message, str(folder))

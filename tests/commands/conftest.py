@@ -1,4 +1,4 @@
-"""What the tests of commands share: a cloud, and a way to run a command."""
+"""Fixtures of the tests of commands: a cloud, and a function that runs a command."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ Init = Callable[..., Result]
 def templates_of(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Templates:
-    """Gives the templates of a configuration file, synthesised once."""
+    """Return a function that synthesises a configuration file once, and returns its templates."""
 
     @cache
     def templates(file: Path) -> Mapping[str, Template]:
@@ -48,7 +48,7 @@ def _loader(search_path: str | None = None) -> Any:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials of nobody, and nothing of who runs the tests."""
+    """Set fake credentials, and remove the user's AWS settings from the environment."""
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         monkeypatch.delenv(key)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -56,11 +56,11 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    # A test makes several sessions, and each would read the services' descriptions anew.
+    # A test creates several sessions, and each would load the services' descriptions again.
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
-    # Nobody asks for the public images, hundreds in each region.
+    # No test uses the public images, of which each region has hundreds.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    # Or what is printed comes with colours where CI is set.
+    # Otherwise the output has colours if CI is set.
     monkeypatch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
     for key in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(key, raising=False)
@@ -71,7 +71,7 @@ def clouds(
     templates_of: Templates,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Clouds]:
-    """Gives a cloud with an example deployed, or a configuration of a path, or one cluster."""
+    """Return a function that deploys an example, a configuration file or one cluster to a cloud."""
     with contextlib.ExitStack() as stack:
 
         def make(config: str, only: str | None = None) -> Cloud:
@@ -89,13 +89,13 @@ def clouds(
 
 @pytest.fixture
 def cloud(clouds: Clouds) -> Cloud:
-    """A cloud with the active-passive example: Denodo 7.0, two clusters of two nodes."""
+    """Return a cloud with the active-passive example: Denodo 7.0, two clusters of two nodes."""
     return clouds("active-passive")
 
 
 @pytest.fixture
 def denodo_ha() -> Run:
-    """Runs a command in this process, as `denodo-ha …` would; not its `main`."""
+    """Return a function that runs `denodo-ha …` in this process, without its `main`."""
 
     def run(
         *arguments: str,
@@ -109,14 +109,14 @@ def denodo_ha() -> Run:
 
 @pytest.fixture(scope="module")
 def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
-    """A PostgreSQL as RDS gives one, for the tests of a module."""
+    """Run a PostgreSQL server like RDS's for the tests of a module."""
     with managed(tmp_path_factory.mktemp("certificates")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def catalog_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of a cluster that shares its metadata."""
+    """Return the configuration of a cluster with a metadata database."""
     return write(tmp_path_factory.mktemp("catalog"), catalog_cloud.configuration())
 
 
@@ -124,7 +124,7 @@ def catalog_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def catalog(
     catalog_server: Managed, clouds: Clouds, templates_of: Templates, catalog_config: Path
 ) -> Catalog:
-    """That cluster in a cloud, with the server as it was at first."""
+    """Deploy that cluster to a cloud, and reset the database server."""
     catalog_server.reset()
     cloud, template = clouds(str(catalog_config)), templates_of(catalog_config)[STACK]
     return catalog_cloud.deploy(cloud, catalog_server, catalog_config, template)
@@ -132,7 +132,7 @@ def catalog(
 
 @pytest.fixture
 def init(catalog: Catalog, denodo_ha: Run) -> Init:
-    """Runs `denodo-ha catalog init` there."""
+    """Return a function that runs `denodo-ha catalog init` on that cluster."""
 
     def run(*more: str) -> Result:
         ca = () if "--ca" in more else ("--ca", str(catalog.server.ca))

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: where a cluster keeps its metadata."""
+"""Hypothesis strategies for the metadata database and exports of clusters."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _MUST = ("scheduler", "data-catalog")
 
 @st.composite
 def shared(draw: Draw, data: Data) -> Data:
-    """What `catalog` and `exports` each cluster may or must have, by cluster."""
+    """Draw `catalog` and `exports` of each cluster, which may or must have them."""
     denodo = data["denodo"]
     named = denodo.get("servers", [])
     return {
@@ -64,7 +64,7 @@ def _database(draw: Draw, cluster: Data, number: int) -> Data:
 
 
 def share(data: Data, *components: str) -> None:
-    """Let every cluster share a server of its own, and export nothing."""
+    """Give each cluster an existing database server and no exports."""
     for name, cluster in data["clusters"].items():
         server = {"host": f"db-{name.strip('-')}.example.com", "secret": _secret(cluster, "admin")}
         cluster["catalog"] = {"components": [*components], "existing": server}

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: what runs on the nodes, and what they are called."""
+"""Hypothesis strategies for the servers on the nodes and for the nodes' names."""
 
 from ipaddress import IPv4Network
 from typing import Any
@@ -14,7 +14,7 @@ _SECRET_NAMES = ("one", "denodo/a.b+c=d@e_f-g", "x" * 512)
 
 @st.composite
 def denodos(draw: Draw, version: str, clusters: Data, services: Data) -> Data:
-    """The settings of `denodo`, with servers for the services; services may get checks."""
+    """Draw the settings of `denodo`, with servers for all services; services may get checks."""
     denodo: Data = {"version": version}
     if draw(st.integers(0, 5)) == 0:
         return {**denodo, "program": False}
@@ -38,7 +38,7 @@ def denodos(draw: Draw, version: str, clusters: Data, services: Data) -> Data:
 
 @st.composite
 def _options(draw: Draw) -> Data:
-    """A heap, or options of the servers."""
+    """Draw a heap size or options of the servers."""
     options = st.sampled_from(JVM_OPTIONS)
     jvm = st.fixed_dictionaries({}, optional={"web": options, "scheduler": options})
     match draw(st.sampled_from(["", "heap", "jvm", "both"])):
@@ -54,7 +54,7 @@ def _options(draw: Draw) -> Data:
 
 @st.composite
 def _servers(draw: Draw, version: str, services: Data) -> Data:
-    """Who serves the services; a Scheduler elsewhere is checked by connecting."""
+    """Draw which server provides each service; a Scheduler on another machine has a TCP check."""
     needed: list[str] = ["vdp"]
     known = WEB_SERVERS if version != "7.0" else (WEB_SERVERS[0], *WEB_SERVERS[2:])
     if {"web", "web-tls"} & services.keys():
@@ -93,7 +93,7 @@ def _tls(draw: Draw, clusters: Data) -> Data:
 
 @st.composite
 def secrets(draw: Draw, clusters: Data) -> Any:
-    """A secret for each cluster, or one for all where there is one cluster."""
+    """Draw a secret for each cluster, or one for all if there is one cluster."""
     name = draw(st.sampled_from(_SECRET_NAMES))
     arns = by_cluster(clusters, "secretsmanager", f"secret:{name}-AbCdEf")
     is_bare = len(arns) == 1 and draw(st.booleans())
@@ -102,10 +102,10 @@ def secrets(draw: Draw, clusters: Data) -> Any:
 
 @st.composite
 def names(draw: Draw, number: int) -> Data:
-    """Whose zone the nodes' names are in, and who else resolves them."""
+    """Draw the hosted zone of the nodes' names, and the VPCs that resolve them."""
     match draw(st.sampled_from(["", "zone", "vpcs"])):
         case "zone":
-            # One for each cluster, as their nodes have the same names.
+            # One zone for each cluster, since the clusters' nodes have the same names.
             return {"node_zone": {"id": f"Z{number}", "name": "Nodes.example.com"}}
         case "vpcs":
             return {
@@ -119,5 +119,5 @@ def names(draw: Draw, number: int) -> Data:
 
 
 def address(block: str, number: int) -> str:
-    """Where a node that exists already is."""
+    """Draw the location of an existing node."""
     return str(IPv4Network(block)[100 + number])

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: configurations of every shape that deploys, valid by construction."""
+"""Hypothesis strategies: valid configurations of every shape that can be deployed."""
 
 import json
 from ipaddress import IPv4Network
@@ -20,20 +20,20 @@ from tests.support.configurations import (
 )
 
 REGIONS = ("eu-west-1", "us-gov-west-1", "ap-southeast-2")
-# Names that constructs, outputs or CDK itself could stumble over.
+# Names that could cause problems in construct ids, outputs or the CDK.
 NODE_NAMES = (
     *("node1", "vdp.node01", "Default", "Resource", "jdbc", "Service", "N-2", "7"),
     *("x" * 32, "a.b-c.D", "Listener", "Targets"),
 )
 SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
 COOKIES = {"web", "web-tls", "x"}
-"""Those that may speak HTTP."""
+"""Services that may use HTTP."""
 _hex = st.text("0123456789abcdef", min_size=17, max_size=17)
 
 
 @st.composite
 def environments(draw: Draw) -> Data:
-    """A valid configuration as plain data."""
+    """Draw a valid configuration as plain data."""
     version = draw(st.sampled_from(["7.0", "8.0", "9.0"]))
     bare = draw(st.integers(0, 5)) == 0
     regions = draw(st.permutations(REGIONS))[: draw(st.integers(1, 3))]
@@ -65,7 +65,7 @@ def environments(draw: Draw) -> Data:
     elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
         del data["services"]["jdbc"]
     if not data["services"]:
-        # The default ones, which the default servers serve.
+        # The default services, which the default servers provide.
         del data["services"]
         data["denodo"].pop("servers", None)
     for name, of in draw(shared(data)).items():
@@ -120,7 +120,7 @@ def _nodes(
     names = draw(st.permutations(NODE_NAMES))[: count or draw(st.integers(1, 5))]
     nodes: Data = {}
     for number, name in enumerate(names):
-        # The second is in another zone than the first.
+        # The second subnet is in another zone than the first.
         node: Data = {"zone": zones[number % len(zones)]}
         if auxiliary:
             node["auxiliary_port"] = 20001 + number
@@ -230,7 +230,7 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
 
 
 def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
-    """Whether an Application Load Balancer fits: room in created subnets, and cross-zone on."""
+    """Return whether an Application Load Balancer is possible: large subnets, cross-zone on."""
     return not bare and all(
         of["balancer"]["kind"] == "nlb"
         and of["balancer"].get("cross_zone", True)
@@ -256,7 +256,7 @@ def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
 
 @st.composite
 def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
-    """A failover of the first two clusters, with the settings that its kind of check reads."""
+    """Draw a failover of the first two clusters, with the settings that its kind of check uses."""
     pair = dict(list(data["clusters"].items())[:2])
     failover: Data = {
         "primary": "c0",
@@ -302,7 +302,7 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
 
 
 def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:
-    """What `auto` comes to: see docs/failover.md."""
+    """Return the check that `auto` means: see docs/failover.md."""
     single = any(
         of["balancer"]["kind"] != "haproxy"
         and (data["denodo"]["version"] == "7.0" or len(of["nodes"]) == 1)
@@ -315,7 +315,7 @@ def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:
 
 @st.composite
 def environments_of_two_accounts(draw: Draw) -> Data:
-    """A valid configuration whose second cluster is in another account, where that can be."""
+    """Draw a valid configuration whose second cluster is in another account, if possible."""
     data: Data = draw(environments())
     other = data["clusters"].get("c1")
     failover = data.get("failover", {})

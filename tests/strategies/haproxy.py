@@ -1,4 +1,4 @@
-"""Hypothesis strategies: what makes a cluster one behind HAProxy."""
+"""Hypothesis strategies for clusters behind HAProxy."""
 
 from hypothesis import strategies as st
 
@@ -7,7 +7,7 @@ from tests.support.configurations import Data, Draw
 
 @st.composite
 def haproxies(draw: Draw, clusters: Data, services: Data) -> None:
-    """Give the clusters behind HAProxy their HAProxies."""
+    """Put clusters behind HAProxy."""
     for cluster in clusters.values():
         if cluster["balancer"]["kind"] == "haproxy":
             draw(_machines(cluster))
@@ -43,7 +43,7 @@ def _machines(draw: Draw, cluster: Data) -> None:
 
 @st.composite
 def _ends_tls(draw: Draw, cluster: Data) -> None:
-    """Have its HAProxies end TLS of a web service that the nodes speak it for, or pass it on."""
+    """Let HAProxy terminate the TLS of a web service, or pass it through to the nodes."""
     mode = draw(st.sampled_from(["passthrough", "reencrypt"]))
     tls: Data = {"mode": mode}
     if mode == "reencrypt":

@@ -1,6 +1,6 @@
-"""Changes that keep a valid configuration valid, beyond what `tests.strategies.environments` draws.
+"""Changes that keep a valid configuration valid, beyond those of `tests.strategies.environments`.
 
-A variation changes the data in place. Those of `SAME` say the same in other words.
+A variation changes the data in place. The variations in `SAME` do not change the meaning.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ def _clusters(data: Data) -> list[Data]:
 
 
 def _direct(data: Data) -> list[Data]:
-    """The clusters whose balancer checks the nodes itself."""
+    """Return the clusters whose load balancer checks the nodes directly."""
     return [one for one in _clusters(data) if one["balancer"]["kind"] != "haproxy"]
 
 
 def _find(cluster: Data) -> None:
-    """Tell HAProxy where the nodes are that exist already."""
+    """Give HAProxy the addresses of existing nodes."""
     if cluster["balancer"]["kind"] == "haproxy":
         hosts = {
             name: "old.example.com"
@@ -51,7 +51,7 @@ def odd_cluster_name(data: Data) -> None:
         if data.get("failover", {}).get(key) == "c0":
             data["failover"][key] = new
     for arns in maps_by_cluster(data):
-        # An HAProxy has no certificate of ACM's.
+        # HAProxy cannot use a certificate of ACM.
         if "c0" in arns:
             arns[new] = arns.pop("c0")
 
@@ -69,7 +69,7 @@ def short_checks(data: Data) -> None:
 def path_of_a_service_and_protocol_of_the_balancer(data: Data) -> None:
     for cluster in _direct(data):
         cluster["balancer"]["health"] = {"protocol": "https", "path": "/"}
-    # HAProxy's check is told by the service alone.
+    # HAProxy's health check depends only on the service.
     alone = {} if _direct(data) == _clusters(data) else {"protocol": "http"}
     extra = {"port": 60001, "health": {"path": "/x", **alone}}
     data.setdefault("services", {"jdbc": 9999})["extra"] = extra
@@ -132,10 +132,10 @@ def no_common_machine(data: Data) -> None:
 
 
 def neighbour(data: Data) -> None:
-    """One more cluster, that fails over to nobody."""
+    """Add a cluster without a failover."""
     twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
     twin["balancer"].pop("addresses", None)
-    # Two nodes of one name can't be in one zone.
+    # Two nodes of the same name cannot be in the same zone.
     network = data["clusters"]["c0"]["network"]
     if "existing" in twin.get("catalog", {}):
         own = {**twin["catalog"]["existing"], "prefix": "neighbour_"}
@@ -163,7 +163,7 @@ def every_server(data: Data) -> None:
 
 
 def names_in_one_zone(data: Data) -> None:
-    """Clusters share a zone in which every node has a name of its own."""
+    """Put clusters into one zone, in which each node has its own name."""
     for name, cluster in data["clusters"].items():
         cluster["network"].pop("node_zone_vpcs", None)
         cluster["network"]["node_zone"] = {"id": "Z1", "name": "nodes.example"}
@@ -219,7 +219,7 @@ def defaults_written_out(data: Data) -> None:
         data["denodo"].setdefault("program", True)
         data["denodo"].setdefault("user", "denodo")
         components = [one.get("catalog", {}).get("components", ()) for one in _clusters(data)]
-        # Who names its servers means it: several nodes must then share.
+        # A configuration with named servers keeps them, so several nodes must share them.
         if all("data-catalog" in one for one in components):
             data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
         if not any("vdp" in one for one in components) and not _exporting(data):

@@ -27,7 +27,7 @@ UUID: Final = "1234abcd-12ab-34cd-56ef-1234567890ab"
 POLICY: Final = f"arn:aws:iam::{ACCOUNT}:policy/denodo"
 
 GONE: Final = object()
-"""As the value of a change: remove the key."""
+"""Value of a change that removes the key."""
 
 
 def cluster(
@@ -48,7 +48,7 @@ def cluster(
 
 
 def minimal(version: str = "8.0") -> Data:
-    """One cluster, of a version without auxiliary ports unless 7.0 is asked for."""
+    """Return a configuration of one cluster; the version has auxiliary ports only if it is 7.0."""
     return {
         "name": "test",
         "denodo": {"version": version},
@@ -102,7 +102,7 @@ def by_cluster(clusters: Data, service: str, resource: str) -> dict[str, str]:
 
 
 def maps_by_cluster(data: Data) -> list[dict[str, str]]:
-    """Return the maps with a key for each cluster: certificates and secrets."""
+    """Return the maps that have an entry for each cluster: certificates and secrets."""
     denodo: Any = data["denodo"]
     result = [
         item.get("tls") for item in data.get("services", {}).values() if isinstance(item, dict)
@@ -136,9 +136,11 @@ def changed(data: Data, changes: Mapping[str, Any]) -> Data:
 
 @dataclass
 class Text:
-    """A configuration as YAML, with the position of every key and scalar.
+    """A configuration as YAML text, with the position of each key and scalar.
 
-    This is independent of the loader, so that a test can compare their positions.
+    The positions are independent of the loader, so that tests can compare the loader's positions
+    with
+    them.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -149,7 +151,7 @@ class Text:
         return "\n".join(self.lines) + "\n"
 
     def places(self, path: Key) -> set[Place]:
-        """Return the positions for a message about a path: its key or value, else the parent's."""
+        """Return the positions of a message's path: of its key or value, or of its parent."""
         while path and path not in self.keys:
             path = path[:-1]
         return {at for at in (self.keys.get(path, (1, 1)), self.scalars.get(path)) if at}
@@ -176,10 +178,10 @@ def _write(value: Any, path: Key, indent: str, into: Text) -> None:
         into.lines.append(indent + begin)
         line, column = len(into.lines), len(indent) + 1
         if isinstance(value, list) and isinstance(item, str):
-            # Zones are a list of what are keys elsewhere.
+            # Zones are a list, although the path has their names as keys.
             into.keys[(*path, item)] = line, column + 2
         if isinstance(item, dict | list) and item:
-            # An item of a list has no key: it stands where its first line begins.
+            # An item of a list has no key: its position is the start of its first line.
             into.keys[here] = (line, column) if isinstance(key, str) else (line + 1, column + 2)
             _write(item, here, f"{indent}  ", into)
             continue
@@ -197,7 +199,7 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A string in double quotes; what JSON and YAML don't escape alike is escaped by number."""
+    """Quote a string; characters that JSON and YAML escape differently get numeric escapes."""
     return '"' + "".join(_escaped(item) for item in value) + '"'
 
 
@@ -231,7 +233,7 @@ def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 
 def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """Return the errors of loading in their order; none if the configuration loads."""
+    """Return the errors of loading in their order; empty if the configuration loads."""
     try:
         loaded(folder, data, pins=pins, deploying=deploying)
     except ConfigError as error:
@@ -240,7 +242,7 @@ def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 
 def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """Return the errors, or else warnings and notes."""
+    """Return the errors; if there are none, warnings and notes."""
     return errors(folder, data, pins=pins, deploying=deploying) or list(
         loaded(folder, data, pins=pins, deploying=deploying).findings
     )

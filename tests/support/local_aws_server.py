@@ -1,7 +1,7 @@
 """The local AWS of a test run: one server for all tests, in a folder of its own.
 
-Each test is an account, or several, that no other test is; so nothing has to be cleaned up
-Each test has accounts of its own, so nothing has to be removed between tests and one server is
+Each test has its own accounts, so nothing needs to be removed between tests, and one server is
+enough.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from tools.local_aws import control, server_process
 from tools.local_aws.paths import ROOT, Paths
 
 PACE = 200.0
-"""AWS seconds per real second in tests: a health check of 5 s runs every 25 ms."""
+"""AWS seconds per real second in tests: a health check with an interval of 5 s runs every 25 ms."""
 _SETUP_S = 900
 
 _accounts = itertools.count(100000000001)
@@ -52,7 +52,7 @@ def endpoint() -> str:
 
 @cache
 def set_up() -> None:
-    """Make the server's virtual environment if it does not exist."""
+    """Create the server's virtual environment unless it exists."""
     subprocess.run([str(ROOT / "tools/local_aws/setup")], timeout=_SETUP_S, check=True)
 
 

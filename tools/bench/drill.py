@@ -53,7 +53,9 @@ def _failover_name(
 ) -> dict[str, Any]:
     """Return the template of a failover name.
 
-    Its alias records leave a point open, so that the drill plays every failure twice.
+    Its alias records have an unknown evaluation of targets, so that the drill simulates every
+    failure
+    twice.
     """
     return {
         "Resources": {
@@ -71,7 +73,7 @@ def _record(number: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
 
 
 def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
-    """Yield a line for each number of clusters, doubled until the most."""
+    """Yield a row for each number of clusters, doubled up to the maximum."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         start = time.process_time()

@@ -1,9 +1,9 @@
-"""Measure HAProxy with the generated file beside HAProxy with the article's, on the same load.
+"""Benchmark of HAProxy: the generated file compared with the article's file, under the same load.
 
     .venv/bin/python -m tools.bench.haproxy --connections 1600
 
-Two stand-in nodes on this machine (see tests/haproxy). Nothing is asserted: failures are counted,
-and of speeds only the ratio says something about another machine.
+Two stand-in nodes run on this machine (tests/hosts/haproxy). Nothing is asserted: failures are
+counted, and of the speeds only the ratio is comparable between machines.
 """
 
 import argparse
@@ -30,7 +30,7 @@ SECONDS = 2.0
 
 
 def article(proxy: Running, site: Site) -> str:
-    """The article's file, for the same ports."""
+    """Return the article's file for the same ports."""
     values = {
         "run": proxy.folder,
         "jdbc": proxy.port("jdbc"),
@@ -42,7 +42,7 @@ def article(proxy: Running, site: Site) -> str:
 
 
 def generated(proxy: Running, _site: Site) -> str:
-    """The project's own."""
+    """Return the project's generated file."""
     return render_config(proxy.environment, "main", proxy.host)
 
 
@@ -70,7 +70,7 @@ def _loss(site: Site, make: Make, what: Callable[[Running], None], total: int) -
 
 
 def _change(make: Make) -> Callable[[Running], None]:
-    """What each has people do to bring in a change: restart, or reload."""
+    """Change the configuration as each documents it: the article restarts, the project reloads."""
 
     def restart(proxy: Running) -> None:
         proxy.stop()
@@ -80,7 +80,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Failed connections of so many, and the seconds until the last of them."""
+    """Number of failed connections, and the seconds until the last failure."""
     yield f"{total} new connections, {RATE} a second: failed / seconds until the last that did"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
@@ -97,7 +97,7 @@ def losses(site: Site, total: int) -> Iterator[str]:
 
 
 def speeds(site: Site, runs: int) -> Iterator[str]:
-    """Medians of speeds, by turns, and their ratio."""
+    """Measure speeds alternately; return medians and their ratio."""
     result: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
     result["RMI connections a second"] = [[], []]
     for _ in range(runs):

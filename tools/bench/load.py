@@ -1,4 +1,4 @@
-"""Load on HAProxy: new RMI connections at a fixed rate, and web requests as fast as they go."""
+"""Load on HAProxy: new RMI connections at a fixed rate, and web requests as fast as possible."""
 
 import asyncio
 import time
@@ -9,16 +9,16 @@ from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.hosts.haproxy.ports import PROXY
 
 PATIENCE_S = 2.0
-"""How long a client waits for its answer."""
+"""Seconds that a client waits for its answer."""
 
 
 @dataclass
 class Outcome:
-    """What became of the connections.
+    """Outcome of the connections.
 
     Attributes:
-        failed: seconds since the event when each connection that failed had begun.
-        seconds: since the event when the last one of all began.
+        failed: start of each failed connection, in seconds since the event.
+        seconds: start of the last connection, in seconds since the event.
     """
 
     failed: list[float] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Outcome:
 
     @property
     def until_out(self) -> str:
-        """When the last one failed; never, if they failed until the end."""
+        """Return the start of the last failed connection; infinity if the last one failed."""
         last = max(self.failed, default=0.0)
         return "never" if last and last > self.seconds - 1 else f"{last:.1f}"
 
@@ -34,7 +34,7 @@ class Outcome:
 def connections(
     port: int, *, total: int, rate: int, event: Callable[[], None], after: int
 ) -> Outcome:
-    """Begin so many connections, so many a second; something happens after some of them."""
+    """Open connections at a fixed rate, and trigger an event after some of them."""
     return asyncio.run(_connections(port, total, rate, event, after))
 
 
@@ -70,7 +70,7 @@ async def _one(port: int, outcome: Outcome, happened: float) -> None:
 
 
 def requests(port: int, *, seconds: float, clients: int) -> float:
-    """Web requests a second, over connections that are kept."""
+    """Return web requests per second over persistent connections."""
 
     async def one(end: float) -> int:
         count = 0
@@ -92,7 +92,7 @@ def requests(port: int, *, seconds: float, clients: int) -> float:
 
 
 def handshakes(port: int, *, seconds: float, clients: int) -> float:
-    """RMI connections a second, one after the other."""
+    """Return RMI connections per second, opened one after the other."""
 
     async def one(end: float) -> int:
         count = 0

@@ -1,4 +1,4 @@
-"""The least that a CDK app can be: what a synth costs before it does anything of ours."""
+"""Minimal CDK app, to measure the cost of a synth without the project's code."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_sns as sns

@@ -1,4 +1,4 @@
-"""Seconds of whole processes, children included."""
+"""CPU and wall-clock seconds of processes, including their children."""
 
 import os
 import resource
@@ -14,17 +14,17 @@ TIMEOUT = 600  # seconds
 
 
 class BenchError(Exception):
-    """Why there is nothing to measure, in words for the user."""
+    """Error that prevents a measurement; its message is for the user."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A process that has ended.
+    """Measurement of a process that has ended.
 
     Attributes:
-        wall: its seconds by the clock.
-        cpu: its seconds on all cores together.
-        stderr: what it said.
+        wall: wall-clock seconds.
+        cpu: CPU seconds on all cores together.
+        stderr: the process's standard error.
     """
 
     wall: float
@@ -33,7 +33,7 @@ class Run:
 
 
 def run(command: Sequence[str], extra: Mapping[str, str]) -> Run:
-    """Run a command, which has to succeed, with more environment variables."""
+    """Run a command with additional environment variables; fail if the command fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
@@ -56,9 +56,9 @@ def run(command: Sequence[str], extra: Mapping[str, str]) -> Run:
 
 
 def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
-    """Runs of each process after one as a warm-up.
+    """Measured runs of several processes, after one warm-up run of each.
 
-    They take turns, so that a machine that grows slower meanwhile does so for all.
+    The processes alternate, so that a machine that becomes slower affects all of them alike.
     """
     for process in processes:
         process()
@@ -67,5 +67,5 @@ def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
 
 
 def median(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
-    """The median of one number of the runs."""
+    """Return the median of one number over the runs."""
     return statistics.median(of(run) for run in runs)

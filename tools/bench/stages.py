@@ -1,4 +1,4 @@
-"""Where one run of app.py spends its time."""
+"""Stages of one run of app.py, with the seconds of each."""
 
 import json
 import statistics
@@ -8,13 +8,13 @@ from typing import Self
 
 from tools.bench.process import Run
 
-# What belongs to the CDK among the imported modules, by the root of their names.
+# Root names of imported modules that belong to the CDK.
 CDK_PACKAGES = {"aws_cdk", "constructs", "jsii", "publication"}
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds of the stages of a run."""
+    """Seconds of each stage of a run."""
 
     start_and_end: float
     import_cdk: float
@@ -25,14 +25,14 @@ class Stages:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Self:
-        """The median of every stage."""
+        """Return the median of each stage."""
         every = [cls.of_one(run) for run in runs]
         names = [field.name for field in fields(cls)]
         return cls(*(statistics.median(getattr(item, name) for item in every) for name in names))
 
     @classmethod
     def of_one(cls, run: Run) -> Self:
-        """The stages of a run of `tools/bench/timed_app.py` under `-X importtime`."""
+        """Return the stages of a run of `tools/bench/timed_app.py` under `-X importtime`."""
         _, _, details = run.stderr.partition('stages: "start"\n')
         cdk = others = 0.0
         timed: dict[str, float] = {}
@@ -40,7 +40,7 @@ class Stages:
             kind, _, rest = line.partition(":")
             if kind == "stages":
                 timed = json.loads(rest)
-                break  # what is imported at the end is part of the end
+                break  # Modules that are imported at the end count as part of the end.
             if kind == "import time":
                 microseconds, _, module = rest.split("|")
                 if module.strip().partition(".")[0] in CDK_PACKAGES:
@@ -52,7 +52,7 @@ class Stages:
         return cls(run.wall - total, cdk, others, load, construct, synth)
 
     def rows(self, unchecked: "Stages") -> Iterator[str]:
-        """Lines of a table, given the stages of a synth without validation."""
+        """Return the lines of the table, given the stages of a synth without validation."""
         stages = {
             "start and end of the process": self.start_and_end,
             "import aws_cdk and start jsii": self.import_cdk,

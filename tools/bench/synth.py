@@ -1,8 +1,8 @@
-"""Measure the synth of a configuration beside a minimal CDK app, and its growth with clusters.
+"""Benchmark of synth: compared with a minimal CDK app, and by the number of clusters.
 
     .venv/bin/python -m tools.bench.synth --config active-passive --runs 5
 
-Nothing is asserted. Compare the ratios and the growth, which depend on the machine least.
+Nothing is asserted. Ratios and growth depend least on the machine.
 """
 
 import argparse
@@ -30,7 +30,7 @@ REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2")
 
 @dataclass(frozen=True)
 class Synth:
-    """Ways to synthesise a configuration into a folder.
+    """Commands that synthesise a configuration into a folder.
 
     Attributes:
         config: name or path of the configuration.
@@ -106,7 +106,7 @@ def comparison(name: str, ours: Sequence[Run], minimal: Sequence[Run]) -> Iterat
 
 
 def growth(synth: Synth, counts: Sequence[int], times: int) -> Iterator[str]:
-    """Measure the synth of environments of more and more clusters. Yield the lines of a table."""
+    """Measure the synth of growing environments; yield the lines of a table."""
     yield f"Growth: seconds of app.py with clusters of three nodes, median of {times} runs"
     yield f"{'clusters':>8}{'wall':>8}{'cpu':>8}{'cpu per further cluster':>25}"
     first: tuple[int, float] | None = None

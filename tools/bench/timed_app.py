@@ -1,6 +1,7 @@
-"""Run app.py, and print on stderr the seconds that its stages took, as JSON after `MARK`.
+"""Run app.py, and print the seconds of its stages on stderr, as JSON after `MARK`.
 
-`tools/bench/synth.py` starts it in place of app.py, and `tools/bench/stages.py` reads what it says.
+`tools/bench/synth.py` starts this program instead of app.py, and `tools/bench/stages.py` parses its
+output.
 """
 
 import importlib
@@ -21,12 +22,12 @@ MARK = "stages:"
 
 
 def note(what: object) -> None:
-    """Tell `tools/bench/synth.py` something, between the lines of `-X importtime`."""
+    """Print a value for `tools/bench/stages.py` between the lines of `-X importtime`."""
     print(MARK, json.dumps(what), file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Run app.py with its loading and its synth timed."""
+    """Run app.py, and time its loading and its synth."""
     seconds = {"load": 0.0, "synth": 0.0, "all": 0.0}
 
     def timed(stage: str, call: Callable[P, R]) -> Callable[P, R]:

@@ -54,7 +54,7 @@ class Engine:
         self.start = start or Situation()
         self._views_at_start: dict[tuple[Key, ClusterState], BalancerView] = {}
         self._views: dict[tuple[Key, ClusterState], BalancerView] = {}
-        self._open_points = relevant_open_points(model, lambda key: self.view(key, self.start))
+        self.open_points = relevant_open_points(model, lambda key: self.view(key, self.start))
         self._health_at_start: dict[Interpretation, Route53Health] = {}
         self._clusters_behind = {
             name.name: model.clusters_behind(name) for name in model.failover_names
@@ -84,7 +84,7 @@ class Engine:
         whole = self.start | situation
         outcomes = {
             interpretation: self._play(failure, whole, interpretation)
-            for interpretation in interpretations(self._open_points)
+            for interpretation in interpretations(self.open_points)
         }
         worst = max(outcomes.values(), key=lambda outcome: outcome.severity)
         if len({outcome.effect for outcome in outcomes.values()}) == 1:
@@ -96,7 +96,7 @@ class Engine:
     ) -> Iterator[str]:
         """Yield a text on each open point that makes a difference."""
         shown = next(key for key, outcome in outcomes.items() if outcome == worst)
-        for point in sorted(self._open_points):
+        for point in sorted(self.open_points):
             chosen = getattr(shown, point)
             other = outcomes[replace(shown, **{point: not chosen})]
             if other.effect != worst.effect:

@@ -85,7 +85,11 @@ def dotted(path: Path) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, with escapes for characters that are not printable."""
+    """Return a text on one line, with escapes for characters that are not printable.
+
+    No text of a file, of AWS or of a machine can thus control a terminal or forge a line: control,
+    format and bidirectional characters and lone surrogates are escaped.
+    """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text

@@ -1,4 +1,4 @@
-"""The policies of clusters behind HAProxy: what the commands call, on this cluster, and no more."""
+"""Policies of clusters behind HAProxy: they allow the commands' calls on this cluster only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ OPERATOR, MANAGER = names.NODE_OPERATOR_POLICY_ARN, names.SOLUTION_MANAGER_POLIC
 MANAGED = {"solution_manager": {"cidrs": ["10.0.9.0/24"], "host": "sm.example.com"}}
 IAM = {"elbv2": "elasticloadbalancing"}
 UNASKED = "sts:GetCallerIdentity"
-"""No permission is needed for it (AWS, GetCallerIdentity)."""
+"""The call that needs no permission (AWS, GetCallerIdentity)."""
 
 
 def statements(template: Template, output: str) -> dict[str, dict[str, Any]]:
@@ -43,7 +43,7 @@ def actions(found: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 
 class Agents:
-    """Two HAProxies and the nodes behind them, as far as Systems Manager tells of them."""
+    """Two HAProxy instances and the nodes behind them, as Systems Manager lists them."""
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
         self.cloud, self.cluster, self.stack = cloud, cluster, cloud.stack(cluster)
@@ -98,7 +98,7 @@ def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 def admits(found: Mapping[str, Any], call: Call, agents: Agents) -> bool:
-    """Whether some statement allows a call, by its action and what it names of its resource."""
+    """Return whether some statement allows a call, by its action and its resource."""
     resources = [
         _filled(one, agents.stack.physical_ids)
         for statement in found.values()
@@ -120,7 +120,7 @@ def _action(call: Call) -> str:
 
 
 def _filled(resource: Any, names: Mapping[str, str]) -> str:
-    """A resource with the physical names of what it refers to."""
+    """Return a resource ARN with the physical names of the referenced resources."""
     if isinstance(resource, str):
         return resource
     (_, parts) = resource["Fn::Join"]
@@ -188,7 +188,7 @@ def test_without_programs_on_nodes_haproxys_operators_have_a_policy(tmp_path: Pa
     data = changed(adopted(), {"clusters/main/nodes/node1/address": "10.0.0.11", **MANAGED})
     bare = template(tmp_path / "bare", changed(data, {"denodo/program": False}))
     whole = template(tmp_path / "whole", data)
-    # The same one as with programs, so that who has it keeps it.
+    # The same policy as with programs, so that its principals keep it.
     assert bare["Outputs"][OPERATOR] == whole["Outputs"][OPERATOR]
     found = statements(bare, OPERATOR)
     assert not found.keys() & {"RunTheDocument", "OnTheNodes", "SeeDesiredStates"}

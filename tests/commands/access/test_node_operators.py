@@ -1,4 +1,4 @@
-"""The policy of who changes nodes: what the commands call, on this cluster, and nothing more."""
+"""Policy of node operators: it allows the commands' calls on this cluster only."""
 
 import json
 from collections.abc import Callable, Mapping

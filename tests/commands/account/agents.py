@@ -1,11 +1,11 @@
-"""The nodes' agents, and the program behind them, as far as commands notice.
+"""SSM agents of the nodes and the node program, as far as commands use them.
 
     agents = Agents(cloud, "main")
     agents.deploy(jvm={"vdp": "-Xmx2048m"})     # every parameter changes
     agents.nodes["node2"].outcome = agent.ROLLED_BACK
     agents.watch()                              # at most one node out or changed, at every call
 
-A command is answered once its time on the cloud's clock has passed, and takes effect then.
+A command takes effect, and is answered, once its duration on the cloud's clock has passed.
 """
 
 import itertools
@@ -21,16 +21,16 @@ from tests.commands.account.cloud import Cloud
 
 @dataclass
 class Node:
-    """A node's program.
+    """Node program of one node.
 
     Attributes:
-        applied: the state that it has.
-        confirmed: whether its metadata is.
-        unready: why services are not ready.
-        outcome: exit code of an apply; only 0 takes the state.
-        seconds: how long an apply takes.
-        reachable: whether its agent answers.
-        applies: how often the state was applied.
+        applied: the applied state.
+        confirmed: True if the node's metadata is confirmed.
+        unready: reasons why services are not ready.
+        outcome: exit code of an apply; only 0 applies the state.
+        seconds: duration of an apply.
+        reachable: True if the SSM agent answers.
+        applies: number of applies.
     """
 
     applied: dict[str, Any] | None = None
@@ -44,7 +44,7 @@ class Node:
 
 @dataclass
 class Command:
-    """A command on its way: when it ends, and how."""
+    """A command that is running: its end and its result."""
 
     ends: float
     code: int
@@ -52,12 +52,12 @@ class Command:
 
 
 class Agents:
-    """The agents of a cluster.
+    """SSM agents of a cluster.
 
     Attributes:
-        nodes: what is on each node.
-        most_out: how many nodes were out at once, at most.
-        slow: whether no command ends.
+        nodes: the node program of each node.
+        most_out: largest number of nodes that were out at the same time.
+        slow: True if no command ends.
     """
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
@@ -72,31 +72,31 @@ class Agents:
         self.install()
 
     def install(self) -> None:
-        """Answer commands; again after the cloud's faults were healed."""
+        """Start answering commands; call again after `faults.heal()`."""
         self.cloud.faults.add(Fault(lambda call: call.service == "ssm", self._answer))
         self.cloud.faults.add(Fault(lambda _: True, self._watch))
 
     def desired(self, node: str) -> dict[str, Any]:
-        """A node's parameter."""
+        """Return the text of a node's parameter."""
         found = self._ssm.get_parameter(Name=self._name(node))
         state: dict[str, Any] = json.loads(found["Parameter"]["Value"])
         return state
 
     def deploy(self, **changes: Any) -> None:
-        """Change every node's parameter."""
+        """Change the parameter of every node."""
         for node in self.nodes:
             value = json.dumps({**self.desired(node), **changes})
             self._ssm.put_parameter(Name=self._name(node), Value=value, Overwrite=True)
 
     def out(self) -> set[str]:
-        """The nodes that some shared group lacks."""
+        """Return the nodes that are missing in some shared target group."""
         groups = set(self.cloud.groups(self.cluster)) - set(self.nodes)
         inside = [self.cloud.registered(self.cluster, group) for group in groups]
         return {node for node in self.nodes if any(node not in one for one in inside)}
 
     @property
     def stale(self) -> set[str]:
-        """The nodes that do not have their state."""
+        """Return the nodes whose applied state is not the desired one."""
         return {name for name, node in self.nodes.items() if node.applied != self.desired(name)}
 
     @property
@@ -107,7 +107,7 @@ class Agents:
         return names.node_parameter(self.cloud.environment.name, self.cluster, node)
 
     def _watch(self, _: Call) -> None:
-        """Look, at every call, at how many nodes are out or being changed."""
+        """Count, at every call to AWS, the nodes that are out or being changed."""
         now = self.cloud.clock.monotonic()
         busy = {node for node, ends in self._busy.items() if now < ends}
         assert busy <= self.out(), f"{busy} are changed while they serve"
@@ -144,7 +144,7 @@ class Agents:
             node.applies += 1
             if node.outcome == node_agent.DONE:
                 state = self.desired(names[id_])
-                # A command goes on whether its sender lives or not.
+                # A command continues even if its sender was killed.
                 self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})

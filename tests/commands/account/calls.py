@@ -1,14 +1,13 @@
-"""What was called of AWS, and faults that calls meet.
+"""Recorded calls to AWS, and faults that calls encounter.
 
     cloud.faults.throttle("DescribeTargetHealth", on=2)     # the second such call
-    cloud.faults.deny("RegisterTargets")                    # every one
-    cloud.faults.interrupt("DeregisterTargets", after=True) # Ctrl-C when it has taken effect
-    cloud.faults.interrupt(on=7, changing=True)             # Ctrl-C at the seventh change of all
+    cloud.faults.deny("RegisterTargets")                    # every such call
+    cloud.faults.interrupt("DeregisterTargets", after=True) # Ctrl-C after it has taken effect
+    cloud.faults.interrupt(on=7, changing=True)             # Ctrl-C at the seventh changing call
     cloud.faults.lose("eu-west-1")                          # the region does not answer
     [call.operation for call in cloud.calls.changes]
 
-A fault that is an answer is given after the SDK's own retries, which it does not try: as if all
-had been in vain.
+An error response is returned without the SDK's own retries, as if all of them had failed.
 """
 
 import re
@@ -21,7 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
 
 OURS = "the tests themselves"
-"""What the tests' own clients have as user agent: their calls are not noted and meet no fault."""
+"""User agent of the tests' own clients, whose calls are not recorded and encounter no faults."""
 
 Answer = tuple[AWSResponse, dict[str, Any]]
 
@@ -30,7 +29,7 @@ _READS = re.compile(r"^(Describe|Get|List|BatchGet|Lookup|Test)")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of AWS: boto3's name of the service, the operation, its parameters, the region."""
+    """A call to AWS: boto3's name of the service, the operation, its parameters, the region."""
 
     service: str
     operation: str
@@ -39,40 +38,40 @@ class Call:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something."""
+        """Return whether the call changes something."""
         return _READS.match(self.operation) is None
 
 
 @dataclass
 class Calls:
-    """The calls that the code under test has made, in their order."""
+    """Calls of the code under test, in their order."""
 
     made: list[Call] = field(default_factory=list)
 
     @property
     def changes(self) -> list[Call]:
-        """Those that change something."""
+        """Return the calls that change something."""
         return [call for call in self.made if call.changes]
 
     def of(self, operation: str) -> list[Call]:
-        """Those of an operation."""
+        """Return the calls of an operation."""
         return [call for call in self.made if call.operation == operation]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget all calls."""
         self.made.clear()
 
 
 @dataclass
 class Fault:
-    """What calls meet.
+    """A fault of matching calls.
 
     Attributes:
-        matches: which calls.
-        on: which of those, counted from 1; None: each.
-        happen: gives an answer, or raises.
-        after: when the call has taken effect.
-        met: how many calls have matched.
+        matches: returns True for the calls that can fail.
+        on: number of the matching call that fails, counted from 1; None: each.
+        happen: returns a response, or raises.
+        after: True if the call takes effect before the fault.
+        met: number of calls that have matched.
     """
 
     matches: Callable[[Call], bool]
@@ -83,34 +82,34 @@ class Fault:
 
 
 class Faults:
-    """Faults to come; see the module."""
+    """Faults of later calls; see the module."""
 
     def __init__(self) -> None:
         self._all: list[Fault] = []
         self._lock = threading.Lock()
 
     def throttle(self, operation: str = "", *, on: int | None = None) -> None:
-        """AWS has had too many calls."""
+        """Throttle calls."""
         self.answer("Throttling", "Rate exceeded", operation, on=on)
 
     def expire(self, operation: str = "", *, on: int | None = None) -> None:
-        """The credentials have expired."""
+        """Let the credentials expire."""
         message = "The security token included in the request is expired"
         self.answer("ExpiredToken", message, operation, on=on, status=403)
 
     def deny(self, operation: str = "", *, on: int | None = None) -> None:
-        """The credentials lack the permission."""
+        """Deny calls."""
         message = "User: arn:aws:sts::111122223333:assumed-role/ops/me is not authorized"
         self.answer("AccessDenied", message, operation, on=on, status=403)
 
     def miss(
         self, operation: str = "", *, on: int | None = None, code: str = "TargetGroupNotFound"
     ) -> None:
-        """What is asked for is not there."""
+        """Return "not found"."""
         self.answer(code, "One or more of them were not found", operation, on=on)
 
     def break_down(self, operation: str = "", *, on: int | None = None) -> None:
-        """AWS has an error of its own."""
+        """Return an internal error of AWS."""
         self.answer("InternalFailure", "An error has occurred", operation, on=on, status=500)
 
     def answer(
@@ -123,13 +122,13 @@ class Faults:
         status: int = 400,
         region: str = "",
     ) -> None:
-        """AWS answers with an error."""
+        """Return an error response."""
         self.add(
             Fault(_matches(operation, region=region), lambda _: error(code, message, status), on)
         )
 
     def lose(self, region: str) -> None:
-        """A region does not answer."""
+        """Make a region unreachable."""
 
         def unreachable(call: Call) -> None:
             raise EndpointConnectionError(
@@ -147,7 +146,7 @@ class Faults:
         changing: bool = False,
         kind: type[BaseException] = KeyboardInterrupt,
     ) -> None:
-        """Ctrl-C, or another exception, before a call or after it has taken effect."""
+        """Raise Ctrl-C, or another exception, before a call or after it has taken effect."""
 
         def happen(_: Call) -> None:
             raise kind
@@ -155,15 +154,15 @@ class Faults:
         self.add(Fault(_matches(operation, changing=changing), happen, on, after))
 
     def add(self, fault: Fault) -> None:
-        """Another fault."""
+        """Add a fault."""
         self._all.append(fault)
 
     def heal(self) -> None:
-        """No more faults."""
+        """Remove all faults."""
         self._all.clear()
 
     def meet(self, call: Call, *, after: bool) -> Answer | None:
-        """What a call meets."""
+        """Let a call encounter its faults."""
         with self._lock:
             due = []
             for fault in self._all:
@@ -178,7 +177,7 @@ class Faults:
 
 
 def _matches(operation: str, *, region: str = "", changing: bool = False) -> Callable[[Call], bool]:
-    """Whether a call is of an operation and in a region, where they are given."""
+    """Return whether a call matches the operation and the region, if given."""
     return lambda call: (
         operation in {"", call.operation}
         and region in {"", call.region}
@@ -187,11 +186,11 @@ def _matches(operation: str, *, region: str = "", changing: bool = False) -> Cal
 
 
 def answer(parsed: Mapping[str, Any], status: int = 200) -> Answer:
-    """An answer of AWS."""
+    """Return a response of AWS."""
     metadata = {"HTTPStatusCode": status, "RetryAttempts": 0}
     return AWSResponse("", status, {}, None), {"ResponseMetadata": metadata, **parsed}
 
 
 def error(code: str, message: str, status: int = 400) -> Answer:
-    """An error that AWS answers."""
+    """Return an error response of AWS."""
     return answer({"Error": {"Code": code, "Message": message}}, status)

@@ -1,4 +1,4 @@
-"""A CDK CLI that needs no Node: it moves what pins move, in a template and in the cloud."""
+"""Stand-in for the CDK CLI that needs no Node: it applies changed pins to template and cloud."""
 
 import copy
 import json
@@ -20,14 +20,14 @@ Hook = Callable[[], object]
 
 
 class FakeCdk:
-    """Synthesises by the pins, and deploys to a cloud.
+    """Synthesises the pins into a template, and deploys it to a cloud.
 
     Attributes:
-        fails: why a deploy fails and is rolled back; empty: it does not.
+        fails: reason why a deploy fails and is rolled back; empty: it succeeds.
         before: called when a deploy begins.
-        after: called when it has ended, before the CLI has.
+        after: called when a deploy has ended, before the CLI ends.
         deploys: the nodes that each deploy has changed.
-        confirmed: whether the metadata of a new machine is confirmed at once.
+        confirmed: True if the metadata of a new machine is confirmed at once.
     """
 
     def __init__(self, cloud: Cloud, agents: Agents) -> None:
@@ -39,7 +39,7 @@ class FakeCdk:
         self.confirmed = True
 
     def synth(self, config: Path, out: Path) -> None:
-        """The deployed template with what the pins say."""
+        """Return the deployed template with the machines of the pins."""
         stack = self.cloud.stack(self.agents.cluster)
         template = self.template(config)
         out.mkdir()
@@ -51,7 +51,7 @@ class FakeCdk:
         (out / "manifest.json").write_text(json.dumps({"artifacts": {stack.name: artifact}}))
 
     def template(self, config: Path) -> Template:
-        """What the real one would make of a configuration and its pins."""
+        """Return the template for a configuration and its pins."""
         pins = load(config).pins
         template = copy.deepcopy(self.cloud.stack(self.agents.cluster).template)
         for node, properties in _nodes(template).items():
@@ -70,7 +70,7 @@ class FakeCdk:
         return {"Fn::Base64": node_script(parameter=parameter, region=region, version=version)}
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Replace or restart what changes, and go back if it is to fail."""
+        """Replace or restart changed nodes, and roll back if the deploy is to fail."""
         self.before()
         deployed = self.cloud.stack(self.agents.cluster)
         assert stack == deployed.name
@@ -90,7 +90,7 @@ class FakeCdk:
         self.after()
 
     def _replace(self, node: str) -> None:
-        """Another instance, in the groups from the beginning, as CloudFormation does it."""
+        """Replace an instance; the new one is registered at once, as CloudFormation does it."""
         cluster = self.agents.cluster
         stack = self.cloud.stack(cluster)
         client = self.cloud.client("ec2", stack.region)
@@ -110,7 +110,7 @@ class FakeCdk:
 
 
 def _nodes(template: Template) -> dict[str, dict[str, Any]]:
-    """Properties of the instances by node."""
+    """Return the properties of the instances by node."""
     found = {}
     for resource in template["Resources"].values():
         if resource["Type"] == _INSTANCE:

@@ -1,23 +1,24 @@
-"""An account in which an environment is deployed, for tests of commands.
+"""An account with a deployed environment, for tests of commands.
 
     def test_drains(cloud: Cloud, denodo_ha: Run) -> None:
         done = denodo_ha("drain", "node1", "--cluster", "active")
         assert done.exit_code == exits.DONE
         assert cloud.registered("active", "jdbc") == {"node2"}
 
-moto is the AWS, with what `template_resources` makes in it from the real templates. Over it, by
-hooks of botocore that every client made meanwhile has:
+moto stands in for AWS, with the resources that `template_resources` creates in it from the real
+templates. Hooks of botocore add to every client that is created afterwards:
 
-- `cloud.stacks`: CloudFormation's answers, which a test may change (`cloud.stack("active").status
-  = "UPDATE_IN_PROGRESS"`). STS answers `cloud.caller` as the account.
+- `cloud.stacks`: CloudFormation's responses, which a test may change (`cloud.stack("active").status
+  = "UPDATE_IN_PROGRESS"`). STS returns `cloud.caller` as the account.
 - `cloud.targets`: targets become healthy and leave as time passes on `cloud.clock`, a
   `VirtualClock`; give that clock to the code under test. `cloud.become("active", "node1",
-  UNHEALTHY)` says what a node's checks find, in all groups or one; `cloud.targets.lag` makes AWS
-  eventually consistent.
-- `cloud.calls`: what the code under test has called. `cloud.faults`: what its calls meet
+  UNHEALTHY)` sets the result of a node's health checks, in all target groups or one;
+  `cloud.targets.lag` makes AWS eventually consistent.
+- `cloud.calls`: the calls of the code under test. `cloud.faults`: faults that its calls encounter
   (`tests.commands.account.calls`).
 
-`cloud.client("ec2", region)` is the test's own client: it is not noted, and meets no fault.
+`cloud.client("ec2", region)` is the test's own client: its calls are not recorded and encounter no
+faults.
 """
 
 import copy
@@ -40,16 +41,16 @@ from tests.support.assembly import Template
 
 
 class Cloud:
-    """An account with an environment; see the module.
+    """An account with a deployed environment; see the module.
 
     Attributes:
         environment: the configuration.
-        caller: the account that the credentials are of.
-        clock: the time.
-        targets: the targets of all groups.
-        stacks: the stacks.
-        calls: what was called.
-        faults: what calls meet.
+        caller: account of the credentials.
+        clock: the virtual clock.
+        targets: targets of all target groups.
+        stacks: the deployed stacks.
+        calls: recorded calls of the code under test.
+        faults: faults that its calls encounter.
     """
 
     def __init__(self, environment: Environment, templates: Mapping[str, Template]) -> None:
@@ -64,7 +65,7 @@ class Cloud:
         self._clients: dict[tuple[str, str], Any] = {}
 
     def deploy(self, only: str | None = None) -> None:
-        """Make every stack of the environment that is in the caller's account, or a cluster's."""
+        """Deploy each stack of the environment in the caller's account, or one cluster's stack."""
         name = self.environment.name
         for cluster, told in sorted(self.environment.clusters.items()):
             if only not in {None, cluster}:
@@ -81,7 +82,7 @@ class Cloud:
     def _deploy(self, name: str, account: str, region: str, tags: dict[str, str]) -> None:
         if account != self.caller:
             return
-        # A copy, as a test may change it.
+        # A copy, since tests may change it.
         template = copy.deepcopy(self._templates[name])
         stack = Deployed(name, account, region, template, tags)
         self.stacks.all.append(stack)
@@ -92,9 +93,9 @@ class Cloud:
         return found.outputs[name]
 
     def client(self, service: str, region: str) -> Any:
-        """The test's own client."""
+        """Return a client of the tests."""
         if (service, region) not in self._clients:
-            # Made after `install`, as hooks are a session's.
+            # Created after `install`, since hooks belong to a session.
             self._session = self._session or boto3.Session()
             self._clients[service, region] = self._session.client(
                 service, region_name=region, config=Config(user_agent_extra=OURS)
@@ -102,17 +103,17 @@ class Cloud:
         return self._clients[service, region]
 
     def stack(self, cluster: str) -> Deployed:
-        """The stack of a cluster, or of the failover."""
+        """Return the stack of a cluster, or of the failover."""
         name = f"{self.environment.name}-{cluster}"
         (found,) = [one for one in self.stacks.all if one.name == name]
         return found
 
     def nodes(self, cluster: str) -> dict[str, str]:
-        """Instance ids by node."""
+        """Return the instance ids by node."""
         return dict(nodes(self.stack(cluster)))
 
     def groups(self, cluster: str) -> dict[str, str]:
-        """ARNs of the groups by service, or by node for auxiliary ones."""
+        """Return the ARNs of target groups by service, or by node for auxiliary ones."""
         stack, found = self.stack(cluster), {}
         for id_, resource in stack.template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
@@ -122,30 +123,30 @@ class Cloud:
         return found
 
     def registered(self, cluster: str, group: str) -> set[str]:
-        """Names of the nodes that are in a group and do not leave it."""
+        """Return the names of the nodes that are registered in a target group and not draining."""
         names = {id_: name for name, id_ in self.nodes(cluster).items()}
         ids = self.targets.registered(self.groups(cluster)[group])
         return {names.get(id_, id_) for id_ in ids}
 
     def mark(self, cluster: str, node: str) -> DrainTag | None:
-        """Why a node is out, as its instance says."""
+        """Return the drain tag of a node's instance."""
         client = self.client("ec2", self.stack(cluster).region)
         id_ = self.nodes(cluster)[node]
         shown = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
         return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in shown})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
-        """What the checks of a node find, in all groups or in some."""
+        """Set the result of a node's health checks, in all target groups or in some."""
         for key, arn in self.groups(cluster).items():
             if not groups or key in groups:
                 self.targets.states[arn, self.nodes(cluster)[node]] = state
 
     def take_out(self, cluster: str, node: str, *groups: str) -> None:
-        """Deregister a node behind the commands' back, in all groups or in some."""
+        """Deregister a node without the commands, from all target groups or from some."""
         self._each(cluster, node, groups, "deregister_targets")
 
     def put_in(self, cluster: str, node: str, *groups: str) -> None:
-        """Register a node behind the commands' back, in all groups or in some."""
+        """Register a node without the commands, in all target groups or in some."""
         self._each(cluster, node, groups, "register_targets")
 
     def _each(self, cluster: str, node: str, groups: Iterable[str], act: str) -> None:
@@ -162,7 +163,7 @@ class Cloud:
         self.targets.running[id_] = False
 
     def terminate(self, cluster: str, node: str) -> None:
-        """Terminate a node's instance, which then leaves its groups."""
+        """Terminate a node's instance, which is then deregistered."""
         id_ = self.nodes(cluster)[node]
         self.client("ec2", self.stack(cluster).region).terminate_instances(InstanceIds=[id_])
         self.targets.running[id_] = False
@@ -170,7 +171,7 @@ class Cloud:
             self.targets.deregister(arn, [{"Id": id_}])
 
     def delete_group(self, cluster: str, group: str) -> None:
-        """Delete a group, which the stack still has."""
+        """Delete a target group that the stack still has."""
         client, arn = self.client("elbv2", self.stack(cluster).region), self.groups(cluster)[group]
         for id_, resource in self.stack(cluster).template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::Listener":
@@ -181,7 +182,7 @@ class Cloud:
         client.delete_target_group(TargetGroupArn=arn)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let every client that is made from now on meet this cloud."""
+        """Hook this cloud into every client that is created from now on."""
         hooks = [
             ("before-parameter-build", self._prepare),
             ("before-call", self._before),
@@ -218,7 +219,7 @@ class Cloud:
             self.faults.meet(call, after=True)
 
     def _follow(self, call: Call, parsed: dict[str, Any]) -> None:
-        """Keep targets as a real balancer would."""
+        """Keep targets as a real load balancer would."""
         arn, told = call.parameters.get("TargetGroupArn", ""), call.parameters.get("Targets", ())
         match call.operation:
             case "DescribeTargetHealth":

@@ -1,7 +1,7 @@
-"""CloudFormation as far as commands ask it: what is deployed, page by page.
+"""CloudFormation as far as commands use it: the deployed stacks, page by page.
 
-moto's own takes none of our templates; so the stacks are kept here, each with the real template
-and the ids of what was made in moto.
+moto's CloudFormation accepts none of our templates. The stacks are therefore kept here, each with
+the real template and the physical ids of moto's resources.
 """
 
 import json
@@ -13,23 +13,23 @@ from tests.commands.account.calls import Answer, answer, error
 from tests.support.assembly import Template
 
 _PAGE = 7
-"""Small, so that who reads the first page only is found out."""
+"""Page size, so small that code that reads only the first page fails."""
 
 
 @dataclass
 class Deployed:
-    """A stack; a test may change all of it.
+    """A deployed stack, which tests may change.
 
     Attributes:
-        name: its name.
+        name: name of the stack.
         account: its account.
         region: its region.
         template: its template.
         tags: its tags.
-        physical_ids: by logical id.
-        outputs: by name.
+        physical_ids: physical ids by logical id.
+        outputs: outputs by name.
         status: its status.
-        body: the template as text, where it is to be other than JSON.
+        body: text of the template if the text is not JSON.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Deployed:
 
     @property
     def arn(self) -> str:
-        """Its id."""
+        """Return the stack's id."""
         place = f"{self.region}:{self.account}"
         return f"arn:aws:cloudformation:{place}:stack/{self.name}/01234567-89ab-cdef"
 
@@ -56,7 +56,7 @@ class Stacks:
         self.all: list[Deployed] = []
 
     def answer(self, operation: str, parameters: Mapping[str, Any], region: str) -> Answer | None:
-        """The answer to a call, None where it is none of those that are known here."""
+        """Return the response to a call, None for an operation that is not implemented here."""
         there = [stack for stack in self.all if stack.region == region]
         known = {
             "DescribeStacks": _describe,

@@ -1,4 +1,4 @@
-"""Records, hosted zones and health checks of a template, made in moto by direct calls."""
+"""Records, hosted zones and health checks of a template, created in moto by direct calls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from moto.route53.models import route53_backends
 
 MOTO = "123456789012"
-"""The account that moto is; the account of the stacks is another, and only seen in their ids."""
+"""moto's account; the stacks' own account appears only in their ids."""
 
 _NOT_OF_THE_API = {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
 
 
 def health_check(client: Any, name: str, told: Mapping[str, Any]) -> str:
-    """A health check; gives its id."""
+    """Create a health check, and return its id."""
     made = client.create_health_check(
         CallerReference=name, HealthCheckConfig=told["HealthCheckConfig"]
     )["HealthCheck"]
@@ -23,7 +23,7 @@ def health_check(client: Any, name: str, told: Mapping[str, Any]) -> str:
 
 
 def private_zone(client: Any, name: str, told: Mapping[str, Any]) -> str:
-    """A private hosted zone; gives its id."""
+    """Create a private hosted zone, and return its id."""
     made = client.create_hosted_zone(
         Name=told["Name"],
         CallerReference=name,
@@ -34,7 +34,7 @@ def private_zone(client: Any, name: str, told: Mapping[str, Any]) -> str:
 
 
 def record(client: Any, told: Mapping[str, Any]) -> str:
-    """A record, and the public zone that it is in if it is the first there; gives its name."""
+    """Create a record, and its public zone if it does not exist yet; return the record's name."""
     _known(client, told["HostedZoneId"], told["Name"])
     made = {key: value for key, value in told.items() if key not in _NOT_OF_THE_API}
     if "ResourceRecords" in told:
@@ -48,7 +48,7 @@ def record(client: Any, told: Mapping[str, Any]) -> str:
 
 
 def _known(client: Any, id_: str, record: str) -> None:
-    """The hosted zone that the configuration names, under the id that it has there."""
+    """Create the hosted zone of the configuration, under its id."""
     zones = route53_backends[MOTO]["aws"].zones
     if id_ not in zones:
         name = record.rstrip(".").split(".", 1)[1]

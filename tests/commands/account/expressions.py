@@ -1,4 +1,4 @@
-"""CloudFormation's expressions as far as our templates use them."""
+"""Evaluation of the CloudFormation expressions that our templates use."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,12 +7,12 @@ Attribute = Callable[[str, str], Any]
 
 
 class Expressions:
-    """What expressions of a template stand for.
+    """Values that expressions of a template refer to.
 
     Args:
-        refs: what `Ref` stands for, by name.
-        attribute: what `Fn::GetAtt` gives of a logical id and an attribute.
-        output: what `Fn::GetStackOutput` gives of its arguments.
+        refs: values of `Ref`, by name.
+        attribute: returns the value of `Fn::GetAtt` for a logical id and an attribute.
+        output: returns the value of `Fn::GetStackOutput` for its arguments.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Expressions:
         self._refs, self._attribute, self._output = refs, attribute, output
 
     def value(self, told: Any) -> Any:
-        """The value of an expression, or of all that is in a list or a map."""
+        """Return the value of an expression, or of all expressions in a list or a map."""
         if isinstance(told, list):
             return [self.value(one) for one in told]
         if not isinstance(told, dict):

@@ -1,10 +1,10 @@
-"""Route 53 over a cloud: what checks say, what is answered, and the switch that is thrown.
+"""Route 53 of a cloud: states of health checks, DNS answers, and the failover switch.
 
     world = Route53(cloud)
     world.down.add("active")        # its check fails
     world.thrown                    # datapoints of the switch, in their order
 
-moto's own health checks always pass, lose their alarms, and answer no name.
+moto's own health checks always pass, are not linked to alarms, and its zones answer no query.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 
 SWITCH_S = 75.0
-"""How long a datapoint takes until the check follows."""
+"""Seconds from a datapoint until the health check follows."""
 _CHECK = "AWS::Route53::HealthCheck"
 _OPERATIONS = (
     *("GetHealthCheck", "GetHealthCheckStatus", "GetHealthCheckLastFailureReason"),
@@ -27,15 +27,15 @@ _OPERATIONS = (
 
 
 class Route53:
-    """Health checks and answers of a cloud.
+    """Health checks and DNS answers of a cloud.
 
     Attributes:
-        down: clusters whose own checks fail.
-        silent: clusters whose checks nobody has reported on yet.
+        down: clusters whose health checks fail.
+        silent: clusters whose health checks have no report yet.
         thrown: values of the switch's metric that were put.
-        resolves: whether names are resolved on this machine.
-        public: whether the zone is a public one, which TestDNSAnswer takes.
-        deaf: whether the switch's check follows nothing.
+        resolves: True if this machine resolves the names.
+        public: True if the zone is public, which TestDNSAnswer requires.
+        deaf: True if the switch's health check ignores the metric.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -50,7 +50,7 @@ class Route53:
         self.primary, self.secondary = failover.primary, failover.secondary
 
     def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Answer after the faults that there are now, and let commands meet clock and resolver."""
+        """Answer Route 53's calls, after the current faults; replace clock and resolver."""
         monkeypatch.setattr(failover, "real_clock", lambda: self.cloud.clock)
         monkeypatch.setattr(dns_answer, "lookup", self.lookup)
         self.cloud.faults.add(Fault(lambda call: call.operation in _OPERATIONS, self._answer))
@@ -79,7 +79,7 @@ class Route53:
             )
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
-        """The stack of a check, by the name of its cluster, and its settings in the template."""
+        """Return the stack of a health check by its cluster's name, and its settings."""
         for stack in self.cloud.stacks.all:
             for id_, resource in stack.template["Resources"].items():
                 if resource["Type"] == _CHECK and stack.physical_ids[id_] == check_id:
@@ -121,16 +121,16 @@ class Route53:
 
     @property
     def answered(self) -> str:
-        """The cluster that Route 53 answers with."""
+        """Return the cluster that Route 53 answers with."""
         primary = self._at == 0 and self.primary not in self.down
         return self.primary if primary or self.secondary in self.down else self.secondary
 
     def target(self, cluster: str) -> str:
-        """The name of a cluster's balancer."""
+        """Return the DNS name of a cluster's load balancer."""
         return self.cloud.stack(cluster).outputs["BalancerDnsName"].lower()
 
     def lookup(self, name: str) -> Resolved | None:
-        """What this machine's resolver says."""
+        """Return the answer of this machine's resolver."""
         if not self.resolves:
             return None
         failover = self.cloud.environment.failover

@@ -1,7 +1,8 @@
-"""Targets as a real balancer has them; moto's are healthy at once, and gone at once.
+"""Targets with the states of a real load balancer; moto's change their state at once.
 
-A registered target is `initial` until its checks have passed, then what the test says it is; one
-that is deregistered is `draining` for the group's delay. Time is the cloud's virtual clock.
+A registered target is `initial` until its first checks have passed, then it has the state that the
+test sets. A deregistered target is `draining` for the deregistration delay. The time is the cloud's
+virtual clock.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +35,7 @@ _UNKNOWN: State = (
 
 @dataclass
 class Registration:
-    """A target in a group: since when, and since when it leaves."""
+    """A target in a target group, with the times of its registration and deregistration."""
 
     since: float
     leaving: float | None = None
@@ -42,7 +43,7 @@ class Registration:
 
 @dataclass
 class Group:
-    """The targets of a group by id and port, and its times in seconds."""
+    """The targets of a target group by id and port, and its times in seconds."""
 
     port: int
     delay: float
@@ -51,12 +52,12 @@ class Group:
 
 
 class Targets:
-    """The targets of all groups.
+    """The targets of all target groups.
 
     Attributes:
-        lag: seconds until a change is seen, as AWS is only eventually consistent.
-        states: what a target is once its checks have run, by group's ARN and instance.
-        running: whether an instance runs, by id; those that are missing do.
+        lag: seconds until a change is visible, since AWS is eventually consistent.
+        states: state of a target after its first checks, by the group's ARN and the instance.
+        running: True for a running instance, by id; missing ones run.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -67,22 +68,22 @@ class Targets:
         self.running: dict[str, bool] = {}
 
     def add_group(self, arn: str, *, port: int, delay: float, warm_up: float) -> None:
-        """A new group."""
+        """Add a target group."""
         self._groups[arn] = Group(port, delay, warm_up)
 
     def hurry(self, delay: float) -> None:
-        """Let every group drain faster than its template says."""
+        """Shorten the deregistration delay of every target group."""
         for group in self._groups.values():
             group.delay = delay
 
     def knows(self, arn: str) -> bool:
-        """Whether there is such a group."""
+        """Return whether a target group exists."""
         return arn in self._groups
 
     def register(
         self, arn: str, targets: Iterable[Mapping[str, Any]], *, old: bool = False
     ) -> None:
-        """Targets come; old ones have passed their checks."""
+        """Register targets; old ones have passed their checks."""
         group = self._groups[arn]
         for target in targets:
             key = str(target["Id"]), int(target.get("Port", group.port))
@@ -92,7 +93,7 @@ class Targets:
                 group.targets[key] = Registration(since)
 
     def deregister(self, arn: str, targets: Iterable[Mapping[str, Any]]) -> None:
-        """Targets leave."""
+        """Deregister targets."""
         group = self._groups[arn]
         for target in targets:
             for (id_, port), registration in group.targets.items():
@@ -101,12 +102,12 @@ class Targets:
                     registration.leaving = self._clock.monotonic() + self.lag
 
     def registered(self, arn: str) -> set[str]:
-        """Ids of what is in a group and does not leave it."""
+        """Return the ids of the targets that are registered and not draining."""
         targets = self._groups[arn].targets.items()
         return {id_ for (id_, _), registration in targets if registration.leaving is None}
 
     def describe(self, arn: str, asked: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-        """The answer of DescribeTargetHealth."""
+        """Return the response of DescribeTargetHealth."""
         group, now = self._groups[arn], self._clock.monotonic()
         seen = {
             key: self._state(arn, key[0], registration, group, now)

@@ -1,7 +1,7 @@
-"""The resources of a template, made in moto by direct calls.
+"""Resources of a template, created in moto by direct calls.
 
-moto's CloudFormation refuses a TCP listener and ignores `Targets`. What commands ask for is made;
-the rest, such as roles and rules, only gets an id.
+moto's CloudFormation refuses a TCP listener and ignores `Targets`. The resources that commands read
+are created; others, such as roles and rules, only get an id.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +29,13 @@ Client = Callable[[str, str], Any]
 
 
 class Making:
-    """Makes what a stack has.
+    """Creates the resources of a stack.
 
     Args:
-        stack: the stack, whose physical ids and outputs come to be known.
-        client: gives clients by service and region.
-        targets: the targets of all groups.
-        outputs: gives an output of another stack by stack and name.
+        stack: the stack, which gets its physical ids and outputs.
+        client: returns the client of a service and region.
+        targets: the targets of all target groups.
+        output: returns an output of another stack, by stack and name.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Making:
         )
 
     def make(self) -> None:
-        """Make everything, and note ids and outputs."""
+        """Create all resources, and record physical ids and outputs."""
         makers: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
             "AWS::EC2::Instance": self.instance,
             "AWS::ElasticLoadBalancingV2::LoadBalancer": self._balancer,
@@ -83,13 +83,13 @@ class Making:
         return self._client(service, self._stack.region)
 
     def _adopt(self) -> None:
-        """Make the instances that existed before, under the ids that the template has."""
+        """Create the existing instances, with the ids in the template."""
         for name, output in self._stack.template.get("Outputs", {}).items():
             if name.startswith("NodeId") and isinstance(output["Value"], str):
                 self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
 
     def instance(self, id_: str, told: Mapping[str, Any]) -> str:
-        """An instance that runs, in a subnet of its zone."""
+        """Create a running instance in a subnet of its zone."""
         instance_id, address = self._run(
             told["InstanceType"],
             told["ImageId"],
@@ -117,7 +117,7 @@ class Making:
         return id_ or made["InstanceId"], made["PrivateIpAddress"]
 
     def _subnets(self) -> dict[str, str]:
-        """The subnets that moto has, by zone."""
+        """Return moto's subnets by zone."""
         shown = self._of("ec2").describe_subnets()["Subnets"]
         return {one["AvailabilityZone"]: one["SubnetId"] for one in shown}
 
@@ -162,7 +162,7 @@ class Making:
         )
         targets = self._expressions.value(told.get("Targets", []))
         if targets:
-            # First, or they would be new ones.
+            # Registered first; otherwise the targets would count as new.
             self._targets.register(arn, targets, old=True)
             client.register_targets(TargetGroupArn=arn, Targets=targets)
         self._attributes[id_, "TargetGroupFullName"] = arn.rpartition(":")[2]
@@ -174,7 +174,7 @@ class Making:
             LoadBalancerArn=told["LoadBalancerArn"],
             Port=told["Port"],
             Protocol=told["Protocol"],
-            # Without a certificate: moto would look for it.
+            # Without a certificate, since moto would look it up.
             DefaultActions=told["DefaultActions"],
         )["Listeners"]
         return str(made["ListenerArn"])
@@ -209,12 +209,12 @@ class Making:
 
 
 def _short(stack: Deployed, id_: str) -> str:
-    """A name of at most 28 characters that no other resource has."""
+    """Return a name of at most 28 characters that no other resource has."""
     return f"{abs(hash((stack.name, stack.region, id_))):020d}"[-20:]
 
 
 def nodes(stack: Deployed) -> Iterator[tuple[str, str]]:
-    """Name and instance id of the nodes of a stack, from the names' tags and outputs."""
+    """Return name and instance id of a stack's nodes, from tags and outputs."""
     written = stack.template.get("Metadata", {}).get("Denodo", {}).get("Nodes", {})
     for output, id_ in stack.outputs.items():
         if output.startswith("NodeId"):

@@ -1,4 +1,4 @@
-"""The tests' own cloud behaves as AWS does where moto does not."""
+"""The tests' own cloud behaves like AWS where moto does not."""
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -11,7 +11,7 @@ REGION = "eu-west-1"
 
 
 def states(cloud: Cloud, group: str, **asked: object) -> dict[str, str]:
-    """States by node as the code under test sees them."""
+    """Return the states by node, as the code under test reads them."""
     client = Aws().client("elbv2", REGION)
     arn = cloud.groups("active")[group]
     shown = client.describe_target_health(TargetGroupArn=arn, **asked)["TargetHealthDescriptions"]
@@ -20,7 +20,7 @@ def states(cloud: Cloud, group: str, **asked: object) -> dict[str, str]:
 
 
 class TestTargets:
-    """Targets come and go in time."""
+    """Targets change their states over time."""
 
     def test_leave_after_the_delay(self, cloud: Cloud) -> None:
         cloud.take_out("active", "node1")
@@ -60,7 +60,7 @@ class TestTargets:
 
 
 class TestFaults:
-    """Calls meet what they are told to."""
+    """Calls encounter the faults that a test adds."""
 
     def test_ctrl_c_before_and_after_the_effect(self, cloud: Cloud) -> None:
         client, arn = Aws().client("elbv2", REGION), cloud.groups("active")["jdbc"]

@@ -1,11 +1,11 @@
-"""A clock for tests of what waits, without waiting."""
+"""Virtual clock, so that tests of waiting code do not wait."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class VirtualClock:
-    """A time that passes only when somebody waits.
+    """A clock whose time passes only during `sleep`.
 
     clock = VirtualClock()
     clock.at(30, lambda: cloud.become("node1", "healthy"))
@@ -17,15 +17,15 @@ class VirtualClock:
         self.slept: list[float] = []
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
         return self._start + timedelta(seconds=self._passed)
 
     def monotonic(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass, and what is due in it happen, each at its time."""
+        """Let time pass, and call what is scheduled, each at its time."""
         self.slept.append(seconds)
         until = self._passed + seconds
         while self._due and self._due[0][0] <= until:
@@ -35,6 +35,6 @@ class VirtualClock:
         self._passed = until
 
     def at(self, seconds: float, happen: Callable[[], object]) -> None:
-        """Let something happen so many seconds after the start."""
+        """Schedule a call, in seconds after the start."""
         self._due.append((seconds, len(self._due), happen))
         self._due.sort(key=lambda one: one[:2])

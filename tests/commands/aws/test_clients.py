@@ -1,4 +1,4 @@
-"""Clients: one for each service and region, for all threads, as the SDK's settings say."""
+"""AWS clients: one for each service and region, shared by all threads, with the SDK's settings."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from tests.commands.account.cloud import Cloud
 
 
 class TestClients:
-    """What commands talk to AWS with."""
+    """The client settings of the commands."""
 
     def test_made_once_whoever_asks(self) -> None:
         aws = Aws()
@@ -53,7 +53,7 @@ class TestClients:
 
 
 class TestTogether:
-    """Several at once, and not too many."""
+    """Several calls run concurrently, with a limit."""
 
     def test_keeps_the_order(self) -> None:
         assert map_concurrently(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
@@ -89,7 +89,7 @@ class TestTogether:
 
 @pytest.mark.parametrize("operation", ["throttle", "break_down"])
 def test_faults_are_met_when_they_are_due(cloud: Cloud, operation: str) -> None:
-    """The second call, and neither the first nor the third."""
+    """The second call fails, the first and the third do not."""
     getattr(cloud.faults, operation)("DescribeInstances", on=2)
     client = Aws().client("ec2", "eu-west-1")
     outcomes = []

@@ -1,4 +1,4 @@
-"""Errors of botocore, each as one of ours with a remedy."""
+"""Errors of botocore become errors of the project with a remedy."""
 
 import pytest
 from botocore import exceptions as boto
@@ -100,7 +100,7 @@ def test_works_as_a_decorator() -> None:
 
 
 def test_a_real_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens at the port: it is the client that says what it wanted."""
+    """Nothing listens at the port, so the client itself raises the error."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     aws = Aws(attempts=1)
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), translated_errors():

@@ -1,4 +1,4 @@
-"""Waiting, by a clock that passes only when somebody waits."""
+"""Polling with a virtual clock."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 
 class Looks:
-    """What is seen at each look; errors are raised."""
+    """Return a function that returns the next state at each call; errors are raised."""
 
     def __init__(self, *seen: object) -> None:
         self._seen = list(seen)
@@ -86,7 +86,7 @@ def test_progress_hears_every_look() -> None:
 
 
 class TestVirtualClock:
-    """Things happen at their time."""
+    """Scheduled calls happen at their time."""
 
     def test_in_order_each_at_its_moment(self) -> None:
         clock = VirtualClock()

@@ -1,4 +1,4 @@
-"""Commands for the tests of the command line; each one ends in another way."""
+"""Sample commands for the tests of the command line; each ends in a different way."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ def where(
     region: options.Regions = None,
     profile: options.Profile = None,
 ) -> None:
-    """Show where the environment is."""
+    """Print the location of the environment."""
     aws = Aws(profile=profile, attempts=1)
     site = environment_locator.locate_environment(
         aws, config=config, environment=environment, regions=region
@@ -66,23 +66,23 @@ def calls() -> None:
 
 
 def interrupted() -> NoReturn:
-    """Be interrupted."""
+    """Raise Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def killed() -> None:
-    """Be ended by a signal."""
+    """End by a signal."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def hangs() -> None:
-    """Be interrupted while a call waits for its answer."""
+    """Raise Ctrl-C while a call waits for its response."""
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     map_concurrently(time.sleep, [600, 600])
 
 
 def broken() -> NoReturn:
-    """Have an internal error."""
+    """Raise an internal error."""
     raise ZeroDivisionError("division by zero")
 
 

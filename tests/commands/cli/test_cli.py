@@ -1,4 +1,4 @@
-"""The command line: help, exit codes, and errors that are a message and nothing else."""
+"""Command line: help, exit codes, and errors that are a message without a traceback."""
 
 import json
 import os
@@ -24,7 +24,7 @@ PROGRAM = (
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program in a process of its own, with the sample's commands."""
+    """Run the program as a process, with the sample commands."""
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=ROOT,
@@ -116,7 +116,7 @@ def test_errors_of_the_sdk_that_nobody_caught_are_translated(cloud: Cloud, denod
 
 
 class TestLog:
-    """Lines on stderr."""
+    """Log lines on stderr."""
 
     def test_warnings_only_unless_asked(self, denodo_ha: Run) -> None:
         assert denodo_ha("logs", commands=SAMPLE).stderr.split(" ", 1)[1] == "warning sample: odd\n"
@@ -142,7 +142,7 @@ class TestLog:
 
 
 class TestProcess:
-    """What only shows in a process of its own."""
+    """Behaviour that only a process shows."""
 
     def test_a_fault_of_ours_shows_no_traceback(self) -> None:
         done = process("broken")
@@ -189,10 +189,10 @@ class TestProcess:
 
 
 class TestImports:
-    """A command is imported when it is run; its libraries when they are needed."""
+    """A command is imported when it is run, its libraries when they are needed."""
 
     HEAVY = frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "ruamel"})
-    """Not pydantic, with which typer itself parses arguments."""
+    """Not pydantic: typer itself uses it to parse arguments."""
 
     @pytest.mark.parametrize(
         ("arguments", "words", "output"),
@@ -241,13 +241,13 @@ class TestImports:
 
 
 class TestLauncher:
-    """`tools/denodo-ha`, also by a link as `.venv/bin/denodo-ha` is one."""
+    """`tools/denodo-ha` also works through a link, such as `.venv/bin/denodo-ha`."""
 
     def test_runs_in_the_callers_folder_by_any_link(self, tmp_path: Path) -> None:
         (tmp_path / "bin").mkdir()
         (tmp_path / "one").symlink_to(ROOT / "tools/denodo-ha")
         (tmp_path / "bin/two").symlink_to("../one")
-        # A module of this name would be found first if the folder were searched.
+        # A module of this name would be imported if Python searched the current folder.
         (tmp_path / "typer.py").write_text("raise SystemExit('not this one')")
         done = subprocess.run(
             [tmp_path / "bin/two", "--version"],

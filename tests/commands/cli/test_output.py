@@ -1,7 +1,8 @@
-"""What people and programs read: tables, JSON, Markdown, and lines while it works."""
+"""Output for people and programs: tables, JSON, Markdown and progress messages."""
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,12 +16,14 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def text_log() -> None:
+def text_log() -> Iterator[None]:
+    logging_setup.set_up(logging_setup.Format.text, 0)
+    yield
     logging_setup.set_up(logging_setup.Format.text, 0)
 
 
 class TestTable:
-    """On stdout."""
+    """Output on stdout."""
 
     def test_a_row_is_a_line_however_long(self, capsys: Capture) -> None:
         print_table(["Node", "Why"], [["node1", "x" * 300], ["node2", "y"]])
@@ -63,7 +66,7 @@ def test_json_of_dataclasses(capsys: Capture) -> None:
 
 
 class TestProgress:
-    """On stderr."""
+    """Output on stderr."""
 
     def work(self) -> None:
         progress = Progress()

@@ -1,4 +1,4 @@
-"""What is deployed, read back from stacks, against what the configuration says."""
+"""Deployed clusters, read from stacks, are as their configuration says."""
 
 import io
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
 
 
 def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
-    """What leads to it is no group of nodes: who takes a node out must not look for it there."""
+    """A target group of an inner load balancer has no nodes, so none is deregistered there."""
     cloud = clouds("web-cookies")
     deployed = read("web-cookies", "main")
     services = ["jdbc", "odbc", "web"]
@@ -123,10 +123,10 @@ def test_pages_are_read_to_the_end() -> None:
 
 
 class TestNames:
-    """A node's exact name, of which an output's name has only letters and digits."""
+    """The exact name of a node is read, although output names have letters and digits only."""
 
     def name(self, clouds: Clouds, template: dict[str, Any]) -> list[str]:
-        """The names of the adopted example, whose template is changed so."""
+        """Return the names of the adopted example, whose template is changed for that."""
         cloud = clouds("adopted")
         deployed = cloud.stack("main")
         deployed.template = {**deployed.template, **template}
@@ -146,7 +146,7 @@ class TestNames:
 
 
 class TestWhileDeploying:
-    """A deploy goes on."""
+    """Read a cluster during a deploy."""
 
     def test_ids_are_those_of_now(self, cloud: Cloud) -> None:
         deployed = cloud.stack("active")
@@ -199,7 +199,7 @@ class TestNotThere:
 
 
 class TestTemplate:
-    """Each way in which CloudFormation gives a template back."""
+    """Read each form in which CloudFormation returns a template."""
 
     def test_the_cdk_sends_yaml(self, cloud: Cloud) -> None:
         before = read("active-passive", "active")

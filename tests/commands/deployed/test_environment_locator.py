@@ -1,4 +1,4 @@
-"""Where an environment is: from a file, from tags, and what these credentials reach of it."""
+"""Environment locator: from a file, from tags, and the stacks that the credentials reach."""
 
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class TestTags:
 
 
 class TestNeither:
-    """Never the example by silence."""
+    """Without options no environment is chosen silently."""
 
     def test_nothing_given(self) -> None:
         with pytest.raises(UsageError, match=r"-c CONFIG.*--environment NAME with --region"):
@@ -154,7 +154,7 @@ class TestNeither:
 
 
 class TestCluster:
-    """A cluster by name."""
+    """Select a cluster by its name."""
 
     def test_the_only_one(self, clouds: Clouds) -> None:
         clouds("active-active")

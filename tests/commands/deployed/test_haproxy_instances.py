@@ -1,4 +1,4 @@
-"""HAProxies through their document: who is asked, in which order, and what comes of it."""
+"""HAProxy instances through their SSM document: order of the calls, and their results."""
 
 import json
 from collections.abc import Iterator
@@ -37,15 +37,15 @@ FIRST, SECOND = "i-a", "i-b"
 
 
 class Hosts:
-    """What EC2 and Systems Manager do for two HAProxies.
+    """Stand-in for EC2 and Systems Manager with two HAProxy instances.
 
     Attributes:
-        asked: what was sent, and to whom.
-        ends: how an action ends on a host, where it is not well: code and what it says.
-        sick: the nodes that no HAProxy can use.
-        tags: what was tagged.
-        out: the hosts on which the node is out already.
-        documents: what was run.
+        asked: the sent commands and their instances.
+        ends: exit code and output of an action on an instance, if not 0.
+        sick: the nodes that no HAProxy instance can use.
+        tags: the written tags.
+        out: the instances on which the node is out already.
+        documents: the documents that were run.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     proxies.enable("node1")
     proxies.apply()
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
-    # As it was deployed before there were two.
+    # As deployed before there were two documents.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
     del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
@@ -259,7 +259,7 @@ def _locked(*_: object, **__: object) -> Iterator[Any]:
 
 @pytest.fixture
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
-    """The command's own work, but for reading the stack and for the lock."""
+    """The command without the reading of the stack and without the lock."""
 
     def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}

@@ -1,4 +1,4 @@
-"""How targets and instances are now."""
+"""Current state of targets and instances."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def active(cloud: Cloud, aws: Aws) -> Cluster:
 
 
 class TestHealth:
-    """One call for each group."""
+    """One call is made for each target group."""
 
     def test_of_every_group_in_order(self, cloud: Cloud, aws: Aws, active: Cluster) -> None:
         seen = target_health.read_groups_health(aws, active.groups)
@@ -74,7 +74,7 @@ class TestHealth:
 
 
 class TestInstances:
-    """Listings, page by page and batch by batch."""
+    """Results of several pages and batches are complete."""
 
     def test_state_zone_and_tags(self, cloud: Cloud, aws: Aws) -> None:
         cloud.stop("active", "node2")

@@ -1,4 +1,4 @@
-"""`denodo-ha drain`: out of the shared groups, or as before, whatever happens."""
+"""`denodo-ha drain` takes a node out of its shared target groups, or restores the state before."""
 
 import contextlib
 
@@ -21,7 +21,7 @@ LOCK = "/denodo/denodo70/active/.lock"
 @pytest.fixture
 def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = clouds("active-passive", "active")
-    # Waiting for less is done sooner.
+    # A shorter delay makes the test faster.
     cloud.targets.hurry(30)
     monkeypatch.setattr(command, "real_clock", lambda: cloud.clock)
     return cloud
@@ -29,7 +29,7 @@ def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 @pytest.fixture
 def go(denodo_ha: Run) -> Run:
-    """Runs `denodo-ha drain NODE …` on the active cluster."""
+    """Return a function that runs `denodo-ha drain NODE …` on the active cluster."""
 
     def go(*arguments: str) -> Result:
         done = denodo_ha("drain", *arguments, "--cluster", "active", "-c", "active-passive")
@@ -41,7 +41,7 @@ def go(denodo_ha: Run) -> Run:
 
 
 def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
-    """In which groups a node is: the shared ones, then its own."""
+    """Return the target groups in which a node is: shared ones first, then its auxiliary group."""
     return [node in cloud.registered("active", group) for group in (*SHARED, node)]
 
 
@@ -62,7 +62,7 @@ def is_locked(cloud: Cloud) -> bool:
 
 
 def changes(cloud: Cloud) -> list[str]:
-    """What was changed, without the lock."""
+    """Return the calls that changed something, without the lock's."""
     return [call.operation for call in cloud.calls.changes if call.service != "ssm"]
 
 
@@ -156,7 +156,7 @@ def test_an_instance_that_is_gone_is_not_drained(cloud: Cloud, go: Run) -> None:
 
 
 def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
-    """Before and after it has taken effect: nothing is changed, it is undone, or it is out."""
+    """After an error before or after a call's effect, the node is in service or drained."""
     cloud.targets.hurry(1)
     seen = set()
     for after in (False, True):
@@ -171,7 +171,7 @@ def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
             else:
                 assert any(said in done.stderr for said in ("undone", "nothing was changed"))
             seen.add(is_drained(cloud))
-            # The lock of one that was interrupted at it ends by itself.
+            # The lock of an interrupted command expires.
             assert go("node1").exit_code == exit_codes.DONE
             assert is_drained(cloud)
             cloud.put_in("active", "node1")
@@ -204,7 +204,7 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
 
 @pytest.mark.parametrize("on", [1, 2])
 def test_undoing_restores_the_earlier_drain_tag(cloud: Cloud, go: Run, on: int) -> None:
-    """An operator's tag on a node that a deploy has put back in service."""
+    """A drain tag of an operator on a node that a deploy has registered again."""
     id_ = cloud.nodes("active")["node1"]
     text = "2026-01-01T00:00:00+00:00 ann@desk new disk"
     cloud.client("ec2", "eu-west-1").create_tags(
@@ -330,7 +330,7 @@ def test_the_turn_is_held_until_all_see_that_the_node_is_out(cloud: Cloud, go: R
 
 
 def test_who_was_suspended_has_lost_its_turn(cloud: Cloud, go: Run) -> None:
-    """Another one drains the other node meanwhile: this one must not."""
+    """Another command drains the other node meanwhile, so this command must refuse."""
     ends: list[int] = []
 
     def suspend(_: object) -> None:
@@ -357,7 +357,7 @@ def test_waits_for_its_turn(cloud: Cloud, go: Run) -> None:
     aws = Aws(attempts=1)
     lock = Lock(aws, "eu-west-1", LOCK, clock=cloud.clock, what="denodo-ha roll")
     with lock.held() as beating:
-        # It is alive, and renews its lock.
+        # The holder is alive and renews its lock.
         for at in range(50, 400, 50):
             cloud.clock.at(at, lambda: beating.sleep(0))
         refused = go("node1")

@@ -1,4 +1,4 @@
-"""`denodo-ha enable`: back into every group that the deployed template says."""
+"""`denodo-ha enable` registers a node in every target group of the deployed template."""
 
 import pytest
 from typer.testing import Result
@@ -23,7 +23,7 @@ def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 @pytest.fixture
 def go(denodo_ha: Run) -> Run:
-    """Runs `denodo-ha drain|enable NODE …` on the active cluster."""
+    """Return a function that runs `denodo-ha drain|enable NODE …` on the active cluster."""
 
     def go(*arguments: str) -> Result:
         done = denodo_ha(*arguments, "--cluster", "active", "-c", "active-passive")
@@ -36,7 +36,7 @@ def go(denodo_ha: Run) -> Run:
 
 @pytest.fixture
 def drained(cloud: Cloud, go: Run) -> Cloud:
-    """The cloud with node1 drained."""
+    """Return a cloud with node1 drained."""
     assert go("drain", "node1", "--why", "new disk").exit_code == exit_codes.DONE
     cloud.calls.forget()
     return cloud
@@ -91,7 +91,7 @@ def test_called_off_while_it_drains(cloud: Cloud, go: Run) -> None:
 
 def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
     for after in (False, True):
-        # The lock, three groups, the lock again, the mark.
+        # The lock, three target groups, the lock again, the drain tag.
         for on in range(1, 7):
             drained.faults.interrupt(on=on, changing=True, after=after)
             done = go("enable", "node1")
@@ -209,7 +209,7 @@ def test_a_group_that_is_deleted_meanwhile(drained: Cloud, go: Run) -> None:
 
 
 def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
-    """Their mark stays, whoever was first."""
+    """The drain tag of the other command stays, whichever command was first."""
     ends: list[int] = []
     at = drained.clock.monotonic() + 4
     drained.clock.at(at, lambda: ends.append(go("drain", "node1", "--why", "theirs").exit_code))

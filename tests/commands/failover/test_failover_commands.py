@@ -1,4 +1,4 @@
-"""`denodo-ha failover`: what it shows, what it puts, what it refuses; also in a disaster."""
+"""`denodo-ha failover`: output, datapoints and refusals, also while a region is lost."""
 
 import json
 import os
@@ -32,7 +32,7 @@ PUT = {
 
 @pytest.fixture(scope="module")
 def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
-    """The active-passive example, made once: commands here change nothing but a metric."""
+    """Deploy the active-passive example once: the commands here change only a metric."""
     file = ROOT / "config/examples/active-passive.yaml"
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("AWS_")]:
@@ -56,7 +56,7 @@ def world(shared: Cloud) -> Iterator[Route53]:
 
 @pytest.fixture
 def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
-    """Runs `denodo-ha failover …` in a world."""
+    """Return a function that runs `denodo-ha failover …`."""
 
     def go(world: Route53, *arguments: str, config: str = "active-passive") -> Result:
         world.begin(monkeypatch)
@@ -112,7 +112,7 @@ def test_status_ends_as_the_sides_are(
     world.down |= {*down}
     done = go(world, "status", "--format", "json")
     assert done.exit_code == code
-    # The resolver, Route 53 and the rules agree.
+    # Resolver, Route 53 and rules agree.
     assert [one["cluster"] for one in json.loads(done.stdout)["answered"]] == [answered] * 3
 
 
@@ -174,7 +174,7 @@ def test_refuses_to_go_back_to_a_primary_that_is_not_healthy(world: Route53, go:
 
 
 def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
-    """Else it would go back the moment the primary is healthy again."""
+    """Without the switch, DNS would fail back as soon as the primary is healthy again."""
     world.down.add("active")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
@@ -189,7 +189,7 @@ def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
     assert done.exit_code == exit_codes.FAILED
     assert "after 120 s DNS does not answer passive yet" in done.stderr
     assert "192.0.2.1" in done.stderr
-    # The datapoint was lost, as by another one in its minute: again puts it again.
+    # The datapoint was lost, for example by another one in the same minute: it is put again.
     world.deaf = False
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0, 1.0]
@@ -203,7 +203,7 @@ def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go
 
 
 def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go) -> None:
-    """A private zone, and a machine outside of its VPCs."""
+    """A private zone, queried from a machine outside its VPCs."""
     world.resolves = world.public = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
@@ -248,7 +248,7 @@ def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> Non
 
 
 def test_moves_while_route53_s_control_plane_is_lost(world: Route53, go: Go) -> None:
-    """It is in one region for all the world; the switch and the answers are not."""
+    """The control plane is in one region; the switch and DNS answers do not depend on it."""
     answer = error("ServiceUnavailable", "try later", 503)
     world.cloud.faults.add(Fault(lambda call: call.service == "route53", lambda _: answer))
     done = go(world, "to", "passive")
@@ -300,7 +300,7 @@ def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
 
 
 def test_another_account_s_credentials_are_refused(world: Route53, go: Go) -> None:
-    """There a datapoint moves nothing."""
+    """A datapoint in another account has no effect."""
     world.cloud.caller = "999988887777"
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.REFUSED
@@ -345,7 +345,7 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     called = {
         f"{prefixes.get(call.service, call.service)}:{call.operation}"
         for call in world.cloud.calls.made
-        # Everybody may ask who they are (AWS, STS API, GetCallerIdentity).
+        # This call needs no permission (AWS, STS API, GetCallerIdentity).
         if call.service != "sts"
     }
     (policy,) = [

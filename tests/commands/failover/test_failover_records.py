@@ -1,4 +1,4 @@
-"""`denodo-ha failover` with other records: aliases, and operators who decide alone."""
+"""`denodo-ha failover` with other records: aliases, and a failover by operators only."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Go = Callable[..., Result]
 
 @pytest.fixture
 def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
-    """Runs `denodo-ha failover …` in a world."""
+    """Return a function that runs `denodo-ha failover …`."""
 
     def go(world: Route53, *arguments: str, config: str) -> Result:
         world.begin(monkeypatch)
@@ -30,7 +30,7 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """The active-passive example with a change."""
+    """Deploy the active-passive example with a change."""
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     data = YAML(typ="safe").load(text)
     change(data)
@@ -40,7 +40,7 @@ def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
 
 
 def to_version_eight(data: dict[str, Any]) -> None:
-    """No auxiliary ports: aliases that evaluate target health."""
+    """Without auxiliary ports: aliases that evaluate target health."""
     data["denodo"]["version"] = "8.0"
     for cluster in data["clusters"].values():
         for node in cluster["nodes"].values():
@@ -52,7 +52,7 @@ def by_operators(data: dict[str, Any]) -> None:
 
 
 class TestAlias:
-    """Records that evaluate target health, with the switch beside."""
+    """Records that evaluate target health, with the switch as health check."""
 
     @pytest.fixture
     def config(self, tmp_path: Path) -> str:
@@ -79,7 +79,7 @@ class TestAlias:
 
 
 class TestOperators:
-    """The switch alone: Route 53 looks at nothing of the primary."""
+    """Only the switch: Route 53 has no health check of the primary."""
 
     @pytest.fixture
     def config(self, tmp_path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which side Route 53 answers, by the rules, and how names lead to a side."""
+"""The side that Route 53 answers with by its rules, and the side that a name resolves to."""
 
 import itertools
 import socket
@@ -51,7 +51,7 @@ def side(role: Role, check: Route53Check | None = None, **changes: Any) -> Side:
 
 
 ANSWERED = {
-    # primary, secondary: who is answered
+    # primary, secondary: the answer
     (HEALTHY, HEALTHY): PRIMARY,
     (HEALTHY, UNHEALTHY): PRIMARY,
     (HEALTHY, UNKNOWN): PRIMARY,
@@ -96,7 +96,7 @@ def test_an_alias_is_as_well_as_each_of_its_groups() -> None:
     assert side(PRIMARY, switch, alias=True, targets=(jdbc,)).counts_as == HEALTHY
     assert side(PRIMARY, switch, alias=True, targets=(jdbc, auxiliary)).counts_as == UNHEALTHY
     assert side(PRIMARY, switch, alias=True).counts_as == UNKNOWN
-    # With a check of its own, Route 53 does not look at the targets.
+    # If the record has its own health check, Route 53 does not evaluate targets.
     assert side(PRIMARY, check("alarm", HEALTHY), targets=(auxiliary,)).counts_as == HEALTHY
 
 
@@ -109,7 +109,7 @@ def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
     lost = side(PRIMARY, switch, alias=True, targets=(replace(front, healthy=0), nodes))
     assert lost.counts_as == UNHEALTHY
     assert lost.reason == "web's balancer: 0 of 1 targets healthy"
-    # Where nothing looks, people look at the service.
+    # Without health checks, the state of the service is shown.
     assert side(PRIMARY, switch, targets=(front, nodes)).state == UNHEALTHY
 
 
@@ -121,7 +121,7 @@ def test_where_nothing_looks_the_targets_tell_people() -> None:
 
 
 def answered(endpoint: Resolved, **targets: str) -> Role | None:
-    """Who is answered, where balancers' names lead to addresses."""
+    """Return the answer if the load balancers' names resolve to addresses."""
     known = {
         SITE.endpoint: endpoint,
         "primary.elb.example": Resolved(frozenset(), frozenset({"192.0.2.1", "192.0.2.3"})),

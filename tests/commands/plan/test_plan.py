@@ -1,4 +1,4 @@
-"""`denodo-ha plan` and `nodes`: what is said before anything is done."""
+"""`denodo-ha plan` and `nodes`: output before anything is changed."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""`denodo-ha plan` says what becomes of a shared database."""
+"""`denodo-ha plan`: effect of a deploy on a shared database."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ def template(templates_of: Of) -> Template:
 
 
 def changed(tmp_path: Path, templates_of: Of, old: str, new: str) -> Mapping[str, Template]:
-    """The templates of the example with a line of it changed."""
+    """Return the templates of the example before and after a change of one line."""
     text = EXAMPLE.read_text()
     assert text.count(old) == 1
     file = tmp_path / "environment.yaml"
@@ -166,12 +166,12 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
 
 
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
-    """And all that our template says is known, so that no default decides about it."""
+    """The effect of each property of our template is known, so that no default applies."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", INSTANCE).schema
     replacing = {one.removeprefix("/properties/") for one in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(DATABASE_EFFECTS)
     assert set(DATABASE_EFFECTS) <= set(schema["properties"])
-    # Neither can be changed in the configuration.
+    # Neither can be changed by the configuration.
     assert set(only(template, INSTANCE)) - set(DATABASE_EFFECTS) - replacing == {"Engine", "Port"}
 
 

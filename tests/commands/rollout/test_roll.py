@@ -1,4 +1,4 @@
-"""`denodo-ha roll`: one node at a time, whatever happens."""
+"""`denodo-ha roll` changes one node at a time, whatever goes wrong."""
 
 import contextlib
 import itertools
@@ -233,11 +233,11 @@ def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
 
 
 class KilledError(BaseException):
-    """The process ends, and nothing of it runs any more."""
+    """Raised in place of a kill: no handler of the command runs."""
 
 
 def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agents) -> None:
-    """By Ctrl-C before a change, or for good after it; the other nodes' changes are the same."""
+    """Interrupt before a change, or kill after it; other nodes' changes are equivalent."""
     kinds = itertools.cycle(((KeyboardInterrupt, False), (KilledError, True)))
     for on, (kind, after) in zip(range(5, 24), kinds, strict=False):
         agents.deploy(jvm={"vdp": f"-Xmx{100 + on}m"})

@@ -1,4 +1,4 @@
-"""`denodo-ha rollout` and `pin`: machines change one at a time, whatever happens."""
+"""`denodo-ha rollout` and `pin`: machines change one at a time, whatever goes wrong."""
 
 import copy
 import json
@@ -28,11 +28,11 @@ OLD, NEW = "ami-0123456789abcdef0", "ami-0fedcba9876543210"
 
 
 class KilledError(BaseException):
-    """The process ends, and nothing of it runs any more."""
+    """Raised in place of a kill: no handler of the command runs."""
 
 
 class Site:
-    """A deployed environment of three nodes, pinned, whose configuration asks for another image."""
+    """A deployed environment of three pinned nodes, whose configuration has another image."""
 
     def __init__(self, cloud: Cloud, file: Path) -> None:
         self.cloud, self.file = cloud, file
@@ -60,7 +60,7 @@ class Site:
         return MachineRollout(context, file=self.file, cdk=self.cdk)
 
     def images(self) -> dict[str, str]:
-        """What the pins say."""
+        """Return the pins in the file."""
         return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
     def first_boots(self) -> dict[str, int]:
@@ -215,7 +215,7 @@ def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
 def test_a_deploy_that_would_create_another_node_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new node has an empty catalog, and a roll back would remove it again."""
+    """A new node has no metadata, and a rollback would remove it again."""
     site.ask_for(OLD, NEW)
     moved = site.cdk.template
 
@@ -247,7 +247,7 @@ def test_too_few_would_serve(site: Site) -> None:
 
 
 def test_a_plain_deploy_in_between_is_found(site: Site) -> None:
-    """Killed with a pin moved; then somebody deploys by hand; the new machine is unmarked."""
+    """Killed with a moved pin; then a manual deploy; the new machine has no drain tag."""
     site.ask_for(OLD, NEW)
 
     def killed() -> None:

@@ -1,4 +1,4 @@
-"""`denodo-ha status`: what is there, how it is, and how that ends."""
+"""`denodo-ha status`: the reported state and the exit code."""
 
 import json
 import os
@@ -28,7 +28,7 @@ MARK = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new di
 
 @pytest.fixture(scope="module")
 def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
-    """The active-passive example, made once: what the tests change in it is put back."""
+    """Deploy the active-passive example once: each test restores what it changes."""
     file = ROOT / "config/examples/active-passive.yaml"
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("AWS_")]:
@@ -71,7 +71,7 @@ def world(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Route53:
 
 @pytest.fixture
 def go(world: Route53, denodo_ha: Run) -> Run:
-    """Runs `denodo-ha status` without asking nodes, unless told to."""
+    """Return a function that runs `denodo-ha status`, by default without querying nodes."""
 
     def go(*arguments: str, ask: bool = False) -> Result:
         asked = () if ask else ("--no-ask",)
@@ -109,7 +109,7 @@ def test_all_is_well(cloud: Cloud, go: Run) -> None:
     assert done.stdout.count(" is active") == 2
     calls = Counter(call.operation for call in cloud.calls.made)
     groups = [arn for name in ("active", "passive") for arn in cloud.groups(name).values()]
-    # Once for each group, also for the DNS side.
+    # Once for each target group, although the DNS part needs them as well.
     assert calls["DescribeTargetHealth"] == len(groups) == 10
     assert calls["DescribeInstances"] == 2
 
@@ -225,7 +225,7 @@ def test_expired_credentials_end_it(cloud: Cloud, go: Run, operation: str) -> No
     cloud.faults.expire(operation)
     done = go()
     assert done.exit_code in {exit_codes.AWS, exit_codes.DONE}
-    # Checks are answered by the tests' own Route 53, which knows no credentials.
+    # The tests' own Route 53 answers these calls and checks no credentials.
     assert (done.exit_code == exit_codes.AWS) == (operation != "GetHealthCheck")
 
 
@@ -290,7 +290,7 @@ def test_nodes_say_version_and_readiness(cloud: Cloud, world: Route53, go: Run) 
         note.startswith("node1: a new desired state is not applied yet")
         for note in cluster(done)["notes"]
     )
-    # Reading changes nothing but for the command itself.
+    # Queries change nothing except that they send an SSM command.
     assert {call.operation for call in cloud.calls.changes} == {"SendCommand"}
 
 

@@ -1,4 +1,4 @@
-"""`denodo-ha status` of what was stopped, terminated or deleted, of many clusters, and of few."""
+"""`denodo-ha status` with stopped, terminated or deleted resources, and of many clusters."""
 
 import json
 from collections import Counter
@@ -66,7 +66,7 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5
-    # Nodes in batches of a region, and every page of resources.
+    # Nodes are read in batches of a region, resources on every page.
     assert calls["DescribeInstances"] == 1
     assert calls["ListStackResources"] > 100
 

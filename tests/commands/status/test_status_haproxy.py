@@ -69,7 +69,7 @@ def server(name: str, service: str, state: str = "up", sessions: int = 0) -> Ser
 
 
 def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) -> Proxy:
-    """A HAProxy that has every node up, but for some servers."""
+    """An HAProxy instance on which every node is up, except for some servers."""
     different = {(one.node, one.service): one for one in others if one.kind == "service"}
     found = [
         different.get((name, service), server(name, service))
@@ -80,7 +80,7 @@ def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) ->
 
 
 def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, list[str]]:
-    """The state of a cluster, and why."""
+    """Return the state of a cluster, and its problems."""
     nodes = [node(name) for name in NODES] if nodes is None else nodes
     found = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
     return verdict.cluster_state(nodes, GROUPS, found, proxies), found
@@ -288,7 +288,7 @@ def test_an_answer_that_is_none() -> None:
 
 
 class Saying(Hosts):
-    """Hosts that say all of it, unless one of them cannot be asked."""
+    """Instances that report their status, except for one that cannot be queried."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""What `denodo-ha verify` asks AWS, and what becomes of it without an answer.
+"""AWS calls of `denodo-ha verify`, and its result if they fail.
 
-What it then does is tested against real servers in `tests/verify`; here nobody listens.
+The probes are tested against real servers in `tests/verify`; here no server listens.
 """
 
 import pytest
@@ -16,7 +16,7 @@ CLUSTERS = ("active", "passive")
 
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name leads to an address of this machine where nobody listens."""
+    """Return the loopback address, at a port where no server listens, for every name."""
     monkeypatch.setattr(
         "denodo_ha.verify.target_selection.resolve", lambda name: DnsAnswer(name, (NOBODY,))
     )
@@ -75,7 +75,7 @@ def test_single_node_without_a_balancer(clouds: object, denodo_ha: Run) -> None:
 
 
 def test_a_region_is_lost(cloud: Cloud, denodo_ha: Run) -> None:
-    """The site is verified all the same: that is when one wants to know."""
+    """The site is verified even so, since that is when operators need the result."""
     cloud.faults.lose("eu-west-1")
     done = denodo_ha("verify", "-c", "active-passive")
     assert done.exit_code == exit_codes.NO

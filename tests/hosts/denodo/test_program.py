@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 
 from hosts.common.errors import HostError
-from hosts.denodo import boot, errors
+from hosts.denodo import boot, errors, installation
 from hosts.denodo.commands import main
 from hosts.denodo.record import Record
 from hosts.denodo.state import parse
@@ -187,6 +188,28 @@ def test_a_boot_without_its_user_says_so(home: Home) -> None:
     ]
 
 
+def test_a_boot_that_ends_by_a_fault_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud(home.folder)
+    cloud.answer("signal-resource", {})
+
+    def fault(*_: object) -> None:
+        raise RecursionError("nested too deeply")
+
+    monkeypatch.setattr(boot, "apply", fault)
+    with pytest.raises(RecursionError):
+        _run(home, "boot", _state(home, signal=_SIGNAL))
+    assert cloud.signals() == [("FAILURE", "node1: nested too deeply")]
+
+
+def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.answer("signal-resource", {})
+    home.system.hosts.write_bytes(b"127.0.0.1 localhost # caf\xe9\r\n")
+    assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
+    assert home.system.hosts.read_bytes().endswith(b"127.0.0.1 localhost # caf\xe9\r\n")
+    assert cloud.signals() == [("SUCCESS", "node1 is ready")]
+
+
 def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> None:
     cloud = Cloud(home.folder)
     cloud.answer("signal-resource", {})
@@ -336,6 +359,49 @@ def test_units(home: Home) -> None:
     assert service["ExecStart"] == f"{sys.executable} -m node boot"
     assert service["TimeoutStopSec"] == "400"
     assert units["denodo-node-ready.service"]["Service"]["ExecStart"].endswith("serve --port 9191")
+    for name in ("denodo-node", "denodo-node-ready", "denodo-node-export"):
+        options = units[f"{name}.service"]["Service"]
+        assert options["NoNewPrivileges"] == "yes"
+        assert options["ReadWritePaths"] == f'"-{home.path}"'
+        hindering = {"PrivateTmp", "MemoryMax", "ProtectHome", "MemoryDenyWriteExecute"}
+        assert hindering.isdisjoint(options)
+
+
+def test_units_that_a_low_port_or_a_snap_would_break(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low = installation.unit_text("denodo-node.service", home.state(ports__web_tls=443))
+    assert "NoNewPrivileges=no" in low
+    (tmp_path / "snap").write_text("#!/bin/sh\n")
+    (tmp_path / "snap").chmod(0o755)
+    (tmp_path / "aws").symlink_to("snap")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for unit in installation.UNITS:
+        text = installation.unit_text(unit, home.state())
+        assert "@" not in text
+        assert "ProtectSystem" not in text
+        assert "CapabilityBoundingSet" not in text
+        assert ("NoNewPrivileges=yes" in text) == (
+            unit.endswith(("ready.service", "export.service"))
+        )
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs `apt-get install systemd`")
+def test_systemd_accepts_the_units(home: Home, tmp_path: Path) -> None:
+    for unit in installation.UNITS:
+        text = installation.unit_text(unit, home.state())
+        (tmp_path / unit).write_text(re.sub("WorkingDirectory=.*", "WorkingDirectory=/", text))
+    files = [str(tmp_path / unit) for unit in installation.UNITS if unit.endswith(".service")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert not [
+        line for line in done.stderr.splitlines() if "denodo-node" in line and "nknown" in line
+    ]
 
 
 def test_an_image_that_cannot_be_a_node(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Certificates of a test authority: valid ones, and ones with one fault each."""
+"""Certificates of a test authority: valid ones, and ones with a single fault."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Identity:
 
 
 class Authority:
-    """Signs certificates.
+    """Certificate authority.
 
     Attributes:
-        certificate: its own, in PEM form.
+        certificate: the authority's certificate, in PEM form.
     """
 
     def __init__(self, name: str) -> None:
@@ -94,7 +94,7 @@ def keystore(identity: Identity, password: str) -> bytes:
 
 @cache
 def authority(name: str = "Test authority") -> Authority:
-    """Return an authority, the same for the same name."""
+    """Return the authority of a name; the same name returns the same authority."""
     return Authority(name)
 
 

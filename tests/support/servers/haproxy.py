@@ -23,12 +23,12 @@ defaults
 
 @contextmanager
 def haproxy(folder: Path, backends: Backends, more: str = "") -> Iterator[None]:
-    """Balance by turns until the block ends.
+    """Run HAProxy with round-robin balancing until the block ends.
 
     Args:
-        folder: a folder for its configuration.
-        backends: what it serves in TCP mode.
-        more: more sections.
+        folder: folder for the configuration file.
+        backends: servers that HAProxy forwards to in TCP mode.
+        more: additional sections of the configuration file.
     """
     sections = [_HEAD]
     for (host, port), servers in backends.items():

@@ -1,7 +1,7 @@
-"""A real Java RMI server with two ports, as a Virtual DataPort 7.0 is to its clients.
+"""A real Java RMI server with two ports, like Virtual DataPort 7.0.
 
-It is the management agent of a Java process: a registry, and an object behind a second port that
-the registry's stub names.
+It is the management agent of a Java process: a registry, and an object on a second port, which the
+registry's stub names.
 """
 
 import subprocess
@@ -18,16 +18,16 @@ from tests.support.servers.ports import await_port, end
 
 @dataclass(frozen=True)
 class JavaNode:
-    """A Java process that serves.
+    """A running Java RMI server.
 
     Attributes:
-        host: its own address.
-        rmi_host: the host that it names to its clients.
-        registry: port of its registry, as jdbc's.
-        second: port of its object, as the auxiliary port.
-        web: port of a small web server beside.
-        pid: its process.
-        identity: its certificate; with one, registry and object speak TLS.
+        host: address of the server.
+        rmi_host: host that the server names to its clients.
+        registry: port of its registry, as the jdbc service has.
+        second: port of its object, as the auxiliary port is.
+        web: port of a small web server in the same process.
+        pid: id of its process.
+        identity: its certificate; if set, registry and object use TLS.
     """
 
     host: str
@@ -41,10 +41,10 @@ class JavaNode:
 
 @contextmanager
 def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]:
-    """Start them together, as each takes a second; gives them with their process ids."""
+    """Start servers concurrently, since each takes a second; yield them with their process ids."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        # One by one, so that those that are started are ended if another cannot be.
+        # Started one by one, so that the started ones are ended if another one fails to start.
         started.extend(_start(folder, node) for node in nodes)
         for node, server in zip(nodes, started, strict=True):
             for port in (node.registry, node.second, node.web):

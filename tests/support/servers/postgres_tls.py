@@ -1,7 +1,7 @@
-"""TLS before a real PostgreSQL that is built without, as PostgreSQL does it itself.
+"""TLS proxy in front of a PostgreSQL server that is built without TLS.
 
-The client asks for TLS in the clear, is told yes, and speaks TLS from then on. Who does not ask is
-refused, as a server does that has no `host` line in pg_hba.conf, or RDS with rds.force_ssl.
+As in PostgreSQL, the client requests TLS in plain text, gets a positive answer, and then uses TLS.
+Clients that do not request TLS are refused, like with RDS's parameter rds.force_ssl.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _SECONDS = 60
 
 @contextmanager
 def with_tls(server: Postgres, identity: Identity) -> Iterator[Postgres]:
-    """The server as clients see it that ask for TLS."""
+    """Run the proxy until the block ends; yield the server as its TLS clients see it."""
     front = _Front(server, server_context(identity))
     try:
         yield replace(server, port=front.port)
@@ -34,10 +34,10 @@ def with_tls(server: Postgres, identity: Identity) -> Iterator[Postgres]:
 
 
 class _Front:
-    """A front, in a thread of its own.
+    """TLS proxy in a thread.
 
     Attributes:
-        port: where it listens, at the server's address.
+        port: port on which the proxy listens, at the server's address.
     """
 
     def __init__(self, behind: Postgres, context: ssl.SSLContext) -> None:
@@ -52,7 +52,7 @@ class _Front:
         begun.wait(timeout=_SECONDS)
 
     def stop(self) -> None:
-        """End it and its connections."""
+        """Close the proxy and its connections."""
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(timeout=_SECONDS)
 
@@ -89,7 +89,7 @@ class _Front:
 
 @asynccontextmanager
 async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
-    """Close a connection in the end, and see it closed: the loop may end after that."""
+    """Close a connection, and wait until it is closed: the event loop may end afterwards."""
     try:
         yield
     finally:

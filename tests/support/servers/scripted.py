@@ -75,16 +75,16 @@ def answers(*replies: bytes) -> Talk:
 
 
 def is_silent(connection: socket.socket) -> None:
-    """Read without an answer."""
+    """Read without answering."""
     _drain(connection)
 
 
 def hangs_up(_connection: socket.socket) -> None:
-    """Close at once."""
+    """Close the connection at once."""
 
 
 def floods(connection: socket.socket) -> None:
-    """Send without end."""
+    """Send data without end."""
     while True:
         connection.sendall(bytes(4096))
 

@@ -1,4 +1,4 @@
-"""A real web server with sessions, plain or with TLS, as Denodo's web container has them."""
+"""A real web server with sessions, with or without TLS, like Denodo's web container."""
 
 import secrets
 import ssl
@@ -16,15 +16,15 @@ from tests.support.servers.certificates import Identity
 
 @dataclass
 class Web:
-    """A web server that runs.
+    """A running web server.
 
     Attributes:
-        port: its port.
-        status: how it answers.
-        headers: more headers of each answer.
-        sessions: how a session's cookie ends, such as `.node1`; None for no sessions.
-        known: the sessions that it has begun.
-        asked: paths, in order.
+        port: port of the server.
+        status: status code of each response.
+        headers: additional headers of each response.
+        sessions: suffix of session cookies, such as `.node1`; None: no sessions.
+        known: the sessions that the server has started.
+        asked: the requested paths, in order.
     """
 
     port: int = 0
@@ -39,7 +39,7 @@ class Web:
 def web(
     settings: Web, *, host: str = "127.0.0.1", identity: Identity | None = None
 ) -> Iterator[Web]:
-    """Run one until the block ends; with an identity it speaks TLS."""
+    """Run a server until the block ends, with TLS if an identity is given."""
     server = _Server((host, settings.port), _handler(settings))
     if identity is not None:
         server.context = server_context(identity)
@@ -58,7 +58,7 @@ class _Server(ThreadingHTTPServer):
     context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """TLS in the request's own thread; a client that looks and leaves is no error."""
+        """Do the TLS handshake in the request's thread; clients that disconnect cause no error."""
         try:
             if self.context is not None:
                 request = self.context.wrap_socket(request, server_side=True)
