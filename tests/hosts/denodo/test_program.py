@@ -198,7 +198,7 @@ def test_a_boot_that_ends_by_a_fault_says_so(home: Home, monkeypatch: pytest.Mon
     monkeypatch.setattr(boot, "apply", fault)
     with pytest.raises(RecursionError):
         _run(home, "boot", _state(home, signal=_SIGNAL))
-    assert cloud.signals() == [("FAILURE", "node1: nested too deeply")]
+    assert cloud.signals() == [("FAILURE", f"{_INSTANCE}: nested too deeply")]
 
 
 def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
@@ -207,7 +207,7 @@ def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
     home.system.hosts.write_bytes(b"127.0.0.1 localhost # caf\xe9\r\n")
     assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
     assert home.system.hosts.read_bytes().endswith(b"127.0.0.1 localhost # caf\xe9\r\n")
-    assert cloud.signals() == [("SUCCESS", "node1 is ready")]
+    assert cloud.signals() == [("SUCCESS", _INSTANCE)]
 
 
 def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> None:
