@@ -97,6 +97,15 @@ def drill(
             help="Exit with 1 if the secondary has fewer jdbc nodes.",
         ),
     ] = 1,
+    max_load: Annotated[
+        int | None,
+        typer.Option(
+            "--max-load",
+            metavar="PERCENT",
+            min=100,
+            help="Exit with 1 if a node has more of its load after the loss of another.",
+        ),
+    ] = None,
     ignore: Annotated[
         list[str] | None,
         typer.Option("--ignore", metavar="POLICY", help="Do not apply this policy; repeatable."),
@@ -129,7 +138,11 @@ def drill(
 
     def verdicts_on(result: DrillResult) -> tuple[Verdict, ...]:
         return apply_policies(
-            result, max_recovery=max_recovery, min_secondary=min_secondary, ignored=ignored
+            result,
+            max_recovery=max_recovery,
+            min_secondary=min_secondary,
+            max_load=max_load,
+            ignored=ignored,
         )
 
     result = drill_paths(paths, drained or ())

@@ -126,6 +126,7 @@ def _outcome(outcome: Outcome) -> JsonObject:
             for gap in outcome.gaps
         ],
         "recovery_seconds": outcome.recovery,
+        "load_percent": outcome.load_percent,
         "terms": [{"what": step.text, "seconds": step.seconds} for step in outcome.steps],
         "heals": outcome.after_repair,
         "readings": list(outcome.interpretations),

@@ -141,8 +141,8 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
     """Return the rows of outcomes, in the order of the first outcome of each."""
     by_effect: dict[Outcome, list[Failure]] = {}
     for outcome in outcomes:
-        # The address of a gap is in the JSON report only.
-        effect = replace(outcome.effect, gaps=())
+        # The address of a gap and the load are in the JSON report only.
+        effect = replace(outcome.effect, gaps=(), load_percent=100)
         by_effect.setdefault(effect, []).append(outcome.failure)
     return [_row(effect, failures, model) for effect, failures in by_effect.items()]
 

@@ -8,8 +8,8 @@ everything as it was.
 from __future__ import annotations
 
 import http.client
-import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hosts.common.aws_cli import AwsCli
     from hosts.haproxy.desired_state import DesiredState
 
@@ -109,13 +111,10 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
         Refused: HAProxy does not accept the configuration; nothing was changed.
         Failed: The new worker does not serve; the previous configuration is active.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        new = Path(folder) / "haproxy.cfg"
-        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
+    with host.haproxy.locked(), _fetched_file(host, aws, desired) as new:
         secrets = _secrets(host, aws, desired)
-        with host.haproxy.locked():
-            _write_drop_in(host, desired)
-            _apply_files(host.haproxy, new, secrets, report)
+        _write_drop_in(host, desired)
+        _apply_files(host.haproxy, new, secrets, report)
 
 
 def _apply_files(
@@ -147,21 +146,34 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
         Refused: HAProxy does not accept the configuration.
         Failed: HAProxy does not start.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        new = Path(folder) / "haproxy.cfg"
-        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
+    with _fetched_file(host, aws, desired) as new:
         _write_secrets(_secrets(host, aws, desired))
         problems = validate(host.haproxy.program, new)
         if problems:
             message = f"HAProxy does not accept its configuration:\n{problems}"
             raise Refused(message)
         host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
-        host.haproxy.config.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(host.haproxy.config, new.read_bytes(), mode=files.PUBLIC)
     _write_drop_in(host, desired)
     host.run_systemctl("enable", "haproxy")
     host.run_systemctl("restart", "haproxy")
     _wait_until_serving(host, desired.health_port, report)
+
+
+@contextmanager
+def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
+    """Give the path of HAProxy's new file, beside the present one, and remove it afterwards.
+
+    The name is constant, so that the next run replaces what a run that was killed leaves behind.
+    """
+    config = host.haproxy.config
+    config.parent.mkdir(parents=True, exist_ok=True)
+    new = config.with_name(f".{config.name}.new")
+    try:
+        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
+        yield new
+    finally:
+        files.remove(new)
 
 
 def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes | None]:
@@ -187,7 +199,7 @@ def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if content is None:
             files.remove(path)
-        elif content != _read(path):
+        else:
             files.write_atomically(path, content, mode=files.PRIVATE)
 
 
