@@ -38,7 +38,7 @@ def _pin(node: str, properties: Mapping[str, Any]) -> Pin:
             "key": properties.get("KeyName"),
         }
         return Pin.model_validate(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         message = (
             f"the deployed instance of {node} does not have the properties of this version: {error}"
         )
