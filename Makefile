@@ -24,8 +24,8 @@ quick := tests/environment tests/stacks/test_examples.py tests/drill tests/test_
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup dev local local-down local-env test test-long quick snapshots reference lint \
-	format synth drill diff upgrade-fixture bench lock clean
+.PHONY: help setup dev local local-down local-env test test-long kill-matrix quick snapshots reference \
+	lint format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ test: dev ## run the tests (ARGS='-k NAME' for some)
 test-long: dev ## run the long tests
 	@tools/local_aws/setup
 	@$(pytest) -m long $(ARGS)
+
+kill-matrix: dev ## kill the node program at every step of a change, and boot again (ARGS='--sample 9')
+	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)
 
 quick: dev ## check format, rules, types, and run the fast tests (under a minute)
 	@$(python) -m ruff format --check --quiet .

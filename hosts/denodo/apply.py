@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def check(system: System, state: State) -> Plan:
     """Return the plan of an apply, and change nothing."""
-    if Journal(system).open:
+    if Journal(system, state.home).open:
         log.warning("an apply was interrupted; the next apply undoes it first and starts again")
     return plan(system, metadata_database.startable(system, state), Record(system))
 
@@ -57,14 +57,15 @@ class _Change:
         self._state = state
         self._start = start
         self._record = Record(system)
-        self._journal = Journal(system)
         self._before = self._record.applied
+        self._journal = Journal(system, (self._before or state).home)
         # Before the first apply the servers are assumed to be those of the desired state.
         self._old = Servers(system, self._before or state)
         self._new = Servers(system, state)
 
     def make(self) -> None:
         interrupted = self._recover()
+        self._remove_leftovers(self._before)
         current_plan = self._plan()
         if interrupted or current_plan.restarts:
             log.info(str(current_plan))
@@ -92,6 +93,13 @@ class _Change:
         self._journal.undo()
         return True
 
+    def _remove_leftovers(self, applied: State | None) -> None:
+        """Remove files of earlier runs that the applied state does not need; several are secret."""
+        self._journal.remove_leftovers()
+        secret_settings.remove_leftovers(self._system, self._state, applied)
+        metadata_database.remove_leftovers(self._system)
+        metadata_confirmation.remove_leftovers(self._system)
+
     def _replace(self, *, interrupted: bool) -> None:
         self._new.check()
         self._warn_of_standalone_license()
@@ -109,6 +117,7 @@ class _Change:
         # Last: a change that is undone must put the metadata on the database again.
         self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
+        self._remove_leftovers(self._state)
 
     def _stop(self) -> None:
         try:

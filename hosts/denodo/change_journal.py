@@ -5,18 +5,21 @@
       │         └─ the backups of all files exist
       └─ the servers may be stopped
 
-A run that finds a journal restores the backups and starts again: no run continues a partial
-change.
+A run that finds a journal restores the backups and starts again, unless the record of the applied
+state shows that the change is complete: no run continues a partial change. Backups contain earlier
+passwords, so they are removed at the end of a change; a run that finds no journal removes all.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, json_object
+from hosts.denodo import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,26 +29,35 @@ if TYPE_CHECKING:
 _BACKUP_SUFFIX = ".before-denodo-node"
 
 
-class Journal:
-    """The journal of the change in progress, if there is one."""
+CONFIGURED = ("conf", "resources/apache-tomcat/conf")
+"""Folders in which the program and Denodo's scripts change files, relative to DENODO_HOME."""
 
-    def __init__(self, system: System) -> None:
+
+class Journal:
+    """The journal of the change in progress, if there is one.
+
+    Args:
+        system: the machine.
+        home: DENODO_HOME, whose files a change backs up.
+    """
+
+    def __init__(self, system: System, home: Path) -> None:
         self._file = system.folder / "journal.json"
         self._system = system
+        self._home = home
 
     @property
     def open(self) -> bool:
         """Return whether a change is in progress, or was when its run was killed."""
-        return self._file.exists()
+        return os.path.lexists(self._file)
 
     @property
     def change(self) -> str:
         """Return the id of the change; it is complete once the record of the applied state has it.
 
-        Raises:
-            OSError: No change is in progress.
+        The id is empty if the journal cannot be read.
         """
-        return str(self._read()["change"])
+        return self._read()[0]
 
     def begin(self) -> str:
         """Open the journal, before the servers are stopped; return the id of the new change."""
@@ -62,21 +74,40 @@ class Journal:
 
     def undo(self) -> None:
         """Restore all files that were backed up."""
-        for path in self._read()["files"]:
-            _restore(Path(path))
+        for path in self._read()[1]:
+            _restore(path)
 
     def end(self) -> None:
         """Close the journal: the change is complete, or undone."""
+        if self.open:
+            for path in self._read()[1]:
+                files.remove(_backup_of(path.resolve()))
         files.remove(self._file)
+
+    def remove_leftovers(self) -> None:
+        """Remove backups and temporary files of runs that were killed; no change is in progress."""
+        for path in self._own_files():
+            files.remove(path)
+
+    def _own_files(self) -> list[Path]:
+        folders = [self._home / folder for folder in CONFIGURED]
+        found = [path for folder in folders for path in folder.rglob("*") if is_own_file(path)]
+        return found + [path for path in self._system.folder.glob("*.pem*") if is_own_file(path)]
 
     def _write(self, change: str, kept: Iterable[Path]) -> None:
         data = {"change": change, "at": self._system.time, "files": [str(path) for path in kept]}
         files.replace(self._file, json.dumps(data, indent=1).encode())
 
-    def _read(self) -> dict[str, Any]:
-        data = json.loads(self._file.read_text())
-        assert isinstance(data, dict)
-        return data
+    def _read(self) -> tuple[str, list[Path]]:
+        """Return the id of the change and the files that were backed up."""
+        try:
+            data = json_object.parse(files.read(self._file, follow=False))
+            return str(data["change"]), [Path(path) for path in data["files"]]
+        except (OSError, ValueError, TypeError, KeyError):
+            # Every backup is of this change: those of earlier changes were removed.
+            log.warning(f"{self._file} cannot be read; all backups below {self._home} are used")
+            backups = [path for path in self._own_files() if path.name.endswith(_BACKUP_SUFFIX)]
+            return "", [_original_of(path) for path in backups]
 
 
 def is_own_file(path: Path) -> bool:
@@ -90,7 +121,7 @@ def _back_up(path: Path) -> None:
     status = path.stat()
     files.write_atomically(
         _backup_of(path),
-        path.read_bytes(),
+        files.read(path),
         mode=status.st_mode & 0o7777,
         owner=(status.st_uid, status.st_gid),
     )
@@ -106,6 +137,10 @@ def _restore(path: Path) -> None:
     if backup.exists():
         backup.replace(path)
         files.flush_folder(path.parent)
+
+
+def _original_of(backup: Path) -> Path:
+    return backup.with_name(backup.name[: -len(_BACKUP_SUFFIX)])
 
 
 def _backup_of(path: Path) -> Path:

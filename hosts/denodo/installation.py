@@ -1,32 +1,26 @@
-"""Installation of the program's systemd units, and the update to another release of the program.
+"""Installation of the program's systemd units.
 
-`install` first checks that the image has all that the units need. `update` fetches the release
-that the desired state names, lets that release install its own units, and then uses it. Programs
-that run already, such as the readiness endpoint, are restarted by `install`.
+`install` first checks that the image has all that the units need. Programs that run already, such
+as the readiness endpoint, are restarted by `install`.
 """
 
 from __future__ import annotations
 
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.common.releases import Releases, running_release
+from hosts.common.releases import running_release
 from hosts.denodo import environment_file, log, privileges
-from hosts.denodo.errors import ImageError, StateError, SystemRefusedError
+from hosts.denodo.errors import ImageError
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
-    from hosts.denodo.system import System
-
-PACKAGE = "node"
-PROGRAM_FOLDER = Path("/opt/denodo-node")
-"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
 
 UNITS = (
     "denodo-node.service",
@@ -40,6 +34,11 @@ _NOT_ENABLED = ("denodo-node-export.service",)
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
 _OLDEST_PYTHON = (3, 9)
+_UNPRIVILEGED = 1024
+"""First port that needs no right of its own (ip(7))."""
+_SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
+_NO_SUDO = "No process gets more rights by a program such as sudo."
+_LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
 
 
 def install(state: State, parameter: str, *, region: str, root: Path) -> None:
@@ -80,13 +79,21 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
 
 def unit_text(unit: str, state: State) -> str:
     """Return the text of a unit, from its template in the folder `systemd`."""
-    template = pkgutil.get_data("hosts.denodo", f"systemd/{unit}")
-    assert template is not None
-    text = template.decode()
+    text = _template(unit)
+    sandbox = _template("sandbox").rstrip()
+    if _aws_is_a_snap():
+        # The limits of the program's own user remain; all later ones hinder snaps.
+        text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
+    low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
+    home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
+        ("SANDBOX", sandbox),
+        ("NO_NEW_PRIVILEGES_REASON", _LOW_PORTS if low else _NO_SUDO),
+        ("NO_NEW_PRIVILEGES", "no" if low else "yes"),
         ("PYTHON", sys.executable),
         ("PROGRAM", str(running_release())),
         ("USER", state.user),
+        ("HOME", home),
         ("PORT", str(state.ready_port)),
         ("STOP_SECONDS", str(state.stop_seconds + 300)),
     ):
@@ -94,46 +101,17 @@ def unit_text(unit: str, state: State) -> str:
     return text
 
 
-def update(system: System, state: State, folder: Path, install_arguments: list[str]) -> bool:
-    """Use the release of the program that a state names.
-
-    Args:
-        system: the machine.
-        state: the desired state.
-        folder: folder of the releases.
-        install_arguments: arguments of `install` of the new release.
-
-    Returns:
-        Whether another release is used now.
-
-    Raises:
-        StateError: The state names no program.
-        AwsError: The release cannot be fetched.
-        SystemRefusedError: The release cannot be unpacked, or its `install` fails.
-    """
-    uri = str(state.raw.get("program") or "")
-    if not uri:
-        raise StateError("program: is missing; the node keeps the program that it has")
-    releases = Releases(folder, PACKAGE)
-    if releases.in_use(releases.named_by(uri)):
-        return False
-    try:
-        release = releases.fetch(uri, system.aws_cli)
-    except zipfile.BadZipFile:
-        message = f"{uri} is not an archive of the program"
-        raise SystemRefusedError(message) from None
-    _run_install(release, install_arguments)
-    releases.use(release)
-    releases.remove_others(release)
-    log.info(f"the node uses the program {release.name}")
-    return True
+def _template(name: str) -> str:
+    template = pkgutil.get_data("hosts.denodo", f"systemd/{name}")
+    assert template is not None
+    return template.decode()
 
 
-def _run_install(release: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", PACKAGE, "install", *arguments]
-    if subprocess.run(command, cwd=release, check=False).returncode:
-        message = f"`install` of the program {release.name} failed; the node keeps its program"
-        raise SystemRefusedError(message)
+def _aws_is_a_snap() -> bool:
+    command = shutil.which("aws")
+    return command is not None and (
+        command.startswith("/snap/") or Path(command).resolve().name == "snap"
+    )
 
 
 def _lacking(state: State, *, live: bool) -> list[str]:

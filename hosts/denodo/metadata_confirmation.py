@@ -6,7 +6,6 @@ Denodo's script succeeds. In all other cases an operator confirms the metadata.
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from hosts.common import files, json_object
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 _IMPORT = "bin/import.sh"
 _SECONDS = 3600
+_FOLDER = "import"
 _PROGRAM = "the node program"
 
 
@@ -48,22 +48,24 @@ def ensure(system: System, state: State, record: Record) -> None:
 
 def _import(system: System, state: State) -> bool:
     """Import the export; return whether there is an export."""
-    folder = system.folder / "import"
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_leftovers(system)
+    folder = system.folder / _FOLDER
     folder.mkdir(mode=0o700)
     try:
-        vql, server = folder / "export.vql", folder / "server"
+        vql = folder / "export.vql"
         log.info(f"importing {state.metadata.uri}")
         if not _fetch(system, state.metadata.uri, folder, vql):
             return False
         login = json_object.parse(system.aws_cli.secret(state.metadata.login))
         user = f"{login['username']}@{login['password']}"
         uri = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
-        # The password is no command argument: Denodo's script reads the server from a file.
-        files.replace(server, uri.encode(), mode=files.PRIVATE)
-        result = run(
-            [state.home / _IMPORT, "--file", vql, "--servers-file", server], seconds=_SECONDS
-        )
+        with system.temporary_folder(_FOLDER) as temporary:
+            server = temporary / "server"
+            # The password is no command argument: Denodo's script reads the server from a file.
+            files.replace(server, uri.encode(), mode=files.PRIVATE)
+            result = run(
+                [state.home / _IMPORT, "--file", vql, "--servers-file", server], seconds=_SECONDS
+            )
         if not result.succeeded:
             message = f"{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
             raise MetadataError(message)
@@ -74,8 +76,14 @@ def _import(system: System, state: State) -> bool:
         message = f"the secret {state.metadata.login} is not a JSON object with username, password"
         raise MetadataError(message) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
     return True
+
+
+def remove_leftovers(system: System) -> None:
+    """Remove the files of an import whose run was killed."""
+    system.remove_temporary_folder(_FOLDER)
+    files.remove(system.folder / _FOLDER)
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:

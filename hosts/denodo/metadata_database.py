@@ -38,6 +38,8 @@ DATA_CATALOG = Path("conf/data-catalog/DataCatalogBackend.properties")
 _REGENERATE = "bin/regenerateMetadata.sh"
 _ENCRYPT = "bin/encrypt_password.sh"
 _SECONDS = 600
+_TEMPORARY = "metadata"
+_PROPERTIES = "metadata.properties"
 _STORAGE = "com.denodo.vdb.catalog.storage"
 _QUARTZ = "org.quartz"
 _ENCRYPTED = "encrypted:"
@@ -224,19 +226,23 @@ def regenerate(system: System, state: State, record: Record) -> None:
             _run(system, state, {key: _filled(text, values) for key, text in templates.items()})
 
 
+def remove_leftovers(system: System) -> None:
+    """Remove the secrets that a killed run has left; older programs had them in their folder."""
+    system.remove_temporary_folder(_TEMPORARY)
+    files.remove(system.folder / _PROPERTIES)
+
+
 def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
     text = "".join(
         f"{properties_file.escaped(key, key=True)}={properties_file.escaped(value)}\n"
         for key, value in entries.items()
     )
-    file = system.folder / "metadata.properties"
-    try:
+    with system.temporary_folder(_TEMPORARY) as folder:
+        file = folder / _PROPERTIES
         # The password is no command argument: Denodo's script reads it from a file.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         log.info("moving Virtual DataPort's catalog to the shared database")
         result = run([state.home / _REGENERATE, "--file", file, "--yes"], seconds=_SECONDS)
-    finally:
-        files.remove(file)
     if not result.succeeded:
         message = f"{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
         raise NotReadyError(message)

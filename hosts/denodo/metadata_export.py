@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from hosts.common import files, json_object
 from hosts.common.errors import HostError
 from hosts.common.process import run
 from hosts.denodo import log, properties_file
-from hosts.denodo.errors import ExportError
+from hosts.denodo.errors import BusyError, ExportError
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ METADATA = "metadata.vql"
 
 _EXPORT = "bin/export.sh"
 _SECONDS = 3600
+_FOLDER = "export"
 _SCHEMA = 1
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
@@ -91,8 +92,8 @@ def export(system: System, *, if_due: bool) -> None:
         log.info("the last export is new enough")
         return
     with system.locked(_LOCK):
-        folder = system.folder / "export"
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = system.folder / _FOLDER
+        files.remove(folder)
         folder.mkdir(mode=0o700)
         good = str(record.exported.get("good", ""))
         try:
@@ -106,7 +107,14 @@ def export(system: System, *, if_due: bool) -> None:
             message = f"{error}; {previous}"
             raise ExportError(message) from None
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            files.remove(folder)
+
+
+def remove_leftovers(system: System) -> None:
+    """Remove the files of an export whose run was killed, unless an export is in progress."""
+    with suppress(BusyError), system.locked(_LOCK):
+        system.remove_temporary_folder(_FOLDER)
+        files.remove(system.folder / _FOLDER)
 
 
 def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) -> bool:
@@ -160,17 +168,18 @@ def _due(system: System, exports: Exports, record: Record) -> bool:
 
 def _export(system: System, state: State, exports: Exports, folder: Path, at: str) -> None:
     user, password = _login(system, exports.login)
-    login, vql = folder / "login", folder / METADATA
-    # The password is no command argument: Denodo's script reads it from a file.
-    text = f"password={properties_file.escaped(password)}\n"
-    files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
-    command: list[str | Path] = [state.home / _EXPORT, "--login", user]
-    command += ["--configurationfile", login, "--file", vql]
-    command += ["--server", f"//{system.local}:{state.ports['vdp']}"]
-    for key, value in _PROPERTIES.items():
-        command += ["-P", f"{key}={value}"]
-    result = run(command, seconds=_SECONDS)
-    files.remove(login)
+    vql = folder / METADATA
+    with system.temporary_folder(_FOLDER) as temporary:
+        login = temporary / "login"
+        # The password is no command argument: Denodo's script reads it from a file.
+        text = f"password={properties_file.escaped(password)}\n"
+        files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
+        command: list[str | Path] = [state.home / _EXPORT, "--login", user]
+        command += ["--configurationfile", login, "--file", vql]
+        command += ["--server", f"//{system.local}:{state.ports['vdp']}"]
+        for key, value in _PROPERTIES.items():
+            command += ["-P", f"{key}={value}"]
+        result = run(command, seconds=_SECONDS)
     if not result.succeeded:
         message = f"{_EXPORT} {result.ending}; its log says why"
         raise ExportError(message)

@@ -146,9 +146,12 @@ def _newline(text: str) -> str:
 def _after_comment(text: str, key: str) -> int | None:
     """Return the position after the last line in which a key is commented out."""
     positions = [(entry.start, entry.end) for entry in entries(text)]
+    current = 0
     position = None
     for match in _COMMENT.finditer(text):
-        if any(start <= match.start() < end for start, end in positions):
+        while current < len(positions) and positions[current][1] <= match.start():
+            current += 1
+        if current < len(positions) and positions[current][0] <= match.start():
             continue  # the continuation of an entry may look like a comment
         try:
             name, _ = _split(match.group(1))

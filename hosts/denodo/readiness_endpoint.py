@@ -6,25 +6,26 @@ metadata of the node is confirmed. An answer has a time limit, even if a server 
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hosts.common.errors import HostError
 from hosts.denodo import log, probes
+from hosts.denodo.http_event_loop import HttpEventLoop, Response, raise_file_limit
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from hosts.denodo.state import Service, State
     from hosts.denodo.system import System
 
 _ROOT = "/ready"
+
+T = TypeVar("T")
 
 KEPT_SECONDS = 4.0
 """Time for which the result of a probe is reused: health checks come every 5 s from every zone,
@@ -37,41 +38,56 @@ REFRESH_SECONDS = 60.0
 """Time for which a desired state is reused that was read for services not yet applied."""
 
 
-class _CachedProbe:
-    """The last result of the probe of one service, renewed by one thread at a time."""
+class _Renewed(Generic[T]):
+    """A value that is renewed in the background, by one thread at a time.
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._reason = ""
+    Args:
+        value: the value until there is another one, and after an internal error.
+        renew: returns a new value; runs in a thread.
+        changed: condition that is notified of each new value.
+        notify: called after each new value.
+    """
+
+    def __init__(
+        self,
+        value: T,
+        renew: Callable[[], T],
+        changed: threading.Condition,
+        notify: Callable[[], None],
+    ) -> None:
+        self.value, self._first = value, value
+        self._renew, self._changed, self._notify = renew, changed, notify
         self._at: float | None = None
         self._running = False
 
-    def reason(self, system: System, state: State, service: Service, patience: float) -> str:
-        """Return why the service is not ready, empty if it is ready."""
-        with self._changed:
-            if self._age() > KEPT_SECONDS:
-                if not self._running:
-                    self._running = True
-                    thread = threading.Thread(
-                        target=self._probe, args=(system, state, service), daemon=True
-                    )
-                    thread.start()
-                self._changed.wait_for(lambda: self._age() <= KEPT_SECONDS, patience)
-            if self._age() > STALE_SECONDS:
-                return "did not answer"
-            return self._reason
-
-    def _age(self) -> float:
+    @property
+    def age(self) -> float:
+        """Return the age of the value in seconds, infinite before the first renewal."""
         return float("inf") if self._at is None else time.monotonic() - self._at
 
-    def _probe(self, system: System, state: State, service: Service) -> None:
-        reason = "the probe failed"
+    def is_fresh(self, seconds: float) -> bool:
+        """Return whether the value is younger than a time; start its renewal if it is not."""
+        with self._changed:
+            if self.age <= seconds:
+                return True
+            if not self._running:
+                self._running = True
+                try:
+                    threading.Thread(target=self._run, daemon=True).start()
+                except RuntimeError as error:  # no memory, or too many processes
+                    self._running = False
+                    log.warning(f"cannot start a thread: {error}")
+            return False
+
+    def _run(self) -> None:
+        value = self._first
         try:
-            reason = probes.why_not_ready(system, state, service)
+            value = self._renew()
         finally:
             with self._changed:
-                self._reason, self._at, self._running = reason, time.monotonic(), False
+                self.value, self._at, self._running = value, time.monotonic(), False
                 self._changed.notify_all()
+            self._notify()
 
 
 @dataclass(frozen=True)
@@ -83,34 +99,13 @@ class Answer:
     reason: str = ""
 
 
-class _DesiredServices:
-    """The services of the desired state, for services that the applied state does not have.
+class Readiness:
+    """The readiness of the services of the applied state.
 
     A deploy creates the target group of a new service before the nodes are rolled one by one.
     If no node were ready for the new service until then, the target group without a healthy
-    target would trigger a site failover.
-    """
-
-    def __init__(self, desired: Callable[[], State] | None) -> None:
-        self._read = desired
-        self._lock = threading.Lock()
-        self._services: Mapping[str, Service] = {}
-        self._at = -REFRESH_SECONDS
-
-    def service(self, name: str) -> Service | None:
-        """Return a service by its name; the desired state is read once in `REFRESH_SECONDS`."""
-        with self._lock:
-            if self._read and time.monotonic() - self._at >= REFRESH_SECONDS:
-                try:
-                    self._services = self._read().services
-                except HostError as error:
-                    log.warning(f"the desired state is not known: {error}")
-                self._at = time.monotonic()
-            return self._services.get(name)
-
-
-class Readiness:
-    """The readiness of the services of the applied state.
+    target would trigger a site failover. Services that the applied state does not have are
+    therefore looked up in the desired state.
 
     Args:
         system: the machine.
@@ -124,56 +119,135 @@ class Readiness:
         desired: Callable[[], State] | None = None,
         patience: float | None = None,
     ) -> None:
-        self._system, self._patience = system, patience
-        self._record = Record(system)
-        self._lock = threading.Lock()
-        self._probes: dict[Service, _CachedProbe] = {}
-        self._desired = _DesiredServices(desired)
+        self.system, self._read_desired, self._patience = system, desired, patience
+        self._notify: Callable[[], None] = lambda: None
+        self._changed = threading.Condition()
+        self._probes: dict[Service, _Renewed[str]] = {}
+        self._desired: _Renewed[Mapping[str, Service]] = self._renewed({}, self._desired_services)
+
+    def watch(self, notify: Callable[[], None]) -> None:
+        """Call a function after each new result of a probe, from a thread."""
+        self._notify = notify
 
     def of(self, name: str) -> Answer | None:
         """Return the readiness of a service, None if no state has the service."""
-        state = self._record.applied
-        if state is None:
-            return Answer(name, ready=False, reason="no state was applied yet")
-        service = state.services.get(name) or self._desired.service(name)
-        if service is None:
-            return None
-        reason = self._held_back() or self._reason(state, service)
-        return Answer(name, ready=not reason, reason=reason)
+        return self._settled(lambda view: view.of(name))
 
     def all(self) -> list[Answer]:
         """Return the readiness of every service of the applied state."""
-        state = self._record.applied
-        answers: dict[str, Answer] = {}
+        return self._settled(lambda view: view.all())
 
-        def ask(name: str) -> None:
-            answer = self.of(name)
-            if answer:
-                answers[name] = answer
+    def view(self) -> View:
+        """Return the readiness as the records are now."""
+        return View(self)
 
-        names = sorted(state.services) if state else []
-        threads = [threading.Thread(target=ask, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return [answers[name] for name in names if name in answers]
+    def reason(self, state: State, service: Service) -> tuple[str, bool]:
+        """Return why a service is not ready, empty if it is, and whether that is settled."""
+        with self._changed:
+            if service not in self._probes:
+                self._probes[service] = self._renewed(
+                    "the probe failed", lambda: probes.why_not_ready(self.system, state, service)
+                )
+            probe = self._probes[service]
+            settled = probe.is_fresh(KEPT_SECONDS)
+            return ("did not answer" if probe.age > STALE_SECONDS else probe.value), settled
 
-    def _held_back(self) -> str:
-        """Return why the whole node is unready, empty if only its servers decide."""
-        drained = self._record.drained
-        if drained is not None:
-            who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
-            return f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
-        if not self._record.metadata_confirmed:
-            return "its metadata is not confirmed"
-        return ""
+    def desired(self, name: str) -> tuple[Service | None, bool]:
+        """Return a service of the desired state, and whether that is settled.
 
-    def _reason(self, state: State, service: Service) -> str:
-        with self._lock:
-            probe = self._probes.setdefault(service, _CachedProbe())
+        The desired state is read once in `REFRESH_SECONDS`.
+        """
+        if self._read_desired is None:
+            return None, True
+        settled = self._desired.is_fresh(REFRESH_SECONDS)
+        service = self._desired.value.get(name)
+        return service, settled or service is not None
+
+    def _desired_services(self) -> Mapping[str, Service]:
+        assert self._read_desired is not None
+        try:
+            return self._read_desired().services
+        except HostError as error:
+            log.warning(f"the desired state is not known: {error}")
+            return self._desired.value
+
+    def _renewed(self, value: T, renew: Callable[[], T]) -> _Renewed[T]:
+        return _Renewed(value, renew, self._changed, self._tell)
+
+    def _tell(self) -> None:
+        self._notify()
+
+    def _settled(self, look: Callable[[View], tuple[T, bool]]) -> T:
+        """Return what a look gives once it is settled, or when the patience is over."""
         patience = PATIENCE_SECONDS if self._patience is None else self._patience
-        return probe.reason(self._system, state, service, patience)
+        end = time.monotonic() + patience
+        with self._changed:
+            while True:
+                result, settled = look(self.view())
+                left = end - time.monotonic()
+                if settled or left <= 0:
+                    return result
+                self._changed.wait(left)
+
+
+class View:
+    """The readiness as the records were at one moment; no method waits for a probe.
+
+    Args:
+        readiness: the results of probes.
+    """
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        record = Record(readiness.system)
+        self._state = record.applied
+        self._held_back = _held_back(record)
+
+    def of(self, name: str) -> tuple[Answer | None, bool]:
+        """Return the readiness of a service, None if no state has it, and whether it is settled."""
+        if self._state is None:
+            return Answer(name, ready=False, reason="no state was applied yet"), True
+        service, settled = self._state.services.get(name), True
+        if service is None:
+            service, settled = self._readiness.desired(name)
+        if service is None:
+            return None, settled
+        reason = self._held_back
+        if not reason:
+            reason, settled = self._readiness.reason(self._state, service)
+        return Answer(name, ready=not reason, reason=reason), settled
+
+    def all(self) -> tuple[list[Answer], bool]:
+        """Return the readiness of every service of the applied state, and whether it is settled."""
+        names = sorted(self._state.services) if self._state else []
+        views = [self.of(name) for name in names]
+        return [answer for answer, _ in views if answer], all(settled for _, settled in views)
+
+    def respond(self, target: str) -> Response:
+        """Return the response to a GET request."""
+        path = target.split("?", 1)[0].rstrip("/")
+        if path == _ROOT:
+            answers, settled = self.all()
+            ready = bool(answers) and all(answer.ready for answer in answers)
+            data: dict[str, Any] = {"services": [vars(answer) for answer in answers]}
+            return Response(200 if ready else 503, data, settled)
+        if path.startswith(f"{_ROOT}/"):
+            answer, settled = self.of(path[len(_ROOT) + 1 :])
+            if answer is None:
+                return Response(404, {"reason": "the node's state has no such service"}, settled)
+            return Response(200 if answer.ready else 503, vars(answer), settled)
+        return Response(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
+
+
+def _held_back(record: Record) -> str:
+    """Return why the whole node is unready, empty if only its servers decide."""
+    drained = record.drained
+    if drained is not None:
+        who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
+        return f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
+    if not record.metadata_confirmed:
+        return "its metadata is not confirmed"
+    return ""
 
 
 def server(
@@ -181,7 +255,7 @@ def server(
     port: int,
     listen: str = "",
     desired: Callable[[], State] | None = None,
-) -> ThreadingHTTPServer:
+) -> HttpEventLoop:
     """Return the endpoint, which listens and serves once `serve_forever` is called.
 
     Args:
@@ -190,51 +264,11 @@ def server(
         listen: address to listen on, empty for all.
         desired: reads the desired state, for services that were added since the last apply.
     """
+    raise_file_limit()
     readiness = Readiness(system, desired)
-
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
-
-        timeout = 5
-
-        def do_GET(self) -> None:
-            path = self.path.split("?", 1)[0].rstrip("/")
-            if path == _ROOT:
-                answers = readiness.all()
-                ready = bool(answers) and all(answer.ready for answer in answers)
-                self._respond(
-                    200 if ready else 503, {"services": [vars(answer) for answer in answers]}
-                )
-            elif path.startswith(f"{_ROOT}/"):
-                answer = readiness.of(path[len(_ROOT) + 1 :])
-                if answer is None:
-                    self._respond(404, {"reason": "the node's state has no such service"})
-                else:
-                    self._respond(200 if answer.ready else 503, vars(answer))
-            else:
-                self._respond(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing: load balancers send several requests per second."""
-
-        def _respond(self, status: int, data: Mapping[str, object]) -> None:
-            body = json.dumps(data).encode() + b"\n"
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    class Endpoint(ThreadingHTTPServer):
-        """A server with one thread for each request."""
-
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            # HAProxy closes the connection of a check once it has read the status.
-            if not isinstance(sys.exc_info()[1], ConnectionError):
-                super().handle_error(request, client_address)
-
-    endpoint = Endpoint((listen, port), Handler)
+    endpoint = HttpEventLoop(
+        (listen, port), lambda: readiness.view().respond, lambda: PATIENCE_SECONDS
+    )
+    readiness.watch(endpoint.wake)
     log.info(f"listening on port {endpoint.server_port}")
     return endpoint

@@ -14,13 +14,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
-from hosts.denodo.change_journal import is_own_file
+from hosts.denodo.change_journal import CONFIGURED, is_own_file
 from hosts.denodo.errors import NotReadyError, StateError
 from hosts.denodo.settings import TOKEN, Setting
 
@@ -33,11 +32,11 @@ if TYPE_CHECKING:
 
 _CONFIGURATOR = "bin/denodo_tls_configurator.sh"
 _SECONDS = 300
-_BINARY = ("keystore", "truststore")
-_TLS_PARTS = (*_BINARY, "certificate", "credentials")
-
-_CONFIGURED = ("conf", "resources/apache-tomcat/conf")
-"""Folders in which the configurator changes files, relative to DENODO_HOME."""
+_STORES = ("keystore", "truststore")
+_TLS_PARTS = (*_STORES, "certificate", "credentials")
+_TEMPORARY = "tls"
+_FOLDER = "tls-"
+"""Prefix of the names of folders with the key stores that the servers read at every start."""
 
 
 def token(system: System, state: State) -> Iterable[Setting]:
@@ -55,7 +54,7 @@ def touched_by_tls(state: State) -> list[Path]:
     """Return the files that the TLS configurator may change."""
     return [
         path
-        for folder in _CONFIGURED
+        for folder in CONFIGURED
         for path in sorted((state.home / folder).rglob("*"))
         if path.is_file() and not is_own_file(path)
     ]
@@ -74,33 +73,60 @@ def configure_tls(system: System, state: State) -> None:
         message = f"the secret {state.certificate} lacks {', '.join(missing)}"
         raise StateError(message)
     # A folder for each secret: a rollback needs the folder of the previous state.
-    key = hashlib.sha256(" ".join(state.tls).encode()).hexdigest()[:12]
-    folder = system.folder / f"tls-{key}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _folder(system, state)
+    files.remove(folder)
     folder.mkdir(mode=0o700)
-    try:
-        for part in _TLS_PARTS:
-            files.replace(folder / part, _bytes(state, part, data[part]), mode=files.PRIVATE)
+    with system.temporary_folder(_TEMPORARY) as temporary:
+        parts = {part: (folder if part in _STORES else temporary) / part for part in _TLS_PARTS}
+        for part, path in parts.items():
+            files.replace(path, _bytes(state, part, data[part]), mode=files.PRIVATE)
         result = run(
             [
                 state.home / _CONFIGURATOR,
                 *("--denodo-home", state.home),
-                *("--keystore", folder / "keystore"),
-                *("--truststore", folder / "truststore"),
-                *("--cert-cer-file", folder / "certificate"),
-                *("--credentials-file", folder / "credentials"),
+                *("--keystore", parts["keystore"]),
+                *("--truststore", parts["truststore"]),
+                *("--cert-cer-file", parts["certificate"]),
+                *("--credentials-file", parts["credentials"]),
             ],
             seconds=_SECONDS,
         )
-    finally:
-        # The key store remains: the servers read it at every start.
-        for part in ("certificate", "credentials"):
-            files.remove(folder / part)
     if not result.succeeded:
         message = (
             f"{_CONFIGURATOR} {result.ending}; its output may contain secrets, and is not shown"
         )
         raise NotReadyError(message)
+
+
+def remove_leftovers(system: System, state: State, applied: State | None) -> None:
+    """Remove secrets of killed runs, and key stores that no server reads.
+
+    A key store is read if it is the one of the applied state, or if a file of Denodo names it: the
+    program does not undo TLS in a state that has no certificate any more.
+    """
+    system.remove_temporary_folder(_TEMPORARY)
+    kept = _folder(system, applied) if applied and applied.certificate else None
+    for folder in system.folder.glob(f"{_FOLDER}*"):
+        for part in ("certificate", "credentials"):
+            files.remove(folder / part)
+        if folder != kept and not _is_named(folder.name, state):
+            files.remove(folder)
+
+
+def _is_named(name: str, state: State) -> bool:
+    return any(_may_contain(path, name.encode()) for path in touched_by_tls(state))
+
+
+def _may_contain(path: Path, text: bytes) -> bool:
+    try:
+        return text in files.read(path)
+    except OSError:
+        return True
+
+
+def _folder(system: System, state: State) -> Path:
+    key = hashlib.sha256(" ".join(state.tls).encode()).hexdigest()[:12]
+    return system.folder / f"{_FOLDER}{key}"
 
 
 def _secret(system: System, arn: str, version: str = "") -> dict[str, Any]:
@@ -119,7 +145,7 @@ def _secret(system: System, arn: str, version: str = "") -> dict[str, Any]:
 
 def _bytes(state: State, part: str, text: Any) -> bytes:
     try:
-        return base64.b64decode(text, validate=True) if part in _BINARY else str(text).encode()
+        return base64.b64decode(text, validate=True) if part in _STORES else str(text).encode()
     except (binascii.Error, TypeError):
         message = f"{part} of the secret {state.certificate} is not base64"
         raise StateError(message) from None

@@ -1,7 +1,7 @@
 """Nodes of a deployed environment: the real node program, each with a Denodo home on this machine.
 
-A `Machine` stands in for an instance of the local AWS. Its readiness endpoint is what the groups
 A `Machine` is the stand-in of an instance of the local AWS. The target groups check its readiness
+endpoint, and its agent runs the commands that Systems Manager receives for the instance.
 """
 
 import http.server
@@ -112,7 +112,8 @@ class Machine:
         )
         (home.folder / "environment").write_text(f"DENODO_NODE_PARAMETER={parameter}\n")
         self._endpoint = readiness_endpoint.server(home.system, ready_at[1], ready_at[0])
-        threading.Thread(target=self._endpoint.serve_forever, daemon=True).start()
+        self._serving = threading.Thread(target=self._endpoint.serve_forever)
+        self._serving.start()
         self._address = ready_at[0]
         self._agent = Agent(self._address, self._commanded, self._asked)
         self._agent.cli(home.folder / "aws")
@@ -138,7 +139,7 @@ class Machine:
     def _stand_in(self) -> None:
         details = {
             "address": self._address,
-            "ports": {str(_READY_PORT): self._endpoint.server_address[1]},
+            "ports": {str(_READY_PORT): self._endpoint.server_port},
             "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"
@@ -148,7 +149,8 @@ class Machine:
         """Remove the stand-in and end its processes."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._endpoint.shutdown()
-        self._endpoint.server_close()
+        self._serving.join()
+        self._endpoint.close()
         self._agent.end()
         self.home.end()
 

@@ -15,23 +15,57 @@ from hosts.denodo.apply import apply
 from hosts.denodo.state import State
 from hosts.denodo.system import System
 
-_STEPS = ("os.mkdir", "os.remove", "os.rename", "subprocess.Popen")
+_STEPS = (
+    *("os.mkdir", "os.rmdir", "os.remove", "os.rename", "os.truncate", "os.symlink", "os.link"),
+    *("os.chmod", "os.chown", "subprocess.Popen"),
+)
 KILLED = -signal.SIGKILL
 
 
 def run(system: System, state: State, *, kill_at: int = 0) -> int:
     """Apply a state in a process that is killed before its n-th step; return its exit code."""
+    return forked(lambda: apply(system, state), kill_at)
+
+
+def forked(action: Callable[[], None], kill_at: int = 0) -> int:
+    """Run an action in a process that is killed before its n-th step; return its exit code."""
 
     def child() -> int:
         if kill_at:
             _kill_at(kill_at)
-        try:
-            apply(system, state)
-        except HostError as wrong:
-            return wrong.code
-        return 0
+        return _code(action)
 
     return _forked(child)
+
+
+def steps(action: Callable[[], None]) -> int:
+    """Run an action in a process; return the number of its steps."""
+    reading, writing = os.pipe()
+
+    def child() -> int:
+        counted = 0
+
+        def count(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal counted
+            counted += _is_step(event, arguments)
+
+        sys.addaudithook(count)
+        code = _code(action)
+        os.write(writing, str(counted).encode())
+        return code
+
+    assert _forked(child) == 0
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        return int(pipe.read())
+
+
+def _code(action: Callable[[], None]) -> int:
+    try:
+        action()
+    except HostError as wrong:
+        return wrong.code
+    return 0
 
 
 def _forked(do: Callable[[], int]) -> int:
@@ -51,13 +85,16 @@ def _kill_at(step: int) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal left
-        made = event == "open" and _makes(arguments)
-        if made or event in _STEPS:
+        if _is_step(event, arguments):
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
+
+
+def _is_step(event: str, arguments: tuple[Any, ...]) -> bool:
+    return event in _STEPS or (event == "open" and _makes(arguments))
 
 
 def _makes(arguments: tuple[Any, ...]) -> bool:

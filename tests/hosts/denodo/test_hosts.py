@@ -1,5 +1,9 @@
 """The names of the node in the hosts file, whose other lines remain."""
 
+import os
+
+import pytest
+
 from hosts.denodo import hosts_file
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import Home
@@ -29,6 +33,25 @@ def test_the_block_is_replaced_where_it_is(home: Home) -> None:
     expected = _BLOCK.format("new") + "127.0.0.1 localhost\n# mine, without a line end"
     assert home.system.hosts.read_text() == expected
     assert hosts_file.names_in_file(home.system) == ["new"]
+
+
+def test_bytes_and_line_ends_outside_the_block_remain(home: Home) -> None:
+    other = b"127.0.0.1 localhost\r\n# caf\xe9\r\n"
+    home.system.hosts.write_bytes(other)
+    assert hosts_file.write_names(home.system, ["old"])
+    assert home.system.hosts.read_bytes() == _BLOCK.format("old").encode() + other
+    # An editor has given the block the line ends of the file.
+    home.system.hosts.write_bytes(other + _BLOCK.format("old").replace("\n", "\r\n").encode()[:-2])
+    assert hosts_file.names_in_file(home.system) == ["old"]
+    assert hosts_file.write_names(home.system, ["new"])
+    assert home.system.hosts.read_bytes() == _BLOCK.format("new").encode() + other
+
+
+def test_a_hosts_file_that_is_not_a_file_is_refused(home: Home) -> None:
+    home.system.hosts.unlink()
+    os.mkfifo(home.system.hosts)
+    with pytest.raises(OSError, match="not a regular file"):
+        hosts_file.names_in_file(home.system)
 
 
 def test_the_own_address_is_found() -> None:

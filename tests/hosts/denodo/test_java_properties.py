@@ -1,9 +1,15 @@
 """Properties files are read like Java reads them, and an edit changes one line only."""
 
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hosts.denodo import properties_file
 from hosts.denodo.properties_file import ENCODING, FormatError, edited, escaped, values
 from tests.hosts.denodo import java_properties
 
@@ -144,3 +150,25 @@ def test_jvm_options_are_escaped_as_denodo_has_them() -> None:
 def test_a_file_that_java_refuses_is_refused_with_its_line() -> None:
     with pytest.raises(FormatError, match=r"line 3: a \\u without four"):
         values("a=1\n\nb=\\u12\n")
+
+
+def test_the_work_for_comments_is_linear() -> None:
+    """Executed lines are counted: entries times comments would be 640,000."""
+    count = 800
+    text = "".join(f"key{number}=1\n# comment{number}\n" for number in range(count))
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Callable[..., Any] | None:
+        nonlocal lines
+        if frame.f_code.co_filename != properties_file.__file__:
+            return None
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        edited(text, {"absent": "1"})
+    finally:
+        sys.settrace(before)
+    assert 0 < lines < 600 * count

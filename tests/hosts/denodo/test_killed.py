@@ -105,6 +105,22 @@ def test_every_step(make_home: Any, version: str, again: str, ends_with: int) ->
         home.properties(file)
 
 
+def test_a_sample_of_the_kill_matrix() -> None:
+    """Three steps with a fixed seed; `make kill-matrix` tries all."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.hosts.denodo.kill_matrix", "--sample=3", "--seed=16"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["problems"] == []
+    assert found["tried"] == 3
+    assert found["steps"] > 100
+
+
 if __name__ == "__main__":
     folder, its_version, its_ports, what = sys.argv[1:]
     made = Home.there(folder, its_version, json.loads(its_ports))

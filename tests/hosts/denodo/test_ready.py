@@ -26,12 +26,12 @@ _SERVERS = ["vdp", "data-catalog", "scheduler"]
 @pytest.fixture
 def endpoint(home: Home) -> Iterator[str]:
     server = readiness_endpoint.server(home.system, 0, "127.0.0.1")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +212,7 @@ def test_a_service_that_was_added_is_known_before_it_is_applied(
     assert len(asked) == 1, "it asks AWS at every request"
     monkeypatch.setattr(readiness_endpoint, "REFRESH_SECONDS", 0.0)
     assert readiness.of("batch") == readiness_endpoint.Answer("batch", ready=True)
+    monkeypatch.setattr(readiness_endpoint, "REFRESH_SECONDS", 60.0)
     jdbc = readiness.of("jdbc")
     assert jdbc is not None
     assert jdbc.ready, "what was applied counts no more"

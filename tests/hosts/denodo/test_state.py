@@ -199,3 +199,26 @@ def test_the_web_container_s_other_ports(home: Home) -> None:
     assert found["com.denodo.tomcat.shutdown.port"] == "1"
     assert found["com.denodo.tomcat.jmx.port"] == "2"
     assert found["com.denodo.tomcat.jmx.rmi.port"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"host": "node1.internal\n"}, "host: "),
+        ({"denodo__home": "/opt/denodo\n"}, "denodo.home: "),
+        ({"denodo__user": "denodo\n"}, "denodo.user: "),
+        ({"denodo__home": "/opt/\ud800"}, "denodo.home: "),
+        ({"ready__services": {"jdbc\n": {"kind": "vdp", "port": 1}}}, "ready.services.jdbc"),
+    ],
+)
+def test_a_final_newline_or_half_a_character_is_refused(
+    home: Home, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(StateError, match=message):
+        home.state(**changes)
+
+
+@pytest.mark.parametrize("text", ["[" * 20000, '{"a":' * 10000, " " * 100000, "9" * 5001, "\ud800"])
+def test_text_that_is_too_deep_or_too_large_is_refused(text: str) -> None:
+    with pytest.raises(StateError):
+        parse(text)

@@ -1,0 +1,440 @@
+"""HTTP server with one thread: many clients, slow or hostile ones included, and short answers.
+
+A connection serves one request and has three phases, each with a time limit: the request is read,
+the answer is awaited, and the answer is sent. When a limit is reached, other clients win:
+
+- too many connections of one address: its oldest connection is closed for its newest one
+- too many connections: the oldest one of the address that has the most is closed
+- no file descriptors left: some of the oldest connections are closed; without any, the server
+  accepts no connection for a while
+
+The oldest connection is the oldest that has not sent its request, if there is such a connection.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import re
+import resource
+import selectors
+import socket
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+from hosts.denodo import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_REQUEST_SECONDS = 5.0
+"""Time in which a request must arrive as a whole."""
+_SEND_SECONDS = 5.0
+"""Time in which a client must read its answer and close the connection."""
+_PAUSE_SECONDS = 0.5
+"""Time for which no connection is accepted if closing connections frees no file descriptors."""
+_WARNING_SECONDS = 60.0
+"""Time between two warnings about file descriptors."""
+
+_HEAD_LIMIT = 8192
+"""Size in bytes of the largest request; health checks send some 200 bytes."""
+_DISCARD_LIMIT = 65536
+"""Number of bytes after a request that are read, so that the kernel does not reset the connection
+before the client has read its answer."""
+_CHUNK = 4096
+
+_BACKLOG = 4096
+"""Number of connections that the kernel holds until they are accepted; it applies its own limit,
+`net.core.somaxconn`, if that is smaller."""
+_ACCEPTS = 128
+"""Number of connections that are accepted before other connections are served again."""
+_RESERVED_FILES = 128
+"""Number of file descriptors that remain for records and probes."""
+_CLOSED_AT_ONCE = 16
+"""Number of connections that are closed at most when no file descriptor is left."""
+_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_END_OF_HEAD = re.compile(rb"(?:\A|\n)\r?\n")
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer to a request.
+
+    Args:
+        status: HTTP status code.
+        data: content, sent as JSON.
+        settled: waiting cannot change the answer; otherwise the client waits for a better one.
+    """
+
+    status: int
+    data: Mapping[str, object]
+    settled: bool = True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Numbers of connections that are open at the same time.
+
+    Args:
+        connections: connections of all addresses.
+        per_address: connections of one address.
+    """
+
+    connections: int = 2048
+    per_address: int = 512
+
+    def within(self, files: int) -> Limits:
+        """Return the limits that a number of file descriptors allows."""
+        connections = max(4, min(self.connections, files - _RESERVED_FILES))
+        return Limits(connections, max(1, min(self.per_address, connections // 2)))
+
+
+def raise_file_limit() -> None:
+    """Raise the number of files that this process may open to what the system allows it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Request(BaseHTTPRequestHandler):
+    """A request that has arrived as a whole, and what is sent to its client.
+
+    Args:
+        head: the bytes received; a head that was cut off counts as complete.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        # The base class would read from a socket and answer at once.
+        self._output = io.BytesIO()
+        self.rfile, self.wfile = io.BytesIO(head), self._output
+        self.target: str | None = None
+        if len(head) > _HEAD_LIMIT:
+            self.requestline, self.request_version, self.command = "", "HTTP/1.0", "GET"
+            self.send_error(431)
+        else:
+            self.handle_one_request()
+
+    @property
+    def output(self) -> bytes:
+        """Return the bytes for the client: an error, or the answer once it is given."""
+        return self._output.getvalue()
+
+    def do_GET(self) -> None:
+        """Record what the client asks for."""
+        self.target = self.path
+
+    def answer(self, response: Response) -> None:
+        """Add the answer to the output."""
+        body = json.dumps(response.data).encode() + b"\n"
+        self.send_response(response.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: load balancers send several requests per second."""
+
+
+class _Connection:
+    """One client."""
+
+    __slots__ = ("phase", "received", "request", "socket", "source", "unsent")
+
+    def __init__(self, connected: socket.socket, source: str) -> None:
+        self.socket, self.source = connected, source
+        self.received = bytearray()
+        self.request: Request | None = None
+        self.unsent = b""
+        self.phase: OrderedDict[_Connection, float] | None = None
+
+
+class HttpEventLoop:
+    """A server that listens, and serves once `serve_forever` is called.
+
+    Args:
+        address: host, empty for all, and port, 0 for any free one.
+        look: called once for the requests that are complete at the same time; returns what
+            answers the target of a request. Neither may block.
+        patience: returns the seconds that a client waits for a settled answer.
+        limits: numbers of connections.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        look: Callable[[], Callable[[str], Response]],
+        patience: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        self._look, self._patience = look, patience
+        self.limits = (limits or Limits()).within(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._listener = socket.create_server(address, backlog=_BACKLOG)
+        self._listener.settimeout(0)
+        self.server_port: int = self._listener.getsockname()[1]
+        self._woken, self._waker = socket.socketpair()
+        self._woken.settimeout(0)
+        self._waker.settimeout(0)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._paused_until: float | None = 0.0
+        self._warned_at = -_WARNING_SECONDS
+        self._stopped = False
+        # Connections with their time limits. In each phase the limits are in order.
+        self._reading: OrderedDict[_Connection, float] = OrderedDict()
+        self._waiting: OrderedDict[_Connection, float] = OrderedDict()
+        self._sending: OrderedDict[_Connection, float] = OrderedDict()
+        self._by_source: dict[str, OrderedDict[_Connection, None]] = {}
+        self._due: dict[_Connection, None] = {}
+
+    def __enter__(self) -> HttpEventLoop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def open(self) -> int:
+        """Return the number of open connections."""
+        return len(self._reading) + len(self._waiting) + len(self._sending)
+
+    def wake(self) -> None:
+        """Look again for answers to the requests that wait; any thread may call this."""
+        with suppress(OSError):  # full: the loop will wake anyway; closed: no loop runs
+            self._waker.send(b"\0")
+
+    def shutdown(self) -> None:
+        """End `serve_forever` soon; any thread may call this."""
+        self._stopped = True
+        self.wake()
+
+    def close(self) -> None:
+        """Close all sockets, after `serve_forever` has ended."""
+        for held in list(self._by_source.values()):
+            for connection in list(held):
+                self._close(connection)
+        self._selector.close()
+        for endpoint in (self._listener, self._woken, self._waker):
+            endpoint.close()
+
+    def serve_forever(self) -> None:
+        """Serve until `shutdown` is called."""
+        while not self._stopped:
+            self._resume()
+            for key, _ in self._selector.select(self._timeout()):
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._woken:
+                    with suppress(BlockingIOError):
+                        self._woken.recv(_CHUNK)
+                    self._due.update(dict.fromkeys(self._waiting))
+                else:
+                    self._advance(key.data)
+            self._expire()
+            if self._due:
+                self._answer()
+
+    def _timeout(self) -> float | None:
+        """Return the seconds until the next time limit, None if there is none."""
+        limits = [
+            next(iter(phase.values()))
+            for phase in (self._reading, self._waiting, self._sending)
+            if phase
+        ]
+        if self._paused_until is not None:
+            limits.append(self._paused_until)
+        return max(0.0, min(limits) - time.monotonic()) if limits else None
+
+    def _resume(self) -> None:
+        if self._paused_until is not None and time.monotonic() >= self._paused_until:
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            self._paused_until = None
+
+    def _accept(self) -> None:
+        for accepted in range(_ACCEPTS):
+            try:
+                connected, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_FILES:
+                    # The kernel reports this also if no connection waits; at first, one does.
+                    if not accepted:
+                        self._free_files(error)
+                    return
+                continue  # the client has gone
+            connected.settimeout(0)
+            connection = _Connection(connected, address[0])
+            self._make_room(connection.source)
+            self._by_source.setdefault(connection.source, OrderedDict())[connection] = None
+            self._enter(connection, self._reading, _REQUEST_SECONDS)
+            if self._watch(connection, selectors.EVENT_READ):
+                self._read(connection)
+
+    def _make_room(self, source: str) -> None:
+        held = self._by_source.get(source, ())
+        if len(held) >= self.limits.per_address:
+            self._close_oldest(self._by_source[source])
+        elif self.open >= self.limits.connections:
+            self._close_oldest(max(self._by_source.values(), key=len))
+
+    def _close_oldest(self, held: OrderedDict[_Connection, None]) -> None:
+        slow = (connection for connection in held if connection.phase is not self._waiting)
+        self._close(next(slow, None) or next(iter(held)))
+
+    def _free_files(self, error: OSError) -> None:
+        closed = min(self.open, _CLOSED_AT_ONCE, 1 + self.open // 4)
+        for _ in range(closed):
+            self._close_oldest(max(self._by_source.values(), key=len))
+        now = time.monotonic()
+        if now - self._warned_at >= _WARNING_SECONDS:
+            self._warned_at = now
+            log.warning(f"cannot accept a connection ({error}); closed {closed} older ones")
+        if not closed:
+            self._selector.unregister(self._listener)
+            self._paused_until = now + _PAUSE_SECONDS
+
+    def _enter(
+        self, connection: _Connection, phase: OrderedDict[_Connection, float], seconds: float
+    ) -> None:
+        if connection.phase is not None:
+            del connection.phase[connection]
+        connection.phase = phase
+        phase[connection] = time.monotonic() + seconds
+
+    def _watch(self, connection: _Connection, events: int) -> bool:
+        """Wait for events of a connection, for none if 0; return whether it is still open."""
+        try:
+            watched = connection.socket in self._selector.get_map()
+            if watched and events:
+                self._selector.modify(connection.socket, events, connection)
+            elif watched:
+                self._selector.unregister(connection.socket)
+            elif events:
+                self._selector.register(connection.socket, events, connection)
+        except OSError:  # the kernel has no memory for it
+            self._close(connection)
+            return False
+        return True
+
+    def _close(self, connection: _Connection) -> None:
+        if connection.phase is None:
+            return
+        del connection.phase[connection]
+        connection.phase = None
+        held = self._by_source[connection.source]
+        del held[connection]
+        if not held:
+            del self._by_source[connection.source]
+        with suppress(KeyError):
+            self._selector.unregister(connection.socket)
+        connection.socket.close()
+
+    def _advance(self, connection: _Connection) -> None:
+        if connection.phase is self._reading:
+            self._read(connection)
+        elif connection.phase is self._sending:
+            if connection.unsent:
+                self._send(connection)
+            else:
+                self._discard(connection)
+
+    def _read(self, connection: _Connection) -> None:
+        received = connection.received
+        chunk = self._receive(connection, min(_CHUNK, _HEAD_LIMIT + 1 - len(received)))
+        if chunk is None:
+            return
+        searched = max(0, len(received) - 2)
+        received += chunk
+        if chunk and len(received) <= _HEAD_LIMIT and not _END_OF_HEAD.search(received, searched):
+            return
+        connection.request = Request(bytes(received))
+        received.clear()
+        if connection.request.target is not None:
+            self._enter(connection, self._waiting, self._patience())
+            self._due[connection] = None
+        elif connection.request.output:
+            self._respond(connection)
+        else:
+            self._close(connection)
+
+    def _receive(self, connection: _Connection, size: int) -> bytes | None:
+        """Return bytes, empty at the end of the stream, None if there are none or it is closed."""
+        try:
+            return connection.socket.recv(size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self._close(connection)
+            return None
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for phase in (self._reading, self._sending):
+            while phase and next(iter(phase.values())) <= now:
+                self._close(next(iter(phase)))
+        for connection, limit in self._waiting.items():
+            if limit > now:
+                break
+            self._due[connection] = None
+
+    def _answer(self) -> None:
+        """Answer the due requests with the same knowledge, unless it pays to wait."""
+        due, self._due = list(self._due), {}
+        responses: dict[str, Response] = {}
+        look = None
+        now = time.monotonic()
+        for connection in due:
+            request = connection.request
+            if connection.phase is not self._waiting or request is None or request.target is None:
+                continue  # closed meanwhile
+            target = request.target
+            if target not in responses:
+                try:
+                    look = look or self._look()
+                    responses[target] = look(target)
+                except Exception as error:  # noqa: BLE001 - the other requests are served
+                    log.error(f"no answer to GET {target!r}: {error!r}")
+                    responses[target] = Response(500, {"reason": "an internal error"})
+            response = responses[target]
+            if response.settled or self._waiting[connection] <= now:
+                request.answer(response)
+                self._respond(connection)
+            else:
+                # A client that has closed its side would be reported again and again.
+                self._watch(connection, 0)
+
+    def _respond(self, connection: _Connection) -> None:
+        assert connection.request is not None
+        connection.unsent = connection.request.output
+        connection.request = None
+        self._enter(connection, self._sending, _SEND_SECONDS)
+        self._send(connection)
+
+    def _send(self, connection: _Connection) -> None:
+        try:
+            sent = connection.socket.send(connection.unsent)
+            connection.unsent = connection.unsent[sent:]
+            if not connection.unsent:
+                connection.socket.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(connection)
+            return
+        events = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
+        self._watch(connection, events)
+
+    def _discard(self, connection: _Connection) -> None:
+        chunk = self._receive(connection, _CHUNK)
+        if chunk is None:
+            return
+        connection.received += chunk
+        if not chunk or len(connection.received) > _DISCARD_LIMIT:
+            self._close(connection)

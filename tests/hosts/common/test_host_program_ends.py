@@ -1,0 +1,83 @@
+"""A host program's exit code depends on its work alone; a signal ends it without a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hosts.common.errors import CRASH
+from tests.support.assembly import ROOT
+
+_PROGRAM = """
+import sys, time
+from hosts.common import program
+def main():
+    program.write(sys.stdout, "output " * 20000 + "\\n")
+    if sys.argv[1] == "wait":
+        print("waiting", flush=True)
+        time.sleep(300)
+    if sys.argv[1] == "crash":
+        raise RecursionError("a fault")
+    if sys.argv[1] == "file":
+        return open("/dev/null").fileno() > 2
+    return int(sys.argv[1])
+sys.exit(program.run(main))
+"""
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", _PROGRAM, *arguments]
+
+
+@pytest.mark.parametrize("redirection", ["", ">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", "| true"])
+@pytest.mark.parametrize(("does", "code"), [("0", 0), ("9", 9), ("crash", CRASH), ("file", 1)])
+def test_streams_do_not_change_the_exit_code(redirection: str, does: str, code: int) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'set -o pipefail; "$@" {redirection}', "-", *_command(does)],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == code, done
+    assert (b"Traceback" in done.stderr) == (does == "crash" and "2>&-" not in redirection)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_with_its_code(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        _command("wait"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        while process.stdout.readline() != b"waiting\n":
+            pass
+        process.send_signal(number)
+        _output, errors = process.communicate(timeout=300)
+    assert process.returncode == 128 + number
+    assert errors.decode() == f"interrupted by {number.name}\n"
+
+
+def test_a_signal_in_the_first_second_leaves_no_traceback(tmp_path: Path) -> None:
+    """The signal comes while the modules of the program are imported."""
+    started = tmp_path / "started"
+    hook = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(300)\n"
+    (tmp_path / "argparse.py").write_text(hook)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hosts.denodo", "status"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+    ) as process:
+        deadline = time.monotonic() + 300
+        while not started.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _output, errors = process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGINT
+    assert errors == b""

@@ -1,0 +1,152 @@
+"""Kill a boot of the node program before every step that changes something, then boot again.
+
+    python -m tests.hosts.denodo.kill_matrix [--sample N --seed N]
+
+The node then has the old state or the new one, its servers run, and nothing of the killed run is
+left. The scenario changes JVM options, names, TLS and the logins of all components at once.
+`make kill-matrix` tries all steps; `test_killed.py` tries a sample.
+"""
+
+import argparse
+import base64
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hosts.denodo import boot
+from hosts.denodo.state import State, parse
+from tests.hosts.denodo import killed
+from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, TLS, VDP, Cloud
+from tests.hosts.denodo.home import DATA_CATALOG as CATALOG_FILE
+from tests.hosts.denodo.home import FILES, Home
+from tests.hosts.denodo.home import VDP as VDP_FILE
+
+_SERVERS = ["vdp", "data-catalog", "scheduler"]
+_PASSWORDS = {"old": "password-of-old", "new": "password-of-new"}
+_MOST_STEPS = 1000
+_KEPT = ("tls-", "catalog-")
+_RECORDS = ("applied.json", "metadata.json", "logins.json", "lock", "export-lock", "signal.json")
+
+
+class Scenario:
+    """A node that has one of two states, and the other one as desired state."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(folder, "9.0")
+        self.home.with_data_catalog()
+        self._cloud = Cloud(folder)
+        self._cloud.answer("signal-resource", {})
+        for name, password in _PASSWORDS.items():
+            for arn, database in ((SCHEDULER, "sched"), (DATA_CATALOG, "dc"), (VDP, "vdp")):
+                self._cloud.secret(f"{arn}-{name}", _login(database, password))
+            store = base64.b64encode(f"store {name} {password}".encode()).decode()
+            parts = {"keystore": store, "truststore": store, "certificate": "PEM"}
+            credentials = f"password={password}\n"
+            self._cloud.secret(f"{TLS}-{name}", {**parts, "credentials": credentials})
+        self.states = {name: self._state(name) for name in _PASSWORDS}
+
+    def _state(self, name: str) -> State:
+        components = (("scheduler", SCHEDULER), ("data-catalog", DATA_CATALOG), ("vdp", VDP))
+        data = self.home.data(
+            servers=_SERVERS,
+            jvm={"vdp": f"-Dstate={name}", "scheduler": f"-Dstate={name}"},
+            host=f"{name}.internal",
+            catalog={key: {"secret": f"{arn}-{name}"} for key, arn in components},
+            tls={"certificate": f"{TLS}-{name}"},
+            metadata={"source": "catalog"},
+            limits={"start_seconds": 60, "stop_seconds": 30},
+        )
+        return parse(json.dumps(data))
+
+    def run(self, name: str, kill_at: int = 0) -> int:
+        """Boot with a state; return the exit code."""
+        return killed.forked(lambda: boot.boot(self.home.system, self.states[name]), kill_at)
+
+    def expected(self, name: str) -> dict[str, str]:
+        """Return what a node with a state has."""
+        assert self.run(name) == 0
+        return self.found()
+
+    def found(self) -> dict[str, str]:
+        """Return contents of files, running servers, and the applied state."""
+        values = {file: self._lines(file) for file in (*FILES, CATALOG_FILE)}
+        started = {name: self.home.running(name) for name in ("vdp", "scheduler", "web")}
+        for name, server in started.items():
+            values[f"running {name}"] = str((server or {}).get("jvm", "does not run"))
+        applied = json.loads((self.home.system.folder / "applied.json").read_text())
+        return {**values, "applied": applied["hash"]}
+
+    def _lines(self, file: str) -> str:
+        # The stand-ins of two scripts append a line at each run.
+        lines = (self.home.path / file).read_text("latin-1").splitlines()
+        return "\n".join(dict.fromkeys(lines) if file == VDP_FILE else lines)
+
+    def left(self) -> Iterator[str]:
+        """Return files of a run that is over."""
+        folder = self.home.system.folder
+        for path in sorted(folder.iterdir()):
+            if path.name == "run" and not list(path.iterdir()):
+                continue
+            if path.name not in _RECORDS and not path.name.startswith(_KEPT):
+                yield path.name
+        if len(list(folder.glob("tls-*"))) != 1:
+            yield "several folders of key stores"
+        for path in self.home.folder.rglob("*denodo-node"):
+            yield path.name
+        for path in folder.glob("tls-*/*"):
+            if path.name not in ("keystore", "truststore"):
+                yield f"{path.parent.name}/{path.name}"
+
+
+def _login(database: str, password: str) -> dict[str, Any]:
+    place = {"host": "db.example.com", "port": 5432, "dbname": database, "ca": "PEM"}
+    return {**place, "username": f"{database}_a", "password": password}
+
+
+def main(scenario: Scenario, *, sample: int = 0, seed: int = 0) -> dict[str, Any]:
+    """Kill boots; return the number of steps, and each problem with its step."""
+    expected = {"old": scenario.expected("old")}
+    steps = killed.steps(lambda: boot.boot(scenario.home.system, scenario.states["new"]))
+    expected["new"] = scenario.found()
+    tried = list(range(1, steps + 1))
+    if sample:
+        tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - no secret
+    problems, current = [], "new"
+    for step in tried:
+        other = "old" if current == "new" else "new"
+        # Then the parameter has the desired state, or an operator has put the previous one back.
+        after = other if (step + seed) % 3 else current
+        ended = scenario.run(other, kill_at=step)
+        again = scenario.run(after)
+        found = scenario.found()
+        if again:
+            problems.append(f"step {step}: the next boot ended with {again}")
+        problems += [
+            f"step {step}, killed {ended}: {key} is {found[key]!r}, not {value!r}"
+            for key, value in expected[after].items()
+            if found[key] != value
+        ]
+        problems += [f"step {step}, killed {ended}: {name} is left" for name in scenario.left()]
+        if problems:
+            break
+        current = after
+    return {"steps": steps, "tried": len(tried), "problems": problems}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, default=0, help="number of steps; default: all")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Scenario(Path(temporary) / "machine")
+        try:
+            result = main(made, sample=options.sample, seed=options.seed)
+        finally:
+            made.home.end()
+    sys.stdout.write("\n" + json.dumps(result) + "\n")
+    sys.exit(bool(result["problems"]))
