@@ -279,6 +279,39 @@ def _created_nodes(cluster: Cluster) -> list[str]:
     return [name for name, node in cluster.nodes.items() if not node.instance_id]
 
 
+def no_dynamic_references(environment: Environment) -> Iterator[Problem]:
+    """Texts of a desired state contain no `{{`, which CloudFormation or Parameter Store resolve."""
+    for path, text in _desired_texts(environment):
+        if "{{" in text or "}}" in text:
+            yield Problem(
+                path,
+                "contains {{ or }}",
+                "the value becomes part of an SSM parameter; CloudFormation resolves {{resolve:…}} "
+                "and Parameter Store refuses other {{…}} (AWS, Using dynamic references to specify "
+                "template values; Systems Manager, PutParameter)",
+                "remove the double braces; for a secret, give the ARN of a secret",
+                value=text,
+            )
+
+
+def _desired_texts(environment: Environment) -> Iterator[tuple[Path, str]]:
+    """Yield the free texts that become part of desired states, with their paths."""
+    options = environment.denodo.jvm
+    for server in ("vdp", "web", "scheduler"):
+        text = getattr(options, server) if options else None
+        if text:
+            yield ("denodo", "jvm", server), text
+    for name, cluster in environment.clusters.items():
+        if not cluster.catalog:
+            continue
+        for component, settings in cluster.catalog.settings.items():
+            for key, value in settings.entries.items():
+                yield (
+                    ("clusters", name, "catalog", "settings", component, "entries", key),
+                    f"{key} {value or ''}".strip(),
+                )
+
+
 RULES = (
     features_of_version,
     options_needing_program,
@@ -289,4 +322,5 @@ RULES = (
     heap_fits_memory,
     heap_or_jvm_options,
     desired_state_size,
+    no_dynamic_references,
 )

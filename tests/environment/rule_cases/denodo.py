@@ -10,6 +10,7 @@ from denodo_ha.environment.rules.denodo import (
     heap_fits_memory,
     heap_or_jvm_options,
     metadata_import,
+    no_dynamic_references,
     node_ports_unique,
     node_secret_locations,
     options_needing_program,
@@ -44,6 +45,24 @@ def full(length: int) -> dict[str, Any]:
 
 
 WRONG = (
+    Wrong(
+        no_dynamic_references,
+        {"denodo/jvm": {"web": "-Dkey={{resolve:ssm:name}}"}},
+        "denodo.jvm.web",
+        ("contains {{ or }}", "SSM parameter", "remove the double braces"),
+    ),
+    Wrong(
+        no_dynamic_references,
+        {
+            **SHARED,
+            "clusters/main/catalog": {
+                "settings": {"scheduler": {"entries": {"somekey": "a}}b"}}},
+            },
+        },
+        "clusters.main.catalog.settings.scheduler.entries.somekey",
+        ("contains {{ or }}",),
+        base=twins,
+    ),
     Wrong(
         features_of_version,
         {"denodo/tls": {"secret": arn()}},
@@ -293,6 +312,7 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(no_dynamic_references, {"denodo/jvm": {"web": "-Dkey={one}"}}),
     Right(features_of_version, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}, V7),
     Right(
         features_of_version, {"denodo/tls": {"secret": arn()}, TOKEN: arn(), METADATA: "catalog"}
