@@ -165,6 +165,5 @@ def _fail_over(
         look=dns_answer.lookup,
     )
     leads = "still leads to" if result.by == dns_answer.SWITCH else "leads to"
-    print_line(
-        f"{site.endpoint} {leads} {result.to} after {result.seconds:.0f} s, according to {result.by}"
-    )
+    seconds = f"{result.seconds:.0f} s"
+    print_line(f"{site.endpoint} {leads} {result.to} after {seconds}, according to {result.by}")

@@ -111,8 +111,8 @@ def require_possible(task: FailoverTask) -> None:
     (other,) = [each for each in task.sides.both if each is not side]
     if not side.checked:
         reason = (
-            f"Route 53 has no health check of it and would answer with {side.cluster}, which serves "
-            "no client"
+            f"Route 53 has no health check of it and would answer with {side.cluster}, which "
+            "serves no client"
         )
     elif task.role == SECONDARY:
         reason = (

@@ -351,9 +351,9 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
         if call.service != "sts"
     }
     (policy,) = [
-        one["Properties"]["PolicyDocument"]["Statement"]
-        for one in world.cloud.stack("failover").template["Resources"].values()
-        if one["Type"] == "AWS::IAM::ManagedPolicy"
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in world.cloud.stack("failover").template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}

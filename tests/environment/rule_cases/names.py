@@ -120,7 +120,11 @@ WRONG = (
         host_names_valid,
         {"name": "test-"},
         "name",
-        ("does not result in valid host names (test-)", "RFC 1123", "without the hyphen at its end"),
+        (
+            "does not result in valid host names (test-)",
+            "RFC 1123",
+            "without the hyphen at its end",
+        ),
     ),
     Wrong(
         host_names_valid,
