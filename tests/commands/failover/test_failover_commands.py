@@ -319,7 +319,7 @@ def test_an_interrupted_wait_says_that_the_site_moves(
     monkeypatch.setattr(world.cloud.clock, "sleep", interrupt)
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "the switch is set to passive and stays set, so DNS will follow" in done.stderr
+    assert "the switch is set to passive and remains set, so DNS will follow" in done.stderr
     assert world.thrown == [1.0]
 
 
