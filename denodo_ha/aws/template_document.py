@@ -4,19 +4,28 @@ A template is JSON, or YAML with short tags; the CDK CLI sends small templates a
 (`!Ref x`) becomes its long form (`{"Ref": "x"}`), the only form in JSON.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from denodo_ha.cli.errors import Failed, UsageError
+from denodo_ha.environment.loading.bounded_document import (
+    DocumentError,
+    Limits,
+    NotJsonError,
+    PlainConstructor,
+    load_json,
+    load_yaml,
+    read_text,
+)
 
 Template = Mapping[str, Any]
+
+LIMITS: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
+"""Ours: CloudFormation accepts 1 MB, from which indentation may have been removed."""
 
 _WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 """The short tags whose long form has no `Fn::` (AWS, CloudFormation intrinsic functions)."""
@@ -35,8 +44,8 @@ def parse_template(body: str | Template) -> Template:
         return body
     try:
         template = _parse(body, json_only=False)
-    except _TemplateSyntaxError as problem:
-        message = f"the deployed template cannot be read: {problem.text}{problem.position}"
+    except DocumentError as error:
+        message = f"the deployed template cannot be read: {error.what}{_position(error)}"
         raise Failed(message) from None
     if not isinstance(template, dict):
         raise Failed("the deployed template cannot be read: it is not a mapping")
@@ -50,19 +59,24 @@ def read_template_file(file: Path) -> dict[str, Any]:
         UsageError: The file cannot be read, or is not a template.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, LIMITS)
     except OSError as error:
         message = f"{file}: {error.strerror or error}; give a cdk.out folder or template files"
         raise UsageError(message) from None
     except UnicodeDecodeError as error:
         message = f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8"
         raise UsageError(message) from None
+    except DocumentError as error:
+        message = (
+            f"{file}: {error.what}, so it is not a template; give a cdk.out folder or templates"
+        )
+        raise UsageError(message) from None
     json_only = file.suffix == ".json"
     try:
         template = _parse(text, json_only=json_only)
-    except _TemplateSyntaxError as problem:
+    except DocumentError as error:
         expected = "JSON" if json_only and text.lstrip().startswith("{") else "JSON or YAML"
-        message = f"{file}{problem.position}: {problem.text}; the file must be {expected}"
+        message = f"{file}{_position(error)}: {error.what}; the file must be {expected}"
         raise UsageError(message) from None
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         message = (
@@ -73,18 +87,9 @@ def read_template_file(file: Path) -> dict[str, Any]:
     return template
 
 
-class _TemplateSyntaxError(Exception):
-    """Syntax error: text that is neither JSON nor YAML.
-
-    Attributes:
-        text: the parser's message, on one line.
-        position: `:LINE:COLUMN`, empty if the parser reports no position.
-    """
-
-    def __init__(self, text: object, line: int | None, column: int | None) -> None:
-        super().__init__(text)
-        self.text = " ".join(str(text).split())
-        self.position = "" if line is None else f":{line}:{column}"
+def _position(error: DocumentError) -> str:
+    """Return `:LINE:COLUMN`, empty where the parser does not report them."""
+    return f":{error.position[0]}:{error.position[1]}" if error.position else ""
 
 
 def _parse(text: str, *, json_only: bool) -> Any:
@@ -96,27 +101,19 @@ def _parse(text: str, *, json_only: bool) -> Any:
             flow style.
 
     Raises:
-        _TemplateSyntaxError: The text is neither.
+        DocumentError: The text is neither, or exceeds a limit.
     """
     if text.lstrip().startswith("{"):
         try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
+            return load_json(text, LIMITS)
+        except NotJsonError:
             if json_only:
-                raise _TemplateSyntaxError(error.msg, error.lineno, error.colno) from None
-    yaml = YAML(typ="safe", pure=True)
+                raise
     # CloudFormation reads YAML 1.1, in which an unquoted yes or on is a boolean.
-    yaml.version = (1, 1)
-    yaml.Constructor = _TemplateConstructor
-    try:
-        return yaml.load(text)
-    except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        raise _TemplateSyntaxError(getattr(error, "problem", None) or error, line, column) from None
+    return load_yaml(text, LIMITS, _TemplateConstructor, version=(1, 1))
 
 
-class _TemplateConstructor(SafeConstructor):
+class _TemplateConstructor(PlainConstructor):
     """Constructor of plain data: short tags become their long form, dates remain text."""
 
 

@@ -10,7 +10,7 @@ from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import NO_FAILURE, ClusterState, Situation
 from denodo_ha.drill.model import Key, Model
-from denodo_ha.drill.notes import model_notes
+from denodo_ha.drill.notes import load_notes, model_notes
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.drill.scenarios import scenarios
@@ -80,7 +80,10 @@ def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillRes
     engine = Engine(model, _start(model, drained))
     outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
     notes = [
-        *model_notes(model, lambda balancer: engine.view(balancer, engine.start).addresses, drained)
+        *model_notes(
+            model, lambda balancer: engine.view(balancer, engine.start).addresses, drained
+        ),
+        *load_notes(outcomes),
     ]
     model = replace(
         model,

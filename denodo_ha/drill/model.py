@@ -399,6 +399,14 @@ class Model:
         """Return the alarm of a metric check, None if no template has it."""
         return self.alarms.get(check.alarm or "")
 
+    def by_operators_alone(self, record: Record) -> bool:
+        """Return whether a record's health depends on operators' switches only."""
+        if record.alias and record.evaluates:
+            return False
+        checks = [check for check in self.checks_of([record]) if check.kind != "CALCULATED"]
+        alarms = [self.alarm_of(check) for check in checks]
+        return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
+
     def clusters_behind(self, name: FailoverName) -> frozenset[str]:
         """Return the clusters whose failures may change the health of a failover name's records."""
         keys: set[Key | None] = set()

@@ -16,6 +16,7 @@ from denodo_ha.drill.model import (
     TargetGroup,
     Unknown,
 )
+from denodo_ha.drill.outcome import Outcome
 
 
 class ReadingNotes:
@@ -264,6 +265,21 @@ def model_notes(
             )
             # A cluster of one node is lost with any zone's loss that takes it, known or not.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
+
+
+def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:
+    """Yield the largest load of a node after the loss of one other node of its cluster."""
+    loads: dict[str, int] = {}
+    for outcome in outcomes:
+        if outcome.failure.kind == "node-lost":
+            cluster = outcome.failure.cluster
+            loads[cluster] = max(loads.get(cluster, 100), outcome.load_percent)
+    for cluster, load in loads.items():
+        if load > 100:
+            yield _note(
+                f"{cluster}: after the loss of one node, another has up to {load} % of its load "
+                "before; limit that with --max-load PERCENT"
+            )
 
 
 def _note(text: str, *hides: Subject) -> Unknown:

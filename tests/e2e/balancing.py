@@ -1,7 +1,7 @@
 """HAProxy instances of a deployed environment: a real HAProxy on this machine for each.
 
-Each has the file that was deployed, with the paths, the address and the readiness port of this
 Each has the deployed configuration file, with paths, address and readiness port of this machine.
+Its agent runs the script of the SSM document, and the script the real program.
 """
 
 import json

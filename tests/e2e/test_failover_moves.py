@@ -1,4 +1,4 @@
-"""`denodo-ha failover` against what the real CLI has deployed: status, move, back."""
+"""`denodo-ha failover` on stacks that the real CLI deployed: status, failover, failback."""
 
 import json
 import os

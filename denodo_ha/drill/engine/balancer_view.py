@@ -194,6 +194,24 @@ class BalancerView:
             self._reach(zone, port, served=False, by_proxy=True) for zone in self.addresses
         )
 
+    @cached_property
+    def serving_nodes(self) -> Mapping[int, int]:
+        """The number of nodes that serve new connections to every service, by port."""
+        counts: dict[int, int] = {}
+        for port in self.ports:
+            nodes: set[Key] = set()
+            for key in self._listeners[port].target_groups:
+                group = self._target_groups[key]
+                for zone in self.addresses:
+                    eligible = self._eligible(group, zone)
+                    health = [target.healthy for target in eligible]
+                    for index in aws_rules.routed(group.routing_threshold, health):
+                        nodes |= self.machine_states.serving_nodes(eligible[index].target)
+                    if self.crosses_zones(group):
+                        break
+            counts[port] = len(nodes)
+        return counts
+
     def accepts(self, port: int) -> Reach:
         """Return the share of connections to a port that are accepted, served or not."""
         if port not in self._listeners:

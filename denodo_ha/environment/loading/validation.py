@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from denodo_ha.environment.loading import messages
-from denodo_ha.environment.loading.problem import Problem
+from denodo_ha.environment.loading.problem import Path, Problem
 from denodo_ha.environment.loading.yaml_document import Document
 from denodo_ha.environment.model.section import INVALID, PARTIAL
 
@@ -44,12 +44,14 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
         return Validated(model.model_validate(document.data), tuple(document.problems))
     except ValidationError as error:
         details = error.errors(include_url=False)
+    misspelt = _misspelt_keys(details, model)
+    unread = frozenset(document.unread)
     problems = {
         (problem.path, problem.what): document.located(problem)
         for problem in (
             messages.problem(detail, model, document)
             for detail in details
-            if not _is_consequence(detail, details, model, document)
+            if not _is_consequence(detail, misspelt, unread)
         )
     }
     try:
@@ -59,24 +61,31 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
     return Validated(partial, (*document.problems, *problems.values()))
 
 
+def _misspelt_keys(details: list[ErrorDetails], model: type[BaseModel]) -> frozenset[Path]:
+    """Return the paths of the known keys that unknown keys resemble."""
+    unknown = (detail["loc"] for detail in details if detail["type"] == "extra_forbidden")
+    nearest = ((path, messages.nearest_key(model, path)) for path in unknown)
+    return frozenset((*path[:-1], key) for path, key in nearest if key is not None)
+
+
 def _is_consequence(
-    detail: ErrorDetails, details: list[ErrorDetails], model: type[BaseModel], document: Document
+    detail: ErrorDetails, misspelt: frozenset[Path], unread: frozenset[Path]
 ) -> bool:
-    """Return whether an error only follows from another problem that is reported."""
+    """Return whether an error only follows from another problem that is reported.
+
+    Args:
+        detail: the error.
+        misspelt: the paths of the known keys that unknown keys resemble.
+        unread: the paths of the values that could not be read.
+    """
     path = detail["loc"]
     match detail["type"]:
         case "extra_forbidden":
             return False
         case "missing":
-            return any(
-                other["type"] == "extra_forbidden"
-                and other["loc"][:-1] == path[:-1]
-                and messages.nearest_key(model, other["loc"]) == path[-1]
-                for other in details
-            )
+            return path in misspelt
         case "too_short" if detail["input"]:
             # Nothing in the list or map is right, which is reported for each item.
             return True
-    return detail["input"] is INVALID or any(
-        path == unread[: len(path)] for unread in document.unread
-    )
+    parents = (path[:length] for length in range(len(path) + 1))
+    return detail["input"] is INVALID or any(parent in unread for parent in parents)

@@ -6,24 +6,28 @@ a constructor of ruamel.yaml would stop at the first duplicate key and lose the 
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path as File
-from typing import Any
-from warnings import catch_warnings, simplefilter
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
+from denodo_ha.environment.loading.bounded_document import (
+    HALF_CHARACTER,
+    TOO_DEEP,
+    DocumentError,
+    Limits,
+    compose_yaml,
+    has_half_character,
+    read_text,
+)
 from denodo_ha.environment.loading.problem import ConfigError, Path, Position, Problem
 from denodo_ha.environment.model.section import INVALID
 
 _MERGE = "tag:yaml.org,2002:merge"
-_MAX_DEPTH = 50
-_MAX_VALUES = 100_000
-"""Ours: more than any configuration has; aliases of aliases could multiply without end."""
-
-_TOO_DEEP = "maps or lists nested too deeply"
+_LIMITS: Final = Limits(size=1024**2, depth=50, values=20_000)
+"""Ours: more than any configuration has."""
 
 
 @dataclass
@@ -71,36 +75,23 @@ def read(path: File) -> Document:
     """
     document = Document(file=str(path))
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, _LIMITS)
     except OSError as error:
         reason = error.strerror or "unknown error"
         raise ConfigError([_unreadable(document, reason, "check its name")]) from None
     except UnicodeDecodeError as error:
         reason = f"byte {error.start} is not UTF-8"
         raise ConfigError([_unreadable(document, reason, "save it as UTF-8")]) from None
+    except DocumentError as error:
+        instead = "name the configuration, and write each value once, with YAML anchors"
+        raise ConfigError([_unreadable(document, error.what, instead)]) from None
     try:
-        with catch_warnings():
-            # ruamel.yaml warns about an anchor that is defined twice, which YAML allows.
-            simplefilter("ignore", YAMLWarning)
-            root = YAML(typ="safe", pure=True).compose(text)
+        root = compose_yaml(text, _LIMITS)
         if root is not None:
             document.data = _Reader(document).value(root, (), ())
-    except RecursionError:
-        raise ConfigError([_at(document, _syntax(_TOO_DEEP, None), (1, 1))]) from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = _syntax((error.problem or "not YAML").removeprefix("but "), error.context)
-        position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError([_at(document, problem, position)]) from None
-    except ReaderError as error:
-        before = text[: error.position]
-        position = before.count("\n") + 1, len(before) - before.rfind("\n")
-        problem = _syntax(f"character {error.character:#x} is not allowed", None)
-        raise ConfigError([_at(document, problem, position)]) from None
-    except YAMLError as error:
-        raise ConfigError(
-            [_at(document, _syntax(str(error).split("\n")[0], None), (1, 1))]
-        ) from None
+    except DocumentError as error:
+        problem = _syntax(error.what, error.context)
+        raise ConfigError([_at(document, problem, error.position or (1, 1))]) from None
     return document
 
 
@@ -260,21 +251,18 @@ class _Reader:
     def count(self, node: Node, depth: int) -> None:
         """Count a value, and stop at a file that is too large or too deep."""
         self.number_of_values += 1
-        if depth > _MAX_DEPTH:
-            raise MarkedYAMLError(problem=_TOO_DEEP, problem_mark=node.start_mark)
-        if self.number_of_values > _MAX_VALUES:
-            raise MarkedYAMLError(
-                problem=f"aliases make more than {_MAX_VALUES} values of it",
-                problem_mark=node.start_mark,
-            )
+        if depth > _LIMITS.depth:
+            raise DocumentError(TOO_DEEP, _position(node))
+        if self.number_of_values > _LIMITS.values:
+            what = f"aliases make more than {_LIMITS.values} values of it"
+            raise DocumentError(what, _position(node))
 
 
 def _text(node: ScalarNode) -> str:
     """Return a scalar as it is written; an escape may be half a character, which is an error."""
     text = str(node.value)
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        what = "an escape from \\ud800 to \\udfff is half a character"
-        raise MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+    if has_half_character(text):
+        raise DocumentError(HALF_CHARACTER, _position(node))
     return text
 
 

@@ -1,0 +1,286 @@
+"""YAML and JSON that users give, read within limits on size, depth and number of values.
+
+The limits are checked while the text is read, so that the work is bounded before any data exists.
+Every failure of a parser is one kind of error, `DocumentError`.
+"""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path as File
+from typing import Any, Final, cast
+from warnings import catch_warnings, simplefilter
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
+
+from denodo_ha.environment.loading.problem import Position
+
+TOO_DEEP: Final = "maps or lists nested too deeply"
+_VERSIONS: Final = ((1, 1), (1, 2))
+_LONGEST_INTEGER: Final = 4300
+"""Digits that Python converts to a number (Python, "Integer string conversion length limitation").
+"""
+
+_MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
+"""A string, a number's digits, or a character that begins or ends a value of JSON."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a document.
+
+    Attributes:
+        size: bytes of the file.
+        depth: maps and lists around a value.
+        values: keys and values, each counted again for every alias.
+    """
+
+    size: int
+    depth: int
+    values: int
+
+
+class DocumentError(Exception):
+    """Text that is not YAML or JSON, or that exceeds a limit.
+
+    Attributes:
+        what: the fault, on one line.
+        position: the line and column, None where the parser does not report them.
+        context: what the parser was reading, if it reports that.
+    """
+
+    def __init__(self, what: str, position: Position | None, context: str | None = None) -> None:
+        """Keep the fault on one line."""
+        self.what = " ".join(what.split())
+        self.position = position
+        self.context = context
+        super().__init__(self.what)
+
+
+class NotJsonError(DocumentError):
+    """Text that is not JSON, within all limits that were reached before."""
+
+
+def read_text(file: File, limits: Limits) -> str:
+    """Return the text of a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: The file is not UTF-8.
+        DocumentError: The file is too large.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(limits.size + 1)
+    if len(content) > limits.size:
+        message = f"the file has more than {limits.size} bytes"
+        raise DocumentError(message, None)
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
+
+
+def compose_yaml(text: str, limits: Limits) -> Node | None:
+    """Return the root node of YAML, None for an empty document.
+
+    Raises:
+        DocumentError: The text is not YAML, or exceeds a limit.
+    """
+    with _document_errors(text):
+        root: Node | None = _yaml(limits).compose(text)
+        return root
+
+
+def load_yaml(
+    text: str,
+    limits: Limits,
+    constructor: type[SafeConstructor],
+    *,
+    version: tuple[int, int] | None = None,
+) -> Any:
+    """Return the data of YAML.
+
+    Args:
+        text: the text.
+        limits: the limits.
+        constructor: the constructor of the data.
+        version: the version of YAML unless the text names one; default: 1.2.
+
+    Raises:
+        DocumentError: The text is not YAML, or exceeds a limit.
+    """
+    yaml = _yaml(limits)
+    yaml.version = version
+    yaml.Constructor = constructor
+    with _document_errors(text):
+        return yaml.load(text)
+
+
+def load_json(text: str, limits: Limits) -> Any:
+    """Return the data of JSON.
+
+    Raises:
+        NotJsonError: The text is not JSON.
+        DocumentError: The data exceeds a limit.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise NotJsonError(error.msg, (error.lineno, error.colno)) from None
+    except (RecursionError, ValueError) as error:
+        _check_json(text, limits)
+        raise DocumentError(str(error), None) from None
+    _check_json(text, limits)
+    return data
+
+
+def has_half_character(text: str) -> bool:
+    """Return whether a text has half a character, which no file or terminal can represent."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+HALF_CHARACTER: Final = "an escape from \\ud800 to \\udfff is half a character"
+
+
+def _check_json(text: str, limits: Limits) -> None:
+    """Raise `DocumentError` at the first position where JSON exceeds a limit."""
+    depth, values = 0, 1
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        depth += (mark in "[{") - (mark in "]}")
+        values += mark in "[{,"
+        what = None
+        if depth > limits.depth:
+            what = TOO_DEEP
+        elif values > limits.values:
+            what = _too_many(limits)
+        elif len(mark) > _LONGEST_INTEGER and mark.isdigit():
+            what = f"a number has more than {_LONGEST_INTEGER} digits"
+        elif "\\u" in mark and has_half_character(json.loads(mark, strict=False)):
+            what = HALF_CHARACTER
+        if what is not None:
+            raise DocumentError(what, _position(text, match.start()))
+
+
+def _too_many(limits: Limits) -> str:
+    return f"more than {limits.values} keys and values"
+
+
+def _position(text: str, index: int) -> Position:
+    """Return the line and column of an index."""
+    before = text[:index]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+@contextmanager
+def _document_errors(text: str) -> Iterator[None]:
+    """Convert the errors of ruamel.yaml to `DocumentError`."""
+    try:
+        with catch_warnings():
+            # ruamel.yaml warns about an anchor that is defined twice, which YAML allows.
+            simplefilter("ignore", YAMLWarning)
+            yield
+    except RecursionError:
+        raise DocumentError(TOO_DEEP, None) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        position = (mark.line + 1, mark.column + 1) if mark else None
+        what = (error.problem or "not YAML").removeprefix("but ")
+        raise DocumentError(what, position, error.context) from None
+    except ReaderError as error:
+        what = f"character {error.character:#x} is not allowed"
+        raise DocumentError(what, _position(text, error.position)) from None
+    except YAMLError as error:
+        raise DocumentError(str(error).split("\n", maxsplit=1)[0], None) from None
+
+
+def _yaml(limits: Limits) -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = partial(_BoundedScanner, depth=limits.depth)
+    yaml.Composer = cast("type[Composer]", partial(_BoundedComposer, limits=limits))
+    return yaml
+
+
+class _BoundedScanner(Scanner):
+    """Scanner that stops at a flow collection that is too deep: its own work grows with depth."""
+
+    def __init__(self, loader: Any = None, *, depth: int) -> None:
+        super().__init__(loader)
+        self._depth = depth
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803
+        if len(self.flow_context) > self._depth:
+            raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=self.reader.get_mark())
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+    def scan_yaml_directive_value(self, start_mark: Any) -> Any:
+        try:
+            version = super().scan_yaml_directive_value(start_mark)
+        except ValueError:
+            version = None
+        if version not in _VERSIONS:
+            what = "the version of %YAML is neither 1.1 nor 1.2"
+            raise MarkedYAMLError(problem=what, problem_mark=start_mark)
+        return version
+
+
+class _BoundedComposer(Composer):
+    """Composer that counts nodes and their depth, also those that an alias repeats."""
+
+    def __init__(self, loader: Any = None, *, limits: Limits) -> None:
+        super().__init__(loader)
+        self._limits = limits
+        self._level, self._deepest, self._values = 0, 0, 0
+        self._anchored: dict[int, tuple[int, int]] = {}
+        """Number of nodes and of levels of every complete node with an anchor, by id."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        if isinstance(event, AliasEvent):
+            node = super().compose_node(parent, index)
+            # An alias of a node around it has no size yet, and is left to the consumer.
+            values, levels = self._anchored.get(id(node), (1, 0))
+            self._count(values, self._level + levels, event.start_mark, alias=True)
+            return node
+        before, deepest, self._deepest = self._values, self._deepest, self._level
+        self._count(1, self._level, event.start_mark, alias=False)
+        self._level += 1
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        if event.anchor is not None:
+            self._anchored[id(node)] = (self._values - before, self._deepest - self._level)
+        self._deepest = max(deepest, self._deepest)
+        return node
+
+    def _count(self, values: int, level: int, mark: Any, *, alias: bool) -> None:
+        self._values += values
+        self._deepest = max(self._deepest, level)
+        if level > self._limits.depth:
+            raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
+        if self._values > self._limits.values:
+            many = f"aliases make more than {self._limits.values} values of it"
+            raise MarkedYAMLError(
+                problem=many if alias else _too_many(self._limits), problem_mark=mark
+            )
+
+
+class PlainConstructor(SafeConstructor):
+    """Constructor of plain data that reports the position of every value that it cannot read."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Return the data of a node."""
+        if isinstance(node, ScalarNode) and has_half_character(str(node.value)):
+            raise MarkedYAMLError(problem=HALF_CHARACTER, problem_mark=node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError):
+            what = f"a value can't be read as {str(node.tag).rpartition(':')[2]}"
+            raise MarkedYAMLError(problem=what, problem_mark=node.start_mark) from None
