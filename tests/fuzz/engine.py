@@ -1,9 +1,11 @@
 """Mutation of inputs, and the judgement of what a reader does with one."""
 
+import io
 import random
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +69,7 @@ def judge(reader: Reader, data: bytes) -> Outcome:
 
     failure = details = ""
     before = sys.getprofile()
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         try:
             sys.setprofile(count)
             try:
