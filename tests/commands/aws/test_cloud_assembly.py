@@ -95,5 +95,5 @@ def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
         read_stacks([tmp_path])
     for manifest in ("[]", "{"):
         (tmp_path / "manifest.json").write_text(manifest)
-        with pytest.raises(UsageError, match="not the manifest of a cloud assembly"):
+        with pytest.raises(UsageError, match="is not the output of cdk synth"):
             read_stacks([tmp_path])
