@@ -23,7 +23,8 @@ FAULTS = {
 
 def _parameter(file: Path) -> object:
     name = f"{file.parent.name}/{file.name}"
-    marks = [pytest.mark.xfail(reason=FAULTS[name])] if name in FAULTS else []
+    endless = name.endswith("-loop")
+    marks = [pytest.mark.xfail(reason=FAULTS[name], run=not endless)] if name in FAULTS else []
     return pytest.param(file, id=name, marks=marks)
 
 
