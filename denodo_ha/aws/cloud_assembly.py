@@ -1,6 +1,5 @@
 """The stacks in cloud assemblies, which are folders that `cdk synth` has written (`cdk.out`)."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.aws.template_document import Template, read_template_file
+from denodo_ha.aws.template_document import (
+    LIMITS,
+    Template,
+    read_template_file,
+    template_resources,
+)
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.environment.loading.bounded_document import DocumentError, load_json, read_text
 
 _MANIFEST = "manifest.json"
 _STACK_TYPE = "aws:cloudformation:stack"
@@ -39,11 +44,7 @@ class SynthesisedStack:
     @cached_property
     def resources(self) -> Mapping[str, Any]:
         """The resources by logical id, without entries that are not resources."""
-        return {
-            id_: resource
-            for id_, resource in self.template["Resources"].items()
-            if isinstance(resource, dict) and isinstance(resource.get("Type"), str)
-        }
+        return template_resources(self.template)
 
 
 def read_templates(folder: Path) -> dict[str, Template]:
@@ -52,7 +53,10 @@ def read_templates(folder: Path) -> dict[str, Template]:
     Raises:
         UsageError: The folder is not a cloud assembly.
     """
-    return {stack.name: stack.template for stack in _read_assembly(folder)}
+    stacks = list(_read_assembly(folder))
+    for stack in stacks:
+        _check_resources(stack, folder)
+    return {stack.name: stack.template for stack in stacks}
 
 
 def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
@@ -76,7 +80,24 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
     return tuple(stacks)
 
 
-def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
+def _check_resources(stack: SynthesisedStack, folder: Path) -> None:
+    """Check that every resource has the form that `cdk synth` writes.
+
+    Raises:
+        UsageError: A resource has no type, or properties that are not a map.
+    """
+    for id_, resource in stack.template["Resources"].items():
+        is_resource = id_ in stack.resources and isinstance(resource.get("Properties", {}), dict)
+        if not is_resource and not str(id_).startswith("Fn::"):
+            message = (
+                f"{stack.file}: Resources.{id_}: has no Type or no map of Properties, so this is "
+                "not the output of cdk synth; write it again with "
+                f"`npx cdk synth -c config=CONFIG --output {folder}`"
+            )
+            raise UsageError(message)
+
+
+def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[SynthesisedStack]:
     manifest = folder / _MANIFEST
     if not manifest.is_file():
         message = (
@@ -84,16 +105,28 @@ def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
             f"`npx cdk synth -c config=CONFIG --output {folder}`"
         )
         raise UsageError(message)
+    if folder.resolve() in parents:
+        message = (
+            f"{manifest}: the assembly contains itself, so it is not the output of cdk synth; "
+            f"write it again with `npx cdk synth -c config=CONFIG --output {folder}`"
+        )
+        raise UsageError(message)
     try:
-        artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+        artifacts = load_json(read_text(manifest, LIMITS), LIMITS)["artifacts"]
         for name, artifact in artifacts.items():
             settings = artifact.get("properties", {})
             if artifact["type"] == _ASSEMBLY_TYPE:
-                yield from _read_assembly(folder / settings["directoryName"])
+                inner = folder / settings["directoryName"]
+                yield from _read_assembly(inner, (*parents, folder.resolve()))
             if artifact["type"] == _STACK_TYPE:
                 file = folder / settings["templateFile"]
                 environment = artifact.get("environment", "")
                 yield _stack(settings.get("stackName", name), environment, file)
+    except DocumentError as error:
+        message = (
+            f"{manifest}{error.suffix}: is not the manifest of a cloud assembly ({error.what})"
+        )
+        raise UsageError(message) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{manifest}: is not the manifest of a cloud assembly ({error!r})"
         raise UsageError(message) from None

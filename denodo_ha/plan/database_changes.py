@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from denodo_ha.aws.template_document import Template
+from denodo_ha.aws.template_document import Template, template_resources
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import (
@@ -74,8 +74,7 @@ def changes(before: Template | None, after: Template | None) -> list[DatabaseCha
 
 
 def _resources(template: Template | None) -> Mapping[str, Any]:
-    resources: Mapping[str, Any] = (template or {}).get("Resources", {})
-    return resources
+    return template_resources(template or {})
 
 
 def _databases(resources: Mapping[str, Any]) -> dict[str, Properties]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.aws.template_document import Template
+from denodo_ha.aws.template_document import Template, template_resources
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import (
@@ -73,7 +73,7 @@ class _Stack:
     """The nodes of a template: properties of instances, and desired states, by node name."""
 
     def __init__(self, template: Template) -> None:
-        self._resources: Mapping[str, Any] = template.get("Resources", {})
+        self._resources = template_resources(template)
         self.instances = dict(self._instances())
         self.states = dict(self._states())
 
@@ -90,15 +90,20 @@ class _Stack:
             if resource["Type"] == _PARAMETER and isinstance(tags, Mapping):
                 yield str(tags.get(names.NODE_TAG, "")), _joined(properties.get("Value", ""))
 
-    def resolved(self, value: Any) -> Any:
-        """Return a value with those properties of its subnets and VPCs that would replace them."""
-        if isinstance(value, Mapping) and set(value) == {"Ref"}:
+    def resolved(self, value: Any, followed: tuple[str, ...] = ()) -> Any:
+        """Return a value with those properties of its subnets and VPCs that would replace them.
+
+        Args:
+            value: the value of a property.
+            followed: the logical ids that lead to the value; none of them is followed again.
+        """
+        if isinstance(value, Mapping) and set(value) == {"Ref"} and value["Ref"] not in followed:
             resource = self._resources.get(str(value["Ref"]), {})
             kind, properties = str(resource.get("Type", "")), resource.get("Properties", {})
             return {
                 **value,
                 **{
-                    key: self.resolved(properties[key])
+                    key: self.resolved(properties[key], (*followed, value["Ref"]))
                     for key in NETWORK_REPLACEMENTS.get(kind, ())
                     if key in properties
                 },
