@@ -7,12 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.aws.template_document import (
-    LIMITS,
-    Template,
-    read_template_file,
-    template_resources,
-)
+from denodo_ha.aws.template_document import LIMITS, Template, read_template_file
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.environment.loading.bounded_document import DocumentError, load_json, read_text
 
@@ -44,19 +39,32 @@ class SynthesisedStack:
     @cached_property
     def resources(self) -> Mapping[str, Any]:
         """The resources by logical id, without entries that are not resources."""
-        return template_resources(self.template)
+        return {
+            id_: resource
+            for id_, resource in self.template["Resources"].items()
+            if isinstance(resource, dict) and isinstance(resource.get("Type"), str)
+        }
 
 
 def read_templates(folder: Path) -> dict[str, Template]:
     """Return the templates of a cloud assembly by stack name.
 
     Raises:
-        UsageError: The folder is not a cloud assembly.
+        UsageError: The folder is not the output of cdk synth.
     """
-    stacks = list(_read_assembly(folder))
-    for stack in stacks:
-        _check_resources(stack, folder)
-    return {stack.name: stack.template for stack in stacks}
+    return {stack.name: _synthesised(stack) for stack in _read_assembly(folder)}
+
+
+def _synthesised(stack: SynthesisedStack) -> Template:
+    for id_, resource in stack.template["Resources"].items():
+        is_resource = isinstance(resource, dict) and isinstance(resource.get("Type"), str)
+        if not is_resource and not str(id_).startswith("Fn::"):
+            message = (
+                f"{stack.file}: is not the output of cdk synth: {id_} of Resources has no Type; "
+                "write it again with `npx cdk synth -c config=CONFIG --output FOLDER`"
+            )
+            raise UsageError(message)
+    return stack.template
 
 
 def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
@@ -78,23 +86,6 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
     if not stacks:
         raise UsageError("there is no stack in these paths; run `make synth` first")
     return tuple(stacks)
-
-
-def _check_resources(stack: SynthesisedStack, folder: Path) -> None:
-    """Check that every resource has the form that `cdk synth` writes.
-
-    Raises:
-        UsageError: A resource has no type, or properties that are not a map.
-    """
-    for id_, resource in stack.template["Resources"].items():
-        is_resource = id_ in stack.resources and isinstance(resource.get("Properties", {}), dict)
-        if not is_resource and not str(id_).startswith("Fn::"):
-            message = (
-                f"{stack.file}: Resources.{id_}: has no Type or no map of Properties, so this is "
-                "not the output of cdk synth; write it again with "
-                f"`npx cdk synth -c config=CONFIG --output {folder}`"
-            )
-            raise UsageError(message)
 
 
 def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[SynthesisedStack]:
@@ -124,11 +115,15 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
                 yield _stack(settings.get("stackName", name), environment, file)
     except DocumentError as error:
         message = (
-            f"{manifest}{error.suffix}: is not the manifest of a cloud assembly ({error.what})"
+            f"{manifest}{error.suffix}: is not the output of cdk synth ({error.what}); write it "
+            f"again with `npx cdk synth -c config=CONFIG --output {folder}`"
         )
         raise UsageError(message) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{manifest}: is not the manifest of a cloud assembly ({error!r})"
+        message = (
+            f"{manifest}: is not the output of cdk synth ({error!r}); write it again with `npx cdk "
+            f"synth -c config=CONFIG --output {folder}`"
+        )
         raise UsageError(message) from None
 
 

@@ -87,15 +87,6 @@ def read_template_file(file: Path) -> dict[str, Any]:
     return template
 
 
-def template_resources(template: Template) -> dict[str, Any]:
-    """Return the resources of a template by logical id, without loops and macros among them."""
-    return {
-        id_: resource
-        for id_, resource in template.get("Resources", {}).items()
-        if isinstance(resource, dict) and isinstance(resource.get("Type"), str)
-    }
-
-
 def _parse(text: str, *, json_only: bool) -> Any:
     """Parse JSON or YAML.
 

@@ -12,7 +12,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill
 from denodo_ha.drill.reading.resource_reader import INSTANCE, TARGET_GROUP
-from denodo_ha.drill.scenarios import FAILURE_KINDS
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS, FAILURE_SENTENCES
 from tests.drill.sample_templates import FILES, Templates, properties, two_clusters, yaml_templates
 
 INFINITE = f"{{Type: {TARGET_GROUP}, Properties: {{Port: .inf}}}}"
@@ -131,14 +131,19 @@ def test_every_kind_of_failure_that_applies_is_played(program: typer.Typer) -> N
     scenarios = run_json(program, *PATHS)["scenarios"]
     kinds = [scenario["failure"]["kind"] for scenario in scenarios]
     # The templates have no proxy, no database and no switch.
-    absent = {"proxy-lost", "database-failed", "switch-thrown"}
+    absent = {"proxy-lost", "database-failed", "switch-thrown", "zone-shifted"}
+    absent |= {"license-manager-lost"}
     assert set(kinds) == set(FAILURE_KINDS) - absent
     assert kinds.count("nodes-lost") == 4 * 3 / 2
 
 
+def test_every_kind_of_failure_has_a_sentence() -> None:
+    assert FAILURE_SENTENCES.keys() == FAILURE_KINDS.keys()
+
+
 def test_the_worst_failure_is_first(program: typer.Typer) -> None:
     scenarios = run_json(program, *PATHS)["scenarios"]
-    assert scenarios[0]["moves_site"]
+    assert scenarios[0]["unreachable"]
     assert scenarios[-1]["recovery_seconds"] == 0
 
 

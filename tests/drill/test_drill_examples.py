@@ -8,6 +8,7 @@ import pytest
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
+from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.loading.loader import load
@@ -32,6 +33,8 @@ def drill(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
 def test_every_policy_holds_for_every_example(example: str, assembly_of: AssemblyOf) -> None:
     result = drill(assembly_of(example))
     assert (violations(result), unknown_policies(result)) == ({}, {})
+    for search in search_orders(result.model):
+        assert (search.complete, search.stories) == (True, ())
 
 
 def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: AssemblyOf) -> None:

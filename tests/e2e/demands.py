@@ -1,7 +1,7 @@
 """Requirements of a configuration on the deployed environment, from its plain values.
 
-Nothing here looks at a template or at what `config` or `stacks` derive: the demands are said a
 This module uses no template and none of the product's derivations: the requirements are stated a
+second time, and compared with what the APIs return.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Nodes of a deployed environment: the real node program, each with a Denodo home on this machine.
 
-A `Machine` stands in for an instance of the local AWS. Its readiness endpoint is what the groups
 A `Machine` is the stand-in of an instance of the local AWS. The target groups check its readiness
+endpoint, and its agent runs the commands that Systems Manager receives for the instance.
 """
 
 import http.server

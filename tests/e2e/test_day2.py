@@ -25,7 +25,7 @@ _TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
-    """Short connection drain; TCP checks, because nothing answers for readiness here."""
+    """Short deregistration delay; TCP checks, since no server answers readiness checks here."""
     for cluster in data["clusters"].values():
         cluster["balancer"]["deregistration_delay"] = 60
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -52,7 +52,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    # AWS's seconds are shorter on the local AWS.
+    # AWS seconds are shorter on the local AWS.
     for module in (rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
     monkeypatch.setattr(target_group_rotation, "VISIBLE_EVERY_S", 0.1)
@@ -102,7 +102,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """A deploy without a target group change keeps the node out; with one it registers the node."""
+    """A deploy keeps the node out unless it changes a target group, which registers the node."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

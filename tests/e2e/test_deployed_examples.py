@@ -15,10 +15,11 @@ from tests.support.assembly import EXAMPLES
 
 _SMALLEST = "active-active"
 _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
-"""Those of which each has something that no other has: nodes in groups, a node that serves by
-itself, HAProxies, a database."""
+"""Examples with a shape that no other has: nodes in target groups, a single node without a load
+balancer, HAProxy instances, a database.
+"""
 _MORE = ("active-passive", "internet-facing", "web-cookies")
-"""Those whose balancers have something more: auxiliary ports, addresses and TLS, a second one."""
+"""Examples whose load balancers have more: auxiliary ports, addresses and TLS, an inner one."""
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")
@@ -28,7 +29,7 @@ def example(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """An example that is deployed once; its tests change it one after the other."""
+    """An example that is deployed once; its tests change it one after another."""
     # Validation has its own tests and takes a third of a synth.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")

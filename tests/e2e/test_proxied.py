@@ -1,6 +1,6 @@
-"""A cluster behind HAProxy end to end: real cdk, real HAProxies, real programs on hosts and nodes.
+"""A cluster behind HAProxy end to end: real cdk, HAProxy, and programs on hosts and nodes.
 
-The tests are one story, in their order.
+The tests depend on each other, in their order.
 """
 
 import json
@@ -215,7 +215,7 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
     assert [item.states("node2") for item in fronts] == [{"up"}, {"up"}]
     back = run("enable", "node1")
     assert back.exit_code == exit_codes.DONE, back.output
-    assert back.stdout == "active node1 is up on every HAProxy\n"
+    assert back.stdout == "active node1 is healthy on every HAProxy instance\n"
     assert [item.states("node1") for item in fronts] == [{"up"}, {"up"}]
     assert status(run)[1]["problems"] == []
 
@@ -258,7 +258,7 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
     for item in fronts:
-        # The nodes send clients on to the address of the first HAProxy.
+        # The nodes redirect clients to the address of the first HAProxy instance.
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)

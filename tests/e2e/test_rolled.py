@@ -1,6 +1,6 @@
-"""`roll` and `rollout` end to end: real cdk, real programs on three nodes, real answers.
+"""`roll` and `rollout` end to end: real cdk, and real programs on three nodes.
 
-The tests are one story, in their order.
+The tests depend on each other, in their order.
 """
 
 import time

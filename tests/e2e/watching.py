@@ -16,11 +16,11 @@ _SECONDS = 600
 
 
 class Watch:
-    """A watch of every HAProxy, as clients and operators see it.
+    """Observation of every HAProxy instance, as clients and operators see it.
 
     Attributes:
-        refused: jdbc connections without an answer.
-        together: nodes that were not up in every service of every HAProxy at the same time.
+        refused: number of jdbc connections without an answer.
+        together: nodes that were not up in every service of every instance at the same time.
     """
 
     def __init__(self, fronts: tuple[Balancing, ...], port: int) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is in a file, it is a configuration or a list of located messages."""
+"""Every file results in a configuration or in a list of messages with positions."""
 
 import copy
 import re
@@ -36,12 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def within(path: Key, outer: Key) -> bool:
-    """Return whether a path is the outer one or lies in it."""
+    """Return whether a path is equal to the outer path or within it."""
     return path[: len(outer)] == outer
 
 
 def assert_loads_or_says_why(folder: Path, content: Any, *, pins: Any = None) -> None:
-    """There is no other exception, and each error is one line that says where."""
+    """No other exception is raised, and each error is one line with its position."""
     file = write(folder, content, pins=pins)
     try:
         load(file)

@@ -1,4 +1,4 @@
-"""Every command finds the same configuration for the same choice."""
+"""Every command resolves the same choice to the same configuration."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.assembly import EXAMPLES, ROOT
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A clone with two configurations of its own, one of them named like an example."""
+    """A clone with two configurations, one of which has the name of an example."""
     (tmp_path / "config/examples").mkdir(parents=True)
     for name in ("prod", "prod.pins", "both", "examples/both", "examples/active-passive"):
         (tmp_path / f"config/{name}.yaml").touch()
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 class TestChosen:
-    """What CDK's context says."""
+    """Choices in the CDK's context."""
 
     def test_nothing_is_the_default(self) -> None:
         assert configuration_choice({}) == DEFAULT == "active-passive"
@@ -55,14 +55,14 @@ class TestChosen:
         assert configuration_choice({**context, **tool}) == DEFAULT
 
     def test_empty_choice_is_not_the_default(self, root: Path) -> None:
-        """As with -c config=$NAME where there is no such variable."""
+        """`-c config=$NAME` with an unset variable."""
         assert configuration_choice({"config": ""}) == ""
         with pytest.raises(ConfigError, match="neither config/"):
             find_configuration("", root)
 
 
 class TestFind:
-    """Where a choice leads."""
+    """Files that choices resolve to."""
 
     def test_name_in_config(self, root: Path) -> None:
         assert find_configuration("prod", root) == root / "config/prod.yaml"
@@ -81,7 +81,7 @@ class TestFind:
         monkeypatch.chdir(root)
         assert find_configuration("config/prod.yaml", root) == Path("config/prod.yaml")
         assert find_configuration(str(root / "config/prod.yaml"), root) == root / "config/prod.yaml"
-        # From where the command was called, and not from the clone.
+        # Resolved from the folder in which the command was called, not from the clone.
         monkeypatch.chdir(root / "config")
         assert find_configuration("prod.yaml", root) == Path("prod.yaml")
         assert find_configuration("./prod.yaml", root) == Path("prod.yaml")

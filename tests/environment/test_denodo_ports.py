@@ -1,4 +1,4 @@
-"""Ports and what hangs on Denodo's version are what the manuals and the article say."""
+"""Ports and other facts that depend on Denodo's version match the manuals and the article."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support.configurations import Data, changed, loaded, minimal
 
 
 def of(folder: Path, data: Data) -> set[int]:
-    """The ports of the cluster `main`'s balancer."""
+    """Return the ports of the load balancer of cluster `main`."""
     environment = loaded(folder, data).environment
     return {one.port for one in listeners(environment, environment.clusters["main"])}
 
@@ -77,7 +77,7 @@ def test_what_manages_or_stops_a_node_is_private(version: Version) -> None:
     assert ports.private <= ports.occupied.keys()
     assert {9998, 9097, 9098, 9099} <= ports.private
     assert not ports.private & set(ports.services.values())
-    # JMX of Virtual DataPort; in 7.0 these are what auxiliary ports may be.
+    # JMX of Virtual DataPort; in 7.0 auxiliary ports may use these ports.
     assert ({9997, 9995} <= ports.private) == (version != "7.0")
     assert ({9997, 9995} & ports.occupied.keys() == set()) == (version == "7.0")
 

@@ -1,4 +1,4 @@
-"""Every form of a value takes what AWS and DNS take, and its own example."""
+"""Every field type accepts what AWS and DNS accept, and its own example."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -27,7 +27,7 @@ ALL = {name: (kind, form) for name, kind, form in _forms()}
 
 
 def takes(kind: Any, value: object) -> bool:
-    """Whether a type takes a value."""
+    """Return whether a type accepts a value."""
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""What is generated from the model is as the model is now."""
+"""The generated files match the model."""
 
 from denodo_ha.environment.loading import reference_page
 

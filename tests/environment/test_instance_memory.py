@@ -1,4 +1,4 @@
-"""What an instance type's name tells of its memory, and how much of it is heap."""
+"""Memory of an instance type by its name, and the share of the heap."""
 
 import pytest
 

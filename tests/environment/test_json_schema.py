@@ -1,4 +1,4 @@
-"""The JSON schema that editors check a file with says what the model says."""
+"""The JSON schema for editors agrees with the model."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ BY_RULE = (
     Put(("tags",), {f"x{number}": "y" for number in range(47)}),
     of_service({"health": {"interval": 10, "timeout": 10}}),
 )
-"""What only the rules can tell, or who knows addresses."""
+"""Errors that only rules find, or that need address arithmetic."""
 
 
 @pytest.mark.parametrize("breakage", SINGLE_VALUES, ids=name_of)

@@ -1,4 +1,4 @@
-"""Published limits stand once, with their sources, and the model's bounds are made of them."""
+"""Published limits are in the code once, with their sources, and the model's bounds use them."""
 
 import ast
 from typing import Any, get_args
@@ -124,12 +124,13 @@ OURS = {
     ("denodo_ha/environment/model/haproxy.py", 86_400),
     ("stacks/haproxy/instances.py", 100),
 }
-"""No published limits: how deep a file may be, how long a shown value, MiB in a GiB, how long an
-old worker lives, all in percent."""
+"""Not published limits: maximum depth of a file, length of a shown value, MiB in a GiB, lifetime
+of an old worker, 100 percent.
+"""
 
 
 def _numbers() -> set[int]:
-    """The numbers of `limits` that are large enough to be told from a count."""
+    """Return the numbers of `limits` that are too large to be a count."""
     found = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
     numbers = {node.value for node in found if isinstance(node, ast.Constant)}
     return {one for one in numbers if type(one) is int and one > 30}

@@ -1,4 +1,4 @@
-"""Loading a file says everything that is wrong with it, each thing once and with its place."""
+"""Loading reports every error of a file once, with its position."""
 
 from pathlib import Path
 
@@ -78,15 +78,18 @@ class TestForm:
 
 
 class TestAllAtOnce:
-    """Every error comes in one run, whatever finds it, and no error brings others with it."""
+    """All kinds of errors are reported in one run, and none causes further errors."""
 
     def test_errors_of_all_layers_by_line(self) -> None:
         content = edited(
-            ('version: "8.0"', "version: 8.0"),  # a type that can be mended
-            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule
+            ('version: "8.0"', "version: 8.0"),  # a type that the loader can correct
+            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule that sees an unknown key
             ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
-            ("cidr: 10.0.0.0/16", "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16"),  # a form, YAML
-            ("kind: nlb", "kind: haproxy"),  # what a kind of balancer needs
+            (
+                "cidr: 10.0.0.0/16",
+                "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16",
+            ),  # a field's form, YAML
+            ("kind: nlb", "kind: haproxy"),  # a requirement of a kind of balancer
             ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule
         )
         assert_said(

@@ -1,4 +1,4 @@
-"""Loading a file with wrong values and keys: each is said once, at its place."""
+"""Wrong values and keys are reported once, at their position."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 class TestValues:
-    """What a value may be."""
+    """Allowed values."""
 
     @pytest.mark.parametrize(
         ("old", "new", "beginning"),
@@ -85,17 +85,17 @@ class TestValues:
     @pytest.mark.parametrize(
         ("old", "new"),
         [
-            # YAML 1.2: a zero in front means nothing, and octal numbers begin with 0o.
+            # YAML 1.2: a leading zero has no meaning, and octal numbers begin with 0o.
             ("9999", "09999"),
             ("9999", "0o23417"),
             ("9999", "0x270F"),
-            # A key is a name, whatever it looks like.
+            # A key is a name, even if it looks like a number.
             ("node1:", "7.0:"),
             ("node1:", "yes:"),
             ("node1:", "null:"),
             ("node1:", "2024-01-01:"),
             ("sticky: true", "sticky: false"),
-            # Nothing is as good as left out.
+            # An empty value is the same as a missing key.
             ("name: test", "name: test\nfailover:"),
         ],
     )
@@ -120,7 +120,7 @@ class TestValues:
 
 
 class TestKeys:
-    """What a key may be."""
+    """Allowed keys."""
 
     @pytest.mark.parametrize(
         ("wrong", "near"),

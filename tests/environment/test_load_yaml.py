@@ -1,4 +1,4 @@
-"""Loading a file that is no YAML, or YAML of the unusual sort."""
+"""Files that are not YAML, or unusual YAML."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 class TestYaml:
-    """What is wrong with the YAML itself."""
+    """Syntax errors of YAML."""
 
     @pytest.mark.parametrize(
         ("content", "beginning"),
@@ -106,7 +106,7 @@ class TestYaml:
 
 
 class TestAnchors:
-    """Anchors, aliases and merges are places in the file, too."""
+    """Anchors, aliases and merges have positions in the file as well."""
 
     def test_alias_stands_for_what_it_names(self) -> None:
         content = edited(

@@ -65,7 +65,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
 
 
 def assert_taken(environment: Environment) -> None:
-    """Every state fits the schema, is read as it was meant, and fits a parameter."""
+    """Every state fits the schema, is read without a difference, and fits a parameter."""
     for (cluster, node), data in states(environment).items():
         text = json.dumps(data)
         SCHEMA.validate(json.loads(text))

@@ -1,4 +1,4 @@
-"""Pins beside a configuration decide what existing nodes are synthesised from."""
+"""Pins beside a configuration determine the machines of existing nodes."""
 
 from pathlib import Path
 from typing import Any
@@ -43,24 +43,24 @@ DIFFERENCES: tuple[tuple[str, object, str], ...] = (
         f"kms_key arn:aws:kms:eu-west-1:111122223333:key/{UUID} -> none",
     ),
 )
-"""A pin's key, another value than the configuration's, and how the note says so."""
+"""A pin's key, a value that differs from the configuration's, and the text of the note."""
 
 
 def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
-    """What is said about pins."""
+    """Notes about pins."""
     rules = ("no-pins", "stale-pin", "waiting-for-rollout")
     return [one for one in findings(folder, data, pins=pins) if one.rule in rules]
 
 
 def refused(folder: Path, pins: Any) -> list[str]:
-    """The errors of a pins file, without its folder."""
+    """Return the errors of a pins file, without its folder."""
     with pytest.raises(ConfigError) as caught:
         load(write(folder, minimal(), pins=pins))
     return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
 
 
 class TestFile:
-    """Where pins are, and what may be in the file."""
+    """Location of the pins file, and its allowed content."""
 
     def test_lies_beside_the_configuration(self) -> None:
         assert pins_file(Path("config/prod.yaml")) == Path("config/prod.pins.yaml")
@@ -150,7 +150,7 @@ class TestErrors:
 
 
 class TestStale:
-    """A pin that nobody reads is warned about, in its file."""
+    """An unused pin causes a warning at its position in the pins file."""
 
     @pytest.mark.parametrize(
         ("pins", "message"),
@@ -182,7 +182,7 @@ class TestStale:
 
 
 class TestRollout:
-    """A change of the configuration waits until a pin is moved."""
+    """A change of the configuration has no effect until the pin is changed."""
 
     def test_nothing_waits_where_pins_and_configuration_agree(self, tmp_path: Path) -> None:
         assert told(tmp_path, minimal(), BOTH) == []
@@ -219,7 +219,7 @@ class TestRollout:
 
 
 class TestMachine:
-    """What a node is synthesised from."""
+    """Machine of a synthesised node."""
 
     def test_pinned_node_keeps_what_it_runs(self, tmp_path: Path) -> None:
         data = changed(
@@ -234,7 +234,7 @@ class TestMachine:
         node2 = pinned_machine(machine, result.pins.of("main", "node2"))
         assert (node1.image, node1.data_disk_gib) == (OLD, 7)
         assert (node2.image, node2.data_disk_gib) == (IMAGE, None)
-        # Changes in place, so no pin keeps it.
+        # Changed in place, so no pin contains it.
         assert node1.role_policies == ("arn:aws:iam::aws:policy/Read",)
 
     def test_what_a_pin_leaves_out_the_node_does_not_have(self, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def listener(port: int = 9999, group: str = "Group", **properties: Any) -> dict[
 
 
 def serving() -> Resources:
-    """Two nodes behind a balancer."""
+    """Return two nodes behind a load balancer."""
     return {
         **network(),
         "Node1": node("A"),
@@ -120,5 +120,5 @@ def serving() -> Resources:
 
 
 def behind() -> Resources:
-    """A balancer, and a group that nothing leads to yet."""
+    """Return a load balancer, and a target group that no listener uses yet."""
     return {**network(), "Nlb": balancer(), "Group": group()}

@@ -13,19 +13,19 @@ _TIMEOUT_S = 120.0
 
 
 def alb(**properties: Any) -> dict[str, Any]:
-    """The balancer behind."""
+    """Return the inner load balancer."""
     return templates.balancer(**{"Type": "application", **properties})
 
 
 def web(**properties: Any) -> dict[str, Any]:
-    """Its group, with the nodes."""
+    """Return its target group, with the nodes."""
     plain = {"Protocol": "HTTP", "Port": 9090, "HealthCheckProtocol": "HTTP"}
     targets = [{"Id": ref(name), "Port": 9090} for name in ("Node1", "Node2")]
     return templates.group(**{**plain, "Targets": targets, **properties})
 
 
 def front(**properties: Any) -> dict[str, Any]:
-    """The group in front, with the balancer behind."""
+    """Return the outer target group, with the inner load balancer as target."""
     plain = {
         "Port": 80,
         "TargetType": "alb",
@@ -36,7 +36,7 @@ def front(**properties: Any) -> dict[str, Any]:
 
 
 def both() -> Resources:
-    """A balancer behind a balancer, and two nodes."""
+    """Return a load balancer behind a load balancer, and two nodes."""
     nodes = {
         key: item for key, item in templates.serving().items() if key not in ("Group", "Listener")
     }

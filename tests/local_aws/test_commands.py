@@ -16,7 +16,7 @@ from tests.support.assembly import ROOT
 from tools.local_aws import control, server_process
 from tools.local_aws.paths import Paths
 
-# One stack, and a network that is created: the fastest that shows everything.
+# One stack with a created network: the fastest example that has all resources.
 CONFIG = "active-active"
 _TIMEOUT_S = 600
 _NODE3_IS_HEALTHY = re.compile(r"9999 +node3 +healthy")
@@ -45,7 +45,7 @@ def run(
 
 @contextmanager
 def trap() -> Iterator[tuple[str, list[object]]]:
-    """An address that nobody may call, and who has."""
+    """An address whose server records the calls that it gets."""
     callers: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
@@ -70,7 +70,7 @@ def trap() -> Iterator[tuple[str, list[object]]]:
 
 
 def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
-    """Whatever profile, keys, endpoint and proxy the shell has, nobody else is called."""
+    """Whatever profile, keys, endpoint and proxy the shell has, only the local AWS is called."""
     profile = tmp_path / "config"
     with trap() as (elsewhere, callers):
         profile.write_text(f"[profile prod]\nregion=us-east-1\nendpoint_url={elsewhere}\n")
@@ -91,7 +91,7 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
         assert first.returncode == 0, first.stdout + first.stderr
         _shows_the_status(first.stdout)
 
-        # With CI set the CDK CLI writes to standard output, else to standard error.
+        # With CI set the CDK CLI writes to standard output, otherwise to standard error.
         second = run(paths, "up", **hostile)
         assert second.returncode == 0, second.stderr
         assert "is running on" in second.stdout
@@ -157,7 +157,7 @@ def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
 
 
 def _disturbed(paths: Paths, disturb: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
-    """Run `make local`, and disturb it while it deploys."""
+    """Run `make local`, and interrupt it while it deploys."""
     with subprocess.Popen(
         command(paths, "up"),
         cwd=ROOT,
@@ -200,7 +200,7 @@ def test_a_broken_configuration_leaves_no_server(paths: Paths, tmp_path: Path) -
 def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     done = run(paths, "env")
     assert done.returncode == 1
-    # What `eval` runs: the shell's next command must not go to a real account.
+    # `eval` runs this output, so the shell's next command must not reach a real account.
     assert done.stdout.strip() == "false"
     assert "start it with `make local`" in done.stderr
 

@@ -1,4 +1,4 @@
-"""Databases, secrets and buckets of the local AWS: made, read back, changed, refused, deleted."""
+"""Databases, secrets and buckets of the local AWS: create, read, change, refuse, delete."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ GENERATED = {
 
 
 def resources(family: str = "postgres16", **changes: Any) -> dict[str, Any]:
-    """A database with what it needs."""
+    """Return a template of a database with the resources that it needs."""
     return {
         **templates.network(),
         "Group": resource("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),

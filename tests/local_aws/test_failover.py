@@ -1,4 +1,4 @@
-"""What is published moves alarms, checks follow them, and failover records follow the checks."""
+"""Metrics change alarms, health checks follow alarms, and failover records follow the checks."""
 
 import time
 from collections.abc import Callable
@@ -82,7 +82,7 @@ WELL = alarm(
 
 @pytest.fixture
 def site(cloud: Cloud) -> Stack:
-    """A primary with a check of its nodes and the switch, and a secondary without one."""
+    """A primary with a check of its nodes and the switch, and a secondary without a check."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
         {
@@ -126,7 +126,7 @@ def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> No
     assert answer(cloud, site) == ["one.example.com"]
     put(cloud, 1)
     _until(lambda: answer(cloud, site) == ["two.example.com"])
-    # The alarm forgets when its minute has passed, and the check does not.
+    # The alarm loses its state when its minute has passed; the health check keeps it.
     _until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
     assert status(cloud, site.ids["Switch"]).startswith("Failure: Threshold Crossed")
     assert answer(cloud, site, "A") == ["two.example.com"]
@@ -160,7 +160,7 @@ def test_nodes_that_are_gone_move_the_site(cloud: Cloud, site: Stack) -> None:
 
 
 def test_a_calculated_check_shows_no_status(cloud: Cloud, site: Stack) -> None:
-    """As the API's reference says."""
+    """As in the API reference."""
     with pytest.raises(ClientError, match="InvalidInput"):
         status(cloud, site.ids["Both"])
 

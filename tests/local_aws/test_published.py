@@ -1,4 +1,4 @@
-"""What the local AWS takes from others is fixed: schemas from AWS, packages from lock files."""
+"""External inputs of the local AWS are pinned: schemas from AWS, packages from lock files."""
 
 import re
 import subprocess
@@ -10,12 +10,12 @@ LOCK = (ROOT / "tools/local_aws/requirements.lock").read_text()
 
 
 def test_schemas_are_those_that_aws_publishes() -> None:
-    """`.venv/bin/python -m tools.local_aws.published_schemas` writes them."""
+    """`.venv/bin/python -m tools.local_aws.published_schemas` writes the schemas."""
     assert published_schemas.FILE.read_text() == published_schemas.text()
 
 
 def test_every_type_of_a_template_is_checked() -> None:
-    """A type that our stacks begin to use gets its schema, its checks and its test."""
+    """A resource type that the stacks begin to use needs its schema, its checks and its test."""
     used = set()
     for snapshot in (ROOT / "tests/__snapshots__").rglob("*.json"):
         used |= set(

@@ -1,4 +1,4 @@
-"""A reference to what is in neither template nor account fails, with AWS's error code."""
+"""A reference to a resource that does not exist fails, with AWS's error code."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
     stack = cloud.deploy(with_group)
     client = cloud.client("elbv2")
     inner = stack.ids["Inner"]
-    # A second balancer that no stack knows has the group too.
+    # A load balancer outside the stack uses the target group as well.
     subnet = stack.ids["A"]
     client.create_load_balancer(
         Name="stranger", Subnets=[subnet], SecurityGroups=[inner], Type="network"
@@ -72,7 +72,7 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
 
 
 def test_rules_drop_the_default_way_out(cloud: Cloud) -> None:
-    """Without rules a group lets everything out; with the first one only what is said."""
+    """Without rules a security group allows all egress; with one, only what the rules allow."""
     stack = cloud.deploy({**templates.network(), "Inner": INNER})
     assert _ways_out(cloud, stack.ids["Inner"]) == ["0.0.0.0/0"]
     way = resource(

@@ -29,7 +29,7 @@ def start(paths: Paths, port: int = 0) -> server_process.Server:
 
 
 def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
-    """The server, and what was said."""
+    """Return the server, and its output."""
     said: list[str] = []
     return server_process.ensure_running(paths, said.append, port=port), "\n".join(said)
 
@@ -52,7 +52,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def say(running: server_process.Server, value: str) -> None:
-    """Leave something in the local AWS."""
+    """Create a resource in the local AWS."""
     parameter = resource("SSM::Parameter", Name="/it", Type="String", Value=value)
     Cloud(running.endpoint, ACCOUNT).deploy({"It": parameter})
 
@@ -67,7 +67,7 @@ def checkpoint(running: server_process.Server) -> bool:
 
 
 def _content(file: Path) -> str:
-    """A file's content; while the state is replaced there is none."""
+    """Return a file's content; empty while the state is being replaced."""
     try:
         return file.read_text()
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def _content(file: Path) -> str:
 
 
 class TestState:
-    """What the local AWS knows outlives its server, however that ends."""
+    """The state of the local AWS outlives its server, however the server ends."""
 
     def test_survives_a_polite_stop(self, paths: Paths) -> None:
         first = start(paths)
@@ -104,7 +104,7 @@ class TestState:
         _until(lambda: "kept" in _content(paths.state / "ssm.json"))
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
-        """Killed while a node was still to signal: the stack had not been begun."""
+        """Killed while a node had not signalled yet: the new stack does not exist afterwards."""
         first = start(paths)
         cloud = Cloud(first.endpoint, ACCOUNT)
         cloud.give({"kind": "image", "id": IMAGE})
@@ -137,14 +137,14 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # Between the two renames: the old state is renamed, the new state not yet.
+        # Killed between the two renames: the old state is renamed, the new state is not yet.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"
 
 
 class TestProcess:
-    """One server a paths, found and stopped by its own id."""
+    """One server for each folder, found and ended by its own process id."""
 
     def test_is_reused(self, paths: Paths) -> None:
         first = start(paths)
@@ -210,7 +210,7 @@ class TestProcess:
         assert said(second) == "kept"
 
     def test_never_ends_a_stranger(self, paths: Paths) -> None:
-        """The id of a server that is gone may be anybody's by now."""
+        """The process id of a server that has ended may belong to another process."""
         stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
             paths.folder.mkdir()
@@ -232,7 +232,7 @@ class TestProcess:
 
 
 def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
-    """Also when the parent ends long before the server's imports are done."""
+    """Also if the parent ends before the server's imports are done."""
     code = """
 import os, subprocess, sys
 subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
@@ -244,7 +244,7 @@ subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
 
 
 def _servers(paths: Paths) -> Iterator[int]:
-    """The processes that serve this folder."""
+    """Return the processes that serve this folder."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         if server_process.is_server(int(file.parent.name), paths):
             yield int(file.parent.name)
@@ -262,7 +262,7 @@ def _servers(paths: Paths) -> Iterator[int]:
 def test_recognises_its_servers(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, command: str, *, recognised: bool
 ) -> None:
-    """Servers of versions before the module was moved, too."""
+    """Servers of versions before the module was moved are found as well."""
     line = f"python {command.format(folder=paths.folder)}"
     monkeypatch.setattr(server_process, "command_line", lambda _pid: line)
     assert server_process.is_server(1, paths) is recognised

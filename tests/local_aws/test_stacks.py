@@ -69,7 +69,7 @@ def manual(cloud: Cloud) -> Iterator[Cloud]:
 
 
 def gated(timeout: str = "PT12H") -> dict[str, object]:
-    """A network with a node that has to signal."""
+    """Return a network with a node that must signal."""
     policy = {"ResourceSignal": {"Count": 1, "Timeout": timeout}}
     return {**templates.network(), "It": {**templates.node(), "CreationPolicy": policy}}
 
@@ -102,7 +102,7 @@ def signal(cloud: Cloud, status: str) -> None:
 
 
 class TestCreationSignals:
-    """An instance with a CreationPolicy is complete when it has signalled success."""
+    """An instance with a CreationPolicy is complete once it has signalled success."""
 
     def test_are_sent_by_themselves(self, cloud: Cloud) -> None:
         cloud.give({"kind": "image", "id": templates.IMAGE})

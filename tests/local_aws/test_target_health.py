@@ -93,7 +93,7 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     target = {"Id": serving.ids["Node1"], "Port": 9999}
     client.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
-    # 300 of AWS's seconds; the real time is not asserted.
+    # 300 AWS seconds; the real time is not asserted.
     _until(lambda: "Node1" not in health(cloud, serving))
     description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
     (item,) = description["TargetHealthDescriptions"]
@@ -129,7 +129,7 @@ def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Sta
 
 
 class TestStandIns:
-    """A node with a stand-in is really checked."""
+    """The health check of a node with a stand-in is really performed."""
 
     def test_an_open_port_is_healthy_and_a_closed_one_not(
         self, cloud: Cloud, serving: Stack
@@ -190,7 +190,7 @@ def listening(port: int = 0) -> Iterator[int]:
 
 
 class Answering(http.server.ThreadingHTTPServer):
-    """Answers every request with its status."""
+    """Answer every request with its status."""
 
     status = 200
 

@@ -1,7 +1,7 @@
 """Every resource type: create, read, update in place, replace, delete.
 
-Each case is a template, a change that AWS makes in place and one that replaces the resource,
-and what the service then shows.
+Each case is a template, a change that AWS makes in place, a change that replaces the resource, and
+the properties that the service then shows.
 """
 
 import copy

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 600  # seconds
 
-# Stands for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
+# Stand-in for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
 APP = """\
 import json, os, pathlib, sys
 
@@ -229,7 +229,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
         deadline = time.monotonic() + TIMEOUT
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # As a terminal does at Ctrl-C: to the command and all its child processes.
+        # As a terminal does at Ctrl-C: the command and all its child processes get the signal.
         os.killpg(process.pid, number)
         process.communicate(timeout=TIMEOUT)
     finally:
@@ -242,7 +242,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
 def test_port_of_the_default_example(repository: Repository) -> None:
     """With the real app: changing a service's port replaces its target group, and nothing else."""
     example = repository.root / "config/examples/active-passive.yaml"
-    for name in ("config", "node", "stacks"):
+    for name in ("config", "denodo_ha", "hosts", "stacks"):
         shutil.copytree(
             ROOT / name,
             repository.root / name,

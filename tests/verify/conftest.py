@@ -1,4 +1,4 @@
-"""Java nodes are started once, as each takes a second of the machine."""
+"""Fixtures of the tests of verify: Java nodes are started once, since each takes a second."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tests.verify.sites import BALANCER, NOBODY, NODES
 
 
 class Nodes:
-    """Java nodes of a 7.0 cluster, right ones and wrong ones.
+    """Java nodes of a 7.0 cluster, correct and faulty ones.
 
     Attributes:
-        right: node1 and node2, as they should be.
-        same_port: as node2, but with node1's auxiliary port.
-        encrypted: one with TLS on both ports.
-        wrong_host: as node1, but it sends its clients where nobody is.
+        right: correct node1 and node2.
+        same_port: node2 with node1's auxiliary port.
+        encrypted: a node with TLS on both ports.
+        wrong_host: node1, which names an RMI host where no server listens.
     """
 
     def __init__(self, nodes: tuple[JavaNode, ...]) -> None:

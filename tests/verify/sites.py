@@ -1,4 +1,4 @@
-"""Sites to verify: a configuration whose ports are free here, and what answers there."""
+"""Sites to verify: configurations with free ports, and servers on these ports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ NOBODY = "127.0.7.200"
 ENDPOINT = "denodo.example.com"
 
 SHORT_S = 0.6
-"""Long enough for a server that answers, as these are on this machine."""
+"""Timeout; generous for servers on this machine."""
 
 
 @dataclass
 class Names:
-    """A resolver that knows what it is told; an address leads to itself.
+    """Resolver with fixed answers; an address resolves to itself.
 
     Attributes:
         known: canonical name and addresses by name.
@@ -32,7 +32,7 @@ class Names:
     canonical: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, name: str) -> DnsAnswer:
-        """What a name leads to."""
+        """Return the answer for a name."""
         if name.replace(".", "").isdigit():
             return DnsAnswer(name, (name,))
         if name not in self.known:
@@ -41,17 +41,17 @@ class Names:
 
 
 def one_cluster(folder: Path, version: str, changes: Mapping[str, Any]) -> Environment:
-    """An environment of one cluster, `main`."""
+    """Return an environment of one cluster, `main`."""
     return loaded(folder, changed(minimal(version), changes)).environment
 
 
 def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Environment:
-    """An environment of `main` and `spare`."""
+    """Return an environment of the clusters `main` and `spare`."""
     return loaded(folder, changed(twins(version), changes)).environment
 
 
 def at(environment: Environment, host: str, **more: Any) -> Site:
-    """A site at an address."""
+    """Return a site at an address."""
     said: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",
@@ -65,7 +65,7 @@ def at(environment: Environment, host: str, **more: Any) -> Site:
 
 @dataclass
 class Found:
-    """What a verification found.
+    """Result of a verification.
 
     Attributes:
         logs: steps by subject.
@@ -74,7 +74,7 @@ class Found:
     logs: dict[str, StepLog]
 
     def codes(self, *states: StepState) -> set[tuple[str, str]]:
-        """Findings as (subject, code); of wrong steps unless said otherwise."""
+        """Return the findings as (subject, code); by default those of failed steps."""
         return {
             (subject, step.finding)
             for subject, log in self.logs.items()
@@ -83,12 +83,12 @@ class Found:
         }
 
     def step(self, subject: str, beginning: str) -> Step:
-        """A step by how it begins."""
+        """Return the step whose text begins with these words."""
         return next(one for one in self.logs[subject].steps if one.name.startswith(beginning))
 
 
 def verify(site: Site, **settings: Any) -> Found:
-    """Verify everything of a site."""
+    """Verify every service of a site."""
     verification = Verification(site, Settings(**{"client_name": site.host, **settings}))
     logs = {"names": StepLog("names")}
     if verification.resolve(logs["names"]):

@@ -1,4 +1,4 @@
-"""Every finding is documented, in the words that the command uses, and every one can come up."""
+"""Every finding is documented with the command's text, and every finding can occur."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whatever a server sends, a probe ends in time with an answer or a fault, and nothing else."""
+"""Whatever a server sends, a probe ends in time with an answer or a fault."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from denodo_ha.verify.java_stream import IncompleteError, MalformedError, Reader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
 
-# As a real Java 25 sent them.
+# Recorded from a real Java 25.
 GREETING = bytes.fromhex("4e00093132372e302e302e310000dd44")
 HEAD = bytes.fromhex("51aced0005770f01b523c8d1000001a2011a4a008003")
 LISTED = HEAD + bytes.fromhex(
@@ -45,7 +45,7 @@ STUB = HEAD + bytes.fromhex(
 
 @st.composite
 def bent(draw: st.DrawFn, right: bytes) -> bytes:
-    """An answer that was right, with some bytes changed, put in or cut off."""
+    """Return a correct answer with some bytes changed, inserted or cut off."""
     data = bytearray(right)
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(data) - 1)) if data else 0
@@ -62,7 +62,7 @@ def bent(draw: st.DrawFn, right: bytes) -> bytes:
 
 
 def talked(data: bytes, talk: Callable[[Connection], object]) -> None:
-    """Talk with a server that says this, whatever it hears, and hangs up."""
+    """Probe a server that sends these bytes, whatever it receives, and disconnects."""
     ours, theirs = socket.socketpair()
 
     def serve() -> None:

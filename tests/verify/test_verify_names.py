@@ -1,4 +1,4 @@
-"""Which side a name is on, which RMI host is right, and what there is to verify."""
+"""The side that a name resolves to, the correct RMI host, and the services to verify."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd
 
 
 def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
-    """StepState, finding and words of the step that tells the side."""
+    """State, finding and text of the step that names the side."""
     environment = two_clusters(folder, "8.0", {"services/jdbc": free_port()})
     site = at(
         environment,
@@ -38,10 +38,10 @@ def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
 @pytest.mark.parametrize(
     ("addresses", "canonical", "told"),
     [
-        # A CNAME says it, even if its addresses are others by now.
+        # A CNAME determines the side, even if its addresses have changed.
         (("127.0.7.99",), MAIN, (StepState.OK, "", "main, the primary")),
         (("127.0.7.99",), SPARE, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
-        # An alias has addresses only, and perhaps not all of them.
+        # An alias returns only addresses, and perhaps not all of them.
         (("127.0.7.12",), ENDPOINT, (StepState.OK, "", "main, the primary")),
         (("127.0.7.21",), ENDPOINT, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
     ],
@@ -97,7 +97,7 @@ def test_this_machines_resolver() -> None:
     ],
 )
 def test_rmi_host(host: str, balancers: dict[str, str], code: str, tmp_path: Path) -> None:
-    """Right is the balancer's name, or what leads to the same addresses."""
+    """The RMI host is the load balancer's name, or a name that resolves to the same addresses."""
     names = Names({**KNOWN, "other.example.com": KNOWN[MAIN], "node1.internal": ("10.0.0.5",)})
     environment = two_clusters(tmp_path, "7.0", {})
     site = at(
@@ -145,7 +145,7 @@ def test_subjects(tmp_path: Path) -> None:
 
 
 def test_subjects_of_a_node(tmp_path: Path) -> None:
-    """Its own ports, where no balancer ends TLS or keeps clients."""
+    """A node's own ports, where no load balancer terminates TLS or sets cookies."""
     services = {**SERVICES, "odbc": {"port": 9996, "tls": CERTIFICATE}}
     environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
     found = {one.name: one for one in ports_to_verify(environment, ["main"], node="node1")}
@@ -155,7 +155,7 @@ def test_subjects_of_a_node(tmp_path: Path) -> None:
 
 
 def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:
-    """Where the side is not known, those that both have."""
+    """If the side is unknown, the services that both sides have."""
     changes = {"clusters/spare/nodes/node2/auxiliary_port": 39997}
     environment = two_clusters(tmp_path, "7.0", changes)
     both = ports_to_verify(environment, ["main", "spare"])
@@ -171,7 +171,7 @@ def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:
 
 
 def test_every_address_is_tried(tmp_path: Path) -> None:
-    """One zone's address is dead, and the service is asked on another."""
+    """The address of one zone does not answer, and another address of the service is tried."""
     environment = one_cluster(tmp_path, "8.0", {"services": {"other": free_port()}})
     names = Names({MAIN: (NOBODY, "127.0.7.201")})
     found = verify(at(environment, MAIN, resolver=names))

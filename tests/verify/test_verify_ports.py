@@ -1,4 +1,4 @@
-"""Ports of which little is known, and Arrow Flight."""
+"""Services of unknown protocol, and Arrow Flight."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def asked(folder: Path, service: str, port: int, **settings: object) -> Found:
     ],
 )
 def test_open(talk: Talk, codes: set[tuple[str, str]], tmp_path: Path) -> None:
-    """A server may wait for its client to speak: it is enough that it stays."""
+    """A server may wait for its client's first message, so an open connection is enough."""
     with scripted(talk) as port:
         found = asked(tmp_path, "other", port)
     assert found.codes() == codes

@@ -1,4 +1,4 @@
-"""Against a real PostgreSQL, with and without TLS, and what is none."""
+"""Verification of a real PostgreSQL server, with and without TLS, and of other servers."""
 
 import struct
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def plain() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module", params=["before it", "its own"])
 def encrypted(request: pytest.FixtureRequest, plain: Postgres) -> Iterator[Postgres]:
-    """TLS before the package's PostgreSQL, and the own TLS of the system's where there is one."""
+    """TLS through the proxy, and the system's own PostgreSQL with TLS if installed."""
     identity = authority().issue(HOST)
     if request.param == "before it":
         with with_tls(plain, identity) as server:
@@ -68,7 +68,7 @@ def test_without_tls(plain: Postgres, tmp_path: Path) -> None:
 
 
 def test_with_tls_of_somebody_unknown(encrypted: Postgres, tmp_path: Path) -> None:
-    """Drivers do not look at it by default, so it is a note."""
+    """Drivers do not verify the certificate by default, so the finding is a note."""
     found = odbc(tmp_path, encrypted.port)
     assert found.codes(StepState.WRONG) == set()
     assert found.codes(StepState.NOTE) == {("odbc", "odbc-certificate")}
@@ -138,7 +138,7 @@ def test_anybody_may_in(tmp_path: Path) -> None:
 
 
 def test_server_from_before_tls(tmp_path: Path) -> None:
-    """It answers the request for TLS with an error, and a new connection is made."""
+    """The server answers the TLS request with an error, so the probe connects again."""
     with scripted(answers(error("08P01"))) as port:
         found = odbc(tmp_path, port)
     assert found.codes(StepState.NOTE) == {("odbc", "odbc-no-tls")}

@@ -1,4 +1,4 @@
-"""Against real Java RMI servers with a fixed second port, behind a real balancer."""
+"""Verification of real Java RMI servers with a fixed second port, behind a real balancer."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def configured(folder: Path, nodes: Nodes, changes: Mapping[str, Any] | None = N
 def balanced(
     folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
 ) -> Found:
-    """Verify two nodes behind a balancer that has node1's and node2's auxiliary ports."""
+    """Verify two nodes behind a balancer that has the auxiliary ports of both."""
     ports = [one.second for one in nodes.right]
     backends = {
         (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
@@ -73,7 +73,7 @@ def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
     codes = found.codes()
     assert {("jdbc", "auxiliary-shared"), ("jdbc", "auxiliary-other-node")} <= codes
-    # The port that node2 should have: the balancer accepts, and nobody is behind.
+    # node2's expected port: the balancer accepts the connection, but no server listens behind it.
     assert (NODE2, "closed") in codes
 
 
@@ -97,7 +97,7 @@ def test_wrong_rmi_host(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_rmi_host_that_nobody_can_judge(nodes: Nodes, tmp_path: Path) -> None:
-    """A host is given, and not which balancer's name is right."""
+    """A given host says nothing about the load balancer's name."""
     found = verify(at(configured(tmp_path, nodes), nodes.right[0].host))
     assert ("jdbc", "rmi-host-unsure") in found.codes(StepState.NOTE)
     assert found.step("jdbc", "lookup").state is StepState.NOTE
@@ -111,7 +111,7 @@ def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
-    """The second connection goes to the node, though the balancer is what it names."""
+    """The second connection goes directly to the node, although the stub names the balancer."""
     site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
     found = verify(site)
     assert found.codes(StepState.WRONG, StepState.NOTE) == set()
@@ -164,7 +164,7 @@ def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
-    """It names a second port, for which no balancer has a listener: a note, and nothing more."""
+    """The stub names a second port for which no balancer has a listener: a note only."""
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)
@@ -195,7 +195,7 @@ def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str)
 
 
 def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
-    """The registry as `--tls` says, the second port as the stub's socket factory says."""
+    """The registry uses TLS as `--tls` says, the second port as the stub's socket factory says."""
     node = nodes.encrypted
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)

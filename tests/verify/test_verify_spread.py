@@ -1,4 +1,4 @@
-"""What can be said of how connections spread."""
+"""Conclusions from how connections spread over the nodes."""
 
 from collections import Counter
 from itertools import product
@@ -61,7 +61,7 @@ def test_failed() -> None:
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_chances_are_not_below_the_exact_ones(nodes: int) -> None:
-    """Counted over every way that six connections can go."""
+    """Counted over all possible distributions of six connections."""
     ways = [Counter(map(str, one)) for one in product(range(nodes), repeat=6)]
     missing = sum(len(one) < nodes for one in ways) / len(ways)
     assert missing <= chance_of_missing(nodes, 6) + 1e-12

@@ -1,4 +1,4 @@
-"""Against real web servers: certificates, answers, and whether a client stays on its node."""
+"""Verification of real web servers: certificates, answers, and stickiness to a node."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_certificate_is_right(tmp_path: Path) -> None:
     ],
 )
 def test_certificate_is_wrong(identity: Identity, code: str, said: str, tmp_path: Path) -> None:
-    """It says what the certificate is, and the server is asked all the same."""
+    """The fault of the certificate is reported, and the server is still requested."""
     found = https(tmp_path, identity)
     assert found.codes(StepState.WRONG) == {("web", code)}
     assert said in found.step("web", "TLS").seen
@@ -171,7 +171,7 @@ def test_stickiness_cannot_be_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffixes", [(".node1", ".node2"), ("", "")])
 def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
-    """Behind a balancer that does not stick; nodes are named, or only begin new sessions."""
+    """Behind a balancer without stickiness; nodes are named, or only start new sessions."""
     port = free_port()
     first, second = (Web(port=port, sessions=suffix) for suffix in suffixes)
     backends = {(BALANCER, port): [(node, port) for node in NODES]}
@@ -181,7 +181,7 @@ def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
 
 
 def test_new_clients_spread(tmp_path: Path) -> None:
-    """Not sticky, and a header says who answers."""
+    """Not sticky, and a response header names the node."""
     port = free_port()
     first, second = (Web(port=port, headers={"X-Node": name}) for name in ("node1", "node2"))
     backends = {(BALANCER, port): [(node, port) for node in NODES]}

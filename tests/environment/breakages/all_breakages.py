@@ -1,4 +1,4 @@
-"""Ways to break a valid configuration: each must be said at its place, and bring nothing else."""
+"""All breakages of a valid configuration: each causes one error at its position."""
 
 from tests.environment.breakages import (
     balancer,

@@ -1,4 +1,4 @@
-"""Ways to break a balancer."""
+"""Breakages of a load balancer."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,
@@ -30,7 +30,7 @@ def without_balancer_but_many(data: Data) -> Paths | None:
         return None
     at(data, BALANCER)["kind"] = "none"
     at(data, BALANCER).pop("haproxy", None)
-    # What only balancers do is refused, too.
+    # Keys that only load balancers have are refused.
     return (*BALANCER, "kind"), NODES, ("services",), FAILOVER, (*C0, "catalog")
 
 

@@ -1,4 +1,4 @@
-"""What breaks a configuration: a wrong value, a missing key, a misspelt one, each at a place."""
+"""Breakage of a configuration: a wrong value, a missing key or a misspelt key, at a path."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,10 @@ from tests.support.configurations import Data, Key
 
 Paths = tuple[Key, ...]
 Breakage = Callable[[Data], Paths | None]
-"""Changes the data and returns the paths that messages may name: the first must be named, at it or
-within it. It returns None where it does not apply to the data."""
+"""Changes the data, and returns the paths that messages may name.
+
+A message must name the first path, or a path within it. None: the breakage is not possible in the
+data."""
 
 C0: Key = ("clusters", "c0")
 NETWORK, BALANCER, INSTANCE, NODES = (
@@ -20,7 +22,7 @@ FAILOVER: Key = ("failover",)
 
 
 def at(data: Data, path: Key) -> Any:
-    """What is at a path."""
+    """Return the value at a path."""
     found: Any = data
     for part in path:
         found = found[part]
@@ -28,27 +30,27 @@ def at(data: Data, path: Key) -> Any:
 
 
 def is_bare(data: Data) -> bool:
-    """Whether the cluster has no balancer."""
+    """Return whether the cluster has no load balancer."""
     return bool(at(data, BALANCER)["kind"] == "none")
 
 
 def first_node(data: Data) -> Key:
-    """The path of the cluster's first node."""
+    """Return the path of the cluster's first node."""
     return (*NODES, next(iter(at(data, NODES))))
 
 
 def clusters_of(data: Data) -> list[Data]:
-    """All clusters."""
+    """Return the names of all clusters."""
     return list(data["clusters"].values())
 
 
 def path_of(*path: str | int) -> Key:
-    """A path."""
+    """Return the path itself."""
     return path
 
 
 class Put:
-    """A value that is wrong, in it at a place; its parents are made unless they are needed."""
+    """A wrong value at a path; missing parents are added unless required."""
 
     def __init__(self, path: Key, value: Any, *others: Key, at: Key = (), needs: Key = ()) -> None:
         self.path, self.value, self.others, self.at, self.needs = path, value, others, at, needs
@@ -67,7 +69,7 @@ class Put:
 
 
 class Remove:
-    """A compulsory key that is missing."""
+    """A required key that is missing."""
 
     def __init__(self, path: Key, needs: Key = ()) -> None:
         self.path, self.needs = path, needs
@@ -83,7 +85,7 @@ class Remove:
 
 
 class Misspell:
-    """A key that is written wrong."""
+    """A misspelt key."""
 
     def __init__(self, path: Key, wrong: str) -> None:
         self.path, self.wrong = path, wrong
@@ -112,15 +114,15 @@ def of_first_node(key: str, value: Any) -> Breakage:
 
 
 def of_service(settings: Data, *keys: str) -> Put:
-    """A service that is wrong in these keys."""
+    """A service with these wrong keys."""
     return Put(("services", "wrong"), {"port": 60001, **settings}, at=keys)
 
 
 def of_failover(key: str, value: Any) -> Put:
-    """A wrong value of the failover, where there is one."""
+    """A wrong value of the failover, if there is one."""
     return Put((*FAILOVER, key), value, needs=FAILOVER)
 
 
 def name_of(breakage: Breakage) -> str:
-    """How a test shows a breakage."""
+    """Return the test id of a breakage."""
     return getattr(breakage, "__name__", str(breakage))

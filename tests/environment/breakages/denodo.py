@@ -1,4 +1,4 @@
-"""Ways to break what runs on the nodes."""
+"""Breakages of the servers on the nodes."""
 
 from tests.environment.breakages.breakage import (
     DENODO,
@@ -17,7 +17,7 @@ from tests.support.configurations import Data
 
 
 def servers_that_serve_nobody(data: Data) -> Paths | None:
-    """Every service that needs them says so, but for those that are checked by themselves."""
+    """Every service that needs the server causes an error, except those with a TCP check."""
     if not data["denodo"].get("program", True) or is_bare(data):
         return None
     if any("health" in of["balancer"] for of in clusters_of(data)):

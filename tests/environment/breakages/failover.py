@@ -1,4 +1,4 @@
-"""Ways to break a failover."""
+"""Breakages of a failover."""
 
 from tests.environment.breakages.breakage import FAILOVER, Breakage, Paths, of_failover
 from tests.support.configurations import Data

@@ -1,4 +1,4 @@
-"""Keys that nothing reads, that are misspelt, that are missing."""
+"""Breakages by keys that are unknown, misspelt or missing."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,

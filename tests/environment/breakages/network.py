@@ -1,4 +1,4 @@
-"""Ways to break a network and its zones."""
+"""Breakages of a network and its zones."""
 
 from tests.environment.breakages.breakage import (
     BALANCER,
@@ -33,7 +33,7 @@ def zone_elsewhere(data: Data) -> Paths:
     else:
         subnets = {"nodes": "subnet-01234567", "balancer": "subnet-12345678"}
         network["zones"]["sa-east-1a"] = subnets if "vpc" in network else {}
-    # Fixed addresses are for all zones.
+    # Fixed addresses must be given for all zones.
     return (*NETWORK, "zones", "sa-east-1a"), (*BALANCER, "addresses")
 
 
@@ -47,7 +47,7 @@ def zone_that_is_none(data: Data) -> Paths:
 
 
 def zone_misspelt(data: Data) -> Paths:
-    """A zone that nodes are in and the balancer has an address in."""
+    """Return a zone in which nodes are and the load balancer has an address."""
     network = at(data, NETWORK)
     zone = at(data, first_node(data))["zone"]
     if isinstance(network["zones"], list):
@@ -84,13 +84,13 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
     if "vpc" not in network or "instance_id" in node:
         return None
     del network["zones"][node["zone"]]["nodes"]
-    # A database would be in the subnets of the nodes.
+    # Otherwise a database would be in the subnets of the nodes.
     return (*NETWORK, "zones", node["zone"], "nodes"), (*C0, "catalog")
 
 
 def region_without_its_zones(data: Data) -> Paths:
     at(data, C0)["region"] = "sa-east-1"
-    # What belongs to the region is wrong with it.
+    # With another region, values that contain the region are wrong as well.
     metadata = ((*C0, "catalog"), (*C0, "exports"))
     haproxy = (*BALANCER, "haproxy")
     return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), haproxy, ("services",), DENODO, *metadata

@@ -1,4 +1,4 @@
-"""Cases of the rules about balancers, their listeners and groups."""
+"""Cases of the rules about load balancers, listeners and target groups."""
 
 from functools import partial
 
@@ -39,17 +39,17 @@ INTERNAL: Data = {"kind": "nlb", "clients": ["10.0.0.0/8"]}
 
 
 def arn(region: str = "eu-west-1", account: str = ACCOUNT) -> str:
-    """A certificate."""
+    """Return the ARN of a certificate."""
     return f"arn:aws:acm:{region}:{account}:certificate/{UUID}"
 
 
 def bare() -> Data:
-    """A single node without a balancer."""
+    """Return a single node without a load balancer."""
     return changed(minimal(), {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}})
 
 
 def mixed() -> Data:
-    """A cluster with a balancer, and a single node without one."""
+    """Return a cluster with a load balancer, and a single node without one."""
     return changed(
         twins(),
         {
@@ -61,12 +61,12 @@ def mixed() -> Data:
 
 
 def given() -> Data:
-    """Two nodes in an existing VPC."""
+    """Return two nodes in an existing VPC."""
     return changed(minimal(), {"clusters/main/network": given_network()})
 
 
 def neighbours() -> Data:
-    """Two internet-facing clusters of one region, in VPCs of their own."""
+    """Return two internet-facing clusters in one region, each with a VPC."""
     facing = changed(cluster(), {"balancer/scheme": "internet-facing"})
     return changed(minimal(), {"clusters/main": facing, "clusters/spare": facing})
 
@@ -142,7 +142,7 @@ WRONG = (
     ),
     Wrong(
         health_check_settings,
-        # The service has settings of its own; the auxiliary groups follow the balancer's.
+        # The service has its own settings; auxiliary target groups have the load balancer's.
         {HEALTH: {"timeout": 20}, "services/jdbc": {"port": 9999, "health": {"interval": 30}}},
         "clusters.main.balancer.health.timeout",
         ("is not less than the interval of 5 s (20)",),
@@ -176,7 +176,7 @@ WRONG = (
     ),
     Wrong(
         options_needing_balancer,
-        # Nor is a certificate asked for that could not be used.
+        # No certificate is required where it could not be used.
         {WEB: {"port": 9443, "tls": {"main": arn()}}},
         "services.web.tls",
         ("cannot be without a balancer", "clients of spare connect to the node itself"),
@@ -216,7 +216,7 @@ WRONG = (
     ),
     Wrong(
         balancer_addresses_unique,
-        # One Elastic IP for two clusters of a region.
+        # The same Elastic IP for two clusters of a region.
         {
             "clusters/main/balancer/addresses": {A: ELASTIC, B: "eipalloc-01234567"},
             "clusters/spare/balancer/addresses": {A: "eipalloc-12345678", B: ELASTIC},
@@ -242,7 +242,7 @@ WRONG = (
     ),
     Wrong(
         health_check_settings,
-        # The service's interval is too short for the balancer's timeout.
+        # The service's interval is too short for the load balancer's timeout.
         {HEALTH: {"timeout": 10, "interval": 20}, WEB: {"port": 9090, "health": {"interval": 10}}},
         "services.web.health.timeout",
         ("is not less than the interval of 10 s (10)",),
@@ -264,7 +264,7 @@ RIGHT = (
     Right(health_check_settings, {HEALTH: {"interval": 300, "timeout": 120}}, base=V7),
     Right(
         health_check_settings,
-        # The service's own settings count, wherever the others come from.
+        # The service's own settings are checked, wherever the other settings come from.
         {HEALTH: {"interval": 10, "timeout": 9}, WEB: {"port": 9090, "health": {"timeout": 2}}},
     ),
     Right(
@@ -284,7 +284,7 @@ RIGHT = (
         {**PUBLIC, f"{BALANCER}/addresses": {A: ELASTIC, B: "eipalloc-01234567"}},
         base=given,
     ),
-    # The same private address in two VPCs is two addresses.
+    # The same private address in two VPCs means two addresses.
     Right(
         balancer_addresses_unique,
         {
@@ -304,7 +304,7 @@ RIGHT = (
     ),
     Right(
         balancer_addresses_in_subnets,
-        # The balancer's subnets of an existing VPC are not known.
+        # The load balancer's subnets in an existing VPC are not known.
         {
             "clusters/main/network/cidr": "10.0.0.0/16",
             f"{BALANCER}/addresses": {A: "10.0.0.1", B: "172.16.0.1"},

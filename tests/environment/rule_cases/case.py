@@ -1,4 +1,4 @@
-"""Case of a rule: a change to a valid configuration, and the problem that the rule reports."""
+"""Case of a rule: a change of a valid configuration, and the problem that the rule reports."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from tests.support.configurations import Data, changed, minimal
 
 @dataclass(frozen=True)
 class Wrong:
-    """A configuration about which a rule reports a problem.
+    """A configuration for which a rule reports a problem.
 
     Attributes:
         rule: the rule.
-        changes: the changes to the base, see `changed`.
-        path: the path of the problem, as messages show it.
-        says: parts of the message.
-        base: makes the valid configuration.
-        severity: the problem's severity.
-        others: the number of further errors, from rules that the change breaks too.
-        deploying: whether the configuration is loaded to make stacks of it.
+        changes: the changes of the base, see `changed`.
+        path: path of the problem, as in messages.
+        says: texts that the message contains.
+        base: returns the valid configuration.
+        severity: severity of the problem.
+        others: number of further errors, from rules that the change violates as well.
+        deploying: True if the configuration is loaded to make stacks from it.
     """
 
     rule: Rule
@@ -35,7 +35,7 @@ class Wrong:
 
     @property
     def data(self) -> Data:
-        """The configuration."""
+        """Return the configuration."""
         return changed(self.base(), self.changes)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Right:
-    """A configuration that a rule just accepts."""
+    """A configuration at the limit that a rule accepts."""
 
     rule: Rule
     changes: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Right:
 
     @property
     def data(self) -> Data:
-        """The configuration."""
+        """Return the configuration."""
         return changed(self.base(), self.changes)
 
     def __str__(self) -> str:

@@ -27,12 +27,12 @@ PLAIN = {WEB: BY_COOKIE}
 
 
 def web(**settings: Any) -> dict[str, Any]:
-    """A service with cookies."""
+    """Return a service with cookies."""
     return {WEB: {**BY_COOKIE, **settings}}
 
 
 def one_zone() -> Data:
-    """Both nodes in one zone, and none besides."""
+    """Put both nodes into one zone, and remove the other zones."""
     return changed(
         minimal(),
         {
@@ -44,7 +44,7 @@ def one_zone() -> Data:
 
 
 def given_zone() -> Data:
-    """The same in an existing VPC."""
+    """Return the same in an existing VPC."""
     zones = {A: {"nodes": subnet(1), "balancer": subnet(2)}}
     return changed(
         given(),
@@ -69,7 +69,7 @@ WRONG = (
     ),
     Wrong(
         cookie_protocol,
-        # By its name, whatever its port.
+        # Recognised by its name, whatever its port.
         {"services/odbc": {"port": 15432, "sticky": "cookie"}},
         "services.odbc.sticky",
         ("is for web services (cookie)", "nodes speak no HTTP on 15432 (odbc)"),
@@ -170,7 +170,7 @@ WRONG = (
 )
 RIGHT = (
     Right(cookie_protocol, PLAIN),
-    # A port of nothing of Denodo's is what its owner says.
+    # For a port that Denodo does not use, the configured protocol is accepted.
     Right(cookie_protocol, {"services/app": {"port": 8081, "sticky": "cookie"}}),
     Right(cookie_protocol, {"services/jdbc": {"port": 9999, "sticky": True}}),
     Right(cookie_certificate, web(port=443, node_port=9443, tls=arn())),
@@ -186,7 +186,7 @@ RIGHT = (
     Right(cookie_client_address, web(client_ip=True)),
     Right(cookie_client_address, {WEB: {"port": 9090, "client_ip": False}}),
     Right(cookie_idle_timeout, web(idle_timeout=4000)),
-    # Its listener on the Network Load Balancer is no TLS listener, whose timeout is fixed.
+    # Its listener on the Network Load Balancer is not a TLS listener, whose timeout is fixed.
     Right(cookie_idle_timeout, web(idle_timeout=900, tls=arn())),
     Right(cookie_idle_timeout, {WEB: {"port": 9090, "idle_timeout": 6000}}),
     Right(alb_zones, PLAIN),

@@ -1,4 +1,4 @@
-"""Cases of the rules about what runs on the nodes."""
+"""Cases of the rules about the servers on the nodes."""
 
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from tests.support.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, Data, min
 
 V7, V9 = partial(minimal, "7.0"), partial(minimal, "9.0")
 SHARED: Data = {"clusters/main/catalog": {}}
-"""A metadata database, as several nodes with a Scheduler or a Data Catalog need."""
+"""Return a metadata database, which several nodes with a Scheduler or a Data Catalog need."""
 TOKEN, METADATA = "denodo/security_token", "denodo/metadata"
 SERVERS = "denodo/servers"
 EXPORT = "s3://denodo-metadata/export.vql"
@@ -30,12 +30,12 @@ SCHEDULER = {"services/scheduler": 8000}
 
 
 def arn(name: str = "one", *, region: str = "eu-west-1", account: str = ACCOUNT) -> str:
-    """ARN of a secret."""
+    """Return the ARN of a secret."""
     return f"arn:aws:secretsmanager:{region}:{account}:secret:denodo/{name}-AbCdEf"
 
 
 def full(length: int) -> dict[str, Any]:
-    """A state with many services, and so many bytes of options for each server."""
+    """Return a configuration with many services, and options of this length for each server."""
     services = {f"s{number:014}": 20_001 + number for number in range(48)}
     return {
         "services": {"jdbc": 9999, **services},
@@ -180,7 +180,7 @@ WRONG = (
     ),
     Wrong(
         node_ports_unique,
-        # Nobody clashes on the balancer, where this is the only one.
+        # No other listener uses the port on the load balancer.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
         ("is taken by another server of the node (9998)", "vdp and shutdown would have"),
@@ -228,14 +228,14 @@ WRONG = (
     ),
     Wrong(
         service_has_server,
-        # What has ODBC's port is ODBC, under any name.
+        # A service on ODBC's port is ODBC, whatever its name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
         ("is served by no server",),
     ),
     Wrong(
         service_has_server,
-        # One cluster checks by connecting, the other asks the nodes.
+        # One cluster has TCP checks, the other readiness checks.
         {**SCHEDULER, "clusters/main/balancer/health": {"protocol": "tcp"}},
         "services.scheduler",
         ("would never be ready in spare",),
@@ -309,12 +309,12 @@ RIGHT = (
         {TOKEN: {"main": arn(), "spare": arn(region="us-east-1")}},
         base=twins,
     ),
-    # Existing instances do not read it.
+    # Existing instances do not use the setting.
     Right(node_secret_locations, {TOKEN: arn(region="us-east-1")}, base=exists),
     Right(node_ports_unique, {"services/odbc": {"port": 1234, "node_port": 9996}}),
-    # Two listeners with one server behind them.
+    # Two listeners for the same server.
     Right(node_ports_unique, {"services/batch": {"port": 1234, "node_port": 9999}}),
-    # What clashes on the balancer has a rule of its own, and 7.0 has no JMX ports.
+    # Conflicts on the load balancer have their own rule, and 7.0 has no JMX ports.
     Right(node_ports_unique, {"services/odbc": 9997}, base=V7),
     Right(
         node_ports_unique,
@@ -338,7 +338,7 @@ RIGHT = (
             "clusters/main/nodes/node2": GONE,
         },
     ),
-    # A service of unknown protocol is checked by connecting.
+    # A service of unknown protocol has a TCP check.
     Right(service_has_server, {"services/mine": 1234, SERVERS: ["vdp"]}),
     Right(heap_fits_memory, {}),
     Right(heap_fits_memory, {"denodo/heap_gib": 15}),

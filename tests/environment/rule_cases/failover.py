@@ -1,4 +1,4 @@
-"""Cases of the rules about failover: which records and checks can work between two clusters."""
+"""Cases of the rules about failover: records and health checks that work between two clusters."""
 
 from functools import partial
 
@@ -41,7 +41,7 @@ ODBC_ONLY = {"services": {"odbc": 9996}}
 
 
 def singles(scheme: str = "internal", control: str = "operator") -> Data:
-    """Two single nodes without balancers."""
+    """Return two single nodes without load balancers."""
     balancer = {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]}
     bare = {
         f"clusters/{name}/{key}": value
@@ -52,7 +52,7 @@ def singles(scheme: str = "internal", control: str = "operator") -> Data:
 
 
 def public_singles() -> Data:
-    """Two single nodes with public addresses that are checked from outside."""
+    """Return two single nodes with public addresses, checked from the internet."""
     return changed(singles("internet-facing", "automatic"), CHECKED)
 
 
@@ -108,7 +108,7 @@ WRONG = (
     ),
     Wrong(
         failover_record,
-        # Without the zone's name, which is another error, it would be the apex.
+        # Without the zone's name, which is another error, the record would be at the apex.
         {"failover/record": "example.com", **ALARM},
         "failover.record",
         ("is the zone's apex, and health is alarm (example.com)",),
@@ -241,7 +241,7 @@ WRONG = (
     ),
     Wrong(
         unused_failover_settings,
-        # The only endpoint is the secondary's, which is not checked.
+        # Only the secondary has an endpoint, and the secondary has no health check.
         {
             f"{SPARE}/scheme": "internet-facing",
             "failover/secondary_health": False,
@@ -265,7 +265,7 @@ WRONG = (
     ),
     Wrong(
         failover_clusters,
-        # The check method is unknown, so the setting may well have an effect.
+        # The method of the health check is unknown, so the setting may have an effect.
         {"failover/secondary": "gone", "failover/ttl": 60},
         "failover.secondary",
         ("is not a cluster of this file (gone)", "write one of main, spare"),
@@ -279,14 +279,14 @@ RIGHT = (
     Right(failover_record, {"failover/record": "@"}, base=twins),
     Right(failover_record, {"failover/record": "denodo.example"}, base=twins),
     Right(failover_record, {"failover/record": "notexample.com"}, base=twins),
-    # IP records may stand at the apex.
+    # Address records are possible at the apex.
     Right(failover_record, {"failover/record": "@"}, base=public_singles),
     Right(health_check_reaches_cluster, ENDPOINT, base=twins),
     Right(health_check_reaches_cluster, {**FACING, **WORLD, HEALTH: "endpoint"}, base=twins),
     Right(health_check_reaches_cluster, {**ODBC_ONLY, HEALTH: "target-health"}, base=twins),
     Right(
         health_check_reaches_cluster,
-        # Nothing checks the secondary, so nothing has to get there.
+        # The secondary has no health check, so no health checker must reach it.
         {**ENDPOINT, f"{SPARE}/scheme": "internal", "failover/secondary_health": False},
         base=twins,
     ),
@@ -310,7 +310,7 @@ RIGHT = (
     ),
     Right(target_health_of_single_nodes, {HEALTH: "target-health"}, base=twins),
     Right(target_health_of_single_nodes, {HEALTH: "auto"}, base=V7),
-    # A cluster of one node is lost with that node, whatever the method.
+    # Losing the only node means losing the cluster, whatever the method.
     Right(
         target_health_of_single_nodes,
         {

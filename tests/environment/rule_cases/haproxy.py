@@ -1,4 +1,4 @@
-"""Cases of the rules about clusters whose balancer is HAProxy."""
+"""Cases of the rules about clusters behind HAProxy."""
 
 from functools import partial
 
@@ -40,12 +40,12 @@ SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:denodo/tls-AbCdEf"
 
 
 def haproxy(version: str = "8.0") -> Data:
-    """One cluster behind HAProxy."""
+    """Return one cluster behind HAProxy."""
     return changed(minimal(version), {f"{BALANCER}/kind": "haproxy"})
 
 
 def mixed() -> Data:
-    """A cluster behind HAProxy, and one behind a Network Load Balancer."""
+    """Return a cluster behind HAProxy, and one behind a Network Load Balancer."""
     return changed(twins(), {f"{BALANCER}/kind": "haproxy"})
 
 
@@ -56,13 +56,13 @@ NODE = "clusters/main/nodes/node1"
 
 
 def deployed(version: str = "8.0") -> Data:
-    """One cluster behind HAProxies of its own."""
+    """Return one cluster behind HAProxy hosts outside AWS."""
     instance = {"type": "c6i.large", "image": IMAGE}
     return changed(haproxy(version), {f"{HAPROXY}/instance": instance})
 
 
 def adopted() -> Data:
-    """The same, with an existing instance as a node."""
+    """Return the same with an existing instance as a node."""
     network = {**given_network(), "cidr": "10.0.0.0/16"}
     node = {"zone": "eu-west-1a", "instance_id": "i-0123456789abcdef0"}
     return changed(deployed(), {"clusters/main/network": network, NODE: node})
@@ -211,7 +211,7 @@ RIGHT = (
     HaproxyRight(haproxy_tls, {TLS: {"mode": "reencrypt"}, WEB: 9443}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "passthrough", "services": ["jdbc"]}}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "terminate"}, WEB: {"port": 9443, "node_port": 9090}}),
-    # The other cluster's balancer is AWS's own.
+    # The other cluster's load balancer is a Network Load Balancer.
     HaproxyRight(
         haproxy_tls,
         {WEB: {"port": 9443, "tls": {"spare": ARN.replace("eu-west-1", "us-east-1")}}},

@@ -52,22 +52,22 @@ KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"
 
 
 def sharing() -> Data:
-    """A cluster that makes a database for its Scheduler and Data Catalog."""
+    """Return a cluster with a new database for its Scheduler and Data Catalog."""
     return changed(minimal(), {CATALOG: {}})
 
 
 def all_sharing() -> Data:
-    """The same, which names its servers."""
+    """Return the same with explicitly named servers."""
     return changed(sharing(), RUNS_ALL)
 
 
 def existing() -> Data:
-    """A cluster with an existing database."""
+    """Return a cluster with an existing database."""
     return changed(minimal(), {CATALOG: {"existing": SERVER}})
 
 
 def two_existing() -> Data:
-    """Two clusters with servers of their own."""
+    """Return two clusters, each with an existing database server."""
     other = {"host": "db2.example.com", "secret": ELSEWHERE.format(ACCOUNT)}
     return changed(
         twins(),
@@ -76,12 +76,12 @@ def two_existing() -> Data:
 
 
 def given() -> Data:
-    """A database in an existing VPC."""
+    """Return a cluster with a database in an existing VPC."""
     return changed(sharing(), {NETWORK: given_network()})
 
 
 def public_node() -> Data:
-    """A single public node in an existing VPC."""
+    """Return a single public node in an existing VPC."""
     network = given_network()
     network["health_checkers"] = "pl-0123456789abcdef0"
     balancer = {"kind": "none", "scheme": "internet-facing", "clients": ["10.0.0.0/8"]}

@@ -22,7 +22,7 @@ TWO, THREE = (
 
 
 def _named(*names: str) -> dict[str, object]:
-    """Clusters with these names."""
+    """Return clusters with these names."""
     return {"clusters/main": GONE, **{f"clusters/{name}": cluster() for name in names}}
 
 
@@ -36,11 +36,11 @@ OTHER_ZONE = {"id": "Z9876543210", "name": "nodes.example.com"}
 OTHER_VPC = "vpc-01234567"
 NODES = "clusters/main/nodes"
 LONG = ".".join(["x" * 63, "x" * 63, "x" * 63, "x" * 29])
-"""A zone of 221 characters: with 31 for a node and a dot it is as long as a name can be."""
+"""Zone of 221 characters: with a node name of 31 and a dot, the name has the maximum length."""
 
 
 def named() -> Data:
-    """Nodes that exist already, with their addresses."""
+    """Return existing nodes with their addresses."""
     return changed(
         exists(),
         {f"{NODES}/node1/address": "10.0.0.10", f"{NODES}/node2/address": "10.0.128.10"},
@@ -48,7 +48,7 @@ def named() -> Data:
 
 
 def shared() -> Data:
-    """Two clusters whose nodes have names in one zone."""
+    """Return two clusters whose nodes have names in the same zone."""
     nodes = {"other1": {"zone": "us-east-1a"}, "other2": {"zone": "us-east-1b"}}
     return changed(
         twins(),
@@ -149,7 +149,7 @@ WRONG = (
     ),
     Wrong(
         host_names_unique,
-        # DNS has no upper case.
+        # DNS does not distinguish upper and lower case.
         {"clusters/spare/nodes/NODE1": {"zone": "us-east-1a"}},
         "clusters.spare.nodes.NODE1",
         (
@@ -210,7 +210,7 @@ RIGHT = (
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC, {"vpc": VPC, "region": "us-east-1"}]},
     ),
-    # Each cluster has a zone of its own.
+    # Each cluster has its own zone.
     Right(
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC], f"{SPARE}/node_zone_vpcs": [OTHER_VPC]},
@@ -224,10 +224,10 @@ RIGHT = (
             f"{NODES}/{'n' * 31}": {"zone": "eu-west-1a"},
         },
     ),
-    # The given zone is not named after them.
+    # The given zone is not named after the clusters.
     Right(host_names_valid, {"name": "test-", f"{NETWORK}/node_zone": ZONE}),
     Right(host_names_unique, {}, base=shared),
-    # Zones of one name that resolve in different VPCs.
+    # Zones of the same name that resolve in different VPCs.
     Right(
         host_names_unique,
         {f"{NETWORK}/node_zone": ZONE, f"{SPARE}/node_zone": OTHER_ZONE},

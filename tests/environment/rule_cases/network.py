@@ -34,7 +34,7 @@ PUBLIC: Data = {
 
 
 def _given(**zones: Data) -> Data:
-    """A given network with other subnets in some zones, by their letter."""
+    """Return an existing network with other subnets in some zones, by the zone's letter."""
     network = given()
     for letter, subnets in zones.items():
         network["zones"][f"eu-west-1{letter}"] = subnets
@@ -163,13 +163,13 @@ RIGHT = (
     Right(public_node_first_boot, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
     Right(zones_of_region, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"]}),
     Right(existing_network, _given()),
-    # Nodes and balancer may share a subnet, and zones without nodes need none for them.
+    # Nodes and load balancer may share a subnet, and zones without nodes need none for nodes.
     Right(existing_network, _given(b={"nodes": subnet(4), "balancer": subnet(4)})),
     Right(existing_network, _given(c={"balancer": subnet(5)})),
     Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/16"}),
     Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/24"}),
     Right(created_network, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1h"]}),
-    # An existing VPC has whatever size and zones it has.
+    # Size and zones of an existing VPC are not checked.
     Right(created_network, {NETWORK: {**given(), "cidr": "10.0.0.0/12"}}),
     Right(node_zones, {"clusters/main/nodes/node3": {"zone": "eu-west-1b"}}),
     Right(nodes_in_two_zones, {}),
@@ -177,7 +177,7 @@ RIGHT = (
     Right(cidrs_unique, {"clusters/main/balancer/clients": ["10.0.0.0/8", "10.0.0.0/16"]}),
     Right(cidrs_unique, {"solution_manager": {"cidrs": ["10.0.0.0/8"]}}),
     Right(overlapping_vpcs, {"clusters/spare/network/cidr": "10.1.0.0/17"}, base=twins),
-    # Only what fails over to each other may have to be connected.
+    # Only VPCs of clusters that fail over to each other may need a connection.
     Right(
         overlapping_vpcs,
         {"clusters/spare/network/cidr": "10.0.0.0/16", "failover": GONE},
@@ -185,7 +185,7 @@ RIGHT = (
     ),
     Right(
         existing_network,
-        # A zone with an existing instance only needs no subnet for nodes.
+        # A zone that has only an existing instance needs no subnet for nodes.
         {
             NETWORK: {
                 **_given(a={"balancer": subnet(5)})[NETWORK],

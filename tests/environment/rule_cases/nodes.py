@@ -1,4 +1,4 @@
-"""Cases of the rules about nodes: machines that are created, instances that exist already."""
+"""Cases of the rules about nodes: created machines and existing instances."""
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.nodes import (
@@ -35,7 +35,7 @@ def _key(region: str) -> str:
 
 
 def exists() -> Data:
-    """Both nodes exist already, in an existing VPC."""
+    """Return two existing nodes in an existing VPC."""
     nodes = {
         "node1": {"zone": "eu-west-1a", "instance_id": FIRST},
         "node2": {"zone": "eu-west-1b", "instance_id": SECOND},
@@ -204,7 +204,7 @@ RIGHT = (
         },
     ),
     Right(instance_types, {f"{INSTANCE}/type": "m4.xlarge"}),
-    # Nothing registers a node that has no balancer.
+    # Without a load balancer the node is registered nowhere.
     Right(
         instance_types,
         {

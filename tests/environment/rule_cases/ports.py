@@ -59,7 +59,7 @@ WRONG = (
     ),
     Wrong(
         auxiliary_port_given,
-        # Taken by Denodo itself too, but all there is to say is that it must go.
+        # Denodo itself uses the port as well, but the only message is that it must be removed.
         {NODE1: 9999},
         "clusters.main.nodes.node1.auxiliary_port",
         ("is not for this version (9999)", "a Denodo 9.0 client"),
@@ -119,7 +119,7 @@ WRONG = (
     ),
     Wrong(
         auxiliary_port_given,
-        # Two missing ports are not the same port.
+        # Two missing ports are not equal ports.
         {NODE1: GONE, NODE2: GONE},
         "clusters.main.nodes.node2.auxiliary_port",
         ("is missing",),
@@ -128,16 +128,16 @@ WRONG = (
     ),
 )
 RIGHT = (
-    # Several services may lead to one port of the nodes.
+    # Several services may use the same port of the nodes.
     Right(service_ports_unique, {"services/batch": {"port": 19999, "node_port": 9999}}),
     Right(private_ports, {"services/tls": 9443, "services/other": 8001}),
     Right(private_ports, {"services/mine": {"port": 9998, "node_port": 1234}}),
-    # 7.0 has no JMX ports of its own.
+    # 7.0 has no separate JMX ports.
     Right(private_ports, {"services/mine": 9997}, base=V7),
     Right(auxiliary_port_given, {}, base=V7),
     Right(auxiliary_port_given, {}, base=V8),
     Right(auxiliary_port_given, {}, base=V9),
-    # Denodo's own default, and its neighbour.
+    # Denodo's default port, and the next one.
     Right(auxiliary_port_free, {NODE1: 9997, NODE2: 9995}, base=V7),
     Right(auxiliary_port_free, {NODE1: 1, NODE2: 65535}, base=V7),
     # Unique in the cluster, not in the file.

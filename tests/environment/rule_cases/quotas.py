@@ -40,19 +40,19 @@ FACING = {
 
 
 def _services(count: int) -> dict[str, Any]:
-    """So many services, jdbc among them."""
+    """Return this number of services, jdbc included."""
     extra = {f"s{number}": 20000 + number for number in range(count - 1)}
     return {"services": {"jdbc": 9999, **extra}}
 
 
 def _cookies(count: int) -> dict[str, Any]:
-    """So many services with cookies, and jdbc."""
+    """Return this number of services with cookies, and jdbc."""
     extra = {f"s{number}": {"port": 20000 + number, "sticky": "cookie"} for number in range(count)}
     return {"services": {"jdbc": 9999, **extra}}
 
 
 def _nodes(count: int, *, auxiliary: bool = False) -> dict[str, Any]:
-    """So many nodes in two zones."""
+    """Return this number of nodes in two zones."""
     nodes: dict[str, dict[str, Any]] = {
         f"n{number}": {"zone": f"eu-west-1{'ab'[number % 2]}"} for number in range(count)
     }
@@ -67,7 +67,7 @@ def _policies(count: int) -> list[str]:
 
 
 def _zones(*counts: int) -> dict[str, Any]:
-    """Clusters in one region, with created VPCs over so many zones each."""
+    """Return clusters in one region, with created VPCs over this number of zones each."""
     clusters = {}
     for number, count in enumerate(counts):
         zones = [f"eu-west-1{letter}" for letter in "abcdef"[:count]]
@@ -77,15 +77,15 @@ def _zones(*counts: int) -> dict[str, Any]:
 
 
 def _bare(scheme: str) -> dict[str, Any]:
-    """One node without a balancer."""
+    """Return one node without a load balancer."""
     return {
         "clusters/c0/nodes/node2": GONE,
         "clusters/c0/balancer": {"kind": "none", "scheme": scheme, "clients": ["10.0.0.0/8"]},
     }
 
 
-# In an existing VPC, 8.0: 8 rules of the firewall, a listener and a group for both services, six
-# resources a node and twelve besides.
+# In an existing VPC, 8.0: 8 security group rules; a listener and a target group for both services;
+# six resources for each node and twelve others.
 TWO_SERVICES = {"clusters/main/network": given_network(), **_services(2)}
 
 WRONG = (
@@ -119,7 +119,7 @@ WRONG = (
     ),
     Wrong(
         target_quota,
-        # Auxiliary groups have a target each.
+        # Auxiliary target groups have one target each.
         {**_services(15), **_nodes(32, auxiliary=True)},
         "clusters.main",
         ("needs 512 targets",),
@@ -146,7 +146,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # The nodes go back to the balancer for their auxiliary ports.
+        # Nodes connect to the load balancer for their auxiliary ports.
         {CLIENTS: networks(60)},
         "clusters.main.balancer.clients",
         ("needs 61 rules",),
@@ -170,13 +170,13 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # 36 networks and the prefix list of Route 53's checkers, which counts as 25.
+        # 36 networks and the prefix list of Route 53's health checkers, which counts as 25.
         {**FACING, CLIENTS: networks(36)},
         "clusters.main.balancer.clients",
         ("needs 61 rules",),
         base=twins,
     ),
-    # At the limit it is a note, and no error.
+    # At the limit a note is reported, and no error.
     *(
         Wrong(
             rule_quota,
@@ -194,7 +194,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # Two forms of the rules stand while one replaces the other: 31 single ones and a range.
+        # Both forms of the rules exist while one replaces the other: 31 single rules and a range.
         {**_services(2), CLIENTS: networks(21)},
         "clusters.main",
         (
@@ -213,7 +213,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # With a port for the check beside each.
+        # Each has a second port for its health check.
         {
             "services": {
                 name: {"port": 20001 + n, "health": {"port": 30001 + n}}
@@ -243,7 +243,7 @@ WRONG = (
     ),
     Wrong(
         elastic_ip_quota,
-        # A node that is reached from the internet has one, besides those of the zones.
+        # A node that is reached from the internet has an Elastic IP, besides those of the zones.
         _zones(5) | _bare("internet-facing"),
         "clusters.c0",
         (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),
@@ -279,9 +279,9 @@ RIGHT = (
     Right(target_quota, _cookies(4)),
     Right(target_quota, {**_services(9), **_nodes(50)}),
     Right(target_quota, {**_services(19), **_nodes(25, auxiliary=True)}, base=V7),
-    # 35 networks and the checkers' prefix list, to a single port.
+    # 35 networks and the health checkers' prefix list, to a single port.
     Right(rule_quota, {**FACING, CLIENTS: networks(35)}, base=twins),
-    # Without a note: 40 single rules and 20 ranges fit together.
+    # No note: 40 single rules and 20 ranges fit together.
     Right(rule_quota, {CLIENTS: networks(20), **_services(2)}),
     Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
     Right(elastic_ip_quota, _zones(3, 2)),

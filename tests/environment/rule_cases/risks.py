@@ -1,4 +1,4 @@
-"""Cases of what is allowed and warned about, and of what is not deployed yet."""
+"""Cases of allowed settings that cause warnings, and of settings that are not supported yet."""
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.risks import (
@@ -72,7 +72,7 @@ RIGHT = (
         {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
     ),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
-    # Nothing could be written instead.
+    # There is no other setting.
     Right(
         clients_behind_nat,
         {
@@ -86,7 +86,7 @@ RIGHT = (
     Right(idle_on_nitro_v6, {IDLE: {"port": 9999, "idle_timeout": 6000}, TYPE: "m8g.xlarge"}),
     Right(
         idle_on_nitro_v6,
-        # HAProxy sends keep-alives.
+        # HAProxy sends keep-alive packets.
         {
             TYPE: "m8i.xlarge",
             IDLE: {"port": 9999, "idle_timeout": 6000},
@@ -96,7 +96,7 @@ RIGHT = (
     ),
     Right(
         clients_behind_nat,
-        # HAProxy does not keep the client's address.
+        # HAProxy does not preserve the client's address.
         {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/kind": "haproxy"},
         deploying=False,
     ),

@@ -68,7 +68,8 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: 
     # A session that was redirected just before keeps its connection.
     kept_open = handshaken(site.ports.auxiliary["node1"])
     with load() as clients:
-        # They send requests at intervals, each over a new connection to the auxiliary port.
+        # These clients send requests at intervals, each over a new connection to the auxiliary
+        # port.
         for session in sessions:
             clients.add(f"of-{session.node}", session.ask, pause=0.05)
         waited = threading.Thread(target=_out, args=(proxy,))

@@ -17,7 +17,7 @@ def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> Non
         site["node1"].kill()
         proxy.until(lambda: proxy.states()["jdbc/node1"] == "down")
         clients.wait_for(50, "jdbc")
-    # Sessions on the node end; later clients reach the other node.
+    # Sessions on the node end; new clients reach the other node.
     assert len(clients.failed) <= CLIENTS + 1, clients.failed
     assert proxy.statistic("jdbc", "node1", "chkfail") == 2
     assert proxy.statistic("jdbc", "node1", "chkdown") == 1

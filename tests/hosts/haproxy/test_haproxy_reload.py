@@ -60,7 +60,7 @@ def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
 
 
 def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
-    """The serving worker knows nothing of them."""
+    """The new worker does not count the sessions of the old worker."""
     connections = [handshaken(proxy.port("jdbc")) for _ in range(4)]
     reload(proxy.haproxy, None, _say)
     assert len(workers(proxy.haproxy).old) == 1

@@ -1,7 +1,7 @@
-"""The Solution Manager's script, and `--host`, against real HAProxies.
+"""The Solution Manager's script, and `--host`, with real HAProxy instances.
 
-The local form is real from end to end. For hosts over ssh a stand-in takes the place of ssh: it
-looks at what it is given, and has a shell of this machine run what a host's would.
+Commands for this machine are real from end to end. For other hosts a stand-in replaces ssh: it
+checks its arguments, and runs the command in a shell of this machine.
 """
 
 import os

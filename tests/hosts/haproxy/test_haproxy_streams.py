@@ -1,4 +1,4 @@
-"""Exit codes of the HAProxy program do not depend on its streams; signals end it in words."""
+"""Exit codes of the HAProxy program do not depend on its streams, nor on a signal's time."""
 
 import signal
 import socket

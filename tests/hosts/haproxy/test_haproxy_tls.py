@@ -25,7 +25,7 @@ def _get(
     """Return a page over TLS; the server must have a certificate of this name."""
     context = ssl.create_default_context(cafile=authority)
     connection = http.client.HTTPSConnection(name, port, timeout=10, context=context)
-    # The name leads here like DNS would do.
+    # The name resolves to this machine, as in DNS.
     connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _to, *rest: __import__("socket").create_connection((PROXY, port), *rest)
     )

@@ -1,4 +1,4 @@
-"""The way of clients through the generated file to real servers of every kind."""
+"""Connections of clients through the generated file to real servers of every kind."""
 
 import http.client
 import socket

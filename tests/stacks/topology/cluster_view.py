@@ -121,7 +121,7 @@ def mentioned(value: Any) -> set[str]:
 
 
 def forwarded(listener: dict[str, Any]) -> str:
-    """The group that a listener sends to."""
+    """Return the target group that a listener forwards to."""
     (action,) = listener["DefaultActions"]
     return str(action["TargetGroupArn"]["Ref"])
 
