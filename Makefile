@@ -54,8 +54,9 @@ test-long: dev ## run the long tests
 	@tools/local_aws/setup
 	@$(pytest) -m long $(ARGS)
 
-kill-matrix: dev ## kill the node program at every step of a change, and boot again (ARGS='--sample 9')
+kill-matrix: dev ## kill the host programs at every step of a change, and run them again (ARGS='--sample 9')
 	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)
+	@$(python) -m tests.hosts.haproxy.kill_matrix $(ARGS)
 
 quick: dev ## check format, rules, types, and run the fast tests (under a minute)
 	@$(python) -m ruff format --check --quiet .
