@@ -1,7 +1,7 @@
 """Fixtures of all tests: each example is loaded and synthesised once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,17 @@ settings.load_profile("unshrunk")
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the test in a new folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make captured output and logs encodable: pytest-xdist cannot send lone surrogates."""
+    report = yield
+    report.sections = [
+        (title, content.encode(errors="backslashreplace").decode())
+        for title, content in report.sections
+    ]
+    return report
 
 
 def pytest_xdist_auto_num_workers() -> int:

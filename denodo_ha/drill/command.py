@@ -14,13 +14,15 @@ from denodo_ha.cli.options import DocumentFormat
 from denodo_ha.cli.output import print_document, print_json, print_line
 from denodo_ha.drill.comparison import OutcomeChange, outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
-from denodo_ha.drill.json_report import comparison_report, drill_report
+from denodo_ha.drill.event_orders import OrdersResult, search_orders
+from denodo_ha.drill.json_report import comparison_report, drill_report, orders_report
 from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
 from denodo_ha.drill.text_report import (
     Report,
     change_rows,
     markdown_changes,
     markdown_report,
+    orders_lines,
     outcome_rows,
     print_changes,
     print_report,
@@ -46,6 +48,22 @@ def drill(
             "--against",
             metavar="PATH",
             help="Show only what differs from this cdk.out or template.",
+        ),
+    ] = None,
+    orders: Annotated[
+        bool,
+        typer.Option(
+            "--orders",
+            help="Also search every order of failures and repairs; exit with 1 if one does harm.",
+        ),
+    ] = False,
+    orders_depth: Annotated[
+        int | None,
+        typer.Option(
+            "--orders-depth",
+            metavar="EVENTS",
+            min=1,
+            help="With --orders: search orders of at most so many events (default: all).",
         ),
     ] = None,
     no_worse: Annotated[
@@ -79,6 +97,15 @@ def drill(
             help="Exit with 1 if the secondary has fewer jdbc nodes.",
         ),
     ] = 1,
+    max_load: Annotated[
+        int | None,
+        typer.Option(
+            "--max-load",
+            metavar="PERCENT",
+            min=100,
+            help="Exit with 1 if a node has more of its load after the loss of another.",
+        ),
+    ] = None,
     ignore: Annotated[
         list[str] | None,
         typer.Option("--ignore", metavar="POLICY", help="Do not apply this policy; repeatable."),
@@ -92,10 +119,14 @@ def drill(
 
         denodo-ha drill cdk.out
 
+        denodo-ha drill cdk.out --orders
+
         denodo-ha drill cdk.out --against /tmp/base/cdk.out --no-worse --format markdown
     """
     if no_worse and against is None:
         raise UsageError("--no-worse: needs --against PATH, the templates to compare with")
+    if orders and against is not None:
+        raise UsageError("--orders: not together with --against; run the drill once for each")
     ignored = ignore or []
     for policy in ignored:
         if policy not in POLICY_IDS:
@@ -107,20 +138,26 @@ def drill(
 
     def verdicts_on(result: DrillResult) -> tuple[Verdict, ...]:
         return apply_policies(
-            result, max_recovery=max_recovery, min_secondary=min_secondary, ignored=ignored
+            result,
+            max_recovery=max_recovery,
+            min_secondary=min_secondary,
+            max_load=max_load,
+            ignored=ignored,
         )
 
     result = drill_paths(paths, drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
+    searches = search_orders(result.model, orders_depth) if orders else None
     if against is None:
-        _print_drill(form, result, verdicts)
+        _print_drill(form, result, verdicts, searches)
     else:
         base = _drill_of_base(against, drained or ())
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
-    if (no_worse and is_worse) or any(verdict.is_broken for verdict in verdicts):
+    does_harm = any(search.stories for search in searches or ())
+    if (no_worse and is_worse) or does_harm or any(verdict.is_broken for verdict in verdicts):
         raise typer.Exit(exit_codes.NO)
     if not all(verdict.holds for verdict in verdicts):
         raise typer.Exit(exit_codes.USAGE)
@@ -134,12 +171,22 @@ def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
     return drill_paths([path], in_base) if in_base else base
 
 
-def _print_drill(form: DocumentFormat, result: DrillResult, verdicts: tuple[Verdict, ...]) -> None:
+def _print_drill(
+    form: DocumentFormat,
+    result: DrillResult,
+    verdicts: tuple[Verdict, ...],
+    searches: tuple[OrdersResult, ...] | None,
+) -> None:
     if form is DocumentFormat.json:
-        print_json(drill_report(result, verdicts))
+        report = drill_report(result, verdicts)
+        if searches is not None:
+            report["orders"] = [orders_report(search) for search in searches]
+        print_json(report)
         return
     rows = outcome_rows(result.worst_first, result.model)
     _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
+    for line in orders_lines(searches) if searches is not None else ():
+        typer.echo(line)
 
 
 def _print_comparison(

@@ -6,8 +6,10 @@ from typing import Any
 
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
+from denodo_ha.environment.derived.failure_kinds import FAILURE_SENTENCES
 
 JsonObject = dict[str, Any]
 
@@ -20,6 +22,26 @@ def drill_report(result: DrillResult, verdicts: Iterable[Verdict]) -> JsonObject
         "scenarios": [_outcome(outcome) for outcome in result.worst_first],
         "policies": [_policy(verdict) for verdict in verdicts],
         "notes": list(result.model.notes),
+    }
+
+
+def orders_report(search: OrdersResult) -> JsonObject:
+    """Return the report of a search of every order of events."""
+    return {
+        "name": search.name,
+        "states": search.states,
+        "depth": search.depth,
+        "complete": search.complete,
+        "failures": list(search.failures),
+        "violations": [
+            {
+                "property": story.property,
+                "sentence": PROPERTIES[story.property],
+                "states": story.count,
+                "steps": list(story.steps),
+            }
+            for story in search.stories
+        ],
     }
 
 
@@ -81,6 +103,7 @@ def _failure(failure: Failure) -> JsonObject:
 def _outcome(outcome: Outcome) -> JsonObject:
     return {
         "failure": _failure(outcome.failure),
+        "sentence": FAILURE_SENTENCES[outcome.failure.kind],
         "moves_site": outcome.moves_site,
         "dns": [
             {
@@ -105,6 +128,7 @@ def _outcome(outcome: Outcome) -> JsonObject:
             for gap in outcome.gaps
         ],
         "recovery_seconds": outcome.recovery,
+        "load_percent": outcome.load_percent,
         "terms": [{"what": step.text, "seconds": step.seconds} for step in outcome.steps],
         "heals": outcome.after_repair,
         "readings": list(outcome.interpretations),

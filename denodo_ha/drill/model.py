@@ -179,6 +179,7 @@ class Balancer:
         cross_zone: whether an address passes connections to targets of all zones.
         internal: whether only private networks reach it.
         listeners: its listeners by port.
+        zonal_shift: whether a zonal shift may take the traffic away from a zone.
         jdbc_port: the port whose answer sends a 7.0 client on to the node's auxiliary port.
     """
 
@@ -189,6 +190,7 @@ class Balancer:
     internal: bool
     listeners: tuple[Listener, ...]
     jdbc_port: int | None = None
+    zonal_shift: bool = False
 
     @property
     def target_groups(self) -> tuple[Key, ...]:
@@ -364,6 +366,7 @@ class Model:
     """All objects of the templates by key, and the notes on what was not understood.
 
     Attributes:
+        license_managers: the host of the License Manager of each cluster, as far as known.
         unpaired_names: the names with a failover record of one role only.
         unknowns: what a policy must not rest on; `notes` has their texts too.
     """
@@ -376,6 +379,7 @@ class Model:
     alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     failover_names: tuple[FailoverName, ...] = ()
+    license_managers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     unknowns: tuple[Unknown, ...] = ()
@@ -398,6 +402,14 @@ class Model:
     def alarm_of(self, check: HealthCheck) -> Alarm | None:
         """Return the alarm of a metric check, None if no template has it."""
         return self.alarms.get(check.alarm or "")
+
+    def by_operators_alone(self, record: Record) -> bool:
+        """Return whether a record's health depends on operators' switches only."""
+        if record.alias and record.evaluates:
+            return False
+        checks = [check for check in self.checks_of([record]) if check.kind != "CALCULATED"]
+        alarms = [self.alarm_of(check) for check in checks]
+        return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
 
     def clusters_behind(self, name: FailoverName) -> frozenset[str]:
         """Return the clusters whose failures may change the health of a failover name's records."""

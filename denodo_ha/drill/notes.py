@@ -16,6 +16,7 @@ from denodo_ha.drill.model import (
     TargetGroup,
     Unknown,
 )
+from denodo_ha.drill.outcome import Outcome
 
 
 class ReadingNotes:
@@ -243,6 +244,15 @@ def model_notes(
                 f"{balancer.cluster}: the balancer's address in {', '.join(missing)} is not in its "
                 "DNS, even with nothing failed: a target group has no healthy target there"
             )
+    for name in model.failover_names:
+        hosts = [
+            model.license_managers.get(record.cluster or "") for record in name.records.values()
+        ]
+        if hosts[0] is not None and hosts[0] == hosts[1]:
+            yield _note(
+                f"{name.name}: both sides have the same License Manager, {hosts[0]}: while it is "
+                "lost, no node of either side that stops can start"
+            )
     for cluster_name in dict.fromkeys(database.cluster for database in model.databases.values()):
         yield _note(
             f"{cluster_name}: checks are taken not to see whether its database answers, so its "
@@ -264,6 +274,21 @@ def model_notes(
             )
             # A cluster of one node is lost with any zone's loss that takes it, known or not.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
+
+
+def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:
+    """Yield the largest load of a node after the loss of one other node of its cluster."""
+    loads: dict[str, int] = {}
+    for outcome in outcomes:
+        if outcome.failure.kind == "node-lost":
+            cluster = outcome.failure.cluster
+            loads[cluster] = max(loads.get(cluster, 100), outcome.load_percent)
+    for cluster, load in loads.items():
+        if load > 100:
+            yield _note(
+                f"{cluster}: after the loss of one node, another has up to {load} % of its load "
+                "before; limit that with --max-load PERCENT"
+            )
 
 
 def _note(text: str, *hides: Subject) -> Unknown:

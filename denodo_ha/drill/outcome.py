@@ -129,6 +129,8 @@ class Outcome:
         after_repair: the sentence on what happens once the failure is repaired.
         interpretations: the outcomes of other interpretations of open points, where they differ.
         interrupted: ports that are not served while a shared database fails over.
+        load_percent: the largest load of a node that serves, in percent of a node's load without
+            the failure.
     """
 
     failure: Failure
@@ -142,6 +144,7 @@ class Outcome:
     after_repair: str = ""
     interpretations: tuple[str, ...] = ()
     interrupted: tuple[int, ...] = ()
+    load_percent: int = 100
 
     @property
     def moves_site(self) -> bool:

@@ -181,7 +181,7 @@ class DeadSite(Policy):
             yield f"{label}: has only a {role} record, so nothing fails over"
         for name in model.failover_names:
             primary, secondary = name.primary.cluster, name.secondary.cluster
-            if primary is None or secondary is None or by_operators_alone(model, name.primary):
+            if primary is None or secondary is None or model.by_operators_alone(name.primary):
                 continue
             region = model.clusters[primary].region
             if region == model.clusters[secondary].region:
@@ -246,13 +246,36 @@ class MinSecondary(Policy):
                 yield f"{name.secondary.cluster}: {count} of {self.targets}"
 
 
+@dataclass(frozen=True)
+class MaxLoad(Policy):
+    """The largest load of a node that the caller accepts after a failure."""
+
+    percent: int
+    id: ClassVar[str] = "max-load"
+    rests_on: ClassVar[frozenset[Subject]] = ANY_SUBJECT
+    sentence: ClassVar[str] = (
+        "After the loss of a node, a zone, a balancer or a region, no node has more than the given "
+        "percentage of a node's load before."
+    )
+    source: ClassVar[str] = "the option --max-load"
+
+    def violations(self, result: DrillResult) -> Iterator[str]:
+        """Yield the failures after which a node has more load."""
+        for outcome in _outcomes_of(result, *_NODE_FAILURES, *_LIMITED_BY_MAX_RECOVERY):
+            if outcome.load_percent > self.percent:
+                yield f"{outcome.failure}: {outcome.load_percent} %"
+
+
 STANDARD_POLICIES: tuple[type[Policy], ...] = (
     *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
     DatabaseAlone,
 )
 """The policies without a setting, which every drill applies."""
 
-POLICY_IDS = (*(policy.id for policy in STANDARD_POLICIES), MinSecondary.id, MaxRecovery.id)
+POLICY_IDS = (
+    *(policy.id for policy in STANDARD_POLICIES),
+    *(MinSecondary.id, MaxRecovery.id, MaxLoad.id),
+)
 
 
 def apply_policies(
@@ -260,6 +283,7 @@ def apply_policies(
     *,
     max_recovery: int | None,
     min_secondary: int,
+    max_load: int | None = None,
     ignored: Iterable[str] = (),
 ) -> tuple[Verdict, ...]:
     """Return the verdict on every policy that is not ignored."""
@@ -267,6 +291,8 @@ def apply_policies(
     policies.append(MinSecondary(min_secondary))
     if max_recovery is not None:
         policies.append(MaxRecovery(max_recovery))
+    if max_load is not None:
+        policies.append(MaxLoad(max_load))
     return tuple(_verdict(result, policy) for policy in policies if policy.id not in ignored)
 
 
@@ -288,15 +314,6 @@ def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:
     return tuple(
         unknown.text for unknown in model.unknowns if not policy.rests_on.isdisjoint(unknown.hides)
     )
-
-
-def by_operators_alone(model: Model, record: Record) -> bool:
-    """Return whether a record's health depends on operators' switches only."""
-    if record.alias and record.evaluates:
-        return False
-    checks = [check for check in model.checks_of([record]) if check.kind != "CALCULATED"]
-    alarms = [model.alarm_of(check) for check in checks]
-    return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
 
 
 def nodes_in_service(result: DrillResult, cluster: Cluster) -> list[Machine]:

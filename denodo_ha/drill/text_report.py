@@ -9,10 +9,11 @@ from rich.text import Text
 
 from denodo_ha.cli.output import markdown_text, printable_cell
 from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
-from denodo_ha.drill.scenarios import FAILURE_KINDS
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
@@ -140,8 +141,8 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
     """Return the rows of outcomes, in the order of the first outcome of each."""
     by_effect: dict[Outcome, list[Failure]] = {}
     for outcome in outcomes:
-        # The address of a gap is in the JSON report only.
-        effect = replace(outcome.effect, gaps=())
+        # The address of a gap and the load are in the JSON report only.
+        effect = replace(outcome.effect, gaps=(), load_percent=100)
         by_effect.setdefault(effect, []).append(outcome.failure)
     return [_row(effect, failures, model) for effect, failures in by_effect.items()]
 
@@ -170,6 +171,27 @@ def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
     """Return the rows of changes as Markdown."""
     lines = (_CHANGE_HEADINGS, ["---" for _ in _CHANGE_HEADINGS], *rows)
     return "\n".join((*map(_markdown_row, lines), "", ""))
+
+
+def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
+    """Yield the lines on every order of events, for a terminal and for Markdown alike."""
+    searches = list(searches)
+    yield ""
+    if not searches:
+        yield "Every order of events: no failover name, so no order matters."
+    for search in searches:
+        extent = "completely" if search.complete else f"up to {search.depth} events"
+        verdict = f"{len(search.stories)} broken" if search.stories else "all hold"
+        yield (
+            f"Every order of events, {search.name}: {search.states} states searched {extent}; of "
+            f"{len(PROPERTIES)} properties {verdict}."
+        )
+        for story in search.stories:
+            yield ""
+            yield f"{story.property}: {PROPERTIES[story.property]}"
+            yield f"Broken in {story.count} states; the shortest order:"
+            yield ""
+            yield from (f"{number}. {step}" for number, step in enumerate(story.steps))
 
 
 def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:

@@ -8,14 +8,13 @@ everything as it was.
 from __future__ import annotations
 
 import http.client
-import tempfile
 import time
-import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, verified_object
 from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
@@ -25,6 +24,8 @@ from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hosts.common.aws_cli import AwsCli
     from hosts.haproxy.desired_state import DesiredState
 
@@ -38,6 +39,8 @@ _SETTLE_S = 15
 """A load balancer in front finds a new target healthy after two checks, 5 s apart; the deploy must
 not continue with the next host before."""
 _SYSTEMD_S = 120
+_MOST_FILE_BYTES = 4 * 1024 * 1024
+"""Ours: HAProxy's file has some 100 bytes for each node of a service."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
 
     Raises:
         AwsError: The release cannot be fetched.
+        UnverifiedError: The release is not what its name says; the host keeps its program.
         Failed: The release cannot be unpacked.
     """
     releases = Releases(folder, PACKAGE)
@@ -92,7 +96,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
         return False
     try:
         releases.use(releases.fetch(desired.program, aws))
-    except (OSError, zipfile.BadZipFile) as error:
+    except OSError as error:
         message = f"the program {desired.program} cannot be unpacked: {error}"
         raise Failed(message) from error
     return True
@@ -103,16 +107,14 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration; nothing was changed.
         Failed: The new worker does not serve; the previous configuration is active.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        new = Path(folder) / "haproxy.cfg"
-        aws.copy_object(desired.file, new)
+    with host.haproxy.locked(), _fetched_file(host, aws, desired) as new:
         secrets = _secrets(host, aws, desired)
-        with host.haproxy.locked():
-            _write_drop_in(host, desired)
-            _apply_files(host.haproxy, new, secrets, report)
+        _write_drop_in(host, desired)
+        _apply_files(host.haproxy, new, secrets, report)
 
 
 def _apply_files(
@@ -140,24 +142,38 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration.
         Failed: HAProxy does not start.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        new = Path(folder) / "haproxy.cfg"
-        aws.copy_object(desired.file, new)
+    with _fetched_file(host, aws, desired) as new:
         _write_secrets(_secrets(host, aws, desired))
         problems = validate(host.haproxy.program, new)
         if problems:
             message = f"HAProxy does not accept its configuration:\n{problems}"
             raise Refused(message)
         host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
-        host.haproxy.config.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(host.haproxy.config, new.read_bytes(), mode=files.PUBLIC)
     _write_drop_in(host, desired)
     host.run_systemctl("enable", "haproxy")
     host.run_systemctl("restart", "haproxy")
     _wait_until_serving(host, desired.health_port, report)
+
+
+@contextmanager
+def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
+    """Give the path of HAProxy's new file, beside the present one, and remove it afterwards.
+
+    The name is constant, so that the next run replaces what a run that was killed leaves behind.
+    """
+    config = host.haproxy.config
+    config.parent.mkdir(parents=True, exist_ok=True)
+    new = config.with_name(f".{config.name}.new")
+    try:
+        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
+        yield new
+    finally:
+        files.remove(new)
 
 
 def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes | None]:
@@ -183,7 +199,7 @@ def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if content is None:
             files.remove(path)
-        elif content != _read(path):
+        else:
             files.write_atomically(path, content, mode=files.PRIVATE)
 
 

@@ -6,11 +6,13 @@ continues to serve, and only the master's list of processes shows it.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import tempfile
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hosts.common import files
@@ -22,7 +24,7 @@ from hosts.haproxy.servers import servers
 from hosts.haproxy.workers import Workers, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hosts.haproxy.runtime_api import LocalHaproxy
@@ -57,14 +59,27 @@ def validate(program: str, file: Path) -> str:
         message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
         raise UsageError(message)
     content = _STATE_FILE.sub(rb"# \g<0>", _read(file))
-    with tempfile.NamedTemporaryFile(suffix=".cfg") as copy:
-        copy.write(_LOOKUP.sub(b"init-addr none", content))
-        copy.flush()
-        result = run([program, "-dW", "-c", "-f", copy.name], seconds=_VALIDATE_S)
+    with _memory_file(_LOOKUP.sub(b"init-addr none", content)) as copy:
+        result = run([program, "-dW", "-c", "-f", copy], seconds=_VALIDATE_S)
     if result.succeeded:
         return ""
-    output = (result.output + result.errors).strip().replace(copy.name, str(file))
+    output = (result.output + result.errors).strip().replace(copy, str(file))
     return output[-_SHOWN:] if output and result.status is not None else f"it {result.ending}"
+
+
+@contextmanager
+def _memory_file(content: bytes) -> Iterator[str]:
+    """Give the path of a file that ends with this process, also if the process is killed."""
+    if not hasattr(os, "memfd_create"):  # outside Linux, where no HAProxy host is
+        with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    with os.fdopen(os.memfd_create("haproxy.cfg"), "wb") as memory:
+        memory.write(content)
+        memory.flush()
+        yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
 
 
 def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
@@ -230,7 +245,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return files.read(file)
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
         raise UsageError(message) from error

@@ -90,7 +90,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "put SecondaryActive = 1 (Environment denodo70)" in done.stderr
     assert "leads to passive after" in done.stdout
     assert _answered(run) == {"passive"}
-    assert "and the switch is there" in run("to", "passive").stdout
+    assert "and the switch is set to it" in run("to", "passive").stdout
     # Neither health nor time triggers a failover.
     differs, output = deployment.diff()
     assert not differs, output

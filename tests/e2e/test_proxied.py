@@ -32,6 +32,8 @@ from tests.hosts.haproxy.stand_ins import Ports, Site
 from tests.support import local_aws_server
 from tests.support.servers.ports import free_port
 
+pytestmark = pytest.mark.long
+
 CLUSTER = "active"
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
 SERVICES = ("jdbc", "odbc", "web")
@@ -215,7 +217,7 @@ def test_a_node_goes_out_of_every_haproxy_and_comes_back(
     assert [item.states("node2") for item in fronts] == [{"up"}, {"up"}]
     back = run("enable", "node1")
     assert back.exit_code == exit_codes.DONE, back.output
-    assert back.stdout == "active node1 is up on every HAProxy\n"
+    assert back.stdout == "active node1 is healthy on every HAProxy instance\n"
     assert [item.states("node1") for item in fronts] == [{"up"}, {"up"}]
     assert status(run)[1]["problems"] == []
 

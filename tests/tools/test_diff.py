@@ -242,7 +242,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
 def test_port_of_the_default_example(repository: Repository) -> None:
     """With the real app: changing a service's port replaces its target group, and nothing else."""
     example = repository.root / "config/examples/active-passive.yaml"
-    for name in ("config", "node", "stacks"):
+    for name in ("config", "denodo_ha", "hosts", "stacks"):
         shutil.copytree(
             ROOT / name,
             repository.root / name,

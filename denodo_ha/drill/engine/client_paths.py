@@ -1,7 +1,8 @@
 """The names that clients use, the reach of their ports, and the outcome for all of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from denodo_ha.drill.outcome import (
     DnsChange,
@@ -25,12 +26,26 @@ class ClientPath:
         cluster: the cluster that serves it.
         services: the reach of every port, by the zone of the address in DNS.
         ports: the services' ports.
+        serving_nodes: the number of nodes that serve each port.
     """
 
     name: str
     cluster: str
     services: Mapping[int, Mapping[str, Reach]]
     ports: tuple[int, ...]
+    serving_nodes: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def load_percent(self, before: "ClientPath") -> int:
+        """Return the largest load of a node, in percent of its load on the path before.
+
+        Connections are taken to spread evenly over the nodes that serve a port.
+        """
+        loads = [
+            -(-100 * before.serving_nodes[port] // count)
+            for port, count in self.serving_nodes.items()
+            if count and before.serving_nodes.get(port)
+        ]
+        return max(loads, default=100)
 
     def gaps(self) -> Iterator[ReachGap]:
         """Yield the ports that not every connection reaches, by address."""
@@ -60,12 +75,14 @@ class PathOutcome:
         steps: the steps until all its connections are served; None if they never all are.
         after_repair: the sentence on what happens once the failure is repaired.
         interrupted: ports that are not served while a shared database fails over.
+        load_percent: the largest load of a node that serves, in percent of a node's load before.
     """
 
     path: ClientPath
     steps: RecoverySteps | None
     after_repair: str
     interrupted: tuple[int, ...]
+    load_percent: int = 100
 
 
 def combined_outcome(
@@ -103,6 +120,7 @@ def combined_outcome(
         steps=() if never else longest,
         after_repair="; ".join(dict.fromkeys(text for text in sentences if text)),
         interrupted=tuple(sorted({port for path in used for port in path.interrupted})),
+        load_percent=max((path.load_percent for path in used), default=100),
     )
 
 

@@ -37,7 +37,7 @@ from denodo_ha.drill.outcome import (
 _KEPT_VIEWS = 256
 """The number of views of balancers with a failure that are kept; a pair of nodes needs fewer."""
 
-_PLANNED = frozenset({"node-drained"})
+_PLANNED = frozenset({"node-drained", "node-replaced"})
 """The kinds of failures that the project's own commands cause without losing a connection."""
 
 
@@ -54,7 +54,7 @@ class Engine:
         self.start = start or Situation()
         self._views_at_start: dict[tuple[Key, ClusterState], BalancerView] = {}
         self._views: dict[tuple[Key, ClusterState], BalancerView] = {}
-        self._open_points = relevant_open_points(model, lambda key: self.view(key, self.start))
+        self.open_points = relevant_open_points(model, lambda key: self.view(key, self.start))
         self._health_at_start: dict[Interpretation, Route53Health] = {}
         self._clusters_behind = {
             name.name: model.clusters_behind(name) for name in model.failover_names
@@ -84,7 +84,7 @@ class Engine:
         whole = self.start | situation
         outcomes = {
             interpretation: self._play(failure, whole, interpretation)
-            for interpretation in interpretations(self._open_points)
+            for interpretation in interpretations(self.open_points)
         }
         worst = max(outcomes.values(), key=lambda outcome: outcome.severity)
         if len({outcome.effect for outcome in outcomes.values()}) == 1:
@@ -96,7 +96,7 @@ class Engine:
     ) -> Iterator[str]:
         """Yield a text on each open point that makes a difference."""
         shown = next(key for key, outcome in outcomes.items() if outcome == worst)
-        for point in sorted(self._open_points):
+        for point in sorted(self.open_points):
             chosen = getattr(shown, point)
             other = outcomes[replace(shown, **{point: not chosen})]
             if other.effect != worst.effect:
@@ -162,7 +162,7 @@ class Engine:
         if record.target in self.model.balancers:
             assert record.target is not None
             view = self.view(record.target, situation)
-            return ClientPath(name, view.balancer.cluster, view.services, view.ports)
+            return _balancer_path(name, view)
         if record.target in self.model.machines:
             assert record.target is not None
             return self._path_to_node(name, record.target, situation)
@@ -187,12 +187,13 @@ class Engine:
         cluster = self.model.clusters[name]
         views = [self.view(key, situation) for key in cluster.balancers]
         if views:
-            return [ClientPath(name, name, view.services, view.ports) for view in views]
+            return [_balancer_path(name, view) for view in views]
         return [self._path_to_node(name, node, situation) for node in cluster.nodes[:1]]
 
     def _own_outcome(self, path: ClientPath, situation: Situation) -> PathOutcome:
         """Return the outcome for a path through a cluster's own name."""
-        at_start = [[*one.gaps()] for one in self.own_paths(path.cluster, self.start)]
+        paths_at_start = self.own_paths(path.cluster, self.start)
+        at_start = [[*one.gaps()] for one in paths_at_start]
         gaps = [*path.gaps()]
         balancers = self.model.clusters[path.cluster].balancers
         steps: RecoverySteps | None = None
@@ -205,6 +206,7 @@ class Engine:
             steps,
             next((text for text in repaired if text), ""),
             self.interrupted(path, situation),
+            max((path.load_percent(one) for one in paths_at_start), default=100),
         )
 
     def _needs_lost_database(self, path: ClientPath, situation: Situation) -> bool:
@@ -243,6 +245,10 @@ class Engine:
         return f"gets connections within {total_seconds(steps)} s of working" if steps else ""
 
 
+def _balancer_path(name: str, view: BalancerView) -> ClientPath:
+    return ClientPath(name, view.balancer.cluster, view.services, view.ports, view.serving_nodes)
+
+
 class _ThroughName:
     """The outcome of a failure for the clients of a failover name."""
 
@@ -276,17 +282,18 @@ class _ThroughName:
         """Return the outcome for the path that DNS answers."""
         situation = self._after.situation
         path = self._engine.path(self._name.name, self._new, situation)
+        old_path = self._engine.path(self._name.name, self._old, self._before.situation)
         return PathOutcome(
             path,
-            self._steps(path),
+            self._steps(path, old_path),
             self._after_repair(),
             self._engine.interrupted(path, situation),
+            path.load_percent(old_path),
         )
 
-    def _steps(self, path: ClientPath) -> RecoverySteps | None:
+    def _steps(self, path: ClientPath, old_path: ClientPath) -> RecoverySteps | None:
         """Return the steps until all clients are served again; None if they never all are."""
         engine, situation = self._engine, self._after.situation
-        old_path = engine.path(self._name.name, self._old, self._before.situation)
         gaps = [*path.gaps()]
         if gaps and gaps != [*old_path.gaps()]:
             return None

@@ -128,6 +128,17 @@ class MachineStates:
             for key in self._passing(upstream)
         )
 
+    def serving_nodes(self, target: Target) -> frozenset[Key]:
+        """Return the nodes that serve a target's connections; none that are not known."""
+        machine = self._model.machines[target.machine]
+        if not self.listens(machine, target.port):
+            return frozenset()
+        upstream = machine.upstream(target.port)
+        nodes = self._passing(upstream) if upstream is not None else [machine.key]
+        if machine.kind == "proxy" and upstream is None:
+            return frozenset()
+        return frozenset(nodes) - self._state.unready_nodes
+
     def upstream(self, target: Target) -> Upstream | None:
         """Return the upstream to which a target passes connections on, None for a node."""
         return self._model.machines[target.machine].upstream(target.port)

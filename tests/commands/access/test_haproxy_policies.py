@@ -94,7 +94,7 @@ def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Clou
     made = clouds("haproxy", "active")
     for clock in (
         "drain.command.real_clock",
-        "haproxy.apply.RealClock",
+        "haproxy.command.RealClock",
         "rollout.roll_command.RealClock",
     ):
         monkeypatch.setattr(f"denodo_ha.{clock}", lambda: made.clock)

@@ -4,11 +4,14 @@ A real unprivileged user owns the Denodo home and the records, and replaces what
 links, FIFOs, folders, devices, and files without an end. Root then runs every command.
 """
 
+import errno
 import json
 import os
 import pwd
 import resource
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -27,6 +30,7 @@ from tests.hosts.denodo import stand_in
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import Home
 from tests.support.host_program import unpacked
+from tests.support.servers.ports import free_ports
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -332,3 +336,37 @@ def test_the_denodo_user_runs_what_it_may(node: Node) -> None:
     assert node.home.running()
     assert node.run("stop").returncode == 0
     assert node.home.running() is None
+
+
+def test_a_signal_to_root_s_process_ends_the_user_s_process(node: Node) -> None:
+    node.install()
+    (port,) = free_ports(1)
+    command = [_python(), "-m", "node", *node.home.arguments, "serve", f"--port={port}"]
+    with subprocess.Popen(command, cwd=node.program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert f"port {port}" in process.stdout.readline()
+        process.terminate()
+        process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+
+
+def test_a_boot_whose_user_is_killed_says_so(node: Node) -> None:
+    cloud = Cloud(node.home.folder)
+    cloud.answer("signal-resource", {})
+    for file in ("aws-calls", "answers.json"):
+        path = node.home.folder / file
+        path.touch()
+        path.chmod(0o666)
+    signal_ = {"stack": "denodo-active", "resource": "Node1", "when": "ready"}
+    data = node.home.data(denodo__user=node.user.pw_name, signal=signal_)
+    node.state.write_text(json.dumps(data))
+    aws = node.home.folder / "aws"
+    aws.write_text(aws.read_text().replace(sys.executable, _python()))
+    script = node.home.path / "bin/regenerateFiles.sh"
+    # The shell's parent is the program.
+    script.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    assert node.run("boot", "--state").returncode == 128 + signal.SIGKILL
+    assert [status for status, _ in cloud.signals()] == ["FAILURE"]
+    assert (node.records / "signal.json").stat().st_uid == node.user.pw_uid

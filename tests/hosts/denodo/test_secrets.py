@@ -10,7 +10,7 @@ from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import MetadataError, RolledBackError, StateError
 from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
-from tests.hosts.denodo.home import SSO, VDP, Home
+from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 
@@ -140,3 +140,47 @@ def test_an_import_that_fails_leaves_the_node_unconfirmed(
 def test_a_shared_catalog_is_right_by_itself(home: Home) -> None:
     apply(home.system, home.state(metadata={"source": "catalog"}))
     assert Record(home.system).metadata_confirmed
+
+
+def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
+    """Backups and key stores of a complete change, and secrets of runs that were killed."""
+    for version in ("one", "two"):
+        cloud.secret(TLS, _certificate())
+        apply(home.system, home.state(tls={"certificate": TLS, "version": version}))
+        assert len(list(home.system.folder.glob("tls-*"))) == 1
+        assert not list(home.path.rglob("*.before-denodo-node"))
+    state = home.state(tls={"certificate": TLS, "version": "two"})
+    (store,) = home.system.folder.glob("tls-*")
+    named = home.system.folder / "tls-named"
+    for folder in (home.system.folder / "tls-old", named):
+        folder.mkdir()
+    home.write("conf/other.xml", f"<store>{named}/keystore</store>")
+    left = [
+        home.path / f"{VDP}.before-denodo-node",
+        home.path / f"{VDP.replace('VDB', '.VDB')}.denodo-node",
+        home.system.folder / "metadata.properties",
+        store / "credentials",
+        home.system.folder / "import/server",
+        home.system.folder / "run/metadata/metadata.properties",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_SECRET)
+    apply(home.system, state)
+    assert [path for path in left if path.exists()] == []
+    assert set(home.system.folder.glob("tls-*")) == {store, named}
+    assert sorted(path.name for path in store.iterdir()) == ["keystore", "truststore"]
+
+
+def test_a_journal_that_cannot_be_read_restores_all_backups(home: Home) -> None:
+    apply(home.system, home.state())
+    before = home.contents()
+    for file in (VDP, LICENSE):
+        path = home.path / file
+        path.rename(path.with_name(f"{path.name}.before-denodo-node"))
+        path.write_text("half written")
+    (home.system.folder / "journal.json").write_text("[" * 20000)
+    apply(home.system, home.state())
+    assert home.contents() == before
+    assert home.running()
+    assert not (home.system.folder / "journal.json").exists()

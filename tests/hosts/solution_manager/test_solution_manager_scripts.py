@@ -2,8 +2,10 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,104 @@ def test_who_ends_the_script_ends_the_command(manager: Manager, number: int) -> 
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert "undone" in rest
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full 2>&1", "| head -1"])
+def test_the_code_and_the_log_do_not_depend_on_the_streams(manager: Manager, streams: str) -> None:
+    manager.put('#!/bin/sh\nfor line in 1 2 3 4; do echo "$line"; sleep 0.05; done\nexit "$CODE"\n')
+    manager.environment["CODE"] = "3"
+    script = f'{{ "$1" prod active node1; echo $? >code; }} {streams}'
+    subprocess.run(
+        ["bash", "-c", script, "bash", str(SCRIPTS / "disable")],
+        env=manager.environment,
+        cwd=manager.folder,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert int((manager.folder / "code").read_text()) == 3
+    lines = [line.split("] ")[1] for line in manager.log.read_text().splitlines()]
+    assert lines[1:-1] == ["1", "2", "3", "4"]
+    assert lines[-1].startswith("failed with exit code 3")
+
+
+_TOOLS = ("find", "mktemp", "mkfifo", "rm", "denodo-ha")
+
+
+def _interrupt_at(manager: Manager, tool: str, number: signal.Signals, *, after: bool) -> None:
+    """Have a signal sent to the script before or after it runs a tool for the first time."""
+    folder = manager.folder / "bin"
+    folder.mkdir()
+    interrupt = (
+        f'mkdir "{folder}/once" 2>/dev/null && {{ kill -{number.value} "$(cat {folder}/pid)"; '
+        f"[ {number.value} -ne {signal.SIGKILL.value} ] || sleep 0.2; }}"
+    )
+    real = folder / "denodo-ha.real" if tool == "denodo-ha" else shutil.which(tool)
+    if tool == "denodo-ha":
+        manager.program.rename(folder / "denodo-ha.real")
+    file = manager.program if tool == "denodo-ha" else folder / tool
+    steps = (
+        [f'"{real}" "$@"\ncode=$?', interrupt] if after else [interrupt, f'"{real}" "$@"\ncode=$?']
+    )
+    file.write_text("#!/bin/sh\n" + "\n".join(steps) + '\nexit "$code"\n')
+    file.chmod(0o700)
+    manager.environment["PATH"] = f"{folder}:{manager.environment['PATH']}"
+
+
+def _run_with_pid(manager: Manager) -> subprocess.CompletedProcess[str]:
+    """Run a script that writes its process id, which it keeps, and wait for its processes."""
+    script = f'echo $$ >"{manager.folder}/bin/pid"; exec "$1" prod active node1'
+    return subprocess.run(
+        ["sh", "-c", script, "sh", str(SCRIPTS / "disable")],
+        env=manager.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # Until the last process of the script has closed the output.
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def _left(manager: Manager) -> list[str]:
+    """Return what is left in the temporary folder."""
+    return [path.name for path in manager.folder.glob("denodo-ha-output.*")]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("tool", _TOOLS)
+def test_after_a_kill_the_next_run_works(manager: Manager, tool: str, *, after: bool) -> None:
+    _interrupt_at(manager, tool, signal.SIGKILL, after=after)
+    assert _run_with_pid(manager).returncode == -signal.SIGKILL
+    # Six minutes later.
+    for name in _left(manager):
+        old = time.time() - 360
+        os.utime(manager.folder / name, (old, old))
+    done = _run_with_pid(manager)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.rstrip().endswith("done")
+    assert _left(manager) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "tool"),
+    [
+        (signal.SIGTERM, "find"),
+        (signal.SIGTERM, "mktemp"),
+        (signal.SIGINT, "mkfifo"),
+        (signal.SIGHUP, "rm"),
+    ],
+)
+def test_a_signal_before_the_start_changes_nothing(
+    manager: Manager, tool: str, number: signal.Signals
+) -> None:
+    _interrupt_at(manager, tool, number, after=True)
+    done = _run_with_pid(manager)
+    assert done.returncode == 130
+    assert "interrupted before the start; nothing was changed" in done.stdout
+    assert not manager.arguments.exists()
+    assert _left(manager) == []
 
 
 def test_by_a_link_and_with_the_clones_own_program(manager: Manager) -> None:

@@ -1,0 +1,378 @@
+"""The search of every order of failures and repairs, and what must hold in each state.
+
+A state is what is broken, what each metric check last said while it had data, and the operators'
+switch. An event breaks or repairs one thing. Between two events all checks settle: delays are the
+subject of `engine.recovery_time`, orders are the subject here.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal
+
+from denodo_ha.drill.engine.aws_rules import AlarmState, Role
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.open_points import Interpretation, interpretations
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model import FailoverName, HealthCheck, Key, Model, Record
+from denodo_ha.drill.outcome import Reach
+
+_MAX_SINGLE_NODES: Final = 3
+"""In a cluster of more nodes, the first is lost alone, and all others together."""
+MAX_STATES: Final = 200_000
+
+PROPERTIES: Final = {
+    "answers-dead-side": "DNS never answers a side that does not serve while the other does.",
+    "does-not-return": "With everything repaired, DNS answers as at the start.",
+    "remembers": "Nothing but the operators' switch remembers earlier events.",
+    "oscillates": "Without an event, the answer of DNS does not change.",
+}
+"""What must hold in every state: the stable name of each property, and its sentence."""
+
+_Switch = Literal["", "thrown", "silent"]
+"""The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """Something that can break and be repaired.
+
+    Attributes:
+        text: the failure in words.
+        repaired: the repair in words.
+        situation: its situation.
+        is_blind: whether only data are missing, so that no check sees what happens meanwhile.
+    """
+
+    text: str
+    repaired: str
+    situation: Situation
+    is_blind: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of one failover name.
+
+    Attributes:
+        broken: the indices of what is broken.
+        switch: the operators' switch.
+        last_statuses: the last status of each check that keeps it without data.
+    """
+
+    broken: frozenset[int] = frozenset()
+    switch: _Switch = ""
+    last_statuses: tuple[tuple[Key, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Story:
+    """The shortest order of events that breaks a property.
+
+    Attributes:
+        property: the property, a key of `PROPERTIES`.
+        name: the failover name.
+        steps: the events, each with the answer of DNS after it.
+        count: the number of transitions that break the property.
+    """
+
+    property: str
+    name: str
+    steps: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class OrdersResult:
+    """The result of a search for one failover name.
+
+    Attributes:
+        name: the failover name.
+        states: the number of states.
+        depth: the number of events of the longest shortest order.
+        complete: whether every state was reached.
+        failures: what can break, in words.
+        stories: the violations.
+    """
+
+    name: str
+    states: int
+    depth: int
+    complete: bool
+    failures: tuple[str, ...]
+    stories: tuple[Story, ...]
+
+
+def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersResult, ...]:
+    """Return the search of every failover name, in the worst interpretation of what is open.
+
+    Args:
+        model: the model of the templates.
+        max_depth: the most events in an order; None for all orders.
+    """
+    engine = Engine(model)
+    results = []
+    for name in model.failover_names:
+        searches = [
+            _Search(engine, name, interpretation).run(max_depth)
+            for interpretation in interpretations(engine.open_points)
+        ]
+        results.append(max(searches, key=lambda one: (len(one.stories), one.states)))
+    return tuple(results)
+
+
+@dataclass
+class _Search:
+    """The search for one failover name in one interpretation of open points."""
+
+    engine: Engine
+    name: FailoverName
+    interpretation: Interpretation
+    _answers: dict[State, Role] = field(default_factory=dict)
+    _situations: dict[tuple[frozenset[int], bool], Situation] = field(default_factory=dict)
+    _statuses: dict[tuple[frozenset[int], bool], Mapping[Key, bool | None]] = field(
+        default_factory=dict
+    )
+    _serves: dict[tuple[frozenset[int], Role], bool] = field(default_factory=dict)
+
+    def run(self, max_depth: int | None) -> OrdersResult:
+        """Return the result of a search in breadth, which finds the shortest orders first."""
+        start = self._settled(State())
+        parents: dict[State, tuple[State, str] | None] = {start: None}
+        depths = {start: 0}
+        waiting = deque([start])
+        found: dict[str, tuple[State, int]] = {}
+        by_cause: dict[tuple[frozenset[int], _Switch], Role] = {}
+        complete = True
+
+        def check(state: State) -> None:
+            for broken_property in self._violations(state, start, by_cause):
+                first, count = found.get(broken_property, (state, 0))
+                found[broken_property] = (first, count + 1)
+
+        check(start)
+        while waiting:
+            state = waiting.popleft()
+            if depths[state] == max_depth or len(parents) >= MAX_STATES:
+                complete = False
+                continue
+            for event, raw in self._events(state):
+                following = self._settled(raw)
+                if following not in parents:
+                    parents[following] = (state, event)
+                    depths[following] = depths[state] + 1
+                    waiting.append(following)
+                    check(following)
+        stories = tuple(
+            Story(of_property, self.name.name, self._steps(parents, state), count)
+            for of_property, (state, count) in found.items()
+        )
+        return OrdersResult(
+            self.name.name,
+            len(parents),
+            max(depths.values()),
+            complete,
+            tuple(breakage.text for breakage in self._breakages),
+            stories,
+        )
+
+    def _violations(
+        self,
+        state: State,
+        start: State,
+        by_cause: dict[tuple[frozenset[int], _Switch], Role],
+    ) -> Iterator[str]:
+        """Yield the properties that a state breaks."""
+        answer = self._answer(state)
+        if self._answer(self._settled(state)) is not answer:
+            yield "oscillates"
+        if not state.broken and not state.switch and answer is not self._answer(start):
+            yield "does-not-return"
+        if any(self._breakages[index].is_blind for index in state.broken):
+            return
+        cause: tuple[frozenset[int], _Switch] = (state.broken, "thrown" if state.switch else "")
+        if by_cause.setdefault(cause, answer) is not answer:
+            yield "remembers"
+        other: Role = "SECONDARY" if answer == "PRIMARY" else "PRIMARY"
+        if not self._side_serves(state, answer) and self._side_serves(state, other):
+            waits_for_operators = self._is_operators and answer == "PRIMARY"
+            if not waits_for_operators:
+                yield "answers-dead-side"
+
+    def _steps(
+        self, parents: Mapping[State, tuple[State, str] | None], state: State
+    ) -> tuple[str, ...]:
+        steps: list[str] = []
+        current = state
+        while (parent := parents[current]) is not None:
+            steps.append(f"{parent[1]}: DNS answers {self._cluster(self._answer(current))}")
+            current = parent[0]
+        steps.append(f"at the start DNS answers {self._cluster(self._answer(current))}")
+        return tuple(reversed(steps))
+
+    def _cluster(self, role: Role) -> str:
+        return self.name.records[role].cluster or "elsewhere"
+
+    def _events(self, state: State) -> Iterator[tuple[str, State]]:
+        """Yield each event that can happen in a state, and the state before it settles."""
+        for index, breakage in enumerate(self._breakages):
+            repaired = index in state.broken
+            text = breakage.repaired if repaired else breakage.text
+            yield text, State(state.broken ^ {index}, state.switch, state.last_statuses)
+        if self._switches:
+            is_seen = self._switch_is_seen(state)
+            if state.switch != "thrown" and is_seen:
+                yield "switch thrown", State(state.broken, "thrown", state.last_statuses)
+            if state.switch == "thrown":
+                yield (
+                    "no datapoint of the switch since",
+                    State(state.broken, "silent", state.last_statuses),
+                )
+            if state.switch and is_seen:
+                yield "switch put back", State(state.broken, "", self._put_back(state))
+
+    def _switch_is_seen(self, state: State) -> bool:
+        """Return whether the switch's alarms see a datapoint: not those of a lost region."""
+        health = self.engine.health(self._situation(state), self.interpretation)
+        alarms = self.engine.model.alarms
+        return not any(health.has_no_data(alarms[key]) for key in self._switches)
+
+    def _put_back(self, state: State) -> tuple[tuple[Key, bool], ...]:
+        """Return the last statuses after a datapoint that puts the switch back."""
+        alarms = self._switches
+        return tuple(
+            (key, True if self._checks[key].alarm in alarms else last)
+            for key, last in state.last_statuses
+        )
+
+    def _settled(self, state: State) -> State:
+        """Return a state once every check that has data has its present status."""
+        statuses = self._present_statuses(state)
+        last = dict(state.last_statuses)
+        kept = tuple(
+            (key, present if (present := statuses[key]) is not None else last.get(key, True))
+            for key in self._keeping
+        )
+        return State(state.broken, state.switch, kept)
+
+    def _answer(self, state: State) -> Role:
+        if state not in self._answers:
+            situation = self._situation(state) | Situation(last_statuses=state.last_statuses)
+            health = self.engine.health(situation, self.interpretation)
+            self._answers[state] = health.answer(self.name)
+        return self._answers[state]
+
+    def _situation(self, state: State) -> Situation:
+        key = (state.broken, state.switch == "thrown")
+        if key not in self._situations:
+            situation = Situation()
+            for index in sorted(state.broken):
+                situation |= self._breakages[index].situation
+            if state.switch == "thrown":
+                situation |= Situation(thrown_switches=self._switches)
+            self._situations[key] = situation
+        return self._situations[key]
+
+    def _present_statuses(self, state: State) -> Mapping[Key, bool | None]:
+        """Return the status of each check that keeps its last one; None without data."""
+        key = (state.broken, state.switch == "thrown")
+        if key not in self._statuses:
+            health = self.engine.health(self._situation(state), self.interpretation)
+            statuses: dict[Key, bool | None] = {}
+            for check_key in self._keeping:
+                alarm = self.engine.model.alarm_of(self._checks[check_key])
+                state_of = health.alarm(alarm) if alarm else AlarmState.INSUFFICIENT
+                statuses[check_key] = (
+                    None if state_of is AlarmState.INSUFFICIENT else state_of is AlarmState.OK
+                )
+            self._statuses[key] = statuses
+        return self._statuses[key]
+
+    def _side_serves(self, state: State, role: Role) -> bool:
+        """Return whether some new connections through a record are served."""
+        key = (state.broken, role)
+        if key not in self._serves:
+            record = self.name.records[role]
+            path = self.engine.path(self.name.name, record, self._situation(state))
+            self._serves[key] = not path.ports or any(
+                reach is not Reach.NONE
+                for addresses in path.services.values()
+                for reach in addresses.values()
+            )
+        return self._serves[key]
+
+    @cached_property
+    def _checks(self) -> Mapping[Key, HealthCheck]:
+        records: list[Record] = [*self.name.records.values()]
+        return {check.key: check for check in self.engine.model.checks_of(records)}
+
+    @cached_property
+    def _keeping(self) -> tuple[Key, ...]:
+        """The metric checks that keep their last status without data."""
+        return tuple(
+            key
+            for key, check in self._checks.items()
+            if check.kind == "CLOUDWATCH_METRIC"
+            and (
+                check.insufficient == "LastKnownStatus"
+                or (
+                    self.interpretation.missing_by_alarm
+                    and (alarm := self.engine.model.alarm_of(check)) is not None
+                    and alarm.missing == "ignore"
+                )
+            )
+        )
+
+    @cached_property
+    def _switches(self) -> frozenset[Key]:
+        alarms = (self.engine.model.alarm_of(check) for check in self._checks.values())
+        return frozenset(alarm.key for alarm in alarms if alarm is not None and alarm.switch)
+
+    @cached_property
+    def _is_operators(self) -> bool:
+        """Whether the primary's health depends on operators' switches only."""
+        return self.engine.model.by_operators_alone(self.name.primary)
+
+    @cached_property
+    def _breakages(self) -> tuple[Breakage, ...]:
+        model = self.engine.model
+        clusters = dict.fromkeys(
+            record.cluster for record in self.name.records.values() if record.cluster is not None
+        )
+        breakages: list[Breakage] = []
+        for cluster in clusters:
+            breakages += _breakages_of(model, cluster)
+        blind: dict[str, set[Key]] = {}
+        for check in self._checks.values():
+            alarm = model.alarm_of(check)
+            if alarm is not None and not alarm.switch:
+                owner = model.balancers.get(alarm.balancer or "")
+                blind.setdefault(owner.cluster if owner else alarm.region, set()).add(alarm.key)
+        for owner_name, alarms in blind.items():
+            text = f"metrics of {owner_name}"
+            situation = Situation(alarms_without_data=frozenset(alarms))
+            breakages.append(Breakage(f"{text} missing", f"{text} again", situation, is_blind=True))
+        return tuple(breakages)
+
+
+def _breakages_of(model: Model, name: str) -> Iterator[Breakage]:
+    """Yield what can break in a cluster: its nodes, its balancers, its region."""
+    cluster = model.clusters[name]
+
+    def breakage(what: str, state: ClusterState) -> Breakage:
+        return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
+
+    nodes = cluster.nodes
+    alone = nodes if len(nodes) <= _MAX_SINGLE_NODES else nodes[:1]
+    for key in alone:
+        state = ClusterState(lost_machines=frozenset({key}))
+        yield breakage(f"node {name}/{model.machines[key].name}", state)
+    if len(nodes) > len(alone):
+        yield breakage(
+            f"all other nodes of {name}", ClusterState(lost_machines=frozenset(nodes[1:]))
+        )
+    for key in cluster.balancers:
+        state = ClusterState(lost_balancers=frozenset({key}))
+        yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
+    yield breakage(f"region of {name}", ClusterState(region_lost=True))

@@ -1,0 +1,314 @@
+"""Kill HAProxy's program at every step that changes something, and run the next command.
+
+    python -m tests.hosts.haproxy.kill_matrix [--sample N --seed N]
+
+A step is a file that is created, renamed or removed, a folder that is made, a program that is
+started, or a command to HAProxy that changes something, before and after it. After each kill every
+file is the old or the new one, and the same command then succeeds and leaves nothing behind.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import ssl
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hosts.common.aws_cli import AwsCli
+from hosts.common.errors import HostError
+from hosts.haproxy import runtime_api, server_state_file
+from hosts.haproxy.desired_state import DesiredState
+from hosts.haproxy.draining import drain
+from hosts.haproxy.enabling import enable
+from hosts.haproxy.host import Host, apply
+from hosts.haproxy.reloading import reload
+from hosts.haproxy.runtime_api import LocalHaproxy
+from hosts.haproxy.servers import parse_states, servers
+from tests.hosts.haproxy.certificates import certificates
+from tests.hosts.haproxy.small_haproxy import PROGRAM, small_config, small_haproxy
+from tests.support.servers.ports import free_port
+
+_EVENTS = frozenset({"os.mkdir", "os.remove", "os.rename", "subprocess.Popen"})
+_KILLED = -signal.SIGKILL
+_SECONDS = 60.0
+_LEFT = frozenset({"admin.sock", "master.sock", "haproxy.cfg", "log", "server-state"})
+"""Files that belong to the host."""
+
+
+@dataclass(frozen=True)
+class _Cloud(AwsCli):
+    """The file and the secret of the deployed state."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def copy_beginning(self, uri: str, path: Path, length: int) -> None:
+        path.write_bytes(self.files[uri][:length])
+
+    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - as in the base
+        return self.files[arn].decode()
+
+
+class Machine:
+    """A HAProxy host with two states of its file and its certificate."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.haproxy = LocalHaproxy(
+            folder, folder / "server-state", folder / "haproxy.cfg", PROGRAM
+        )
+        self.port = free_port()
+        self.host = Host(
+            self.haproxy,
+            tls=folder / "tls",
+            drop_in=folder / "systemd/denodo.conf",
+            systemctl=None,
+            settle=0,
+        )
+        self.pem = self.host.tls / "server.pem"
+        made = certificates(folder)
+        self.certificates = [made.balancer.read_text(), made.nodes.read_text()]
+        made.authority.unlink()
+        made.balancer.unlink()
+        made.nodes.unlink()
+        self.pem.parent.mkdir(mode=0o700)
+        self.pem.write_text(self.certificates[0])
+        self.pem.chmod(0o600)
+        listener = f"frontend tls\n    bind 127.0.0.1:{self.port} ssl crt {self.pem}\n"
+        self.more = f"{listener}    default_backend jdbc"
+        self.configs = [
+            small_config(self.haproxy, maxconn=maxconn, more=self.more) for maxconn in (100, 99)
+        ]
+        self.new = tempfile.NamedTemporaryFile(suffix=".cfg")  # noqa: SIM115 - closed with this
+        self.wanted = 0
+        """Which of the states is wanted."""
+
+    def write_new(self) -> Path:
+        """Write the wanted file where a person would have it."""
+        path = Path(self.new.name)
+        path.write_text(self.configs[self.wanted])
+        return path
+
+    def apply(self) -> None:
+        """Apply the wanted state."""
+        config = self.configs[self.wanted].encode()
+        uri = f"s3://bucket/{hashlib.sha256(config).hexdigest()}.cfg"
+        cloud = _Cloud(
+            files={
+                uri: config,
+                "certificate": self.certificates[self.wanted].encode(),
+            }
+        )
+        desired = DesiredState("program", uri, "[Service]\n", "certificate", "", 1)
+        apply(self.host, cloud, desired, _ignore)
+
+    def orders(self) -> dict[str, str]:
+        """Return the order for each server."""
+        return {server.id: server.state for server in servers(self.haproxy)}
+
+    def problem(self, *, killed: bool) -> str:
+        """Return what no run may leave, also if it was killed; or nothing."""
+        config = self.haproxy.config.read_text()
+        if config not in self.configs or self.pem.read_text() not in self.certificates:
+            return "a file is neither the old nor the new one"
+        if stat.S_IMODE(self.pem.stat().st_mode) != 0o600:
+            return "another user can read the certificate"
+        parse_states(self.haproxy.state.read_text())
+        left = {path.name for path in self.folder.iterdir() if path.is_file()} - _LEFT
+        left -= {path.name for path in self.folder.glob("server-state.lock")}
+        left |= {path.name for path in self.pem.parent.iterdir()} - {self.pem.name}
+        return "" if killed or not left else f"left: {sorted(left)}"
+
+    def active(self, *, certificate: bool) -> str:
+        """Return the difference between what HAProxy runs and the wanted state."""
+        config = self.configs[self.wanted]
+        if self.haproxy.config.read_text() != config:
+            return "the file is not the wanted one"
+        wanted = next(line.split()[1] for line in config.splitlines() if "maxconn" in line)
+        if f"Maxconn: {wanted}\n" not in self.haproxy.query("show info"):
+            return "the wanted file is not loaded"
+        if certificate:
+            served = ssl.get_server_certificate(("127.0.0.1", self.port), timeout=_SECONDS)
+            if served not in self.certificates[self.wanted]:
+                return "the wanted certificate is not loaded"
+        return ""
+
+
+def _ignore(_line: str) -> None:
+    """Ignore the report."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command.
+
+    Attributes:
+        before: brings the machine to the state before the command.
+        run: the command.
+        after: returns what is wrong once the command has succeeded.
+    """
+
+    before: Callable[[Machine], None]
+    run: Callable[[Machine], None]
+    after: Callable[[Machine], str]
+
+
+def _drain(machine: Machine, node: str = "node1") -> None:
+    drain(machine.haproxy, node, _ignore, seconds=_SECONDS, force=False)
+
+
+def _enable(machine: Machine, node: str = "node1") -> None:
+    enable(machine.haproxy, node, _ignore, seconds=_SECONDS)
+
+
+def _save(machine: Machine) -> None:
+    with machine.haproxy.locked():
+        server_state_file.save(machine.haproxy)
+
+
+def _drained_and_other_state(machine: Machine) -> None:
+    _drain(machine)
+    machine.wanted = 1 - machine.wanted
+
+
+def _kept(machine: Machine, order: str) -> str:
+    kept = server_state_file.admin_states(machine.haproxy)
+    expected = {"maint": 1, "up": 0}[order]
+    found = {id_: (state, kept[id_]) for id_, state in machine.orders().items() if "node1" in id_}
+    return "" if set(found.values()) == {(order, expected)} else f"orders: {found}"
+
+
+SCENARIOS = {
+    "save": Scenario(
+        lambda machine: machine.haproxy.execute("set server jdbc/node1 state maint"),
+        _save,
+        lambda machine: (
+            "" if server_state_file.admin_states(machine.haproxy)["jdbc/node1"] else "-"
+        ),
+    ),
+    "drain": Scenario(_enable, _drain, lambda machine: _kept(machine, "maint")),
+    "enable": Scenario(_drain, _enable, lambda machine: _kept(machine, "up")),
+    "reload": Scenario(
+        _drained_and_other_state,
+        lambda machine: reload(machine.haproxy, machine.write_new(), _ignore),
+        lambda machine: machine.active(certificate=False) or _kept(machine, "maint"),
+    ),
+    "apply": Scenario(
+        _drained_and_other_state,
+        Machine.apply,
+        lambda machine: machine.active(certificate=True) or _kept(machine, "maint"),
+    ),
+}
+
+
+def _forked(run: Callable[[], None], kill_at: int) -> int:
+    """Run in a process that is killed at its n-th step, 0 for none; return its exit code."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            if kill_at:
+                _kill_at(kill_at)
+            run()
+            code = 0
+        except HostError as error:
+            sys.stderr.write(f"{error}\n")
+            code = error.code
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _kill_at(step: int) -> None:
+    left = step
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _EVENTS or (event == "open" and arguments[2] & os.O_CREAT):
+            count()
+
+    query = runtime_api._query  # noqa: SLF001 - only there commands are known
+
+    def counted(path: Path, command: str) -> str:
+        if not command.startswith(("set ", "reload")):
+            return query(path, command)
+        count()
+        answer = query(path, command)
+        count()
+        return answer
+
+    runtime_api._query = counted  # noqa: SLF001
+    sys.addaudithook(hook)
+
+
+def _try(machine: Machine, name: str, step: int) -> str | None:
+    """Kill a command at a step; return what is wrong, or None if it has fewer steps."""
+    scenario = SCENARIOS[name]
+    scenario.before(machine)
+    kept = machine.orders()["odbc/node1"]
+    ended = _forked(lambda: scenario.run(machine), step)
+    if ended != _KILLED:
+        return None if ended == 0 else f"{name}, step {step}: not killed, ended with {ended}"
+    problem = machine.problem(killed=True)
+    if name in ("reload", "apply") and machine.orders()["odbc/node1"] != kept:
+        problem = problem or "the killed run lost the drain"
+    code = _forked(lambda: scenario.run(machine), 0)
+    problem = problem or (f"the next run ended with {code}" if code else "")
+    problem = problem or scenario.after(machine) or machine.problem(killed=False)
+    return f"{name}, step {step}: {problem}" if problem else ""
+
+
+@contextmanager
+def _machine() -> Iterator[Machine]:
+    with tempfile.TemporaryDirectory(prefix="hx-") as folder:
+        machine = Machine(Path(folder))
+        with small_haproxy(machine.haproxy, more=machine.more):
+            _save(machine)
+            machine.apply()
+            yield machine
+
+
+def main() -> int:
+    """Print the number of kills for each command, and what is wrong."""
+    parser = argparse.ArgumentParser(description="Kill HAProxy's program at every step.")
+    parser.add_argument("--sample", type=int, default=0, help="steps per command; default: all")
+    parser.add_argument("--seed", type=int, default=16)
+    options = parser.parse_args()
+    steps = range(1, 1000)
+    kills, wrong = {}, []
+    with _machine() as machine:
+        for name in SCENARIOS:
+            chosen = list(steps)
+            if options.sample:
+                few = range(1, _FEWEST_STEPS[name] + 1)
+                chosen = random.Random(options.seed).sample(few, min(options.sample, len(few)))  # noqa: S311
+            kills[name] = 0
+            for step in chosen:
+                problem = _try(machine, name, step)
+                if problem is None:
+                    break
+                kills[name] += 1
+                wrong += [problem] if problem else []
+    sys.stdout.write(json.dumps({"kills": kills, "wrong": wrong}, indent=1) + "\n")
+    return 1 if wrong else 0
+
+
+_FEWEST_STEPS = {"save": 3, "drain": 14, "enable": 12, "reload": 14, "apply": 18}
+"""Steps that each command has at least."""
+
+if __name__ == "__main__":
+    sys.exit(main())
