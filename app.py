@@ -14,6 +14,7 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from hosts import archive
 from stacks.composition import compose
+from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parent
 
@@ -28,9 +29,14 @@ def main() -> None:
         sys.exit(str(error))
     with TemporaryDirectory() as folder:
         # The CDK copies an asset into the cloud assembly when its construct is made.
-        node = archive.write("denodo", Path(folder) / "node.zip")
-        haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
-        compose(app, loaded=loaded, node_program=str(node), haproxy_program=str(haproxy))
+        node, haproxy = (
+            LocalFile(str(file), archive.sha256(file))
+            for file in (
+                archive.write("denodo", Path(folder) / "node.zip"),
+                archive.write("haproxy", Path(folder) / "haproxy.zip"),
+            )
+        )
+        compose(app, loaded=loaded, node_program=node, haproxy_program=haproxy)
     app.synth()
 
 

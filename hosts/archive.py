@@ -5,12 +5,14 @@
 An archive is unpacked into a folder with the package name of the program (`node`, `haproxy`), and
 the program is started as that package: `python3 -m node status`. An archive contains the program,
 the parts in `common`, and a start module. Its bytes depend on the sources only, not on the
-machine, so a program is published again only if it changed.
+machine, so a program is published again only if it changed. The name of its object is the SHA-256
+of these bytes, which a machine compares before it unpacks them (`hosts.common.releases`).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import zipfile
 from pathlib import Path
@@ -24,6 +26,7 @@ _COMMON = "common"
 _LEFT_OUT = {"__pycache__", "state.schema.json"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Earliest time that a ZIP archive can hold."""
+_UNIX = 3
 _FILE_MODE = 0o100644 << 16
 
 _START = '''"""Start the program: `python3 -m {package} COMMAND`."""
@@ -54,9 +57,16 @@ def write(program: str, file: Path) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(_members(program).items()):
             member = zipfile.ZipInfo(name, _EPOCH)
+            # Otherwise the byte depends on the operating system.
+            member.create_system = _UNIX
             member.external_attr = _FILE_MODE
             archive.writestr(member, content)
     return file
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, which is the name of its object."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _members(program: str) -> dict[str, bytes]:

@@ -16,7 +16,12 @@ from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Cluster, Instance
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_machine
+from denodo_ha.environment.model.pins import (
+    NEWEST_FIRST_BOOT,
+    Pins,
+    configured_machine,
+    pinned_machine,
+)
 from stacks import accepted_findings
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
@@ -24,6 +29,7 @@ from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
+from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.network.network import Network
@@ -31,7 +37,6 @@ from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups
 from stacks.nodes.desired_state import NodeState
 from stacks.nodes.node import FixedAddress, Node
-from stacks.nodes.program_asset import ProgramAsset
 from stacks.nodes.ssm_document import NodeDocument
 
 
@@ -52,8 +57,8 @@ class ClusterStack(EnvironmentStack):
         environment: Environment,
         name: str,
         pins: Pins,
-        node_program: str,
-        haproxy_program: str,
+        node_program: LocalFile,
+        haproxy_program: LocalFile,
     ) -> None:
         self.name = name
         self.cluster = environment.clusters[name]
@@ -127,6 +132,7 @@ class ClusterStack(EnvironmentStack):
         for name, node in sorted(self.cluster.nodes.items()):
             if node.instance_id is not None:
                 continue
+            pin = self._pins.of(self.name, name)
             nodes[name] = Node(
                 self,
                 # With a prefix, since the CDK treats the ids Default and Resource specially.
@@ -144,6 +150,7 @@ class ClusterStack(EnvironmentStack):
                     if self._environment.denodo.program
                     else None
                 ),
+                first_boot=pin.first_boot if pin else NEWEST_FIRST_BOOT,
             )
         return nodes
 
@@ -289,12 +296,12 @@ class ClusterStack(EnvironmentStack):
                 addresses=addresses,
             )
 
-    def _create_node_states(self, archive: str, *, balancer: str) -> str:
+    def _create_node_states(self, archive: LocalFile, *, balancer: str) -> str:
         """Create the program, the desired states and the SSM document of the nodes.
 
         Return the name of the document.
         """
-        program = ProgramAsset(self, "Program", archive=archive)
+        program = FileAsset(self, "Program", file=archive)
         # From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
         rmi_host = balancer if version_ports(self._environment).auxiliary else ""
         for name, node in self._nodes.items():

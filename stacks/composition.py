@@ -8,19 +8,20 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.cluster_stack import ClusterStack
 from stacks.failover_stack import FailoverStack
+from stacks.file_asset import LocalFile
 from stacks.metadata_stack import MetadataStack
 
 
 def compose(
-    app: App, *, loaded: Loaded, node_program: str, haproxy_program: str
+    app: App, *, loaded: Loaded, node_program: LocalFile, haproxy_program: LocalFile
 ) -> tuple[Stack, ...]:
     """Create the stacks of an environment: clusters, metadata of clusters, and the failover.
 
     Args:
         app: the CDK app.
         loaded: the validated configuration, its pins and its findings.
-        node_program: path of the archive with the program for nodes.
-        haproxy_program: path of the archive with the program for HAProxy instances.
+        node_program: the archive with the program for nodes.
+        haproxy_program: the archive with the program for HAProxy instances.
     """
     environment = loaded.environment
     clusters = {

@@ -17,6 +17,9 @@ BALANCER_TAG: Final = "denodo:balancer"
 DRAINED_TAG: Final = "denodo:drained"
 """Drain tag: on an instance that is out of service, with the time, the operator and the reason."""
 
+FIRST_BOOT_LINE: Final = "# denodo-ha first boot {}"
+"""Line of the user data with the version of its text, from version 2 on."""
+
 BALANCER_DNS_NAME: Final = "BalancerDnsName"
 BALANCER_HOSTED_ZONE_ID: Final = "BalancerHostedZoneId"
 BALANCER_SECURITY_GROUP_ID: Final = "BalancerSecurityGroupId"

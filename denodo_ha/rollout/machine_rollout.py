@@ -26,7 +26,14 @@ from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.model.pins import Pin, configured_machine, pins_file
+from denodo_ha.environment.model.cluster import Instance
+from denodo_ha.environment.model.pins import (
+    MACHINE_KEYS,
+    NEWEST_FIRST_BOOT,
+    Pin,
+    configured_machine,
+    pins_file,
+)
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import pins_file as pins_text
 from denodo_ha.rollout.node_sequence import NodeSequence
@@ -34,6 +41,8 @@ from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha rollout"
 _READY_PATH: Final = "/ready/"
+_RESTARTING_KEYS: Final = ("type",)
+"""Keys of a pin whose change keeps the instance; another one replaces it."""
 
 MachineTask = NodeTask[Pin]
 
@@ -239,7 +248,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         if pin is None:
             unpinned.append(name)
             continue
-        goal = Pin.model_validate({key: getattr(machine, key) for key in Pin.model_fields})
+        goal = _goal(runs, machine)
         condition = conditions[name]
         tasks.append(
             NodeTask(
@@ -262,11 +271,24 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
     return in_order(tasks)
 
 
+def _goal(runs: Pin, machine: Instance) -> Pin:
+    """Return the pin of the configured machine, with the first boot that a rollout leaves.
+
+    A new instance runs the newest text. An instance that is only restarted keeps its text.
+    """
+    values = {key: getattr(machine, key) for key in MACHINE_KEYS}
+    replaced = any(
+        value != getattr(runs, key) for key, value in values.items() if key not in _RESTARTING_KEYS
+    )
+    first_boot = NEWEST_FIRST_BOOT if replaced else runs.first_boot
+    return Pin.model_validate({**values, "first_boot": first_boot})
+
+
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
     """Return what differs between the machine, its pin and the goal, in words."""
     differences = [
         f"{key} {getattr(runs, key) or 'none'} -> {getattr(goal, key) or 'none'}"
-        for key in Pin.model_fields
+        for key in MACHINE_KEYS
         if getattr(runs, key) != getattr(goal, key)
     ]
     if runs != pin:

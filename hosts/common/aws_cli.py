@@ -5,6 +5,7 @@ No other module calls AWS. No secret is an argument, and no secret is logged or 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from hosts.common.process import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MORE_PATH = ("/snap/bin",)
+"""Ubuntu installs the AWS CLI as a snap, and SSM documents and units do not look there."""
 _UNIQUE_ID_LENGTH = 64
 """Maximum length of the id of a signal (CloudFormation API Reference, SignalResource)."""
 
@@ -61,6 +64,15 @@ class AwsCli:
         """Copy an S3 object to a file."""
         self._run("s3", "cp", "--no-progress", uri, str(path), seconds=self.copy_seconds)
 
+    def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
+        """Copy at most the first bytes of an S3 object to a file; no object fills the disk."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        self._run(
+            *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}"),
+            *(f"--range=bytes=0-{most_bytes - 1}", str(path)),
+            seconds=self.copy_seconds,
+        )
+
     def put_object(self, bucket: str, key: str, path: Path) -> str:
         """Upload a file to a versioned bucket in one call; return the id of its version.
 
@@ -90,18 +102,19 @@ class AwsCli:
             raise
         return True
 
-    def signal_resource(self, stack: str, resource: str, message: str, *, success: bool) -> None:
+    def signal_resource(self, stack: str, resource: str, unique_id: str, *, success: bool) -> None:
         """Signal success or failure of a resource to CloudFormation.
 
-        A signal has no field for a reason, but CloudFormation shows its id in the stack's events:
-        the beginning of the message is the id.
+        The id starts with the id of the instance (AWS, SignalResource). A signal has no field for
+        a reason, but CloudFormation shows the id in the stack's events, so that of a failure
+        continues with the reason; it is cut to the maximum length.
         """
         self._run(
             "cloudformation",
             "signal-resource",
             f"--stack-name={stack}",
             f"--logical-resource-id={resource}",
-            f"--unique-id={' '.join(message.split())[:_UNIQUE_ID_LENGTH]}",
+            f"--unique-id={' '.join(unique_id.split())[:_UNIQUE_ID_LENGTH]}",
             f"--status={'SUCCESS' if success else 'FAILURE'}",
             seconds=self.call_seconds,
         )
@@ -119,7 +132,9 @@ class AwsCli:
         return answer
 
     def _run(self, *arguments: str, seconds: float) -> str:
-        environment = {"AWS_DEFAULT_REGION": self.region} if self.region else None
+        environment = {"PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_PATH))}
+        if self.region:
+            environment["AWS_DEFAULT_REGION"] = self.region
         try:
             result = run([self.program, *arguments], seconds=seconds, environment=environment)
         except OSError as error:

@@ -3,6 +3,7 @@
 HostError
 ├── AwsError            a call of the AWS CLI failed
 ├── AwsCliMissingError  the AWS CLI cannot be run
+├── UnverifiedError     a program or file from the bucket is not what its name says
 └── the errors of each program, in its own module `errors`
 """
 
@@ -30,3 +31,9 @@ class AwsCliMissingError(HostError):
     """The AWS CLI cannot be run."""
 
     code = 4
+
+
+class UnverifiedError(HostError):
+    """A program or file from the deploy's bucket is not what its name says; it was not used."""
+
+    code = 12

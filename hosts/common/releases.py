@@ -1,23 +1,45 @@
 """Releases of a host program, and the change from one release to another.
 
-    FOLDER/releases/NAME/PACKAGE   an unpacked archive (`hosts.archive`)
+    FOLDER/releases/NAME/PACKAGE   an unpacked archive (`hosts.archive`); NAME: its SHA-256
     FOLDER/current                 a symbolic link to the release in use
+    FOLDER/refused.json            why the last release that was desired is not in use
 
 First boot creates the same layout (`stacks/nodes/first_boot.py`). Because the link is replaced
-in one step, a run that is killed leaves the old release in use or the new one.
+in one step, a run that is killed leaves the old release in use or the new one. A release has its
+name only after its archive was verified and unpacked.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import stat
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hosts.common import files, json_object, verified_object
+from hosts.common.errors import UnverifiedError
+
 if TYPE_CHECKING:
     from hosts.common.aws_cli import AwsCli
+
+MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
+MOST_UNPACKED_BYTES = 32 * 1024 * 1024
+MOST_MEMBERS = 1000
+"""Limits of an archive; those of this project are far smaller (a test compares them)."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REFUSED = "refused.json"
+_MOST_REFUSED_BYTES = 16 * 1024
+_SHOWN = 800
+"""Number of characters of a reason that the record has."""
+_PRIVATE_FOLDER = 0o755
+_NOT_READABLE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def running_release() -> Path:
@@ -30,16 +52,30 @@ class Releases:
     """The releases of a program.
 
     Attributes:
-        folder: the folder of the program.
+        folder: the folder of the program, which only root can write.
         package: the package name by which machines start the program.
     """
 
     folder: Path
     package: str
 
+    @classmethod
+    def of_running_program(cls, package: str) -> Releases | None:
+        """Return the releases that the running program belongs to, None if it is not a release."""
+        release = running_release()
+        return cls(release.parents[1], package) if release.parent.name == "releases" else None
+
     def named_by(self, uri: str) -> Path:
-        """Return the folder of the release whose archive is an S3 object."""
-        return self.folder / "releases" / PurePosixPath(uri).stem
+        """Return the folder of the release whose archive is an S3 object.
+
+        Raises:
+            UnverifiedError: The name of the object cannot be the name of a folder.
+        """
+        name = PurePosixPath(uri).stem
+        if not _NAME.fullmatch(name):
+            message = f"the program {uri!r} has no name that a release can have: deploy again"
+            raise UnverifiedError(message)
+        return self.folder / "releases" / name
 
     def in_use(self, release: Path) -> bool:
         """Return whether `current` leads to a release that exists."""
@@ -47,25 +83,30 @@ class Releases:
         return current.is_symlink() and current.resolve() == release.resolve() and release.is_dir()
 
     def fetch(self, uri: str, aws: AwsCli) -> Path:
-        """Fetch and unpack a release, unless its folder exists already; return the folder.
+        """Fetch, verify and unpack a release, unless its folder exists already; return the folder.
 
         Raises:
             AwsError: The archive cannot be fetched.
-            BadZipFile: The object is not a ZIP archive.
+            UnverifiedError: The archive is not what its name says, or another user can write the
+                folder of the releases. Nothing was unpacked.
             OSError: The archive cannot be unpacked.
         """
         release = self.named_by(uri)
         if release.is_dir():
             return release
+        release.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        for folder in (self.folder, release.parent):
+            _require_own(folder)
         unpacked = release.with_name(f"unpacking.{os.getpid()}")
         shutil.rmtree(unpacked, ignore_errors=True)
-        unpacked.mkdir(mode=0o755, parents=True)
+        unpacked.mkdir(mode=_PRIVATE_FOLDER)
         try:
             archive = unpacked / f"{self.package}.zip"
-            aws.copy_object(uri, archive)
-            with zipfile.ZipFile(archive) as members:
-                members.extractall(unpacked / self.package)
+            verified_object.fetch(aws, uri, archive, most_bytes=MOST_ARCHIVE_BYTES)
+            unpack(archive, unpacked / self.package)
             archive.unlink()
+            # A release that has its name must be complete, also after a power cut.
+            os.sync()
             unpacked.replace(release)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
@@ -78,8 +119,87 @@ class Releases:
         link.symlink_to(release)
         link.replace(self.folder / "current")
 
+    def refuse(self, uri: str, reason: str, at: str) -> None:
+        """Record why a desired release is not used, until another one is."""
+        text = json.dumps({"program": uri, "reason": reason[-_SHOWN:], "at": at}, indent=1)
+        if self.folder.is_dir():
+            files.write_atomically(self.folder / _REFUSED, text.encode(), mode=files.PUBLIC)
+
+    def accept(self) -> None:
+        """Remove the record of a refusal."""
+        files.remove(self.folder / _REFUSED)
+
+    @property
+    def refused(self) -> dict[str, str] | None:
+        """Return the program that is not used (`program`), why (`reason`) and since when (`at`)."""
+        try:
+            with (self.folder / _REFUSED).open(encoding="utf-8") as file:
+                data = json_object.parse(file.read(_MOST_REFUSED_BYTES))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(data, dict):
+            return None
+        return {str(key): str(value) for key, value in data.items()}
+
     def remove_others(self, kept: Path) -> None:
         """Remove all releases except one and the one of the running program."""
         for release in kept.parent.iterdir():
             if release.resolve() not in (kept.resolve(), running_release()):
                 shutil.rmtree(release, ignore_errors=True)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack an archive that contains regular files below the folder, and nothing else.
+
+    Raises:
+        UnverifiedError: The archive has another form; nothing was unpacked.
+        OSError: A file cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(archive) as members:
+            content = members.infolist()
+            if len(content) > MOST_MEMBERS:
+                message = f"{archive.name} has more than {MOST_MEMBERS} members"
+                raise UnverifiedError(message)
+            if sum(member.file_size for member in content) > MOST_UNPACKED_BYTES:
+                message = f"{archive.name} has more than {MOST_UNPACKED_BYTES} bytes unpacked"
+                raise UnverifiedError(message)
+            for member in content:
+                if not _is_harmless(member):
+                    message = f"{archive.name} has a member outside its folder: {member.filename!r}"
+                    raise UnverifiedError(message)
+            members.extractall(folder)
+    except _NOT_READABLE as error:
+        message = f"{archive.name} is not an archive of the program: {error}"
+        raise UnverifiedError(message) from None
+
+
+def _is_harmless(member: zipfile.ZipInfo) -> bool:
+    """Return whether a member is a regular file or folder whose path stays below the folder."""
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    path = PurePosixPath(member.filename)
+    return (
+        kind in (0, stat.S_IFREG, stat.S_IFDIR)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and "\\" not in member.filename
+    )
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder that another user than root and this one can write.
+
+    Raises:
+        UnverifiedError: Another user can write the folder.
+    """
+    status = folder.lstat()
+    if (
+        not stat.S_ISDIR(status.st_mode)
+        or status.st_uid not in (0, os.geteuid())
+        or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        message = (
+            f"{folder} is not a folder that only root can write, so no program is unpacked there: "
+            f"chown root: {folder} && chmod go-w {folder}"
+        )
+        raise UnverifiedError(message)

@@ -13,13 +13,15 @@ from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
 from hosts.denodo import log, metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.apply import apply
-from hosts.denodo.errors import SystemRefusedError
+from hosts.denodo.errors import StateError, SystemRefusedError
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
     from hosts.denodo.system import System
+
+_LONGEST_PAUSE_S = 60.0
 
 
 def boot(system: System, state: State) -> None:
@@ -55,8 +57,32 @@ def signal_failure(system: System, state: State, reason: str, *, recorded: bool 
         reason: text for the events of the stack.
         recorded: read and write the record of signals.
     """
-    message = f"{state.node}: {reason}"
-    _signal(system, state, success=False, message=message, recorded=recorded)
+    _signal(system, state, success=False, message=reason, recorded=recorded)
+
+
+def start_applied(system: System, reason: str) -> None:
+    """Start the servers of the applied state, since the desired state cannot be read.
+
+    Args:
+        system: the machine.
+        reason: why the desired state cannot be read.
+
+    Raises:
+        StateError: No state was applied.
+        HostError: The servers are not ready in time.
+    """
+    applied = Record(system).applied
+    if applied is None:
+        raise StateError(reason)
+    log.warning(f"{reason}; the boot continues with the state that was applied last")
+    try:
+        # Completes or takes back what a run that was killed has left.
+        apply(system, applied, start=False)
+        startable = metadata_database.startable(system, applied)
+    except HostError as error:
+        log.warning(f"{error}; the servers start with the files as they are")
+        startable = applied
+    _start(system, startable)
 
 
 def start(system: System, state: State) -> None:
@@ -65,8 +91,11 @@ def start(system: System, state: State) -> None:
     Raises:
         HostError: The servers are not ready in time.
     """
+    _start(system, metadata_database.startable(system, state))
+
+
+def _start(system: System, state: State) -> None:
     with system.locked():
-        state = metadata_database.startable(system, state)
         deadline = time.monotonic() + state.start_seconds
         servers = Servers(system, state)
         servers.check()
@@ -90,16 +119,29 @@ def stop(system: System) -> None:
 def _signal(
     system: System, state: State, *, success: bool, message: str, recorded: bool = True
 ) -> None:
+    """Signal CloudFormation, and retry until the time-out of the creation at the latest."""
     record = Record(system)
     if state.signal is None or (recorded and record.was_signalled):
         return
     stack, resource = state.signal.stack, state.signal.resource
+    instance = system.machine_id or state.node
+    unique_id = instance if success else f"{instance}: {message}"
+    deadline, pause = time.monotonic() + state.start_seconds, system.poll
+    while True:
+        try:
+            system.aws_cli.signal_resource(stack, resource, unique_id, success=success)
+        except HostError as error:
+            log.warning(f"CloudFormation could not be signalled: {error}")
+            # An error of validation: no deploy waits for a signal of this node.
+            if "(ValidationError)" in str(error) or time.monotonic() + pause > deadline:
+                return
+        else:
+            log.info(f"signalled CloudFormation: {message}")
+            break
+        time.sleep(pause)  # AWS announces no recovery
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
     try:
-        system.aws_cli.signal_resource(stack, resource, message, success=success)
-        log.info(f"signalled CloudFormation: {message}")
         if recorded:
             record.signalled()
-    except HostError as error:
-        log.warning(f"CloudFormation could not be signalled: {error}")
     except OSError as error:
         log.warning(f"the signal to CloudFormation could not be recorded: {error}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hosts.common import files, program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
+from hosts.common.releases import Releases
 from hosts.denodo import (
     boot,
     environment_file,
@@ -22,6 +23,7 @@ from hosts.denodo import (
     log,
     metadata_export,
     privileges,
+    program_update,
     readiness_endpoint,
     unit_cgroup,
 )
@@ -83,7 +85,15 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
-    state = _state(system, options)
+    if options.unreadable is not None:
+        boot.start_applied(system, options.unreadable)
+        return OK
+    if options.parameter and not options.state:
+        program_update.hand_over_boot(system, options.parameter)
+    try:
+        state = _state(system, options)
+    except StateError as error:
+        return _start_applied(system, options, str(error))
     if options.failed is not None:
         boot.signal_failure(system, state, options.failed)
         return OK
@@ -97,6 +107,17 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     if code == CRASH or code > _KILLED:
         _signal_failure(system, state, f"the boot ended with {code}; see journalctl -u denodo-node")
     return code
+
+
+def _start_applied(system: System, options: argparse.Namespace, reason: str) -> int:
+    """Start what was applied last; only the Denodo user opens its records."""
+    if os.geteuid() == 0 and options.state is None:
+        account = privileges.installed_account(system)
+        if account.uid != 0:
+            arguments = _arguments(system, "boot", f"--unreadable={reason}")
+            return privileges.run_as(account, arguments)
+    boot.start_applied(system, reason)
+    return OK
 
 
 def _signal_failure(system: System, state: State, reason: str) -> None:
@@ -205,6 +226,9 @@ def _status(system: System, options: argparse.Namespace) -> int:
     status = {**record.contents(), **confirmed, "services": services}
     if options.warning:
         status["warnings"] = options.warning
+    releases = Releases.of_running_program(program_update.PACKAGE)
+    if releases and (refused := releases.refused):
+        status["program_refused"] = refused
     program.write(sys.stdout, json.dumps(status, indent=1) + "\n")
     ready = bool(services) and all(service["ready"] for service in services)
     return OK if ready else NotReadyError.code
@@ -226,11 +250,9 @@ def _install(system: System, options: argparse.Namespace) -> int:
 def _update(system: System, options: argparse.Namespace) -> int:
     if options.state is not None or not options.parameter:
         raise StateError("no state is given: give --parameter NAME, which the units will read too")
-    state = _state(system, options)
-    arguments = [f"--parameter={options.parameter}", f"--root={options.root}"]
-    if region := options.region or os.environ.get("AWS_DEFAULT_REGION", ""):
-        arguments.append(f"--region={region}")
-    if not installation.update(system, state, options.programs, arguments):
+    uri = program_update.desired_program(system, options.parameter)
+    arguments = program_update.install_arguments(options.parameter, options.root, options.region)
+    if not program_update.update(system, uri, options.programs, arguments):
         log.info("the node uses the program that the state names already")
     return OK
 
@@ -320,6 +342,7 @@ def _parser() -> argparse.ArgumentParser:
     command("check", "print what an apply would change", state=True)
     boot_ = command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
     boot_.add_argument("--failed", help=argparse.SUPPRESS)
+    boot_.add_argument("--unreadable", help=argparse.SUPPRESS)
     serve = command("serve", "run the readiness endpoint")
     serve.add_argument("--port", type=int, help="default: the port of the applied state")
     serve.add_argument(
@@ -345,6 +368,6 @@ def _parser() -> argparse.ArgumentParser:
     for subparser in (install, update):
         subparser.add_argument("--region", default="", help="region of the AWS calls")
         subparser.add_argument("--root", type=Path, default=Path("/"), help="default: /")
-    folder = installation.PROGRAM_FOLDER
+    folder = program_update.PROGRAM_FOLDER
     update.add_argument("--programs", type=Path, default=folder, help=f"default: {folder}")
     return parser

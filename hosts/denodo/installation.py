@@ -1,8 +1,7 @@
-"""Installation of the program's systemd units, and the update to another release of the program.
+"""Installation of the program's systemd units.
 
-`install` first checks that the image has all that the units need. `update` fetches the release
-that the desired state names, lets that release install its own units, and then uses it. Programs
-that run already, such as the readiness endpoint, are restarted by `install`.
+`install` first checks that the image has all that the units need. Programs that run already, such
+as the readiness endpoint, are restarted by `install`.
 """
 
 from __future__ import annotations
@@ -12,22 +11,16 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.common.releases import Releases, running_release
+from hosts.common.releases import running_release
 from hosts.denodo import environment_file, log, privileges
-from hosts.denodo.errors import ImageError, StateError, SystemRefusedError
+from hosts.denodo.errors import ImageError
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
-    from hosts.denodo.system import System
-
-PACKAGE = "node"
-PROGRAM_FOLDER = Path("/opt/denodo-node")
-"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
 
 UNITS = (
     "denodo-node.service",
@@ -119,48 +112,6 @@ def _aws_is_a_snap() -> bool:
     return command is not None and (
         command.startswith("/snap/") or Path(command).resolve().name == "snap"
     )
-
-
-def update(system: System, state: State, folder: Path, install_arguments: list[str]) -> bool:
-    """Use the release of the program that a state names.
-
-    Args:
-        system: the machine.
-        state: the desired state.
-        folder: folder of the releases.
-        install_arguments: arguments of `install` of the new release.
-
-    Returns:
-        Whether another release is used now.
-
-    Raises:
-        StateError: The state names no program.
-        AwsError: The release cannot be fetched.
-        SystemRefusedError: The release cannot be unpacked, or its `install` fails.
-    """
-    uri = str(state.raw.get("program") or "")
-    if not uri:
-        raise StateError("program: is missing; the node keeps the program that it has")
-    releases = Releases(folder, PACKAGE)
-    if releases.in_use(releases.named_by(uri)):
-        return False
-    try:
-        release = releases.fetch(uri, system.aws_cli)
-    except zipfile.BadZipFile:
-        message = f"{uri} is not an archive of the program"
-        raise SystemRefusedError(message) from None
-    _run_install(release, install_arguments)
-    releases.use(release)
-    releases.remove_others(release)
-    log.info(f"the node uses the program {release.name}")
-    return True
-
-
-def _run_install(release: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", PACKAGE, "install", *arguments]
-    if subprocess.run(command, cwd=release, check=False).returncode:
-        message = f"`install` of the program {release.name} failed; the node keeps its program"
-        raise SystemRefusedError(message)
 
 
 def _lacking(state: State, *, live: bool) -> list[str]:

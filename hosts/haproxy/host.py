@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import http.client
 import time
-import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files
+from hosts.common import files, verified_object
 from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
@@ -40,6 +39,8 @@ _SETTLE_S = 15
 """A load balancer in front finds a new target healthy after two checks, 5 s apart; the deploy must
 not continue with the next host before."""
 _SYSTEMD_S = 120
+_MOST_FILE_BYTES = 4 * 1024 * 1024
+"""Ours: HAProxy's file has some 100 bytes for each node of a service."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
 
     Raises:
         AwsError: The release cannot be fetched.
+        UnverifiedError: The release is not what its name says; the host keeps its program.
         Failed: The release cannot be unpacked.
     """
     releases = Releases(folder, PACKAGE)
@@ -94,7 +96,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
         return False
     try:
         releases.use(releases.fetch(desired.program, aws))
-    except (OSError, zipfile.BadZipFile) as error:
+    except OSError as error:
         message = f"the program {desired.program} cannot be unpacked: {error}"
         raise Failed(message) from error
     return True
@@ -105,6 +107,7 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration; nothing was changed.
         Failed: The new worker does not serve; the previous configuration is active.
     """
@@ -139,6 +142,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
+        UnverifiedError: The configuration is not what its name says; nothing was changed.
         Refused: HAProxy does not accept the configuration.
         Failed: HAProxy does not start.
     """
@@ -166,7 +170,7 @@ def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Pa
     config.parent.mkdir(parents=True, exist_ok=True)
     new = config.with_name(f".{config.name}.new")
     try:
-        aws.copy_object(desired.file, new)
+        verified_object.fetch(aws, desired.file, new, most_bytes=_MOST_FILE_BYTES)
         yield new
     finally:
         files.remove(new)

@@ -1,8 +1,9 @@
 """The desired state of HAProxy instances: an SSM parameter that refers to file and certificates."""
 
+import hashlib
+
 from aws_cdk import Stack
 from aws_cdk import aws_autoscaling as autoscaling
-from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -11,8 +12,8 @@ from denodo_ha.environment.haproxy.config_file import Host, render_config, tempo
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
+from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
-from stacks.nodes.program_asset import ProgramAsset
 
 HOST = Host(behind_proxy=True)
 """The host of HAProxy on AWS, for the rendering of its configuration file."""
@@ -22,7 +23,7 @@ class HaproxyState(Construct):
     """The parameter with the desired state, and the permissions that instances need for it.
 
     HAProxy's configuration file may be longer than a parameter, so it is an object in the CDK's
-    bucket, named by its content. Another file changes the parameter and no instance: an operator
+    bucket, named by its SHA-256. Another file changes the parameter and no instance: an operator
     applies it with `denodo-ha haproxy apply`, which validates the file and loses no connection.
     """
 
@@ -34,7 +35,7 @@ class HaproxyState(Construct):
         environment: Environment,
         cluster: str,
         instances: HaproxyInstances,
-        program: ProgramAsset,
+        program: FileAsset,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -48,7 +49,7 @@ class HaproxyState(Construct):
         authority = tls.authority if tls and tls.mode == "reencrypt" else None
         state = {
             "program": program.address,
-            "file": file.s3_object_url,
+            "file": file.address,
             "drop_in": render_drop_in(settings, HOST),
             "certificate": certificate,
             "authority": authority,
@@ -66,14 +67,15 @@ class HaproxyState(Construct):
         for statement in (
             allow("ssm:GetParameter", parameter.parameter_arn),
             program.statement,
-            allow("s3:GetObject", f"{file.bucket.bucket_arn}/{file.s3_object_key}"),
+            file.statement,
             allow("cloudformation:SignalResource", stack.stack_id),
             *([allow("secretsmanager:GetSecretValue", *secrets)] if secrets else []),
         ):
             instances.role.add_to_policy(statement)
         instances.fleet.node.add_dependency(parameter)
 
-    def _publish(self, content: str) -> assets.Asset:
+    def _publish(self, content: str) -> FileAsset:
         """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
         with temporary_file(content) as path:
-            return assets.Asset(self, "File", path=path)
+            sha256 = hashlib.sha256(content.encode()).hexdigest()
+            return FileAsset(self, "File", file=LocalFile(path, sha256))

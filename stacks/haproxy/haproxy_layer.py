@@ -8,13 +8,13 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived.topology import haproxy_front_listeners
 from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
+from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.desired_state import HaproxyState
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.instances import HaproxyInstances
 from stacks.haproxy.ssm_document import ROTATION_ACTIONS, HaproxyDocument
 from stacks.network.network import Network
 from stacks.network.security_groups import SecurityGroups
-from stacks.nodes.program_asset import ProgramAsset
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def create_haproxy_layer(
     name: str,
     network: Network,
     security_groups: SecurityGroups,
-    program: str,
+    program: LocalFile,
 ) -> HaproxyLayer:
     """Create HAProxy instances behind a load balancer.
 
@@ -51,7 +51,7 @@ def create_haproxy_layer(
         name: name of the cluster.
         network: network of the cluster.
         security_groups: security groups of the cluster.
-        program: path of the archive with the program for HAProxy instances.
+        program: the archive with the program for HAProxy instances.
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
@@ -86,7 +86,7 @@ def create_haproxy_layer(
         environment=environment,
         cluster=name,
         instances=instances,
-        program=ProgramAsset(stack, "HaproxyProgram", archive=program),
+        program=FileAsset(stack, "HaproxyProgram", file=program),
     )
     document = HaproxyDocument(
         stack, "HaproxyOperations", parameter=parameter, region=cluster.region

@@ -15,7 +15,7 @@ from denodo_ha.environment.model.haproxy import HaproxyInstance
 from denodo_ha.environment.names import BALANCER_TAG, METADATA
 from stacks.access.machine_permissions import create_machine_role
 from stacks.library_values import instance_type, seconds
-from stacks.nodes.first_boot import HAPROXY, first_boot_user_data
+from stacks.nodes.first_boot import HAPROXY, first_boot_script
 
 _SUSPENDED_PROCESSES = (
     autoscaling.ScalingProcess.HEALTH_CHECK,
@@ -140,5 +140,7 @@ class HaproxyInstances(Construct):
                     ),
                 )
             ],
-            user_data=first_boot_user_data(parameter=parameter, region=region, kind=HAPROXY),
+            user_data=ec2.UserData.custom(
+                first_boot_script(parameter=parameter, region=region, kind=HAPROXY)
+            ),
         )

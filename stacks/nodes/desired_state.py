@@ -10,8 +10,8 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
+from stacks.file_asset import FileAsset
 from stacks.nodes.node import Node
-from stacks.nodes.program_asset import ProgramAsset
 
 
 class NodeState(Construct):
@@ -32,7 +32,7 @@ class NodeState(Construct):
         node: Node,
         instance_type: str,
         rmi_host: str,
-        program: ProgramAsset,
+        program: FileAsset,
     ) -> None:
         """Create the parameter.
 

@@ -6,10 +6,11 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from denodo_ha.environment.model.cluster import Instance
+from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.environment.names import NODE_TAG
 from stacks.access.machine_permissions import create_machine_role
 from stacks.library_values import instance_type
-from stacks.nodes.first_boot import first_boot_user_data
+from stacks.nodes.first_boot import node_script
 
 DATA_DEVICE = "/dev/sdf"
 
@@ -40,6 +41,7 @@ class Node(Construct):
         region: str,
         security_group: ec2.ISecurityGroup,
         parameter: str | None = None,
+        first_boot: int = NEWEST_FIRST_BOOT,
     ) -> None:
         """Create the instance and its role.
 
@@ -56,6 +58,7 @@ class Node(Construct):
             security_group: security group of the instance.
             parameter: name of the parameter with the desired state; None: the instance runs the
                 image without a program of ours.
+            first_boot: version of the first-boot script.
         """
         super().__init__(scope, id_)
         self.role = create_machine_role(self, machine.role_policies)
@@ -80,9 +83,13 @@ class Node(Construct):
                 if machine.key
                 else None
             ),
-            user_data=first_boot_user_data(parameter=parameter, region=region)
-            if parameter
-            else None,
+            user_data=(
+                ec2.UserData.custom(
+                    node_script(parameter=parameter, region=region, version=first_boot)
+                )
+                if parameter
+                else None
+            ),
         )
         # First boot may need a route to the internet; CloudFormation cannot infer that.
         instance.node.add_dependency(subnet.internet_connectivity_established)

@@ -11,7 +11,9 @@ def test_every_record_has_its_parts() -> None:
     for record in RECORDS:
         text = record.read_text(encoding="utf-8")
         number = int(record.name.split("-")[0])
-        status = rf"# {number}\. .+\n\nStatus: (accepted|superseded by .+), \d{{4}}-\d\d-\d\d\n"
+        status = (
+            rf"# {number}\. .+\n\nStatus: (accepted|superseded by .+), \d{{4}}-\d\d-\d\d(; .+)?\n"
+        )
         assert re.match(status, text), record.name
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
         assert headings[:2] == ["Context", "Decision"], record.name

@@ -4,6 +4,7 @@ Each has the deployed configuration file, with paths, address and readiness port
 Its agent runs the script of the SSM document, and the script the real program.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -80,6 +81,7 @@ class Balancing:
         self.address = str(told["address"])
         folder = running.folder
         self._told = {**told, "folder": str(folder)}
+        self._file = ""
         (folder / "haproxy.py").write_text(
             _HAPROXY.format(root=str(ROOT), folder=str(folder), haproxy=PROGRAM)
         )
@@ -122,9 +124,13 @@ class Balancing:
     def _asked(self, arguments: list[str]) -> str:
         """Answer a call of the program to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
-            return json.dumps({"Parameter": {"Value": self._wanted()}})
-        assert arguments[:2] == ["s3", "cp"], arguments
-        Path(arguments[-1]).write_text(_here(_deployed(self._access, arguments[-2]), self._told))
+            # The file for this machine has other bytes, and so another name.
+            state = json.loads(self._wanted())
+            self._file = _here(_deployed(self._access, state["file"]), self._told)
+            state["file"] = f"s3://here/{hashlib.sha256(self._file.encode()).hexdigest()}.cfg"
+            return json.dumps({"Parameter": {"Value": json.dumps(state)}})
+        assert arguments[:2] == ["s3api", "get-object"], arguments
+        Path(arguments[-1]).write_text(self._file)
         return ""
 
     def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:

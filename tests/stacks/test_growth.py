@@ -16,6 +16,7 @@ from jsii._kernel.providers import process
 from denodo_ha.environment.loading.loader import load
 from stacks import accepted_findings
 from stacks.composition import compose
+from stacks.file_asset import LocalFile
 from tests.support.configurations import Data
 from tools.bench.synth import environment_of
 
@@ -46,7 +47,8 @@ class Calls:
         archive = folder / "program.zip"
         archive.write_bytes(b"")
         app = App(outdir=str(folder / "out"), analytics_reporting=False, stack_traces=False)
-        programs = {"node_program": str(archive), "haproxy_program": str(archive)}
+        program = LocalFile(str(archive), "0" * 64)
+        programs = {"node_program": program, "haproxy_program": program}
         # Findings about quotas depend on the number of clusters in a region.
         loaded = replace(load(file), findings=())
         compose(app, loaded=loaded, **programs)

@@ -12,6 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 from denodo_ha.environment.loading.loader import Loaded
 from hosts import archive
 from stacks.composition import compose
+from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
@@ -56,9 +57,14 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
     }
     app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
     with TemporaryDirectory() as folder:
-        node = archive.write("denodo", Path(folder) / "node.zip")
-        haproxy = archive.write("haproxy", Path(folder) / "haproxy.zip")
-        compose(app, loaded=loaded, node_program=str(node), haproxy_program=str(haproxy))
+        node, haproxy = (
+            LocalFile(str(file), archive.sha256(file))
+            for file in (
+                archive.write("denodo", Path(folder) / "node.zip"),
+                archive.write("haproxy", Path(folder) / "haproxy.zip"),
+            )
+        )
+        compose(app, loaded=loaded, node_program=node, haproxy_program=haproxy)
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     assembly = app.synth()

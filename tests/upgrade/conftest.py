@@ -24,12 +24,13 @@ def revision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
-    """Synthesise an archived configuration file with the working tree's stacks, once."""
+    """Synthesise an archived configuration file, pinned, with the working tree's stacks, once."""
 
     @cache
     def templates(revision: Revision, example: str) -> dict[str, Template]:
-        loaded = load(revision.configuration(example))
-        return dict(synthesise(loaded, tmp_path_factory.mktemp(example)).templates)
+        folder = tmp_path_factory.mktemp(example)
+        loaded = load(revision.pinned_configuration(example, folder))
+        return dict(synthesise(loaded, folder / "out").templates)
 
     return templates
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,11 @@ from functools import cached_property
 from pathlib import Path
 
 from denodo_ha.aws import cloud_assembly
+from denodo_ha.deployed import node_pins
+from denodo_ha.deployed.stack import resource_tag
+from denodo_ha.environment import names
+from denodo_ha.environment.model.pins import Pin, pins_file
+from denodo_ha.rollout import pins_file as pins_text
 from tests.support.assembly import ROOT, Template
 
 ARCHIVES = sorted((ROOT / "tests/upgrade/fixtures").glob("*.tar.xz"))
@@ -76,6 +82,22 @@ class Revision:
     def configuration(self, example: str) -> Path:
         """Return the configuration file of an example."""
         return self.code / f"config/examples/{example}.yaml"
+
+    def pinned_configuration(self, example: str, folder: Path) -> Path:
+        """Return a copy of an example, with the pins of what the revision has deployed."""
+        file = Path(shutil.copy(self.configuration(example), folder / "environment.yaml"))
+        pins: dict[str, dict[str, Pin]] = {}
+        for template in self.templates(example).values():
+            for resource in template["Resources"].values():
+                properties = resource.get("Properties", {})
+                if resource["Type"] == "AWS::EC2::Instance":
+                    cluster = resource_tag(properties, names.CLUSTER_TAG)
+                    node = resource_tag(properties, names.NODE_TAG)
+                    assert cluster is not None
+                    assert node is not None
+                    pins.setdefault(cluster, {})[node] = node_pins.pin_of(node, properties)
+        pins_text.write(pins_file(file), pins_text.changed("", pins))
+        return file
 
     def assembly(self, example: str) -> Path:
         """Return the cloud assembly of an example."""

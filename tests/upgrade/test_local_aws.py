@@ -35,9 +35,8 @@ class Environment:
 
     def __init__(self, revision: Revision, folder: Path) -> None:
         account = local_aws_server.new_account()
-        self.file = folder / "environment.yaml"
-        text = revision.configuration(EXAMPLE).read_text()
-        self.file.write_text(_ACCOUNT.sub(account, text))
+        self.file = revision.pinned_configuration(EXAMPLE, folder)
+        self.file.write_text(_ACCOUNT.sub(account, self.file.read_text()))
         loaded = load(self.file)
         self.assemblies = {"old": folder / "old", "new": folder / "new"}
         shutil.copytree(revision.assembly(EXAMPLE), self.assemblies["old"])

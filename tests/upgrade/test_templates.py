@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.environment.loading.loader import load
 from denodo_ha.plan import database_changes, node_changes
-from tests.support.assembly import Template
+from tests.support.assembly import Template, synthesise
 from tests.upgrade.conftest import NewTemplates
 from tests.upgrade.revision import EXAMPLES, Revision
 from tools.local_aws.published_schemas import FILE
@@ -39,6 +41,34 @@ def test_plan_says_no_restart_and_no_replacement(
             for change in database_changes.changes(before[name], after[name])
             if change.loses or change.effect.touches
         ]
+
+
+def _user_data(templates: dict[str, Template]) -> dict[str, str]:
+    return {
+        f"{name} {id_}": resource["Properties"]["UserData"]["Fn::Base64"]
+        for name, template in templates.items()
+        for id_, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::EC2::Instance"
+    }
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_pinned_nodes_keep_their_first_boot_byte_for_byte(
+    revision: Revision, new_templates: NewTemplates, example: str
+) -> None:
+    assert _user_data(new_templates(revision, example)) == _user_data(revision.templates(example))
+
+
+def test_nodes_without_pins_count_as_new(revision: Revision, tmp_path: Path) -> None:
+    """CHANGELOG says: `denodo-ha pin` first. Otherwise `plan` says "restart"."""
+    before = revision.templates("active-active")
+    loaded = load(revision.configuration("active-active"))
+    after = synthesise(loaded, tmp_path / "out").templates
+    assert all("# denodo-ha first boot 2" in text for text in _user_data(dict(after)).values())
+    for name in before:
+        changes = node_changes.changes(before[name], after[name])
+        assert [change.effect for change in changes] == [Effect.RESTART] * 3
+        assert all("UserData" in change.why for change in changes)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

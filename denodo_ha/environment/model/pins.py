@@ -7,9 +7,9 @@ is synthesised from its pin, and from the configuration only without a pin, so t
 
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import RootModel
+from pydantic import Field, RootModel
 
 from denodo_ha.environment.model.aws_field_types import (
     DeviceName,
@@ -21,6 +21,10 @@ from denodo_ha.environment.model.aws_field_types import (
 from denodo_ha.environment.model.cluster import DiskGib, Instance, Node
 from denodo_ha.environment.model.field_types import ClusterName, NodeName
 from denodo_ha.environment.model.section import Section
+
+NEWEST_FIRST_BOOT = 2
+"""Version of the first-boot text of new nodes (`stacks/nodes/first_boot.py`)."""
+FirstBootVersion = Annotated[int, Field(ge=1, le=NEWEST_FIRST_BOOT)]
 
 
 class Pin(Section):
@@ -40,6 +44,13 @@ class Pin(Section):
     """Key that encrypts the disks; default: the account's key for EBS."""
     key: KeyPairName | None = None
     """EC2 key pair; default: none."""
+    first_boot: FirstBootVersion = 1
+    """Version of the first-boot text that the node was made with; default: 1. Another one would
+    restart the node, and not run."""
+
+
+MACHINE_KEYS = tuple(key for key in Pin.model_fields if key != "first_boot")
+"""Keys of a pin that the configuration has, too: those of `instance`."""
 
 
 class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
@@ -71,7 +82,8 @@ def configured_machine(instance: Instance | None, node: Node) -> Instance | None
 
 def pinned_machine(machine: Instance, pin: Pin | None) -> Instance:
     """Return the machine to synthesise: the values of the pin, and the others of the machine."""
-    return machine.model_copy(update=dict(_fields(pin))) if pin else machine
+    values = {key: getattr(pin, key) for key in MACHINE_KEYS} if pin else {}
+    return machine.model_copy(update=values)
 
 
 def _fields(section: Section) -> Iterator[tuple[str, Any]]:

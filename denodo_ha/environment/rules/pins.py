@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import Pins, configured_machine, pinned_machine
+from denodo_ha.environment.model.pins import MACHINE_KEYS, Pins, configured_machine, pinned_machine
 
 NO_PINS_RULE = "no-pins"
 
@@ -41,7 +41,7 @@ def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[
             current = pinned_machine(target, pin)
             differences = [
                 f"{key} {getattr(current, key) or 'none'} -> {getattr(target, key) or 'none'}"
-                for key in type(pin).model_fields
+                for key in MACHINE_KEYS
                 if getattr(current, key) != getattr(target, key)
             ]
             if differences:

@@ -8,7 +8,9 @@ from typing import Any
 
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Failed
+from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import load
+from stacks.nodes.first_boot import node_script
 from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
 from tests.support.assembly import Template
@@ -57,7 +59,15 @@ class FakeCdk:
             if pin is not None:
                 properties["ImageId"], properties["InstanceType"] = pin.image, pin.type
                 properties["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] = pin.disk_gib
+                properties["UserData"] = self.user_data(node, pin.first_boot)
         return template
+
+    def user_data(self, node: str, version: int) -> dict[str, str]:
+        """The property of a node with a version of the first-boot text."""
+        cluster = self.agents.cluster
+        parameter = names.node_parameter(self.cloud.environment.name, cluster, node)
+        region = self.cloud.environment.clusters[cluster].region
+        return {"Fn::Base64": node_script(parameter=parameter, region=region, version=version)}
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
         """Replace or restart changed nodes, and roll back if the deploy is to fail."""

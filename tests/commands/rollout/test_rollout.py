@@ -1,6 +1,7 @@
 """`denodo-ha rollout` and `pin`: machines change one at a time, whatever goes wrong."""
 
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,18 @@ class Site:
         """Return the pins in the file."""
         return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
+    def first_boots(self) -> dict[str, int]:
+        """The first boots that the pins say."""
+        return {node: pin.first_boot for node, pin in load(self.file).pins.root[CLUSTER].items()}
+
+    def make_with_the_original_text(self) -> None:
+        """As an older version has deployed the nodes."""
+        for resource in self.cloud.stack(CLUSTER).template["Resources"].values():
+            if resource["Type"] == "AWS::EC2::Instance":
+                tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+                user_data = self.cdk.user_data(tags["denodo:node"], 1)
+                resource["Properties"]["UserData"] = user_data
+
     def marked(self) -> set[str]:
         return {name for name in self.cloud.nodes(CLUSTER) if self.cloud.mark(CLUSTER, name)}
 
@@ -90,6 +103,40 @@ def test_pin_writes_what_is_deployed_and_keeps_comments(site: Site, denodo_ha: R
     denodo_ha("pin", "-c", str(site.file))
     assert site.pins.read_text() == text.replace(NEW, OLD)
     assert "already" in denodo_ha("pin", "-c", str(site.file)).stdout
+
+
+def test_pin_writes_the_first_boot_that_a_node_was_made_with(site: Site, denodo_ha: Run) -> None:
+    assert "first_boot: 2" in site.pins.read_text()
+    assert set(site.first_boots().values()) == {2}
+    site.make_with_the_original_text()
+    assert denodo_ha("pin", "-c", str(site.file)).exit_code == exit_codes.DONE
+    assert "first_boot" not in site.pins.read_text()
+    assert set(site.first_boots().values()) == {1}
+
+
+@pytest.mark.parametrize(("setting", "text"), [((OLD, NEW), 2), (("m5.xlarge", "m5.2xlarge"), 1)])
+def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
+    site: Site, denodo_ha: Run, setting: tuple[str, str], text: int
+) -> None:
+    site.make_with_the_original_text()
+    assert denodo_ha("pin", "-c", str(site.file)).exit_code == exit_codes.DONE
+    assert site.rolling().roll_out() == []
+    site.ask_for(*setting)
+    assert site.rolling().roll_out() == ["node1", "node2", "node3"]
+    assert site.cdk.deploys == [["node1"], ["node2"], ["node3"]]
+    assert set(site.first_boots().values()) == {text}
+    template = json.dumps(site.cloud.stack(CLUSTER).template)
+    assert template.count("# denodo-ha first boot 2") == (3 if text == 2 else 0)
+    site.is_well()
+
+
+def test_a_pin_of_another_text_than_the_node_has_is_corrected(site: Site) -> None:
+    """Edited by hand: the node's text stays, since another one would restart the node."""
+    site.pins.write_text(site.pins.read_text().replace(", first_boot: 2", "", 1))
+    assert sorted(site.first_boots().values()) == [1, 2, 2]
+    assert site.rolling().roll_out() == ["node1"]
+    assert set(site.first_boots().values()) == {2}
+    assert site.cdk.deploys == [[]]
 
 
 def test_nothing_to_do(site: Site) -> None:

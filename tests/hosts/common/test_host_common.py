@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.common import files, lock, process
+from hosts.common import aws_cli, files, lock, process
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import AwsCliMissingError, AwsError
 
@@ -52,6 +52,12 @@ def test_a_failed_call_shows_its_error_and_no_answer(tmp_path: Path) -> None:
         _aws(tmp_path, status=7).parameter("/a")
     with pytest.raises(AwsCliMissingError, match="install it"):
         AwsCli(str(tmp_path / "none")).parameter("/a")
+
+
+def test_the_command_may_be_a_snap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(_aws(tmp_path).program).rename(tmp_path / "aws-of-a-snap")
+    monkeypatch.setattr(aws_cli, "_MORE_PATH", (str(tmp_path),))
+    assert AwsCli("aws-of-a-snap").parameter("/a") == "state"
 
 
 def test_only_an_absent_object_is_no_error(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from tests.support.host_program import unpacked
 from tests.support.servers.ports import free_ports
 
 _PROGRAM = ROOT / "hosts"
+_INSTANCE = "i-0123456789abcdef0"
 _SIGNAL = {"stack": "denodo-active", "resource": "Node1", "when": "ready"}
 
 
@@ -127,16 +130,42 @@ def test_first_boot_and_the_next(home: Home) -> None:
     cloud = Cloud(home.folder)
     cloud.parameter(json.dumps(home.data(signal=_SIGNAL)))
     cloud.answer("signal-resource", {})
-    boot = ("boot", f"--parameter={PARAMETER}")
-    assert _run(home, *boot) == 0
-    assert cloud.signals() == [("SUCCESS", "node1 is ready")]
+    command = ("boot", f"--parameter={PARAMETER}")
+    assert _run(home, *command) == 0
+    assert cloud.signals() == [("SUCCESS", _INSTANCE)]
     home.end()
-    assert _run(home, *boot) == 0
+    assert _run(home, *command) == 0
     assert home.running(), "the servers start at every boot"
     assert len(cloud.signals()) == 1
     home.calls()
-    assert _run(home, *boot) == 0
+    assert _run(home, *command) == 0
     assert [call for call in home.calls() if not call.startswith("ping")] == []
+
+
+@pytest.mark.parametrize("fault", ["parameter", "state"])
+def test_a_boot_starts_what_was_applied_last_if_the_state_cannot_be_read(
+    home: Home, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    cloud = Cloud(home.folder)
+    cloud.parameter(json.dumps(home.data()))
+    command = ("boot", f"--parameter={PARAMETER}")
+    assert _run(home, *command) == 0
+    home.end()
+    if fault == "parameter":
+        cloud.fault(f"--name={PARAMETER}", "An error occurred (ThrottlingException)")
+    else:
+        cloud.parameter(json.dumps(home.data(a_key_of_later={})))
+    assert _run(home, *command) == 0
+    assert home.running()
+    output = capsys.readouterr().out
+    assert "the boot continues with the state that was applied last" in output
+
+
+def test_a_first_boot_without_its_state_starts_nothing(home: Home) -> None:
+    cloud = Cloud(home.folder)
+    cloud.fault(f"--name={PARAMETER}", "An error occurred (ThrottlingException)")
+    assert _run(home, "boot", f"--parameter={PARAMETER}") == 3
+    assert not home.running()
 
 
 def test_a_first_boot_that_fails_says_why(home: Home) -> None:
@@ -147,7 +176,7 @@ def test_a_first_boot_that_fails_says_why(home: Home) -> None:
     assert _run(home, "boot", f"--parameter={PARAMETER}") == 4
     ((status, message),) = cloud.signals()
     assert status == "FAILURE"
-    assert message == f"node1: {home.path}/bin lacks ping.sh; is there a Denodo"[:64]
+    assert message == f"{_INSTANCE}: {home.path}/bin lacks ping.sh; is there a Denodo"[:64]
 
 
 def test_a_boot_without_its_user_says_so(home: Home) -> None:
@@ -155,7 +184,7 @@ def test_a_boot_without_its_user_says_so(home: Home) -> None:
     cloud.answer("signal-resource", {})
     assert _run(home, "boot", _state(home, signal=_SIGNAL, denodo__user="nobody-here")) == 4
     assert cloud.signals() == [
-        ("FAILURE", "node1: there is no user nobody-here; create the user that Denodo runs as"[:64])
+        ("FAILURE", f"{_INSTANCE}: there is no user nobody-here; create the user that Denodo"[:64])
     ]
 
 
@@ -169,7 +198,7 @@ def test_a_boot_that_ends_by_a_fault_says_so(home: Home, monkeypatch: pytest.Mon
     monkeypatch.setattr(boot, "apply", fault)
     with pytest.raises(RecursionError):
         _run(home, "boot", _state(home, signal=_SIGNAL))
-    assert cloud.signals() == [("FAILURE", "node1: nested too deeply")]
+    assert cloud.signals() == [("FAILURE", f"{_INSTANCE}: nested too deeply")]
 
 
 def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
@@ -178,7 +207,7 @@ def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
     home.system.hosts.write_bytes(b"127.0.0.1 localhost # caf\xe9\r\n")
     assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
     assert home.system.hosts.read_bytes().endswith(b"127.0.0.1 localhost # caf\xe9\r\n")
-    assert cloud.signals() == [("SUCCESS", "node1 is ready")]
+    assert cloud.signals() == [("SUCCESS", _INSTANCE)]
 
 
 def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> None:
@@ -188,7 +217,7 @@ def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> No
     state = _state(home, signal=signal, limits__start_seconds=1)
     home.behave("vqlserver_startup.sh", "fail")
     assert _run(home, "boot", state) == 9
-    assert cloud.signals() == [("SUCCESS", "node1 is configured")]
+    assert cloud.signals() == [("SUCCESS", _INSTANCE)]
     assert home.properties(VDP)["java.env.DENODO_OPTS_START"] == home.data()["jvm"]["vdp"]
     home.behave("vqlserver_startup.sh")
     assert _run(home, "boot", _state(home, signal=signal)) == 0
@@ -198,9 +227,46 @@ def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> No
 def test_a_boot_goes_on_when_cloudformation_does_not_listen(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Cloud(home.folder)
+    cloud = Cloud(home.folder)
+    cloud.fault("signal-resource", "An error occurred (ValidationError): not in progress")
     assert _run(home, "boot", _state(home, signal=_SIGNAL)) == 0
     assert "CloudFormation could not be signalled: aws cloudformation" in capsys.readouterr().out
+    assert not Record(home.system).was_signalled
+    assert len(cloud.signals()) == 1
+
+
+def test_a_signal_is_retried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud(home.folder)
+    cloud.fault("signal-resource", "An error occurred (Throttling) when calling SignalResource")
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            cloud.answer("signal-resource", {})
+
+    state = home.state(signal=_SIGNAL, limits__start_seconds=3600)
+    monkeypatch.setattr(boot, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    boot.signal_failure(replace(home.system, poll=2), state, "no")
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert cloud.signals() == [("FAILURE", f"{_INSTANCE}: no")] * 9
+    assert Record(home.system).was_signalled
+
+
+def test_a_signal_is_retried_until_the_creation_has_timed_out(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud(home.folder)
+    cloud.fault("signal-resource", "An error occurred (Throttling) when calling SignalResource")
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    state = home.state(signal=_SIGNAL, limits__start_seconds=900)
+    monkeypatch.setattr(boot, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    boot.signal_failure(replace(home.system, poll=2), state, "no")
+    assert 840 <= now[0] <= 900
     assert not Record(home.system).was_signalled
 
 

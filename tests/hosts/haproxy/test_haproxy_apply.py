@@ -1,21 +1,24 @@
 """The desired state of a HAProxy host, with a real HAProxy and a stand-in for the AWS CLI."""
 
+import hashlib
+import io
 import json
 import os
 import signal
 import stat
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.common.aws_cli import AwsCli
-from hosts.common.errors import AwsError
+from hosts.common.errors import AwsError, UnverifiedError
 from hosts.haproxy.desired_state import DesiredState, fetch
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.host import Host, apply, boot, update
+from hosts.haproxy.reloading import keep_previous, previous_file
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.clients import handshake
 from tests.hosts.haproxy.running import PROGRAM, Running, configuration, running
@@ -28,8 +31,9 @@ here = pathlib.Path(__file__).parent
 what, *rest = sys.argv[1:]
 if what == "ssm":
     print(json.dumps({"Parameter": {"Value": (here / "parameter").read_text()}}))
-elif what == "s3":
-    shutil.copy(here / rest[-2].rpartition("/")[2], rest[-1])
+elif what == "s3api":
+    key = next(one for one in rest if one.startswith("--key=")).partition("=")[2]
+    shutil.copy(here / key, rest[-1])
 else:
     name = next(one for one in rest if one.startswith("--secret-id=")).rpartition(":")[2]
     if not (here / name).exists():
@@ -62,7 +66,7 @@ class Deployed:
         """Write the parameter and the file."""
         wanted = {
             "program": "s3://bucket/one.zip",
-            "file": "s3://bucket/haproxy.cfg",
+            "file": self.upload(self.file.encode(), "cfg"),
             "drop_in": "[Service]\nLimitNOFILE=5000\n",
             "certificate": None,
             "authority": None,
@@ -70,7 +74,16 @@ class Deployed:
             **more,
         }
         (self.folder / "parameter").write_text(json.dumps(wanted))
-        (self.folder / "haproxy.cfg").write_text(self.file)
+
+    def upload(self, content: bytes, extension: str) -> str:
+        """Put an object into the bucket as a deploy does; return its S3 URL."""
+        key = f"{hashlib.sha256(content).hexdigest()}.{extension}"
+        (self.folder / key).write_bytes(content)
+        return f"s3://bucket/{key}"
+
+    def tamper(self, uri: str, content: bytes) -> None:
+        """Replace an object and keep its key."""
+        (self.folder / uri.rpartition("/")[2]).write_bytes(content)
 
     def apply(self) -> None:
         apply(self.host, AWS, self.desired, self.said.append)
@@ -139,25 +152,80 @@ def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> Non
     assert workers(deployed.proxy.haproxy).serving == before
 
 
-def test_a_parameter_that_says_nothing_is_told(deployed: Deployed) -> None:
-    (deployed.folder / "parameter").write_text("{}")
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "", "[" * 100_000, "9" * 5001, '{"program": 1e999, "health_port": 1e999}']
+)
+def test_a_parameter_that_says_nothing_is_told(deployed: Deployed, text: str) -> None:
+    (deployed.folder / "parameter").write_text(text)
     with pytest.raises(Failed, match="does not contain the state of a HAProxy host"):
         deployed.apply()
 
 
+def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
+    """The file was replaced, and the run was killed before a worker loaded it."""
+    before = workers(deployed.proxy.haproxy).serving
+    deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
+    deployed.say()
+    keep_previous(deployed.proxy.haproxy)
+    deployed.proxy.haproxy.config.write_text(deployed.file)
+    deployed.apply()
+    assert workers(deployed.proxy.haproxy).serving != before
+    assert "Maxconn: 1999" in deployed.proxy.haproxy.query("show info")
+    assert not previous_file(deployed.proxy.haproxy).exists()
+
+
+def test_after_a_killed_apply_the_file_that_served_is_restored(deployed: Deployed) -> None:
+    """The new file is valid and does not start, and the killed run could not find that out."""
+    served = deployed.proxy.haproxy.config.read_text()
+    keep_previous(deployed.proxy.haproxy)
+    deployed.file = served.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n")
+    deployed.proxy.haproxy.config.write_text(deployed.file)
+    (deployed.folder / "cert").write_text("secret")
+    deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
+    with pytest.raises(Failed, match=r"did not start.*is restored"):
+        deployed.apply()
+    assert deployed.proxy.haproxy.config.read_text() == served
+    assert not (deployed.host.tls / "server.pem").exists()
+    assert not previous_file(deployed.proxy.haproxy).exists()
+
+
+def _zipped(text: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr("__main__.py", text)
+    return stream.getvalue()
+
+
 def test_the_wanted_program_is_taken_once(deployed: Deployed) -> None:
-    with zipfile.ZipFile(deployed.folder / "one.zip", "w") as packed:
-        packed.writestr("__main__.py", "print('one')")
+    one = deployed.upload(_zipped("print('one')"), "zip")
+    deployed.say(program=one)
     programs = deployed.folder / "programs"
-    (programs / "releases").mkdir(parents=True)
     assert update(AWS, deployed.desired, programs)
     assert (programs / "current/haproxy/__main__.py").read_text() == "print('one')"
     assert not update(AWS, deployed.desired, programs)
-    (deployed.folder / "two.zip").write_text("no archive")
-    deployed.say(program="s3://bucket/two.zip")
-    with pytest.raises(Failed, match="cannot be unpacked"):
+    deployed.say(program=deployed.upload(b"no archive", "zip"))
+    with pytest.raises(UnverifiedError, match="is not an archive of the program"):
         update(AWS, deployed.desired, programs)
-    assert (programs / "current").resolve().name == "one"
+    two = deployed.upload(_zipped("print('two')"), "zip")
+    deployed.tamper(two, _zipped("print('three')"))
+    deployed.say(program=two)
+    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of its"):
+        update(AWS, deployed.desired, programs)
+    assert (programs / "current").resolve().name == PurePosixPath(one).stem
+
+
+@pytest.mark.parametrize("change", ["tampered", "cut"])
+def test_a_file_with_other_bytes_is_not_loaded(deployed: Deployed, change: str) -> None:
+    before = workers(deployed.proxy.haproxy).serving
+    content = deployed.proxy.haproxy.config.read_text()
+    deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
+    deployed.say()
+    text = deployed.file.encode()
+    deployed.tamper(deployed.desired.file, text[:-1] if change == "cut" else text + b"# more")
+    with pytest.raises(UnverifiedError, match="is not used: the SHA-256 of its"):
+        deployed.apply()
+    assert deployed.proxy.haproxy.config.read_text() == content
+    assert workers(deployed.proxy.haproxy).serving == before
 
 
 @pytest.fixture
@@ -185,6 +253,14 @@ def test_first_boot_waits_until_a_node_is_usable(fresh: Deployed) -> None:
     assert fresh.said == ["HAProxy serves"]
     assert (fresh.folder / "told").read_text().split() == ["daemon-reload", "enable", "restart"]
     assert fresh.proxy.haproxy.config.read_text() == fresh.file
+
+
+def test_first_boot_with_other_bytes_starts_nothing(fresh: Deployed) -> None:
+    fresh.tamper(fresh.desired.file, fresh.file.encode()[:-1])
+    with pytest.raises(UnverifiedError):
+        boot(fresh.host, AWS, fresh.desired, fresh.said.append)
+    assert not (fresh.folder / "told").exists()
+    assert not fresh.proxy.haproxy.config.exists()
 
 
 def test_first_boot_with_a_bad_file_starts_nothing(fresh: Deployed) -> None:

@@ -1,0 +1,55 @@
+"""Objects of the deploy's bucket whose name is the SHA-256 of their bytes.
+
+The desired state names such an object: `s3://BUCKET/SHA256.EXTENSION`. The state comes from a
+parameter that a deploy has written. Bytes that do not have this hash were changed in the bucket,
+cut on their way, or published by an older version, whose names are other hashes. They are not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from hosts.common.errors import UnverifiedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hosts.common.aws_cli import AwsCli
+
+
+def fetch(aws: AwsCli, uri: str, path: Path, *, most_bytes: int) -> None:
+    """Fetch an object to a file, and verify its bytes; without a right hash the file is removed.
+
+    Args:
+        aws: the AWS CLI.
+        uri: S3 URL of the object.
+        path: the file, in a folder that no other user can write.
+        most_bytes: maximum size of the object.
+
+    Raises:
+        AwsError: The object cannot be fetched.
+        UnverifiedError: The object does not have the hash that its name has, or is too large.
+        OSError: The file cannot be read.
+    """
+    # One byte more than allowed, which shows that an object is too large.
+    aws.copy_beginning(uri, path, most_bytes + 1)
+    problem = _problem(uri, path.read_bytes(), most_bytes)
+    if problem:
+        path.unlink()
+        message = f"{uri} is not used: {problem}"
+        raise UnverifiedError(message)
+
+
+def _problem(uri: str, content: bytes, most_bytes: int) -> str:
+    if len(content) > most_bytes:
+        return f"it has more than {most_bytes} bytes"
+    digest = hashlib.sha256(content).hexdigest()
+    if digest == PurePosixPath(uri).stem:
+        return ""
+    return (
+        f"the SHA-256 of its {len(content)} bytes is {digest}, which is not its name. It was "
+        "changed in the bucket, cut on its way, or published by an older version. Deploy again; if "
+        "that does not help, compare the object with the asset of that name in cdk.out"
+    )

@@ -1,0 +1,120 @@
+"""Update of a node to the release of the program that its desired state names.
+
+The release is fetched and verified, installs its own units, and is then used. An update reads
+`program` in the desired state and nothing else: the rest may be for the new release only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hosts.common import json_object
+from hosts.common.errors import HostError
+from hosts.common.releases import Releases
+from hosts.denodo import log
+from hosts.denodo.errors import StateError, SystemRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hosts.denodo.system import System
+
+PACKAGE = "node"
+PROGRAM_FOLDER = Path("/opt/denodo-node")
+"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
+
+
+def desired_program(system: System, parameter: str) -> str:
+    """Return the S3 URL of the program that the desired state names.
+
+    Raises:
+        AwsError: The parameter cannot be read.
+        StateError: The parameter names no program.
+    """
+    try:
+        state: Any = json_object.parse(system.aws_cli.parameter(parameter))
+    except ValueError as error:
+        message = f"the parameter {parameter} is not JSON: {error}; the node keeps its program"
+        raise StateError(message) from None
+    uri = state.get("program") if isinstance(state, dict) else None
+    if not isinstance(uri, str) or not uri:
+        message = f"the parameter {parameter} names no program; the node keeps the one that it has"
+        raise StateError(message)
+    return uri
+
+
+def install_arguments(parameter: str, root: Path, region: str) -> list[str]:
+    """Return the arguments of `install`; without a region, that of this process."""
+    arguments = [f"--parameter={parameter}", f"--root={root}"]
+    if region := region or os.environ.get("AWS_DEFAULT_REGION", ""):
+        arguments.append(f"--region={region}")
+    return arguments
+
+
+def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bool:
+    """Use a release of the program.
+
+    A release that cannot be used is recorded, and `status` shows it: the node keeps its program.
+
+    Args:
+        system: the machine.
+        uri: S3 URL of the release's archive.
+        folder: folder of the releases.
+        install: arguments of `install` of the new release.
+
+    Returns:
+        Whether another release is used now.
+
+    Raises:
+        AwsError: The release cannot be fetched.
+        UnverifiedError: The release is not what its name says.
+        SystemRefusedError: The release cannot be unpacked, or its `install` fails.
+    """
+    releases = Releases(folder, PACKAGE)
+    try:
+        release = releases.named_by(uri)
+        if releases.in_use(release):
+            releases.accept()
+            return False
+        releases.fetch(uri, system.aws_cli)
+        _run_install(release, install)
+    except (HostError, OSError) as error:
+        releases.refuse(uri, str(error), system.time)
+        raise
+    releases.use(release)
+    releases.accept()
+    releases.remove_others(release)
+    log.info(f"the node uses the program {release.name}")
+    return True
+
+
+def hand_over_boot(system: System, parameter: str) -> None:
+    """Update to the program that the desired state names, and continue the boot with it.
+
+    Return if the running program is the desired one, is not a release, or cannot be replaced: then
+    the boot continues with the running program.
+    """
+    releases = Releases.of_running_program(PACKAGE)
+    if releases is None or os.geteuid() != 0:
+        return
+    try:
+        uri = desired_program(system, parameter)
+        arguments = install_arguments(parameter, Path("/"), "")
+        if not update(system, uri, releases.folder, arguments):
+            return
+    except (HostError, OSError) as error:
+        log.warning(f"the boot continues with the program that the node has: {error}")
+        return
+    os.chdir(releases.folder / "current")
+    os.execv(sys.executable, [sys.executable, "-m", PACKAGE, "boot"])  # noqa: S606 - no shell
+
+
+def _run_install(release: Path, arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", PACKAGE, "install", *arguments]
+    if subprocess.run(command, cwd=release, check=False).returncode:
+        message = f"`install` of the program {release.name} failed; the node keeps its program"
+        raise SystemRefusedError(message)
