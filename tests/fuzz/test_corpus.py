@@ -11,24 +11,8 @@ from tests.fuzz.readers import READERS, Reader
 
 INPUTS = sorted(file for file in command.CORPUS.glob("*/*") if file.is_file())
 
-FAULTS = {
-    "drill/anchor-self": "the search for loops follows an anchor that contains itself",
-    "drill/condition-loop": "conditions that refer to themselves are evaluated again and again",
-    "drill/mapping-loop": "mappings that refer to themselves are evaluated again and again",
-    "drill/port-inf": "a port that is infinite raises OverflowError",
-    "drill/sub-one": "Fn::Sub with one item raises ValueError",
-}
-"""Inputs that their readers do not read correctly yet, each with the reason."""
 
-
-def _parameter(file: Path) -> object:
-    name = f"{file.parent.name}/{file.name}"
-    endless = name.endswith("-loop")
-    marks = [pytest.mark.xfail(reason=FAULTS[name], run=not endless)] if name in FAULTS else []
-    return pytest.param(file, id=name, marks=marks)
-
-
-@pytest.mark.parametrize("file", [_parameter(file) for file in INPUTS])
+@pytest.mark.parametrize("file", INPUTS, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_input(file: Path) -> None:
     outcome = judge(READERS[file.parent.name], file.read_bytes())
     assert not outcome.failure, outcome.details
