@@ -6,7 +6,6 @@ written last and names the version of the metadata, so that it describes complet
 the export: nodes with the same digest have the same metadata.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 
 
@@ -76,10 +76,10 @@ def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
 def parse_manifest(node: str, text: bytes, written: datetime) -> Export:
     """Return the export that a manifest describes."""
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         at = datetime.fromisoformat(data["at"]).astimezone(UTC)
         return Export(at, node, str(data["digest"]), int(data["size"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return Export(written.astimezone(UTC), node, "", 0, f"{type(error).__name__}: {error}")
 
 

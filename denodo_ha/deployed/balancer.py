@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.deployed.stack import Stack, resource_tag
+from denodo_ha.deployed.stack import Stack, mapping_in, resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.topology import HealthCheck
 from denodo_ha.environment.facts import limits
@@ -110,22 +110,24 @@ class Balancer:
 
 def balancer_of_stack(stack: Stack) -> Balancer | None:
     """Return the load balancer that the stack's output names, None if it does not exist yet."""
-    outputs = stack.template.get("Outputs", {})
-    expression = outputs.get(names.BALANCER_DNS_NAME, {}).get("Value", {})
+    output = mapping_in(mapping_in(stack.template, "Outputs"), names.BALANCER_DNS_NAME)
+    attribute = mapping_in(output, "Value").get("Fn::GetAtt")
+    if isinstance(attribute, str):
+        attribute = attribute.split(".")
     # Not the first of the stack: there may be others behind it.
-    logical_id = str(expression["Fn::GetAtt"][0]) if "Fn::GetAtt" in expression else ""
+    logical_id = str(attribute[0]) if isinstance(attribute, list) and attribute else ""
     if logical_id not in stack.physical_ids:
         return None
     arn = stack.physical_ids[logical_id]
     listeners = [
         Listener(
             stack.physical_ids[id_],
-            int(properties["Port"]),
+            stack.number(properties.get("Port"), f"the port of listener {id_}"),
             str(properties.get("Protocol", "TCP")),
             _group_behind(stack, properties),
         )
         for id_, properties in stack.resources(_LISTENER)
-        if id_ in stack.physical_ids and stack.value(properties["LoadBalancerArn"]) == arn
+        if id_ in stack.physical_ids and stack.value(properties.get("LoadBalancerArn")) == arn
     ]
     return Balancer(
         arn,
@@ -135,11 +137,12 @@ def balancer_of_stack(stack: Stack) -> Balancer | None:
 
 
 def _group_behind(stack: Stack, listener: Mapping[str, Any]) -> str | None:
-    for action in listener.get("DefaultActions", []):
+    for action in stack.entries(listener.get("DefaultActions"), "the action of a listener"):
         if "TargetGroupArn" in action:
             return stack.value(action["TargetGroupArn"])
-        for group in action.get("ForwardConfig", {}).get("TargetGroups", []):
-            return stack.value(group["TargetGroupArn"])
+        groups = mapping_in(action, "ForwardConfig").get("TargetGroups")
+        for group in stack.entries(groups, "the target group of a listener"):
+            return stack.value(group.get("TargetGroupArn"))
     return None
 
 
@@ -158,11 +161,13 @@ def _groups(stack: Stack, node_names: Mapping[str, str]) -> Iterator[TargetGroup
     for id_, properties in stack.resources(_GROUP):
         if id_ not in stack.physical_ids:
             continue
-        port = int(properties.get("Port", 0))
+        port = stack.number(properties.get("Port", 0), f"the port of target group {id_}")
+        subject = f"the deregistration delay of target group {id_}"
         attributes = {
-            attribute["Key"]: attribute["Value"]
-            for attribute in properties.get("TargetGroupAttributes", [])
+            stack.value(attribute.get("Key")): attribute.get("Value")
+            for attribute in stack.entries(properties.get("TargetGroupAttributes"), subject)
         }
+        delay = attributes.get(_DELAY, limits.DEREGISTRATION_DELAY_DEFAULT_S)
         yield TargetGroup(
             logical_id=id_,
             arn=stack.physical_ids[id_],
@@ -171,32 +176,45 @@ def _groups(stack: Stack, node_names: Mapping[str, str]) -> Iterator[TargetGroup
             type=str(properties.get("TargetType", "instance")),
             service=resource_tag(properties, names.SERVICE_TAG),
             node=resource_tag(properties, names.NODE_TAG),
-            health=_health_check(properties, port),
-            deregistration_delay=int(attributes.get(_DELAY, limits.DEREGISTRATION_DELAY_DEFAULT_S)),
-            targets=tuple(_targets(stack, properties, port, node_names)),
+            health=_health_check(stack, id_, properties, port),
+            deregistration_delay=stack.number(delay, subject),
+            targets=tuple(_targets(stack, id_, properties, port, node_names)),
             alb=resource_tag(properties, names.ALB_TAG),
         )
 
 
 def _targets(
-    stack: Stack, properties: Mapping[str, Any], port: int, node_names: Mapping[str, str]
+    stack: Stack,
+    group: str,
+    properties: Mapping[str, Any],
+    port: int,
+    node_names: Mapping[str, str],
 ) -> Iterator[Target]:
-    for target in properties.get("Targets", []):
-        id_ = stack.value(target["Id"])
+    subject = f"the list of targets of target group {group}"
+    for target in stack.entries(properties.get("Targets"), subject):
+        id_ = stack.value(target.get("Id"))
         if id_ is not None:
-            yield Target(id_, int(target.get("Port", port)), node_names.get(id_))
+            target_port = stack.number(target.get("Port", port), subject)
+            yield Target(id_, target_port, node_names.get(id_))
 
 
-def _health_check(properties: Mapping[str, Any], port: int) -> HealthCheck:
+def _health_check(
+    stack: Stack, group: str, properties: Mapping[str, Any], port: int
+) -> HealthCheck:
     """Return the template's health check, with AWS's default for each missing property."""
-    checked = str(properties.get("HealthCheckPort", "traffic-port"))
+
+    def number(key: str, default: int) -> int:
+        subject = f"{key} of target group {group}"
+        return stack.number(properties.get(key, default), subject)
+
+    checked = stack.value(properties.get("HealthCheckPort", "traffic-port"))
     path = properties.get("HealthCheckPath")
     return HealthCheck(
         protocol=str(properties.get("HealthCheckProtocol", "TCP")).lower(),
-        port=port if checked == "traffic-port" else int(checked),
+        port=port if checked == "traffic-port" else number("HealthCheckPort", port),
         path=None if path is None else str(path),
-        interval=int(properties.get("HealthCheckIntervalSeconds", limits.AWS_HEALTH_INTERVAL_S)),
-        timeout=int(properties.get("HealthCheckTimeoutSeconds", limits.AWS_HEALTH_TIMEOUT_S)),
-        healthy=int(properties.get("HealthyThresholdCount", limits.AWS_HEALTHY_THRESHOLD)),
-        unhealthy=int(properties.get("UnhealthyThresholdCount", limits.AWS_UNHEALTHY_THRESHOLD)),
+        interval=number("HealthCheckIntervalSeconds", limits.AWS_HEALTH_INTERVAL_S),
+        timeout=number("HealthCheckTimeoutSeconds", limits.AWS_HEALTH_TIMEOUT_S),
+        healthy=number("HealthyThresholdCount", limits.AWS_HEALTHY_THRESHOLD),
+        unhealthy=number("UnhealthyThresholdCount", limits.AWS_UNHEALTHY_THRESHOLD),
     )

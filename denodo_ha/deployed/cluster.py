@@ -15,7 +15,7 @@ from difflib import get_close_matches
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
-from denodo_ha.cli.errors import AwsError, UsageError
+from denodo_ha.cli.errors import CommandError, UsageError
 from denodo_ha.deployed.balancer import (
     Balancer,
     Listener,
@@ -25,7 +25,7 @@ from denodo_ha.deployed.balancer import (
     target_groups_of_stack,
 )
 from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.stack import Stack, read_stack, resource_tag
+from denodo_ha.deployed.stack import Stack, mapping_in, read_stack, resource_tag, resources_of
 from denodo_ha.environment import names
 
 __all__ = ["Balancer", "Cluster", "Listener", "Node", "Target", "TargetGroup"]
@@ -117,20 +117,22 @@ def read_cluster(aws: Aws, location: StackLocation) -> Cluster:
     Raises:
         NotFound: The stack is not deployed.
         AwsError: AWS did not answer, or denied a call.
+        Failed: The deployed template cannot be read.
     """
     return cluster_of_stack(location, read_stack(aws, location))
 
 
-def read_clusters(aws: Aws, locations: Iterable[StackLocation]) -> list[Cluster | AwsError]:
+def read_clusters(aws: Aws, locations: Iterable[StackLocation]) -> list[Cluster | CommandError]:
     """Read each cluster, or return the error of one that cannot be read.
 
-    An unreachable region therefore does not hide the clusters of other regions.
+    An unreachable region, or a stack that this version cannot read, therefore does not hide other
+    clusters.
     """
 
-    def attempt(location: StackLocation) -> Cluster | AwsError:
+    def attempt(location: StackLocation) -> Cluster | CommandError:
         try:
             return read_cluster(aws, location)
-        except AwsError as error:
+        except CommandError as error:
             return error
 
     return map_concurrently(attempt, locations)
@@ -151,10 +153,10 @@ def cluster_of_stack(location: StackLocation, stack: Stack) -> Cluster:
 
 def _nodes(stack: Stack) -> Iterator[Node]:
     """Yield a node for each output with an instance's id."""
-    for name, output in stack.template.get("Outputs", {}).items():
-        if not name.startswith(names.NODE_ID_PREFIX):
+    for name, output in mapping_in(stack.template, "Outputs").items():
+        if not name.startswith(names.NODE_ID_PREFIX) or not isinstance(output, Mapping):
             continue
-        value = output["Value"]
+        value = output.get("Value")
         logical_id = str(value["Ref"]) if isinstance(value, Mapping) and "Ref" in value else None
         # While a deploy is running, the outputs are still those of the previous deploy.
         instance_id = stack.value(value) or stack.outputs.get(name, "")
@@ -163,10 +165,10 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
     """Return a node's exact name, of which the output's name has only letters and digits."""
-    metadata = stack.template.get("Metadata", {}).get(names.METADATA, {})
-    recorded = metadata.get(names.NODES_METADATA, {})
-    if output in recorded:
-        return str(recorded[output])
+    metadata = mapping_in(mapping_in(stack.template, "Metadata"), names.METADATA)
+    recorded = mapping_in(metadata, names.NODES_METADATA).get(output)
+    if isinstance(recorded, str):
+        return recorded
     if logical_id is not None:
         tag = resource_tag(stack.properties(logical_id), names.NODE_TAG)
         if tag:
@@ -180,6 +182,6 @@ def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
 
 def _tagged_nodes(stack: Stack) -> Iterator[str]:
     """Yield each node name that a resource is tagged with."""
-    for resource in stack.template.get("Resources", {}).values():
-        if name := resource_tag(resource.get("Properties", {}), names.NODE_TAG):
+    for _, properties in resources_of(stack.template).values():
+        if name := resource_tag(properties, names.NODE_TAG):
             yield name

@@ -1,11 +1,11 @@
 """Desired state of a node: the SSM parameter that a deploy writes (`derived.node_state`)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment import names
@@ -29,7 +29,7 @@ def read_desired_state(
     except NotFound:
         return None
     try:
-        state = json.loads(shown["Parameter"]["Value"])
+        state = parse_json(shown["Parameter"]["Value"])
     except ValueError:
         state = None
     if not isinstance(state, dict):

@@ -7,13 +7,13 @@ The instances are those of the Auto Scaling group that the stack names. Each run
 (`hosts/haproxy`), whose exit codes are those of this one.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli import exit_codes
@@ -106,8 +106,12 @@ class HaproxyInstances(HaproxyFleet):
         silent: dict[str, CommandResult] = {}
         for id_, result in self.run(self.ids(), "status").items():
             try:
-                reports[id_] = json.loads(result.output)
-            except ValueError:
+                report = parse_json(result.output)
+                for server in report["servers"]:
+                    # Read by `rotation.capacity_check`.
+                    _ = str(server["backend"]), server["node"], server["usable"]
+                reports[id_] = report
+            except (ValueError, LookupError, TypeError):
                 silent[id_] = result
         if silent:
             message = f"not every HAProxy instance reports its status: {failure_reasons(silent)}"

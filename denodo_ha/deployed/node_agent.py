@@ -7,12 +7,12 @@
 `docs/node.md` has the program's exit codes.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
@@ -102,7 +102,7 @@ class NodeAgent:
         result = self.run(node, "status", timeout=STATUS_S, patience=patience)
         try:
             # With an exit code other than 0 the output is not JSON.
-            report = json.loads(result.output)
+            report = parse_json(result.output)
             applied = report["applied"]
             return NodeStatus(
                 applied=applied["state"] if applied else None,

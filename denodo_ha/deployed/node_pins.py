@@ -48,7 +48,7 @@ def pin_of(node: str, properties: Mapping[str, Any]) -> Pin:
             "first_boot": _first_boot(properties.get("UserData")),
         }
         return Pin.model_validate(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         message = (
             f"the deployed instance of {node} does not have the properties of this version: {error}"
         )

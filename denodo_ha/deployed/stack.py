@@ -1,14 +1,17 @@
 """A deployed stack: its outputs, its template, and the physical ids of its resources."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.template_document import Template, parse_template
+from denodo_ha.cli.errors import Failed
 from denodo_ha.deployed.environment_locator import StackLocation, stack_outputs, stack_tags
 
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 _DELETED = "DELETE_COMPLETE"
 
 
@@ -47,20 +50,20 @@ class Stack:
 
     def resources(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield logical id and properties of the resources of a type, in the template's order."""
-        for id_, resource in self.template.get("Resources", {}).items():
-            if resource["Type"] == kind:
-                yield id_, resource.get("Properties", {})
+        for id_, (type_, properties) in resources_of(self.template).items():
+            if type_ == kind:
+                yield id_, properties
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
         """Return the properties of a resource; empty if the template does not have it."""
-        resource = self.template.get("Resources", {}).get(logical_id, {})
-        properties: Mapping[str, Any] = resource.get("Properties", {})
-        return properties
+        return resources_of(self.template).get(logical_id, ("", {}))[1]
 
     def value(self, expression: Any) -> str | None:
         """Return the value of a literal or a Ref; None if the stack does not define it."""
+        if isinstance(expression, str | int | float):
+            return str(expression)
         if not isinstance(expression, Mapping):
-            return None if expression is None else str(expression)
+            return None
         pseudo = {
             "AWS::Region": self.region,
             "AWS::AccountId": self.account,
@@ -72,6 +75,47 @@ class Stack:
             if name in values:
                 return values[name]
         return None
+
+    def number(self, expression: Any, subject: str) -> int:
+        """Return the number of a literal or a Ref.
+
+        Args:
+            expression: the template's expression.
+            subject: the meaning of the number, for the message.
+
+        Raises:
+            Failed: The stack does not define the number.
+        """
+        value = self.value(expression)
+        if value is None or not _INTEGER.fullmatch(value):
+            raise self.unknown(subject)
+        return int(value)
+
+    def entries(self, expression: Any, subject: str) -> Sequence[Mapping[str, Any]]:
+        """Return the entries of a list of objects; empty if the template lacks the list.
+
+        Args:
+            expression: the template's expression.
+            subject: the meaning of the list, for the message.
+
+        Raises:
+            Failed: The list or an entry is another expression, such as an `Fn::If`.
+        """
+        entries = [] if expression is None else expression
+        if not isinstance(entries, list):
+            raise self.unknown(subject)
+        if not all(isinstance(entry, Mapping) and not _is_intrinsic(entry) for entry in entries):
+            raise self.unknown(subject)
+        return entries
+
+    def unknown(self, subject: str) -> Failed:
+        """Return the error for an expression that only CloudFormation evaluates."""
+        message = (
+            f"{self.name}: {subject} is not known from here, because the deployed template has an "
+            "expression or a shape there that this version does not evaluate; to see it: `aws "
+            f"cloudformation get-template --region {self.region} --stack-name {self.name}`"
+        )
+        return Failed(message)
 
 
 def read_stack(aws: Aws, location: StackLocation) -> Stack:
@@ -86,7 +130,7 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
         (stack,) = client.describe_stacks(StackName=location.stack)["Stacks"]
         # By its ARN from here: the stack may be deleted and created again between two calls.
         arn = str(stack["StackId"])
-        body = client.get_template(StackName=arn, TemplateStage="Processed")["TemplateBody"]
+        body = _template_body(client, location, arn)
         pages = client.get_paginator("list_stack_resources").paginate(StackName=arn)
         resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Stack(
@@ -110,6 +154,37 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
     )
 
 
+def _template_body(client: Any, location: StackLocation, arn: str) -> Any:
+    try:
+        return client.get_template(StackName=arn, TemplateStage="Processed")["TemplateBody"]
+    except (RecursionError, ValueError) as error:
+        # The SDK parses a template that is JSON.
+        message = f"{location.stack}: its deployed template cannot be read: {error}"
+        raise Failed(message) from None
+
+
+def resources_of(template: Template | None) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Return type and properties of the resources of a template, by logical id.
+
+    Keys that are not resources, such as `Fn::Transform` and `Fn::ForEach::NAME`, are left out.
+    """
+    return {
+        id_: (resource["Type"], mapping_in(resource, "Properties"))
+        for id_, resource in mapping_in(template, "Resources").items()
+        if isinstance(resource, Mapping) and isinstance(resource.get("Type"), str)
+    }
+
+
+def mapping_in(parent: Any, key: str) -> Mapping[str, Any]:
+    """Return the mapping at a key of a mapping; empty if there is none."""
+    value = parent.get(key) if isinstance(parent, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_intrinsic(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and str(next(iter(value))).startswith(("Fn::", "Ref"))
+
+
 def read_outputs(aws: Aws, location: StackLocation) -> dict[str, str]:
     """Read the outputs of a stack with one call.
 
@@ -126,7 +201,11 @@ def read_outputs(aws: Aws, location: StackLocation) -> dict[str, str]:
 
 def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
     """Return the value of a tag in a resource's properties, None if the resource lacks the tag."""
-    tags = properties.get("Tags", [])
-    if isinstance(tags, Mapping):
-        return str(tags[key]) if key in tags else None
-    return next((str(tag["Value"]) for tag in tags if tag.get("Key") == key), None)
+    tags = properties.get("Tags")
+    if isinstance(tags, list):
+        # An entry may be an `Fn::If`.
+        entries = [tag for tag in tags if isinstance(tag, Mapping)]
+        value = next((tag.get("Value") for tag in entries if tag.get("Key") == key), None)
+    else:
+        value = tags.get(key) if isinstance(tags, Mapping) else None
+    return str(value) if isinstance(value, str | int | float) else None

@@ -1,6 +1,6 @@
 """A whole drill: the outcome of every scenario for some templates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,7 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
 def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillResult:
     """Return the drill of a model with some nodes drained from the start."""
     engine = Engine(model, _start(model, drained))
-    outcomes = tuple(engine.play(failure, situation) for failure, situation in scenarios(model))
+    outcomes = tuple(_outcomes(engine))
     notes = [
         *model_notes(
             model, lambda balancer: engine.view(balancer, engine.start).addresses, drained
@@ -91,6 +91,18 @@ def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillRes
         unknowns=(*model.unknowns, *(note for note in notes if note.hides)),
     )
     return DrillResult(model, outcomes, drained)
+
+
+def _outcomes(engine: Engine) -> Iterator[Outcome]:
+    """Yield the outcome of each scenario; the same situation is played once."""
+    previous: tuple[str, Situation, Outcome] | None = None
+    for failure, situation in scenarios(engine.model):
+        if previous is not None and previous[:2] == (failure.cluster, situation):
+            yield replace(previous[2], failure=failure)
+            continue
+        outcome = engine.play(failure, situation)
+        previous = (failure.cluster, situation, outcome)
+        yield outcome
 
 
 def _start(model: Model, drained: frozenset[Key]) -> Situation:

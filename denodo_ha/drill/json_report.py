@@ -9,6 +9,7 @@ from denodo_ha.drill.drill_run import DrillResult
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
+from denodo_ha.environment.derived.failure_kinds import FAILURE_SENTENCES
 
 JsonObject = dict[str, Any]
 
@@ -102,6 +103,7 @@ def _failure(failure: Failure) -> JsonObject:
 def _outcome(outcome: Outcome) -> JsonObject:
     return {
         "failure": _failure(outcome.failure),
+        "sentence": FAILURE_SENTENCES[outcome.failure.kind],
         "moves_site": outcome.moves_site,
         "dns": [
             {

@@ -179,6 +179,7 @@ class Balancer:
         cross_zone: whether an address passes connections to targets of all zones.
         internal: whether only private networks reach it.
         listeners: its listeners by port.
+        zonal_shift: whether a zonal shift may take the traffic away from a zone.
         jdbc_port: the port whose answer sends a 7.0 client on to the node's auxiliary port.
     """
 
@@ -189,6 +190,7 @@ class Balancer:
     internal: bool
     listeners: tuple[Listener, ...]
     jdbc_port: int | None = None
+    zonal_shift: bool = False
 
     @property
     def target_groups(self) -> tuple[Key, ...]:
@@ -364,6 +366,7 @@ class Model:
     """All objects of the templates by key, and the notes on what was not understood.
 
     Attributes:
+        license_managers: the host of the License Manager of each cluster, as far as known.
         unpaired_names: the names with a failover record of one role only.
         unknowns: what a policy must not rest on; `notes` has their texts too.
     """
@@ -376,6 +379,7 @@ class Model:
     alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     failover_names: tuple[FailoverName, ...] = ()
+    license_managers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     unknowns: tuple[Unknown, ...] = ()

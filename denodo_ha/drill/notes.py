@@ -244,6 +244,15 @@ def model_notes(
                 f"{balancer.cluster}: the balancer's address in {', '.join(missing)} is not in its "
                 "DNS, even with nothing failed: a target group has no healthy target there"
             )
+    for name in model.failover_names:
+        hosts = [
+            model.license_managers.get(record.cluster or "") for record in name.records.values()
+        ]
+        if hosts[0] is not None and hosts[0] == hosts[1]:
+            yield _note(
+                f"{name.name}: both sides have the same License Manager, {hosts[0]}: while it is "
+                "lost, no node of either side that stops can start"
+            )
     for cluster_name in dict.fromkeys(database.cluster for database in model.databases.values()):
         yield _note(
             f"{cluster_name}: checks are taken not to see whether its database answers, so its "

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
-from typing import Final
 
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.situation import ClusterState, Situation
@@ -10,25 +9,6 @@ from denodo_ha.drill.model import Cluster, Database, Key, Model
 from denodo_ha.drill.outcome import Failure
 
 Scenario = tuple[Failure, Situation]
-
-FAILURE_KINDS: Final = {
-    "nothing": "nothing",
-    "node-lost": "node lost",
-    "node-not-ready": "node not ready",
-    "node-drained": "node drained",
-    "proxy-lost": "proxy lost",
-    "service-down": "service down",
-    "auxiliary-down": "auxiliary port down",
-    "zone-lost": "zone lost",
-    "balancer-lost": "balancer lost",
-    "database-failed": "database failed",
-    "region-lost": "region lost",
-    "check-unhealthy": "check unhealthy by mistake",
-    "missing-data": "alarm without data",
-    "switch-thrown": "switch thrown",
-    "nodes-lost": "two nodes lost",
-}
-"""The kinds of failures: the stable names of JSON and policies, with the words of tables."""
 
 
 def scenarios(model: Model) -> Iterator[Scenario]:
@@ -42,7 +22,12 @@ def scenarios(model: Model) -> Iterator[Scenario]:
     yield from _zones(model)
     yield from _regions(model)
     yield from _checks(model)
+    yield from _shifted_zones(model)
+    yield from _license_managers(model)
     yield from _pairs_of_nodes(model)
+    yield from _nodes_and_zones(model)
+    yield from _regions_and_nodes(model)
+    yield from _all_not_ready(model)
 
 
 def _in_cluster(cluster: Cluster, kind: str, name: str, state: ClusterState) -> Scenario:
@@ -53,9 +38,12 @@ def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
     for key in cluster.nodes:
         node, name = frozenset({key}), model.machines[key].name
         yield _in_cluster(cluster, "node-lost", name, ClusterState(lost_machines=node))
+        yield _in_cluster(cluster, "no-capacity", name, ClusterState(lost_machines=node))
         yield _in_cluster(cluster, "node-not-ready", name, ClusterState(unready_nodes=node))
         if cluster.balancers:
             yield _in_cluster(cluster, "node-drained", name, ClusterState(drained_nodes=node))
+            replaced = ClusterState(drained_nodes=node, lost_machines=node)
+            yield _in_cluster(cluster, "node-replaced", name, replaced)
     for key in cluster.proxies:
         state = ClusterState(lost_machines=frozenset({key}))
         yield _in_cluster(cluster, "proxy-lost", model.machines[key].name, state)
@@ -199,12 +187,7 @@ def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
             name = " + ".join(model.machines[key].name for key in pair)
             state = ClusterState(lost_machines=frozenset(pair))
             yield _in_cluster(cluster, "nodes-lost", name, state)
-    joined = dict.fromkeys(
-        (name.primary.cluster, name.secondary.cluster) for name in model.failover_names
-    )
-    for primary, secondary in joined:
-        if primary is None or secondary is None or primary == secondary:
-            continue
+    for primary, secondary in _joined(model):
         for first, second in product(
             model.clusters[primary].nodes, model.clusters[secondary].nodes
         ):
@@ -217,3 +200,76 @@ def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
                 (secondary, ClusterState(lost_machines=frozenset({second}))),
             )
             yield Failure("nodes-lost", f"{primary}, {secondary}", name), Situation(states)
+
+
+def _joined(model: Model) -> Iterator[tuple[str, str]]:
+    """Yield each two clusters that a failover name joins, the primary first."""
+    joined = dict.fromkeys(
+        (name.primary.cluster, name.secondary.cluster) for name in model.failover_names
+    )
+    for primary, secondary in joined:
+        if primary is not None and secondary is not None and primary != secondary:
+            yield primary, secondary
+
+
+def _shifted_zones(model: Model) -> Iterator[Scenario]:
+    """Yield a zonal shift away from each zone of the balancers that allow one."""
+    for cluster in model.clusters.values():
+        balancers = [model.balancers[key] for key in cluster.balancers]
+        zones = {zone for one in balancers if one.zonal_shift for zone in one.zones if zone}
+        for zone in sorted(zones) if len(zones) > 1 else ():
+            state = ClusterState(shifted_zones=frozenset({zone}))
+            yield _in_cluster(cluster, "zone-shifted", zone, state)
+
+
+def _license_managers(model: Model) -> Iterator[Scenario]:
+    """Yield the loss of each License Manager: nodes that run continue to serve."""
+    clusters: dict[str, list[str]] = {}
+    for cluster, host in model.license_managers.items():
+        clusters.setdefault(host, []).append(cluster)
+    for host, names in clusters.items():
+        yield Failure("license-manager-lost", ", ".join(names), host), Situation()
+
+
+def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
+    """Yield each node together with each other zone of its cluster."""
+    for cluster in model.clusters.values():
+        nodes = [model.machines[key] for key in cluster.nodes]
+        zones = sorted({node.zone for node in nodes if node.zone is not None})
+        for node, zone in product(nodes, zones):
+            if node.zone not in (None, zone):
+                state = ClusterState(
+                    lost_machines=frozenset({node.key}), lost_zones=frozenset({zone})
+                ) | _databases_lost(
+                    one for one in model.databases_of(cluster.name) if one.may_be_in(zone)
+                )
+                yield _in_cluster(cluster, "node-and-zone-lost", f"{node.name} + {zone}", state)
+
+
+def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
+    """Yield the region of each side together with each node of the other side."""
+    for pair in _joined(model):
+        for lost, other in (pair, pair[::-1]):
+            region = model.clusters[lost].region
+            if region == model.clusters[other].region:
+                continue
+            for key in model.clusters[other].nodes:
+                states = (
+                    (lost, ClusterState(region_lost=True)),
+                    (other, ClusterState(lost_machines=frozenset({key}))),
+                )
+                name = f"{region} + {other}/{model.machines[key].name}"
+                yield (
+                    Failure("region-and-node-lost", f"{lost}, {other}", name),
+                    Situation(states),
+                )
+
+
+def _all_not_ready(model: Model) -> Iterator[Scenario]:
+    """Yield all nodes of both sides not ready, as in a promotion to all at the same time."""
+    for pair in _joined(model):
+        states = tuple(
+            (name, ClusterState(unready_nodes=frozenset(model.clusters[name].nodes)))
+            for name in pair
+        )
+        yield Failure("nodes-not-ready", ", ".join(pair), "all"), Situation(states)

@@ -13,7 +13,7 @@ from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
-from denodo_ha.drill.scenarios import FAILURE_KINDS
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.stack import resource_tag
+from denodo_ha.deployed.stack import resource_tag, resources_of
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import (
     DATABASE_EFFECTS,
@@ -34,6 +34,7 @@ _NO_WAY_BACK: Final = {
 }
 
 Properties = Mapping[str, Any]
+Resources = Mapping[str, tuple[str, Properties]]
 
 
 @dataclass(frozen=True)
@@ -68,25 +69,16 @@ def changes(before: Template | None, after: Template | None) -> list[DatabaseCha
         before: the template before, None for a new stack.
         after: the template after, None for a stack that is removed.
     """
-    old, new = _resources(before), _resources(after)
+    old, new = resources_of(before), resources_of(after)
     ids = sorted({id_ for resources in (old, new) for id_ in _databases(resources)})
     return [_change(old, new, id_) for id_ in ids]
 
 
-def _resources(template: Template | None) -> Mapping[str, Any]:
-    resources: Mapping[str, Any] = (template or {}).get("Resources", {})
-    return resources
+def _databases(resources: Resources) -> dict[str, Properties]:
+    return {id_: properties for id_, (kind, properties) in resources.items() if kind == INSTANCE}
 
 
-def _databases(resources: Mapping[str, Any]) -> dict[str, Properties]:
-    return {
-        id_: resource.get("Properties", {})
-        for id_, resource in resources.items()
-        if resource["Type"] == INSTANCE
-    }
-
-
-def _change(old: Mapping[str, Any], new: Mapping[str, Any], id_: str) -> DatabaseChange:
+def _change(old: Resources, new: Resources, id_: str) -> DatabaseChange:
     before, after = _databases(old).get(id_), _databases(new).get(id_)
     properties = after if after is not None else before
     assert properties is not None  # the database is in one of the templates
@@ -117,7 +109,7 @@ def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect
 
 
 def _group_changes(
-    old: Mapping[str, Any], new: Mapping[str, Any], before: Properties, after: Properties
+    old: Resources, new: Resources, before: Properties, after: Properties
 ) -> Iterator[tuple[Effect, str]]:
     """Yield the same for the parameter and subnet groups that the database refers to."""
     for key, inner, effect in (
@@ -132,11 +124,10 @@ def _group_changes(
                 yield effect, "; ".join(_inside(name, old_value.get(name), new_value.get(name)))
 
 
-def _group(resources: Mapping[str, Any], value: Any) -> Properties:
+def _group(resources: Resources, value: Any) -> Properties:
     """Return the properties of the group that a value refers to."""
     name = str(value.get("Ref", "")) if isinstance(value, Mapping) else ""
-    properties: Properties = resources.get(name, {}).get("Properties", {})
-    return properties
+    return resources.get(name, ("", {}))[1]
 
 
 def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.template_document import Template
-from denodo_ha.deployed.stack import resource_tag
+from denodo_ha.deployed.stack import resource_tag, resources_of
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import (
     INSTANCE_EFFECTS,
@@ -26,6 +27,8 @@ from denodo_ha.environment.facts.update_effects import (
 _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
 _ORDER = list(Effect)
+_MAX_REFERENCES = 5
+"""References that are followed from a property: from an instance to its subnet and VPC are two."""
 
 Properties = Mapping[str, Any]
 
@@ -73,32 +76,29 @@ class _Stack:
     """The nodes of a template: properties of instances, and desired states, by node name."""
 
     def __init__(self, template: Template) -> None:
-        self._resources: Mapping[str, Any] = template.get("Resources", {})
+        self._resources = resources_of(template)
         self.instances = dict(self._instances())
         self.states = dict(self._states())
 
     def _instances(self) -> Iterator[tuple[str, Properties]]:
-        for resource in self._resources.values():
-            properties = resource.get("Properties", {})
-            if resource["Type"] == _INSTANCE and (node := resource_tag(properties, names.NODE_TAG)):
+        for kind, properties in self._resources.values():
+            if kind == _INSTANCE and (node := resource_tag(properties, names.NODE_TAG)):
                 yield node, properties
 
     def _states(self) -> Iterator[tuple[str, str]]:
-        for resource in self._resources.values():
-            properties = resource.get("Properties", {})
+        for kind, properties in self._resources.values():
             tags = properties.get("Tags", {})
-            if resource["Type"] == _PARAMETER and isinstance(tags, Mapping):
+            if kind == _PARAMETER and isinstance(tags, Mapping):
                 yield str(tags.get(names.NODE_TAG, "")), _joined(properties.get("Value", ""))
 
-    def resolved(self, value: Any) -> Any:
+    def resolved(self, value: Any, depth: int = 0) -> Any:
         """Return a value with those properties of its subnets and VPCs that would replace them."""
-        if isinstance(value, Mapping) and set(value) == {"Ref"}:
-            resource = self._resources.get(str(value["Ref"]), {})
-            kind, properties = str(resource.get("Type", "")), resource.get("Properties", {})
+        if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
+            kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {
                 **value,
                 **{
-                    key: self.resolved(properties[key])
+                    key: self.resolved(properties[key], depth + 1)
                     for key in NETWORK_REPLACEMENTS.get(kind, ())
                     if key in properties
                 },
@@ -146,9 +146,9 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
     if before == after:
         return frozenset()
     try:
-        old, new = json.loads(before or "{}"), json.loads(after or "{}")
+        old, new = parse_json(before or "{}"), parse_json(after or "{}")
         return frozenset(key for key in {*old, *new} if old.get(key) != new.get(key))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         return frozenset({"everything"})
 
 
@@ -157,7 +157,8 @@ def _joined(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
-        separator, parts = value["Fn::Join"]
-        return str(separator).join(_joined(part) for part in parts)
+        match value["Fn::Join"]:
+            case [str(separator), [*parts]]:
+                return separator.join(_joined(part) for part in parts)
     # Without double quotes, because it becomes part of a JSON string.
     return json.dumps(value, sort_keys=True).replace('"', "'")

@@ -1,12 +1,12 @@
 """Query of HAProxy instances through Systems Manager."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
@@ -92,7 +92,7 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
     if result.code not in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}:
         return Proxy(id_, problem=failure_reason(result))
     try:
-        status = json.loads(result.output)
+        status = parse_json(result.output)
         return Proxy(
             id_,
             servers=tuple(_server(server) for server in status["servers"]),

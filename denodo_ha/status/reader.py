@@ -11,7 +11,13 @@ from typing import Final, TypeVar
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials, NotFound
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    ExpiredCredentials,
+    NoCredentials,
+    NotFound,
+)
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_clusters
 from denodo_ha.deployed.cluster import Node as DeployedNode
 from denodo_ha.deployed.environment_locator import StackLocation
@@ -43,7 +49,7 @@ class AwsState:
         balancers: state of each load balancer by ARN.
     """
 
-    clusters: Mapping[StackLocation, Cluster | AwsError]
+    clusters: Mapping[StackLocation, Cluster | CommandError]
     groups: Mapping[str, GroupHealth | AwsError]
     instances: Mapping[str, Instance]
     lost: Mapping[str, AwsError]
@@ -62,7 +68,9 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
         NoCredentials: There are no credentials.
         ExpiredCredentials: The credentials are not valid any more.
     """
-    answers = map(_require_credentials, read_clusters(aws, locations))
+    answers = read_clusters(aws, locations)
+    for answer in answers:
+        _require_credentials(answer)
     clusters = dict(zip(locations, answers, strict=True))
     readable = [cluster for cluster in clusters.values() if isinstance(cluster, Cluster)]
     groups = [group for cluster in readable for group in cluster.groups]
@@ -97,18 +105,18 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
     )
 
 
-def _require_credentials(answer: Result | AwsError) -> Result | AwsError:
-    """Return an answer or error, but raise errors that make every answer impossible."""
+def _require_credentials(answer: object) -> None:
+    """Raise an error that makes every answer impossible; accept all others."""
     if isinstance(answer, NoCredentials | ExpiredCredentials):
         raise answer
-    return answer
 
 
 def _attempt(read: Callable[[], Result]) -> Result | AwsError:
     try:
         return read()
     except AwsError as error:
-        return _require_credentials(error)
+        _require_credentials(error)
+        return error
 
 
 def _balancer_state(aws: Aws, cluster: Cluster) -> str:
@@ -172,7 +180,7 @@ def cluster_status(
     if isinstance(cluster, NotFound):
         problem = f"{location.stack} is not deployed in {location.region}"
         return _unread(location, problems=(problem,))
-    if isinstance(cluster, AwsError):
+    if isinstance(cluster, CommandError):
         return _unread(location, problems=(str(cluster),))
     groups = tuple(_group(cluster, group, known) for group in cluster.groups)
     proxies = haproxy.proxies

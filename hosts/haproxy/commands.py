@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(sys.stderr, f"haproxy: {error}\n")
         # Calls of AWS have no exit code of their own here.
         return error.code if isinstance(error, HaproxyError) else Failed.code
+    except OSError as error:
+        write(sys.stderr, f"haproxy: {error}: check the disk and the path, and run this again\n")
+        return Failed.code
     except (Interrupted, KeyboardInterrupt):
         write(sys.stderr, "haproxy: interrupted: `status` shows the current state\n")
         return INTERRUPTED

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hosts.common import json_object
 from hosts.haproxy.errors import Failed
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class DesiredState:
             Failed: The text has another form.
         """
         try:
-            data: Mapping[str, Any] = json.loads(text)
+            data: Mapping[str, Any] = json_object.parse(text)
             return cls(
                 program=str(data["program"]),
                 file=str(data["file"]),
@@ -52,7 +52,7 @@ class DesiredState:
                 authority=str(data.get("authority") or ""),
                 health_port=int(data["health_port"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             message = (
                 f"the parameter does not contain the state of a HAProxy host ({error!r}): deploy"
                 " again"

@@ -245,7 +245,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return files.read(file)
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
         raise UsageError(message) from error

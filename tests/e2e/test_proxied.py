@@ -32,6 +32,8 @@ from tests.hosts.haproxy.stand_ins import Ports, Site
 from tests.support import local_aws_server
 from tests.support.servers.ports import free_port
 
+pytestmark = pytest.mark.long
+
 CLUSTER = "active"
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
 SERVICES = ("jdbc", "odbc", "web")

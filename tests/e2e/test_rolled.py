@@ -26,6 +26,8 @@ from tests.e2e.replacing import Replacing
 from tests.hosts.denodo.home import Home
 from tests.support import local_aws_server
 
+pytestmark = pytest.mark.long
+
 CLUSTER = "main"
 IMAGE = "ami-0fedcba9876543210"
 

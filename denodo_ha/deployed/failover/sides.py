@@ -10,7 +10,7 @@ from typing import Any
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
+from denodo_ha.cli.errors import AwsError, CommandError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed import target_health
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
@@ -267,7 +267,7 @@ def _targets(aws: Aws, location: StackLocation) -> ClusterTargets:
         seen = count_targets(target_health.read_groups_health(aws, cluster.groups))
     except (NoCredentials, ExpiredCredentials):
         raise
-    except AwsError as error:
+    except CommandError as error:
         return (), address, f"the targets of {location.name} are unknown: {error}"
     return seen, address, ""
 

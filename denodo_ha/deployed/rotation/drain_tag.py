@@ -50,10 +50,13 @@ class DrainTag:
         who, _, why = rest.partition(" ")
         try:
             since = datetime.fromisoformat(time)
-        except ValueError:
+            since = since if since.tzinfo else since.replace(tzinfo=UTC)
+            # A time of the year 1 may have no equivalent in UTC.
+            since.astimezone(UTC)
+        except (ValueError, OverflowError):
             # Written by hand in another format: the node is out all the same.
             return cls(datetime.fromtimestamp(0, UTC), "somebody", text)
-        return cls(since if since.tzinfo else since.replace(tzinfo=UTC), who, why)
+        return cls(since, who, why)
 
     @property
     def text(self) -> str:

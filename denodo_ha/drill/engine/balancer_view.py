@@ -79,7 +79,8 @@ class BalancerView:
             RegisteredTarget(
                 target,
                 self.model.machines[target.machine].zone,
-                self.machine_states.passes(target, group.health_check, jdbc=jdbc),
+                self.model.machines[target.machine].zone not in self._shifted_zones
+                and self.machine_states.passes(target, group.health_check, jdbc=jdbc),
             )
             for target in group.targets
             if group.auxiliary_node is not None or target.machine not in self._state.drained_nodes
@@ -133,12 +134,17 @@ class BalancerView:
         """Return whether the addresses of all zones reach a target group's targets."""
         return self.balancer.cross_zone if group.cross_zone is None else group.cross_zone
 
+    @property
+    def _shifted_zones(self) -> frozenset[str]:
+        return self._state.shifted_zones if self.balancer.zonal_shift else frozenset()
+
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """The zones whose addresses are in the balancer's DNS."""
         if self.lost:
             return ()
-        zones = [zone for zone in self.balancer.zones if zone not in self._state.lost_zones]
+        away = self._state.lost_zones | self._shifted_zones
+        zones = [zone for zone in self.balancer.zones if zone not in away]
         return tuple(aws_rules.in_dns({zone: self._zone_is_healthy(zone) for zone in zones}))
 
     def _zone_is_healthy(self, zone: str) -> bool:

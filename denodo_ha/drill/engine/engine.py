@@ -37,7 +37,7 @@ from denodo_ha.drill.outcome import (
 _KEPT_VIEWS = 256
 """The number of views of balancers with a failure that are kept; a pair of nodes needs fewer."""
 
-_PLANNED = frozenset({"node-drained"})
+_PLANNED = frozenset({"node-drained", "node-replaced"})
 """The kinds of failures that the project's own commands cause without losing a connection."""
 
 

@@ -15,6 +15,7 @@ class ClusterState:
         unready_nodes: nodes that run and are not ready.
         drained_nodes: nodes that are not registered with the shared target groups.
         closed_ports: ports of machines on which nothing listens.
+        shifted_zones: zones from which a zonal shift takes the traffic of balancers that allow it.
         lost_zones: Availability Zones that are lost.
         lost_balancers: balancers that are lost.
         region_lost: whether the region is lost.
@@ -26,6 +27,7 @@ class ClusterState:
     unready_nodes: frozenset[Key] = frozenset()
     drained_nodes: frozenset[Key] = frozenset()
     closed_ports: frozenset[tuple[Key, int]] = frozenset()
+    shifted_zones: frozenset[str] = frozenset()
     lost_zones: frozenset[str] = frozenset()
     lost_balancers: frozenset[Key] = frozenset()
     region_lost: bool = False

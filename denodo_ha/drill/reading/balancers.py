@@ -91,6 +91,7 @@ class BalancerReader:
             is_true(cross_zone),
             resource.properties.get("Scheme") == "internal",
             tuple(sorted(listeners, key=lambda listener: listener.port)),
+            zonal_shift=is_true(resource.attributes.get("zonal_shift.config.enabled")),
         )
         return replace(balancer, zones=self._zones(resource, balancer))
 

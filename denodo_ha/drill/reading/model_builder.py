@@ -1,18 +1,23 @@
 """The model of some stacks: clusters of balancers and nodes, and the failover names of clusters."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model import Balancer, Cluster, Key, Machine, Model
 from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
 from denodo_ha.drill.reading.databases import read_databases
 from denodo_ha.drill.reading.dns_failover import HealthCheckReader, read_failover_names
+from denodo_ha.drill.reading.expressions import as_mapping
 from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader
 from denodo_ha.environment.facts.denodo_ports import PORTS
 from denodo_ha.environment.names import CLUSTER_TAG
+
+_LICENSE_MANAGER: Final = re.compile(r'"license_manager"\s*:\s*{[^{}]*"host"\s*:\s*"([^"]+)"')
 
 
 def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
@@ -59,10 +64,24 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
         checks=checks.checks,
         failover_names=failover_names,
         unpaired_names=unpaired_names,
+        license_managers=_license_managers(reader, first_clusters),
     )
     return replace(
         model, notes=reader.notes.texts, unknowns=reader.notes.unknowns(_checks_in_use(model))
     )
+
+
+def _license_managers(reader: ResourceReader, clusters: Mapping[str, str]) -> dict[str, str]:
+    """Return the host of the License Manager in the desired states of each cluster's nodes."""
+    hosts: dict[str, str] = {}
+    for stack in reader.stacks:
+        for resource in stack.resources.values():
+            if resource["Type"] == "AWS::SSM::Parameter" and stack.name in clusters:
+                properties = as_mapping(resource.get("Properties"))
+                value = str(reader.resolver.value(stack, properties.get("Value")))
+                if match := _LICENSE_MANAGER.search(value):
+                    hosts[clusters[stack.name]] = match.group(1)
+    return hosts
 
 
 def _checks_in_use(model: Model) -> Iterator[Key]:

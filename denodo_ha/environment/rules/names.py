@@ -18,7 +18,7 @@ _OWN_TAGS = 4
 """The tags that this project sets on a resource."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}$){_LABEL}(\.{_LABEL})*")
+_HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}\Z){_LABEL}(\.{_LABEL})*")
 _HOST_NAME_RULE = (
     f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
     "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"

@@ -204,7 +204,10 @@ class TestTemplate:
     def test_the_cdk_sends_yaml(self, cloud: Cloud) -> None:
         before = read("active-passive", "active")
         deployed, text = cloud.stack("active"), io.StringIO()
-        YAML().dump(deployed.template, text)
+        yaml = YAML()
+        # As the CDK CLI does: with quotes around a text that YAML 1.1 reads as a boolean.
+        yaml.version = (1, 1)
+        yaml.dump(deployed.template, text)
         deployed.body = text.getvalue()
         assert read("active-passive", "active") == before
 

@@ -1,5 +1,6 @@
 """`denodo-ha status`: the reported state and the exit code."""
 
+import copy
 import json
 import os
 from collections import Counter
@@ -339,6 +340,22 @@ def test_watch_looks_again_until_ctrl_c(cloud: Cloud, go: Run) -> None:
     done = go("--watch")
     assert done.exit_code == exit_codes.NO
     assert done.stdout.count("denodo70 is ") == 3
+
+
+def test_an_odd_template_hides_no_other_cluster(cloud: Cloud, go: Run) -> None:
+    stack = cloud.stack("active")
+    template, stack.template = stack.template, copy.deepcopy(stack.template)
+    for resource in stack.template["Resources"].values():
+        if resource["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
+            resource["Properties"]["Targets"] = {"Fn::If": ["Large", [], []]}
+    try:
+        done = go("--format", "json")
+    finally:
+        stack.template = template
+    assert cluster(done)["state"] == "unknown"
+    (problem,) = cluster(done)["problems"]
+    assert problem.startswith("denodo70-active: the list of targets of target group ")
+    assert cluster(done, "passive")["state"] == "healthy"
 
 
 def test_watch_ends_with_its_reader(cloud: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from hosts.common.errors import AwsError, UnverifiedError
 from hosts.haproxy.desired_state import DesiredState, fetch
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.host import Host, apply, boot, update
+from hosts.haproxy.reloading import keep_previous, previous_file
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.clients import handshake
 from tests.hosts.haproxy.running import PROGRAM, Running, configuration, running
@@ -151,10 +152,41 @@ def test_a_secret_that_cannot_be_read_changes_nothing(deployed: Deployed) -> Non
     assert workers(deployed.proxy.haproxy).serving == before
 
 
-def test_a_parameter_that_says_nothing_is_told(deployed: Deployed) -> None:
-    (deployed.folder / "parameter").write_text("{}")
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "", "[" * 100_000, "9" * 5001, '{"program": 1e999, "health_port": 1e999}']
+)
+def test_a_parameter_that_says_nothing_is_told(deployed: Deployed, text: str) -> None:
+    (deployed.folder / "parameter").write_text(text)
     with pytest.raises(Failed, match="does not contain the state of a HAProxy host"):
         deployed.apply()
+
+
+def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
+    """The file was replaced, and the run was killed before a worker loaded it."""
+    before = workers(deployed.proxy.haproxy).serving
+    deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
+    deployed.say()
+    keep_previous(deployed.proxy.haproxy)
+    deployed.proxy.haproxy.config.write_text(deployed.file)
+    deployed.apply()
+    assert workers(deployed.proxy.haproxy).serving != before
+    assert "Maxconn: 1999" in deployed.proxy.haproxy.query("show info")
+    assert not previous_file(deployed.proxy.haproxy).exists()
+
+
+def test_after_a_killed_apply_the_file_that_served_is_restored(deployed: Deployed) -> None:
+    """The new file is valid and does not start, and the killed run could not find that out."""
+    served = deployed.proxy.haproxy.config.read_text()
+    keep_previous(deployed.proxy.haproxy)
+    deployed.file = served.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n")
+    deployed.proxy.haproxy.config.write_text(deployed.file)
+    (deployed.folder / "cert").write_text("secret")
+    deployed.say(certificate="arn:aws:secretsmanager:eu-west-1:1:secret:cert")
+    with pytest.raises(Failed, match=r"did not start.*is restored"):
+        deployed.apply()
+    assert deployed.proxy.haproxy.config.read_text() == served
+    assert not (deployed.host.tls / "server.pem").exists()
+    assert not previous_file(deployed.proxy.haproxy).exists()
 
 
 def _zipped(text: str) -> bytes:

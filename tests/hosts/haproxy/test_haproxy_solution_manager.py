@@ -257,7 +257,7 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
         (("node1", "--host", "600"), "'600' is not a host name"),
         (("node1", "--host", "lb1,lb1"), "--host names lb1 twice"),
         (("node1", "--host", "lb1", "--user", "-l root"), "--user is not a login name"),
-        (("node1", "--user", "root"), "--user is only for --host"),
+        (("node1", "--user", "root"), "--user is the login on the hosts of --host"),
     ],
 )
 @pytest.mark.parametrize("command", ["drain", "enable"])
