@@ -124,13 +124,13 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     client = aws.client("elbv2", cluster.location.region)
     try:
         with translated_errors():
-            shown = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
+            response = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
     except NotFound:
         return _GONE
     except AwsError as error:
         _require_credentials(error)
         return UNKNOWN
-    return str(shown["LoadBalancers"][0]["State"]["Code"])
+    return str(response["LoadBalancers"][0]["State"]["Code"])
 
 
 @dataclass(frozen=True)

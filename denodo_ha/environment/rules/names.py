@@ -126,7 +126,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
         elif not _HOST_NAME.fullmatch(longest):
             yield Problem(
                 ("clusters", name, "network", "node_zone", "name"),
-                "makes no host names",
+                "does not result in valid host names",
                 f"a node would be {longest}; {_HOST_NAME_RULE}",
                 "give the nodes another zone",
                 value=zone.name,
@@ -134,7 +134,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
     for path, part in with_hyphen.items():
         yield Problem(
             path,
-            "makes no host names",
+            "does not result in valid host names",
             f"the nodes' zone is named after environment and cluster; {_HOST_NAME_RULE}",
             "write it without the hyphen at its end",
             value=part,

@@ -80,8 +80,8 @@ class Agents:
 
     def desired(self, node: str) -> dict[str, Any]:
         """Return the text of a node's parameter."""
-        found = self._ssm.get_parameter(Name=self._name(node))
-        state: dict[str, Any] = json.loads(found["Parameter"]["Value"])
+        response = self._ssm.get_parameter(Name=self._name(node))
+        state: dict[str, Any] = json.loads(response["Parameter"]["Value"])
         return state
 
     def deploy(self, **changes: Any) -> None:
@@ -94,7 +94,7 @@ class Agents:
         """Return the nodes that are missing in some shared target group."""
         groups = set(self.cloud.groups(self.cluster)) - set(self.nodes)
         inside = [self.cloud.registered(self.cluster, group) for group in groups]
-        return {node for node in self.nodes if any(node not in one for one in inside)}
+        return {node for node in self.nodes if any(node not in group for group in inside)}
 
     @property
     def stale(self) -> set[str]:
@@ -155,7 +155,7 @@ class Agents:
         services = {"jdbc": "", **node.unready}
         if not node.confirmed:
             services = dict.fromkeys(services, "its metadata is not confirmed")
-        said = {
+        report = {
             "applied": {"state": node.applied, "hash": "0123456789ab"} if node.applied else None,
             "metadata_confirmed": node.confirmed,
             "services": [
@@ -164,7 +164,7 @@ class Agents:
         }
         said |= node.more
         unready = any(services.values())
-        return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(said)
+        return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(report)
 
     def _show(self, call: Call) -> Answer:
         ended = self._commands[call.parameters["CommandId"]]

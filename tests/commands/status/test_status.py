@@ -86,13 +86,13 @@ def go(world: Route53, denodo_ha: Run) -> Run:
 
 
 def said(done: Result) -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(done.stdout)
-    return shown
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def cluster(done: Result, name: str = "active") -> dict[str, Any]:
-    (found,) = [one for one in said(done)["clusters"] if one["name"] == name]
-    return dict(found)
+    (match,) = [cluster for cluster in said(done)["clusters"] if cluster["name"] == name]
+    return dict(match)
 
 
 def mark(cloud: Cloud, node: str = "node1") -> None:
