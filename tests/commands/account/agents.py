@@ -162,7 +162,7 @@ class Agents:
                 {"service": name, "ready": not why, "reason": why} for name, why in services.items()
             ],
         }
-        said |= node.more
+        report |= node.more
         unready = any(services.values())
         return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(report)
 
