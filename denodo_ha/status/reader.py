@@ -302,4 +302,5 @@ def _node(
         unready=unready,
         unasked=answer.unasked,
         drained=DrainTag.from_tags(instance.tags) if instance else None,
+        warnings=answer.status.warnings if answer.status else (),
     )

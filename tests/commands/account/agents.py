@@ -26,6 +26,7 @@ class Node:
     Attributes:
         applied: the applied state.
         confirmed: True if the node's metadata is confirmed.
+        more: further keys of its status.
         unready: reasons why services are not ready.
         outcome: exit code of an apply; only 0 applies the state.
         seconds: duration of an apply.
@@ -35,6 +36,7 @@ class Node:
 
     applied: dict[str, Any] | None = None
     confirmed: bool = True
+    more: dict[str, Any] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
     outcome: int = node_agent.DONE
     seconds: float = 20
@@ -160,6 +162,7 @@ class Agents:
                 {"service": name, "ready": not why, "reason": why} for name, why in services.items()
             ],
         }
+        report |= node.more
         unready = any(services.values())
         return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(report)
 
