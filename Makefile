@@ -10,6 +10,9 @@ BASE ?= main
 # More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
 
+# The time limit of `make fuzz` in seconds.
+FUZZ_SECONDS ?= 600
+
 # The number of tests that run at the same time; 0 runs them in one process, for a debugger.
 JOBS ?= auto
 
@@ -24,8 +27,8 @@ quick := tests/environment tests/stacks/test_examples.py tests/drill tests/test_
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup dev local local-down local-env test test-long kill-matrix quick snapshots reference \
-	lint format synth drill diff upgrade-fixture bench lock clean
+.PHONY: help setup dev local local-down local-env test test-long kill-matrix fuzz quick snapshots \
+	reference lint format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -57,6 +60,9 @@ test-long: dev ## run the long tests
 kill-matrix: dev ## kill the host programs at every step of a change, and run them again (ARGS='--sample 9')
 	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)
 	@$(python) -m tests.hosts.haproxy.kill_matrix $(ARGS)
+
+fuzz: dev ## fuzz the readers of files and answers (FUZZ_SECONDS=600, ARGS='drill hosts' for some)
+	@$(python) -m tests.fuzz --seconds '$(FUZZ_SECONDS)' $(ARGS)
 
 quick: dev ## check format, rules, types, and run the fast tests (under a minute)
 	@$(python) -m ruff format --check --quiet .
@@ -110,5 +116,5 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
 	@rm -rf .local .local.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+		.fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from denodo_ha.aws.json_answer import parse_json
-from denodo_ha.aws.template_document import Template, read_template_file
+from denodo_ha.aws.template_document import LIMITS, Template, read_template_file
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.environment.loading.bounded_document import DocumentError, load_json, read_text
 
 _MANIFEST = "manifest.json"
 _STACK_TYPE = "aws:cloudformation:stack"
@@ -58,7 +58,7 @@ def read_templates(folder: Path) -> dict[str, Template]:
 def _synthesised(stack: SynthesisedStack) -> Template:
     for id_, resource in stack.template["Resources"].items():
         is_resource = isinstance(resource, dict) and isinstance(resource.get("Type"), str)
-        if not is_resource and not id_.startswith("Fn::"):
+        if not is_resource and not str(id_).startswith("Fn::"):
             message = (
                 f"{stack.file}: is not the output of cdk synth: {id_} of Resources has no Type; "
                 "write it again with `npx cdk synth -c config=CONFIG --output FOLDER`"
@@ -88,7 +88,7 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
     return tuple(stacks)
 
 
-def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
+def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[SynthesisedStack]:
     manifest = folder / _MANIFEST
     if not manifest.is_file():
         message = (
@@ -96,17 +96,30 @@ def _read_assembly(folder: Path) -> Iterator[SynthesisedStack]:
             f"`npx cdk synth -c config=CONFIG --output {folder}`"
         )
         raise UsageError(message)
+    if folder.resolve() in parents:
+        message = (
+            f"{manifest}: the assembly contains itself, so it is not the output of cdk synth; "
+            f"write it again with `npx cdk synth -c config=CONFIG --output {folder}`"
+        )
+        raise UsageError(message)
     try:
-        artifacts = parse_json(manifest.read_text(encoding="utf-8"))["artifacts"]
+        artifacts = load_json(read_text(manifest, LIMITS), LIMITS)["artifacts"]
         for name, artifact in artifacts.items():
             settings = artifact.get("properties", {})
             if artifact["type"] == _ASSEMBLY_TYPE:
-                yield from _read_assembly(folder / settings["directoryName"])
+                inner = folder / settings["directoryName"]
+                yield from _read_assembly(inner, (*parents, folder.resolve()))
             if artifact["type"] == _STACK_TYPE:
                 file = folder / settings["templateFile"]
                 environment = artifact.get("environment", "")
                 yield _stack(settings.get("stackName", name), environment, file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DocumentError as error:
+        message = (
+            f"{manifest}{error.suffix}: is not the output of cdk synth ({error.what}); write it "
+            f"again with `npx cdk synth -c config=CONFIG --output {folder}`"
+        )
+        raise UsageError(message) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = (
             f"{manifest}: is not the output of cdk synth ({error!r}); write it again with `npx cdk "
             f"synth -c config=CONFIG --output {folder}`"

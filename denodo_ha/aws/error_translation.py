@@ -47,7 +47,7 @@ _THROTTLED = {
 """Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and
 those of single services."""
 _MISSING = re.compile(
-    r"NotFound|NoSuch|NotExist|InvalidTarget$|InvalidInstanceId$|InvalidInstanceID"
+    r"NotFound|NoSuch|NotExist|InvalidTarget\Z|InvalidInstanceId\Z|InvalidInstanceID"
 )
 _DOES_NOT_EXIST = re.compile(r"does not exist|not found", re.IGNORECASE)
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")

@@ -113,19 +113,19 @@ class SsmCommand:
 def _invocation(client: Any, command_id: str, instance_id: str) -> dict[str, Any]:
     try:
         with translated_errors():
-            shown: dict[str, Any] = client.get_command_invocation(
+            invocation: dict[str, Any] = client.get_command_invocation(
                 CommandId=command_id, InstanceId=instance_id
             )
     except NotFound:
         # Systems Manager knows an invocation only some time after it was sent.
         return {"Status": "Pending"}
-    return shown
+    return invocation
 
 
-def _result(shown: Mapping[str, Any]) -> CommandResult:
+def _result(invocation: Mapping[str, Any]) -> CommandResult:
     return CommandResult(
-        int(shown.get("ResponseCode", -1)),
-        str(shown.get("StatusDetails") or shown["Status"]),
-        str(shown.get("StandardOutputContent", "")),
-        str(shown.get("StandardErrorContent", "")),
+        int(invocation.get("ResponseCode", -1)),
+        str(invocation.get("StatusDetails") or invocation["Status"]),
+        str(invocation.get("StandardOutputContent", "")),
+        str(invocation.get("StandardErrorContent", "")),
     )

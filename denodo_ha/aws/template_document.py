@@ -45,7 +45,7 @@ def parse_template(body: str | Template) -> Template:
     try:
         template = _parse(body, json_only=False)
     except DocumentError as error:
-        message = f"the deployed template cannot be read: {error.what}{_position(error)}"
+        message = f"the deployed template cannot be read: {error.what}{error.suffix}"
         raise Failed(message) from None
     if not isinstance(template, dict):
         raise Failed("the deployed template cannot be read: it is not a mapping")
@@ -76,7 +76,7 @@ def read_template_file(file: Path) -> dict[str, Any]:
         template = _parse(text, json_only=json_only)
     except DocumentError as error:
         expected = "JSON" if json_only and text.lstrip().startswith("{") else "JSON or YAML"
-        message = f"{file}{_position(error)}: {error.what}; the file must be {expected}"
+        message = f"{file}{error.suffix}: {error.what}; the file must be {expected}"
         raise UsageError(message) from None
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         message = (
@@ -85,11 +85,6 @@ def read_template_file(file: Path) -> dict[str, Any]:
         )
         raise UsageError(message)
     return template
-
-
-def _position(error: DocumentError) -> str:
-    """Return `:LINE:COLUMN`, empty where the parser does not report them."""
-    return f":{error.position[0]}:{error.position[1]}" if error.position else ""
 
 
 def _parse(text: str, *, json_only: bool) -> Any:

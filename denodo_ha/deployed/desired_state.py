@@ -25,11 +25,11 @@ def read_desired_state(
     name = names.node_parameter(environment, place.name, node)
     try:
         with translated_errors():
-            shown = aws.client("ssm", place.region).get_parameter(Name=name)
+            response = aws.client("ssm", place.region).get_parameter(Name=name)
     except NotFound:
         return None
     try:
-        state = parse_json(shown["Parameter"]["Value"])
+        state = parse_json(response["Parameter"]["Value"])
     except ValueError:
         state = None
     if not isinstance(state, dict):

@@ -48,7 +48,7 @@ def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Insta
         filters = [{"Name": "instance-id", "Values": batch}]
         with translated_errors():
             pages = client.get_paginator("describe_instances").paginate(Filters=filters)
-            return [_instance(shown) for shown in _instances(pages)]
+            return [_instance(description) for description in _instances(pages)]
 
     sorted_ids = sorted({id_ for id_ in ids if id_})
     answers = map_concurrently(
@@ -64,13 +64,13 @@ def _instances(pages: Iterable[Any]) -> Iterator[Any]:
             yield from reservation["Instances"]
 
 
-def _instance(shown: Mapping[str, Any]) -> Instance:
+def _instance(description: Mapping[str, Any]) -> Instance:
     return Instance(
-        id=str(shown["InstanceId"]),
-        state=str(shown["State"]["Name"]),
-        zone=str(shown["Placement"]["AvailabilityZone"]),
-        type=str(shown["InstanceType"]),
-        image=str(shown["ImageId"]),
-        address=str(shown.get("PrivateIpAddress", "")),
-        tags={tag["Key"]: tag["Value"] for tag in shown.get("Tags", [])},
+        id=str(description["InstanceId"]),
+        state=str(description["State"]["Name"]),
+        zone=str(description["Placement"]["AvailabilityZone"]),
+        type=str(description["InstanceType"]),
+        image=str(description["ImageId"]),
+        address=str(description.get("PrivateIpAddress", "")),
+        tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
     )

@@ -7,7 +7,7 @@
 `docs/node.md` has the program's exit codes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +70,7 @@ class NodeStatus:
         unready: for each service that is not ready, the reason.
         version: a short hash of the applied state; empty before the first.
         drained: True if the node reports "not ready" because it was drained.
+        warnings: what the node warns about, such as a program that it refuses.
     """
 
     applied: Mapping[str, Any] | None
@@ -77,6 +78,7 @@ class NodeStatus:
     unready: Mapping[str, str]
     version: str = ""
     drained: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class NodeAgent:
                 },
                 version=str(applied.get("hash", ""))[:SHORT] if applied else "",
                 drained=bool(report.get("drained")),
+                warnings=tuple(_warnings(report)),
             )
         except (ValueError, KeyError, TypeError):
             message = f"{node} does not report its status: {explain_result(result)}"
@@ -178,3 +181,13 @@ class NodeAgent:
             )
             raise UsageError(message)
         return name
+
+
+def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the warnings of a node's report; programs of older versions have none."""
+    yield from map(str, report.get("warnings", ()))
+    if refused := report.get("program_refused"):
+        yield (
+            f"it keeps its program, and refuses {refused['program']} since {refused['at']}: "
+            f"{refused['reason']}"
+        )

@@ -105,8 +105,8 @@ class Draining(ClusterOperation):
                 f"run `denodo-ha haproxy drain {node}` there"
             )
             raise UsageError(message)
-        shown = read_instances(self._aws, self._location.region, [instance_id])
-        state = shown[instance_id].state if instance_id in shown else "gone"
+        instances = read_instances(self._aws, self._location.region, [instance_id])
+        state = instances[instance_id].state if instance_id in instances else "gone"
         if state in _ENDED:
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
@@ -117,7 +117,7 @@ class Draining(ClusterOperation):
         entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")
         if entrances:
             rotation.require_drain_time(node, self._timeout)
-        old_tag = DrainTag.from_tags(shown[instance_id].tags)
+        old_tag = DrainTag.from_tags(instances[instance_id].tags)
         return DrainPlan(
             node=node,
             instance_id=instance_id,

@@ -88,8 +88,8 @@ class Enabling(ClusterOperation):
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> EnablePlan:
         instance_id = cluster.node(node).instance_id
-        shown = read_instances(self._aws, self._location.region, [instance_id])
-        state = shown[instance_id].state if instance_id in shown else "gone"
+        instances = read_instances(self._aws, self._location.region, [instance_id])
+        state = instances[instance_id].state if instance_id in instances else "gone"
         if state != _RUNNING:
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: start "
@@ -101,7 +101,7 @@ class Enabling(ClusterOperation):
             instance_id=instance_id,
             scope=rotation.service_scope(node),
             missing=rotation.missing_entrances(node),
-            tag=DrainTag.from_tags(shown[instance_id].tags),
+            tag=DrainTag.from_tags(instances[instance_id].tags),
         )
 
     def _confirm_metadata(self, node: str) -> None:
@@ -152,9 +152,11 @@ class Enabling(ClusterOperation):
 
     def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:
         """Return the current drain tag; fail if another command wrote it meanwhile."""
-        shown = read_instances(self._aws, self._location.region, [plan.instance_id])
+        instances = read_instances(self._aws, self._location.region, [plan.instance_id])
         current = (
-            DrainTag.from_tags(shown[plan.instance_id].tags) if plan.instance_id in shown else None
+            DrainTag.from_tags(instances[plan.instance_id].tags)
+            if plan.instance_id in instances
+            else None
         )
         if current is not None and current != plan.tag:
             message = (

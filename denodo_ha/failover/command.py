@@ -145,7 +145,7 @@ def _fail_over(
     aws, site = located
     task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
-        print_line(f"{site.endpoint} is answered with {task.cluster}, and the switch is set to it")
+        print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return
     require_possible(task)
     progress = Progress()
@@ -153,7 +153,7 @@ def _fail_over(
         progress.say(f"warning: {warning}")
     if dry_run:
         step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
-        print_line(f"{step}, and wait until DNS answers {task.cluster}; nothing was changed")
+        print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
         return
     result = fail_over(
         # The call that puts the datapoint gets more attempts than the calls that read.
@@ -164,7 +164,6 @@ def _fail_over(
         timeout=timeout or TIMEOUT_S,
         look=dns_answer.lookup,
     )
-    leads = "stays with" if result.by == dns_answer.SWITCH else "is answered with"
-    print_line(
-        f"{site.endpoint} {leads} {result.to} after {result.seconds:.0f} s, says {result.by}"
-    )
+    leads = "still leads to" if result.by == dns_answer.SWITCH else "leads to"
+    seconds = f"{result.seconds:.0f} s"
+    print_line(f"{site.endpoint} {leads} {result.to} after {seconds}, according to {result.by}")

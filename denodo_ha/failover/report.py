@@ -37,7 +37,9 @@ def _side_rows(side: Side) -> Iterator[Sequence[Cell]]:
     if side.check is not None:
         yield from _check_rows(side.check, "  ")
     elif side.read:
-        reason = "the alias evaluates its targets" if side.alias else "Route 53 takes it as healthy"
+        reason = (
+            "the alias evaluates its targets" if side.alias else "Route 53 treats it as healthy"
+        )
         yield "  no health check", "", reason
     for count in side.targets:
         state = "healthy" if count.healthy else UNHEALTHY

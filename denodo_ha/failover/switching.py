@@ -111,18 +111,18 @@ def require_possible(task: FailoverTask) -> None:
     (other,) = [each for each in task.sides.both if each is not side]
     if not side.checked:
         reason = (
-            f"Route 53 has no health check of it and would answer {side.cluster}, which serves no "
-            "client"
+            f"Route 53 has no health check of it and would answer with {side.cluster}, which "
+            "serves no client"
         )
     elif task.role == SECONDARY:
         reason = (
             "the switch would have no effect, and no option can force it: Route 53 decides, and "
-            f"while neither side is healthy it answers the primary, {other.cluster}"
+            f"while neither side is healthy it answers with the primary, {other.cluster}"
         )
     else:
         reason = (
-            f"no option can force it: Route 53 decides, and answers {side.cluster} when its own "
-            f"health checks pass, or when neither side is healthy; {other.cluster} counts as "
+            f"no option can force it: Route 53 decides, and answers with {side.cluster} when "
+            f"its health checks pass, or when neither side is healthy; {other.cluster} counts as "
             f"{other.counts_as}"
         )
     message = (
@@ -144,20 +144,20 @@ def fail_over(
     """Throw the switch, and wait until DNS answers with the cluster.
 
     Raises:
-        Failed: DNS did not follow in time; the switch stays set.
-        Interrupted: The operator did not wait; the switch stays set.
+        Failed: DNS did not follow in time; the switch remains set.
+        Interrupted: The operator did not wait; the switch remains set.
         AwsError: The datapoint could not be put.
     """
     begin = clock.monotonic()
     if not task.is_thrown:
         _throw_switch(aws, task)
         progress.say(f"put {task.datapoint}")
-    switch = f"the switch is set to {task.cluster} and stays set"
+    switch = f"the switch is set to {task.cluster} and remains set"
     try:
         answer = _follow(aws, task, clock=clock, progress=progress, timeout=timeout, look=look)
     except PollTimeout as error:
         message = (
-            f"after {error.seconds:.0f} s DNS does not answer {task.cluster} yet "
+            f"after {error.seconds:.0f} s DNS does not answer with {task.cluster} yet "
             f"({_last_answer(error.last)}); {switch}, as far as is known. `denodo-ha failover "
             "status` shows the cause; the same command again throws the switch again if it is not "
             "set"
@@ -167,7 +167,7 @@ def fail_over(
         message = f"interrupted; {switch}, so DNS will follow: see `denodo-ha failover status`"
         raise Interrupted(message) from None
     except CommandError as error:
-        message = f"the failover cannot be watched: {error}; {switch}, so DNS will follow"
+        message = f"the DNS answer cannot be read: {error}; {switch}, so DNS will follow"
         raise Failed(message) from error
     return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - begin, answer.by)
 
@@ -196,7 +196,7 @@ def _throw_switch(aws: Aws, task: FailoverTask) -> None:
 def _follow(
     aws: Aws, task: FailoverTask, *, clock: Clock, progress: Progress, timeout: float, look: Lookup
 ) -> DnsAnswer:
-    with progress.step(f"waiting until DNS answers {task.cluster}") as step:
+    with progress.step(f"waiting until DNS answers with {task.cluster}") as step:
 
         def show(answer: DnsAnswer, seconds: float) -> None:
             step.update(f"{_in_words(task.site, answer)} ({answer.by}), {seconds:.0f} s")
@@ -234,12 +234,12 @@ def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
 
 
 def _in_words(site: FailoverLocation, answer: DnsAnswer) -> str:
-    return f"{site.clusters[answer.role].name} is answered" if answer.role else answer.text
+    return f"DNS answers with {site.clusters[answer.role].name}" if answer.role else answer.text
 
 
 def _last_answer(answer: object) -> str:
     if not isinstance(answer, DnsAnswer):
-        return "no source told the answer"
+        return "the DNS answer is unknown"
     hint = ", since DNS cannot be queried from this machine" if answer.by == RULES else ""
     return f"{answer.by}: {answer.text}{hint}"
 
@@ -249,7 +249,7 @@ def unknown_state_warning(task: FailoverTask) -> str:
     side = task.sides.of(task.role)
     if side.state != UNKNOWN:
         return ""
-    reason = side.reason or "no health check covers it"
+    reason = side.reason or "it has no health check"
     return (
         f"it is not known whether {side.cluster} is healthy ({reason}); the failover continues: "
         "Route 53 follows the switch only if it finds the cluster healthy"

@@ -49,15 +49,15 @@ def find_haproxy(program: str | None) -> str:
         UsageError: There is no such program.
     """
     candidates = [program] if program else _PROGRAMS
-    found = next((candidate for candidate in candidates if shutil.which(candidate)), None)
-    if found is None:
+    program_path = next((candidate for candidate in candidates if shutil.which(candidate)), None)
+    if program_path is None:
         missing = f"no program {program}" if program else "no haproxy in PATH or /usr/sbin"
         message = (
             f"there is {missing} to validate the file with; install HAProxy, or add --haproxy "
             "PROGRAM"
         )
         raise UsageError(message)
-    return found
+    return program_path
 
 
 def validation_errors(environment: Environment, cluster: str, host: Host, haproxy: str) -> str:

@@ -27,6 +27,8 @@ from denodo_ha.environment.facts.update_effects import (
 _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
 _ORDER = list(Effect)
+_MAX_REFERENCES = 5
+"""References that are followed from a property: from an instance to its subnet and VPC are two."""
 
 Properties = Mapping[str, Any]
 
@@ -91,7 +93,7 @@ class _Stack:
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
         """Return a value with those properties of its subnets and VPCs that would replace them."""
-        if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < len(self._resources):
+        if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
             kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {
                 **value,

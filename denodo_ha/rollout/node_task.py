@@ -92,7 +92,7 @@ def read_conditions(aws: Aws, cluster: Cluster) -> Mapping[str, NodeCondition]:
     Raises:
         AwsError: AWS does not answer, or denies access.
     """
-    shown = read_instances(
+    instances = read_instances(
         aws, cluster.location.region, [node.instance_id for node in cluster.nodes]
     )
     healthy = {
@@ -101,8 +101,8 @@ def read_conditions(aws: Aws, cluster: Cluster) -> Mapping[str, NodeCondition]:
     return {
         node.name: NodeCondition(
             tag=(
-                DrainTag.from_tags(shown[node.instance_id].tags)
-                if node.instance_id in shown
+                DrainTag.from_tags(instances[node.instance_id].tags)
+                if node.instance_id in instances
                 else None
             ),
             unhealthy=any(

@@ -56,10 +56,10 @@ def pin(
 def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
     """Return messages about instances that differ from the deployed template."""
     ids = {name: cluster.node(name).instance_id for name in pins}
-    shown = instances.read_instances(aws, cluster.location.region, ids.values())
+    deployed = instances.read_instances(aws, cluster.location.region, ids.values())
     differences = []
     for name, id_ in ids.items():
-        instance = shown.get(id_)
+        instance = deployed.get(id_)
         if instance is None:
             differences.append(
                 f"{name}: its instance {id_} no longer exists; the pin has the deployed machine"

@@ -83,6 +83,7 @@ class Node:
         unready: why its services are not ready, by service.
         unasked: why it could not be queried; empty if it was.
         drained: its drain tag, None if it has none.
+        warnings: what the node itself warns about.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Node:
     unready: Mapping[str, str]
     unasked: str
     drained: DrainTag | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

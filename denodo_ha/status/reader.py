@@ -124,13 +124,13 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> str:
     client = aws.client("elbv2", cluster.location.region)
     try:
         with translated_errors():
-            shown = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
+            response = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
     except NotFound:
         return _GONE
     except AwsError as error:
         _require_credentials(error)
         return UNKNOWN
-    return str(shown["LoadBalancers"][0]["State"]["Code"])
+    return str(response["LoadBalancers"][0]["State"]["Code"])
 
 
 @dataclass(frozen=True)
@@ -302,4 +302,5 @@ def _node(
         unready=unready,
         unasked=answer.unasked,
         drained=DrainTag.from_tags(instance.tags) if instance else None,
+        warnings=answer.status.warnings if answer.status else (),
     )

@@ -140,6 +140,9 @@ def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
             f"{', '.join(waiting)}: a new desired state is not applied yet; `denodo-ha roll` "
             "applies it"
         )
+    for node in nodes:
+        for warning in node.warnings:
+            yield f"{node.name}: {warning}"
 
 
 def cluster_state(

@@ -14,9 +14,9 @@ from typing import Final, Self, TypeVar
 from denodo_ha.verify.findings import Fault, one_line
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""Ours: more than any answer to a probe of this package."""
+"""Ours: limit of an answer; answers to the probes are shorter."""
 _ACCEPT_S: Final = 0.3
-"""Ours: a connection that is open for so long counts as accepted."""
+"""Ours: seconds after which an open connection counts as accepted."""
 _CHUNK_BYTES: Final = 4096
 
 Parsed = TypeVar("Parsed")

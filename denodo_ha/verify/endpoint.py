@@ -16,7 +16,7 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Ours: days before its end from which a certificate is reported; renewal by hand takes weeks."""
+"""Ours: a certificate that expires within so many days is reported; manual renewal takes weeks."""
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""

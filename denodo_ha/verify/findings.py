@@ -184,8 +184,8 @@ def print_report_json(target: str, cluster: str, logs: Sequence[StepLog]) -> Non
 
 def _findings(logs: Sequence[StepLog]) -> list[tuple[StepLog, Step]]:
     """Return the steps with a finding, the wrong ones first."""
-    found = [(log, step) for log in logs for step in log.steps if step.finding]
-    return sorted(found, key=lambda pair: pair[1].state is not StepState.WRONG)
+    pairs = [(log, step) for log in logs for step in log.steps if step.finding]
+    return sorted(pairs, key=lambda pair: pair[1].state is not StepState.WRONG)
 
 
 def _step_data(step: Step) -> dict[str, object]:

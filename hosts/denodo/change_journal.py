@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _BACKUP_SUFFIX = ".before-denodo-node"
 
 
+_WRITTEN_WITHOUT_LOCK = (".drained.", ".metadata.", ".exported.")
+"""Temporary files of records that another run may be writing now; none contains a secret."""
+
 CONFIGURED = ("conf", "resources/apache-tomcat/conf")
 """Folders in which the program and Denodo's scripts change files, relative to DENODO_HOME."""
 
@@ -92,7 +95,11 @@ class Journal:
     def _own_files(self) -> list[Path]:
         folders = [self._home / folder for folder in CONFIGURED]
         found = [path for folder in folders for path in folder.rglob("*") if is_own_file(path)]
-        return found + [path for path in self._system.folder.glob("*.pem*") if is_own_file(path)]
+        return found + [
+            path
+            for path in self._system.folder.iterdir()
+            if is_own_file(path) and not path.name.startswith(_WRITTEN_WITHOUT_LOCK)
+        ]
 
     def _write(self, change: str, kept: Iterable[Path]) -> None:
         data = {"change": change, "at": self._system.time, "files": [str(path) for path in kept]}

@@ -11,9 +11,11 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill
+from denodo_ha.drill.reading.resource_reader import INSTANCE, TARGET_GROUP
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS, FAILURE_SENTENCES
 from tests.drill.sample_templates import FILES, Templates, properties, two_clusters, yaml_templates
 
+INFINITE = f"{{Type: {TARGET_GROUP}, Properties: {{Port: .inf}}}}"
 PATHS = [str(file) for file in FILES]
 
 
@@ -212,3 +214,52 @@ def test_a_path_that_is_not_a_template_is_a_usage_error(
     no_cluster = tmp_path / "empty.yaml"
     no_cluster.write_text("Resources: {}")
     assert "nothing to lose" in run(program, str(no_cluster)).output
+
+
+@pytest.mark.parametrize(
+    ("template", "output"),
+    [
+        (
+            "Resources: {Node: &n {Type: AWS::EC2::Instance, Properties: {A: *n}}}",
+            "nothing says which zone Node is in",
+        ),
+        (
+            f"Resources: {{Net: {{Type: {INSTANCE}}}, Group: {INFINITE}}}",
+            "t/Group: depends on the value of Port",
+        ),
+    ],
+)
+def test_values_that_have_no_meaning_are_unknown(
+    program: typer.Typer, tmp_path: Path, template: str, output: str
+) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(template)
+    result = run(program, str(file))
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert output in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        (
+            {
+                "Group": {
+                    "Type": "AWS::AutoScaling::AutoScalingGroup",
+                    "Properties": {"DesiredCapacity": 10**9},
+                }
+            },
+            "t/Group: has 1000000000 instances",
+        ),
+        (
+            {"Fn::ForEach::A": ["X", ["a"] * 4000, {"N${X}": {"Type": "T", "A": ["x"] * 1000}}]},
+            "its loops (Fn::ForEach) make more than 1000000 values",
+        ),
+    ],
+)
+def test_templates_that_multiply_are_refused(
+    program: typer.Typer, tmp_path: Path, resources: dict[str, Any], message: str
+) -> None:
+    result = run(program, *write(tmp_path, {"t": {"Resources": resources}}))
+    assert result.exit_code == exit_codes.USAGE
+    assert message in " ".join(result.output.split())

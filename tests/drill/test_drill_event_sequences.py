@@ -38,7 +38,7 @@ def nodes_lost(side: str, templates: Templates) -> Situation:
 
 
 def answers(history: EventHistory, *situations: Situation, **settings: Any) -> list[Role]:
-    return [history.after(one, **settings)["sql.example.org"] for one in situations]
+    return [history.after(situation, **settings)["sql.example.org"] for situation in situations]
 
 
 @pytest.mark.parametrize("health", KINDS)

@@ -1,6 +1,7 @@
 """The drill of every example, and of the article's own design."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
 from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
+from denodo_ha.drill.text_report import outcome_rows
 from denodo_ha.environment.loading.loader import load
 from tests.drill.sample_templates import unknown_policies, violations
 from tests.support.assembly import ROOT, Assembly, synthesise
@@ -35,6 +37,25 @@ def test_every_policy_holds_for_every_example(example: str, assembly_of: Assembl
     assert (violations(result), unknown_policies(result)) == ({}, {})
     for search in search_orders(result.model):
         assert (search.complete, search.stories) == (True, ())
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/drill.md"])
+def test_the_times_in_documents_are_the_drills(document: str, assembly_of: AssemblyOf) -> None:
+    result = drill(assembly_of("active-passive"))
+    times = {row.cells[3] for row in outcome_rows(result.worst_first, result.model)}
+    cells = [line.split(" | ") for line in (ROOT / document).read_text().splitlines()]
+    written = {row[3] for row in cells if len(row) == 5 and re.match(r"\d+ s", row[3])}
+    assert len(written) >= 5
+    assert written <= times
+
+
+def test_the_times_of_alarms_in_the_failover_page_are_the_drills(assembly_of: AssemblyOf) -> None:
+    outcomes = drill(assembly_of("active-passive")).outcomes
+    recoveries = {f"{one.recovery} s" for one in outcomes if one.moves_site}
+    lines = (ROOT / "docs/failover.md").read_text().splitlines()
+    written = {line.split(" | ")[3].rstrip(" |") for line in lines if line.startswith("| `alarm`")}
+    assert written
+    assert written <= recoveries
 
 
 def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: AssemblyOf) -> None:

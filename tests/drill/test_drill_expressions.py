@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.reading.expressions import Resolver, references
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.reading import expressions
+from denodo_ha.drill.reading.expressions import Resolver, as_integer, references
 from tests.drill.sample_templates import get_att, ref
 
 
@@ -90,6 +92,75 @@ def test_an_expression_that_refers_to_itself_is_unknown() -> None:
     assert "${?/?}" in str(value(loop, Outputs={"Loop": {"Value": loop}}))
     conditions = {"Loop": {"Fn::Not": [{"Condition": "Loop"}]}}
     assert value({"Fn::If": ["Loop", "a", "b"]}, Conditions=conditions) == "a"
+
+
+def find_in_map(key: str) -> dict[str, Any]:
+    return {"Fn::FindInMap": ["M", "a", key]}
+
+
+def test_a_mapping_that_refers_to_itself_is_refused_at_once() -> None:
+    mappings = {"M": {"a": {"b": [find_in_map("b")] * 2}}}
+    with pytest.raises(UsageError, match=r"main: Mappings\.M\.a\.b: refers to itself"):
+        value(find_in_map("b"), Mappings=mappings)
+
+
+def test_an_export_that_uses_itself_is_unknown() -> None:
+    loop = {"Fn::ImportValue": "loop"}
+    outputs = {"Loop": {"Value": [loop, loop], "Export": {"Name": "loop"}}}
+    assert value(loop, Outputs=outputs) == ["${?/?}", "${?/?}"]
+    of_own_name = {"Loop": {"Value": 1, "Export": {"Name": loop}}}
+    assert value(loop, Outputs=of_own_name) == "${?/loop}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "more"),
+    [
+        (
+            find_in_map("b60"),
+            {
+                "Mappings": {
+                    "M": {
+                        "a": {
+                            "b0": 1,
+                            **{f"b{n}": [find_in_map(f"b{n - 1}")] * 4 for n in range(1, 61)},
+                        }
+                    }
+                }
+            },
+        ),
+        (
+            {"Fn::If": ["C18", "a", "b"]},
+            {
+                "Conditions": {
+                    "C0": {"Fn::Equals": [ref("Asked"), "a"]},
+                    **{f"C{n}": {"Fn::Or": [{"Condition": f"C{n - 1}"}] * 5} for n in range(1, 19)},
+                }
+            },
+        ),
+        (
+            {"Fn::Join": ["", [find_in_map("text")] * 5000]},
+            {"Mappings": {"M": {"a": {"text": "x" * 100_000}}}},
+        ),
+    ],
+)
+def test_the_steps_of_expressions_that_multiply_are_limited(
+    monkeypatch: pytest.MonkeyPatch, expression: Any, more: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(expressions, "_MAX_STEPS", 10_000)
+    with pytest.raises(UsageError, match="main: its expressions take more than 10000 steps"):
+        value(expression, **more)
+
+
+def test_the_length_of_text_is_limited() -> None:
+    long = {"Fn::Join": ["x" * 1000, ["a"] * 2000]}
+    assert value(long) == "${?/Join}"
+    parameters = {"P": {"Type": "String", "Default": "x" * 1000}}
+    assert value({"Fn::Sub": "${P}" * 2000}, Parameters=parameters) == "${?/Sub}"
+
+
+def test_sub_with_one_item_and_numbers_that_are_not_finite_are_unknown() -> None:
+    assert value({"Fn::Sub": ["subnet-a"]}) == "${?/Sub}"
+    assert [as_integer(text, 7) for text in (float("inf"), "1e999", ".inf", "1.0")] == [7, 7, 7, 1]
 
 
 def test_a_parameter_without_a_default_does_not_decide_a_condition() -> None:

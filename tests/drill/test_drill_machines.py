@@ -195,7 +195,7 @@ def test_existing_nodes_have_names_and_zones() -> None:
 
 
 def test_an_instance_tells_the_zone_of_its_subnet() -> None:
-    """For machines in the same subnet, whose resource is in no template."""
+    """If no template has the subnet, machines in it have the zone of the first one."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "Box1").update(
         SubnetId="subnet-1", AvailabilityZone="eu-west-1c"

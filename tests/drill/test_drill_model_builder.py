@@ -47,7 +47,7 @@ def test_balancers_of_a_stack_that_share_no_node_are_two_clusters() -> None:
         second = second.replace(f'"{id_}"', f'"Other{id_}"')
     both = {"Resources": first["Resources"] | json.loads(second)["Resources"]}
     clusters = one_stack(both).clusters
-    assert {name: len(one.nodes) for name, one in clusters.items()} == {
+    assert {name: len(cluster.nodes) for name, cluster in clusters.items()} == {
         "all-Front": 2,
         "all-OtherFront": 2,
     }

@@ -150,7 +150,9 @@ def test_losing_one_node_triggers_a_site_failover(change: Change) -> None:
     for node in ("left", "right"):
         outcome = result.by_failure[Failure("node-lost", "site-a", node)]
         assert outcome.moves_site
-        assert [(one.before, one.after) for one in outcome.dns_changes] == [("site-a", "site-b")]
+        assert [(change.before, change.after) for change in outcome.dns_changes] == [
+            ("site-a", "site-b")
+        ]
     unchanged = drill(yaml_templates())
     assert not unchanged.by_failure[Failure("node-lost", "site-a", "left")].moves_site
 
@@ -199,7 +201,7 @@ def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
     templates = two_clusters("alias", services=(9999, 9996))
     properties(templates, "site-a", "P9996")["Targets"] = []
     result = drill(templates)
-    assert [one.after for one in result.without_failure.dns_changes] == ["site-b"]
+    assert [change.after for change in result.without_failure.dns_changes] == ["site-b"]
     assert "DNS answers site-b for sql.example.org" in violations(result)[NOTHING_FAILED]
 
 
@@ -236,7 +238,7 @@ class TestDeadSite:
         ]
         result = drill_model(build_model(tuple(stacks)))
         assert {cluster.region for cluster in result.model.clusters.values()} == {"eu-west-1"}
-        (lost,) = (one for one in result.outcomes if one.failure.kind == "region-lost")
+        (lost,) = (outcome for outcome in result.outcomes if outcome.failure.kind == "region-lost")
         assert [change.after for change in lost.dns_changes] == ["site-a"]
         assert "dead-site" not in violations(result)
 
@@ -331,7 +333,7 @@ def test_an_open_point_shows_the_worse_interpretation() -> None:
 
 
 def test_without_an_open_point_there_are_no_interpretations() -> None:
-    assert all(one.interpretations == () for one in drill(yaml_templates()).outcomes)
+    assert all(outcome.interpretations == () for outcome in drill(yaml_templates()).outcomes)
 
 
 def test_an_alarm_that_is_ok_without_data_leaves_a_point_open() -> None:

@@ -43,7 +43,7 @@ def add(templates: Templates, id_: str, kind: str, **settings: Any) -> Templates
 def ports(result: DrillResult) -> list[int]:
     (of_cluster,) = result.model.clusters.values()
     (balancer,) = of_cluster.balancers
-    return [one.port for one in result.model.balancers[balancer].listeners]
+    return [listener.port for listener in result.model.balancers[balancer].listeners]
 
 
 def with_loop(collection: Any) -> Templates:
@@ -210,7 +210,7 @@ def test_an_unknown_list_of_subnets_and_zones_is_no_zone_that_can_be_lost() -> N
     for id_ in ("Neta", "Netb"):
         del templates["site-a"]["Resources"][id_]
     result = drill(templates)
-    assert not [one for one in result.outcomes if one.failure.kind == "zone-lost"]
+    assert not [outcome for outcome in result.outcomes if outcome.failure.kind == "zone-lost"]
     assert violations(result) == {}
     assert set(unknown_policies(result)) == {"zone-unreachable", "one-zone"}
 

@@ -48,19 +48,19 @@ def _deployed(access: Access, address: str) -> str:
     return str(body.decode())
 
 
-def _here(content: str, told: dict[str, Any]) -> str:
+def _here(content: str, document: dict[str, Any]) -> str:
     """Return a deployed file for this machine: other folders, one address, no user and no root.
 
     No load balancer is in front, so the PROXY protocol's header is not expected.
     """
     for pattern, here in (
         (r"^    (user|group|chroot) .*\n", ""),
-        (r"/run/haproxy/", f"{told['folder']}/"),
-        (r"/var/lib/haproxy/server-state", f"{told['folder']}/server-state"),
+        (r"/run/haproxy/", f"{document['folder']}/"),
+        (r"/var/lib/haproxy/server-state", f"{document['folder']}/server-state"),
         (r" group haproxy", ""),
-        (r"bind (127\.0\.0\.1)?:", f"bind {told['address']}:"),
+        (r"bind (127\.0\.0\.1)?:", f"bind {document['address']}:"),
         (r" accept-proxy", ""),
-        (rf"connect port {READY_PORT}", f"connect port {told['ready']}"),
+        (rf"connect port {READY_PORT}", f"connect port {document['ready']}"),
     ):
         content = re.sub(pattern, here, content, flags=re.MULTILINE)
     return content
@@ -75,12 +75,14 @@ class Balancing:
         actions: actions that its agent received, each with the node.
     """
 
-    def __init__(self, running: Running, access: Access, *, instance_id: str, told: Any) -> None:
+    def __init__(
+        self, running: Running, access: Access, *, instance_id: str, settings: Any
+    ) -> None:
         self.instance_id, self.proxy, self._access = instance_id, running, access
         self.actions: list[tuple[str, str]] = []
-        self.address = str(told["address"])
+        self.address = str(settings["address"])
         folder = running.folder
-        self._told = {**told, "folder": str(folder)}
+        self._told = {**settings, "folder": str(folder)}
         self._file = ""
         (folder / "haproxy.py").write_text(
             _HAPROXY.format(root=str(ROOT), folder=str(folder), haproxy=PROGRAM)
@@ -133,13 +135,13 @@ class Balancing:
         Path(arguments[-1]).write_text(self._file)
         return ""
 
-    def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
+    def _commanded(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run the document's script as the agent of an instance does."""
-        action, node = told["parameters"]["Action"], told["parameters"]["Node"]
+        action, node = command["parameters"]["Action"], command["parameters"]["Node"]
         self.actions.append((action, node))
         folder = self.proxy.folder
         script = (
-            told["script"]
+            command["script"]
             .replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin")
             .replace("/opt/denodo-haproxy/current", str(folder))
             # It would replace the program by the same program from the bucket.
@@ -152,12 +154,14 @@ class Balancing:
 
 @contextmanager
 def balancing(
-    environment: Environment, access: Access, *, instance_id: str, told: Any
+    environment: Environment, access: Access, *, instance_id: str, settings: Any
 ) -> Iterator[Balancing]:
     """Run a HAProxy as the stand-in of an instance."""
     folder = Path(tempfile.mkdtemp(prefix="hx-"))
     try:
-        made = Balancing(Running(environment, folder), access, instance_id=instance_id, told=told)
+        made = Balancing(
+            Running(environment, folder), access, instance_id=instance_id, settings=settings
+        )
         try:
             made.begin()
             yield made

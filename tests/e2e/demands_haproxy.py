@@ -27,13 +27,13 @@ def hold(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
     _parameter(environment, cluster)
 
 
-def _machine(cluster: Cluster, shown: dict[str, Any]) -> None:
+def _machine(cluster: Cluster, instance: dict[str, Any]) -> None:
     machine = cluster.settings.balancer.proxy.instance
     assert machine is not None
-    assert (shown["ImageId"], shown["InstanceType"]) == (machine.image, machine.type)
-    assert shown["MetadataOptions"]["HttpTokens"] == "required"
-    assert not shown.get("PublicIpAddress")
-    ids = [item["Ebs"]["VolumeId"] for item in shown["BlockDeviceMappings"]]
+    assert (instance["ImageId"], instance["InstanceType"]) == (machine.image, machine.type)
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    assert not instance.get("PublicIpAddress")
+    ids = [item["Ebs"]["VolumeId"] for item in instance["BlockDeviceMappings"]]
     volumes = cluster.access.client("ec2").describe_volumes(VolumeIds=ids)["Volumes"]
     assert all(item["Encrypted"] and item["VolumeType"] == "gp3" for item in volumes)
 

@@ -203,5 +203,5 @@ def _ours(access: Access) -> dict[str, list[str]]:
     }
 
 
-def _is_ours(shown: dict[str, Any]) -> bool:
-    return any(tag["Key"] == "denodo:environment" for tag in shown.get("Tags", []))
+def _is_ours(resource: dict[str, Any]) -> bool:
+    return any(tag["Key"] == "denodo:environment" for tag in resource.get("Tags", []))

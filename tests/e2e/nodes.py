@@ -180,12 +180,12 @@ class Machine:
         self._wanted = {**there, **{key: self._data[key] for key in kept}}, there
         return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
 
-    def _commanded(self, told: dict[str, Any]) -> dict[str, Any]:
+    def _commanded(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run a document's script as the agent of an instance does."""
-        self.actions.append(told["parameters"]["Action"])
+        self.actions.append(command["parameters"]["Action"])
         self.told(self.actions[-1])
         script = (
-            told["script"]
+            command["script"]
             # It would write to the machine's own systemd.
             .replace("python3 -m node update", "true")
             .replace("python3 -m node", self._program)
@@ -193,7 +193,7 @@ class Machine:
             .replace("/etc/denodo-node/environment", f"{self.home.folder}/environment")
         )
         code, output, error = sh(script)
-        if told["parameters"]["Action"] == "status":
+        if command["parameters"]["Action"] == "status":
             output = self._as_deployed(output)
         return {"code": code, "output": output, "error": error}
 

@@ -88,7 +88,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     done = run("to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "put SecondaryActive = 1 (Environment denodo70)" in done.stderr
-    assert "is answered with passive after" in done.stdout
+    assert "leads to passive after" in done.stdout
     assert _answered(run) == {"passive"}
     assert "and the switch is set to it" in run("to", "passive").stdout
     # Neither health nor time triggers a failover.

@@ -144,7 +144,7 @@ def fronts(
                     deployment.loaded.environment,
                     deployment.access,
                     instance_id=instance,
-                    told={"address": address, "ready": ready_port, "parameter": parameter},
+                    settings={"address": address, "ready": ready_port, "parameter": parameter},
                 )
             )
             for instance, address in zip(instances, ADDRESSES, strict=True)

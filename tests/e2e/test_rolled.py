@@ -64,20 +64,20 @@ def deployment(folder: Path) -> Iterator[Deployment]:
 def machines(
     deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Machine]]:
-    found: dict[str, Machine] = {}
+    machines_by_name: dict[str, Machine] = {}
     try:
         for name, node in deployment.topology().clusters[CLUSTER].nodes.items():
             home = Home(tmp_path_factory.mktemp(name), "8.0")
-            found[name] = Machine(
+            machines_by_name[name] = Machine(
                 home,
                 deployment.access,
                 instance_id=node.instance_id,
                 parameter=f"/denodo/denodo80/{CLUSTER}/{name}",
             )
-            found[name].begin()
-        yield found
+            machines_by_name[name].begin()
+        yield machines_by_name
     finally:
-        for machine in found.values():
+        for machine in machines_by_name.values():
             machine.end()
 
 

@@ -15,14 +15,17 @@ from tests.support.configurations import Data, changed, loaded, minimal
 def of(folder: Path, data: Data) -> set[int]:
     """Return the ports of the load balancer of cluster `main`."""
     environment = loaded(folder, data).environment
-    return {one.port for one in listeners(environment, environment.clusters["main"])}
+    return {listener.port for listener in listeners(environment, environment.clusters["main"])}
 
 
 def test_article_has_these_ports() -> None:
     environment = load(ROOT / "config/examples/active-passive.yaml").environment
     assert environment.denodo.version == "7.0"
     for cluster in environment.clusters.values():
-        served = {(one.port, one.target_port, one.nodes) for one in listeners(environment, cluster)}
+        served = {
+            (listener.port, listener.target_port, listener.nodes)
+            for listener in listeners(environment, cluster)
+        }
         assert served == {
             (9999, 9999, ("node1", "node2")),
             (9996, 9996, ("node1", "node2")),

@@ -42,7 +42,10 @@ def mixed() -> Data:
 def checks(folder: Path, data: Data) -> dict[str, HealthCheck]:
     """Return the health check of each target group of cluster `main`, by service or node."""
     environment = loaded(folder, data).environment
-    return {one.key: one.health for one in listeners(environment, environment.clusters["main"])}
+    return {
+        listener.key: listener.health
+        for listener in listeners(environment, environment.clusters["main"])
+    }
 
 
 def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
@@ -139,8 +142,8 @@ class TestCookies:
         data = changed(minimal(), {"services/web": service, **more})
         environment = loaded(folder, data).environment
         served = listeners(environment, environment.clusters["main"])
-        assert [one.alb_health for one in served if one.key != "web"] == [None]
-        (one,) = (one for one in served if one.key == "web")
+        assert [service.alb_health for service in served if service.key != "web"] == [None]
+        (one,) = (service for service in served if service.key == "web")
         assert one.alb_health is not None
         return one.health, one.alb_health
 

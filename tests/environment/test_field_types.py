@@ -36,6 +36,13 @@ def takes(kind: Any, value: object) -> bool:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_a_final_newline_is_refused(name: str) -> None:
+    """In a pattern of Python, unlike one of a JSON schema, `$` also precedes a final newline."""
+    kind, form = ALL[name]
+    assert not takes(kind, f"{form.example}\n")
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_takes_its_example(name: str) -> None:
     kind, form = ALL[name]
     assert takes(kind, form.example)

@@ -131,7 +131,7 @@ def test_checkers_reach_the_jdbc_port(tmp_path: Path) -> None:
     ],
 )
 def test_checkers_that_check_nothing_here_stay_out(tmp_path: Path, changes: Data) -> None:
-    assert not [one for one in rules(tmp_path, changed(twins(), changes)) if CHECKERS in one]
+    assert not [rule for rule in rules(tmp_path, changed(twins(), changes)) if CHECKERS in rule]
 
 
 def test_node_without_a_balancer_meets_its_clients(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
         created = any(node.instance_id is None for node in cluster.nodes.values())
         if cluster.balancer.kind == "haproxy":
             needed = set(haproxy_target_ports(environment, name))
-            inside = {one.port for one in served} | {cluster.balancer.proxy.health_port}
+            inside = {service.port for service in served} | {cluster.balancer.proxy.health_port}
             assert of(sides["balancer", "egress"]) == {("haproxy", port) for port in inside}
             met = of(sides["haproxy", "ingress"])
             assert {port for peer, port in met if peer == "balancer"} == inside
@@ -195,8 +195,8 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
             )
             continue
         of_groups: list[tuple[SecurityGroup, list[Listener]]] = [
-            ("balancer", [one for one in served if not one.alb_health]),
-            ("alb", [one for one in served if one.alb_health]),
+            ("balancer", [service for service in served if not service.alb_health]),
+            ("alb", [service for service in served if service.alb_health]),
         ]
         for group, behind in of_groups:
             needed = {port for one in behind for port in (one.target_port, one.health.port)}
@@ -207,7 +207,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
             assert not (created and needed) or ("nodes", max(needed)) in sent
         if not created:
             assert ("nodes", "ingress") not in sides
-        passed_on = {("alb", one.port) for one in served if one.alb_health}
+        passed_on = {("alb", service.port) for service in served if service.alb_health}
         assert passed_on <= of(sides["balancer", "egress"])
         assert ("alb", "ingress") in sides or not passed_on
         if passed_on:
@@ -220,8 +220,13 @@ def test_single_node_groups_are_no_shared_ones(folder: Path, data: Data) -> None
     environment = loaded(folder, data).environment
     for cluster in environment.clusters.values():
         served = listeners(environment, cluster)
-        assert len({one.port for one in served}) == len(served) <= 50
-        shared = {port for one in served if one.service for port in (one.port, one.target_port)}
+        assert len({service.port for service in served}) == len(served) <= 50
+        shared = {
+            port
+            for service in served
+            if service.service
+            for port in (service.port, service.target_port)
+        }
         for one in served:
             everyone = tuple(sorted(cluster.nodes))
             assert one.nodes == (everyone if one.service else (one.key,))

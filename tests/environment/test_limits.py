@@ -131,9 +131,9 @@ of an old worker, 100 percent.
 
 def _numbers() -> set[int]:
     """Return the numbers of `limits` that are too large to be a count."""
-    found = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
-    numbers = {node.value for node in found if isinstance(node, ast.Constant)}
-    return {one for one in numbers if type(one) is int and one > 30}
+    nodes = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
+    numbers = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return {number for number in numbers if type(number) is int and number > 30}
 
 
 @pytest.mark.parametrize("folder", ["config", "stacks"])

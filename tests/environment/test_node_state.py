@@ -43,15 +43,15 @@ MANY = settings(
 
 def states(environment: Environment) -> dict[tuple[str, str], Any]:
     """Return the state of every created node, by cluster and node."""
-    found = {}
+    states_by_node = {}
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             machine = configured_machine(cluster.instance, node)
             if node.instance_id is None and machine is not None:
-                found[name, node_name] = desired_state(
+                states_by_node[name, node_name] = desired_state(
                     environment, name, node_name, instance_type=machine.type, deployed=LONG
                 )
-    return found
+    return states_by_node
 
 
 def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) -> Any:
@@ -74,8 +74,8 @@ def assert_taken(environment: Environment) -> None:
         assert read.host == host_name(environment, cluster, node)
         assert list(read.servers) == [*environment.denodo.servers]
         assert set(read.services) == set(environment.services)
-        assert {name: one.port for name, one in read.services.items()} == {
-            name: one.target_port for name, one in environment.services.items()
+        assert {name: service.port for name, service in read.services.items()} == {
+            name: service.target_port for name, service in environment.services.items()
         }
         type_ = configured_machine(
             environment.clusters[cluster].instance, environment.clusters[cluster].nodes[node]

@@ -49,7 +49,7 @@ DIFFERENCES: tuple[tuple[str, object, str], ...] = (
 def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
     """Notes about pins."""
     rules = ("no-pins", "stale-pin", "waiting-for-rollout")
-    return [one for one in findings(folder, data, pins=pins) if one.rule in rules]
+    return [finding for finding in findings(folder, data, pins=pins) if finding.rule in rules]
 
 
 def refused(folder: Path, pins: Any) -> list[str]:
@@ -142,7 +142,7 @@ class TestErrors:
         data = changed(minimal(), {"name": "Upper", "clusters/main/balancer/kind": "haproxy"})
         with pytest.raises(ConfigError) as caught:
             load(write(tmp_path, data, pins={"main": {"node1": {**PIN, "image": "latest"}}}))
-        assert [(Path(one.file).name, one.path) for one in caught.value.problems] == [
+        assert [(Path(item.file).name, item.path) for item in caught.value.problems] == [
             ("environment.pins.yaml", ("main", "node1", "image")),
             ("environment.yaml", ("name",)),
             ("environment.yaml", ("clusters", "main", "balancer", "haproxy", "instance")),

@@ -36,16 +36,16 @@ class Cloud:
         """Return a boto3 client of a service."""
         return self.access.client(service)
 
-    def call(self, path: str, told: Any = None, method: str = "GET") -> dict[str, Any]:
+    def call(self, path: str, body: Any = None, method: str = "GET") -> dict[str, Any]:
         """Call the control API."""
-        return control.call(self.access.endpoint, path, told, method=method)
+        return control.call(self.access.endpoint, path, body, method=method)
 
-    def give(self, *wanted: dict[str, Any]) -> None:
+    def give(self, *prerequisites: dict[str, Any]) -> None:
         """Make prerequisites."""
         details = {
             "account": self.access.account,
             "region": self.access.region,
-            "resources": list(wanted),
+            "resources": list(prerequisites),
         }
         self.call("prerequisites", details, "POST")
 

@@ -110,11 +110,11 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [profile]
 
 
-def _shows_the_status(shown: str) -> None:
+def _shows_the_status(output: str) -> None:
     steps = ["Configuration", "is started on", "Bootstrapping", "Deploying", "What to try next"]
-    assert [step for step in steps if step in shown] == steps
-    assert _NODE3_IS_HEALTHY.search(shown)
-    assert "denodo80-main" in shown
+    assert [step for step in steps if step in output] == steps
+    assert _NODE3_IS_HEALTHY.search(output)
+    assert "denodo80-main" in output
 
 
 def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:

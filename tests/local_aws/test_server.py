@@ -30,8 +30,8 @@ def start(paths: Paths, port: int = 0) -> server_process.Server:
 
 def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
     """Return the server, and its output."""
-    said: list[str] = []
-    return server_process.ensure_running(paths, said.append, port=port), "\n".join(said)
+    messages: list[str] = []
+    return server_process.ensure_running(paths, messages.append, port=port), "\n".join(messages)
 
 
 def kill(running: server_process.Server, number: int = signal.SIGKILL) -> None:

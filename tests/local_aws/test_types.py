@@ -57,9 +57,9 @@ def _with(resources: dict[str, Any], properties: dict[str, Any]) -> dict[str, An
     return changed
 
 
-def _shows(shown: Shown, wanted: dict[str, Any]) -> None:
-    assert shown is not None
-    assert wanted.items() <= {key: shown.get(key) for key in wanted}.items()
+def _shows(actual: Shown, expected: dict[str, Any]) -> None:
+    assert actual is not None
+    assert expected.items() <= {key: actual.get(key) for key in expected}.items()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)

@@ -62,7 +62,9 @@ def _resource(id_: str, resource: dict[str, Any]) -> Iterator[str]:
     values = (f"{name}={_text(value)}" for name, value in kept.items())
     yield " ".join((id_, kind.removeprefix("AWS::"), *values))
     for name in POLICIES:
-        statements = (_text(one) for one in properties.get(name, {}).get("Statement", ()))
+        statements = (
+            _text(statement) for statement in properties.get(name, {}).get("Statement", ())
+        )
         yield from (f"    {statement}" for statement in sorted(statements))
 
 
@@ -97,7 +99,7 @@ def _text(value: Any) -> str:
 def _resolved(value: Any) -> Any:
     if isinstance(value, list):
         # The CDK sorts resources of a statement, and so by the hashes of programs in them.
-        return sorted((_resolved(one) for one in value), key=_text)
+        return sorted((_resolved(item) for item in value), key=_text)
     return _reference(value) if isinstance(value, dict) else value
 
 
@@ -111,4 +113,4 @@ def _reference(value: dict[str, Any]) -> Any:
             return "".join(str(_resolved(part)) for part in parts)
         case {"Fn::Base64": script}:
             return f"script {hashlib.sha256(_text(script).encode()).hexdigest()[:16]}"
-    return {key: _resolved(one) for key, one in value.items()}
+    return {key: _resolved(item) for key, item in value.items()}

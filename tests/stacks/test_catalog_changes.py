@@ -35,7 +35,9 @@ def templates(data: Data, folder: Path) -> dict[str, Template]:
 
 def database(template: Template) -> tuple[str, dict[str, Any]]:
     ((id_, one),) = (
-        (id_, one) for id_, one in template["Resources"].items() if one["Type"] == DATABASE
+        (id_, resource)
+        for id_, resource in template["Resources"].items()
+        if resource["Type"] == DATABASE
     )
     return id_, one["Properties"]
 
@@ -43,7 +45,7 @@ def database(template: Template) -> tuple[str, dict[str, Any]]:
 def replacing() -> set[str]:
     """Return the properties that replace a database, as CloudFormation publishes them."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", DATABASE).schema
-    return {one.removeprefix("/properties/") for one in schema["createOnlyProperties"]}
+    return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
 
 
 @pytest.mark.parametrize(

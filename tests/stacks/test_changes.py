@@ -248,7 +248,7 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
     change = Change(before, after)
     assert _changed_parts(change) == {"node-node2"}
     assert set.union(*change.changed.values()) == {"ImageId"}
-    (note,) = [one for one in loaded.findings if one.rule == "waiting-for-rollout"]
+    (note,) = [finding for finding in loaded.findings if finding.rule == "waiting-for-rollout"]
     assert note.path == ("clusters", "active", "nodes", "node1")
     assert "ami-0123456789abcdef0 -> ami-0aaaaaaaaaaaaaaaa" in note.sentence
 

@@ -44,7 +44,8 @@ def test_says_its_own_findings_and_no_others(
     printed = [text for texts in assembly_of(example).messages.values() for text in texts]
     levels = {Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
     assert sorted(printed) == sorted(
-        f"{levels[one.severity]}: {one} [ack: denodo-ha:{one.rule}]" for one in load(file).findings
+        f"{levels[finding.severity]}: {finding} [ack: denodo-ha:{finding.rule}]"
+        for finding in load(file).findings
     )
 
 
@@ -56,11 +57,13 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
             occurring |= {one["acknowledgedId"] for one in report.get("suppressedViolations", [])}
         environment = load(example).environment
         for cluster in environment.clusters:
-            accepted |= {one.id for one in accepted_findings.of_cluster_stack(environment, cluster)}
             accepted |= {
-                one.id for one in accepted_findings.of_metadata_stack(environment, cluster)
+                finding.id for finding in accepted_findings.of_cluster_stack(environment, cluster)
             }
-        accepted |= {one.id for one in accepted_findings.of_failover_stack(environment)}
+            accepted |= {
+                finding.id for finding in accepted_findings.of_metadata_stack(environment, cluster)
+            }
+        accepted |= {finding.id for finding in accepted_findings.of_failover_stack(environment)}
     # Acknowledged annotations leave no trace in the report, unlike rules.
     assert {one for one in accepted if not one.startswith("Annotation::")} - occurring == set()
 
@@ -103,4 +106,10 @@ def test_is_as_its_snapshot(
 
 def test_the_default_has_exactly_the_ports_of_the_article(assembly_of: AssemblyOf) -> None:
     listeners = assembly_of("active-passive").resources("denodo70-active", cluster_view.LISTENER)
-    assert sorted(one["Port"] for one in listeners.values()) == [9090, 9996, 9999, 19997, 29997]
+    assert sorted(listener["Port"] for listener in listeners.values()) == [
+        9090,
+        9996,
+        9999,
+        19997,
+        29997,
+    ]

@@ -45,11 +45,13 @@ def test_a_host_reads_its_parameter_with_and_without_certificates(
     bare = template(tmp_path / "bare", deployed("7.0"))
     found = []
     for resources in (given, bare):
-        (id_,) = (one for one in resources if one.startswith("HaproxyStateParameter"))
+        (id_,) = (
+            resource for resource in resources if resource.startswith("HaproxyStateParameter")
+        )
         value = resources[id_]["Properties"]["Value"]
         if isinstance(value, dict):
             parts = value["Fn::Join"][1]
-            value = "".join(one if isinstance(one, str) else "x" for one in parts)
+            value = "".join(part if isinstance(part, str) else "x" for part in parts)
         found.append(DesiredState.parse(value))
     assert [bool(one.certificate and one.authority) for one in found] == [True, False]
     assert all(one.file.endswith(".cfg") and one.health_port == 9192 for one in found)
@@ -86,7 +88,9 @@ def test_first_boot_hands_over_to_the_program() -> None:
 
 def document(assembly_of: AssemblyOf, prefix: str) -> dict[str, Any]:
     documents = assembly_of("haproxy").resources("denodo70ha-active", "AWS::SSM::Document")
-    (content,) = (one["Content"] for id_, one in documents.items() if id_.startswith(prefix))
+    (content,) = (
+        document["Content"] for id_, document in documents.items() if id_.startswith(prefix)
+    )
     result: dict[str, Any] = content
     return result
 

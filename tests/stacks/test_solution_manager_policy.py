@@ -31,7 +31,9 @@ def policy(template: Template) -> dict[str, Any]:
 
 
 def statements(template: Template) -> dict[str, dict[str, Any]]:
-    return {one["Sid"]: one for one in policy(template)["PolicyDocument"]["Statement"]}
+    return {
+        statement["Sid"]: statement for statement in policy(template)["PolicyDocument"]["Statement"]
+    }
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
@@ -47,21 +49,21 @@ def tags(template: Template, kind: str) -> list[dict[str, str]]:
     ]
 
 
-def admits(statement: dict[str, Any], found: dict[str, str]) -> bool:
+def admits(statement: dict[str, Any], tags: dict[str, str]) -> bool:
     """Return whether the conditions on a resource's tags hold."""
     prefix = "aws:ResourceTag/"
     conditions = statement["Condition"]
     equal = conditions["StringEquals"].items()
     absent = {key for key, value in conditions.get("Null", {}).items() if value == "false"}
-    return all(found.get(key.removeprefix(prefix)) == value for key, value in equal) and all(
-        key.removeprefix(prefix) in found for key in absent
+    return all(tags.get(key.removeprefix(prefix)) == value for key, value in equal) and all(
+        key.removeprefix(prefix) in tags for key in absent
     )
 
 
 def test_allows_what_the_scripts_call_and_no_more(template: Template) -> None:
-    found = [action for one in statements(template).values() for action in actions(one)]
+    found = [action for statement in statements(template).values() for action in actions(statement)]
     assert sorted(found) == sorted(NEEDED)
-    assert all(one["Effect"] == "Allow" for one in statements(template).values())
+    assert all(statement["Effect"] == "Allow" for statement in statements(template).values())
 
 
 def test_is_attached_to_nobody_and_has_no_name(template: Template) -> None:
@@ -73,9 +75,11 @@ def test_is_attached_to_nobody_and_has_no_name(template: Template) -> None:
 def test_takes_out_of_shared_groups_and_brings_back_into_all(template: Template) -> None:
     groups = tags(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
     out, back = statements(template)["TakeOut"], statements(template)["BringBack"]
-    assert [admits(out, one) for one in groups] == ["denodo:service" in one for one in groups]
-    assert {admits(out, one) for one in groups} == {True, False}
-    assert all(admits(back, one) for one in groups)
+    assert [admits(out, group) for group in groups] == [
+        "denodo:service" in group for group in groups
+    ]
+    assert {admits(out, group) for group in groups} == {True, False}
+    assert all(admits(back, group) for group in groups)
     for other in ({"denodo:environment": "other"}, {"denodo:cluster": "passive"}):
         assert not any(admits(one, {**group, **other}) for one in (out, back) for group in groups)
 

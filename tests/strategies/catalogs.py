@@ -22,21 +22,25 @@ def shared(draw: Draw, data: Data) -> Data:
 
 @st.composite
 def _cluster(draw: Draw, denodo: Data, named: list[str], cluster: Data, number: int) -> Data:
-    found: Data = {}
-    must = [one for one in named if one in _MUST and len(cluster["nodes"]) > 1]
+    settings: Data = {}
+    must = [
+        cluster_name
+        for cluster_name in named
+        if cluster_name in _MUST and len(cluster["nodes"]) > 1
+    ]
     source = denodo.get("metadata", "")
     source = source if isinstance(source, str) else source["source"]
     may_share = denodo["version"] != "7.0" and source in ("", "catalog")
     if must or draw(st.integers(0, 3)) == 0:
         more = ["vdp"] if may_share and draw(st.booleans()) else []
         components = [*must, *more] or ["scheduler"]
-        found["catalog"] = {"components": components, **draw(_database(cluster, number))}
+        settings["catalog"] = {"components": components, **draw(_database(cluster, number))}
     exports = denodo.get("program", True) and "vdp" in (named or ["vdp"])
     if exports and draw(st.integers(0, 2)) == 0:
-        found["exports"] = {"login": _secret(cluster, "login")}
-        if "vdp" in found.get("catalog", {}).get("components", ()):
-            found["exports"]["restore"] = False
-    return found
+        settings["exports"] = {"login": _secret(cluster, "login")}
+        if "vdp" in settings.get("catalog", {}).get("components", ()):
+            settings["exports"]["restore"] = False
+    return settings
 
 
 @st.composite

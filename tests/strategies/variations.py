@@ -18,7 +18,7 @@ def _clusters(data: Data) -> list[Data]:
 
 def _direct(data: Data) -> list[Data]:
     """Return the clusters whose load balancer checks the nodes directly."""
-    return [one for one in _clusters(data) if one["balancer"]["kind"] != "haproxy"]
+    return [cluster for cluster in _clusters(data) if cluster["balancer"]["kind"] != "haproxy"]
 
 
 def _find(cluster: Data) -> None:
@@ -26,8 +26,8 @@ def _find(cluster: Data) -> None:
     if cluster["balancer"]["kind"] == "haproxy":
         hosts = {
             name: "old.example.com"
-            for name, one in cluster["nodes"].items()
-            if "instance_id" in one
+            for name, node in cluster["nodes"].items()
+            if "instance_id" in node
         }
         cluster["balancer"]["haproxy"] = {**cluster["balancer"]["haproxy"], "hosts": hosts}
 
@@ -167,7 +167,7 @@ def names_in_one_zone(data: Data) -> None:
     for name, cluster in data["clusters"].items():
         cluster["network"].pop("node_zone_vpcs", None)
         cluster["network"]["node_zone"] = {"id": "Z1", "name": "nodes.example"}
-        cluster["nodes"] = {f"{name}.{n}": one for n, one in enumerate(cluster["nodes"].values())}
+        cluster["nodes"] = {f"{name}.{n}": node for n, node in enumerate(cluster["nodes"].values())}
         _find(cluster)
 
 
@@ -218,11 +218,13 @@ def defaults_written_out(data: Data) -> None:
     if data["denodo"].get("program", True):
         data["denodo"].setdefault("program", True)
         data["denodo"].setdefault("user", "denodo")
-        components = [one.get("catalog", {}).get("components", ()) for one in _clusters(data)]
+        components = [
+            cluster.get("catalog", {}).get("components", ()) for cluster in _clusters(data)
+        ]
         # A configuration with named servers keeps them, so several nodes must share them.
-        if all("data-catalog" in one for one in components):
+        if all("data-catalog" in component for component in components):
             data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
-        if not any("vdp" in one for one in components) and not _exporting(data):
+        if not any("vdp" in component for component in components) and not _exporting(data):
             data["denodo"].setdefault("metadata", "manual")
         data["denodo"].setdefault("signal", "ready")
         data["denodo"].setdefault("start_limit", 1200)

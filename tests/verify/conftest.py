@@ -30,7 +30,7 @@ class Nodes:
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     folder = tmp_path_factory.mktemp("java")
     registry, first, second = free_port(), free_port(), free_port()
-    wanted = (
+    variants = (
         JavaNode(NODES[0], BALANCER, registry, first, free_port()),
         JavaNode(NODES[1], BALANCER, registry, second, free_port()),
         JavaNode("127.0.7.3", BALANCER, registry, first, free_port()),
@@ -44,5 +44,5 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             identity=authority().issue("127.0.7.5"),
         ),
     )
-    with java_nodes(folder, *wanted) as started:
+    with java_nodes(folder, *variants) as started:
         yield Nodes(started)

@@ -52,7 +52,7 @@ def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Envi
 
 def at(environment: Environment, host: str, **more: Any) -> Site:
     """Return a site at an address."""
-    said: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",
         "failover_name": "",
@@ -60,7 +60,7 @@ def at(environment: Environment, host: str, **more: Any) -> Site:
         "resolver": Names(),
         **more,
     }
-    return Site(environment, host, **said)
+    return Site(environment, host, **settings)
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Found:
 
     def step(self, subject: str, beginning: str) -> Step:
         """Return the step whose text begins with these words."""
-        return next(one for one in self.logs[subject].steps if one.name.startswith(beginning))
+        return next(step for step in self.logs[subject].steps if step.name.startswith(beginning))
 
 
 def verify(site: Site, **settings: Any) -> Found:

@@ -37,7 +37,7 @@ def balanced(
     folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
 ) -> Found:
     """Verify two nodes behind a balancer that has the auxiliary ports of both."""
-    ports = [one.second for one in nodes.right]
+    ports = [node.second for node in nodes.right]
     backends = {
         (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
         (BALANCER, ports[0]): [(first.host, first.second)],
@@ -61,7 +61,7 @@ def test_right(nodes: Nodes, tmp_path: Path) -> None:
 
 def test_each_hop_is_named(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, *nodes.right)
-    named = {f"{BALANCER}:{one.second}, main/{name}" for name, one in _named(nodes)}
+    named = {f"{BALANCER}:{node.second}, main/{name}" for name, node in _named(nodes)}
     assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("goes on at ") in named
 
 
@@ -80,7 +80,7 @@ def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
 def test_swapped_auxiliary_ports(nodes: Nodes, tmp_path: Path) -> None:
     first, second = nodes.right
     backends = {
-        (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in nodes.right],
+        (BALANCER, nodes.registry): [(node.host, nodes.registry) for node in nodes.right],
         (BALANCER, first.second): [(second.host, second.second)],
         (BALANCER, second.second): [(first.host, first.second)],
     }

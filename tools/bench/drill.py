@@ -85,7 +85,7 @@ def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
         json.dumps(drill_report(result, verdicts))
         reported = time.process_time()
         times = (read - start, played - read, reported - played)
-        seconds = "".join(f"{one:9.2f}" for one in times)
+        seconds = "".join(f"{time:9.2f}" for time in times)
         yield f"{number:8}{len(model.machines):7}{len(result.outcomes):10}{seconds}"
 
 

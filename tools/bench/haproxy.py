@@ -81,7 +81,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 def losses(site: Site, total: int) -> Iterator[str]:
     """Number of failed connections, and the seconds until the last failure."""
-    yield f"{total} new connections, {RATE} a second: failed / seconds until the last that did"
+    yield f"{total} new connections, {RATE} a second: failures / seconds until the last failure"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
         "node killed": lambda _: lambda _proxy: site["node1"].kill(),
@@ -118,8 +118,8 @@ def speeds(site: Site, runs: int) -> Iterator[str]:
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="Measure HAProxy's generated file.")
-    parser.add_argument("--connections", type=int, default=1600, help="of each loss")
-    parser.add_argument("--runs", type=int, default=3, help="of each speed")
+    parser.add_argument("--connections", type=int, default=1600, help="runs of each failure")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each speed")
     arguments = parser.parse_args()
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that give up are counted
     print("HAProxy: the generated file beside the article's")

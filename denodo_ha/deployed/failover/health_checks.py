@@ -49,7 +49,7 @@ class Route53Check:
         """Return the check of a kind: this check or one of its children."""
         if self.kind == kind:
             return self
-        return next((found for child in self.children if (found := child.find(kind))), None)
+        return next((match for child in self.children if (match := child.find(kind))), None)
 
     def without(self, kind: str) -> "Route53Check | None":
         """Return this check without its children of a kind; None if no check is left."""
@@ -88,8 +88,8 @@ def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
     """
     try:
         with translated_errors():
-            shown = aws.client("route53", region).get_health_check(HealthCheckId=check_id)
-        return _read(aws, check_id, shown["HealthCheck"]["HealthCheckConfig"], region)
+            response = aws.client("route53", region).get_health_check(HealthCheckId=check_id)
+        return _read(aws, check_id, response["HealthCheck"]["HealthCheckConfig"], region)
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
@@ -139,8 +139,8 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     """Return the state by Route 53's checkers, and the reason."""
     client = aws.client("route53", region)
     with translated_errors():
-        shown = client.get_health_check_status(HealthCheckId=check_id)
-    statuses = _statuses(shown)
+        response = client.get_health_check_status(HealthCheckId=check_id)
+    statuses = _statuses(response)
     if not statuses:
         return UNKNOWN, "no checker has reported yet"
     passed = sum(status.startswith("Success") for status in statuses)
@@ -157,8 +157,8 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     return UNHEALTHY, f"{passed} of {len(statuses)} checkers succeed: {reason}"
 
 
-def _statuses(shown: Mapping[str, Any]) -> list[str]:
-    observations = shown.get("HealthCheckObservations", [])
+def _statuses(response: Mapping[str, Any]) -> list[str]:
+    observations = response.get("HealthCheckObservations", [])
     reports = [observation.get("StatusReport") or {} for observation in observations]
     return [str(report["Status"]) for report in reports if report.get("Status")]
 
@@ -175,14 +175,14 @@ def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
     try:
         with translated_errors():
             client = aws.client("cloudwatch", alarm["Region"])
-            shown = client.describe_alarms(AlarmNames=[alarm["Name"]])["MetricAlarms"]
+            alarms = client.describe_alarms(AlarmNames=[alarm["Name"]])["MetricAlarms"]
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return f"{where} is unknown: {error}"
-    if not shown:
+    if not alarms:
         return f"{where} is gone: {alarm['Name']}"
-    (metric_alarm,) = shown
+    (metric_alarm,) = alarms
     since = metric_alarm.get("StateUpdatedTimestamp")
     when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
     return f"{where} is {metric_alarm['StateValue']}{when}"

@@ -216,11 +216,11 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
 def _records(aws: Aws, site: FailoverLocation) -> dict[str, Any]:
     """Return the failover records by role."""
     with translated_errors():
-        shown = aws.client("route53", site.region).list_resource_record_sets(
+        records = aws.client("route53", site.region).list_resource_record_sets(
             HostedZoneId=site.zone_id, StartRecordName=site.endpoint
         )["ResourceRecordSets"]
     name = f"{site.endpoint}.".lower()
-    return {one["Failover"]: one for one in shown if one["Name"] == name and "Failover" in one}
+    return {one["Failover"]: one for one in records if one["Name"] == name and "Failover" in one}
 
 
 def _side(

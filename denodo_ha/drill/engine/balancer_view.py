@@ -75,11 +75,12 @@ class BalancerView:
             for listener in self.balancer.listeners
             if listener.port == self.balancer.jdbc_port
         )
+        shifted = self._shifted_zones
         return [
             RegisteredTarget(
                 target,
                 self.model.machines[target.machine].zone,
-                self.model.machines[target.machine].zone not in self._shifted_zones
+                not (shifted and self.model.machines[target.machine].zone in shifted)
                 and self.machine_states.passes(target, group.health_check, jdbc=jdbc),
             )
             for target in group.targets
@@ -212,7 +213,7 @@ class BalancerView:
                     eligible = self._eligible(group, zone)
                     health = [target.healthy for target in eligible]
                     for index in aws_rules.routed(group.routing_threshold, health):
-                        nodes |= self.machine_states.serving_nodes(eligible[index].target)
+                        nodes.update(self.machine_states.serving_nodes(eligible[index].target))
                     if self.crosses_zones(group):
                         break
             counts[port] = len(nodes)

@@ -1,6 +1,6 @@
 """The machines of a cluster during a failure: which listen, pass their check, take connections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from denodo_ha.drill.engine.situation import ClusterState
 from denodo_ha.drill.model import (
@@ -128,16 +128,16 @@ class MachineStates:
             for key in self._passing(upstream)
         )
 
-    def serving_nodes(self, target: Target) -> frozenset[Key]:
+    def serving_nodes(self, target: Target) -> Sequence[Key]:
         """Return the nodes that serve a target's connections; none that are not known."""
         machine = self._model.machines[target.machine]
         if not self.listens(machine, target.port):
-            return frozenset()
+            return ()
+        if machine.kind == "node":
+            return () if machine.key in self._state.unready_nodes else (machine.key,)
         upstream = machine.upstream(target.port)
-        nodes = self._passing(upstream) if upstream is not None else [machine.key]
-        if machine.kind == "proxy" and upstream is None:
-            return frozenset()
-        return frozenset(nodes) - self._state.unready_nodes
+        nodes = self._passing(upstream) if upstream is not None else []
+        return [key for key in nodes if key not in self._state.unready_nodes]
 
     def upstream(self, target: Target) -> Upstream | None:
         """Return the upstream to which a target passes connections on, None for a node."""

@@ -5,17 +5,28 @@ A value that only a deployment knows becomes a reference, `${stack/LogicalId}` f
 same text, and the resources that a value depends on can be found in it.
 """
 
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.cli.errors import UsageError
 
 _REFERENCE: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
 _PLACEHOLDER: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
 _MAX_DEPTH: Final = 60
 _MAX_CONDITION_DEPTH: Final = 20
+_MAX_STEPS: Final = 1_000_000
+"""Values and conditions that may be worked out for one stack, where a long text counts as several.
+
+A template of the largest size has a tenth of them, but expressions that repeat others multiply.
+"""
+_TEXT_PER_STEP: Final = 100
+_MAX_TEXT: Final = 1_000_000
 _ABSENT: Final = object()
 """The value of `AWS::NoValue`: the key is left out."""
 
@@ -78,7 +89,8 @@ class Resolver:
         self._by_child = {one.stack.name: one for one in nested}
         self._by_parent = {(one.parent.name, one.id): one for one in nested}
         self.undecided: dict[str, None] = {}
-        self._outputs: dict[tuple[str, str], Any] = {}
+        self._steps: Counter[str] = Counter()
+        self._followed: set[tuple[str, str]] = set()
         self._exports: dict[str, tuple[SynthesisedStack, Any]] | None = None
 
     def properties(self, stack: SynthesisedStack, id_: str) -> dict[str, Any]:
@@ -99,8 +111,48 @@ class Resolver:
     def _note_undecided(self, text: str) -> None:
         self.undecided.setdefault(text)
 
+    def _count_steps(self, stack: SynthesisedStack, steps: int) -> None:
+        self._steps[stack.name] += steps
+        if self._steps[stack.name] > _MAX_STEPS:
+            message = (
+                f"{stack.file or stack.name}: its expressions take more than {_MAX_STEPS} steps, "
+                "because some repeat others many times; write out what they mean"
+            )
+            raise UsageError(message)
+
+    @contextmanager
+    def _following(self, stack: SynthesisedStack, path: str) -> Iterator[None]:
+        """Follow a reference to another part of a template.
+
+        Raises:
+            UsageError: The part is being followed already.
+        """
+        key = (stack.name, path)
+        if key in self._followed:
+            message = (
+                f"{stack.file or stack.name}: {path}: refers to itself, so it has no value; "
+                "remove the reference"
+            )
+            raise UsageError(message)
+        self._followed.add(key)
+        try:
+            yield
+        finally:
+            self._followed.remove(key)
+
     def value(self, stack: SynthesisedStack, expression: Any, depth: int = 0) -> Any:
-        """Return the value of an expression of a stack."""
+        """Return the value of an expression of a stack.
+
+        Raises:
+            UsageError: The expression refers to itself, or takes too many steps.
+        """
+        value = self._value(stack, expression, depth)
+        self._count_steps(
+            stack, 1 + (len(value) // _TEXT_PER_STEP if isinstance(value, str) else 0)
+        )
+        return value
+
+    def _value(self, stack: SynthesisedStack, expression: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
             return unknown("?")
         if isinstance(expression, list):
@@ -135,7 +187,8 @@ class Resolver:
         kind = str(parameter.get("Type"))
         nested = self._by_child.get(stack.name)
         if nested is not None and name in nested.parameters:
-            value = self.value(nested.parent, nested.parameters[name], depth)
+            with self._following(stack, f"Parameters.{name}"):
+                value = self.value(nested.parent, nested.parameters[name], depth)
         elif "Default" in parameter and not kind.startswith("AWS::SSM::"):
             value = parameter["Default"]
         else:
@@ -172,7 +225,8 @@ class Resolver:
         if nested is not None and str(attribute).startswith("Outputs."):
             name = str(attribute).removeprefix("Outputs.")
             output = as_mapping(nested.stack.template.get("Outputs")).get(name)
-            return self.value(nested.stack, as_mapping(output).get("Value"), depth)
+            with self._following(nested.stack, f"Outputs.{name}"):
+                return self.value(nested.stack, as_mapping(output).get("Value"), depth)
         return reference(stack.name, str(id_), str(attribute))
 
     def _get_azs(self, stack: SynthesisedStack, argument: Any, _depth: int) -> list[str]:
@@ -192,9 +246,13 @@ class Resolver:
                 return default["DefaultValue"]
             self._note_undecided("Fn::FindInMap")
             return unknown("FindInMap")
-        return self.value(stack, found, depth)
+        with self._following(stack, f"Mappings.{name}.{first}.{second}"):
+            return self.value(stack, found, depth)
 
     def _sub(self, stack: SynthesisedStack, argument: Any, depth: int) -> str:
+        if isinstance(argument, list) and len(argument) != 2:
+            self._note_undecided("Fn::Sub")
+            return unknown("Sub")
         text, variables = argument if isinstance(argument, list) else (argument, {})
         values = {
             key: self.value(stack, item, depth) for key, item in as_mapping(variables).items()
@@ -209,6 +267,10 @@ class Resolver:
                 return str(self._get_att(stack, [id_, attribute], depth))
             return str(self._ref(stack, name, depth))
 
+        length = sum(len(replacement(match)) for match in _PLACEHOLDER.finditer(str(text)))
+        if length > _MAX_TEXT:
+            self._note_undecided("Fn::Sub")
+            return unknown("Sub")
         return _PLACEHOLDER.sub(replacement, str(text)).replace("${!", "${")
 
     def _if(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
@@ -222,41 +284,82 @@ class Resolver:
         chosen = if_false if holds is False else if_true
         return self.value(stack, chosen, depth)
 
-    def _holds(self, stack: SynthesisedStack, name: str, depth: int) -> bool | None:
-        """Return whether a condition of a stack holds, None if only a deployment knows."""
+    def _holds(self, stack: SynthesisedStack, name: str, depth: int, level: int = 0) -> bool | None:
+        """Return whether a condition of a stack holds, None if only a deployment knows.
 
-        def known_text(expression: Any) -> str | None:
-            value = self.value(stack, expression, depth + 1)
-            return None if references(value) else str(value)
-
+        A condition that depends on itself has no value, and its users note that it is undecided.
+        """
         conditions = as_mapping(stack.template.get("Conditions"))
-        return _condition_holds(conditions, conditions.get(name), known_text)
+        path = f"Conditions.{name}"
+        if (stack.name, path) in self._followed:
+            return None
+        with self._following(stack, path):
+            return self._condition_holds(stack, conditions.get(name), depth, level)
+
+    def _condition_holds(
+        self, stack: SynthesisedStack, condition: Any, depth: int, level: int
+    ) -> bool | None:
+        """Return whether a condition holds, None if only a deployment knows.
+
+        Args:
+            stack: the condition's stack.
+            condition: the condition.
+            depth: the number of expressions around the condition.
+            level: the number of conditions around it.
+        """
+        self._count_steps(stack, 1)
+        too_deep = depth > _MAX_DEPTH or level > _MAX_CONDITION_DEPTH
+        if too_deep or not isinstance(condition, dict) or len(condition) != 1:
+            return None
+        ((function, argument),) = condition.items()
+        if function == "Condition":
+            return self._holds(stack, str(argument), depth + 1, level + 1)
+        parts = as_list(argument)
+        if function == "Fn::Equals":
+            values = [self.value(stack, part, depth + 1) for part in parts]
+            texts = [None if references(value) else str(value) for value in values]
+            return None if None in texts or len(texts) != 2 else texts[0] == texts[1]
+        verdicts = [self._condition_holds(stack, part, depth + 1, level + 1) for part in parts]
+        return _combined(function, verdicts)
 
     def _import_value(self, _stack: SynthesisedStack, argument: Any, depth: int) -> Any:
         name = str(argument)
         if self._exports is None:
             self._exports = {}
+            # The names of exports do not belong to the expressions that are being followed.
+            followed, self._followed = self._followed, set()
             for stack in self._stacks.values():
                 for output in as_mapping(stack.template.get("Outputs")).values():
                     export = as_mapping(as_mapping(output).get("Export")).get("Name")
                     if export is not None:
                         key = str(self.value(stack, export, depth))
                         self._exports[key] = (stack, output.get("Value"))
+            self._followed = followed
         if name not in self._exports:
             return unknown(name.replace(".", "-"))
         stack, value = self._exports[name]
-        return self.value(stack, value, depth)
+        return self._output(stack, f"export {name}", value, depth)
 
     def _get_stack_output(self, _stack: SynthesisedStack, argument: Any, depth: int) -> Any:
         settings = as_mapping(argument)
-        key = name, output = str(settings.get("StackName")), str(settings.get("OutputName"))
-        if key not in self._outputs:
-            stack = self._stacks.get(name)
-            outputs = as_mapping(stack.template.get("Outputs")) if stack else {}
-            if stack is None or output not in outputs:
-                return reference(name, f"output {output}")
-            self._outputs[key] = self.value(stack, as_mapping(outputs[output]).get("Value"), depth)
-        return self._outputs[key]
+        name, output = str(settings.get("StackName")), str(settings.get("OutputName"))
+        stack = self._stacks.get(name)
+        outputs = as_mapping(stack.template.get("Outputs")) if stack else {}
+        if stack is None or output not in outputs:
+            return reference(name, f"output {output}")
+        value = as_mapping(outputs[output]).get("Value")
+        return self._output(stack, f"Outputs.{output}", value, depth)
+
+    def _output(self, stack: SynthesisedStack, path: str, value: Any, depth: int) -> Any:
+        """Return the value of an output that another stack uses, unknown if it uses itself.
+
+        Names of exports and stacks are unique in a region only, so that this may not be a loop.
+        """
+        if (stack.name, path) in self._followed:
+            self._note_undecided(f"{path} of {stack.name}, which refers to itself")
+            return unknown("?")
+        with self._following(stack, path):
+            return self.value(stack, value, depth)
 
 
 def _select(argument: Any) -> Any:
@@ -272,9 +375,13 @@ def _select(argument: Any) -> Any:
         return next((item for item in items if references(item)), unknown("Select"))
 
 
-def _join(argument: Any) -> str:
+def _join(argument: Any) -> Any:
     separator, parts = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
-    return str(separator).join(str(part) for part in parts) if isinstance(parts, list) else parts
+    if not isinstance(parts, list):
+        return parts
+    texts = [str(part) for part in parts]
+    length = sum(map(len, texts)) + len(str(separator)) * len(texts)
+    return str(separator).join(texts) if length <= _MAX_TEXT else unknown("Join")
 
 
 def _split(argument: Any) -> Any:
@@ -291,33 +398,6 @@ def _has_items(argument: Any, least: int) -> bool:
 
 _PURE: Final[dict[str, Callable[[Any], Any]]] = {"Join": _join, "Split": _split, "Select": _select}
 """The functions whose value depends on their argument alone."""
-
-
-def _condition_holds(
-    conditions: Mapping[str, Any],
-    condition: Any,
-    known_text: Callable[[Any], str | None],
-    depth: int = 0,
-) -> bool | None:
-    """Return whether a condition holds, None if only a deployment knows.
-
-    Args:
-        conditions: the template's conditions by name.
-        condition: the condition.
-        known_text: returns the text of an expression, None if only a deployment knows it.
-        depth: the number of conditions around this one.
-    """
-    if depth > _MAX_CONDITION_DEPTH or not isinstance(condition, dict) or len(condition) != 1:
-        return None
-    ((function, argument),) = condition.items()
-    if function == "Condition":
-        return _condition_holds(conditions, conditions.get(str(argument)), known_text, depth + 1)
-    parts = argument if isinstance(argument, list) else []
-    if function == "Fn::Equals":
-        texts = [known_text(part) for part in parts]
-        return None if None in texts or len(texts) != 2 else texts[0] == texts[1]
-    verdicts = [_condition_holds(conditions, part, known_text, depth + 1) for part in parts]
-    return _combined(function, verdicts)
 
 
 def _combined(function: str, verdicts: list[bool | None]) -> bool | None:
@@ -346,8 +426,16 @@ def as_integer(value: object, default: int) -> int:
     """Return an integer in any spelling, or the default for any other value."""
     try:
         return int(float(str(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return default
+
+
+def is_infinite(value: object) -> bool:
+    """Return whether a number in any spelling is not finite, such as `.inf` and `1e999`."""
+    try:
+        return not math.isfinite(float(str(value)))
+    except ValueError:
+        return False
 
 
 def is_true(value: object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.model import Key, Machine, TargetHealthCheck, Upstream
 from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping, references
 from denodo_ha.drill.reading.resource_reader import (
@@ -33,6 +34,9 @@ from denodo_ha.environment.names import (
     SERVES_METADATA,
     ZONES_METADATA,
 )
+
+_MAX_INSTANCES = 1000
+"""Ours: instances of one Auto Scaling group, each of which is a failure to work out."""
 
 
 class MachineReader:
@@ -93,6 +97,12 @@ class MachineReader:
         ]
         zones = zones or [str(zone) for zone in as_list(group.properties.get("AvailabilityZones"))]
         count = max(group.integer("DesiredCapacity", group.integer("MinSize", 1)), 1)
+        if count > _MAX_INSTANCES:
+            message = (
+                f"{group.key}: has {count} instances, and the drill works out {_MAX_INSTANCES} at "
+                "most; give it a template with fewer"
+            )
+            raise UsageError(message)
         upstreams = self._upstreams(group)
         if upstreams is None:
             self._reader.notes.upstreams_unknown(group.key)

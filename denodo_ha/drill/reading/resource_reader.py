@@ -13,6 +13,7 @@ from denodo_ha.drill.reading.expressions import (
     as_integer,
     as_list,
     as_mapping,
+    is_infinite,
     references,
 )
 from denodo_ha.drill.reading.hidden_resources import note_hidden_resources
@@ -199,9 +200,9 @@ class ResourceReader:
             for item in value:
                 yield from self._open_values("", item)
         elif name in _READ_LITERALLY or name.startswith(_READ_ATTRIBUTES):
-            if not isinstance(value, str):
-                return
-            if "{{resolve:" in value or any(map(self._is_open, references(value))):
+            text = str(value)
+            is_open = "{{resolve:" in text or any(map(self._is_open, references(text)))
+            if is_open or is_infinite(value):
                 yield f"the value of {name}"
 
     def _is_open(self, found: tuple[str, str, str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.aws.template_document import read_template_file
+from denodo_ha.aws.template_document import LIMITS, read_template_file
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.notes import ReadingNotes
 from denodo_ha.drill.reading.expressions import NestedStack, Resolver, as_list, as_mapping
@@ -20,6 +20,9 @@ _LOOP: Final = "Fn::ForEach::"
 _MAX_ITERATIONS: Final = 5_000
 """More iterations than any template can have: a template has at most 500 resources."""
 _MAX_NESTING: Final = 8
+_MAX_NESTED: Final = 500
+_MAX_VALUES: Final = 1_000_000
+"""Values of a template with expanded loops: more than any template of the largest size has."""
 
 Stacks = tuple[SynthesisedStack, ...]
 
@@ -58,7 +61,8 @@ def _add_nested(
             continue
         file = _local_file(parent, resource)
         key = f"{parent.name}/{id_}"
-        if file is None or file in parents or len(parents) >= _MAX_NESTING:
+        is_too_much = len(parents) >= _MAX_NESTING or len(nested) >= _MAX_NESTED
+        if file is None or file in parents or is_too_much:
             notes.nested_stack_unknown(key)
             continue
         try:
@@ -94,17 +98,25 @@ def _with_loops_expanded(stack: SynthesisedStack, notes: ReadingNotes) -> Synthe
     loops = _Loops(
         lambda collection: resolver.value(stack, collection),
         lambda name: notes.loop_unknown(stack.name, name),
+        stack.file or stack.name,
     )
     return replace(stack, template=loops.expanded(stack.template))
 
 
-def _has_loop(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(
-            (isinstance(key, str) and key.startswith(_LOOP)) or _has_loop(item)
-            for key, item in value.items()
-        )
-    return isinstance(value, list) and any(map(_has_loop, value))
+def _has_loop(template: object) -> bool:
+    """Return whether a template has a loop; an alias may make a part of it contain itself."""
+    waiting, seen = [template], {id(template)}
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if any(isinstance(key, str) and key.startswith(_LOOP) for key in value):
+                return True
+            value = [*value.values()]
+        for item in value if isinstance(value, list) else ():
+            if isinstance(item, dict | list) and id(item) not in seen:
+                seen.add(id(item))
+                waiting.append(item)
+    return False
 
 
 class _Loops:
@@ -113,27 +125,45 @@ class _Loops:
     Args:
         collection: returns the value of a loop's collection.
         failed: is called with the name of each loop that cannot be expanded.
+        origin: the template's file or name.
     """
 
     def __init__(
-        self, collection: Callable[[object], object], failed: Callable[[str], None]
+        self,
+        collection: Callable[[object], object],
+        failed: Callable[[str], None],
+        origin: Path | str,
     ) -> None:
-        self._collection, self._failed = collection, failed
-        self._iterations = 0
+        self._collection, self._failed, self._origin = collection, failed, origin
+        self._iterations, self._values = 0, 0
 
-    def expanded(self, value: Any) -> Any:
-        """Return a value with all loops in it expanded."""
+    def _count(self, depth: int) -> None:
+        self._values += 1
+        if depth > LIMITS.depth or self._values > _MAX_VALUES:
+            message = (
+                f"{self._origin}: its loops (Fn::ForEach) make more than {_MAX_VALUES} values, or "
+                f"more than {LIMITS.depth} levels; write fewer or smaller loops"
+            )
+            raise UsageError(message)
+
+    def expanded(self, value: Any, depth: int = 0) -> Any:
+        """Return a value with all loops in it expanded.
+
+        Raises:
+            UsageError: The result is too large, or contains itself.
+        """
+        self._count(depth)
         if isinstance(value, list):
-            return [self.expanded(item) for item in value]
+            return [self.expanded(item, depth + 1) for item in value]
         if not isinstance(value, dict):
             return value
         result: dict[Any, Any] = {}
         for key, item in value.items():
             if isinstance(key, str) and key.startswith(_LOOP):
                 for body in self._bodies(key.removeprefix(_LOOP), item):
-                    result |= self.expanded(body)
+                    result |= self.expanded(body, depth + 1)
             else:
-                result[key] = self.expanded(item)
+                result[key] = self.expanded(item, depth + 1)
         return result
 
     def _bodies(self, name: str, loop: object) -> Iterator[dict[str, Any]]:
@@ -149,24 +179,26 @@ class _Loops:
             if self._iterations > _MAX_ITERATIONS:
                 self._failed(name)
                 return
-            yield _substituted(body, identifier, str(item))
+            yield self._substituted(body, identifier, str(item), 0)
 
+    def _substituted(self, value: Any, identifier: str, item: str, depth: int) -> Any:
+        """Return a loop's body for one item, in place of `${Name}`, `&{Name}` and `Ref`.
 
-def _substituted(value: Any, identifier: str, item: str) -> Any:
-    """Return a loop's body for one item: its `${Identifier}`, `&{Identifier}` and `Ref` replaced.
-
-    `&{Identifier}` is for logical ids: it leaves out all that is neither a letter nor a digit.
-    """
-    if isinstance(value, list):
-        return [_substituted(one, identifier, item) for one in value]
-    if isinstance(value, dict):
-        if value == {"Ref": identifier}:
-            return item
-        return {
-            _substituted(key, identifier, item): _substituted(one, identifier, item)
-            for key, one in value.items()
-        }
-    if not isinstance(value, str):
-        return value
-    letters = "".join(letter for letter in item if letter.isalnum())
-    return value.replace(f"${{{identifier}}}", item).replace(f"&{{{identifier}}}", letters)
+        `&{Name}` is for logical ids: it leaves out all that is neither a letter nor a digit.
+        """
+        self._count(depth)
+        if isinstance(value, list):
+            return [self._substituted(one, identifier, item, depth + 1) for one in value]
+        if isinstance(value, dict):
+            if value == {"Ref": identifier}:
+                return item
+            return {
+                self._substituted(key, identifier, item, depth): self._substituted(
+                    one, identifier, item, depth + 1
+                )
+                for key, one in value.items()
+            }
+        if not isinstance(value, str):
+            return value
+        letters = "".join(letter for letter in item if letter.isalnum())
+        return value.replace(f"${{{identifier}}}", item).replace(f"&{{{identifier}}}", letters)

@@ -14,7 +14,7 @@ Subnet sizing)."""
 SHORTEST_PREFIX = VPC_PREFIX.low
 
 RESERVED_FIRST = 4
-"""Addresses that AWS reserves at a subnet's beginning, beside the last one (AWS, Subnet sizing)."""
+"""The first addresses of a subnet, which AWS reserves, like the last one (AWS, Subnet sizing)."""
 
 
 def fits_created_vpc(cidr: str) -> bool:

@@ -67,6 +67,11 @@ class DocumentError(Exception):
         self.context = context
         super().__init__(self.what)
 
+    @property
+    def suffix(self) -> str:
+        """`:LINE:COLUMN` for a message, after the file's name; empty without a position."""
+        return f":{self.position[0]}:{self.position[1]}" if self.position else ""
+
 
 class NotJsonError(DocumentError):
     """Text that is not JSON, within all limits that were reached before."""

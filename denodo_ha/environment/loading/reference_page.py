@@ -115,7 +115,7 @@ def _row(name: str, info: FieldInfo) -> str:
 def _meaning_and_default(info: FieldInfo) -> tuple[str, str]:
     """Return the description, and the default if it is described there, or ""."""
     text = (info.description or "").replace("|", "\\|")
-    default = re.search(r"; default:? (.+?)\.?$", text)
+    default = re.search(r"; default:? (.+?)\.?\Z", text)
     return (f"{text[: default.start()]}.", default[1]) if default else (text, "")
 
 

@@ -45,8 +45,7 @@ class Pin(Section):
     key: KeyPairName | None = None
     """EC2 key pair; default: none."""
     first_boot: FirstBootVersion = 1
-    """Version of the first-boot text that the node was made with; default: 1. Another one would
-    restart the node, and not run."""
+    """Version of the first-boot text that made the node, for which a change only restarts it."""
 
 
 MACHINE_KEYS = tuple(key for key in Pin.model_fields if key != "first_boot")

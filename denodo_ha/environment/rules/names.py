@@ -18,7 +18,7 @@ _OWN_TAGS = 4
 """The tags that this project sets on a resource."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}$){_LABEL}(\.{_LABEL})*")
+_HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}\Z){_LABEL}(\.{_LABEL})*")
 _HOST_NAME_RULE = (
     f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
     "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
@@ -126,7 +126,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
         elif not _HOST_NAME.fullmatch(longest):
             yield Problem(
                 ("clusters", name, "network", "node_zone", "name"),
-                "makes no host names",
+                "does not result in valid host names",
                 f"a node would be {longest}; {_HOST_NAME_RULE}",
                 "give the nodes another zone",
                 value=zone.name,
@@ -134,7 +134,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
     for path, part in with_hyphen.items():
         yield Problem(
             path,
-            "makes no host names",
+            "does not result in valid host names",
             f"the nodes' zone is named after environment and cluster; {_HOST_NAME_RULE}",
             "write it without the hyphen at its end",
             value=part,

@@ -27,19 +27,21 @@ UNASKED = "sts:GetCallerIdentity"
 
 def statements(template: Template, output: str) -> dict[str, dict[str, Any]]:
     (name,) = template["Outputs"][output]["Value"].values()
-    told = template["Resources"][name]["Properties"]
-    assert not told.keys() & {"Users", "Groups", "Roles", "ManagedPolicyName"}
-    found = {one["Sid"]: one for one in told["PolicyDocument"]["Statement"]}
-    assert all(one["Effect"] == "Allow" for one in found.values())
-    return found
+    properties = template["Resources"][name]["Properties"]
+    assert not properties.keys() & {"Users", "Groups", "Roles", "ManagedPolicyName"}
+    statements_by_sid = {
+        statement["Sid"]: statement for statement in properties["PolicyDocument"]["Statement"]
+    }
+    assert all(one["Effect"] == "Allow" for one in statements_by_sid.values())
+    return statements_by_sid
 
 
 def several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def actions(found: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    return {action for one in found.values() for action in several(one["Action"])}
+def actions(statements_by_sid: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {action for one in statements_by_sid.values() for action in several(one["Action"])}
 
 
 class Agents:
@@ -52,20 +54,22 @@ class Agents:
         cloud.faults.add(Fault(lambda _: True, self._answer))
 
     def _answer(self, call: Call) -> Answer | None:
-        told: Any = call.parameters
+        parameters: Any = call.parameters
         fleet = "tag:aws:autoscaling:groupName"
-        if call.operation == "DescribeInstances" and told["Filters"][0]["Name"] == fleet:
-            found = [{"InstanceId": id_} for id_ in ("i-a", "i-b")]
-            return answer({"Reservations": [{"Instances": found}]})
+        if call.operation == "DescribeInstances" and parameters["Filters"][0]["Name"] == fleet:
+            instances = [{"InstanceId": id_} for id_ in ("i-a", "i-b")]
+            return answer({"Reservations": [{"Instances": instances}]})
         if call.operation == "SendCommand":
             command = f"{len(self._sent):036d}"
-            proxied = told["DocumentName"] != self.stack.outputs[names.NODE_DOCUMENT]
+            proxied = parameters["DocumentName"] != self.stack.outputs[names.NODE_DOCUMENT]
             say = self._haproxy if proxied else self._node
-            self._sent[command] = say(told["Parameters"]["Action"][0], told["InstanceIds"][0])
+            self._sent[command] = say(
+                parameters["Parameters"]["Action"][0], parameters["InstanceIds"][0]
+            )
             return answer({"Command": {"CommandId": command}})
         if call.operation == "GetCommandInvocation":
-            said = self._sent[told["CommandId"]]
-            done = {"Status": "Success", "ResponseCode": 0, "StandardOutputContent": said}
+            sent = self._sent[parameters["CommandId"]]
+            done = {"Status": "Success", "ResponseCode": 0, "StandardOutputContent": sent}
             return answer(done)
         return None
 
@@ -75,12 +79,12 @@ class Agents:
         return json.dumps({"servers": servers}) if action == "status" else "done"
 
     def _node(self, action: str, id_: str) -> str:
-        (node,) = (name for name, one in self.cloud.nodes(self.cluster).items() if one == id_)
+        (node,) = (name for name, node in self.cloud.nodes(self.cluster).items() if node == id_)
         if action == "apply":
             self._applied.add(node)
         name = names.node_parameter(self.cloud.environment.name, self.cluster, node)
-        found = self.cloud.client("ssm", self.stack.region).get_parameter(Name=name)
-        state = {"state": json.loads(found["Parameter"]["Value"])}
+        parameter = self.cloud.client("ssm", self.stack.region).get_parameter(Name=name)
+        state = {"state": json.loads(parameter["Parameter"]["Value"])}
         applied = state if node in self._applied else None
         return json.dumps({"applied": applied, "metadata_confirmed": True, "services": []})
 
@@ -97,11 +101,11 @@ def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Clou
     return made
 
 
-def admits(found: Mapping[str, Any], call: Call, agents: Agents) -> bool:
+def admits(statements_by_sid: Mapping[str, Any], call: Call, agents: Agents) -> bool:
     """Return whether some statement allows a call, by its action and its resource."""
     resources = [
         _filled(one, agents.stack.physical_ids)
-        for statement in found.values()
+        for statement in statements_by_sid.values()
         if _action(call) in several(statement["Action"])
         for one in several(statement["Resource"])
     ]
@@ -125,7 +129,7 @@ def _filled(resource: Any, names: Mapping[str, str]) -> str:
         return resource
     (_, parts) = resource["Fn::Join"]
     refs = {"AWS::Partition": "aws", **names}
-    return "".join(one if isinstance(one, str) else refs[one["Ref"]] for one in parts)
+    return "".join(part if isinstance(part, str) else refs[part["Ref"]] for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +171,11 @@ def test_haproxys_documents_run_on_this_clusters_haproxies(cloud: Cloud, output:
         f"ssm:resourceTag/denodo:{key}": value for key, value in tags.items()
     }
     (fleet,) = (
-        one["Properties"]
-        for one in stack.template["Resources"].values()
-        if one["Type"] == "AWS::AutoScaling::AutoScalingGroup"
+        resource["Properties"]
+        for resource in stack.template["Resources"].values()
+        if resource["Type"] == "AWS::AutoScaling::AutoScalingGroup"
     )
-    launched = {one["Key"]: one["Value"] for one in fleet["Tags"] if one["PropagateAtLaunch"]}
+    launched = {tag["Key"]: tag["Value"] for tag in fleet["Tags"] if tag["PropagateAtLaunch"]}
     assert {f"denodo:{key}": value for key, value in tags.items()}.items() <= launched.items()
     assert not {one for one in actions(found) if one.endswith("registerTargets")}
     for one in found.values():

@@ -22,18 +22,22 @@ def statements(
 ) -> dict[str, dict[str, Any]]:
     template = templates_of(EXAMPLES / "active-active.yaml")["denodo80-main"]
     (policy,) = [
-        one["Properties"]
-        for id_, one in template["Resources"].items()
-        if one["Type"] == "AWS::IAM::ManagedPolicy" and "NodeOperators" in id_
+        resource["Properties"]
+        for id_, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy" and "NodeOperators" in id_
     ]
     assert not {"Users", "Groups", "Roles"} & set(policy)
-    return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
 def test_a_command_is_the_document_on_the_clusters_nodes(
     statements: dict[str, dict[str, Any]],
 ) -> None:
-    sent = [one for one in statements.values() if "ssm:SendCommand" in str(one["Action"])]
+    sent = [
+        statement
+        for statement in statements.values()
+        if "ssm:SendCommand" in str(statement["Action"])
+    ]
     assert {one["Sid"] for one in sent} == {"RunTheDocument", "OnTheNodes"}
     assert "document/" in str(statements["RunTheDocument"]["Resource"])
     assert "*" not in str(statements["RunTheDocument"]["Resource"])
@@ -63,6 +67,8 @@ def test_existing_instances_are_named() -> None:
     given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
     NodeOperatorPolicy(stack, "Some", existing_instance_ids=["i-0123456789abcdef0"], **given)
     NodeOperatorPolicy(stack, "None", existing_instance_ids=[], **given)
-    texts = [json.dumps(one) for one in Found.from_stack(stack).to_json()["Resources"].values()]
+    texts = [
+        json.dumps(resource) for resource in Found.from_stack(stack).to_json()["Resources"].values()
+    ]
     assert sorted("MarkExistingNodes" in text for text in texts) == [False, True]
     assert sorted("instance/i-0123456789abcdef0" in text for text in texts) == [False, True]

@@ -26,6 +26,7 @@ class Node:
     Attributes:
         applied: the applied state.
         confirmed: True if the node's metadata is confirmed.
+        more: further keys of its status.
         unready: reasons why services are not ready.
         outcome: exit code of an apply; only 0 applies the state.
         seconds: duration of an apply.
@@ -35,6 +36,7 @@ class Node:
 
     applied: dict[str, Any] | None = None
     confirmed: bool = True
+    more: dict[str, Any] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
     outcome: int = node_agent.DONE
     seconds: float = 20
@@ -78,8 +80,8 @@ class Agents:
 
     def desired(self, node: str) -> dict[str, Any]:
         """Return the text of a node's parameter."""
-        found = self._ssm.get_parameter(Name=self._name(node))
-        state: dict[str, Any] = json.loads(found["Parameter"]["Value"])
+        response = self._ssm.get_parameter(Name=self._name(node))
+        state: dict[str, Any] = json.loads(response["Parameter"]["Value"])
         return state
 
     def deploy(self, **changes: Any) -> None:
@@ -92,7 +94,7 @@ class Agents:
         """Return the nodes that are missing in some shared target group."""
         groups = set(self.cloud.groups(self.cluster)) - set(self.nodes)
         inside = [self.cloud.registered(self.cluster, group) for group in groups]
-        return {node for node in self.nodes if any(node not in one for one in inside)}
+        return {node for node in self.nodes if any(node not in group for group in inside)}
 
     @property
     def stale(self) -> set[str]:
@@ -153,15 +155,16 @@ class Agents:
         services = {"jdbc": "", **node.unready}
         if not node.confirmed:
             services = dict.fromkeys(services, "its metadata is not confirmed")
-        said = {
+        report = {
             "applied": {"state": node.applied, "hash": "0123456789ab"} if node.applied else None,
             "metadata_confirmed": node.confirmed,
             "services": [
                 {"service": name, "ready": not why, "reason": why} for name, why in services.items()
             ],
         }
+        report |= node.more
         unready = any(services.values())
-        return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(said)
+        return node_agent.NOT_READY if unready else node_agent.DONE, json.dumps(report)
 
     def _show(self, call: Call) -> Answer:
         ended = self._commands[call.parameters["CommandId"]]

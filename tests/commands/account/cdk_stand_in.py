@@ -111,9 +111,9 @@ class FakeCdk:
 
 def _nodes(template: Template) -> dict[str, dict[str, Any]]:
     """Return the properties of the instances by node."""
-    found = {}
+    properties_by_node = {}
     for resource in template["Resources"].values():
         if resource["Type"] == _INSTANCE:
-            tags = {one["Key"]: one["Value"] for one in resource["Properties"]["Tags"]}
-            found[tags["denodo:node"]] = resource["Properties"]
-    return found
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+            properties_by_node[tags["denodo:node"]] = resource["Properties"]
+    return properties_by_node

@@ -67,11 +67,13 @@ class Cloud:
     def deploy(self, only: str | None = None) -> None:
         """Deploy each stack of the environment in the caller's account, or one cluster's stack."""
         name = self.environment.name
-        for cluster, told in sorted(self.environment.clusters.items()):
+        for cluster, cluster_settings in sorted(self.environment.clusters.items()):
             if only not in {None, cluster}:
                 continue
             tags = {"denodo:environment": name, "denodo:cluster": cluster}
-            self._deploy(f"{name}-{cluster}", told.account, told.region, tags)
+            self._deploy(
+                f"{name}-{cluster}", cluster_settings.account, cluster_settings.region, tags
+            )
         if self.environment.failover is not None and only is None:
             failover = self.environment.failover
             clusters = self.environment.clusters
@@ -89,8 +91,8 @@ class Cloud:
         Making(stack, self.client, self.targets, self._output).make()
 
     def _output(self, stack: str, name: str) -> str:
-        (found,) = [one for one in self.stacks.all if one.name == stack]
-        return found.outputs[name]
+        (deployed,) = [one for one in self.stacks.all if one.name == stack]
+        return deployed.outputs[name]
 
     def client(self, service: str, region: str) -> Any:
         """Return a client of the tests."""
@@ -105,8 +107,8 @@ class Cloud:
     def stack(self, cluster: str) -> Deployed:
         """Return the stack of a cluster, or of the failover."""
         name = f"{self.environment.name}-{cluster}"
-        (found,) = [one for one in self.stacks.all if one.name == name]
-        return found
+        (deployed,) = [stack for stack in self.stacks.all if stack.name == name]
+        return deployed
 
     def nodes(self, cluster: str) -> dict[str, str]:
         """Return the instance ids by node."""
@@ -114,13 +116,13 @@ class Cloud:
 
     def groups(self, cluster: str) -> dict[str, str]:
         """Return the ARNs of target groups by service, or by node for auxiliary ones."""
-        stack, found = self.stack(cluster), {}
+        stack, arns = self.stack(cluster), {}
         for id_, resource in stack.template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
-                tags = {one["Key"]: one["Value"] for one in resource["Properties"]["Tags"]}
+                tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
                 key = tags.get("denodo:service") or tags.get("denodo:node") or id_
-                found[key] = stack.physical_ids[id_]
-        return found
+                arns[key] = stack.physical_ids[id_]
+        return arns
 
     def registered(self, cluster: str, group: str) -> set[str]:
         """Return the names of the nodes that are registered in a target group and not draining."""
@@ -132,8 +134,8 @@ class Cloud:
         """Return the drain tag of a node's instance."""
         client = self.client("ec2", self.stack(cluster).region)
         id_ = self.nodes(cluster)[node]
-        shown = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
-        return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in shown})
+        tags = client.describe_tags(Filters=[{"Name": "resource-id", "Values": [id_]}])["Tags"]
+        return DrainTag.from_tags({tag["Key"]: tag["Value"] for tag in tags})
 
     def become(self, cluster: str, node: str, state: State, *groups: str) -> None:
         """Set the result of a node's health checks, in all target groups or in some."""
@@ -176,8 +178,8 @@ class Cloud:
         for id_, resource in self.stack(cluster).template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::Listener":
                 listener = self.stack(cluster).physical_ids[id_]
-                (shown,) = client.describe_listeners(ListenerArns=[listener])["Listeners"]
-                if shown["DefaultActions"][0]["TargetGroupArn"] == arn:
+                (described,) = client.describe_listeners(ListenerArns=[listener])["Listeners"]
+                if described["DefaultActions"][0]["TargetGroupArn"] == arn:
                     client.delete_listener(ListenerArn=listener)
         client.delete_target_group(TargetGroupArn=arn)
 
@@ -220,14 +222,14 @@ class Cloud:
 
     def _follow(self, call: Call, parsed: dict[str, Any]) -> None:
         """Keep targets as a real load balancer would."""
-        arn, told = call.parameters.get("TargetGroupArn", ""), call.parameters.get("Targets", ())
+        arn, targets = call.parameters.get("TargetGroupArn", ""), call.parameters.get("Targets", ())
         match call.operation:
             case "DescribeTargetHealth":
-                parsed["TargetHealthDescriptions"] = self.targets.describe(arn, told)
+                parsed["TargetHealthDescriptions"] = self.targets.describe(arn, targets)
             case "RegisterTargets" if self.targets.knows(arn):
-                self.targets.register(arn, told)
+                self.targets.register(arn, targets)
             case "DeregisterTargets":
-                self.targets.deregister(arn, told)
+                self.targets.deregister(arn, targets)
 
 
 def _is_ours(context: Mapping[str, Any]) -> bool:

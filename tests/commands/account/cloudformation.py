@@ -73,7 +73,7 @@ class Stacks:
 
 
 def _describe(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
-    shown = [
+    descriptions = [
         {
             "StackName": stack.name,
             "StackId": stack.arn,
@@ -86,7 +86,7 @@ def _describe(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
         }
         for stack in there
     ]
-    return _page("Stacks", shown, parameters)
+    return _page("Stacks", descriptions, parameters)
 
 
 def _template(there: list[Deployed], _: Mapping[str, Any]) -> Answer:
@@ -96,7 +96,7 @@ def _template(there: list[Deployed], _: Mapping[str, Any]) -> Answer:
 
 def _resources(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
     (stack,) = there
-    shown = [
+    summaries = [
         {
             "LogicalResourceId": id_,
             "PhysicalResourceId": stack.physical_ids[id_],
@@ -106,11 +106,11 @@ def _resources(there: list[Deployed], parameters: Mapping[str, Any]) -> Answer:
         for id_, resource in stack.template["Resources"].items()
         if id_ in stack.physical_ids
     ]
-    return _page("StackResourceSummaries", shown, parameters)
+    return _page("StackResourceSummaries", summaries, parameters)
 
 
-def _page(key: str, shown: list[dict[str, Any]], parameters: Mapping[str, Any]) -> Answer:
+def _page(key: str, items: list[dict[str, Any]], parameters: Mapping[str, Any]) -> Answer:
     begin = int(parameters.get("NextToken", 0))
     end = begin + _PAGE
-    more = {"NextToken": str(end)} if end < len(shown) else {}
-    return answer({key: shown[begin:end], **more})
+    more = {"NextToken": str(end)} if end < len(items) else {}
+    return answer({key: items[begin:end], **more})

@@ -11,40 +11,40 @@ MOTO = "123456789012"
 _NOT_OF_THE_API = {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
 
 
-def health_check(client: Any, name: str, told: Mapping[str, Any]) -> str:
+def health_check(client: Any, name: str, properties: Mapping[str, Any]) -> str:
     """Create a health check, and return its id."""
     made = client.create_health_check(
-        CallerReference=name, HealthCheckConfig=told["HealthCheckConfig"]
+        CallerReference=name, HealthCheckConfig=properties["HealthCheckConfig"]
     )["HealthCheck"]
     client.change_tags_for_resource(
-        ResourceType="healthcheck", ResourceId=made["Id"], AddTags=told["HealthCheckTags"]
+        ResourceType="healthcheck", ResourceId=made["Id"], AddTags=properties["HealthCheckTags"]
     )
     return str(made["Id"])
 
 
-def private_zone(client: Any, name: str, told: Mapping[str, Any]) -> str:
+def private_zone(client: Any, name: str, properties: Mapping[str, Any]) -> str:
     """Create a private hosted zone, and return its id."""
     made = client.create_hosted_zone(
-        Name=told["Name"],
+        Name=properties["Name"],
         CallerReference=name,
         HostedZoneConfig={"PrivateZone": True},
-        VPC=told["VPCs"][0],
+        VPC=properties["VPCs"][0],
     )["HostedZone"]
     return str(made["Id"]).rpartition("/")[2]
 
 
-def record(client: Any, told: Mapping[str, Any]) -> str:
+def record(client: Any, properties: Mapping[str, Any]) -> str:
     """Create a record, and its public zone if it does not exist yet; return the record's name."""
-    _known(client, told["HostedZoneId"], told["Name"])
-    made = {key: value for key, value in told.items() if key not in _NOT_OF_THE_API}
-    if "ResourceRecords" in told:
-        values = [{"Value": value} for value in told["ResourceRecords"]]
-        made |= {"ResourceRecords": values, "TTL": int(told["TTL"])}
+    _known(client, properties["HostedZoneId"], properties["Name"])
+    made = {key: value for key, value in properties.items() if key not in _NOT_OF_THE_API}
+    if "ResourceRecords" in properties:
+        values = [{"Value": value} for value in properties["ResourceRecords"]]
+        made |= {"ResourceRecords": values, "TTL": int(properties["TTL"])}
     client.change_resource_record_sets(
-        HostedZoneId=told["HostedZoneId"],
+        HostedZoneId=properties["HostedZoneId"],
         ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": made}]},
     )
-    return str(told["Name"])
+    return str(properties["Name"])
 
 
 def _known(client: Any, id_: str, record: str) -> None:

@@ -23,24 +23,24 @@ class Expressions:
     ) -> None:
         self._refs, self._attribute, self._output = refs, attribute, output
 
-    def value(self, told: Any) -> Any:
+    def value(self, expression: Any) -> Any:
         """Return the value of an expression, or of all expressions in a list or a map."""
-        if isinstance(told, list):
-            return [self.value(one) for one in told]
-        if not isinstance(told, dict):
-            return told
-        if len(told) == 1:
-            ((name, argument),) = told.items()
+        if isinstance(expression, list):
+            return [self.value(item) for item in expression]
+        if not isinstance(expression, dict):
+            return expression
+        if len(expression) == 1:
+            ((name, argument),) = expression.items()
             if name == "Ref" or name.startswith("Fn::"):
                 return self._function(name, argument)
-        return {key: self.value(one) for key, one in told.items()}
+        return {key: self.value(item) for key, item in expression.items()}
 
     def _function(self, name: str, argument: Any) -> Any:
         functions: dict[str, Callable[[Any], Any]] = {
             "Ref": lambda told: self._refs.get(told, told),
             "Fn::GetAtt": lambda told: self._attribute(told[0], told[1]),
             "Fn::GetStackOutput": self._output,
-            "Fn::Join": lambda told: told[0].join(str(one) for one in self.value(told[1])),
+            "Fn::Join": lambda told: told[0].join(str(item) for item in self.value(told[1])),
             "Fn::Split": lambda told: str(self.value(told[1])).split(told[0]),
             "Fn::Select": lambda told: self.value(told[1])[int(told[0])],
             "Fn::Base64": self.value,

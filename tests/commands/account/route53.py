@@ -90,8 +90,8 @@ class Route53:
     def _config(self, check_id: str) -> Answer:
         _, config = self._of(check_id)
         region = self.cloud.stack("failover").region
-        shown = self.cloud.client("route53", region).get_health_check(HealthCheckId=check_id)
-        told = {**config, **shown["HealthCheck"]["HealthCheckConfig"]}
+        response = self.cloud.client("route53", region).get_health_check(HealthCheckId=check_id)
+        settings = {**config, **response["HealthCheck"]["HealthCheckConfig"]}
         if "AlarmIdentifier" in config:
             named = config["AlarmIdentifier"]
             names = {
@@ -99,12 +99,12 @@ class Route53:
                 for stack in self.cloud.stacks.all
                 for key, value in stack.physical_ids.items()
             }
-            told["AlarmIdentifier"] = {
+            settings["AlarmIdentifier"] = {
                 "Name": names[named["Name"]["Ref"]],
                 "Region": named["Region"],
             }
-            told["InsufficientDataHealthStatus"] = config["InsufficientDataHealthStatus"]
-        return answer({"HealthCheck": {"Id": check_id, "HealthCheckConfig": told}})
+            settings["InsufficientDataHealthStatus"] = config["InsufficientDataHealthStatus"]
+        return answer({"HealthCheck": {"Id": check_id, "HealthCheckConfig": settings}})
 
     def _status(self, check_id: str) -> Answer:
         place, config = self._of(check_id)
@@ -114,9 +114,9 @@ class Route53:
             healthy = self._at == 0
         else:
             healthy = place not in self.down
-        said = "Success: it is OK" if healthy else "Failure: no healthy node"
+        text = "Success: it is OK" if healthy else "Failure: no healthy node"
         count = 0 if place in self.silent else 8
-        observation = {"Region": "eu-west-1", "StatusReport": {"Status": said}}
+        observation = {"Region": "eu-west-1", "StatusReport": {"Status": text}}
         return answer({"HealthCheckObservations": [observation] * count})
 
     @property

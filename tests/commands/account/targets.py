@@ -115,7 +115,7 @@ class Targets:
             if registration.since <= now and not self._left(registration, group, now)
         }
         if asked := list(asked):
-            keys = [(str(one["Id"]), int(one.get("Port", group.port))) for one in asked]
+            keys = [(str(target["Id"]), int(target.get("Port", group.port))) for target in asked]
             seen = {key: seen.get(key, _UNKNOWN) for key in keys}
         return [_described(key, state) for key, state in seen.items()]
 
@@ -135,9 +135,9 @@ class Targets:
 
 
 def _described(key: tuple[str, int], state: State) -> dict[str, Any]:
-    told = dict(zip(("State", "Reason", "Description"), state, strict=True))
+    health = dict(zip(("State", "Reason", "Description"), state, strict=True))
     return {
         "Target": {"Id": key[0], "Port": key[1]},
         "HealthCheckPort": str(key[1]),
-        "TargetHealth": {name: text for name, text in told.items() if text},
+        "TargetHealth": {name: text for name, text in health.items() if text},
     }

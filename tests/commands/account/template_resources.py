@@ -50,7 +50,7 @@ class Making:
         self._expressions = Expressions(
             stack.physical_ids,
             lambda id_, name: self._attributes.get((id_, name), f"{id_}.{name}"),
-            lambda told: outputs(told["StackName"], told["OutputName"]),
+            lambda arguments: outputs(arguments["StackName"], arguments["OutputName"]),
         )
 
     def make(self) -> None:
@@ -68,11 +68,13 @@ class Making:
         }
         resources = self._stack.template["Resources"]
         self._adopt()
-        for id_ in sorted(resources, key=lambda one: resources[one]["Type"] not in _FIRST):
+        for id_ in sorted(
+            resources, key=lambda logical_id: resources[logical_id]["Type"] not in _FIRST
+        ):
             kind = resources[id_]["Type"]
             make = makers.get(kind, self._unmade)
-            told = resources[id_].get("Properties", {})
-            self._stack.physical_ids[id_] = make(id_, told)
+            properties = resources[id_].get("Properties", {})
+            self._stack.physical_ids[id_] = make(id_, properties)
         for name, output in self._stack.template.get("Outputs", {}).items():
             self._stack.outputs[name] = str(self._expressions.value(output["Value"]))
 
@@ -88,13 +90,13 @@ class Making:
             if name.startswith("NodeId") and isinstance(output["Value"], str):
                 self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
 
-    def instance(self, id_: str, told: Mapping[str, Any]) -> str:
+    def instance(self, id_: str, properties: Mapping[str, Any]) -> str:
         """Create a running instance in a subnet of its zone."""
         instance_id, address = self._run(
-            told["InstanceType"],
-            told["ImageId"],
-            told.get("AvailabilityZone", ""),
-            self._expressions.value(told.get("Tags", [])),
+            properties["InstanceType"],
+            properties["ImageId"],
+            properties.get("AvailabilityZone", ""),
+            self._expressions.value(properties.get("Tags", [])),
         )
         self._attributes[id_, "PrivateIp"] = address
         return instance_id
@@ -104,11 +106,11 @@ class Making:
     ) -> tuple[str, str]:
         client = self._of("ec2")
         subnets = self._subnets()
-        told: dict[str, Any] = {"SubnetId": subnets.get(zone, min(subnets.values()))}
+        arguments: dict[str, Any] = {"SubnetId": subnets.get(zone, min(subnets.values()))}
         if tags:
-            told["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
+            arguments["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
         (made,) = client.run_instances(
-            InstanceType=kind, ImageId=image, MinCount=1, MaxCount=1, **told
+            InstanceType=kind, ImageId=image, MinCount=1, MaxCount=1, **arguments
         )["Instances"]
         if id_:
             backend = ec2_backends[MOTO][self._stack.region]
@@ -118,17 +120,17 @@ class Making:
 
     def _subnets(self) -> dict[str, str]:
         """Return moto's subnets by zone."""
-        shown = self._of("ec2").describe_subnets()["Subnets"]
-        return {one["AvailabilityZone"]: one["SubnetId"] for one in shown}
+        subnets = self._of("ec2").describe_subnets()["Subnets"]
+        return {one["AvailabilityZone"]: one["SubnetId"] for one in subnets}
 
-    def _balancer(self, id_: str, told: Mapping[str, Any]) -> str:
+    def _balancer(self, id_: str, properties: Mapping[str, Any]) -> str:
         client = self._of("elbv2")
         (made,) = client.create_load_balancer(
             Name=f"lb-{_short(self._stack, id_)}",
-            Type=told.get("Type", "application"),
-            Scheme=told.get("Scheme", "internet-facing"),
+            Type=properties.get("Type", "application"),
+            Scheme=properties.get("Scheme", "internet-facing"),
             Subnets=sorted(self._subnets().values()),
-            Tags=told["Tags"],
+            Tags=properties["Tags"],
         )["LoadBalancers"]
         arn = str(made["LoadBalancerArn"])
         self._attributes |= {
@@ -138,29 +140,29 @@ class Making:
         }
         return arn
 
-    def _group(self, id_: str, told: Mapping[str, Any]) -> str:
+    def _group(self, id_: str, properties: Mapping[str, Any]) -> str:
         client = self._of("elbv2")
-        (vpc,) = {one["VpcId"] for one in self._of("ec2").describe_subnets()["Subnets"]}
+        (vpc,) = {subnet["VpcId"] for subnet in self._of("ec2").describe_subnets()["Subnets"]}
         (made,) = client.create_target_group(
             Name=f"tg-{_short(self._stack, id_)}",
-            Protocol=told["Protocol"],
-            Port=told["Port"],
+            Protocol=properties["Protocol"],
+            Port=properties["Port"],
             VpcId=vpc,
-            TargetType=told.get("TargetType", "instance"),
-            Tags=told["Tags"],
-            **{key: told[key] for key in _CHECK_KEYS if key in told},
+            TargetType=properties.get("TargetType", "instance"),
+            Tags=properties["Tags"],
+            **{key: properties[key] for key in _CHECK_KEYS if key in properties},
         )["TargetGroups"]
         arn = str(made["TargetGroupArn"])
-        attributes = told.get("TargetGroupAttributes", [])
+        attributes = properties.get("TargetGroupAttributes", [])
         client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
-        delays = {one["Key"]: one["Value"] for one in attributes}
+        delays = {tag["Key"]: tag["Value"] for tag in attributes}
         self._targets.add_group(
             arn,
-            port=told["Port"],
+            port=properties["Port"],
             delay=float(delays.get("deregistration_delay.timeout_seconds", 300)),
-            warm_up=told["HealthCheckIntervalSeconds"] * told["HealthyThresholdCount"],
+            warm_up=properties["HealthCheckIntervalSeconds"] * properties["HealthyThresholdCount"],
         )
-        targets = self._expressions.value(told.get("Targets", []))
+        targets = self._expressions.value(properties.get("Targets", []))
         if targets:
             # Registered first; otherwise the targets would count as new.
             self._targets.register(arn, targets, old=True)
@@ -168,44 +170,47 @@ class Making:
         self._attributes[id_, "TargetGroupFullName"] = arn.rpartition(":")[2]
         return arn
 
-    def _listener(self, _: str, told: Mapping[str, Any]) -> str:
-        told = self._expressions.value(told)
+    def _listener(self, _: str, properties: Mapping[str, Any]) -> str:
+        properties = self._expressions.value(properties)
         (made,) = self._of("elbv2").create_listener(
-            LoadBalancerArn=told["LoadBalancerArn"],
-            Port=told["Port"],
-            Protocol=told["Protocol"],
+            LoadBalancerArn=properties["LoadBalancerArn"],
+            Port=properties["Port"],
+            Protocol=properties["Protocol"],
             # Without a certificate, since moto would look it up.
-            DefaultActions=told["DefaultActions"],
+            DefaultActions=properties["DefaultActions"],
         )["Listeners"]
         return str(made["ListenerArn"])
 
-    def _alarm(self, id_: str, told: Mapping[str, Any]) -> str:
-        name = told.get("AlarmName", f"{self._stack.name}-{id_}-0123456789AB")
-        told = self._expressions.value({**told, "AlarmName": name})
-        self._of("cloudwatch").put_metric_alarm(**told)
+    def _alarm(self, id_: str, properties: Mapping[str, Any]) -> str:
+        name = properties.get("AlarmName", f"{self._stack.name}-{id_}-0123456789AB")
+        properties = self._expressions.value({**properties, "AlarmName": name})
+        self._of("cloudwatch").put_metric_alarm(**properties)
         return str(name)
 
-    def _check(self, id_: str, told: Mapping[str, Any]) -> str:
+    def _check(self, id_: str, properties: Mapping[str, Any]) -> str:
         name = f"{self._stack.name}-{id_}"
-        made = dns.health_check(self._of("route53"), name, self._expressions.value(told))
+        made = dns.health_check(self._of("route53"), name, self._expressions.value(properties))
         self._attributes[id_, "HealthCheckId"] = made
         return made
 
-    def _zone(self, id_: str, told: Mapping[str, Any]) -> str:
+    def _zone(self, id_: str, properties: Mapping[str, Any]) -> str:
         name = f"{self._stack.name}-{id_}"
-        made = dns.private_zone(self._of("route53"), name, self._expressions.value(told))
+        made = dns.private_zone(self._of("route53"), name, self._expressions.value(properties))
         self._attributes[id_, "Id"] = made
         return made
 
-    def _record(self, _: str, told: Mapping[str, Any]) -> str:
-        return dns.record(self._of("route53"), self._expressions.value(told))
+    def _record(self, _: str, properties: Mapping[str, Any]) -> str:
+        return dns.record(self._of("route53"), self._expressions.value(properties))
 
-    def _parameter(self, _: str, told: Mapping[str, Any]) -> str:
-        told = self._expressions.value(told)
+    def _parameter(self, _: str, properties: Mapping[str, Any]) -> str:
+        properties = self._expressions.value(properties)
         self._of("ssm").put_parameter(
-            Name=told["Name"], Value=str(told["Value"]), Type=told["Type"], Overwrite=True
+            Name=properties["Name"],
+            Value=str(properties["Value"]),
+            Type=properties["Type"],
+            Overwrite=True,
         )
-        return str(told["Name"])
+        return str(properties["Name"])
 
 
 def _short(stack: Deployed, id_: str) -> str:

@@ -14,9 +14,11 @@ def states(cloud: Cloud, group: str, **asked: object) -> dict[str, str]:
     """Return the states by node, as the code under test reads them."""
     client = Aws().client("elbv2", REGION)
     arn = cloud.groups("active")[group]
-    shown = client.describe_target_health(TargetGroupArn=arn, **asked)["TargetHealthDescriptions"]
+    descriptions = client.describe_target_health(TargetGroupArn=arn, **asked)[
+        "TargetHealthDescriptions"
+    ]
     names = {id_: name for name, id_ in cloud.nodes("active").items()}
-    return {names[one["Target"]["Id"]]: one["TargetHealth"]["State"] for one in shown}
+    return {names[one["Target"]["Id"]]: one["TargetHealth"]["State"] for one in descriptions}
 
 
 class TestTargets:

@@ -37,4 +37,4 @@ class VirtualClock:
     def at(self, seconds: float, happen: Callable[[], object]) -> None:
         """Schedule a call, in seconds after the start."""
         self._due.append((seconds, len(self._due), happen))
-        self._due.sort(key=lambda one: one[:2])
+        self._due.sort(key=lambda due: due[:2])

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from denodo_ha.aws.cloud_assembly import read_stacks, read_templates
-from denodo_ha.aws.template_document import parse_template, read_template_file
+from denodo_ha.aws.template_document import (
+    parse_template,
+    read_template_file,
+)
 from denodo_ha.cli.errors import Failed, UsageError
 
 TEMPLATE = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
@@ -97,3 +100,53 @@ def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
         (tmp_path / "manifest.json").write_text(manifest)
         with pytest.raises(UsageError, match="is not the output of cdk synth"):
             read_stacks([tmp_path])
+
+
+@pytest.mark.parametrize("resource", [{}, [], {"Type": ["T"]}])
+def test_a_resource_that_cdk_does_not_write_is_refused(tmp_path: Path, resource: Any) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"Resources": {"A": resource}}))
+    write_manifest(tmp_path, {"a": stack("a.json")})
+    message = r"a\.json: is not the output of cdk synth: A of Resources has no Type"
+    with pytest.raises(UsageError, match=message):
+        read_templates(tmp_path)
+
+
+def test_a_loop_among_the_resources_is_kept_and_is_not_a_resource(tmp_path: Path) -> None:
+    template = {"Resources": {**TEMPLATE["Resources"], "Fn::ForEach::X": ["a", ["b"], {}]}}
+    (tmp_path / "a.json").write_text(json.dumps(template))
+    write_manifest(tmp_path, {"a": stack("a.json")})
+    assert read_templates(tmp_path) == {"a": template}
+
+
+def test_an_assembly_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    nested = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "."}}
+    write_manifest(tmp_path, {"a": nested})
+    with pytest.raises(UsageError, match="the assembly contains itself"):
+        read_templates(tmp_path)
+
+
+def test_a_manifest_beyond_the_limits_is_refused_with_a_position(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("[" * 10_000)
+    with pytest.raises(UsageError, match=r"manifest\.json:1:101: is not the output of cdk synth"):
+        read_templates(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", '{"Resources": ' + "[" * 10_000, r"a\.json:1:114: maps or lists nested too"),
+        ("a.json", '{"Resources": ' + "1" * 5001 + "}", r"a\.json:1:15: a number has more than"),
+        ("a.json", '{"Resources":\n"\\ud800"}', r"a\.json:2:1: .* is half a character"),
+        ("a.yaml", "%YAML 1.3\n---\nResources: {}", r"a\.yaml:1:1: the version of %YAML"),
+        ("a.yaml", "Resources:\n  A: !!bool maybe", r"a\.yaml:2:6: a value can't be read as bool"),
+        ("a.yaml", "Resources:\n  A: !!int x", r"a\.yaml:2:6: a value can't be read as int"),
+        ("a.yaml", "#" * (4 * 2**20 + 1), "a.yaml: the file has more than 4194304 bytes"),
+    ],
+)
+def test_a_template_beyond_the_limits_is_refused_with_a_position(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_template_file(file)

@@ -16,10 +16,10 @@ class Looks:
         self._seen = list(seen)
 
     def __call__(self) -> object:
-        one = self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
-        if isinstance(one, Exception):
-            raise one
-        return one
+        state = self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
 
 
 def wait(looks: Looks, clock: VirtualClock, timeout: float = 60, every: float = 5) -> object:

@@ -45,7 +45,10 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
     assert [
         (group.key, group.port, tuple(target.node for target in group.targets), group.health)
         for group in deployed.groups
-    ] == [(one.key, one.target_port, one.nodes, one.health) for one in listeners]
+    ] == [
+        (listener.key, listener.target_port, listener.nodes, listener.health)
+        for listener in listeners
+    ]
     assert [group.service for group in deployed.service_groups] == sorted(
         cloud.environment.services
     )
@@ -55,8 +58,12 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
     balancer = deployed.balancer
     assert balancer is not None
     assert balancer.dns_name == cloud.stack(cluster).outputs["BalancerDnsName"]
-    assert [one.port for one in balancer.listeners] == sorted(one.port for one in listeners)
-    assert {one.group for one in balancer.listeners} == {group.arn for group in deployed.groups}
+    assert [listener.port for listener in balancer.listeners] == sorted(
+        listener.port for listener in listeners
+    )
+    assert {listener.group for listener in balancer.listeners} == {
+        group.arn for group in deployed.groups
+    }
 
 
 def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
@@ -79,7 +86,7 @@ def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> No
     balancer = deployed.balancer
     assert balancer is not None
     assert balancer.dns_name == cloud.stack("main").outputs["BalancerDnsName"]
-    ports = {one.port: one for one in balancer.listeners}
+    ports = {listener.port: listener for listener in balancer.listeners}
     assert set(ports) == {443, 9996, 9999}
     for port, service in ((9999, "jdbc"), (443, "web")):
         behind = deployed.group_behind(ports[port])
@@ -204,7 +211,10 @@ class TestTemplate:
     def test_the_cdk_sends_yaml(self, cloud: Cloud) -> None:
         before = read("active-passive", "active")
         deployed, text = cloud.stack("active"), io.StringIO()
-        YAML().dump(deployed.template, text)
+        yaml = YAML()
+        # As the CDK CLI does: with quotes around a text that YAML 1.1 reads as a boolean.
+        yaml.version = (1, 1)
+        yaml.dump(deployed.template, text)
         deployed.body = text.getvalue()
         assert read("active-passive", "active") == before
 

@@ -34,7 +34,7 @@ class TestFile:
 
     def test_gives_every_stack(self, cloud: Cloud) -> None:
         site = by_file("active-passive")
-        assert [(one.name, one.stack, one.region) for one in site.clusters] == [
+        assert [(cluster.name, cluster.stack, cluster.region) for cluster in site.clusters] == [
             ("active", "denodo70-active", HOME),
             ("passive", "denodo70-passive", AWAY),
         ]
@@ -49,7 +49,7 @@ class TestFile:
 
     @pytest.mark.usefixtures("cloud")
     def test_regions_narrow_it(self) -> None:
-        assert [one.name for one in by_file("active-passive", AWAY).clusters] == ["passive"]
+        assert [cluster.name for cluster in by_file("active-passive", AWAY).clusters] == ["passive"]
         with pytest.raises(
             UsageError, match="no cluster in mars-1; its regions are eu-central-1, eu-we"
         ):
@@ -63,7 +63,7 @@ class TestFile:
         file = write(tmp_path, changed(twins(), {"clusters/spare/account": OTHER_ACCOUNT}))
         site = by_file(str(file))
         assert cloud.caller == configurations.ACCOUNT
-        assert [one.name for one in site.clusters] == ["main", "spare"]
+        assert [cluster.name for cluster in site.clusters] == ["main", "spare"]
         assert [one.name for one in site.reachable] == ["main"]
         site.cluster("main").require_reachable()
         with pytest.raises(Refused, match=rf"account {OTHER_ACCOUNT}.*--profile.*nothing was"):
@@ -98,14 +98,14 @@ class TestTags:
     @pytest.mark.usefixtures("cloud")
     def test_other_regions_are_not_asked(self) -> None:
         found = by_tags("denodo70", HOME)
-        assert [one.name for one in found.clusters] == ["active"]
+        assert [cluster.name for cluster in found.clusters] == ["active"]
         assert found.failover is None
 
     def test_default_is_the_region_of_the_credentials(
         self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", AWAY)
-        assert [one.name for one in by_tags("denodo70").clusters] == ["passive"]
+        assert [cluster.name for cluster in by_tags("denodo70").clusters] == ["passive"]
         assert {call.region for call in cloud.calls.made} == {AWAY}
 
     def test_nowhere_to_look(self) -> None:
@@ -128,7 +128,7 @@ class TestTags:
             for number in range(20)
         ]
         cloud.stacks.all[:0] = many
-        assert [one.name for one in by_tags("denodo70", HOME).clusters] == ["active"]
+        assert [cluster.name for cluster in by_tags("denodo70", HOME).clusters] == ["active"]
         assert len(cloud.calls.of("DescribeStacks")) > 1
 
     def test_a_region_that_is_none(self, cloud: Cloud) -> None:

@@ -249,7 +249,7 @@ def test_a_node_goes_out_and_comes_back(rotation: Rotation, hosts: Hosts) -> Non
     assert hosts.tags == ["i-node1"]
     rotation.back("node1", ready=lambda: "")
     assert hosts.tags == []
-    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain", "enable"]
+    assert [target[0] for target in hosts.asked] == ["status", "drain at once", "drain", "enable"]
 
 
 @contextmanager
@@ -278,7 +278,7 @@ def test_drain_takes_a_node_out_of_every_haproxy(draining: Draining, hosts: Host
         (EVERY_INSTANCE,),
         "new disk",
     )
-    assert [one[0] for one in hosts.asked] == ["status", "drain at once", "drain"]
+    assert [target[0] for target in hosts.asked] == ["status", "drain at once", "drain"]
     assert hosts.tags == ["i-node1"]
 
 
@@ -302,7 +302,7 @@ def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     with pytest.raises(Refused, match=r"without node1, 0 usable nodes would be left for jdbc"):
         rotation.out("node1", tag=drain_tag())
     assert hosts.tags == []
-    assert [one[0] for one in hosts.asked] == ["status"]
+    assert [target[0] for target in hosts.asked] == ["status"]
     assert rotation.describe("node2") == "node2 is out"
 
 

@@ -123,7 +123,7 @@ def test_moves_by_one_datapoint_in_the_region_of_the_switch(world: Route53, go: 
     assert (put.operation, put.region, put.parameters) == ("PutMetricData", "eu-central-1", PUT)
     assert world.answered == "passive"
     assert (
-        "denodo.example.com is answered with passive after 75 s, says this machine's resolver"
+        "denodo.example.com leads to passive after 75 s, according to this machine's resolver"
         in done.stdout
     )
 
@@ -132,7 +132,7 @@ def test_a_second_move_puts_nothing(world: Route53, go: Go) -> None:
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
-    assert "is answered with passive, and the switch is set to it" in done.stdout
+    assert "leads to passive already, and the switch is set to it" in done.stdout
     assert world.thrown == [1.0]
 
 
@@ -159,7 +159,7 @@ def test_refuses_a_secondary_that_is_not_healthy(
     assert done.exit_code == exit_codes.REFUSED
     assert "passive is not healthy (0 of 8 checkers succeed" in done.stderr
     assert "no option can force it: Route 53 decides" in done.stderr
-    assert "neither side is healthy it answers the primary, active" in done.stderr
+    assert "neither side is healthy it answers with the primary, active" in done.stderr
     assert world.cloud.calls.changes == []
 
 
@@ -178,7 +178,9 @@ def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
     world.down.add("active")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "stays with passive after 75 s, says the switch's health check" in done.stdout
+    assert (
+        "still leads to passive after 75 s, according to the switch's health check" in done.stdout
+    )
     world.down.clear()
     assert world.answered == "passive"
 
@@ -187,7 +189,7 @@ def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
     world.deaf = True
     done = go(world, "to", "passive", "--timeout", "120")
     assert done.exit_code == exit_codes.FAILED
-    assert "after 120 s DNS does not answer passive yet" in done.stderr
+    assert "after 120 s DNS does not answer with passive yet" in done.stderr
     assert "192.0.2.1" in done.stderr
     # The datapoint was lost, for example by another one in the same minute: it is put again.
     world.deaf = False
@@ -199,7 +201,7 @@ def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go
     world.resolves = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
-    assert "says Route 53 (TestDNSAnswer)" in done.stdout
+    assert "according to Route 53 (TestDNSAnswer)" in done.stdout
 
 
 def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go) -> None:
@@ -207,7 +209,7 @@ def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go)
     world.resolves = world.public = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
-    assert "says the health checks, by Route 53's rules" in done.stdout
+    assert "according to the health checks, by Route 53's rules" in done.stdout
 
 
 def test_works_without_the_file(world: Route53, go: Go) -> None:
@@ -317,7 +319,7 @@ def test_an_interrupted_wait_says_that_the_site_moves(
     monkeypatch.setattr(world.cloud.clock, "sleep", interrupt)
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "the switch is set to passive and stays set, so DNS will follow" in done.stderr
+    assert "the switch is set to passive and remains set, so DNS will follow" in done.stderr
     assert world.thrown == [1.0]
 
 
@@ -349,9 +351,9 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
         if call.service != "sts"
     }
     (policy,) = [
-        one["Properties"]["PolicyDocument"]["Statement"]
-        for one in world.cloud.stack("failover").template["Resources"].values()
-        if one["Type"] == "AWS::IAM::ManagedPolicy"
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in world.cloud.stack("failover").template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}

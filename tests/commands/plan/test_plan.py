@@ -25,16 +25,23 @@ def template(templates_of: Callable[[Path], Mapping[str, Template]]) -> Template
 
 
 def instance(template: Template, node: str = "node1") -> dict[str, Any]:
-    for one in template["Resources"].values():
-        tags = one.get("Properties", {}).get("Tags", [])
-        if one["Type"] == "AWS::EC2::Instance" and {"Key": "denodo:node", "Value": node} in tags:
-            properties: dict[str, Any] = one["Properties"]
+    for resource in template["Resources"].values():
+        tags = resource.get("Properties", {}).get("Tags", [])
+        if (
+            resource["Type"] == "AWS::EC2::Instance"
+            and {"Key": "denodo:node", "Value": node} in tags
+        ):
+            properties: dict[str, Any] = resource["Properties"]
             return properties
     raise AssertionError(node)
 
 
 def of_kind(template: Template, kind: str) -> dict[str, Any]:
-    return next(one["Properties"] for one in template["Resources"].values() if one["Type"] == kind)
+    return next(
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == kind
+    )
 
 
 def write(template: Template, folder: Path) -> str:
@@ -66,7 +73,7 @@ def test_what_a_property_does(template: Template, key: str, value: object, effec
     instance(new)[key] = value
     first, *others = changes(template, new)
     assert (first.node, first.cluster, first.effect) == ("node1", "main", effect)
-    assert {one.effect for one in others} == {Effect.NOTHING}
+    assert {server.effect for server in others} == {Effect.NOTHING}
 
 
 def test_a_new_subnet_replaces_the_nodes_in_it(template: Template) -> None:

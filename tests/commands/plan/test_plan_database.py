@@ -35,7 +35,11 @@ def changed(tmp_path: Path, templates_of: Of, old: str, new: str) -> Mapping[str
 
 
 def only(template: Template, kind: str) -> dict[str, Any]:
-    (found,) = (one["Properties"] for one in template["Resources"].values() if one["Type"] == kind)
+    (found,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == kind
+    )
     properties: dict[str, Any] = found
     return properties
 
@@ -43,8 +47,8 @@ def only(template: Template, kind: str) -> dict[str, Any]:
 def write(templates: Mapping[str, Template], folder: Path) -> str:
     folder.mkdir()
     artifacts = {}
-    for name, one in templates.items():
-        (folder / f"{name}.json").write_text(json.dumps(one))
+    for name, template in templates.items():
+        (folder / f"{name}.json").write_text(json.dumps(template))
         artifacts[name] = {
             "type": "aws:cloudformation:stack",
             "properties": {"stackName": name, "templateFile": f"{name}.json"},
@@ -160,7 +164,7 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
     (gone,) = changes(template, None)
     assert (gone.effect, gone.loses) == (Effect.REMOVED, True)
     new = copy.deepcopy(template)
-    (id_,) = (id_ for id_, one in new["Resources"].items() if one["Type"] == INSTANCE)
+    (id_,) = (id_ for id_, resource in new["Resources"].items() if resource["Type"] == INSTANCE)
     new["Resources"]["Another"] = new["Resources"].pop(id_)
     assert {one.effect for one in changes(template, new)} == {Effect.NEW, Effect.REMOVED}
 
@@ -168,7 +172,7 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
     """The effect of each property of our template is known, so that no default applies."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", INSTANCE).schema
-    replacing = {one.removeprefix("/properties/") for one in schema["createOnlyProperties"]}
+    replacing = {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(DATABASE_EFFECTS)
     assert set(DATABASE_EFFECTS) <= set(schema["properties"])
     # Neither can be changed by the configuration.

@@ -86,13 +86,13 @@ def go(world: Route53, denodo_ha: Run) -> Run:
 
 
 def said(done: Result) -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(done.stdout)
-    return shown
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def cluster(done: Result, name: str = "active") -> dict[str, Any]:
-    (found,) = [one for one in said(done)["clusters"] if one["name"] == name]
-    return dict(found)
+    (match,) = [cluster for cluster in said(done)["clusters"] if cluster["name"] == name]
+    return dict(match)
 
 
 def mark(cloud: Cloud, node: str = "node1") -> None:
@@ -310,6 +310,17 @@ def test_nodes_that_cannot_be_asked_are_as_their_targets_say(
         {"odbc": "its health check times out"},
     )
     assert any("could not be queried" in note for note in cluster(done)["notes"])
+
+
+def test_what_a_node_warns_about_is_a_note(cloud: Cloud, go: Run) -> None:
+    agents = Agents(cloud, "active")
+    refused = {"program": "s3://bucket/1.zip", "reason": "its SHA-256 differs", "at": "2026-11-26"}
+    agents.nodes["node1"].more = {"warnings": ["a warning"], "program_refused": refused}
+    done = go("--format", "json", "--region", "eu-west-1", ask=True)
+    assert done.exit_code == exit_codes.DONE
+    notes = cluster(done)["notes"]
+    assert "node1: a warning" in notes
+    assert [note for note in notes if "s3://bucket/1.zip since 2026-11-26: its SHA-256" in note]
 
 
 def test_a_node_that_does_not_answer_holds_nobody_up(cloud: Cloud, go: Run) -> None:

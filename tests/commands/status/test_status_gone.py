@@ -26,8 +26,8 @@ def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 
 def active(done: Result) -> dict[str, Any]:
-    ((found),) = json.loads(done.stdout)["clusters"]
-    return dict(found)
+    ((cluster),) = json.loads(done.stdout)["clusters"]
+    return dict(cluster)
 
 
 def test_a_stopped_instance_is_said_once(cloud: Cloud, denodo_ha: Run) -> None:

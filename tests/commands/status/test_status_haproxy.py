@@ -70,20 +70,22 @@ def server(name: str, service: str, state: str = "up", sessions: int = 0) -> Ser
 
 def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) -> Proxy:
     """An HAProxy instance on which every node is up, except for some servers."""
-    different = {(one.node, one.service): one for one in others if one.kind == "service"}
-    found = [
+    different = {
+        (server.node, server.service): server for server in others if server.kind == "service"
+    }
+    servers = [
         different.get((name, service), server(name, service))
         for service in services
         for name in NODES
     ]
-    return Proxy(instance, (*found, *(one for one in others if one.kind != "service")))
+    return Proxy(instance, (*servers, *(server for server in others if server.kind != "service")))
 
 
 def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, list[str]]:
     """Return the state of a cluster, and its problems."""
     nodes = [node(name) for name in NODES] if nodes is None else nodes
-    found = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
-    return verdict.cluster_state(nodes, GROUPS, found, proxies), found
+    problems = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
+    return verdict.cluster_state(nodes, GROUPS, problems, proxies), problems
 
 
 def out(name: str, state: str = "maint", sessions: int = 0) -> list[Server]:
@@ -311,8 +313,8 @@ def asked(hosts: Hosts, *, proxied: bool = True) -> haproxy_query.Answers:
 
 def test_each_is_asked_by_itself_and_hides_no_other() -> None:
     hosts = Saying()
-    assert [one.answered for one in asked(hosts)["main"].proxies] == [True, True]
-    assert sorted(one[2] for one in hosts.asked) == [(FIRST,), (SECOND,)]
+    assert [target.answered for target in asked(hosts)["main"].proxies] == [True, True]
+    assert sorted(target[2] for target in hosts.asked) == [(FIRST,), (SECOND,)]
     hosts.ends["status", SECOND] = (4, "no HAProxy answers")
     one, two = asked(hosts)["main"].proxies
     assert (one.answered, two.problem) == (True, "no HAProxy answers")

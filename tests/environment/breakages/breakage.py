@@ -23,10 +23,10 @@ FAILOVER: Key = ("failover",)
 
 def at(data: Data, path: Key) -> Any:
     """Return the value at a path."""
-    found: Any = data
+    value: Any = data
     for part in path:
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 def is_bare(data: Data) -> bool:

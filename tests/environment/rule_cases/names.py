@@ -120,20 +120,24 @@ WRONG = (
         host_names_valid,
         {"name": "test-"},
         "name",
-        ("makes no host names (test-)", "RFC 1123", "without the hyphen at its end"),
+        (
+            "does not result in valid host names (test-)",
+            "RFC 1123",
+            "without the hyphen at its end",
+        ),
     ),
     Wrong(
         host_names_valid,
         {"clusters": {"main-": cluster()}},
         "clusters.main-",
-        ("makes no host names (main-)", "named after environment and cluster"),
+        ("does not result in valid host names (main-)", "named after environment and cluster"),
     ),
     Wrong(
         host_names_valid,
         {f"{NETWORK}/node_zone": {**ZONE, "name": "_nodes.example.com"}},
         "clusters.main.network.node_zone.name",
         (
-            "makes no host names (_nodes.example.com)",
+            "does not result in valid host names (_nodes.example.com)",
             "a node would be node1._nodes.example.com",
             "give the nodes another zone",
         ),
@@ -145,7 +149,7 @@ WRONG = (
             f"{NODES}/{'n' * 32}": {"zone": "eu-west-1a"},
         },
         "clusters.main.network.node_zone.name",
-        ("makes no host names", "at most 253 characters"),
+        ("does not result in valid host names", "at most 253 characters"),
     ),
     Wrong(
         host_names_unique,

@@ -71,8 +71,8 @@ def _zones(*counts: int) -> dict[str, Any]:
     clusters = {}
     for number, count in enumerate(counts):
         zones = [f"eu-west-1{letter}" for letter in "abcdef"[:count]]
-        one = cluster(block=f"10.{number}.0.0/16")
-        clusters[f"c{number}"] = changed(one, {"network/zones": zones})
+        settings = cluster(block=f"10.{number}.0.0/16")
+        clusters[f"c{number}"] = changed(settings, {"network/zones": zones})
     return {"clusters": clusters}
 
 

@@ -107,9 +107,9 @@ class Cloud:
 
     def signals(self) -> list[tuple[str, str]]:
         """Return the signals to CloudFormation: status and message."""
-        found = []
+        statuses = []
         for call in self.calls():
             if call[:2] == ["cloudformation", "signal-resource"]:
                 given = dict(one[2:].split("=", 1) for one in call[2:])
-                found.append((given["status"], given["unique-id"]))
-        return found
+                statuses.append((given["status"], given["unique-id"]))
+        return statuses

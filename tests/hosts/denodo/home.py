@@ -243,9 +243,9 @@ class Home:
     def calls(self) -> list[str]:
         """Return the script calls since the last call of this method, with arguments."""
         file = self.path / "calls"
-        found = file.read_text().splitlines() if file.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
         file.write_text("")
-        return found
+        return lines
 
     def end(self) -> None:
         """Kill every process of this home, by its process id."""

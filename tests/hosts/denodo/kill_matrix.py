@@ -107,12 +107,12 @@ def _login(database: str, password: str) -> dict[str, Any]:
     return {**place, "username": f"{database}_a", "password": password}
 
 
-def main(scenario: Scenario, *, sample: int = 0, seed: int = 0) -> dict[str, Any]:
+def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) -> dict[str, Any]:
     """Kill boots; return the number of steps, and each problem with its step."""
     expected = {"old": scenario.expected("old")}
     steps = killed.steps(lambda: boot.boot(scenario.home.system, scenario.states["new"]))
     expected["new"] = scenario.found()
-    tried = list(range(1, steps + 1))
+    tried = list(range(first, steps + 1))
     if sample:
         tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - no secret
     problems, current = [], "new"
@@ -141,11 +141,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, default=0, help="number of steps; default: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=1, help="first step")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         made = Scenario(Path(temporary) / "machine")
         try:
-            result = main(made, sample=options.sample, seed=options.seed)
+            result = main(made, sample=options.sample, seed=options.seed, first=options.first)
         finally:
             made.home.end()
     sys.stdout.write("\n" + json.dumps(result) + "\n")

@@ -41,12 +41,12 @@ class Home:
 
     def settings(self, file: str) -> Settings:
         """Return the values of a file, which has no continued lines here."""
-        found = {}
+        values = {}
         for line in (self.path / file).read_text("latin-1").splitlines():
             key, separator, value = line.partition("=")
             if separator and not line.startswith("#"):
-                found[key.strip()] = re.sub(r"\\(.)", r"\1", value.strip())
-        return found
+                values[key.strip()] = re.sub(r"\\(.)", r"\1", value.strip())
+        return values
 
     def behaves(self, script: str) -> list[str]:
         """Return the words that change the behaviour of a script."""
@@ -132,9 +132,9 @@ def ping(home: Home, arguments: list[str]) -> int:
     if ready and home.version == "7.0":
         sys.stderr.write("unknown option -r\n")
         return 2
-    found = re.fullmatch(r"//([^:/]+):(\d+)/admin", arguments[-1])
-    assert found, arguments
-    if not _connected(int(found[2])):
+    match = re.fullmatch(r"//([^:/]+):(\d+)/admin", arguments[-1])
+    assert match, arguments
+    if not _connected(int(match[2])):
         sys.stderr.write("connection refused\n")
         return 1
     unready = "-Dunready" in str(home.running("vdp").get("jvm"))

@@ -166,15 +166,15 @@ class Machine:
 
     def signals(self) -> list[tuple[str, str]]:
         """Return the signals to CloudFormation: status and id."""
-        found = []
+        statuses = []
         for call in self.calls():
             if call[0] == "cloudformation":
                 assert call[call.index("--stack-name") + 1] == "denodo-active"
                 assert call[call.index("--logical-resource-id") + 1] == "Node1"
-                found.append(
+                statuses.append(
                     (call[call.index("--status") + 1], call[call.index("--unique-id") + 1])
                 )
-        return found
+        return statuses
 
 
 @pytest.fixture

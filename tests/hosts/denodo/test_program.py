@@ -115,7 +115,7 @@ def test_operators_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> N
     told = json.loads(capsys.readouterr().out)
     assert told["applied"]["hash"] == home.state().hash
     assert told["metadata"]["who"] == "alice"
-    assert [one["service"] for one in told["services"]] == ["jdbc", "odbc"]
+    assert [item["service"] for item in told["services"]] == ["jdbc", "odbc"]
     assert _run(home, "drain", "--who=bob", "--why=promotion") == 0
     assert _run(home, "status") == 9
     assert _run(home, "undrain") == 0

@@ -46,9 +46,9 @@ def odbc(port: int) -> str:
     with psycopg.connect(
         host=PROXY, port=port, user="denodo", dbname="postgres", connect_timeout=_SECONDS
     ) as connection:
-        found = connection.execute("show cluster_name").fetchone()
-        assert found is not None
-        return str(found[0])
+        address = connection.execute("show cluster_name").fetchone()
+        assert address is not None
+        return str(address[0])
 
 
 class Web:

@@ -50,8 +50,8 @@ class _Cloud(AwsCli):
 
     files: dict[str, bytes] = field(default_factory=dict)
 
-    def copy_beginning(self, uri: str, path: Path, length: int) -> None:
-        path.write_bytes(self.files[uri][:length])
+    def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
+        path.write_bytes(self.files[uri][:most_bytes])
 
     def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - as in the base
         return self.files[arn].decode()

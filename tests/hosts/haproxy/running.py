@@ -117,7 +117,7 @@ class Running:
                 stderr=log,
                 start_new_session=True,
             )
-        self.until(lambda: all(one.usable for one in servers(self.haproxy)))
+        self.until(lambda: all(server.usable for server in servers(self.haproxy)))
         self.until(lambda: workers(self.haproxy).serving is not None)
 
     def stop(self) -> None:
@@ -140,15 +140,15 @@ class Running:
 
     def statistic(self, backend: str, server: str, name: str) -> int:
         """Return a number of `show stat`."""
-        found = {
+        match = {
             (row["pxname"], row["svname"]): row
             for row in parse_statistics(self.haproxy.query("show stat"))
         }
-        return int(found[backend, server][name] or 0)
+        return int(match[backend, server][name] or 0)
 
     def states(self) -> dict[str, str]:
         """Return the state of each server."""
-        return {one.id: one.state for one in servers(self.haproxy)}
+        return {server.id: server.state for server in servers(self.haproxy)}
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def test_a_node_goes_and_comes(proxy: Running) -> None:
     status = _ran("status", "--format", "json", *there)
     assert status.exit_code == exit_codes.NO
     told = json.loads(status.stdout)
-    states = {(one["backend"], one["node"]): one["state"] for one in told["servers"]}
+    states = {(item["backend"], item["node"]): item["state"] for item in told["servers"]}
     assert states["jdbc", "node1"] == "maint"
     assert states["auxiliary.node1", "node1"] == "up"
     refused = _ran("drain", "node2", *there)

@@ -80,7 +80,7 @@ class Network:
         file = self._hosts / "asked"
         lines = file.read_text().splitlines() if file.exists() else []
         parts = [line.split() for line in lines]
-        return [" ".join([one[0], *one[one.index("haproxy") + 1 :]]) for one in parts]
+        return [" ".join([part[0], *part[part.index("haproxy") + 1 :]]) for part in parts]
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ def pair(proxy: Running, site: Site, network: Network) -> Iterator[tuple[Running
 
 
 def states(proxy: Running, node: str = "node1") -> set[str]:
-    found = proxy.states()
-    return {found[f"{service}/{node}"] for service in SERVICES}
+    states_by_host = proxy.states()
+    return {states_by_host[f"{service}/{node}"] for service in SERVICES}
 
 
 def ran(*arguments: str) -> Result:
@@ -257,7 +257,7 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
         (("node1", "--host", "600"), "'600' is not a host name"),
         (("node1", "--host", "lb1,lb1"), "--host names lb1 twice"),
         (("node1", "--host", "lb1", "--user", "-l root"), "--user is not a login name"),
-        (("node1", "--user", "root"), "--user is only for --host"),
+        (("node1", "--user", "root"), "--user is the login on the hosts of --host"),
     ],
 )
 @pytest.mark.parametrize("command", ["drain", "enable"])

@@ -123,8 +123,11 @@ def _behind_haproxy(data: Data) -> Data:
     """
     result: Data = {key: value for key, value in data.items() if key != "failover"}
     result["clusters"] = {
-        name: {**one, "balancer": {"kind": "haproxy", "clients": one["balancer"]["clients"]}}
-        for name, one in data["clusters"].items()
+        name: {
+            **cluster,
+            "balancer": {"kind": "haproxy", "clients": cluster["balancer"]["clients"]},
+        }
+        for name, cluster in data["clusters"].items()
     }
     if "services" in data:
         result["services"] = {
@@ -150,7 +153,7 @@ def _without_tls(service: Data) -> Data:
 )
 @given(data=environments.environments())
 def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_path: Path) -> None:
-    assume(all(one["balancer"]["kind"] == "nlb" for one in data["clusters"].values()))
+    assume(all(cluster["balancer"]["kind"] == "nlb" for cluster in data["clusters"].values()))
     wanted = _behind_haproxy(data)
     environment = loaded(tmp_path, wanted, deploying=False).environment
     for name in environment.clusters:

@@ -70,8 +70,8 @@ class Manager:
 
     def run(self, script: str, *arguments: str) -> tuple[int, str]:
         with self.start(script, *arguments) as process:
-            said, _ = process.communicate(timeout=TIMEOUT_S)
-        return process.returncode, said
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, output
 
 
 @pytest.fixture
@@ -305,9 +305,9 @@ def test_no_program_is_said(manager: Manager) -> None:
 
 def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
     """Return exit code, output, and arguments of denodo-ha."""
-    code, said = manager.run("haproxy", *arguments)
+    code, output = manager.run("haproxy", *arguments)
     given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
-    return code, said, given
+    return code, output, given
 
 
 @pytest.mark.parametrize("state", ["maint", "ready"])

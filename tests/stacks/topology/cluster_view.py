@@ -41,11 +41,11 @@ class ClusterView:
         kinds = {one["Type"]: id_ for id_, one in self.of(LB).items()}
         self.nlb, self.alb = kinds.get("network", ""), kinds.get("application", "")
         self.cookies = {
-            name: one
-            for name, one in environment.services.items()
-            if one.sticky == "cookie" and cluster.balancer.kind == "nlb"
+            name: service
+            for name, service in environment.services.items()
+            if service.sticky == "cookie" and cluster.balancer.kind == "nlb"
         }
-        self.nodes = {tags_of(one)["denodo:node"]: id_ for id_, one in self.of(INSTANCE).items()}
+        self.nodes = {tags_of(node)["denodo:node"]: id_ for id_, node in self.of(INSTANCE).items()}
         self.adopted = {
             name: node.instance_id for name, node in cluster.nodes.items() if node.instance_id
         }
@@ -66,8 +66,8 @@ class ClusterView:
 
     def listeners_of(self, balancer: str) -> list[dict[str, Any]]:
         """Return the listeners of a load balancer."""
-        found = self.of(LISTENER).values()
-        return [one for one in found if one["LoadBalancerArn"] == {"Ref": balancer}]
+        listeners = self.of(LISTENER).values()
+        return [one for one in listeners if one["LoadBalancerArn"] == {"Ref": balancer}]
 
     def rules_of(self, direction: str, group: str) -> list[dict[str, Any]]:
         """Return the rules of a security group in one direction."""
@@ -80,7 +80,7 @@ class ClusterView:
 
     def peers(self, direction: str, group: str) -> set[str]:
         """Return the peers of a security group's rules."""
-        return {peer_of(one) for one in self.rules_of(direction, group)}
+        return {peer_of(rule) for rule in self.rules_of(direction, group)}
 
     def ports(self, direction: str, group: str, peer: str) -> set[int]:
         """Return the ports that a security group's rules open to a peer."""
@@ -95,7 +95,7 @@ class ClusterView:
         value = self.of(PARAMETER)[parameter]["Value"]
         if isinstance(value, dict):
             parts = value["Fn::Join"][1]
-            value = "".join(one if isinstance(one, str) else UNKNOWN for one in parts)
+            value = "".join(part if isinstance(part, str) else UNKNOWN for part in parts)
         state: dict[str, Any] = json.loads(value)
         return state
 
@@ -108,16 +108,16 @@ def output_of(prefix: str, node: str) -> str:
 def mentioned(value: Any) -> set[str]:
     """Return the logical ids that a resource refers to or depends on."""
     if isinstance(value, list):
-        return {id_ for one in value for id_ in mentioned(one)}
+        return {id_ for item in value for id_ in mentioned(item)}
     if not isinstance(value, dict):
         return set()
-    found = {id_ for one in value.values() for id_ in mentioned(one)}
+    ids = {id_ for item in value.values() for id_ in mentioned(item)}
     if "Ref" in value:
-        found.add(value["Ref"])
+        ids.add(value["Ref"])
     if "Fn::GetAtt" in value:
-        found.add(value["Fn::GetAtt"][0])
+        ids.add(value["Fn::GetAtt"][0])
     depends = value.get("DependsOn", [])
-    return found | {depends} if isinstance(depends, str) else found | set(depends)
+    return ids | {depends} if isinstance(depends, str) else ids | set(depends)
 
 
 def forwarded(listener: dict[str, Any]) -> str:
@@ -128,7 +128,7 @@ def forwarded(listener: dict[str, Any]) -> str:
 
 def reached(groups: Iterable[dict[str, Any]]) -> set[int]:
     """Return the ports of target groups and of their health checks."""
-    return {port for one in groups for port in (one["Port"], int(one["HealthCheckPort"]))}
+    return {port for group in groups for port in (group["Port"], int(group["HealthCheckPort"]))}
 
 
 def attributes_of(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
@@ -140,7 +140,7 @@ def tags_of(properties: dict[str, Any]) -> dict[str, str]:
 
 
 def security_groups(resources: Iterable[dict[str, Any]], key: str) -> set[str]:
-    return {group["Fn::GetAtt"][0] for one in resources for group in one[key]}
+    return {group["Fn::GetAtt"][0] for resource in resources for group in resource[key]}
 
 
 def peer_of(rule: dict[str, Any]) -> str:

@@ -22,12 +22,12 @@ def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
     assert group["Targets"] == [{"Id": {"Ref": view.alb}, "Port": port}]
     assert "TargetGroupAttributes" not in group
     assert not {"denodo:service", "denodo:node"} & tags_of(group).keys()
-    (name,) = (key for key, one in view.cookies.items() if one.port == port)
+    (name,) = (key for key, service in view.cookies.items() if service.port == port)
     assert tags_of(group)["denodo:alb"] == name
     ((listener_id, listener),) = (
-        (id_, one)
-        for id_, one in view.of(LISTENER).items()
-        if one["LoadBalancerArn"] == {"Ref": view.alb} and one["Port"] == port
+        (id_, listener)
+        for id_, listener in view.of(LISTENER).items()
+        if listener["LoadBalancerArn"] == {"Ref": view.alb} and listener["Port"] == port
     )
     assert listener_id in view.template["Resources"][group_id]["DependsOn"]
     assert group["HealthCheckProtocol"] == listener["Protocol"]
@@ -46,21 +46,23 @@ def cookies_are_set_behind_it(view: ClusterView) -> None:
     assert alb["Scheme"] == "internal"
     # The fixed addresses of the Network Load Balancer are taken first.
     assert view.nlb in view.template["Resources"][view.alb]["DependsOn"]
-    subnets = front.get("Subnets") or [one["SubnetId"] for one in front["SubnetMappings"]]
+    subnets = front.get("Subnets") or [subnet["SubnetId"] for subnet in front["SubnetMappings"]]
     assert alb["Subnets"] == subnets
     attributes = attributes_of(alb["LoadBalancerAttributes"])
-    idle = max(one.idle_timeout or 350 for one in view.cookies.values())
+    idle = max(service.idle_timeout or 350 for service in view.cookies.values())
     assert attributes["idle_timeout.timeout_seconds"] == str(idle)
     assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
     protected = str(view.cluster.balancer.deletion_protection).lower()
     assert attributes["deletion_protection.enabled"] == protected
-    listeners = {one["Port"]: one for one in view.listeners_of(view.alb)}
-    assert set(listeners) == {one.port for one in view.cookies.values()}
+    listeners = {listener["Port"]: listener for listener in view.listeners_of(view.alb)}
+    assert set(listeners) == {service.port for service in view.cookies.values()}
     for name, service in view.cookies.items():
         listener, port = listeners[service.port], service.node_port or service.port
         certificate = service.certificate(view.name)
         assert listener["Protocol"] == ("HTTPS" if certificate else "HTTP")
-        certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+        certificates = [
+            certificate["CertificateArn"] for certificate in listener.get("Certificates", [])
+        ]
         assert certificates == ([certificate] if certificate else [])
         group = view.groups[forwarded(listener)]
         assert tags_of(group)["denodo:service"] == name

@@ -13,10 +13,10 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     failover = environment.failover
     assert failover is not None
     stack = f"{environment.name}-failover"
-    records = {one["Failover"]: one for one in assembly.resources(stack, RECORD).values()}
+    records = {record["Failover"]: record for record in assembly.resources(stack, RECORD).values()}
     assert set(records) == {"PRIMARY", "SECONDARY"}
-    assert len({(one["Name"], one["Type"]) for one in records.values()}) == 1
-    assert len({one["SetIdentifier"] for one in records.values()}) == 2
+    assert len({(record["Name"], record["Type"]) for record in records.values()}) == 1
+    assert len({record["SetIdentifier"] for record in records.values()}) == 2
     apex = failover.record == "@"
     zone = failover.zone.name
     assert records["PRIMARY"]["Name"] == (f"{zone}." if apex else f"{failover.record}.{zone}.")
@@ -54,14 +54,14 @@ def _check(
     )
     own = assembly.resources(f"{environment.name}-failover", CHECK)
     checks = [
-        one
-        for one in _leaves(own, record.get("HealthCheckId"))
-        if own.get(one.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
+        check
+        for check in _leaves(own, record.get("HealthCheckId"))
+        if own.get(check.get("Ref", ""), {}).get("HealthCheckConfig", {}) != _switch_config(own)
     ]
     if not expected:
         assert checks == []
         return
-    if not any("Ref" in one for one in checks):
+    if not any("Ref" in check for check in checks):
         assert cluster.account == (
             failover.account or environment.clusters[failover.primary].account
         )
@@ -120,7 +120,9 @@ def _switch_config(own: Resources) -> dict[str, Any]:
     """Return the settings of the switch, the only check of the stack that keeps its last status."""
     configs = [one["HealthCheckConfig"] for one in own.values()]
     (found,) = [
-        one for one in configs if one.get("InsufficientDataHealthStatus") == "LastKnownStatus"
+        config
+        for config in configs
+        if config.get("InsufficientDataHealthStatus") == "LastKnownStatus"
     ]
     return dict(found)
 
@@ -143,9 +145,9 @@ def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
 def _operators(environment: Environment, template: dict[str, Any]) -> None:
     """Operators may read, and put one metric; they may change no record and no check."""
     ((id_, policy),) = [
-        (id_, one)
-        for id_, one in template["Resources"].items()
-        if one["Type"] == "AWS::IAM::ManagedPolicy"
+        (id_, resource)
+        for id_, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
     ]
     assert template["Outputs"]["OperatorPolicyArn"]["Value"] == {"Ref": id_}
     properties = policy["Properties"]

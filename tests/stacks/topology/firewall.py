@@ -35,9 +35,9 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         for direction in ("in", "out")
         for group in (balancer, nodes)
     }
-    served = {one["Port"] for one in view.of(LISTENER).values()}
+    served = {listener["Port"] for listener in view.of(LISTENER).values()}
     # An Application Load Balancer's groups speak HTTP; one that leads to it holds no node.
-    direct = [one for one in view.groups.values() if one["Protocol"] in ("TCP", "TLS")]
+    direct = [group for group in view.groups.values() if group["Protocol"] in ("TCP", "TLS")]
     behind = reached(one for one in direct if one["TargetType"] == "instance")
     second = _second_balancer_is_in_between(view, balancer, peers)
     manager = view.environment.solution_manager
@@ -46,15 +46,15 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         assert served <= ports_to(rules["in", balancer], cidr)
     for peer in peers if behind else ():
         assert behind <= ports_to(rules["out", balancer], peer)
-    sources = {peer_of(one) for one in rules["in", balancer]}
+    sources = {peer_of(rule) for rule in rules["in", balancer]}
     allowed = {*view.cluster.balancer.clients, *managers, *peers}
     assert sources <= allowed | {view.cluster.network.health_checkers}
     direct_peers = peers if behind else set()
-    assert {peer_of(one) for one in rules["out", balancer]} == direct_peers | second
+    assert {peer_of(rule) for rule in rules["out", balancer]} == direct_peers | second
     if nodes:
         assert behind <= ports_to(rules["in", nodes], balancer)
         front = {balancer} if behind else set()
-        assert {peer_of(one) for one in rules["in", nodes]} == {*front, *second, *managers}
+        assert {peer_of(rule) for rule in rules["in", nodes]} == {*front, *second, *managers}
     if view.environment.denodo.version == "7.0":
         auxiliary = {node.auxiliary_port for node in view.cluster.nodes.values()}
         for peer in {*peers, *managers}:
@@ -70,13 +70,15 @@ def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[
         return set()
     (group,) = security_groups([view.of(LB)[view.alb]], "SecurityGroups")
     assert group not in {balancer, *nodes}
-    served = {one.port for one in view.cookies.values()}
-    behind = reached(one for one in view.groups.values() if one["Protocol"] in ("HTTP", "HTTPS"))
+    served = {service.port for service in view.cookies.values()}
+    behind = reached(
+        group for group in view.groups.values() if group["Protocol"] in ("HTTP", "HTTPS")
+    )
     into, out = view.rules_of("in", group), view.rules_of("out", group)
-    assert {peer_of(one) for one in into} == {balancer}
+    assert {peer_of(rule) for rule in into} == {balancer}
     assert served <= ports_to(into, balancer)
     assert served <= ports_to(view.rules_of("out", balancer), group)
-    assert {peer_of(one) for one in out} == nodes
+    assert {peer_of(rule) for rule in out} == nodes
     for peer in nodes:
         assert behind <= ports_to(out, peer)
         if "/" not in peer:
@@ -91,17 +93,19 @@ def _the_node_is_reached_directly(view: ClusterView) -> None:
     ((name, id_),) = view.nodes.items()
     public = view.cluster.balancer.scheme == "internet-facing"
     associations = list(view.of("AWS::EC2::EIPAssociation").values())
-    assert [one["InstanceId"]["Ref"] for one in associations] == ([id_] if public else [])
+    assert [association["InstanceId"]["Ref"] for association in associations] == (
+        [id_] if public else []
+    )
     (group,) = security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")
     manager = view.environment.solution_manager
     managers = set(manager.cidrs) if manager else set()
     rules = view.rules_of("in", group)
-    served = {one.port for one in view.environment.services.values()}
+    served = {service.port for service in view.environment.services.values()}
     served |= {port for port in [view.cluster.nodes[name].auxiliary_port] if port}
     for cidr in view.cluster.balancer.clients:
         assert served <= ports_to(rules, cidr)
     allowed = {*view.cluster.balancer.clients, *managers, view.cluster.network.health_checkers}
-    assert {peer_of(one) for one in rules} <= allowed
+    assert {peer_of(rule) for rule in rules} <= allowed
 
 
 def _no_group_is_over_its_quota(view: ClusterView) -> None:
@@ -112,5 +116,5 @@ def _no_group_is_over_its_quota(view: ClusterView) -> None:
     for group in view.of("AWS::EC2::SecurityGroup"):
         for direction in ("in", "out"):
             rules = view.rules_of(direction, group)
-            assert sum(25 if "SourcePrefixListId" in one else 1 for one in rules) <= 60
-            assert len({(peer_of(one), one.get("FromPort")) for one in rules}) == len(rules)
+            assert sum(25 if "SourcePrefixListId" in rule else 1 for rule in rules) <= 60
+            assert len({(peer_of(rule), rule.get("FromPort")) for rule in rules}) == len(rules)

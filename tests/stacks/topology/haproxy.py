@@ -44,13 +44,13 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     assert data["MetadataOptions"]["HttpTokens"] == "required"
     assert "KeyName" not in data
     assert "NetworkInterfaces" not in data
-    (disk,) = (one["Ebs"] for one in data["BlockDeviceMappings"])
+    (disk,) = (disk["Ebs"] for disk in data["BlockDeviceMappings"])
     assert (disk["VolumeType"], disk["Encrypted"]) == ("gp3", True)
     assert disk.get("KmsKeyId") == machine.kms_key
     # Another configuration file for HAProxy replaces no instance.
     script = data["UserData"]["Fn::Base64"]
     assert f"parameter='{_parameter_name(view)}'" in script
-    tags = {one["Key"]: one["Value"] for one in fleet["Tags"] if one["PropagateAtLaunch"]}
+    tags = {tag["Key"]: tag["Value"] for tag in fleet["Tags"] if tag["PropagateAtLaunch"]}
     assert tags["denodo:balancer"] == "haproxy"
     assert tags["denodo:cluster"] == view.name
 
@@ -63,7 +63,7 @@ def _role_is_least(view: ClusterView) -> None:
     """The role allows its parameter, two objects, secrets, the signal and Session Manager."""
     ((_, template),) = view.of(TEMPLATE).items()
     profile = template["LaunchTemplateData"]["IamInstanceProfile"]["Arn"]["Fn::GetAtt"][0]
-    (role_id,) = (one["Ref"] for one in view.of(PROFILE)[profile]["Roles"])
+    (role_id,) = (reference["Ref"] for reference in view.of(PROFILE)[profile]["Roles"])
     role = view.of("AWS::IAM::Role")[role_id]
     assert role.get("PermissionsBoundary") == view.environment.permissions_boundary
     machine = view.cluster.balancer.proxy.instance
@@ -96,8 +96,8 @@ def _every_port_has_its_group(view: ClusterView) -> None:
     """Each service and auxiliary port has a listener and a target group with all instances."""
     proxy = view.cluster.balancer.proxy
     expected = {
-        one.port: ("denodo:service", name, f"/health/{name}")
-        for name, one in view.environment.services.items()
+        service.port: ("denodo:service", name, f"/health/{name}")
+        for name, service in view.environment.services.items()
     }
     if view.environment.denodo.version == "7.0":
         for name, node in view.cluster.nodes.items():
@@ -115,7 +115,7 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert (group["Port"], group["Protocol"]) == (listener["Port"], "TCP")
         assert "Targets" not in group
         assert {"Key": tag, "Value": name} in group["Tags"]
-        attributes = {one["Key"]: one["Value"] for one in group["TargetGroupAttributes"]}
+        attributes = {tag["Key"]: tag["Value"] for tag in group["TargetGroupAttributes"]}
         assert attributes["proxy_protocol_v2.enabled"] == "true"
         # The header has the client's address; if preserved in packets too, ports could collide.
         assert attributes["preserve_client_ip.enabled"] == "false"
@@ -125,7 +125,7 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
     assert expected == {}
     assert sorted(used) == sorted(view.groups)
-    assert sorted(one["Ref"] for one in fleet["TargetGroupARNs"]) == sorted(used)
+    assert sorted(reference["Ref"] for reference in fleet["TargetGroupARNs"]) == sorted(used)
 
 
 def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
@@ -133,13 +133,13 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     cluster, proxy = view.cluster, view.cluster.balancer.proxy
     (balancer,) = view.groups_of(LB, "SecurityGroups")
     (middle,) = {
-        one["Fn::GetAtt"][0]
+        reference["Fn::GetAtt"][0]
         for of in view.of(TEMPLATE).values()
-        for one in of["LaunchTemplateData"]["SecurityGroupIds"]
+        for reference in of["LaunchTemplateData"]["SecurityGroupIds"]
     }
     nodes = view.groups_of(INSTANCE, "SecurityGroupIds")
     assert len({balancer, middle, *nodes}) == 2 + len(nodes)
-    served = {one["Port"] for one in view.of(LISTENER).values()}
+    served = {listener["Port"] for listener in view.of(LISTENER).values()}
     manager = view.environment.solution_manager
     managers = set(manager.cidrs) if manager else set()
     adopted = {str(cluster.network.cidr)} if view.adopted else set()
@@ -155,9 +155,11 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     assert view.peers("in", middle) == {balancer, *proxy.metrics_clients}
     assert view.peers("out", middle) == {"0.0.0.0/0", *peers}
     assert view.ports("out", middle, "0.0.0.0/0") == {443}
-    behind = {one.node_port or one.port for one in view.environment.services.values()}
-    behind |= {one.auxiliary_port for one in cluster.nodes.values() if one.auxiliary_port}
-    asked = {one.health.port for one in view.environment.services.values() if one.health.port}
+    behind = {service.node_port or service.port for service in view.environment.services.values()}
+    behind |= {node.auxiliary_port for node in cluster.nodes.values() if node.auxiliary_port}
+    asked = {
+        service.health.port for service in view.environment.services.values() if service.health.port
+    }
     if proxy.checks.ready or (proxy.checks.ready is None and _uses_readiness(view)):
         asked.add(9191)
     for peer in peers:
@@ -169,11 +171,13 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
 
 def _uses_readiness(view: ClusterView) -> bool:
     """Return whether HAProxy checks the readiness report of nodes for a service."""
-    settings = (one.health for one in view.environment.services.values())
+    settings = (service.health for service in view.environment.services.values())
     return (
         view.environment.denodo.program
         and not view.adopted
-        and any(not (one.protocol or one.port or one.path) for one in settings)
+        and any(
+            not (settings_.protocol or settings_.port or settings_.path) for settings_ in settings
+        )
     )
 
 
@@ -182,7 +186,7 @@ def _routes_are_in_the_metadata(view: ClusterView) -> None:
     (id_,) = view.of(FLEET)
     metadata = view.template["Resources"][id_]["Metadata"]["Denodo"]
     assert {int(port) for port in metadata["Serves"]} == {
-        one["Port"] for one in view.of(LISTENER).values()
+        listener["Port"] for listener in view.of(LISTENER).values()
     }
     for one in metadata["Serves"].values():
         assert set(one["Nodes"]) <= set(view.cluster.nodes)

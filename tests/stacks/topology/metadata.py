@@ -52,7 +52,9 @@ def _logins(
     """Each component has a secret with a generated password, under a name that nodes derive."""
     components = cluster.catalog.components if cluster.catalog else ()
     prefix = f"denodo/{environment.name}/{name}/catalog/"
-    assert sorted(one["Name"] for one in secrets.values()) == sorted(prefix + c for c in components)
+    assert sorted(secret["Name"] for secret in secrets.values()) == sorted(
+        prefix + c for c in components
+    )
     for one in secrets.values():
         assert "SecretString" not in one
         generated = one["GenerateSecretString"]

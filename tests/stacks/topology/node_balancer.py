@@ -25,8 +25,8 @@ def _balancer_is_as_configured(view: ClusterView) -> None:
     assert balancer["Scheme"] == settings.scheme
     assert len(balancer["SecurityGroups"]) == 1
     given = [
-        one.get("AllocationId", one.get("PrivateIPv4Address"))
-        for one in balancer.get("SubnetMappings", [])
+        subnet.get("AllocationId", subnet.get("PrivateIPv4Address"))
+        for subnet in balancer.get("SubnetMappings", [])
     ]
     assert given == [settings.addresses[zone] for zone in sorted(settings.addresses)]
     subnets: list[Any] = balancer.get("Subnets", []) + balancer.get("SubnetMappings", [])
@@ -41,15 +41,15 @@ def _balancer_is_as_configured(view: ClusterView) -> None:
 def _every_port_has_its_group(view: ClusterView) -> None:
     """Each port has a listener and a target group with its nodes."""
     expected: dict[int, tuple[int, set[str], Service | None]] = {
-        one.port: (one.node_port or one.port, set(view.cluster.nodes), one)
-        for one in view.environment.services.values()
+        service.port: (service.node_port or service.port, set(view.cluster.nodes), service)
+        for service in view.environment.services.values()
     }
     if view.environment.denodo.version == "7.0":
         for name, node in view.cluster.nodes.items():
             assert node.auxiliary_port is not None
             expected[node.auxiliary_port] = (node.auxiliary_port, {name}, None)
     listeners = view.listeners_of(view.nlb)
-    assert sorted(one["Port"] for one in listeners) == sorted(expected)
+    assert sorted(listener["Port"] for listener in listeners) == sorted(expected)
     used = []
     for listener in listeners:
         group_id = forwarded(listener)
@@ -62,7 +62,9 @@ def _every_port_has_its_group(view: ClusterView) -> None:
             assert "Certificates" not in listener
             continue
         _group_is_right(view, view.groups[group_id], port, nodes, service)
-        certificates = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+        certificates = [
+            certificate["CertificateArn"] for certificate in listener.get("Certificates", [])
+        ]
         certificate = service.certificate(view.name) if service else None
         assert certificates == ([certificate] if certificate else [])
         assert listener["Protocol"] == ("TLS" if certificate else "TCP")

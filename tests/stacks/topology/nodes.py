@@ -48,11 +48,11 @@ def _nodes_are_as_configured(view: ClusterView) -> None:
         assert instance["InstanceType"] == machine["type"]
         assert instance.get("KeyName") == machine.get("key")
         sizes = [machine.get("disk_gib", 100), machine.get("data_disk_gib")]
-        disks = [one["Ebs"] for one in instance["BlockDeviceMappings"]]
-        assert [one["VolumeSize"] for one in disks] == [size for size in sizes if size]
-        assert {one["VolumeType"] for one in disks} == {"gp3"}
-        assert {one["Encrypted"] for one in disks} == {True}
-        assert {one.get("KmsKeyId") for one in disks} == {machine.get("kms_key")}
+        disks = [disk["Ebs"] for disk in instance["BlockDeviceMappings"]]
+        assert [disk["VolumeSize"] for disk in disks] == [size for size in sizes if size]
+        assert {disk["VolumeType"] for disk in disks} == {"gp3"}
+        assert {disk["Encrypted"] for disk in disks} == {True}
+        assert {disk.get("KmsKeyId") for disk in disks} == {machine.get("kms_key")}
         _role_is_least(view, instance, machine)
 
 
@@ -110,7 +110,7 @@ def _nodes_have_names(view: ClusterView) -> None:
         **{name: {"Fn::GetAtt": [id_, "PrivateIp"]} for name, id_ in view.nodes.items()},
         **{name: node.address for name, node in view.cluster.nodes.items() if node.address},
     }
-    records = {one["Name"]: one for one in view.of(RECORD).values()}
+    records = {record["Name"]: record for record in view.of(RECORD).values()}
     assert set(records) == {f"{name.lower()}.{domain}." for name in known}
     for name, address in known.items():
         record = records[f"{name.lower()}.{domain}."]
@@ -121,8 +121,8 @@ def _nodes_have_names(view: ClusterView) -> None:
     assert len(view.of(ZONE)) == (0 if given or not known else 1)
     for zone in view.of(ZONE).values():
         assert zone["Name"] == f"{domain}."
-        others = [one.vpc for one in view.cluster.network.node_zone_vpcs]
-        assert [one["VPCId"] for one in zone["VPCs"]][1:] == others
+        others = [vpc.vpc for vpc in view.cluster.network.node_zone_vpcs]
+        assert [vpc["VPCId"] for vpc in zone["VPCs"]][1:] == others
     assert view.template["Metadata"]["Denodo"]["Nodes"] == {
         output_of("NodeId", name): name for name in view.cluster.nodes
     }
@@ -130,7 +130,7 @@ def _nodes_have_names(view: ClusterView) -> None:
 
 def _nodes_have_their_state(view: ClusterView) -> None:
     """Each created node has a parameter, and its user data reads this parameter."""
-    parameters = {one["Name"]: id_ for id_, one in view.of(PARAMETER).items()}
+    parameters = {parameter["Name"]: id_ for id_, parameter in view.of(PARAMETER).items()}
     program = view.environment.denodo.program
     prefix = f"/denodo/{view.environment.name}/{view.name}/"
     if view.cluster.balancer.kind == "haproxy":
@@ -165,7 +165,9 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
     depend on any node. Targets and names do.
     """
     resources = view.template["Resources"]
-    references = {id_: mentioned(one) & resources.keys() for id_, one in resources.items()}
+    references = {
+        id_: mentioned(resource) & resources.keys() for id_, resource in resources.items()
+    }
     for node in view.nodes.values():
         needed: set[str] = set()
         todo = [node]

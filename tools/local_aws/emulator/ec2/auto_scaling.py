@@ -107,12 +107,12 @@ def _fill(name: str, properties: Properties, stack: str) -> None:
         group["Instances"].append(_launched(properties, name, next(places), stack))
 
 
-def _drop(one: dict[str, Any], arns: list[str]) -> None:
+def _drop(instance: dict[str, Any], arns: list[str]) -> None:
     """Deregister an instance from its target groups and terminate it."""
     for arn in arns:
         if arn in ministack.target_groups:
-            target_health.deregister(arn, [_target(arn, one["InstanceId"])])
-    instances.terminate(one["InstanceId"])
+            target_health.deregister(arn, [_target(arn, instance["InstanceId"])])
+    instances.terminate(instance["InstanceId"])
 
 
 def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> None:

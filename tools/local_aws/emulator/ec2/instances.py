@@ -175,22 +175,22 @@ def taken_addresses(subnet_id: str) -> set[str]:
     return instances | balancers
 
 
-def _private_ip(wanted: str | None, inside: ministack.Record) -> str:
+def _private_ip(requested: str | None, inside: ministack.Record) -> str:
     block = IPv4Network(inside["CidrBlock"])
     taken = taken_addresses(inside["SubnetId"])
-    if wanted is None:
+    if requested is None:
         first = int(block.network_address) + _RESERVED
         return next(
             str(IPv4Address(number))
             for number in range(first, int(block.broadcast_address))
             if str(IPv4Address(number)) not in taken
         )
-    if IPv4Address(wanted) not in block:
-        message = f"Address {wanted} does not fall within the subnet's address range"
+    if IPv4Address(requested) not in block:
+        message = f"Address {requested} does not fall within the subnet's address range"
         raise AwsError("InvalidParameterValue", message)
-    if wanted in taken:
-        raise AwsError("InvalidIPAddress.InUse", f"Address {wanted} is in use.")
-    return wanted
+    if requested in taken:
+        raise AwsError("InvalidIPAddress.InUse", f"Address {requested} is in use.")
+    return requested
 
 
 def _metadata(properties: Properties) -> dict[str, Any]:

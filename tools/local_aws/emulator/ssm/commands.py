@@ -91,24 +91,24 @@ def _filled(text: str, given: dict[str, str]) -> str:
     return re.sub(r"\{\{ *(\w+) *\}\}", lambda match: given[match[1]], text)
 
 
-def _run(shown: dict[str, Any], instance_id: str, told: dict[str, Any]) -> None:
+def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) -> None:
     """Send a command to the stand-in and store the result."""
     # Without a stand-in: no process listens on port 0.
     place = stand_ins.commands_endpoint(instance_id) or ("127.0.0.1", 0)
     try:
-        connection = http.client.HTTPConnection(*place, timeout=told["timeout"] + _GRACE_S)
-        connection.request("POST", "/", json.dumps(told))
+        connection = http.client.HTTPConnection(*place, timeout=command["timeout"] + _GRACE_S)
+        connection.request("POST", "/", json.dumps(command))
         output = json.loads(connection.getresponse().read())
         connection.close()
     except (OSError, http.client.HTTPException, ValueError):
-        shown.update(Status="Failed", StatusDetails="Undeliverable")
+        invocation.update(Status="Failed", StatusDetails="Undeliverable")
         return
     status = "Success" if output["code"] == 0 else "Failed"
-    shown.update(
+    invocation.update(
         ResponseCode=output["code"],
         StandardOutputContent=output["output"][:_OUTPUT],
         StandardErrorContent=output["error"][:_ERROR],
         StatusDetails=status,
     )
     # Last, because the status says that the other fields are complete.
-    shown["Status"] = status
+    invocation["Status"] = status

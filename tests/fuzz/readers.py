@@ -1,0 +1,212 @@
+"""Readers of what others write, each with the only errors that it may raise."""
+
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from denodo_ha.cli.errors import CommandError
+from denodo_ha.drill.drill_run import drill_paths
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.verify import jrmp
+from denodo_ha.verify.connection import Connection
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import Fault, StepLog
+from denodo_ha.verify.java_stream import IncompleteError, MalformedError
+from denodo_ha.verify.java_stream import Reader as JavaReader
+from denodo_ha.verify.postgres_probe import probe_odbc
+from denodo_ha.verify.web_probe import WebRequest, parse_response
+from hosts.common.errors import HostError
+from hosts.denodo import hosts_file, properties_file, state
+from hosts.denodo.http_event_loop import Request, Response
+from hosts.denodo.record import Record
+from hosts.denodo.system import System
+from hosts.haproxy import reloading, server_state_file, servers
+from hosts.haproxy.desired_state import DesiredState
+from hosts.haproxy.runtime_api import LocalHaproxy
+from tests.support.assembly import EXAMPLES
+
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader.
+
+    Args:
+        read: reads an input; the folder is empty, for readers of files.
+        errors: the documented errors.
+        calls: calls of functions within which a small input must be read; a count, unlike a time,
+            is the same on every machine.
+    """
+
+    read: Callable[[bytes, Path], object]
+    errors: tuple[type[Exception], ...]
+    calls: int = 3_000_000
+
+
+def _configuration(data: bytes, folder: Path) -> object:
+    file = folder / "fuzzed.yaml"
+    file.write_bytes(data)
+    return load(file)
+
+
+def _pins(data: bytes, folder: Path) -> object:
+    (example,) = (file for file in EXAMPLES if file.stem == "active-passive")
+    file = folder / "fuzzed.yaml"
+    file.write_bytes(example.read_bytes())
+    (folder / "fuzzed.pins.yaml").write_bytes(data)
+    return load(file)
+
+
+def _drill(data: bytes, folder: Path) -> object:
+    file = folder / ("fuzzed.json" if data.lstrip().startswith(b"{") else "fuzzed.yaml")
+    file.write_bytes(data)
+    return drill_paths([file])
+
+
+def _node_state(data: bytes, _folder: Path) -> object:
+    return state.parse(data.decode(errors="replace"))
+
+
+def _node_record(data: bytes, folder: Path) -> object:
+    for name in ("applied", "drained", "metadata", "logins", "exported", "signal"):
+        (folder / f"{name}.json").write_bytes(data)
+    record = Record(System(folder=folder, machine=folder / "machine"))
+    return (
+        *(record.applied, record.change, record.drained, record.metadata_confirmed),
+        *(record.logins, record.exported, record.was_signalled, record.contents()),
+    )
+
+
+def _properties(data: bytes, _folder: Path) -> object:
+    text = data.decode("latin-1")
+    changed = properties_file.edited(text, {"a.key": "a = value", "com.denodo.heap": "-Xmx4g"})
+    assert properties_file.values(changed)["a.key"] == "a = value"
+    return changed
+
+
+def _hosts(data: bytes, folder: Path) -> object:
+    file = folder / "hosts"
+    file.write_bytes(data)
+    system = System(hosts=file, address="10.0.0.1")
+    before = hosts_file.names_in_file(system)
+    changed = hosts_file.with_names(system, ["node1", "rmi"])
+    if changed is not None:
+        file.write_bytes(changed.encode("latin-1"))
+        assert hosts_file.names_in_file(system) == ["node1", "rmi"]
+        assert hosts_file.with_names(system, ["node1", "rmi"]) is None
+    return before
+
+
+def _http_request(data: bytes, _folder: Path) -> object:
+    request = Request(data)
+    if request.target is not None:
+        request.answer(Response(200, {"target": request.target}))
+        assert request.output
+    return request
+
+
+def _haproxy_servers(data: bytes, _folder: Path) -> object:
+    return servers.parse_states(data.decode(errors="replace"))
+
+
+def _haproxy_statistics(data: bytes, _folder: Path) -> object:
+    rows = servers.parse_statistics(data.decode(errors="replace"))
+    return servers.sessions(rows, "node1")
+
+
+def _haproxy_state_file(data: bytes, folder: Path) -> object:
+    file = folder / "servers"
+    file.write_bytes(data)
+    return server_state_file.admin_states(LocalHaproxy(state=file))
+
+
+def _haproxy_cfg(data: bytes, folder: Path) -> None:
+    """Check a new file as a reload does; no HAProxy runs, so each reload fails in the end."""
+    (folder / "haproxy.cfg").write_bytes(b"global\n")
+    (folder / "new.cfg").write_bytes(data)
+    haproxy = LocalHaproxy(
+        run=folder, state=folder / "servers", config=folder / "haproxy.cfg", program="/bin/true"
+    )
+    reloading.reload_locked(haproxy, folder / "new.cfg", lambda _message: None)
+
+
+def _haproxy_desired_state(data: bytes, _folder: Path) -> object:
+    return DesiredState.parse(data.decode(errors="replace"))
+
+
+def _java_stream(data: bytes, _folder: Path) -> object:
+    reader = JavaReader(data)
+    while True:
+        reader.content()
+        assert reader.position <= len(data)
+
+
+def _registry(data: bytes, _folder: Path) -> None:
+    def talk(connection: Connection) -> None:
+        jrmp.handshake(connection)
+        for name in jrmp.list_names(connection)[1]:
+            jrmp.lookup(connection, name)
+
+    _talk(data, talk)
+
+
+def _postgres(data: bytes, _folder: Path) -> None:
+    def talk(connection: Connection) -> None:
+        class Fixed(Endpoint):
+            def connect(self) -> Connection:
+                return connection
+
+        probe_odbc(StepLog("odbc"), Fixed("server", 1, "server", _SECONDS, Trust()))
+
+    _talk(data, talk)
+
+
+def _web(data: bytes, _folder: Path) -> object:
+    return parse_response("server:1", data, WebRequest(sticky="source", nodes=["node1"]))
+
+
+def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
+    """Talk with a server that sends this, whatever it receives, and closes the connection."""
+    own, other = socket.socketpair()
+
+    def serve() -> None:
+        with suppress(OSError):
+            other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        with Connection(own, "server:1", _SECONDS) as connection:
+            talk(connection)
+    finally:
+        own.close()
+        server.join()
+        other.close()
+
+
+READERS: Mapping[str, Reader] = {
+    "configuration": Reader(_configuration, (ConfigError,)),
+    "drill": Reader(_drill, (CommandError,)),
+    "haproxy-cfg": Reader(_haproxy_cfg, (HostError,)),
+    "haproxy-desired-state": Reader(_haproxy_desired_state, (HostError,)),
+    "haproxy-servers": Reader(_haproxy_servers, (HostError,)),
+    "haproxy-state-file": Reader(_haproxy_state_file, (HostError,)),
+    "haproxy-statistics": Reader(_haproxy_statistics, (HostError,)),
+    "hosts": Reader(_hosts, (HostError,)),
+    "http-request": Reader(_http_request, ()),
+    "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
+    "node-record": Reader(_node_record, ()),
+    "node-state": Reader(_node_state, (HostError,)),
+    "pins": Reader(_pins, (ConfigError,)),
+    "postgres": Reader(_postgres, (Fault,)),
+    "properties": Reader(_properties, (properties_file.FormatError,)),
+    "registry": Reader(_registry, (Fault,)),
+    "web": Reader(_web, (Fault,)),
+}
+"""The readers by the names of their folders in the corpus."""
