@@ -298,7 +298,7 @@ def _desired_texts(environment: Environment) -> Iterator[tuple[Path, str]]:
     """Yield the free texts that become part of desired states, with their paths."""
     options = environment.denodo.jvm
     for server in ("vdp", "web", "scheduler"):
-        text = getattr(options, server) if options else None
+        text = getattr(options, server)
         if text:
             yield ("denodo", "jvm", server), text
     for name, cluster in environment.clusters.items():
