@@ -8,6 +8,7 @@ import pytest
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
 from denodo_ha.environment.model.pins import (
+    MACHINE_KEYS,
     NO_PINS,
     Pins,
     configured_machine,
