@@ -116,13 +116,6 @@ class ReadingNotes:
         """Add that the status of a health check or alarm is not known."""
         self._add(f"{check}: {what}; it is taken as healthy", "check", about=check)
 
-    def check_sees_balancer_only(self, check: Key) -> None:
-        """Add that an endpoint check does not see the nodes."""
-        self._add(
-            f"health check {check}: the balancer or a proxy answers its connections itself, so the "
-            "check passes while no node serves"
-        )
-
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
         """Add that the nodes behind an Auto Scaling group are not known."""
         self._add(
