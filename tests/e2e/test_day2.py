@@ -119,7 +119,10 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
     deployment.deploy()
     code, active = _status(run)
     assert code == exit_codes.NO
-    assert any("something put it back, such as a deploy" in item for item in active["problems"])
+    assert any(
+        "has a drain tag" in item and "a deploy or a manual change" in item
+        for item in active["problems"]
+    )
     assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     assert _status(run)[0] == exit_codes.DONE
 

@@ -177,7 +177,7 @@ def test_no_empty_catalog_in_a_shared_group(site: Site) -> None:
 def test_a_deploy_that_rolls_back(site: Site) -> None:
     site.ask_for(OLD, NEW)
     site.cdk.fails = "`cdk deploy` failed with status 1"
-    with pytest.raises(Failed, match=r"again what it runs, node1 is back in service"):
+    with pytest.raises(Failed, match=r"pin of node1 was restored, node1 is back in service"):
         site.rolling().roll_out()
     assert set(site.images().values()) == {OLD}
     site.is_well()
