@@ -144,8 +144,8 @@ def warnings(account: Account) -> list[str]:
     if account.uid == 0:
         return [
             (
-                f"{account.name} is root, so each fault of Denodo is one of the whole machine; let"
-                " Denodo run as a user of its own (`denodo.user`)"
+                f"Denodo runs as root (user {account.name}), so a fault of Denodo affects the whole"
+                " machine; let it run as a user of its own (`denodo.user`)"
             )
         ]
     if os.geteuid() == 0 and shutil.which("sudo"):

@@ -177,6 +177,8 @@ def file(deployment: Deployment) -> str:
 def status(run: Run) -> tuple[int, dict[str, Any]]:
     done = run("status", "--format", "json")
     ((active,),) = (json.loads(done.stdout)["clusters"],)
+    # The stand-in servers run as the user of the tests, which is root in CI; nodes warn about it.
+    active["notes"] = [note for note in active["notes"] if "Denodo runs as root" not in note]
     return done.exit_code, active
 
 

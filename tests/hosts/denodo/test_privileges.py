@@ -303,15 +303,15 @@ def test_root_is_refused_as_the_denodo_user_at_first_boot_only(node: Node) -> No
     install = ("install", "--state", f"--root={node.home.folder}", f"--parameter={PARAMETER}")
     done = node.run(*install)
     assert done.returncode == ImageError.code
-    assert "root is root" in done.stdout
+    assert "Denodo runs as root" in done.stdout
     file = node.home.folder / "etc/denodo-node/environment"
     file.parent.mkdir(parents=True)
     file.write_text(f"DENODO_NODE_PARAMETER={PARAMETER}\n")
     done = node.run(*install)
     assert done.returncode == 0, done
-    assert "root is root" in done.stdout
+    assert "Denodo runs as root" in done.stdout
     told = json.loads(node.run("status").stdout)
-    assert "root is root" in told["warnings"][0]
+    assert "Denodo runs as root" in told["warnings"][0]
 
 
 def test_sudo_rights_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
