@@ -1,1 +1,1 @@
-"""What is deployed: environments, stacks, clusters, nodes, balancers, target health."""
+"""Deployed resources: environments, stacks, clusters, nodes, balancers, target health."""

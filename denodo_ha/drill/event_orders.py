@@ -28,7 +28,7 @@ PROPERTIES: Final = {
     "remembers": "Nothing but the operators' switch remembers earlier events.",
     "oscillates": "Without an event, the answer of DNS does not change.",
 }
-"""What must hold in every state: the stable name of each property, and its sentence."""
+"""Properties that hold in every state: the stable name of each property, and its sentence."""
 
 _Switch = Literal["", "thrown", "silent"]
 """The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
@@ -331,7 +331,7 @@ class _Search:
 
     @cached_property
     def _is_operators(self) -> bool:
-        """Whether the primary's health depends on operators' switches only."""
+        """Return whether the primary's health depends on operators' switches only."""
         return self.engine.model.by_operators_alone(self.name.primary)
 
     @cached_property

@@ -48,12 +48,12 @@ class TargetHealthCheck:
 
     @property
     def is_http(self) -> bool:
-        """Whether the check sends a request, and does not only connect."""
+        """Return whether the check sends a request, and does not only connect."""
         return self.protocol.startswith("HTTP")
 
     @property
     def requests_readiness(self) -> bool:
-        """Whether the check requests readiness from the node's own program."""
+        """Return whether the check requests readiness from the node's own program."""
         return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READINESS_PATH)
 
 

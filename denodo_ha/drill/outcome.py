@@ -148,7 +148,7 @@ class Outcome:
 
     @property
     def moves_site(self) -> bool:
-        """Whether DNS answers another cluster than before."""
+        """Return whether DNS answers another cluster than before."""
         return any(change.before != change.after for change in self.dns_changes)
 
     @property

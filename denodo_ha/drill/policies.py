@@ -56,12 +56,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether there is no violation, and nothing unknown that could hide one."""
+        """Return whether there is no violation, and nothing unknown that could hide one."""
         return not self.violations and not self.unknowns
 
     @property
     def is_broken(self) -> bool:
-        """Whether there is a violation, whatever is unknown."""
+        """Return whether there is a violation, whatever is unknown."""
         return bool(self.violations)
 
     @property

@@ -58,7 +58,7 @@ class BalancerView:
 
     @property
     def lost(self) -> bool:
-        """Whether the balancer itself is lost."""
+        """Return whether the balancer itself is lost."""
         return self._state.region_lost or self.balancer.key in self._state.lost_balancers
 
     @cached_property
@@ -298,12 +298,12 @@ class BalancerView:
 
     @cached_property
     def alias_health(self) -> bool:
-        """Whether an alias finds the balancer healthy by a healthy target in every target group."""
+        """Return whether an alias is healthy: a healthy target in every target group."""
         return aws_rules.balancer_is_healthy([self.healthy_count(key) for key in self.registered])
 
     @cached_property
     def alias_health_by_threshold(self) -> bool:
-        """Whether an alias finds the balancer healthy by every target group's DNS threshold."""
+        """Return whether an alias is healthy: every target group reaches its DNS threshold."""
         return aws_rules.balancer_is_healthy([self.threshold_count(key) for key in self.registered])
 
     def threshold_count(self, group: Key) -> int:
