@@ -16,6 +16,7 @@ from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import IMAGE, resource
 from tests.local_aws.test_stacks import gated
 from tests.support import local_aws_server
+from tests.support.suspended import suspend
 from tools.local_aws import control, server_process
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
@@ -201,7 +202,7 @@ class TestProcess:
         first = start(paths)
         say(first, "kept")
         checkpoint(first)
-        kill(first, signal.SIGSTOP)
+        suspend(first.pid)
         answering = control.identity
         monkeypatch.setattr(control, "identity", lambda at: answering(at, timeout=0.5))
         second, details = ensure(paths)

@@ -1,7 +1,5 @@
 """Verification of real Java RMI servers with a fixed second port, behind a real balancer."""
 
-import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from denodo_ha.verify.findings import StepState
 from tests.support.servers.certificates import authority
 from tests.support.servers.haproxy import haproxy
 from tests.support.servers.java_rmi import JavaNode
+from tests.support.suspended import suspended
 from tests.verify.conftest import Nodes
 from tests.verify.sites import BALANCER, NODES, SHORT_S, Found, at, one_cluster, verify
 
@@ -148,11 +147,8 @@ def test_one_node_gets_nothing(nodes: Nodes, tmp_path: Path) -> None:
 def test_hung_node(nodes: Nodes, tmp_path: Path) -> None:
     first = nodes.right[0]
     site = at(configured(tmp_path, nodes), first.host, node="node1")
-    os.kill(first.pid, signal.SIGSTOP)
-    try:
+    with suspended(first.pid):
         found = verify(site, timeout=SHORT_S)
-    finally:
-        os.kill(first.pid, signal.SIGCONT)
     assert found.codes() == {("jdbc", "silent"), (NODE1, "silent")}
 
 

@@ -1,8 +1,6 @@
 """The answers of the readiness endpoint for servers that really run."""
 
 import json
-import os
-import signal
 import socket
 import threading
 import time
@@ -19,6 +17,7 @@ from hosts.denodo.apply import apply
 from hosts.denodo.record import Record
 from hosts.denodo.state import Service, State, parse
 from tests.hosts.denodo.home import Home
+from tests.support.suspended import suspend
 
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 
@@ -119,7 +118,7 @@ def test_hung_servers_do_not_hang_the_endpoint(
     home.behave("ping.sh", "hang")
     running = home.running("scheduler")
     assert running
-    os.kill(running["pid"], signal.SIGSTOP)
+    suspend(running["pid"])
     for name in ("jdbc", "jobs"):
         began = time.monotonic()
         status, data = _get(f"{endpoint}/ready/{name}")

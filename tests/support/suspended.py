@@ -1,0 +1,46 @@
+"""A process that hangs: stopped by SIGSTOP, resumed when the block ends."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TIMEOUT_S = 60
+STOPPED_OR_ENDED = frozenset("TtZX")
+
+
+@contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """Stop every thread of a process for the time of the block."""
+    try:
+        suspend(pid)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def suspend(pid: int) -> None:
+    """Stop a process, and wait until the kernel shows each of its threads as stopped.
+
+    `kill` returns earlier: a server's other threads may still answer a request after it.
+
+    Raises:
+        TimeoutError: a thread still runs after a minute.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    limit = time.monotonic() + TIMEOUT_S
+    while running := [task for task in Path(f"/proc/{pid}/task").iterdir() if _runs(task)]:
+        if time.monotonic() > limit:
+            raise TimeoutError(f"threads of process {pid} still run: {running}")
+        time.sleep(0.01)
+
+
+def _runs(task: Path) -> bool:
+    """Read a thread's state: the first field after the name in parentheses."""
+    try:
+        stat = (task / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in STOPPED_OR_ENDED
