@@ -35,10 +35,9 @@ def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
     return server_process.ensure_running(paths, messages.append, port=port), "\n".join(messages)
 
 
-def kill(running: server_process.Server, number: int = signal.SIGKILL) -> None:
-    os.kill(running.pid, number)
-    if number == signal.SIGKILL:
-        _until(lambda: not _alive(running.pid))
+def kill(running: server_process.Server) -> None:
+    os.kill(running.pid, signal.SIGKILL)
+    _until(lambda: not _alive(running.pid))
 
 
 def _alive(pid: int) -> bool:

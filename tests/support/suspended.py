@@ -33,7 +33,8 @@ def suspend(pid: int) -> None:
     limit = time.monotonic() + TIMEOUT_S
     while running := [task for task in Path(f"/proc/{pid}/task").iterdir() if _runs(task)]:
         if time.monotonic() > limit:
-            raise TimeoutError(f"threads of process {pid} still run: {running}")
+            msg = f"threads of process {pid} still run: {running}"
+            raise TimeoutError(msg)
         time.sleep(0.01)
 
 
