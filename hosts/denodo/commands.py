@@ -15,12 +15,20 @@ from hosts.common import files, program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
-from hosts.denodo import boot, installation, log, privileges, program_update, unit_cgroup
+from hosts.denodo import (
+    boot,
+    installation,
+    log,
+    node_warnings,
+    privileges,
+    program_update,
+    unit_cgroup,
+)
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
 from hosts.denodo.metadata import metadata_export
-from hosts.denodo.readiness import readiness_endpoint
+from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
@@ -34,7 +42,10 @@ _MACHINE = (
 )
 """Fields of `System` that are options of the command line."""
 
-_AS_DENODO_USER = ("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop")
+_AS_DENODO_USER = (
+    *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
+    *("export", "status", "stop"),
+)
 """Commands without a desired state; root runs them as the Denodo user from their beginning."""
 
 _KILLED = 128
@@ -216,14 +227,21 @@ def _status(system: System, options: argparse.Namespace) -> int:
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
     status = {**record.contents(), **confirmed, "services": services}
-    if options.warning:
-        status["warnings"] = options.warning
+    warnings = [*(options.warning or []), *node_warnings.warnings(system, record)]
+    if warnings:
+        status["warnings"] = warnings
     releases = Releases.of_running_program(program_update.PACKAGE)
     if releases and (refused := releases.refused):
         status["program_refused"] = refused
     program.write(sys.stdout, json.dumps(status, indent=1) + "\n")
     ready = bool(services) and all(service["ready"] for service in services)
     return OK if ready else NotReadyError.code
+
+
+def _accept_readiness(system: System, _options: argparse.Namespace) -> int:
+    earlier_rules.accept(Record(system))
+    log.info("the services are judged by the rules of this version")
+    return OK
 
 
 def _stop(system: System, _options: argparse.Namespace) -> int:
@@ -257,6 +275,7 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "drain": _drain,
     "undrain": _undrain,
     "confirm-metadata": _confirm_metadata,
+    "accept-readiness": _accept_readiness,
     "export": _export,
     "status": _status,
     "stop": _stop,
@@ -350,6 +369,7 @@ def _parser() -> argparse.ArgumentParser:
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
     for subparser in (drain, confirm):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
+    command("accept-readiness", "judge the services by the rules of this version")
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
     status = command("status", "print the records and the readiness of all services, as JSON")

@@ -9,6 +9,8 @@ import json
 import os
 import re
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -81,21 +83,19 @@ class Home:
         version: Denodo's version.
         ports: ports in the files of the image.
         connectors: the protocols of the web container; HTTP alone as installed.
-        older_update: an update whose `ping.sh` has no option `-r`.
     """
 
     folder: Path
     version: Version = "8.0"
     ports: dict[str, int] = field(default_factory=dict)
     connectors: Connectors = "http"
-    older_update: bool = False
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
         """Return a home that another process has created."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
-        home.connectors, home.older_update = "http", False
+        home.connectors = "http"
         return home
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class Home:
         for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "VERSION").write_text(self.version)
-        (self.path / "UPDATE").write_text("older" if self.older_update else "newer")
+        self.make_newer()
         for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
             self.write_script(name)
         for file in FILES:
@@ -193,6 +193,14 @@ class Home:
         )
         return [f"--{name}={getattr(self.system, name)}" for name in names]
 
+    def make_older(self) -> None:
+        """Install an update whose `ping.sh` has no option `-r`."""
+        (self.path / "UPDATE").write_text("older")
+
+    def make_newer(self) -> None:
+        """Install an update whose `ping.sh` has the option `-r`."""
+        (self.path / "UPDATE").write_text("newer")
+
     def write(self, file: str, text: str) -> None:
         """Write a file of Denodo."""
         (self.path / file).write_bytes(text.encode("latin-1"))
@@ -280,6 +288,16 @@ class Home:
         for folder in Path("/proc").glob("[0-9]*"):
             if _alive(int(folder.name), self.path):
                 os.kill(int(folder.name), 9)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether a condition holds within a minute."""
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _alive(pid: int, home: Path) -> bool:

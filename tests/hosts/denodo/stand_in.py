@@ -15,6 +15,7 @@ Denodo's, it reads the ports when it starts, and has the RMI host and JVM option
 JVM options make a server misbehave: `-Ddead` ends at once, `-Ddeaf` never listens,
 `-Dunready` listens and is never ready; and so do files in `behave/`, see `Home.behaves`:
 
+- `regenerateFiles.sh`: `nothing`
 - a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
 - `vdp`, `web`, `scheduler`: `slow=SECONDS` before the server listens
 - `odbc`: `silent`; `ping.sh`: `promotion`, `single-user`, `silent`
@@ -234,6 +235,8 @@ def ping(home: Home, arguments: list[str]) -> int:
 
 
 def regenerate(home: Home, _arguments: list[str]) -> int:
+    if "nothing" in home.behaves("regenerateFiles.sh"):
+        return 0
     settings = home.settings(_VDP)
     made = {
         "rmi": settings.get(f"{_MANAGER}.registryURL"),
