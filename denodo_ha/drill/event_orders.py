@@ -6,8 +6,8 @@ subject of `engine.recovery_time`, orders are the subject here.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal
 
@@ -18,8 +18,8 @@ from denodo_ha.drill.engine.situation import ClusterState, Situation
 from denodo_ha.drill.model import FailoverName, HealthCheck, Key, Model, Record
 from denodo_ha.drill.outcome import Reach
 
-_MAX_SINGLE_NODES: Final = 3
-"""In a cluster of more nodes, the first is lost alone, and all others together."""
+_MAX_SINGLE_MACHINES: Final = 3
+"""Of more nodes or proxies of a cluster, the first is lost alone, and all others together."""
 MAX_STATES: Final = 200_000
 
 PROPERTIES: Final = {
@@ -105,7 +105,7 @@ class OrdersResult:
 
 
 def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersResult, ...]:
-    """Return the search of every failover name, in the worst interpretation of what is open.
+    """Return the search of every failover name, in every interpretation of what is open.
 
     Args:
         model: the model of the templates.
@@ -118,8 +118,22 @@ def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersRes
             _Search(engine, name, interpretation).run(max_depth)
             for interpretation in interpretations(engine.open_points)
         ]
-        results.append(max(searches, key=lambda one: (len(one.stories), one.states)))
+        results.append(in_every_interpretation(searches))
     return tuple(results)
+
+
+def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
+    """Return the largest search, with the shortest story of each property that any one breaks."""
+    stories: dict[str, Story] = {}
+    for story in (story for search in searches for story in search.stories):
+        known = stories.setdefault(story.property, story)
+        if len(story.steps) < len(known.steps):
+            stories[story.property] = story
+    return replace(
+        max(searches, key=lambda search: search.states),
+        complete=all(search.complete for search in searches),
+        stories=tuple(stories.values()),
+    )
 
 
 @dataclass
@@ -343,6 +357,7 @@ class _Search:
         breakages: list[Breakage] = []
         for cluster in clusters:
             breakages += _breakages_of(model, cluster)
+        breakages += _regions(model, clusters)
         blind: dict[str, set[Key]] = {}
         for check in self._checks.values():
             alarm = model.alarm_of(check)
@@ -357,22 +372,31 @@ class _Search:
 
 
 def _breakages_of(model: Model, name: str) -> Iterator[Breakage]:
-    """Yield what can break in a cluster: its nodes, its balancers, its region."""
+    """Yield what can break in a cluster: its nodes, its proxies, its balancers."""
     cluster = model.clusters[name]
 
     def breakage(what: str, state: ClusterState) -> Breakage:
         return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
 
-    nodes = cluster.nodes
-    alone = nodes if len(nodes) <= _MAX_SINGLE_NODES else nodes[:1]
-    for key in alone:
-        state = ClusterState(lost_machines=frozenset({key}))
-        yield breakage(f"node {name}/{model.machines[key].name}", state)
-    if len(nodes) > len(alone):
-        yield breakage(
-            f"all other nodes of {name}", ClusterState(lost_machines=frozenset(nodes[1:]))
-        )
+    for kind, machines in (("node", cluster.nodes), ("proxy", cluster.proxies)):
+        alone = machines if len(machines) <= _MAX_SINGLE_MACHINES else machines[:1]
+        for key in alone:
+            state = ClusterState(lost_machines=frozenset({key}))
+            yield breakage(f"{kind} {name}/{model.machines[key].name}", state)
+        if len(machines) > len(alone):
+            state = ClusterState(lost_machines=frozenset(machines[1:]))
+            yield breakage(f"every other {kind} of {name}", state)
     for key in cluster.balancers:
         state = ClusterState(lost_balancers=frozenset({key}))
         yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
-    yield breakage(f"region of {name}", ClusterState(region_lost=True))
+
+
+def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
+    """Yield the regions of clusters, each with all clusters in it."""
+    by_region: dict[str, list[str]] = {}
+    for name in clusters:
+        by_region.setdefault(model.clusters[name].region, []).append(name)
+    for names in by_region.values():
+        situation = Situation(tuple((name, ClusterState(region_lost=True)) for name in names))
+        text = f"region of {' and '.join(names)}"
+        yield Breakage(f"{text} lost", f"{text} repaired", situation)

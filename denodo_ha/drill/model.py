@@ -250,6 +250,7 @@ class Alarm:
     """A CloudWatch alarm on one metric; times in seconds.
 
     Attributes:
+        datapoints: the breaching periods, of the last `periods`, at which the alarm goes off.
         target_group: key of the target group that the metric is of, None if no template has it.
         balancer: key of the balancer that the metric is of, None if no template has it.
         zone: the one zone that the alarm watches.
@@ -265,11 +266,17 @@ class Alarm:
     threshold: float
     period: int
     periods: int
+    datapoints: int
     missing: str
     target_group: Key | None
     balancer: Key | None
     zone: str | None
     switch: bool
+
+    @property
+    def periods_until_ok(self) -> int:
+        """The periods without a breach after which the alarm is OK again."""
+        return self.periods - self.datapoints + 1
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,14 @@ class ReadingNotes:
             about=check,
         )
 
+    def unsupported_alarm(self, check: Key, alarm: Key, reason: str) -> None:
+        """Add that Route 53 does not support the alarm of a health check."""
+        self._add(
+            f"health check {check}: Route 53 does not support its alarm {alarm}, because {reason}",
+            "check",
+            about=check,
+        )
+
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add that the cluster of a database is not known."""
         self._add(

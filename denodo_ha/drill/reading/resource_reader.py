@@ -80,7 +80,8 @@ _READ_LITERALLY: Final = frozenset(
         *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckIntervalSeconds"),
         *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
         *("DesiredCapacity", "MinSize", "MultiAZ", "MetricName", "Statistic", "Threshold"),
-        *("ComparisonOperator", "Period", "EvaluationPeriods", "TreatMissingData", "TTL"),
+        *("ComparisonOperator", "Period", "EvaluationPeriods", "DatapointsToAlarm"),
+        *("TreatMissingData", "TTL"),
         *("InsufficientDataHealthStatus", "Inverted", "Disabled", "HealthThreshold"),
         *("RequestInterval", "FailureThreshold", "EvaluateTargetHealth"),
     }
