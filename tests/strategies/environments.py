@@ -298,6 +298,8 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
         failover["interval"] = draw(st.sampled_from([10, 30]))
     if draw(st.booleans()):
         failover["region"] = draw(st.sampled_from(REGIONS))
+    if draw(st.booleans()):
+        failover["switch_namespace"] = "Denodo/Failover/prod"
     return failover
 
 
