@@ -3,8 +3,8 @@
     allows(statements, "ec2:DeleteTags", "arn:aws:ec2:eu-west-1:111122223333:instance/i-1", {})
 
 Sources: AWS, IAM JSON policy elements: Condition operators; AWS, Set operators for multivalued
-context keys. An operator or expression that is not known here raises an error, so that no statement is
-judged by a part of its conditions.
+context keys. An operator or expression that is not known here raises an error, so that no statement
+is judged by a part of its conditions.
 """
 
 import re
