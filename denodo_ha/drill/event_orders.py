@@ -6,20 +6,21 @@ subject of `engine.recovery_time`, orders are the subject here.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal
 
+from denodo_ha.drill.breakages import Breakage, breakages
 from denodo_ha.drill.engine.aws_rules import AlarmState, Role
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.open_points import Interpretation, interpretations
-from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import FailoverName, HealthCheck, Key, Model, Record
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.dns import FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach
 
-_MAX_SINGLE_MACHINES: Final = 3
-"""Of more nodes or proxies of a cluster, the first is lost alone, and all others together."""
 MAX_STATES: Final = 200_000
 
 PROPERTIES: Final = {
@@ -32,23 +33,6 @@ PROPERTIES: Final = {
 
 _Switch = Literal["", "thrown", "silent"]
 """The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
-
-
-@dataclass(frozen=True)
-class Breakage:
-    """Something that can break and be repaired.
-
-    Attributes:
-        text: the failure in words.
-        repaired: the repair in words.
-        situation: its situation.
-        is_blind: whether only data are missing, so that no check sees what happens meanwhile.
-    """
-
-    text: str
-    repaired: str
-    situation: Situation
-    is_blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -350,53 +334,4 @@ class _Search:
 
     @cached_property
     def _breakages(self) -> tuple[Breakage, ...]:
-        model = self.engine.model
-        clusters = dict.fromkeys(
-            record.cluster for record in self.name.records.values() if record.cluster is not None
-        )
-        breakages: list[Breakage] = []
-        for cluster in clusters:
-            breakages += _breakages_of(model, cluster)
-        breakages += _regions(model, clusters)
-        blind: dict[str, set[Key]] = {}
-        for check in self._checks.values():
-            alarm = model.alarm_of(check)
-            if alarm is not None and not alarm.switch:
-                owner = model.balancers.get(alarm.balancer or "")
-                blind.setdefault(owner.cluster if owner else alarm.region, set()).add(alarm.key)
-        for owner_name, alarms in blind.items():
-            text = f"metrics of {owner_name}"
-            situation = Situation(alarms_without_data=frozenset(alarms))
-            breakages.append(Breakage(f"{text} missing", f"{text} again", situation, is_blind=True))
-        return tuple(breakages)
-
-
-def _breakages_of(model: Model, name: str) -> Iterator[Breakage]:
-    """Yield what can break in a cluster: its nodes, its proxies, its balancers."""
-    cluster = model.clusters[name]
-
-    def breakage(what: str, state: ClusterState) -> Breakage:
-        return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
-
-    for kind, machines in (("node", cluster.nodes), ("proxy", cluster.proxies)):
-        alone = machines if len(machines) <= _MAX_SINGLE_MACHINES else machines[:1]
-        for key in alone:
-            state = ClusterState(lost_machines=frozenset({key}))
-            yield breakage(f"{kind} {name}/{model.machines[key].name}", state)
-        if len(machines) > len(alone):
-            state = ClusterState(lost_machines=frozenset(machines[1:]))
-            yield breakage(f"every other {kind} of {name}", state)
-    for key in cluster.balancers:
-        state = ClusterState(lost_balancers=frozenset({key}))
-        yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
-
-
-def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
-    """Yield the regions of clusters, each with all clusters in it."""
-    by_region: dict[str, list[str]] = {}
-    for name in clusters:
-        by_region.setdefault(model.clusters[name].region, []).append(name)
-    for names in by_region.values():
-        situation = Situation(tuple((name, ClusterState(region_lost=True)) for name in names))
-        text = f"region of {' and '.join(names)}"
-        yield Breakage(f"{text} lost", f"{text} repaired", situation)
+        return tuple(breakages(self.engine.model, self.name, self._checks.values()))

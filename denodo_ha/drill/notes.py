@@ -6,16 +6,10 @@ Reading a template adds a note where the template refers to something that no te
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from denodo_ha.drill.model import (
-    ANY_SUBJECT,
-    Balancer,
-    Key,
-    Model,
-    Record,
-    Subject,
-    TargetGroup,
-    Unknown,
-)
+from denodo_ha.drill.model.balancers import Balancer, TargetGroup
+from denodo_ha.drill.model.dns import Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import ANY_SUBJECT, Model, Subject, Unknown
 from denodo_ha.drill.outcome import Outcome
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.drill.drill_run import DrillResult, drill_model
-from denodo_ha.drill.model import Model
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.reading.model_builder import build_model
 

@@ -9,16 +9,9 @@ from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.balancer_view import BalancerView
 from denodo_ha.drill.engine.route53_health import Route53Health
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import (
-    Alarm,
-    FailoverName,
-    HealthCheck,
-    Key,
-    Model,
-    Record,
-    Target,
-    TargetHealthCheck,
-)
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
 from denodo_ha.environment.facts.limits import (
     ALARM_LAG_S,

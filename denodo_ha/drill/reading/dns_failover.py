@@ -3,22 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from denodo_ha.drill.model import (
-    Alarm,
-    Balancer,
-    FailoverName,
-    HealthCheck,
-    Key,
-    Machine,
-    Record,
-)
-from denodo_ha.drill.reading.expressions import (
-    as_integer,
-    as_list,
-    as_mapping,
-    is_true,
-    references,
-)
+from denodo_ha.drill.model.balancers import Balancer
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.reading.resource_reader import (
     ALARM,
     ELASTIC_IP,
@@ -33,6 +20,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true, references
 from denodo_ha.environment.facts.limits import (
     BALANCER_ALIAS_TTL_S,
     ENDPOINT_FAILURES_AWS,
