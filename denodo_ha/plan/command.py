@@ -17,6 +17,7 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import NotFound, UsageError
 from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.deployed import environment_locator, stack
+from denodo_ha.deployed.failover.location import locate_failover
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan import database_changes, dependent_stacks, failed_creations
@@ -24,6 +25,7 @@ from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
 from denodo_ha.plan.failed_creations import FailedCreation
 from denodo_ha.plan.node_changes import Change, changes, touched
+from denodo_ha.plan.switch_change import SwitchChange, require_switch_at_primary, switch_changes
 
 Folder = Annotated[
     Path | None,
@@ -70,7 +72,8 @@ def plan(
     compared with the configuration, or with one folder. After a failed first deploy it names what
     that deploy has left, and prints the commands with which the next one succeeds. Exit code 1: two
     or more nodes of a cluster would stop serving at once, a database would lose its data, or the
-    deploy or destroy would fail.
+    deploy or destroy would fail. Exit code 3: the failover switch would change its namespace while
+    it is set to the secondary.
 
         denodo-ha plan base.out new.out
 
@@ -100,6 +103,7 @@ def plan(
     at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
     if destroy is not None:
         at_once = {}
+    switches = switch_changes(before, after)
     if form is options.TableFormat.json:
         print_json(
             {
@@ -108,12 +112,18 @@ def plan(
                 "databases": databases,
                 "failed": compared.failed,
                 "dependent": compared.dependent,
+                "switches": switches,
             }
         )
     else:
         _show(nodes, at_once, databases)
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
+        _show_switches(switches)
+    if config is not None and switches:
+        aws = Aws(profile=profile)
+        site = locate_failover(aws, config=config, environment=None, regions=None)
+        require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
     refused = at_once or lost or compared.failed or compared.dependent
     raise typer.Exit(exit_codes.NO if refused else exit_codes.DONE)
@@ -122,7 +132,7 @@ def plan(
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
 ) -> _Comparison:
-    """Compare the clusters and metadata databases, deployed and after a deploy."""
+    """Compare the environment's stacks, deployed and after a deploy."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -132,6 +142,8 @@ def _deployed(
         for location in site.reachable
     ]
     locations = [*site.reachable, *databases]
+    if site.failover is not None and not site.failover.unreachable:
+        locations.append(site.failover)
     deployed: dict[str, stack.Stack] = {}
     for location in locations:
         try:
@@ -233,6 +245,15 @@ def _show(
                 f"{change.cluster}: its database would be lost, with all data of its components. "
                 'First read "Restore the database" in docs/catalog.md'
             )
+
+
+def _show_switches(switches: list[SwitchChange]) -> None:
+    for change in switches:
+        print_line(
+            f"{change.stack}: {change.text}. Deploy it only while the switch is set to the primary "
+            "(`denodo-ha failover status`), after this version of denodo-ha is installed wherever "
+            "operators run it"
+        )
 
 
 def _database_effect(change: DatabaseChange) -> str:

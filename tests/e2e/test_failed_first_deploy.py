@@ -1,4 +1,4 @@
-"""A first deploy that fails at a resource: the commands that `plan` prints make the next succeed."""
+"""First deploy that fails at a resource: `plan` prints the commands that make the next succeed."""
 
 import json
 import os
@@ -130,15 +130,15 @@ class FirstDeploy:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
-    """Fail the first deploy of the cluster, with a protected balancer, and deploy it again."""
+    """Return the configuration, before anything is deployed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
-        first = FirstDeploy(tmp_path_factory.mktemp("first"))
-    return first
+        return FirstDeploy(tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(scope="module")
 def with_cluster(first: FirstDeploy) -> FirstDeploy:
+    """Fail the first deploy of the cluster, with a protected balancer, and deploy it again."""
     cluster = json.loads((first.deployment.out / f"{CLUSTER}.template.json").read_text())
     late = next(
         id_
