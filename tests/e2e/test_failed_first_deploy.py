@@ -61,14 +61,18 @@ class FirstDeploy:
     def logical_id(self, kind: str) -> str:
         """Return the logical id of the only resource of a type in the catalog's stack."""
         resources = self.template["Resources"].items()
-        return next(id_ for id_, resource in resources if resource["Type"] == kind)
+        return str(next(id_ for id_, resource in resources if resource["Type"] == kind))
 
     def fail(self, logical_id: str) -> None:
         """Create the catalog's stack, which fails at a resource and rolls back."""
         self.set_fault(CATALOG, logical_id)
         with pytest.raises(DeployError, match="ROLLBACK_"):
-            self.cloud.deploy(self.template["Resources"], self.template["Outputs"], CATALOG)
+            self.create_catalog()
         self.set_fault(CATALOG)
+
+    def create_catalog(self) -> None:
+        """Create the catalog's stack by CloudFormation's API."""
+        self.cloud.deploy(self.template["Resources"], self.template["Outputs"], CATALOG)
 
     def set_fault(self, stack: str, *logical_ids: str) -> None:
         """Let the creation of these resources fail."""
@@ -92,14 +96,13 @@ class FirstDeploy:
         assert done.exit_code == text.exit_code
         return done.exit_code, json.loads(done.stdout), text.stdout
 
-    def run_printed_commands(self) -> None:
-        """Run what `plan` prints, as it is printed; without anything printed, deploy."""
+    def run_printed_commands(self) -> list[str]:
+        """Run what `plan` prints, as it is printed, and return it."""
         code, description, text = self.plan()
         commands = [command for item in description["failed"] for command in item["commands"]]
         assert code == (exit_codes.NO if commands else exit_codes.DONE)
-        file = self.deployment.out.parent / "environment.yaml"
-        for command in commands or [f"npx cdk deploy -c config={file} {CATALOG}"]:
-            assert not commands or f"    {command}\n" in text
+        for command in commands:
+            assert f"    {command}\n" in text
             done = subprocess.run(
                 ["/bin/sh", "-c", command],
                 cwd=ROOT,
@@ -111,6 +114,7 @@ class FirstDeploy:
                 check=False,
             )
             assert done.returncode == 0, "\n".join([*commands, done.stderr])
+        return commands
 
     @property
     def bucket(self) -> str:
@@ -196,6 +200,9 @@ def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> Non
 def test_the_first_deploy_fails_at_each_resource_in_turn(with_cluster: FirstDeploy) -> None:
     for logical_id in with_cluster.template["Resources"]:
         with_cluster.fail(logical_id)
-        with_cluster.run_printed_commands()
+        if not with_cluster.run_printed_commands():
+            # Nothing is left: the CDK CLI would do the same.
+            Stack(with_cluster.cloud, CATALOG).delete()
+            with_cluster.create_catalog()
         assert Stack(with_cluster.cloud, CATALOG).status == "CREATE_COMPLETE", logical_id
         with_cluster.remove_catalog()
