@@ -70,6 +70,7 @@ def status(
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
     site = locate_failover(aws, config=config, environment=environment, regions=region)
+    _warn(Progress(), site.switch_warning)
     sides = read_sides(aws, site)
     answers = [
         dns_answer.by_resolver(site, sides, dns_answer.lookup),
@@ -79,6 +80,11 @@ def status(
     show = print_status_json if form is TableFormat.json else print_status
     show(site, sides, answers)
     raise typer.Exit(_exit_code(sides))
+
+
+def _warn(progress: Progress, warning: str) -> None:
+    if warning:
+        progress.say(f"warning: {warning}")
 
 
 def _exit_code(sides: Sides) -> int:
@@ -149,8 +155,8 @@ def _fail_over(
         return
     require_possible(task)
     progress = Progress()
-    if warning := unknown_state_warning(task):
-        progress.say(f"warning: {warning}")
+    _warn(progress, site.switch_warning)
+    _warn(progress, unknown_state_warning(task))
     if dry_run:
         step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")

@@ -87,7 +87,7 @@ class FailoverTask:
         return (
             f"{failover_plan.SWITCH_METRIC} = {VALUES[self.role]:.0f} "
             f"({failover_plan.SWITCH_DIMENSION} {self.site.environment}) in namespace "
-            f"{failover_plan.SWITCH_NAMESPACE}, {self.site.region}"
+            f"{self.site.switch_namespace}, {self.site.region}"
         )
 
 
@@ -182,7 +182,7 @@ def _throw_switch(aws: Aws, task: FailoverTask) -> None:
     try:
         with translated_errors():
             aws.client("cloudwatch", task.site.region).put_metric_data(
-                Namespace=failover_plan.SWITCH_NAMESPACE, MetricData=[datum]
+                Namespace=task.site.switch_namespace, MetricData=[datum]
             )
     except KeyboardInterrupt:
         message = (

@@ -1,11 +1,12 @@
 """Failover location: its DNS name, its two clusters, and the region of its switch.
 
-With a configuration file AWS is not called, since the location is needed while a region is lost;
-without a file it comes from the outputs of the failover's stack.
+With a configuration file the location is known without a call, since it is needed while a region
+is lost; without a file it comes from the outputs of the failover's stack. The switch's namespace
+always comes from the stack: a datapoint in another one has no effect.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from denodo_ha.aws.clients import Aws
@@ -29,6 +30,7 @@ from denodo_ha.deployed.environment_locator import (
     stack_account,
     stack_outputs,
 )
+from denodo_ha.deployed.stack import read_outputs
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
@@ -50,6 +52,9 @@ class FailoverLocation:
         account: account of records, health checks and switch.
         region: region of the failover's stack, and so of the switch.
         clusters: locations of the two clusters.
+        switch_namespace: namespace of the switch's metric.
+        switch_warning: why the namespace is the configuration's and not the deployed one; empty if
+            it is the deployed one.
     """
 
     environment: str
@@ -58,6 +63,8 @@ class FailoverLocation:
     account: str
     region: str
     clusters: Mapping[Role, StackLocation]
+    switch_namespace: str
+    switch_warning: str = ""
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -105,7 +112,7 @@ def locate_failover(
         raise UsageError("--region is for --environment; the configuration names the regions")
     location = _configured(load_configuration(config).environment)
     _require_account(aws, location)
-    return location
+    return _with_deployed_switch(aws, location)
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
@@ -135,11 +142,37 @@ def _configured(environment: Environment) -> FailoverLocation:
         zone_id=failover.zone.id,
         account=account,
         region=failover_plan.stack_region(environment, failover),
+        switch_namespace=failover_plan.switch_namespace(failover),
         clusters={
             role: cluster_location(environment, name).seen_from(account)
             for role, name in pair.items()
         },
     )
+
+
+def _with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocation:
+    """Return the location with the deployed switch's namespace.
+
+    If the stack cannot be read, the configuration's namespace remains, with a warning.
+    """
+    stack = names.failover_stack(location.environment)
+    try:
+        outputs = read_outputs(aws, StackLocation("", stack, location.account, location.region))
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError as error:
+        warning = (
+            f"stack {stack} cannot be read ({error}), so the switch is taken to be in namespace "
+            f"{location.switch_namespace}, as the configuration says; if another one is deployed, "
+            "a datapoint there has no effect"
+        )
+        return replace(location, switch_warning=warning)
+    return replace(location, switch_namespace=_switch_namespace(outputs))
+
+
+def _switch_namespace(outputs: Mapping[str, str]) -> str:
+    """Return the namespace of a deployed failover stack's switch."""
+    return outputs.get(names.SWITCH_NAMESPACE, failover_plan.SWITCH_NAMESPACE)
 
 
 def _require_account(aws: Aws, location: FailoverLocation) -> None:
@@ -203,5 +236,6 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
         zone_id=output(names.HOSTED_ZONE_ID),
         account=account,
         region=region,
+        switch_namespace=_switch_namespace(outputs),
         clusters={role: cluster(role) for role in ROLES},
     )
