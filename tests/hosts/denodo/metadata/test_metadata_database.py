@@ -90,7 +90,7 @@ def test_a_component_without_its_user_waits_and_the_others_start(
     assert home.running("vdp")
     assert home.running("web")
     assert not home.running("scheduler")
-    assert "ComplexDataSource/url" not in home.properties(SCHEDULER_FILE)
+    assert home.properties(SCHEDULER_FILE)["ComplexDataSource/url"] == "jdbc:derby:schedulerDB"
 
     cloud.secret(SCHEDULER, login("scheduler"))
     apply(home.system, state)
