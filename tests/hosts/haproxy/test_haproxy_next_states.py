@@ -206,14 +206,14 @@ def test_other_lines_of_the_check_decide_anew(serving: WebSite) -> None:
 def test_a_file_that_loads_no_states_is_refused_while_a_node_is_drained(
     serving: WebSite,
 ) -> None:
-    serving.reload(*BEFORE, stateless="x")
+    serving.reload(*BEFORE, state="")
     assert "a reload would put drained nodes of web back into service" in "".join(serving.wrong())
     serving.reload(*BEFORE)
     assert serving.wrong() == []
     _drain(serving, "node1")
     content, state = serving.haproxy.config.read_text(), serving.haproxy.state.read_text()
     with pytest.raises(Refused, match=r"put web/node1 back into service.*nothing was changed"):
-        serving.reload(*BEFORE, stateless="x")
+        serving.reload(*BEFORE, state="")
     assert serving.haproxy.config.read_text() == content
     assert serving.haproxy.state.read_text() == state
     assert serving.states()["web/node1"] == "maint"

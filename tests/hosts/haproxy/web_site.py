@@ -85,11 +85,13 @@ class WebSite:
     said: list[str] = field(default_factory=list)
     _process: object = None
 
-    def file(self, *lines: str, bind: str = "", more: str = "", stateless: bool = False) -> str:
+    def file(
+        self, *lines: str, bind: str = "", more: str = "", state: str = "server-state-file STATE"
+    ) -> str:
         """Return a configuration with these lines in the backend."""
         return _FILE.format(
             run=self.haproxy.run,
-            state="" if stateless else f"server-state-file {self.haproxy.state}",
+            state=state.replace("STATE", str(self.haproxy.state)),
             bind=bind or f"{PROXY}:{self.port}",
             more=more,
             servers="".join(f"    {line}\n" for line in lines),
