@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import first_answer
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import (
@@ -17,7 +18,6 @@ from denodo_ha.cli.errors import (
     NoCredentials,
     NotFound,
     Refused,
-    Unreachable,
     UsageError,
 )
 from denodo_ha.deployed.environment_locator import (
@@ -95,7 +95,6 @@ def locate_failover(
 
     Raises:
         UsageError: The options do not fit together, or there is no failover.
-        Refused: The credentials belong to another account.
         AwsError: AWS did not answer.
     """
     require_one_environment(config, environment)
@@ -103,9 +102,7 @@ def locate_failover(
         return _discovered(aws, str(environment), regions)
     if regions:
         raise UsageError("--region is for --environment; the configuration names the regions")
-    location = _configured(load_configuration(config).environment)
-    _require_account(aws, location)
-    return location
+    return _configured(load_configuration(config).environment)
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
@@ -142,11 +139,22 @@ def _configured(environment: Environment) -> FailoverLocation:
     )
 
 
-def _require_account(aws: Aws, location: FailoverLocation) -> None:
-    """Refuse another account: a datapoint there would have no effect, and raise no error."""
+def require_account(aws: Aws, location: FailoverLocation) -> None:
+    """Refuse another account: a datapoint there would have no effect, and raise no error.
+
+    An account that is not known does not refuse: STS may be throttled or denied, and is not needed
+    to fail over.
+
+    Raises:
+        Refused: The credentials belong to another account.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
     try:
         account = aws.account(location.regions)
-    except Unreachable:
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError:
         return
     if account != location.account:
         message = (
@@ -159,18 +167,12 @@ def _require_account(aws: Aws, location: FailoverLocation) -> None:
 
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> FailoverLocation:
     searched = regions_to_search(aws, regions)
-    lost: AwsError | None = None
-    for region in searched:
-        try:
-            return _read(aws, environment, region)
-        except NotFound:
-            continue
-        except (NoCredentials, ExpiredCredentials):
-            raise
-        except AwsError as error:
-            lost = error
-    if lost is not None:
-        raise lost
+    try:
+        if searched:
+            # All at once: the stack is in one of them, and another one may be lost.
+            return first_answer(lambda region: _read(aws, environment, region), searched)
+    except NotFound:
+        pass
     listed = f"in {', '.join(searched)} " if searched else ""
     message = (
         f"there is no stack {names.failover_stack(environment)} {listed}in this account; name its "
@@ -183,7 +185,7 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     name = names.failover_stack(environment)
     with translated_errors():
         (stack,) = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
-    account, outputs = stack_account(stack), stack_outputs(stack)
+        account, outputs = stack_account(stack), stack_outputs(stack)
 
     def output(key: str) -> str:
         if key not in outputs:
