@@ -18,14 +18,14 @@ from denodo_ha.deployed.failover.location import (
     FailoverLocation,
     Role,
     locate_failover,
-    require_account,
 )
-from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.deployed.failover.sides import Sides
 from denodo_ha.failover.report import print_status, print_status_json
 from denodo_ha.failover.switching import (
     LOOK_S,
     TIMEOUT_S,
     fail_over,
+    read_failover,
     read_task,
     require_possible,
     unknown_state_warning,
@@ -76,8 +76,8 @@ def status(
     aws = Aws(profile=profile, attempts=ATTEMPTS)
     with deadline.limited(deadline.LOOK_S):
         site = locate_failover(aws, config=config, environment=environment, regions=region)
-        sides = read_sides(aws, site)
-        require_account(aws, site)
+        site, sides = read_failover(aws, site)
+    _warn(Progress(), site.switch_warning)
     with deadline.limited(ANSWER_S):
         answers = [
             dns_answer.by_resolver(site, sides, dns_answer.lookup),
@@ -87,6 +87,11 @@ def status(
     show = print_status_json if form is TableFormat.json else print_status
     show(site, sides, answers)
     raise typer.Exit(_exit_code(sides))
+
+
+def _warn(progress: Progress, warning: str) -> None:
+    if warning:
+        progress.say(f"warning: {warning}")
 
 
 def _exit_code(sides: Sides) -> int:
@@ -158,8 +163,8 @@ def _fail_over(
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return
     require_possible(task)
-    if warning := unknown_state_warning(task):
-        progress.say(f"warning: {warning}")
+    _warn(progress, task.site.switch_warning)
+    _warn(progress, unknown_state_warning(task))
     if dry_run:
         step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")

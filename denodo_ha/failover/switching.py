@@ -39,6 +39,7 @@ from denodo_ha.deployed.failover.location import (
     FailoverLocation,
     Role,
     require_account,
+    with_deployed_switch,
 )
 from denodo_ha.deployed.failover.sides import Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
@@ -117,7 +118,7 @@ class FailoverTask:
         return (
             f"{failover_plan.SWITCH_METRIC} = {VALUES[self.role]:.0f} "
             f"({failover_plan.SWITCH_DIMENSION} {self.site.environment}) in namespace "
-            f"{failover_plan.SWITCH_NAMESPACE}, {self.site.region}"
+            f"{self.site.switch_namespace}, {self.site.region}"
         )
 
 
@@ -131,16 +132,29 @@ def read_task(
         NoCredentials: There are no credentials.
         ExpiredCredentials: The credentials are not valid any more.
     """
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        with deadline.limited(LOOK_S):
-            account = begin(pool, lambda location: require_account(aws, location), site)
-            sides = read_sides(aws, site)
-            account.result()
-    finally:
-        pool.shutdown(wait=False)
+    with deadline.limited(LOOK_S):
+        site, sides = read_failover(aws, site)
     with deadline.limited(ANSWER_S):
         return FailoverTask(site, role, sides, dns_answer.best(aws, site, sides, look))
+
+
+def read_failover(aws: Aws, site: FailoverLocation) -> tuple[FailoverLocation, Sides]:
+    """Read account, switch and sides at the same time.
+
+    Raises:
+        Refused: The credentials belong to another account. Nothing was changed.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        account = begin(pool, lambda location: require_account(aws, location), site)
+        deployed = begin(pool, lambda location: with_deployed_switch(aws, location), site)
+        sides = read_sides(aws, site)
+        account.result()
+        return deployed.result(), sides
+    finally:
+        pool.shutdown(wait=False)
 
 
 def require_possible(task: FailoverTask) -> None:
@@ -238,7 +252,7 @@ def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
     try:
         with translated_errors():
             aws.client("cloudwatch", task.site.region).put_metric_data(
-                Namespace=failover_plan.SWITCH_NAMESPACE, MetricData=[datum]
+                Namespace=task.site.switch_namespace, MetricData=[datum]
             )
     except KeyboardInterrupt:
         message = (

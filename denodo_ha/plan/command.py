@@ -15,11 +15,13 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import NotFound, UsageError
 from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.deployed import environment_locator, stack
+from denodo_ha.deployed.failover.location import locate_failover
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan import database_changes
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.node_changes import Change, changes, touched
+from denodo_ha.plan.switch_change import SwitchChange, require_switch_at_primary, switch_changes
 
 Folder = Annotated[
     Path | None,
@@ -41,7 +43,8 @@ def plan(
     For a shared database: nothing, in place, interruption, replacement. Two folders of cdk synth
     are compared without any AWS call, for pull requests. With -c CONFIG the deployed stacks are
     compared with the configuration, or with one folder. Exit code 1: two or more nodes of a cluster
-    would stop serving at once, or a database would lose its data.
+    would stop serving at once, or a database would lose its data. Exit code 3: the failover switch
+    would change its namespace while it is set to the secondary.
 
         denodo-ha plan base.out new.out
 
@@ -60,10 +63,23 @@ def plan(
     nodes = [change for pair in pairs for change in changes(*pair)]
     databases = [change for pair in pairs for change in database_changes.changes(*pair)]
     at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
+    switches = switch_changes(before, after)
     if form is options.TableFormat.json:
-        print_json({"nodes": nodes, "touched": touched(nodes), "databases": databases})
+        print_json(
+            {
+                "nodes": nodes,
+                "touched": touched(nodes),
+                "databases": databases,
+                "switches": switches,
+            }
+        )
     else:
         _show(nodes, at_once, databases)
+        _show_switches(switches)
+    if config is not None and switches:
+        aws = Aws(profile=profile)
+        site = locate_failover(aws, config=config, environment=None, regions=None)
+        require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
     raise typer.Exit(exit_codes.NO if at_once or lost else exit_codes.DONE)
 
@@ -71,7 +87,7 @@ def plan(
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
 ) -> tuple[dict[str, Template], dict[str, Template]]:
-    """Return the templates of clusters and metadata databases, deployed and after a deploy."""
+    """Return the templates of the environment's stacks, deployed and after a deploy."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -81,6 +97,8 @@ def _deployed(
         for location in site.reachable
     ]
     locations = [*site.reachable, *databases]
+    if site.failover is not None and not site.failover.unreachable:
+        locations.append(site.failover)
     before: dict[str, Template] = {}
     for location in locations:
         try:
@@ -134,6 +152,15 @@ def _show(
                 f"{change.cluster}: its database would be lost, with all data of its components. "
                 'First read "Restore the database" in docs/catalog.md'
             )
+
+
+def _show_switches(switches: list[SwitchChange]) -> None:
+    for change in switches:
+        print_line(
+            f"{change.stack}: {change.text}. Deploy it only while the switch is set to the primary "
+            "(`denodo-ha failover status`), after this version of denodo-ha is installed wherever "
+            "operators run it"
+        )
 
 
 def _database_effect(change: DatabaseChange) -> str:
