@@ -33,7 +33,7 @@ from denodo_ha.failover.switching import (
 
 ATTEMPTS: Final = 3
 """Ours: attempts of each call that reads. A lost region does not answer more attempts either."""
-ANSWER_S: Final = 4.0
+ANSWER_S: Final = 3.0
 """Ours: seconds of `status` for the DNS answers, after `deadline.LOOK_S` for the sides."""
 
 failover = typer.Typer(
