@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files
 from hosts.common.errors import HostError
-from hosts.denodo import log, metadata_confirmation, metadata_database, secret_settings
+from hosts.denodo import log
 from hosts.denodo.apply_plan import Plan, plan
-from hosts.denodo.change_journal import Journal
+from hosts.denodo.configuration import secret_settings
+from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.configuration.settings import STANDALONE_LICENSE
 from hosts.denodo.errors import DownError, RolledBackError
+from hosts.denodo.metadata import metadata_confirmation, metadata_database
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
-from hosts.denodo.settings import STANDALONE_LICENSE
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.denodo import metadata_database, properties_file, secret_settings
+from hosts.denodo.configuration import properties_file, secret_settings
+from hosts.denodo.configuration.settings import settings
 from hosts.denodo.errors import ImageError
-from hosts.denodo.settings import settings
+from hosts.denodo.metadata import metadata_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from hosts.denodo.configuration.settings import Setting
     from hosts.denodo.record import Record
-    from hosts.denodo.settings import Setting
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 

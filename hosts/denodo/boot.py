@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
-from hosts.denodo import log, metadata_confirmation, metadata_database, metadata_export
+from hosts.denodo import log
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import StateError, SystemRefusedError
+from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 

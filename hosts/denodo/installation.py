@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files
 from hosts.common.releases import running_release
-from hosts.denodo import environment_file, log, privileges
+from hosts.denodo import log, privileges
+from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError
 
 if TYPE_CHECKING:

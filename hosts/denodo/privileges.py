@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 from hosts.common import files
 from hosts.common.process import run
 from hosts.common.program import Interrupted
-from hosts.denodo import environment_file, hosts_file, log
+from hosts.denodo import log
+from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.errors import OK, ImageError, RolledBackError, SystemRefusedError
 from hosts.denodo.system import RUNTIME
 

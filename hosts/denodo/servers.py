@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files
 from hosts.common.process import Result, run
-from hosts.denodo import log, probes, properties_file, settings
+from hosts.denodo import log
+from hosts.denodo.configuration import properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
+from hosts.denodo.readiness import probes
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hosts.denodo import readiness_endpoint
+from hosts.denodo.readiness import readiness_endpoint
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT
 from tools.local_aws import control

@@ -18,7 +18,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.rotation import rotation
 from denodo_ha.rollout import rollout_command
-from hosts.denodo import readiness_endpoint
+from hosts.denodo.readiness import readiness_endpoint
 from hosts.haproxy import draining as host_draining
 from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment

@@ -20,8 +20,9 @@ from denodo_ha.verify.java_stream import Reader as JavaReader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
 from hosts.common.errors import HostError
-from hosts.denodo import hosts_file, properties_file, state
-from hosts.denodo.http_event_loop import Request, Response
+from hosts.denodo import state
+from hosts.denodo.configuration import hosts_file, properties_file
+from hosts.denodo.readiness.http_event_loop import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
 from hosts.haproxy import reloading, server_state_file, servers

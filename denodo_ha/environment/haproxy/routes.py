@@ -32,7 +32,7 @@ _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
 }
 
 _READY_TIMEOUT_S = 4
-"""The node program answers within 3 s, see `hosts.denodo.readiness_endpoint`."""
+"""The node program answers within 3 s, see `hosts.denodo.readiness.readiness_endpoint`."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from hosts.common import files
-from hosts.denodo import environment_file, privileges
+from hosts.denodo import privileges
+from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError, SystemRefusedError
 from hosts.denodo.state import parse
 from tests.hosts.denodo import stand_in

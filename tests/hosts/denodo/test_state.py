@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from hosts.denodo.configuration.settings import settings
 from hosts.denodo.errors import StateError
-from hosts.denodo.settings import settings
 from hosts.denodo.state import parse, read
 from tests.hosts.denodo.cloud import LOGIN, TLS, TOKEN
 from tests.hosts.denodo.home import Home

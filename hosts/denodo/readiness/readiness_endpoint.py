@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hosts.common.errors import HostError
-from hosts.denodo import log, probes
-from hosts.denodo.http_event_loop import HttpEventLoop, Response, raise_file_limit
+from hosts.denodo import log
+from hosts.denodo.readiness import probes
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Response, raise_file_limit
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import metadata_export
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.errors import BusyError, ExportError, MetadataError
+from hosts.denodo.metadata import metadata_export
 from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import BUCKET, LOGIN, Cloud
 from tests.hosts.denodo.home import Home

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
-from hosts.denodo import log, properties_file
+from hosts.denodo import log
+from hosts.denodo.configuration import properties_file
+from hosts.denodo.configuration.settings import SCHEDULER, Setting
 from hosts.denodo.errors import NotReadyError, StateError
-from hosts.denodo.settings import SCHEDULER, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hosts.denodo import properties_file
-from hosts.denodo.properties_file import ENCODING, FormatError, edited, escaped, values
+from hosts.denodo.configuration import properties_file
+from hosts.denodo.configuration.properties_file import (
+    ENCODING,
+    FormatError,
+    edited,
+    escaped,
+    values,
+)
 from tests.hosts.denodo import java_properties
 
 # All characters with a meaning in the format, and some without.

@@ -3,7 +3,7 @@
 import pytest
 
 from hosts.denodo.apply import apply, check
-from hosts.denodo.settings import with_heap
+from hosts.denodo.configuration.settings import with_heap
 from tests.hosts.denodo.home import Home
 
 _KEY = "java.env.DENODO_OPTS_START"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from hosts.common.errors import HostError
-from hosts.denodo import probes, readiness_endpoint
 from hosts.denodo.apply import apply
+from hosts.denodo.readiness import probes, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import Service, State, parse
 from tests.hosts.denodo.home import Home

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from hosts.denodo import http_event_loop, probes, readiness_endpoint
 from hosts.denodo.apply import apply
-from hosts.denodo.http_event_loop import HttpEventLoop, Limits, Response
+from hosts.denodo.readiness import http_event_loop, probes, readiness_endpoint
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Limits, Response
 from hosts.denodo.record import Record
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT
@@ -293,7 +293,7 @@ def test_the_limits_follow_the_files_that_the_process_may_open() -> None:
 def test_the_program_raises_its_limit_of_open_files() -> None:
     code = (
         "import resource\n"
-        "from hosts.denodo.http_event_loop import raise_file_limit\n"
+        "from hosts.denodo.readiness.http_event_loop import raise_file_limit\n"
         "raise_file_limit()\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))\n"
     )
@@ -361,7 +361,7 @@ def test_a_thread_that_cannot_be_started_is_tried_again(
 _SERVER = """
 import sys
 from pathlib import Path
-from hosts.denodo import readiness_endpoint
+from hosts.denodo.readiness import readiness_endpoint
 from hosts.denodo.system import System
 with readiness_endpoint.server(System(folder=Path(sys.argv[1])), 0) as endpoint:
     print(endpoint.server_port, flush=True)

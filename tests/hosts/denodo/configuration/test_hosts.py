@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hosts.denodo import hosts_file
+from hosts.denodo.configuration import hosts_file
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import Home
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from hosts.common import files, json_object
 from hosts.common.errors import HostError
 from hosts.common.process import run
-from hosts.denodo import log, properties_file
+from hosts.denodo import log
+from hosts.denodo.configuration import properties_file
 from hosts.denodo.errors import BusyError, ExportError
 from hosts.denodo.record import Record
 

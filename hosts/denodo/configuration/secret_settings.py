@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
-from hosts.denodo.change_journal import CONFIGURED, is_own_file
+from hosts.denodo.configuration.change_journal import CONFIGURED, is_own_file
+from hosts.denodo.configuration.settings import TOKEN, Setting
 from hosts.denodo.errors import NotReadyError, StateError
-from hosts.denodo.settings import TOKEN, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.common.process import run
-from hosts.denodo import log, metadata_export
+from hosts.denodo import log
 from hosts.denodo.errors import MetadataError
+from hosts.denodo.metadata import metadata_export
 
 if TYPE_CHECKING:
     from pathlib import Path

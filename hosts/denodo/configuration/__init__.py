@@ -1,0 +1,1 @@
+"""Files of Denodo and of the system that the program changes, and the journal of the changes."""
