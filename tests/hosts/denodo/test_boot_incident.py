@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import time
 from typing import Any
 
 import pytest
@@ -178,8 +180,8 @@ def test_a_first_boot_is_repeated_where_systemd_cannot(
     cloud.fault(_CALLS["parameter"], _FAULTS["throttled"])
     pauses: list[float] = []
     began: list[list[str]] = []
-    monkeypatch.setattr(commands.time, "sleep", pauses.append)
-    monkeypatch.setattr(commands.os, "execv", lambda _program, command: began.append(command))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(os, "execv", lambda _program, command: began.append(command))
     assert _boot(home, "--repeat") == 3
     (command,) = began
     assert command[1:3] == ["-m", "node"]
