@@ -26,6 +26,8 @@ from tests.drill.sample_templates import (
     two_clusters,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def search(templates: Templates, depth: int | None = None) -> OrdersResult:
     (result,) = search_orders(model(templates), depth)
