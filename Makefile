@@ -27,7 +27,7 @@ export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fuzz quick snapshots \
-	reference lint format synth drill diff upgrade-fixture bench lock clean
+	spin reference lint format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -62,6 +62,9 @@ kill-matrix: dev ## kill the host programs at every step of a change, and run th
 
 fuzz: dev ## fuzz the readers of files and answers (FUZZ_SECONDS=600, ARGS='drill hosts' for some)
 	@$(python) -m tests.fuzz --seconds '$(FUZZ_SECONDS)' $(ARGS)
+
+spin: dev ## compare `drill --orders` with a second model in Promela (needs apt-get install spin gcc)
+	@$(python) -m pytest -q -m long -rs tests/drill/second_model $(ARGS)
 
 quick: dev ## check format, rules, types, and run the fast tests (under a minute after the first run)
 	@$(python) -m ruff format --check --quiet .

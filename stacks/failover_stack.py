@@ -58,7 +58,11 @@ class FailoverStack(EnvironmentStack):
             self, "Zone", hosted_zone_id=failover.zone.id, zone_name=failover.zone.name
         )
         self._switch = FailoverSwitch(
-            self, "Switch", environment=environment.name, region=self.region
+            self,
+            "Switch",
+            environment=environment.name,
+            namespace=failover_plan.switch_namespace(failover),
+            region=self.region,
         )
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
         for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
@@ -174,6 +178,9 @@ class FailoverStack(EnvironmentStack):
             CfnOutput(self, names.CLUSTER_OF_ROLE[label], value=name)
             CfnOutput(self, names.REGION_OF_ROLE[label], value=cluster.region)
         CfnOutput(self, names.HOSTED_ZONE_ID, value=self._failover.zone.id)
+        namespace = failover_plan.switch_namespace(self._failover)
+        if namespace != failover_plan.SWITCH_NAMESPACE:
+            CfnOutput(self, names.SWITCH_NAMESPACE, value=namespace)
 
     def _create_operator_policy(self) -> None:
         """Create the policy of operators who trigger a failover."""
@@ -183,6 +190,7 @@ class FailoverStack(EnvironmentStack):
             zone_id=self._failover.zone.id,
             check_ids=[check.health_check_id for check in self._checks],
             region=self.region,
+            switch_namespace=failover_plan.switch_namespace(self._failover),
             stacks={
                 self.stack_name: self.region,
                 **{

@@ -49,7 +49,9 @@ HOSTED_ZONE_ID: Final = "HostedZoneId"
 OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
 CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
-"""Outputs of the failover stack, beside `JdbcUrl`."""
+SWITCH_NAMESPACE: Final = "SwitchNamespace"
+"""Outputs of the failover stack, beside `JdbcUrl`. The last one is missing in a stack whose switch
+is in the namespace that environments share."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"

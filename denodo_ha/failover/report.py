@@ -66,7 +66,11 @@ def print_status_json(site: FailoverLocation, sides: Sides, answers: Sequence[Dn
         {
             "environment": site.environment,
             "endpoint": site.endpoint,
-            "switch": {"region": site.region, "at": _cluster(site, sides.switched_to)},
+            "switch": {
+                "region": site.region,
+                "namespace": site.switch_namespace,
+                "at": _cluster(site, sides.switched_to),
+            },
             "answered": [
                 {"cluster": _cluster(site, each.role), "by": each.by, "said": each.text}
                 for each in answers

@@ -6,7 +6,6 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from denodo_ha.environment.derived import failover_plan
 from stacks.access.cluster_grants import STACK_READS
 
 _CHECK_READS = (
@@ -37,6 +36,7 @@ class FailoverOperatorPolicy(Construct):
         zone_id: str,
         check_ids: Sequence[str],
         region: str,
+        switch_namespace: str,
         stacks: Mapping[str, str],
     ) -> None:
         """Create the policy.
@@ -47,6 +47,7 @@ class FailoverOperatorPolicy(Construct):
             zone_id: hosted zone of the failover records.
             check_ids: health checks of the failover records.
             region: region of the switch.
+            switch_namespace: namespace of the switch's metric.
             stacks: regions of the readable stacks in this account, by name of the stack.
         """
         super().__init__(scope, id_)
@@ -64,7 +65,7 @@ class FailoverOperatorPolicy(Construct):
                     resources=["*"],
                     conditions={
                         "StringEquals": {
-                            "cloudwatch:namespace": failover_plan.SWITCH_NAMESPACE,
+                            "cloudwatch:namespace": switch_namespace,
                             "aws:RequestedRegion": region,
                         }
                     },

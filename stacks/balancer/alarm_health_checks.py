@@ -122,9 +122,20 @@ class FailoverSwitch(Construct):
         check: the health check.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, environment: str, region: str) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, environment: str, namespace: str, region: str
+    ) -> None:
+        """Create the switch.
+
+        Args:
+            scope: parent.
+            id_: id.
+            environment: name of the environment.
+            namespace: namespace of the metric.
+            region: region of the metric.
+        """
         super().__init__(scope, id_)
-        namespace, metric = failover_plan.SWITCH_NAMESPACE, failover_plan.SWITCH_METRIC
+        metric = failover_plan.SWITCH_METRIC
         alarm = cloudwatch.Alarm(
             self,
             f"Alarm{fingerprint(environment, namespace, metric)}",

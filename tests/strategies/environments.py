@@ -296,8 +296,11 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
         failover["threshold"] = draw(st.integers(1, 10))
     if "endpoint" in checks:
         failover["interval"] = draw(st.sampled_from([10, 30]))
-    if draw(st.booleans()):
-        failover["region"] = draw(st.sampled_from(REGIONS))
+    optional = {
+        "region": st.sampled_from(REGIONS),
+        "switch_namespace": st.just("Denodo/Failover/prod"),
+    }
+    failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}
     return failover
 
 

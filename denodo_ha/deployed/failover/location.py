@@ -1,14 +1,16 @@
 """Failover location: its DNS name, its two clusters, and the region of its switch.
 
-With a configuration file AWS is not called, since the location is needed while a region is lost;
-without a file it comes from the outputs of the failover's stack.
+With a configuration file the location is known without a call, since it is needed while a region
+is lost; without a file it comes from the outputs of the failover's stack. The switch's namespace
+always comes from the stack: a datapoint in another one has no effect.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import first_answer
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import (
@@ -17,7 +19,6 @@ from denodo_ha.cli.errors import (
     NoCredentials,
     NotFound,
     Refused,
-    Unreachable,
     UsageError,
 )
 from denodo_ha.deployed.environment_locator import (
@@ -29,6 +30,7 @@ from denodo_ha.deployed.environment_locator import (
     stack_account,
     stack_outputs,
 )
+from denodo_ha.deployed.stack import read_outputs
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
@@ -50,6 +52,10 @@ class FailoverLocation:
         account: account of records, health checks and switch.
         region: region of the failover's stack, and so of the switch.
         clusters: locations of the two clusters.
+        switch_namespace: namespace of the switch's metric.
+        switch_warning: why the namespace is the configuration's and not the deployed one; empty if
+            it is the deployed one.
+        is_deployed: True if the namespace is the deployed one.
     """
 
     environment: str
@@ -58,6 +64,9 @@ class FailoverLocation:
     account: str
     region: str
     clusters: Mapping[Role, StackLocation]
+    switch_namespace: str
+    switch_warning: str = ""
+    is_deployed: bool = False
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -95,7 +104,6 @@ def locate_failover(
 
     Raises:
         UsageError: The options do not fit together, or there is no failover.
-        Refused: The credentials belong to another account.
         AwsError: AWS did not answer.
     """
     require_one_environment(config, environment)
@@ -103,9 +111,7 @@ def locate_failover(
         return _discovered(aws, str(environment), regions)
     if regions:
         raise UsageError("--region is for --environment; the configuration names the regions")
-    location = _configured(load_configuration(config).environment)
-    _require_account(aws, location)
-    return location
+    return _configured(load_configuration(config).environment)
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
@@ -135,6 +141,7 @@ def _configured(environment: Environment) -> FailoverLocation:
         zone_id=failover.zone.id,
         account=account,
         region=failover_plan.stack_region(environment, failover),
+        switch_namespace=failover_plan.switch_namespace(failover),
         clusters={
             role: cluster_location(environment, name).seen_from(account)
             for role, name in pair.items()
@@ -142,11 +149,49 @@ def _configured(environment: Environment) -> FailoverLocation:
     )
 
 
-def _require_account(aws: Aws, location: FailoverLocation) -> None:
-    """Refuse another account: a datapoint there would have no effect, and raise no error."""
+def with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocation:
+    """Return the location with the deployed switch's namespace.
+
+    If the stack cannot be read, the configuration's namespace remains, with a warning.
+    """
+    if location.is_deployed:
+        return location
+    stack = names.failover_stack(location.environment)
+    try:
+        outputs = read_outputs(aws, StackLocation("", stack, location.account, location.region))
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError as error:
+        warning = (
+            f"stack {stack} cannot be read ({error}), so the switch is taken to be in namespace "
+            f"{location.switch_namespace}, as the configuration says; if another one is deployed, "
+            "a datapoint there has no effect"
+        )
+        return replace(location, switch_warning=warning)
+    return replace(location, switch_namespace=_switch_namespace(outputs), is_deployed=True)
+
+
+def _switch_namespace(outputs: Mapping[str, str]) -> str:
+    """Return the namespace of a deployed failover stack's switch."""
+    return outputs.get(names.SWITCH_NAMESPACE, failover_plan.SWITCH_NAMESPACE)
+
+
+def require_account(aws: Aws, location: FailoverLocation) -> None:
+    """Refuse another account: a datapoint there would have no effect, and raise no error.
+
+    An account that is not known does not refuse: STS may be throttled or denied, and is not needed
+    to fail over.
+
+    Raises:
+        Refused: The credentials belong to another account.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
     try:
         account = aws.account(location.regions)
-    except Unreachable:
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError:
         return
     if account != location.account:
         message = (
@@ -159,18 +204,12 @@ def _require_account(aws: Aws, location: FailoverLocation) -> None:
 
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> FailoverLocation:
     searched = regions_to_search(aws, regions)
-    lost: AwsError | None = None
-    for region in searched:
-        try:
-            return _read(aws, environment, region)
-        except NotFound:
-            continue
-        except (NoCredentials, ExpiredCredentials):
-            raise
-        except AwsError as error:
-            lost = error
-    if lost is not None:
-        raise lost
+    try:
+        if searched:
+            # All at once: the stack is in one of them, and another one may be lost.
+            return first_answer(lambda region: _read(aws, environment, region), searched)
+    except NotFound:
+        pass
     listed = f"in {', '.join(searched)} " if searched else ""
     message = (
         f"there is no stack {names.failover_stack(environment)} {listed}in this account; name its "
@@ -183,7 +222,7 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     name = names.failover_stack(environment)
     with translated_errors():
         (stack,) = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
-    account, outputs = stack_account(stack), stack_outputs(stack)
+        account, outputs = stack_account(stack), stack_outputs(stack)
 
     def output(key: str) -> str:
         if key not in outputs:
@@ -203,5 +242,7 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
         zone_id=output(names.HOSTED_ZONE_ID),
         account=account,
         region=region,
+        switch_namespace=_switch_namespace(outputs),
+        is_deployed=True,
         clusters={role: cluster(role) for role in ROLES},
     )

@@ -31,7 +31,8 @@ ALARM_THRESHOLD_DEFAULT = 1
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
-"""The metric of the operators' switch: 1 fails over to the secondary, 0 fails back."""
+"""The metric of the operators' switch: 1 fails over to the secondary, 0 fails back. The namespace
+is the one of an environment that names no other."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
@@ -107,6 +108,11 @@ def stack_region(environment: Environment, failover: Failover) -> str:
     Default: the secondary's region, so that the stack survives the loss of the primary's.
     """
     return failover.region or environment.clusters[failover.secondary].region
+
+
+def switch_namespace(failover: Failover) -> str:
+    """Return the namespace of the switch's metric."""
+    return failover.switch_namespace or SWITCH_NAMESPACE
 
 
 def dns_name(failover: Failover) -> str:

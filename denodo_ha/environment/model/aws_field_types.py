@@ -82,6 +82,17 @@ HostedZoneId = Annotated[
         "write the id alone, without /hostedzone/, like {example}",
     ),
 ]
+SwitchNamespace = Annotated[
+    str,
+    Form(
+        r"(?!AWS/)[0-9A-Za-z._#/-]{1,255}",
+        "is not a namespace for an own metric",
+        "names are up to 255 of letters, digits and . - _ / #, and AWS/ is reserved (AWS, "
+        "CloudWatch API, PutMetricData)",
+        "Denodo/Failover/prod",
+        "write a namespace like {example}",
+    ),
+]
 DeviceName = Annotated[
     str,
     Form(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from denodo_ha.environment.facts.limits import FAILURE_THRESHOLD, RECORD_TTL_S
-from denodo_ha.environment.model.aws_field_types import AccountId, Region
+from denodo_ha.environment.model.aws_field_types import AccountId, Region, SwitchNamespace
 from denodo_ha.environment.model.cluster import HostedZone
 from denodo_ha.environment.model.field_types import ClusterName, Flag, RecordName, Whole
 from denodo_ha.environment.model.section import Section
@@ -48,3 +48,6 @@ default 3 checks, 1 minute."""
     region: Region | None = None
     """Region of the failover stack; default: the secondary's, so that it is available if the \
 primary's region fails."""
+    switch_namespace: SwitchNamespace | None = None
+    """CloudWatch namespace of the operators' switch, for this environment alone; default: \
+Denodo/Failover, which all environments of the account and region share."""

@@ -285,6 +285,28 @@ def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]
             )
 
 
+def shared_switch(environment: Environment) -> Iterator[Problem]:
+    """The switch's metric should be in a namespace of this environment alone."""
+    failover = environment.failover
+    if failover is None or (
+        failover_plan.switch_namespace(failover) != failover_plan.SWITCH_NAMESPACE
+    ):
+        return
+    suggestion = f"{failover_plan.SWITCH_NAMESPACE}/{environment.name}"
+    yield Problem(
+        (*_PATH, "switch_namespace") if failover.switch_namespace else _PATH,
+        "has its switch in the namespace that environments share",
+        "IAM limits a metric by its namespace only, so operators of every environment in this "
+        "account and region may fail this one over (AWS, Service Authorization Reference, Amazon "
+        "CloudWatch)",
+        f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
+        "plan` checks that",
+        value=failover_plan.SWITCH_NAMESPACE,
+        severity=Severity.WARNING,
+        rule="shared-switch",
+    )
+
+
 RULES = (
     failover_clusters,
     failover_record,
@@ -294,4 +316,5 @@ RULES = (
     failover_accounts,
     unused_failover_settings,
     target_health_of_single_nodes,
+    shared_switch,
 )

@@ -80,15 +80,22 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
             )
             fits = rule_set.weight <= limits.RULES_PER_SECURITY_GROUP.value
             if rule_set.uses_ranges and fits:
-                yield Problem(
-                    ("clusters", name),
-                    f"{label}: one range of ports for each source instead of single ports",
-                    f"{len(rule_set.port_rules)} single rules, with room to change them, do not "
-                    f"fit {limits.RULES_PER_SECURITY_GROUP}",
-                    "join client networks to go back to single ports",
-                    severity=Severity.NOTE,
-                    rule="port-ranges",
-                )
+                yield _ranges(name, label, rule_set)
+
+
+def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
+    """Return the problem that ranges replace single ports: a warning if networks reach more."""
+    more = sorted({(rule.first, rule.last) for rule in rule_set.opens_unused_ports})
+    effect = "".join(f", and ports {first} to {last} are open, used or not" for first, last in more)
+    return Problem(
+        ("clusters", name),
+        f"{label}: one range of ports for each source instead of single ports",
+        f"{len(rule_set.port_rules)} single rules, with room to change them, do not fit "
+        f"{limits.RULES_PER_SECURITY_GROUP}{effect}",
+        "join client networks to go back to single ports",
+        severity=Severity.WARNING if more else Severity.NOTE,
+        rule="port-ranges",
+    )
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:

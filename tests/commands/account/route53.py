@@ -73,10 +73,16 @@ class Route53:
         (datum,) = call.parameters["MetricData"]
         self.thrown.append(datum["Value"])
         value = datum["Value"]
-        if not self.deaf:
+        if not self.deaf and call.parameters["Namespace"] == self._namespace():
             self.cloud.clock.at(
                 self.cloud.clock.monotonic() + SWITCH_S, lambda: setattr(self, "_at", value)
             )
+
+    def _namespace(self) -> str:
+        """Return the namespace that the switch's alarm watches."""
+        resources = self.cloud.stack("failover").template["Resources"].values()
+        (alarm,) = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+        return str(alarm["Properties"]["Namespace"])
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
         """Return the stack of a health check by its cluster's name, and its settings."""

@@ -84,7 +84,8 @@ def test_json_has_every_health_check(world: Route53, go: Go) -> None:
     done = go(world, "status", "--format", "json")
     assert done.exit_code == exit_codes.NO
     report = json.loads(done.stdout)
-    assert report["switch"] == {"region": "eu-central-1", "at": "active"}
+    switch = {"region": "eu-central-1", "namespace": "Denodo/Failover", "at": "active"}
+    assert report["switch"] == switch
     assert {one["cluster"] for one in report["answered"]} == {"active"}
     active, passive = report["sides"]
     assert [active["check"]["kind"], *(one["kind"] for one in active["check"]["children"])] == [

@@ -30,6 +30,7 @@ SITE = FailoverLocation(
         PRIMARY: StackLocation("one", "prod-one", "111122223333", "eu-west-1"),
         SECONDARY: StackLocation("two", "prod-two", "111122223333", "eu-central-1"),
     },
+    switch_namespace="Denodo/Failover",
 )
 
 

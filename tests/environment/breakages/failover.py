@@ -38,6 +38,8 @@ BREAKAGES: tuple[Breakage, ...] = (
     of_failover("secondary_health", "no"),
     of_failover("region", "Europe"),
     of_failover("account", 1),
+    of_failover("switch_namespace", "AWS/Denodo"),
+    of_failover("switch_namespace", "denodo*"),
     failover_to_nobody,
     failover_from_nobody,
     failover_to_itself,

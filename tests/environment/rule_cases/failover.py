@@ -10,6 +10,7 @@ from denodo_ha.environment.rules.failover import (
     failover_record_types,
     health_check_reaches_cluster,
     internal_single_node,
+    shared_switch,
     target_health_of_single_nodes,
     unused_failover_settings,
 )
@@ -57,6 +58,22 @@ def public_singles() -> Data:
 
 
 WRONG = (
+    Wrong(
+        shared_switch,
+        {},
+        "failover",
+        ("(Denodo/Failover)", "write switch_namespace: Denodo/Failover/test"),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        shared_switch,
+        {"failover/switch_namespace": "Denodo/Failover"},
+        "failover.switch_namespace",
+        ("in the namespace that environments share (Denodo/Failover)",),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
     Wrong(
         failover_clusters,
         {"failover/secondary": "spair"},
@@ -273,6 +290,7 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(shared_switch, {"failover/switch_namespace": "Denodo/Failover/test"}, base=twins),
     Right(failover_clusters, {}, base=twins),
     Right(failover_clusters, {"failover/primary": "spare", "failover/secondary": "main"}, twins),
     Right(failover_clusters, {"failover": GONE}, base=twins),

@@ -176,7 +176,7 @@ WRONG = (
         ("needs 61 rules",),
         base=twins,
     ),
-    # At the limit a note is reported, and no error.
+    # At the limit no error is reported, but a warning if more ports are open than are used.
     *(
         Wrong(
             rule_quota,
@@ -184,7 +184,7 @@ WRONG = (
             "clusters.main",
             (f"the {group} security group, inbound: one range of ports for each source",),
             base=base,
-            severity=Severity.NOTE,
+            severity=Severity.WARNING,
         )
         for group, changes, base in (
             ("balancer's", {CLIENTS: networks(60), **_services(2)}, minimal),
@@ -200,15 +200,24 @@ WRONG = (
         (
             "the balancer's security group, inbound: one range of ports for each source instead of",
             "42 single rules, with room to change them, do not fit 60 rules",
+            ", and ports 9999 to 20000 are open, used or not",
             "join client networks",
         ),
-        severity=Severity.NOTE,
+        severity=Severity.WARNING,
     ),
     Wrong(
         rule_quota,
         {MANAGERS: {"cidrs": networks(9)}},
         "clusters.main",
         ("the nodes' security group, inbound: one range of ports for each source",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        rule_quota,
+        # The range has no port that is not used.
+        {"services": {"jdbc": 9999, "odbc": 10000}, CLIENTS: networks(21)},
+        "clusters.main",
+        ("rules of a security group in each direction (AWS, Amazon VPC quotas); join",),
         severity=Severity.NOTE,
     ),
     Wrong(

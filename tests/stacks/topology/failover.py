@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
 from tests.stacks.topology.cluster_view import ALARM, CHECK, INGRESS, RECORD, Resources, ports_to
 from tests.support.assembly import Assembly
@@ -144,6 +145,8 @@ def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
 
 def _operators(environment: Environment, template: dict[str, Any]) -> None:
     """Operators may read, and put one metric; they may change no record and no check."""
+    failover = environment.failover
+    assert failover is not None
     ((id_, policy),) = [
         (id_, resource)
         for id_, resource in template["Resources"].items()
@@ -162,7 +165,8 @@ def _operators(environment: Environment, template: dict[str, Any]) -> None:
             if name == "PutMetricData":
                 writing += 1
                 condition = statement["Condition"]["StringEquals"]
-                assert condition["cloudwatch:namespace"] == "Denodo/Failover"
+                namespace = failover_plan.switch_namespace(failover)
+                assert condition["cloudwatch:namespace"] == namespace
                 assert "aws:RequestedRegion" in condition
             else:
                 assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))

@@ -1,0 +1,185 @@
+"""The switch's namespace: commands put datapoints in the deployed one, and `plan` guards a change.
+
+The module has one cloud whose switch is in a namespace of its own.
+"""
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+from ruamel.yaml import YAML
+from typer.testing import Result
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.environment.loading.loader import load
+from tests.commands.account.calls import Fault, error
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.route53 import Route53
+from tests.support.assembly import ROOT, Template
+
+Go = Callable[..., Result]
+TemplatesOf = Callable[[Path], Mapping[str, Template]]
+OWN, SHARED = "Ops/denodo70", "Denodo/Failover"
+EXAMPLE = ROOT / "config/examples/active-passive.yaml"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the active-passive example with a namespace of its own."""
+    data = YAML(typ="safe").load(EXAMPLE.read_text())
+    data["failover"]["switch_namespace"] = OWN
+    file = tmp_path_factory.mktemp("own") / "own.yaml"
+    file.write_text(json.dumps(data))
+    return file
+
+
+@pytest.fixture(scope="module")
+def shared_cloud(own: Path, templates_of: TemplatesOf) -> Iterator[Cloud]:
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        cloud = Cloud(load(own).environment, templates_of(own))
+        cloud.install(patch)
+        cloud.deploy()
+        yield cloud
+
+
+@pytest.fixture
+def world(shared_cloud: Cloud) -> Iterator[Route53]:
+    yield Route53(shared_cloud)
+    shared_cloud.faults.heal()
+    shared_cloud.calls.made.clear()
+
+
+@pytest.fixture
+def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
+    """Return a function that runs `denodo-ha …`."""
+
+    def go(world: Route53, *arguments: str) -> Result:
+        world.begin(monkeypatch)
+        return denodo_ha(*arguments)
+
+    return go
+
+
+def namespaces(world: Route53) -> list[str]:
+    return [change.parameters["Namespace"] for change in world.cloud.calls.changes]
+
+
+def test_the_stack_names_the_namespace(own: Path, templates_of: TemplatesOf) -> None:
+    changed = templates_of(own)["denodo70-failover"]
+    example = templates_of(EXAMPLE)["denodo70-failover"]
+    assert changed["Outputs"]["SwitchNamespace"]["Value"] == OWN
+    assert "SwitchNamespace" not in example["Outputs"]
+    for template, namespace in ((changed, OWN), (example, SHARED)):
+        (alarm,) = [
+            resource["Properties"]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        ]
+        assert alarm["Namespace"] == namespace
+        (statement,) = [
+            statement
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::IAM::ManagedPolicy"
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Action"] == "cloudwatch:PutMetricData"
+        ]
+        assert statement["Condition"]["StringEquals"]["cloudwatch:namespace"] == namespace
+
+
+@pytest.mark.parametrize("named", ["own", "example", "environment"])
+def test_moves_in_the_deployed_namespace(world: Route53, go: Go, own: Path, named: str) -> None:
+    """The configuration may be older than what is deployed, or newer."""
+    options = {
+        "own": ("-c", str(own)),
+        "example": ("-c", str(EXAMPLE)),
+        "environment": ("--environment", "denodo70", "--region", "eu-central-1"),
+    }[named]
+    done = go(world, "failover", "to", "passive", *options)
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert namespaces(world) == [OWN]
+    assert f"in namespace {OWN}, eu-central-1" in done.stderr
+    assert world.answered == "passive"
+    shown = go(world, "failover", "status", *options, "--format", "json")
+    assert json.loads(shown.stdout)["switch"] == {
+        "region": "eu-central-1",
+        "namespace": OWN,
+        "at": "passive",
+    }
+
+
+def test_the_configuration_s_namespace_remains_if_the_stack_cannot_be_read(
+    world: Route53, go: Go, own: Path
+) -> None:
+    answer = error("ServiceUnavailable", "try later", 503)
+    world.cloud.faults.add(Fault(lambda call: call.service == "cloudformation", lambda _: answer))
+    done = go(world, "failover", "to", "passive", "-c", str(own))
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert namespaces(world) == [OWN]
+    assert "warning: stack denodo70-failover cannot be read" in done.stderr
+    assert f"taken to be in namespace {OWN}, as the configuration says" in done.stderr
+
+
+def write_assembly(folder: Path, templates: Mapping[str, Template]) -> Path:
+    artifacts = {}
+    for name, template in templates.items():
+        (folder / f"{name}.json").write_text(json.dumps(template))
+        artifacts[name] = {
+            "type": "aws:cloudformation:stack",
+            "properties": {"stackName": name, "templateFile": f"{name}.json"},
+        }
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+    return folder
+
+
+@pytest.fixture
+def planned(tmp_path: Path, own: Path, templates_of: TemplatesOf) -> Path:
+    """Return an assembly that moves the deployed switch to the shared namespace."""
+    templates = copy.deepcopy(dict(templates_of(own)))
+    templates["denodo70-failover"] = templates_of(EXAMPLE)["denodo70-failover"]
+    return write_assembly(tmp_path, templates)
+
+
+def test_plan_tells_of_the_change_while_the_switch_is_at_the_primary(
+    world: Route53, go: Go, planned: Path
+) -> None:
+    done = go(world, "plan", str(planned), "-c", str(EXAMPLE))
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert f"changes from namespace {OWN} to {SHARED}" in done.stdout
+    assert world.cloud.calls.changes == []
+
+
+def test_plan_refuses_the_change_while_the_switch_is_thrown(
+    world: Route53, go: Go, own: Path, planned: Path
+) -> None:
+    assert go(world, "failover", "to", "passive", "-c", str(own)).exit_code == exit_codes.DONE
+    done = go(world, "plan", str(planned), "-c", str(EXAMPLE))
+    assert done.exit_code == exit_codes.REFUSED
+    assert "while the switch is set to passive" in done.stderr
+    assert "`denodo-ha failover back`" in done.stderr
+
+
+def test_plan_refuses_the_change_while_the_switch_is_unknown(
+    world: Route53, go: Go, planned: Path
+) -> None:
+    world.cloud.faults.throttle("GetHealthCheck")
+    done = go(world, "plan", str(planned), "-c", str(EXAMPLE))
+    assert done.exit_code == exit_codes.REFUSED
+    assert "while the switch is unknown" in done.stderr
+
+
+def test_plan_says_nothing_without_a_change(
+    world: Route53, go: Go, own: Path, tmp_path: Path, templates_of: TemplatesOf
+) -> None:
+    folder = str(write_assembly(tmp_path, templates_of(own)))
+    for compared in ((folder, folder), (folder, "-c", str(own))):
+        done = go(world, "plan", *compared)
+        assert done.exit_code == exit_codes.DONE, done.output
+        assert "namespace" not in done.output
