@@ -9,7 +9,8 @@ from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import NO_FAILURE, ClusterState, Situation
-from denodo_ha.drill.model import Key, Model
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.notes import load_notes, model_notes
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.reading.model_builder import build_model

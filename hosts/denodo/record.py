@@ -2,6 +2,7 @@
 
 applied.json   the applied state, its hash, and since when
 failed.json    the last change that failed, and why
+behind.json    that the last boot started what was applied before, and why
 drained.json   that the node is drained: by whom, when, why
 metadata.json  that the metadata is confirmed: by whom, when, and on which machine
 logins.json    hashes of the logins that the components have at their shared database
@@ -21,7 +22,7 @@ from hosts.denodo.errors import StateError
 from hosts.denodo.state import State, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hosts.denodo.system import System
@@ -56,6 +57,20 @@ class Record:
         """Record the applied state and the id of its change."""
         self._write("applied", {"hash": state.hash, "change": change, "state": state.raw})
         files.remove(self._file("failed"))
+
+    @property
+    def behind(self) -> str:
+        """Return why the last boot started what was applied before, empty if it did not."""
+        data = self._read("behind")
+        return str(data.get("reason", "")) if data is not None else ""
+
+    def fall_behind(self, reason: str) -> None:
+        """Record that the servers were started as they were applied before."""
+        self._write("behind", {"reason": reason})
+
+    def catch_up(self) -> None:
+        """Remove the record that the node is behind."""
+        files.remove(self._file("behind"))
 
     def fail(self, state: State, reason: str) -> None:
         """Record why a state could not be applied."""
@@ -115,6 +130,11 @@ class Record:
     def signalled(self) -> None:
         """Record that CloudFormation was signalled."""
         self._write("signal", {"machine": self.system.machine_id})
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what the records say that an operator should know."""
+        if behind := self.behind:
+            yield f"the last boot started what was applied before: {behind}"
 
     def contents(self) -> dict[str, Any]:
         """Return the records that `status` prints."""

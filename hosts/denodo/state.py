@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hosts.common import json_object
 from hosts.common.errors import AwsError
 from hosts.common.json_object import JsonObject
-from hosts.denodo.errors import StateError
+from hosts.denodo.errors import StateError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -187,13 +187,14 @@ def fetch(system: System, parameter: str) -> State:
     """Return the state in an SSM parameter.
 
     Raises:
-        StateError: The parameter cannot be read, or its value is refused.
+        UnavailableError: The parameter cannot be read.
+        StateError: Its value is refused.
     """
     try:
         text = system.aws_cli.parameter(parameter)
     except AwsError as error:
         message = f"the parameter {parameter} cannot be read: {error}"
-        raise StateError(message) from None
+        raise UnavailableError(message) from None
     return parse(text)
 
 

@@ -163,8 +163,7 @@ def _haproxy_servers(data: bytes, _folder: Path) -> object:
 
 
 def _haproxy_statistics(data: bytes, _folder: Path) -> object:
-    rows = servers.parse_statistics(data.decode(errors="replace"))
-    return servers.sessions(rows, "node1")
+    return servers.parse_statistics(data.decode(errors="replace"))
 
 
 def _haproxy_state_file(data: bytes, folder: Path) -> object:

@@ -7,16 +7,9 @@ from functools import cached_property
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import (
-    Balancer,
-    Key,
-    Listener,
-    Model,
-    Target,
-    TargetGroup,
-    TargetHealthCheck,
-    Upstream,
-)
+from denodo_ha.drill.model.balancers import Balancer, Listener, TargetGroup
+from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck, Upstream
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 

@@ -22,7 +22,9 @@ from denodo_ha.drill.engine.recovery_time import (
 )
 from denodo_ha.drill.engine.route53_health import Route53Health
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import FailoverName, Key, Model, Record
+from denodo_ha.drill.model.dns import FailoverName, Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import (
     DnsChange,
     Failure,

@@ -8,7 +8,9 @@ from denodo_ha.drill.engine.balancer_view import BalancerView
 from denodo_ha.drill.engine.machine_states import MachineStates
 from denodo_ha.drill.engine.open_points import HOST_COUNTS, Interpretation
 from denodo_ha.drill.engine.situation import Situation
-from denodo_ha.drill.model import Alarm, FailoverName, HealthCheck, Key, Model, Record
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach
 
 BalancerViews = Callable[[Key, Situation], BalancerView]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
-from denodo_ha.drill.model import Key
+from denodo_ha.drill.model.machines import Key
 
 
 @dataclass(frozen=True)
