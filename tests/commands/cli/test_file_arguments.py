@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -40,7 +40,7 @@ def endless(path: Path) -> None:
         file.truncate(2**40)
 
 
-HOSTILE = {
+HOSTILE: Mapping[Callable[[Path], None], str] = {
     fifo: "a pipe, not a regular file",
     folder: "Is a directory",
     device: "a device, not a regular file",
