@@ -102,7 +102,7 @@ def unit_text(unit: str, state: State) -> str:
     if unit == _WATCHDOG:
         sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")
     low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
-    restarts = _systemd_version() >= _RESTARTS_ONESHOT
+    restarts = "@RESTART@" in text and _systemd_version() >= _RESTARTS_ONESHOT
     home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
         ("SANDBOX", sandbox),
