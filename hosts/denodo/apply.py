@@ -79,6 +79,7 @@ class _Change:
             self._record.apply(self._state, self._record.change)
         else:
             log.info("nothing to do")
+        self._record.catch_up()
         if self._start:
             self._new.look(self._record)
             earlier_rules.settle(self._system, self._state, self._record)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def warnings(system: System, record: Record) -> Iterator[str]:
     """Return the warnings, from records and from the running processes."""
+    yield from record.warnings()
     state = record.applied
     if state is None:
         return

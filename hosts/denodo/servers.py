@@ -127,6 +127,11 @@ class Servers:
             return True
         return process == "web" and any(java.is_web_container for java in self._java())
 
+    def starting(self) -> bool:
+        """Return whether a Java process of this home is so young that it may not listen yet."""
+        ages = [processes.age(self.system, java.pid) for java in self._java()]
+        return any(age < self.state.start_seconds for age in ages)
+
     def stop(self, *, force: bool = False) -> None:
         """Stop all processes; queries may end first, within the limit of the state.
 

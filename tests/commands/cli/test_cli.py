@@ -141,6 +141,7 @@ class TestLog:
         assert "Traceback" in denodo_ha("-vv", "fails", commands=SAMPLE).stderr
 
 
+@pytest.mark.slow
 class TestProcess:
     """Behaviour that only a process shows."""
 
@@ -188,6 +189,7 @@ class TestProcess:
         assert done.stdout.split() == ["active-passive"]
 
 
+@pytest.mark.slow
 class TestImports:
     """A command is imported when it is run, its libraries when they are needed."""
 
@@ -240,6 +242,7 @@ class TestImports:
         )
 
 
+@pytest.mark.slow
 class TestLauncher:
     """`tools/denodo-ha` also works through a link, such as `.venv/bin/denodo-ha`."""
 

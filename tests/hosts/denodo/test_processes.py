@@ -4,11 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from hosts.denodo import processes
 from hosts.denodo.apply import apply
-from hosts.denodo.boot import start
 from hosts.denodo.servers import Servers
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import Home, eventually
@@ -45,7 +45,7 @@ def test_a_home_that_is_a_symbolic_link(home: Home, tmp_path: Path) -> None:
     installed = Servers(home.system, state)
     assert len(processes.of_home(home.system, link)) == 2
     first = home.running()
-    start(home.system, state)
+    installed.start(state.servers, time.monotonic() + 60)
     assert home.running() == first
     installed.stop()
     assert eventually(lambda: home.running() is None)

@@ -1,12 +1,12 @@
 """The web container with HTTP, HTTPS or both, and its applications."""
 
+import time
 from typing import Any
 
 import pytest
 
 from hosts.denodo import node_warnings, servers
 from hosts.denodo.apply import apply, check
-from hosts.denodo.boot import start
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.settings import HTTP_PORT, HTTPS_PORT
 from hosts.denodo.errors import ImageError, RolledBackError
@@ -142,10 +142,10 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
     installed = Servers(home.system, state)
     installed.stop()
     installed.launch(["vdp"])
-    start(home.system, state)
+    installed.start(_SERVERS, time.monotonic() + 60)
     assert not installed.application_failures(_SERVERS)
     home.calls()
-    start(home.system, state)
+    installed.start(_SERVERS, time.monotonic() + 60)
     assert not [call for call in home.calls() if "startup" in call]
 
 
@@ -173,7 +173,8 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
     record.remember_readiness(rules="earlier")
     home.behave("datacatalog_startup.sh")
-    start(home.system, changed)
+    Servers(home.system, changed).start(_SERVERS, time.monotonic() + 60)
+    apply(home.system, changed)
     assert record.has_current_rules, "the rules agree again"
     assert not list(node_warnings.warnings(home.system, record))
 

@@ -46,7 +46,7 @@ def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
     with (haproxy.run / "log").open("ab") as log:
         process = subprocess.Popen(
             [
-                *(PROGRAM, "-W", "-f", str(haproxy.config)),
+                *(haproxy.program, "-W", "-f", str(haproxy.config)),
                 *("-S", f"{haproxy.run}/master.sock,mode,666"),
             ],
             stdin=subprocess.DEVNULL,
