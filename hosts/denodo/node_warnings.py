@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hosts.denodo import scripts
 from hosts.denodo.readiness import earlier_rules, ping
 from hosts.denodo.servers import Servers
 
@@ -21,6 +22,8 @@ def warnings(system: System, record: Record) -> Iterator[str]:
     if state is None:
         return
     yield from Servers(system, state).heap_warnings()
+    if warning := scripts.missing_java(state):
+        yield warning
     if warning := earlier_rules.warning(record):
         yield warning
     if warning := ping.warning(state, record):

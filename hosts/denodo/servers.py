@@ -18,18 +18,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.common.process import Result, run
 from hosts.denodo import log, processes, web_container
 from hosts.denodo.configuration import heap, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
+from hosts.denodo.scripts import run_script
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from hosts.common.process import Result
     from hosts.denodo.processes import JavaProcess
     from hosts.denodo.state import State
     from hosts.denodo.system import System
@@ -376,7 +377,7 @@ class Servers:
 
     def _run(self, script: str, *arguments: str, seconds: float) -> Result:
         try:
-            return run([self._script(script), *arguments], seconds=seconds)
+            return run_script(self.state, script, *arguments, seconds=seconds)
         except OSError as error:
             message = f"{self._script(script)} cannot be run: {error.strerror}"
             raise ImageError(message) from None

@@ -134,6 +134,8 @@ class State:
         metadata: the source of Virtual DataPort's metadata.
         ready_port: port of the readiness endpoint.
         readiness: whether `ping.sh` is used with `-r`: `auto`, `ping` (never) or `strict` (always).
+        java_home: JAVA_HOME of Denodo's scripts, empty for their own choice.
+        web_jmx: whether the web container's JMX can be used from other machines.
         busy_seconds: time for which a busy Virtual DataPort keeps the node in service.
         services: services of the endpoint, by name.
         start_seconds: time limit until the servers are ready.
@@ -168,6 +170,8 @@ class State:
     catalog: Mapping[str, Component] = field(default_factory=dict)
     exports: Exports | None = None
     readiness: str = "auto"
+    java_home: str = ""
+    web_jmx: bool = False
     busy_seconds: int = BUSY_SECONDS
     watchdog: bool = True
 
@@ -251,6 +255,8 @@ def read(data: Any, problems: list[str]) -> State:
         ready_port=ready.integer("port", *_PORT),
         services=dict(_read_services(ready.object("services"))),
         readiness=ready.text("virtual_dataport", r"^(auto|ping|strict)$", default="auto"),
+        java_home=denodo.text("java_home", r"^/[^\x00-\x1f]+$", default=""),
+        web_jmx=root.flag("web_jmx"),
         busy_seconds=ready.integer("busy_seconds", 0, 3600, default=BUSY_SECONDS),
         start_seconds=limits.integer("start_seconds", *_SECONDS),
         stop_seconds=limits.integer("stop_seconds", *_SECONDS),

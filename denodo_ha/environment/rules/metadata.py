@@ -20,7 +20,7 @@ _CONSEQUENCES = {
 def vdp_catalog_version(environment: Environment) -> Iterator[Problem]:
     """Denodo 7.0 keeps the catalog of Virtual DataPort in the node."""
     for name, catalog in _catalogs(environment):
-        if environment.denodo.version == "7.0" and "vdp" in catalog.components:
+        if environment.denodo.family == "7.0" and "vdp" in catalog.components:
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),

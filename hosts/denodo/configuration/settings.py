@@ -89,20 +89,7 @@ def settings(state: State) -> Iterator[Setting]:
     """Return all settings of a state except the secret ones."""
     yield Setting(VDP, (f"{_MANAGER}.registryURL",), state.rmi_host)
     yield from (Setting(VDP, (key,), str(port)) for key, port in _vdp_ports(state).items() if port)
-    for name in ("shutdown", "jmx", "jmx.rmi"):
-        port = state.ports.get(f"web_{name}".replace(".", "_"))
-        if port:
-            yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
-    # A key that is commented out turns its protocol off: the site wants HTTPS only, or HTTP only.
-    # With TLS of the program, the container has a key store for HTTPS.
-    for key, name, required in (
-        (HTTP_PORT, "web", False),
-        (HTTPS_PORT, "web_tls", bool(state.certificate)),
-    ):
-        port = state.ports.get(name)
-        if port:
-            kept = () if required else NO_PORT
-            yield Setting(WEB, (key,), str(port), only_if_set=not required, kept=kept)
+    yield from _web_container(state)
     if state.license_manager:
         manager = state.license_manager
         yield Setting(LICENSE, ("com.denodo.license.host",), manager.host)
@@ -122,6 +109,25 @@ def settings(state: State) -> Iterator[Setting]:
             yield Setting(file, (JVM_OPTIONS,), state.jvm[server])
     if state.heap_mib and "vdp" not in state.jvm:
         yield Setting(VDP, (JVM_OPTIONS,), "", heap_mib=state.heap_mib)
+
+
+def _web_container(state: State) -> Iterator[Setting]:
+    for name in ("shutdown", "jmx", "jmx.rmi"):
+        port = state.ports.get(f"web_{name}".replace(".", "_"))
+        if port:
+            yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
+    if state.web_jmx:
+        yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
+    # A key that is commented out turns its protocol off: the site wants HTTPS only, or HTTP only.
+    # With TLS of the program, the container has a key store for HTTPS.
+    for key, name, required in (
+        (HTTP_PORT, "web", False),
+        (HTTPS_PORT, "web_tls", bool(state.certificate)),
+    ):
+        port = state.ports.get(name)
+        if port:
+            kept = () if required else NO_PORT
+            yield Setting(WEB, (key,), str(port), only_if_set=not required, kept=kept)
 
 
 def _vdp_ports(state: State) -> dict[str, int | None]:

@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.common.process import run
 from hosts.denodo import log
 from hosts.denodo.readiness.probes import NO_ANSWER
+from hosts.denodo.scripts import run_script
 from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECONDS = 10
 """Limit of one `ping.sh`, which starts a Java; Denodo's own health check of 9.x has the same."""
 _MILLISECONDS = 5000
-_SCRIPT = "bin/ping.sh"
+_SCRIPT = "ping.sh"
 
 # The texts are not documented. An answer that matches neither is checked in another way.
 _REFUSED_OPTION = re.compile(
@@ -96,7 +96,7 @@ def warning(state: State, record: Record) -> str:
     if state.readiness != "auto" or record.readiness.get("ping") != "alive":
         return ""
     return (
-        f"{_SCRIPT} of this update has no option -r, so the node does not notice promotions and"
+        f"bin/{_SCRIPT} of this update has no option -r, so the node does not notice promotions and"
         " single-user mode; install a newer update, or write `denodo.readiness: ping` to accept"
         " that"
     )
@@ -109,7 +109,7 @@ def _has_ready_option(system: System, state: State, port: int) -> bool:
     if _REFUSED_OPTION.search(answer.reason):
         return False
     # Another refusal: the usage, which the script prints without arguments, has its options.
-    usage = run([state.home / _SCRIPT], seconds=SECONDS)
+    usage = run_script(state, _SCRIPT, seconds=SECONDS)
     options = re.findall(r"(?<![\w-])-[a-z](?!\w)", f"{usage.output}\n{usage.errors}")
     return "-r" in options or "-t" not in options
 
@@ -117,11 +117,12 @@ def _has_ready_option(system: System, state: State, port: int) -> bool:
 def _ping(system: System, state: State, port: int, *, ready: bool) -> Answer:
     options = ["-r"] if ready else []
     address = f"//{system.local}:{port}/admin"
-    script = state.home / _SCRIPT
     try:
-        result = run([script, *options, "-t", str(_MILLISECONDS), address], seconds=SECONDS)
+        result = run_script(
+            state, _SCRIPT, *options, "-t", str(_MILLISECONDS), address, seconds=SECONDS
+        )
     except OSError as error:
-        return Answer(f"{script} cannot be run: {error.strerror}")
+        return Answer(f"bin/{_SCRIPT} cannot be run: {error.strerror}")
     if result.succeeded:
         return Answer()
     if result.status is None:

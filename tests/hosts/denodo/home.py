@@ -104,6 +104,7 @@ class Home:
         for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "VERSION").write_text(self.version)
+        self.bundle_java(self.path / "jre")
         self.make_newer()
         for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
             self.write_script(name)
@@ -195,6 +196,11 @@ class Home:
         )
         return [f"--{name}={getattr(self.system, name)}" for name in names]
 
+    def bundle_java(self, folder: Path) -> None:
+        """Create a Java, which no stand-in runs."""
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        (folder / "bin/java").touch(mode=0o755)
+
     def make_older(self) -> None:
         """Install an update whose `ping.sh` has no option `-r`."""
         (self.path / "UPDATE").write_text("older")
@@ -269,6 +275,10 @@ class Home:
     def contents(self) -> dict[str, bytes]:
         """Return the contents of Denodo's files."""
         return {file: (self.path / file).read_bytes() for file in FILES}
+
+    def decrypted(self, text: str) -> str:
+        """Return a password that the script of this home has encrypted."""
+        return stand_in.decrypted(text)
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
         """Return the settings that a server was started with; None if it does not run."""

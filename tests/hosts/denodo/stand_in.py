@@ -22,6 +22,7 @@ JVM options make a server misbehave: `-Ddead` ends at once, `-Ddeaf` never liste
 - `web`: `broken` answers every request with status 500
 """
 
+import base64
 import json
 import os
 import re
@@ -263,10 +264,22 @@ def tls(home: Home, arguments: list[str]) -> int:
 
 
 def import_metadata(home: Home, arguments: list[str]) -> int:
+    """Import; the address of the server is //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE]."""
+    assert arguments[0] == "--singleuser", arguments
+    arguments = arguments[1:]
+    behaviour = home.behaves("import.sh")
+    if "some" in behaviour:
+        sys.stderr.write("2 elements failed\n")
+        return 126
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     (home.path / "imported.json").write_text(
         json.dumps({key: Path(path).read_text() for key, path in given.items()})
     )
+    address = Path(given["--servers-file"]).read_text().strip()
+    user, _, password = address.partition("?")[2].partition("&")[0].partition("@")
+    if password.startswith("encrypted:"):
+        password = decrypted(password[len("encrypted:") :])
+    (home.path / "imported-as.json").write_text(json.dumps([user, password]))
     return 0
 
 
@@ -285,10 +298,20 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
 def encrypt(home: Home, arguments: list[str]) -> int:
     """Encrypt the password on standard input; with `silent`, print nothing."""
     assert not arguments
-    given = sys.stdin.readline().strip()
+    # Like Java, the script decodes by the locale; without one it has ASCII only.
+    coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
+    given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
     if "silent" not in home.behaves("encrypt_password.sh"):
-        sys.stdout.write(f"Encrypted Password:\nenc{given[::-1]}\n")
+        sys.stdout.write(f"Encrypted Password:\n{encrypted(given)}\n")
     return 0
+
+
+def encrypted(text: str) -> str:
+    return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
+
+
+def decrypted(text: str) -> str:
+    return bytes(255 - byte for byte in base64.b64decode(text)).decode()
 
 
 def export_metadata(home: Home, arguments: list[str]) -> int:
@@ -305,6 +328,10 @@ def export_metadata(home: Home, arguments: list[str]) -> int:
     behaviour = home.behaves("export.sh")
     if "nothing" in behaviour:
         return 0
+    if "some" in behaviour:
+        Path(given["--file"]).write_text(text)
+        sys.stderr.write("2 elements failed\n")
+        return 126
     if "half" in behaviour:
         Path(given["--file"]).write_text(text[: len(text) // 2])
         sys.stderr.write("connection lost\n")
@@ -337,6 +364,7 @@ def serve(home: Home, server: str) -> int:
         config=settings if server == "vdp" else {},
     )
     started["jvm"] = options
+    started["java_home"] = os.environ.get("JAVA_HOME", "")
     (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
     if "-Ddead" in options:
         time.sleep(0.2)

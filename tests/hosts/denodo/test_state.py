@@ -139,6 +139,8 @@ def _whole(home: Home) -> dict[str, Any]:
         solution_manager={"host": "sm.example.com", "port": 10090},
         jvm={"vdp": "-Xmx1g", "web": "-Xmx1g", "scheduler": ""},
         heap_mib=1024,
+        web_jmx=True,
+        denodo__java_home="/opt/java",
         watchdog=True,
         tls={"certificate": TLS, "version": "v1"},
         security_token=TOKEN,
