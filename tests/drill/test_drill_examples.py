@@ -19,6 +19,8 @@ from tests.support.assembly import ROOT, Assembly, synthesise
 
 AssemblyOf = Callable[[str], Assembly]
 
+pytestmark = pytest.mark.slow
+
 
 def drill(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
     stacks = [
