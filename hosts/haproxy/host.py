@@ -124,7 +124,7 @@ def _apply_files(
     """Load a configuration and its secrets, unless HAProxy has loaded the same ones already."""
     old = {path: _read(path) for path in secrets}
     config = _read(haproxy.config)
-    same = old == secrets and config == new.read_bytes()
+    same = old == secrets and config == files.read(new)
     # A run that was killed may have replaced files that no worker has loaded.
     if same and workers(haproxy).failed == 0 and not previous_file(haproxy).exists():
         report("nothing has changed")
@@ -153,7 +153,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
         if reason:
             raise Refused(reason)
         host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(host.haproxy.config, new.read_bytes(), mode=files.PUBLIC)
+        files.write_atomically(host.haproxy.config, files.read(new), mode=files.PUBLIC)
     _write_drop_in(host, desired)
     try:
         prepare_start(host.haproxy, lambda _line: None)
@@ -192,7 +192,7 @@ def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return files.read(path)
     except FileNotFoundError:
         return None
 

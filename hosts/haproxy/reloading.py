@@ -202,7 +202,7 @@ def keep_previous(haproxy: LocalHaproxy) -> None:
     """
     try:
         if not previous_file(haproxy).exists():
-            content = haproxy.config.read_bytes()
+            content = files.read(haproxy.config)
             files.write_atomically(previous_file(haproxy), content, mode=files.PRIVATE)
     except OSError as error:
         message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
@@ -214,8 +214,8 @@ def restore_previous(haproxy: LocalHaproxy) -> bool:
     previous = previous_file(haproxy)
     if not previous.exists():
         return False
-    content = previous.read_bytes()
-    if content != haproxy.config.read_bytes():
+    content = files.read(previous)
+    if content != files.read(haproxy.config):
         files.write_atomically(haproxy.config, content, mode=files.PUBLIC)
     files.remove(previous)
     return True
@@ -245,7 +245,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
         Refused: The file cannot be written; nothing was changed.
     """
     try:
-        files.write_atomically(haproxy.config, new.read_bytes(), mode=files.PUBLIC)
+        files.write_atomically(haproxy.config, files.read(new), mode=files.PUBLIC)
     except OSError as error:
         message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
         raise Refused(message) from error

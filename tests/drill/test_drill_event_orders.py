@@ -35,6 +35,8 @@ from tests.drill.sample_templates import (
     with_proxies,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def search(templates: Templates, depth: int | None = None) -> OrdersResult:
     (result,) = search_orders(model(templates), depth)
