@@ -61,6 +61,7 @@ def boot(system: System, state: State) -> None:
         HostError: The node is not up, or its servers run as they were applied before.
     """
     record = Record(system)
+    record.forget_watchdog()
     try:
         metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:

@@ -25,6 +25,7 @@ from hosts.denodo.readiness import readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
+from hosts.denodo.watchdog import watchdog_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,10 @@ _MACHINE = (
 )
 """Fields of `System` that are options of the command line."""
 
-_AS_DENODO_USER = ("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop")
+_AS_DENODO_USER = (
+    *("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop"),
+    *("hold", "release", "look"),
+)
 """Commands without a desired state; root runs them as the Denodo user from their beginning."""
 
 _REPEAT_SECONDS = 60.0
@@ -56,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
     try:
+        if options.command == "look" and options.act and (code := _enter_unit(system)):
+            return code
         if options.command in _AS_DENODO_USER and os.geteuid() == 0:
             account = privileges.installed_account(system)
             more = [f"--warning={text}" for text in _warnings(options, account)]
@@ -91,9 +97,14 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
     state = _state(system, options)
-    if os.geteuid() == 0 and system.folder == System.folder and (code := unit_cgroup.enter()):
+    if code := _enter_unit(system):
         return code
     return _change(system, options, state, lambda state: apply(system, state))
+
+
+def _enter_unit(system: System) -> int:
+    """Move this process to the unit of Denodo's servers, on a real machine."""
+    return unit_cgroup.enter() if os.geteuid() == 0 and system.folder == System.folder else 0
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
@@ -280,6 +291,10 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "export": _export,
     "status": _status,
     "stop": _stop,
+    "hold": watchdog_commands.hold,
+    "release": watchdog_commands.release,
+    "watch": lambda system, options: watchdog_commands.watch(system, options, _machine(system)),
+    "look": watchdog_commands.look,
     "install": _install,
     "update": _update,
 }
@@ -309,8 +324,11 @@ def _state(system: System, options: argparse.Namespace) -> State:
 
 def _arguments(system: System, command: str, *more: str) -> list[str]:
     """Return the arguments of a command on the same machine, with its state on standard input."""
-    machine = [f"--{name}={getattr(system, name)}" for name in _MACHINE]
-    return [*machine, command, "--state=-", *more]
+    return [*_machine(system), command, "--state=-", *more]
+
+
+def _machine(system: System) -> list[str]:
+    return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
 
 
 def _user_name() -> str:
@@ -371,7 +389,8 @@ def _parser() -> argparse.ArgumentParser:
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
-    for subparser in (drain, confirm):
+    hold = watchdog_commands.add(command)
+    for subparser in (drain, confirm, hold):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")

@@ -24,11 +24,13 @@ from hosts.denodo.errors import ImageError
 if TYPE_CHECKING:
     from hosts.denodo.state import State
 
+_WATCHDOG = "denodo-node-watchdog.service"
 UNITS = (
     "denodo-node.service",
     "denodo-node-ready.service",
     "denodo-node-export.service",
     "denodo-node-export.timer",
+    _WATCHDOG,
 )
 _NOT_ENABLED = ("denodo-node-export.service",)
 """Units that only other units start."""
@@ -86,6 +88,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("start", "denodo-node-export.timer")
         # Restarts the endpoint with this release if it runs; Denodo's servers are not touched.
         _systemctl("try-restart", "denodo-node-ready.service")
+        _systemctl("restart", _WATCHDOG)
     log.info(f"installed {', '.join(UNITS)}")
 
 
@@ -96,8 +99,10 @@ def unit_text(unit: str, state: State) -> str:
     if _aws_is_a_snap():
         # The limits of the program's own user remain; all later ones hinder snaps.
         text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
+    if unit == _WATCHDOG:
+        sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")
     low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
-    restarts = _systemd_version() >= _RESTARTS_ONESHOT
+    restarts = "@RESTART@" in text and _systemd_version() >= _RESTARTS_ONESHOT
     home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
         ("SANDBOX", sandbox),

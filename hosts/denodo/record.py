@@ -2,6 +2,8 @@
 
 applied.json   the applied state, its hash, and since when
 failed.json    the last change that failed, and why
+held.json      that the watchdog must not act: by whom, when, why
+watchdog.json  the processes that the watchdog has seen, and what it has started again
 behind.json    that the last boot started what was applied before, and why
 drained.json   that the node is drained: by whom, when, why
 metadata.json  that the metadata is confirmed: by whom, when, and on which machine
@@ -22,7 +24,7 @@ from hosts.denodo.errors import StateError
 from hosts.denodo.state import State, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -95,6 +97,49 @@ class Record:
         files.remove(self._file("drained"))
 
     @property
+    def held(self) -> dict[str, Any] | None:
+        """Return by whom (`who`), when (`at`) and why the node is held; None if it is not."""
+        return self._read("held")
+
+    def hold(self, who: str, why: str) -> None:
+        """Record that the watchdog must not start servers again."""
+        self._write("held", {"who": who, "why": why})
+
+    def release(self) -> None:
+        """Remove the record that the node is held."""
+        files.remove(self._file("held"))
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """Return the processes that the watchdog has seen running."""
+        seen = (self._read("watchdog") or {}).get("seen", [])
+        return [str(process) for process in seen] if isinstance(seen, list) else []
+
+    def watch(self, seen: Sequence[str]) -> None:
+        """Record the processes that the watchdog has seen running."""
+        data = self._read("watchdog") or {}
+        self._write("watchdog", {**data, "seen": list(seen)})
+
+    def revive(self, processes: Sequence[str], *, last: bool) -> None:
+        """Record that processes are started again; `last`: none is for a while after this."""
+        data = self._read("watchdog") or {}
+        count = data.get("count", 0)
+        self._write(
+            "watchdog",
+            {
+                **data,
+                "count": (count if isinstance(count, int) else 0) + 1,
+                "processes": list(processes),
+                "last": self.system.time,
+                "gave_up": last,
+            },
+        )
+
+    def forget_watchdog(self) -> None:
+        """Remove the record of the watchdog, at a boot."""
+        files.remove(self._file("watchdog"))
+
+    @property
     def metadata_confirmed(self) -> bool:
         """Return whether the metadata is confirmed, and not on the machine of a copied disk."""
         data = self._read("metadata")
@@ -140,10 +185,18 @@ class Record:
         """Yield what the records say that an operator should know."""
         if behind := self.behind:
             yield f"the last boot started what was applied before: {behind}"
+        watchdog = self._read("watchdog") or {}
+        if count := watchdog.get("count"):
+            again = ", ".join(map(str, watchdog.get("processes", ())))
+            text = f"servers died and were started again {count} times, last {again} at "
+            text += f"{watchdog.get('last')}; see journalctl -u denodo-node-watchdog"
+            yield text + ("; no more for an hour" if watchdog.get("gave_up") else "")
+        if held := self.held:
+            yield f"held by {held.get('who')} since {held.get('at')}: {held.get('why')}"
 
     def contents(self) -> dict[str, Any]:
         """Return the records that `status` prints."""
-        names = ("applied", "failed", "drained", "metadata", "exported")
+        names = ("applied", "failed", "drained", "metadata", "exported", "held", "watchdog")
         return {name: self._read(name) for name in names}
 
     def _file(self, name: str) -> Path:

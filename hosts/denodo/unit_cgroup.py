@@ -56,6 +56,11 @@ def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
     return 0
 
 
+def active() -> bool:
+    """Return whether the unit is active: not stopped, not failed, and not in a boot."""
+    return _properties().get("ActiveState") == "active"
+
+
 def _properties() -> Mapping[str, str]:
     try:
         shown = run(
