@@ -122,7 +122,8 @@ def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) 
     tried = list(range(first, steps + 1))
     if sample:
         tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - no secret
-    problems, current = [], "new"
+    problems: list[str] = []
+    current = "new"
     for step in tried:
         other = "old" if current == "new" else "new"
         # Then the parameter has the desired state, or an operator has put the previous one back.
