@@ -56,7 +56,7 @@ def test_java_is_demanded_at_first_boot_only(
     installation.install(home.state(), "/denodo/x", region="", root=root)
     assert missing in capsys.readouterr().out
     apply(home.system, home.state())
-    assert missing in list(node_warnings.warnings(home.system, Record(home.system)))
+    assert missing in "".join(node_warnings.warnings(home.system, Record(home.system)))
 
 
 @pytest.mark.parametrize("by", ["key", "environment", "bundled"])
