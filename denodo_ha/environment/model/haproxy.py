@@ -118,7 +118,7 @@ class HaproxyChecks(Section):
 promotions, drained nodes and unconfirmed metadata; default: if every node has the program, for \
 services whose `health` does not name a port, path or protocol."""
     tls: Flag = False
-    """Whether the nodes use TLS on their RMI ports (JDBC, Scheduler)."""
+    """Whether the nodes use TLS on the ports of JDBC and the Scheduler."""
 
 
 class HaproxyTls(Section):
