@@ -1,10 +1,11 @@
-"""Validation findings that are intended in the templates, each with its reason.
+"""Validation findings that are accepted in the templates, each with its reason.
 
-The table serves the CDK's own validation, which runs at every synth, and cdk-nag's AwsSolutions,
-which runs in the tests. Accepted findings stay in the validation reports, with their reasons.
+The findings are those of the CDK's own validation, which runs at every synth, and of cdk-nag's
+AwsSolutions, which runs in the tests. Validation reports contain the accepted findings, with their
+reasons.
 
-A stack acknowledges only its own findings: if every stack acknowledged those of all clusters, the
-number of acknowledgements would grow with the square of the number of clusters.
+A stack acknowledges only its own findings. If every stack acknowledged the findings of all
+clusters, the number of acknowledgements would grow with the square of the number of clusters.
 """
 
 from collections.abc import Iterable, Iterator
@@ -158,7 +159,7 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
 
 
 def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
-    """Yield the accepted findings of the stack with a cluster's metadata."""
+    """Yield the accepted findings of a cluster's metadata stack."""
     cluster = environment.clusters[name]
     if node_metadata.creates_database(cluster):
         yield from (_IMPORTED_SUBNETS, _DATABASE)
@@ -186,7 +187,7 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
 
 
 def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
-    """Yield the wildcards in the policies of a cluster's operators and Solution Manager."""
+    """Yield accepted wildcards in the policies of a cluster's operators and Solution Manager."""
     cluster = environment.clusters[name]
     stack = names.cluster_stack(environment.name, name)
     parameters = f"ssm:parameter{names.node_parameter(environment.name, name, '*')}"
@@ -203,7 +204,7 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
 
 
 def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:
-    """Return the accepted finding of a resource `SERVICE:NAME` with a wildcard."""
+    """Return the accepted finding for a resource `SERVICE:NAME` whose name contains a wildcard."""
     service, _, resource_name = resource.partition(":")
     partition = node_metadata.partition(region)
     arn = f"arn:{partition}:{service}:{region}:{account}:{resource_name}"
@@ -211,7 +212,7 @@ def _wildcard_in(region: str, account: str, resource: str, reason: str) -> Accep
 
 
 def _machine_policies(cluster: Cluster) -> set[str]:
-    """Return the ARNs of the policies that the configuration names for a cluster's machines."""
+    """Return the ARNs of the managed policies that the configuration attaches to machines."""
     nodes = (cluster.instance, *(node.instance for node in cluster.nodes.values()))
     machines = (*nodes, cluster.balancer.proxy.instance)
     return {
@@ -220,7 +221,7 @@ def _machine_policies(cluster: Cluster) -> set[str]:
 
 
 def acknowledge(scope: IConstruct, findings: Iterable[AcceptedFinding]) -> None:
-    """Acknowledge findings of a construct and everything below it."""
+    """Acknowledge findings of a construct and of all constructs below it."""
     Validations.of(scope).acknowledge(
         *(Acknowledgment(id=finding.id, reason=finding.reason) for finding in findings)
     )

@@ -1,7 +1,7 @@
-"""YAML and JSON that users give, read within limits on size, depth and number of values.
+"""Readers of YAML and JSON files from users, with limits on size, depth and number of values.
 
-The limits are checked while the text is read, so that the work is bounded before any data exists.
-Every failure of a parser is one kind of error, `DocumentError`.
+The limits bound the time and the memory that a file can cost. Every error of a parser is raised as
+`DocumentError`.
 """
 
 import io
@@ -29,11 +29,12 @@ from denodo_ha.environment.loading.problem import Position
 TOO_DEEP: Final = "maps or lists nested too deeply"
 _VERSIONS: Final = ((1, 1), (1, 2))
 _LONGEST_INTEGER: Final = 4300
-"""Digits that Python converts to a number (Python, "Integer string conversion length limitation").
-"""
+"""Maximum number of digits that Python converts to an integer (Python, "Integer string conversion
+length limitation")."""
 
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
-"""A string, a number's digits, or a character that begins or ends a value of JSON."""
+"""A string, the digits of a number, or a character that begins, separates or ends values in
+JSON."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Limits:
     """Limits of a document.
 
     Attributes:
-        size: bytes of the file.
-        depth: maps and lists around a value.
-        values: keys and values, each counted again for every alias.
+        size: number of bytes of the file.
+        depth: number of maps and lists that contain a value.
+        values: number of keys and values, which are counted again for every alias.
     """
 
     size: int
@@ -56,12 +57,12 @@ class DocumentError(Exception):
 
     Attributes:
         what: the fault, on one line.
-        position: the line and column, None where the parser does not report them.
-        context: what the parser was reading, if it reports that.
+        position: the line and column; None if the parser does not report them.
+        context: what the parser was reading; None if it does not report this.
     """
 
     def __init__(self, what: str, position: Position | None, context: str | None = None) -> None:
-        """Keep the fault on one line."""
+        """Store the fault, with line breaks replaced by spaces."""
         self.what = " ".join(what.split())
         self.position = position
         self.context = context
@@ -74,7 +75,7 @@ class DocumentError(Exception):
 
 
 class NotJsonError(DocumentError):
-    """Text that is not JSON, within all limits that were reached before."""
+    """Text that is not JSON."""
 
 
 def read_text(file: File, limits: Limits) -> str:
@@ -116,8 +117,8 @@ def load_yaml(
     Args:
         text: the text.
         limits: the limits.
-        constructor: the constructor of the data.
-        version: the version of YAML unless the text names one; default: 1.2.
+        constructor: the class that converts YAML nodes to data.
+        version: the version of YAML, if the text does not name one; default: 1.2.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -148,7 +149,7 @@ def load_json(text: str, limits: Limits) -> Any:
 
 
 def has_half_character(text: str) -> bool:
-    """Return whether a text has half a character, which no file or terminal can represent."""
+    """Return whether a text contains half a character (a lone surrogate). UTF-8 has none."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -180,7 +181,7 @@ def _too_many(limits: Limits) -> str:
 
 
 def _position(text: str, index: int) -> Position:
-    """Return the line and column of an index."""
+    """Return the line and column of an index in a text."""
     before = text[:index]
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
@@ -215,7 +216,7 @@ def _yaml(limits: Limits) -> YAML:
 
 
 class _BoundedScanner(Scanner):
-    """Scanner that stops at a flow collection that is too deep: its own work grows with depth."""
+    """Scanner that stops at flow collections nested too deeply, which are slow to scan."""
 
     def __init__(self, loader: Any = None, *, depth: int) -> None:
         super().__init__(loader)
@@ -238,20 +239,22 @@ class _BoundedScanner(Scanner):
 
 
 class _BoundedComposer(Composer):
-    """Composer that counts nodes and their depth, also those that an alias repeats."""
+    """Composer that limits the number and depth of nodes, including nodes that an alias repeats."""
 
     def __init__(self, loader: Any = None, *, limits: Limits) -> None:
         super().__init__(loader)
         self._limits = limits
         self._level, self._deepest, self._values = 0, 0, 0
         self._anchored: dict[int, tuple[int, int]] = {}
-        """Number of nodes and of levels of every complete node with an anchor, by id."""
+        """Number of values and of levels in every complete node that has an anchor, by the node's
+        id."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
             node = super().compose_node(parent, index)
-            # An alias of a node around it has no size yet, and is left to the consumer.
+            # An alias of a node that contains the alias has no size yet. The code that reads the
+            # nodes handles this case.
             values, levels = self._anchored.get(id(node), (1, 0))
             self._count(values, self._level + levels, event.start_mark, alias=True)
             return node
@@ -271,7 +274,7 @@ class _BoundedComposer(Composer):
         if level > self._limits.depth:
             raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
         if self._values > self._limits.values:
-            many = f"aliases make more than {self._limits.values} values of it"
+            many = f"aliases expand the document to more than {self._limits.values} values"
             raise MarkedYAMLError(
                 problem=many if alias else _too_many(self._limits), problem_mark=mark
             )
