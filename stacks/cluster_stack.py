@@ -1,4 +1,4 @@
-"""Stack of one cluster: network, security groups, nodes and, unless disabled, a load balancer."""
+"""Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -158,7 +158,7 @@ class ClusterStack(EnvironmentStack):
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: from its pin, else from the configuration."""
         machine = configured_machine(self.cluster.instance, self.cluster.nodes[node])
-        assert machine is not None  # denodo_ha.environment.rules.nodes requires it
+        assert machine is not None  # denodo_ha.environment.rules.nodes requires type and image
         return pinned_machine(machine, self._pins.of(self.name, node))
 
     def _instance_id(self, node: str) -> str:

@@ -65,10 +65,11 @@ _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an o
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
 
 FAILOVER: Final = "failover"
-"""Suffix of the failover stack's name. `rules.names` reserves it: no cluster has this name."""
+"""Suffix of the failover stack's name. A rule in `rules.names` forbids clusters with this name."""
 
 CATALOG_STACK_SUFFIX: Final = "-catalog"
-"""Suffix of the metadata stack's name, after the cluster's name. `rules.names` reserves it."""
+"""Suffix of the metadata stack's name, after the cluster's name, which a rule forbids for
+clusters."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""

@@ -49,7 +49,8 @@ class FailoverOperatorPolicy(Construct):
             check_ids: health checks of the failover records.
             region: region of the switch.
             switch_namespace: namespace of the switch's metric.
-            stacks: stacks in this account that the policy allows reading: region by name.
+            stacks: regions of the stacks in this account that operators can read, by name of the
+                stack.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)

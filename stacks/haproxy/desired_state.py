@@ -1,4 +1,4 @@
-"""Desired state of HAProxy instances: an SSM parameter with the configuration's location."""
+"""Desired state of HAProxy: an SSM parameter that refers to the file and the certificates."""
 
 import hashlib
 

@@ -55,7 +55,7 @@ def create_haproxy_layer(
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
-    assert machine is not None  # denodo_ha.environment.rules.haproxy requires it
+    assert machine is not None  # denodo_ha.environment.rules.haproxy requires an instance
     parameter = names.haproxy_parameter(environment.name, name)
     balancer = HaproxyBalancer(
         stack,

@@ -12,7 +12,7 @@ from stacks.library_values import seconds
 
 
 class NodeNames(Construct):
-    """A record for each node, so that a node keeps its name when its instance is replaced.
+    """DNS records of nodes, so that a node keeps its name when its instance is replaced.
 
     The hosted zone is an L1 construct: the L2 accepts only VPCs of its own region.
     """

@@ -141,8 +141,8 @@ def _rule_set(
         )
     )
     # CloudFormation creates new rules before it deletes old ones, so both kinds of rules exist
-    # while one replaces the other. If port rules alone filled the quota, they could never be
-    # replaced.
+    # while one replaces the other. If port rules alone filled the quota, CloudFormation could never
+    # replace them.
     fits = _weight({*port_rules, *ranges}) <= limits.RULES_PER_SECURITY_GROUP.value
     return RuleSet(group, direction, port_rules, port_rules if fits else ranges)
 
@@ -194,8 +194,8 @@ def _from_nodes_to_auxiliary(
 ) -> Iterator[FirewallRule]:
     """Yield rules from nodes and the Solution Manager to the balancer's auxiliary ports.
 
-    They are RMI clients too, and a Denodo 7.0 node redirects every RMI client to the balancer's
-    name.
+    A Denodo 7.0 node redirects every RMI client to the balancer's name. Other nodes and the
+    Solution Manager are RMI clients too.
     """
     for peer in (*_node_peers(cluster), *_solution_manager_peers(environment)):
         for listener in served:

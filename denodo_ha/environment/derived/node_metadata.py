@@ -1,7 +1,7 @@
 """Node metadata: the metadata database and the metadata exports of a cluster, and their names.
 
 The cluster stack and the metadata stack use names of each other's resources. These names are
-derived from the configuration, so that neither stack refers to the other.
+derived from the configuration, so that neither stack needs a reference to the other stack.
 """
 
 import hashlib

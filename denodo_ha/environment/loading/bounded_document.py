@@ -149,7 +149,7 @@ def load_json(text: str, limits: Limits) -> Any:
 
 
 def has_half_character(text: str) -> bool:
-    """Return whether a text contains half a character (a lone surrogate). UTF-8 has none."""
+    """Return whether a text contains half a character: a lone surrogate, invalid in UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

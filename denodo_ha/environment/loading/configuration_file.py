@@ -72,7 +72,7 @@ def _is_file(file: File) -> bool:
 
 
 def _relative(file: File) -> File:
-    """Return a path relative to the current folder if it is below it, for shorter messages."""
+    """Return a path below the current folder as a relative path, for shorter messages."""
     try:
         return file.resolve().relative_to(File.cwd())
     except ValueError:

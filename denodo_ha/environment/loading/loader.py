@@ -57,7 +57,7 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
 
 
 def _load_pins(config: File, environment: Environment | None) -> tuple[Pins | None, list[Problem]]:
-    """Return the pins and problems of a configuration's pins file; None as pins without a file."""
+    """Return pins and problems of the pins file. Without a pins file, the pins are None."""
     file = pins_file(config)
     if not file.exists():
         return None, []

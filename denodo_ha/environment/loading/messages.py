@@ -16,7 +16,7 @@ _KEY = "[key]"
 
 
 def _is_about_key(error: ErrorDetails, document: Document) -> bool:
-    """Return whether an error is about a key. Pydantic then adds a mark to the error's location."""
+    """Return whether an error is about a key. Pydantic marks this in the error's location."""
     return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
 
 
@@ -71,7 +71,11 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     (("bool_",), "is neither true nor false", "write true or false, without quotes"),
     (("string_",), "is not text", "put it in quotes"),
     (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
-    (("tuple_", "list_"), "is not a list", "write a list: [one, two], or a line with - for each"),
+    (
+        ("tuple_", "list_"),
+        "is not a list",
+        ("write a list: [one, two], or one line with - for each entry"),
+    ),
 )
 
 
@@ -96,7 +100,7 @@ def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
 
 
 def _document_path(path: Path, document: Document) -> Path:
-    """Return the path of a value in the file, which may have a scalar where the model has a map."""
+    """Return the path in the file, which ends at a scalar that is the short form of a map."""
     while path and path[:-1] in document.texts:
         path = path[:-1]
     return path
@@ -156,7 +160,7 @@ def _typed(info: FieldInfo) -> Any:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """Return the types in annotations and unions."""
+    """Return the types that an annotation or union contains."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _members(get_args(annotation)[0])

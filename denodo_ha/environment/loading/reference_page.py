@@ -113,7 +113,7 @@ def _row(name: str, info: FieldInfo) -> str:
 
 
 def _meaning_and_default(info: FieldInfo) -> tuple[str, str]:
-    """Return the description without its default, and the default, or "" if it names none."""
+    """Return a field's description without the default, and the default; "" without a default."""
     text = (info.description or "").replace("|", "\\|")
     default = re.search(r"; default:? (.+?)\.?\Z", text)
     return (f"{text[: default.start()]}.", default[1]) if default else (text, "")

@@ -169,7 +169,7 @@ class _Reader:
             return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
-        """Return a list. The position of a string is stored by its text too, like that of a key."""
+        """Return a list. Each string's position is also stored by its text, as for a map's key."""
         items = []
         for index, child in enumerate(node.value):
             items.append(self.value(child, (*path, index), parents))

@@ -19,7 +19,7 @@ def _arn(service: str, resource: str, kind: str, example: str) -> Form:
     return Form(
         rf"arn:aws[a-z-]*:{service}:{resource}",
         f"is not the ARN of {kind}",
-        "AWS finds it only by its full ARN",
+        "the full ARN is required",
         example,
         "write an ARN like {example}",
     )

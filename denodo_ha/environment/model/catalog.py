@@ -70,7 +70,7 @@ exist already."""
 
 
 class ComponentSettings(Section):
-    """How a component's settings are written, if its version has other keys than expected."""
+    """Settings file and keys of a component, for versions in which these differ from the usual."""
 
     file: HomePath | None = None
     """File with the settings, relative to DENODO_HOME; default: the component's usual file."""
@@ -106,11 +106,11 @@ maintenance window, or an exact version."""
     retention_days: BackupRetentionDays = DATABASE_RETENTION_DEFAULT_DAYS
     """Days for which RDS keeps backups; the database can be restored to any second of this time."""
     maintenance_window: MaintenanceWindow | None = None
-    """Weekly window in which RDS may restart the database, UTC, such as sun:03:00-sun:04:00; \
+    """Weekly window, in UTC, in which RDS may restart the database, such as sun:03:00-sun:04:00; \
 default: RDS chooses."""
     backup_window: DatabaseWindow | None = None
-    """Daily window in which RDS makes its snapshot, UTC, such as 01:00-02:00; default: RDS \
-chooses."""
+    """Daily window, in UTC, in which RDS creates a backup snapshot, such as 01:00-02:00; default: \
+RDS chooses."""
     deletion_protection: Flag = True
     """Refuse to delete the database."""
     final_snapshot: Flag = True
@@ -121,9 +121,9 @@ chooses."""
     """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
 nodes."""
     check_interval: CheckSeconds = CATALOG_CHECK_DEFAULT_S
-    """Seconds between the check-ins of the Scheduler's cluster mode."""
+    """Seconds between check-ins of a Scheduler server in cluster mode."""
     settings: Mapping[Component, ComponentSettings] = {}
-    """How a component's settings are written, if its version has other keys than expected."""
+    """Settings file and keys of a component, for versions in which these differ from the usual."""
 
 
 class Exports(Section):

@@ -56,7 +56,7 @@ class Zone(Section):
     nodes: SubnetId | None = None
     """Subnet of the zone's nodes."""
     balancer: SubnetId | None = None
-    """Subnet of the load balancer's address in the zone."""
+    """Subnet of the load balancer in the zone."""
 
 
 class HostedZone(Section):
@@ -99,7 +99,7 @@ PeerVpcEntry = Annotated[
 
 
 class Network(Section):
-    """The network of a cluster: an existing VPC, or a new one."""
+    """The network of a cluster: an existing VPC, or a new VPC."""
 
     vpc: VpcId | None = None
     """Id of an existing VPC; default: a VPC is created from `cidr` and `zones`."""
@@ -112,7 +112,8 @@ names."""
     """Prefix list of the Route 53 health checkers in the region; they may connect if failover \
 uses endpoint checks."""
     node_zone: HostedZone | None = None
-    """Private hosted zone for the names of the nodes; default: one is created."""
+    """Existing private hosted zone for the names of the nodes; default: a hosted zone is \
+created."""
     node_zone_vpcs: tuple[PeerVpcEntry, ...] = ()
     """Other VPCs that resolve the names of the nodes, such as the Solution Manager's."""
 

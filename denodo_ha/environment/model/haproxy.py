@@ -79,7 +79,7 @@ SecretArn = Annotated[
     Form(
         r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]+",
         "is not the ARN of a secret",
-        "Secrets Manager finds it only by its full ARN",
+        "the full ARN is required",
         "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/tls-AbCdEf",
         "write an ARN like {example}",
     ),

@@ -64,7 +64,7 @@ NO_PINS = Pins({})
 
 
 def pins_file(config: File) -> File:
-    """Return the pins file of a configuration file, which is beside it."""
+    """Return the path of the pins file, which is beside the configuration file."""
     return config.with_suffix(".pins.yaml")
 
 

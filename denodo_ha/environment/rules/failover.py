@@ -249,12 +249,12 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
         (
             "threshold",
             checks <= {"target-health"},
-            "it is only for endpoint checks and alarms; target health uses balancer.health",
+            "threshold is only for endpoint checks and alarms; target health uses balancer.health",
         ),
         (
             "interval",
             "endpoint" not in checks,
-            f"it is only for endpoint checks; alarms have a period of {limits.ALARM_PERIOD_S} s",
+            f"interval is only for endpoint checks; alarms use {limits.ALARM_PERIOD_S} s",
         ),
     ):
         if is_unused and getattr(failover, key) is not None:
@@ -302,10 +302,10 @@ def shared_switch(environment: Environment) -> Iterator[Problem]:
     suggestion = f"{failover_plan.SWITCH_NAMESPACE}/{environment.name}"
     yield Problem(
         (*_PATH, "switch_namespace") if failover.switch_namespace else _PATH,
-        "has its switch in the namespace that environments share",
-        "IAM limits a metric by its namespace only, so operators of every environment in this "
-        "account and region may fail this one over (AWS, Service Authorization Reference, Amazon "
-        "CloudWatch)",
+        "has its switch in the namespace that all environments share",
+        "IAM can limit access to a metric only by namespace, so operators of any environment in "
+        "this account and region can fail over this environment (AWS, Service Authorization "
+        "Reference, Amazon CloudWatch)",
         f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
         "plan` checks that",
         value=failover_plan.SWITCH_NAMESPACE,

@@ -48,7 +48,7 @@ def haproxy_hosts(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", "hosts", node),
                     "is not a node of the cluster",
-                    "hosts gives the host name of a node",
+                    "each key of hosts must be the name of a node",
                     f"write one of {', '.join(sorted(cluster.nodes))}",
                     value=node,
                     at_key=True,
@@ -163,7 +163,7 @@ def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
                     ("services", key, "health", "protocol"),
                     "does not detect a hung node",
                     "a hung node still accepts connections, and so does a node that closes them "
-                    "at once; the connections to this node fail until it recovers",
+                    "at once; connections to this node fail until the node recovers",
                     "remove protocol, so that the check uses the service's own protocol",
                     value="tcp",
                     severity=Severity.WARNING,
@@ -188,7 +188,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "type"),
                 "cannot be the target of a Network Load Balancer",
-                "instances of old types cannot be registered by their id (AWS, Elastic Load "
+                "instances of old types cannot be registered by instance id (AWS, Elastic Load "
                 "Balancing API, RegisterTargets)",
                 "write a type like c6i.large",
                 value=instance.type,

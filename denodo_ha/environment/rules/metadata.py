@@ -1,4 +1,4 @@
-"""Rules about node metadata: which components must or can share it, and its exports."""
+"""Rules about node metadata: components that must or can share metadata, and exports."""
 
 from collections.abc import Iterator
 

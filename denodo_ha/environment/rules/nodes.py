@@ -87,7 +87,7 @@ def existing_instances(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "nodes", nodes[0], "instance_id"),
                 "is not possible without a balancer",
                 "the stack does not change an existing instance, so the stack would be empty",
-                "write kind: nlb, or let the node be created",
+                "write kind: nlb, or remove instance_id so that the node is created",
                 value=str(cluster.nodes[nodes[0]].instance_id),
             )
 

@@ -91,7 +91,7 @@ def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
                 owner = f"service {on_balancer.get(port) or on_nodes[port]}"
                 why = "one port cannot lead both to all nodes and to a single node"
             elif port in occupied:
-                owner, why = occupied[port], "Denodo's own server uses it on the node"
+                owner, why = occupied[port], "a server of Denodo uses this port on the node"
             else:
                 owner, why = "", ""
             seen.setdefault(port, name)

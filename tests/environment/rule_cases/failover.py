@@ -70,7 +70,7 @@ WRONG = (
         shared_switch,
         {"failover/switch_namespace": "Denodo/Failover"},
         "failover.switch_namespace",
-        ("in the namespace that environments share (Denodo/Failover)",),
+        ("in the namespace that all environments share (Denodo/Failover)",),
         base=twins,
         severity=Severity.WARNING,
     ),
@@ -259,7 +259,7 @@ WRONG = (
         unused_failover_settings,
         {**ALARM, "failover/interval": 30},
         "failover.interval",
-        ("has no effect with these clusters (30)", "alarms have a period of 60 s"),
+        ("has no effect with these clusters (30)", "alarms use 60 s"),
         base=twins,
     ),
     Wrong(

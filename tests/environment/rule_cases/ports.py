@@ -93,7 +93,7 @@ WRONG = (
         auxiliary_port_free,
         {NODE2: 9998},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is the port of Virtual DataPort shutdown too (9998)", "Denodo's own server"),
+        ("is the port of Virtual DataPort shutdown too (9998)", "a server of Denodo"),
         base=V7,
     ),
     Wrong(
