@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 
+from denodo_ha.aws.concurrency import WORKERS, first_answer
 from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
-from denodo_ha.cli.errors import Unreachable, UsageError
+from denodo_ha.aws.http_session import ATTEMPT_S, bound_session
+from denodo_ha.cli.errors import UsageError
 
-ATTEMPTS: Final = 10
-"""Ours: attempts of a call; the SDK's standard mode makes 3."""
-CONNECT_TIMEOUT_S: Final = 5
-READ_TIMEOUT_S: Final = 30
-WORKERS: Final = 8
-"""Ours: calls at the same time; AWS throttles each account and region."""
+ATTEMPTS: Final = 4
+"""Ours: attempts of a call; the SDK's standard mode makes 3. A lost region does not answer more."""
+MUST_ARRIVE: Final = 10
+"""Ours: attempts of the one call that must arrive, which throws the switch."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
 """IAM prefixes of services whose signing name differs from their IAM prefix."""
@@ -49,8 +49,9 @@ class Aws:
             self._session: Any = boto3.Session(profile_name=profile)
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
+            # `http_session` ends an attempt before; these end the thread that it has left.
+            connect_timeout=ATTEMPT_S,
+            read_timeout=ATTEMPT_S,
             max_pool_connections=WORKERS,
             user_agent_extra="denodo-ha",
         )
@@ -84,25 +85,26 @@ class Aws:
         """Return the account of the credentials; AWS is called once.
 
         Args:
-            regions: regions whose STS endpoint is called, in turn until a region answers.
+            regions: regions whose STS endpoints are called at the same time; the first answer
+                counts.
 
         Raises:
             Unreachable: No region answers.
             AwsError: The credentials are not valid.
         """
-        lost: Unreachable | None = None
-        for region in dict.fromkeys(regions):
-            if self._account is None:
-                try:
-                    with translated_errors():
-                        caller = self.client("sts", region).get_caller_identity()
-                    self._account = str(caller["Account"])
-                except Unreachable as error:
-                    lost = error
-        if self._account is None:
-            raise lost or UsageError(
+        if self._account is not None:
+            return self._account
+        every = tuple(dict.fromkeys(regions))
+        if not every:
+            raise UsageError(
                 "there is no region in which AWS could be called; give one with --region"
             )
+
+        def ask(region: str) -> str:
+            with translated_errors():
+                return str(self.client("sts", region).get_caller_identity()["Account"])
+
+        self._account = first_answer(ask, every)
         return self._account
 
     def _create(self, service: str, region: str) -> Any:
@@ -113,6 +115,11 @@ class Aws:
             raise UsageError(message) from None
         except BotoCoreError as error:
             raise translate_error(error) from error
+        except ValueError as error:
+            # botocore's answer to a value of AWS_ENDPOINT_URL that is no URL.
+            message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
+            raise UsageError(message) from None
+        bound_session(client)
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def add_origin(parsed: dict[str, Any], **_: object) -> None:

@@ -4,9 +4,11 @@
         client.describe_target_health(TargetGroupArn=arn)
 
 raises `NotFound` if the target group does not exist, `Throttled` if AWS throttles the call, and so
-on. `denodo_ha.cli.main` translates the errors that a command has not translated.
+on. Read the answer inside of the block: an answer without an expected key is `UnreadableAnswer`.
+`denodo_ha.cli.main` translates the errors that a command has not translated.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +19,14 @@ from botocore import exceptions as boto
 from denodo_ha.cli.errors import (
     AccessDenied,
     AwsError,
+    CommandError,
     ExpiredCredentials,
     NoCredentials,
     NotFound,
     RequestRejected,
     Throttled,
     Unreachable,
+    UnreadableAnswer,
 )
 
 CALLED = "DenodoHaWhere"
@@ -43,15 +47,27 @@ _THROTTLED = {
     *("RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException"),
     *("BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete", "SlowDown"),
     *("TransactionInProgressException", "EC2ThrottledException", "ThrottlingError"),
+    "TooManyUpdates",
 }
 """Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and
-those of single services."""
+those of single services, such as TooManyUpdates (AWS, Systems Manager API, PutParameter)."""
+_SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+_SKEWED_REASON = re.compile(
+    r"signature expired|not yet current|difference between the request time", re.IGNORECASE
+)
+"""Reasons of other codes, such as SignatureDoesNotMatch, that mean another time on this machine
+(AWS, IAM User Guide, Troubleshoot Signature Version 4 signed requests)."""
 _MISSING = re.compile(
     r"NotFound|NoSuch|NotExist|InvalidTarget\Z|InvalidInstanceId\Z|InvalidInstanceID"
 )
 _DOES_NOT_EXIST = re.compile(r"does not exist|not found", re.IGNORECASE)
 _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "ServiceException"}
+
+_FILES = (FileNotFoundError, PermissionError, IsADirectoryError)
+"""Errors of a file that the credentials come from, such as a web identity token."""
+_ANSWER_ERRORS = (LookupError, TypeError, AttributeError, ValueError)
+"""Errors of reading an answer that lacks what every answer of AWS has."""
 
 _NEW_CREDENTIALS = (
     "get new ones (for example with `aws sso login`, with your --profile), and run it again"
@@ -102,21 +118,58 @@ _WITHOUT_RESPONSE: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str,
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate botocore's errors of a block into `AwsError`; works as a decorator as well."""
+    """Translate every error of a call into `AwsError`; works as a decorator as well."""
     try:
         yield
-    except (boto.BotoCoreError, boto.ClientError) as error:
+    except CommandError:
+        raise
+    except (boto.BotoCoreError, boto.ClientError, OSError, EOFError, *_answer_errors()) as error:
         raise translate_error(error) from error
 
 
+def _answer_errors() -> tuple[type[Exception], ...]:
+    # Python evaluates this when an error was raised. The import loads the SDK's HTTP client.
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    return (*_ANSWER_ERRORS, ResponseParserError)
+
+
 def translate_error(error: Exception) -> AwsError:
-    """Return the `AwsError` for an error of botocore; its message includes the remedy."""
+    """Return the `AwsError` for an error of a call; its message includes the remedy."""
     if isinstance(error, boto.ClientError):
         return _translate_response(error)
     for kinds, kind, begin, remedy in _WITHOUT_RESPONSE:
         if isinstance(error, kinds):
             return kind(f"{begin}: {_line(str(error)).rstrip('.')}; {remedy}")
-    return AwsError(f"AWS could not be called: {_line(str(error))}")
+    if isinstance(error, boto.BotoCoreError):
+        return AwsError(f"AWS could not be called: {_line(str(error))}")
+    if isinstance(error, json.JSONDecodeError | EOFError | OSError):
+        return _translate_credentials(error)
+    return UnreadableAnswer(
+        f"AWS's answer cannot be read ({type(error).__name__}: {_line(str(error))}); check the "
+        "network and proxies on the way to AWS, and run it again"
+    )
+
+
+def _translate_credentials(error: Exception) -> AwsError:
+    """Return the `AwsError` for an error of the program, file or question of the credentials."""
+    if isinstance(error, EOFError):
+        return NoCredentials(
+            "the profile asks for an MFA code, and there is no terminal to ask on; sign in first, "
+            "and give the temporary credentials in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+            "AWS_SESSION_TOKEN"
+        )
+    if isinstance(error, _FILES):
+        return NoCredentials(
+            f"the AWS credentials cannot be read: {_line(str(error))}; see "
+            "AWS_WEB_IDENTITY_TOKEN_FILE and the profile"
+        )
+    if isinstance(error, OSError):
+        return Unreachable(f"AWS does not answer: {_line(str(error))}; check the network")
+    return NoCredentials(
+        f"the output of the profile's credential_process is not JSON: {_line(str(error))}; run "
+        "that program to see its output"
+    )
 
 
 def _translate_response(error: boto.ClientError) -> AwsError:
@@ -128,10 +181,16 @@ def _translate_response(error: boto.ClientError) -> AwsError:
     service, region = metadata.get(CALLED, ("", ""))
     call = f"{service}:{error.operation_name}" if service else error.operation_name
     where = f"{call} in {region}" if region else call
-    if code in _EXPIRED:
-        return ExpiredCredentials(
-            f"AWS does not accept the credentials: {reason} ({code}); {_NEW_CREDENTIALS}"
-        )
+    if code in _EXPIRED | _SKEWED:
+        if code in _SKEWED or _SKEWED_REASON.search(reason):
+            problem = (
+                "this machine's clock differs from AWS's by minutes, so AWS does not accept its "
+                f"calls: {reason} ({code}); set the clock (`timedatectl` shows it), and run it "
+                "again"
+            )
+        else:
+            problem = f"AWS does not accept the credentials: {reason} ({code}); {_NEW_CREDENTIALS}"
+        return ExpiredCredentials(problem)
     if code in _DENIED:
         match = _ACTION.search(reason)
         action = match[1] if match else call

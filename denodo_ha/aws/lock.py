@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translate_error, translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Failed, NotFound, Refused, Throttled, Unreachable
 from denodo_ha.cli.operator_text import operator_name
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 LIFETIME_S: Final = 300
 """Ours: seconds after which a lock expires that is not renewed."""
@@ -171,7 +171,7 @@ class Lock:
         with translated_errors():
             parameter = self._client.get_parameter(Name=self._name)["Parameter"]
         try:
-            content = parse_json(parameter["Value"])
+            content = parse_json_answer(parameter["Value"])
         except ValueError:
             content = {}
         return content if isinstance(content, dict) else {}, int(parameter["Version"])

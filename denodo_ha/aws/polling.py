@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+from denodo_ha.aws import deadline
 from denodo_ha.cli.errors import Failed, Throttled, Unreachable
 
 Observation = TypeVar("Observation")
@@ -67,7 +68,8 @@ def poll_until(
     """Poll until a condition holds or a timeout expires, and return the last observation.
 
     Throttling and unanswered calls do not end the polling: they are retried until the timeout
-    expires. There is at least one observation, and one more when the timeout expires.
+    expires. There is at least one observation, and one more when the timeout expires. The calls of
+    an observation end with the timeout; those of the last one within `deadline.LAST_LOOK_S`.
 
     Args:
         observe: returns the current state.
@@ -84,8 +86,10 @@ def poll_until(
     begin, last = clock.monotonic(), None
     while True:
         failure = None
+        seconds = timeout - (clock.monotonic() - begin)
         try:
-            last = observation = observe()
+            with deadline.limited(max(seconds, deadline.LAST_LOOK_S)):
+                last = observation = observe()
         except (Throttled, Unreachable) as error:
             failure = error
         else:

@@ -11,6 +11,7 @@ CommandError
 │   ├── AccessDenied             the policy lacks the action
 │   ├── Throttled                too many calls, and the retries were not enough
 │   ├── Unreachable              the endpoint does not answer
+│   │   └── UnreadableAnswer         an answer that is cut, or that is not AWS's
 │   ├── NotFound                 the resource does not exist, or not any more
 │   └── RequestRejected          AWS does not accept the call
 └── Interrupted            130   Ctrl-C or a signal; the message says what was changed
@@ -84,6 +85,10 @@ class Throttled(AwsError):
 
 class Unreachable(AwsError):
     """The endpoint does not answer."""
+
+
+class UnreadableAnswer(Unreachable):
+    """An answer that is cut, that is not AWS's, or that lacks what every answer has."""
 
 
 class NotFound(AwsError):

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from denodo_ha.cli import exit_codes
@@ -78,8 +79,8 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
     if (lost := stdout_error()) is not None and lost.errno != errno.EPIPE:
         _report(f"the output is incomplete: {lost.strerror}", code)
     sys.stderr.flush()
-    if code == exit_codes.INTERRUPTED:
-        # Threads that wait for an answer of AWS would keep the process for minutes.
+    if code == exit_codes.INTERRUPTED or threading.active_count() > 1:
+        # Threads that wait for an answer of AWS would keep the process.
         os._exit(code)
     sys.exit(code)
 

@@ -8,7 +8,7 @@ from denodo_ha.drill.drill_run import DrillResult
 from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import Situation
-from denodo_ha.drill.model import Key
+from denodo_ha.drill.model.machines import Key
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 

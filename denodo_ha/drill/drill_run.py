@@ -9,7 +9,8 @@ from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import NO_FAILURE, ClusterState, Situation
-from denodo_ha.drill.model import Key, Model
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.notes import load_notes, model_notes
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.reading.model_builder import build_model
@@ -69,9 +70,12 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
     """
     model = build_model(read_stacks(paths))
     if not model.clusters:
-        raise UsageError(
+        message = (
             "none of these templates has a balancer or an instance, so there is nothing to lose"
         )
+        if model.unknowns:
+            message += f"; {'; '.join(unknown.text for unknown in model.unknowns)}"
+        raise UsageError(message)
     return drill_model(model, _keys_of_nodes(model, drained))
 
 

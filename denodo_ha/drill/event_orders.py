@@ -6,20 +6,21 @@ subject of `engine.recovery_time`, orders are the subject here.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal
 
+from denodo_ha.drill.breakages import Breakage, breakages
 from denodo_ha.drill.engine.aws_rules import AlarmState, Role
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.open_points import Interpretation, interpretations
-from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import FailoverName, HealthCheck, Key, Model, Record
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.dns import FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach
 
-_MAX_SINGLE_NODES: Final = 3
-"""In a cluster of more nodes, the first is lost alone, and all others together."""
 MAX_STATES: Final = 200_000
 
 PROPERTIES: Final = {
@@ -32,23 +33,6 @@ PROPERTIES: Final = {
 
 _Switch = Literal["", "thrown", "silent"]
 """The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
-
-
-@dataclass(frozen=True)
-class Breakage:
-    """Something that can break and be repaired.
-
-    Attributes:
-        text: the failure in words.
-        repaired: the repair in words.
-        situation: its situation.
-        is_blind: whether only data are missing, so that no check sees what happens meanwhile.
-    """
-
-    text: str
-    repaired: str
-    situation: Situation
-    is_blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +89,7 @@ class OrdersResult:
 
 
 def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersResult, ...]:
-    """Return the search of every failover name, in the worst interpretation of what is open.
+    """Return the search of every failover name, in every interpretation of what is open.
 
     Args:
         model: the model of the templates.
@@ -118,8 +102,22 @@ def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersRes
             _Search(engine, name, interpretation).run(max_depth)
             for interpretation in interpretations(engine.open_points)
         ]
-        results.append(max(searches, key=lambda one: (len(one.stories), one.states)))
+        results.append(in_every_interpretation(searches))
     return tuple(results)
+
+
+def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
+    """Return the largest search, with the shortest story of each property that any one breaks."""
+    stories: dict[str, Story] = {}
+    for story in (story for search in searches for story in search.stories):
+        known = stories.setdefault(story.property, story)
+        if len(story.steps) < len(known.steps):
+            stories[story.property] = story
+    return replace(
+        max(searches, key=lambda search: search.states),
+        complete=all(search.complete for search in searches),
+        stories=tuple(stories.values()),
+    )
 
 
 @dataclass
@@ -336,43 +334,4 @@ class _Search:
 
     @cached_property
     def _breakages(self) -> tuple[Breakage, ...]:
-        model = self.engine.model
-        clusters = dict.fromkeys(
-            record.cluster for record in self.name.records.values() if record.cluster is not None
-        )
-        breakages: list[Breakage] = []
-        for cluster in clusters:
-            breakages += _breakages_of(model, cluster)
-        blind: dict[str, set[Key]] = {}
-        for check in self._checks.values():
-            alarm = model.alarm_of(check)
-            if alarm is not None and not alarm.switch:
-                owner = model.balancers.get(alarm.balancer or "")
-                blind.setdefault(owner.cluster if owner else alarm.region, set()).add(alarm.key)
-        for owner_name, alarms in blind.items():
-            text = f"metrics of {owner_name}"
-            situation = Situation(alarms_without_data=frozenset(alarms))
-            breakages.append(Breakage(f"{text} missing", f"{text} again", situation, is_blind=True))
-        return tuple(breakages)
-
-
-def _breakages_of(model: Model, name: str) -> Iterator[Breakage]:
-    """Yield what can break in a cluster: its nodes, its balancers, its region."""
-    cluster = model.clusters[name]
-
-    def breakage(what: str, state: ClusterState) -> Breakage:
-        return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
-
-    nodes = cluster.nodes
-    alone = nodes if len(nodes) <= _MAX_SINGLE_NODES else nodes[:1]
-    for key in alone:
-        state = ClusterState(lost_machines=frozenset({key}))
-        yield breakage(f"node {name}/{model.machines[key].name}", state)
-    if len(nodes) > len(alone):
-        yield breakage(
-            f"all other nodes of {name}", ClusterState(lost_machines=frozenset(nodes[1:]))
-        )
-    for key in cluster.balancers:
-        state = ClusterState(lost_balancers=frozenset({key}))
-        yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
-    yield breakage(f"region of {name}", ClusterState(region_lost=True))
+        return tuple(breakages(self.engine.model, self.name, self._checks.values()))

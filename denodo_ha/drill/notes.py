@@ -6,16 +6,10 @@ Reading a template adds a note where the template refers to something that no te
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from denodo_ha.drill.model import (
-    ANY_SUBJECT,
-    Balancer,
-    Key,
-    Model,
-    Record,
-    Subject,
-    TargetGroup,
-    Unknown,
-)
+from denodo_ha.drill.model.balancers import Balancer, TargetGroup
+from denodo_ha.drill.model.dns import Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import ANY_SUBJECT, Model, Subject, Unknown
 from denodo_ha.drill.outcome import Outcome
 
 
@@ -165,6 +159,14 @@ class ReadingNotes:
         self._add(
             f"health check {check}: none of these templates has its alarm ({alarm}); it is taken "
             "as an alarm without data",
+            "check",
+            about=check,
+        )
+
+    def unsupported_alarm(self, check: Key, alarm: Key, reason: str) -> None:
+        """Add that Route 53 does not support the alarm of a health check."""
+        self._add(
+            f"health check {check}: Route 53 does not support its alarm {alarm}, because {reason}",
             "check",
             about=check,
         )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from denodo_ha.drill.drill_run import DrillResult
-from denodo_ha.drill.model import ANY_SUBJECT, Cluster, Machine, Model, Record, Subject
+from denodo_ha.drill.model.dns import Record
+from denodo_ha.drill.model.machines import Machine
+from denodo_ha.drill.model.model import ANY_SUBJECT, Cluster, Model, Subject
 from denodo_ha.drill.outcome import Outcome, Reach
 
 _NODE_FAILURES = ("node-lost", "node-not-ready", "node-drained")

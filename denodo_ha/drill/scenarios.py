@@ -5,7 +5,8 @@ from itertools import combinations, product
 
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import Cluster, Database, Key, Model
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Cluster, Database, Model
 from denodo_ha.drill.outcome import Failure
 
 Scenario = tuple[Failure, Situation]

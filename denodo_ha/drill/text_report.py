@@ -10,7 +10,7 @@ from rich.text import Text
 from denodo_ha.cli.output import markdown_text, printable_cell
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
-from denodo_ha.drill.model import Model
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS

@@ -1,10 +1,11 @@
 """`denodo-ha failover`: show the cluster that the failover name leads to, and fail over."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from denodo_ha.aws.clients import Aws
+from denodo_ha.aws import deadline
+from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.options import TableFormat
@@ -18,18 +19,22 @@ from denodo_ha.deployed.failover.location import (
     Role,
     locate_failover,
 )
-from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.deployed.failover.sides import Sides
 from denodo_ha.failover.report import print_status, print_status_json
 from denodo_ha.failover.switching import (
+    LOOK_S,
     TIMEOUT_S,
     fail_over,
+    read_failover,
     read_task,
     require_possible,
     unknown_state_warning,
 )
 
-ATTEMPTS = 3
+ATTEMPTS: Final = 3
 """Ours: attempts of each call that reads. A lost region does not answer more attempts either."""
+ANSWER_S: Final = 3.0
+"""Ours: seconds of `status` for the DNS answers, after `deadline.LOOK_S` for the sides."""
 
 failover = typer.Typer(
     no_args_is_help=True,
@@ -69,14 +74,16 @@ def status(
     denodo-ha failover status -c prod --format json
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    site = locate_failover(aws, config=config, environment=environment, regions=region)
+    with deadline.limited(deadline.LOOK_S):
+        site = locate_failover(aws, config=config, environment=environment, regions=region)
+        site, sides = read_failover(aws, site)
     _warn(Progress(), site.switch_warning)
-    sides = read_sides(aws, site)
-    answers = [
-        dns_answer.by_resolver(site, sides, dns_answer.lookup),
-        dns_answer.by_route53(aws, site, sides, dns_answer.lookup),
-        dns_answer.by_rules(sides),
-    ]
+    with deadline.limited(ANSWER_S):
+        answers = [
+            dns_answer.by_resolver(site, sides, dns_answer.lookup),
+            dns_answer.by_route53(aws, site, sides, dns_answer.lookup),
+            dns_answer.by_rules(sides),
+        ]
     show = print_status_json if form is TableFormat.json else print_status
     show(site, sides, answers)
     raise typer.Exit(_exit_code(sides))
@@ -137,7 +144,8 @@ def _located(
     config: str | None, environment: str | None, region: list[str] | None, profile: str | None
 ) -> tuple[Aws, FailoverLocation]:
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    return aws, locate_failover(aws, config=config, environment=environment, regions=region)
+    with deadline.limited(LOOK_S):
+        return aws, locate_failover(aws, config=config, environment=environment, regions=region)
 
 
 def _fail_over(
@@ -148,14 +156,14 @@ def _fail_over(
     dry_run: bool,
     timeout: int | None,
 ) -> None:
-    aws, site = located
+    (aws, site), progress = located, Progress()
+    progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
     task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return
     require_possible(task)
-    progress = Progress()
-    _warn(progress, site.switch_warning)
+    _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))
     if dry_run:
         step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
@@ -163,7 +171,7 @@ def _fail_over(
         return
     result = fail_over(
         # The call that puts the datapoint gets more attempts than the calls that read.
-        Aws(profile=profile),
+        Aws(profile=profile, attempts=MUST_ARRIVE),
         task,
         clock=real_clock(),
         progress=progress,

@@ -6,24 +6,55 @@ REL11-BP04: recovery relies on the data plane).
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
-from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    Failed,
+    Interrupted,
+    Refused,
+    Unreachable,
+)
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.dns_answer import RULES, DnsAnswer, Lookup
-from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN, read_check
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.health_checks import (
+    HEALTHY,
+    UNHEALTHY,
+    UNKNOWN,
+    Route53Check,
+    read_check,
+)
+from denodo_ha.deployed.failover.location import (
+    PRIMARY,
+    SECONDARY,
+    FailoverLocation,
+    Role,
+    require_account,
+    with_deployed_switch,
+)
 from denodo_ha.deployed.failover.sides import Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
 
 TIMEOUT_S: Final = 300
 """Ours: more than twice the longest time of a failover with the default TTL (docs/failover.md)."""
 EVERY_S: Final = 5
+LOOK_S: Final = 4.0
+"""Ours: seconds for all looks before the switch is thrown. Nothing of a dead region is needed in
+order to leave it, and what does not answer within this time is unknown."""
+ANSWER_S: Final = 1.5
+"""Ours: seconds to resolve the names afterwards."""
+EFFECT_S: Final = 150
+"""Ours: seconds until a datapoint has thrown the switch's health check (docs/failover.md), and a
+margin; only for a datapoint of which it is not known whether AWS has got it."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,9 +125,36 @@ class FailoverTask:
 def read_task(
     aws: Aws, site: FailoverLocation, role: Role, look: Lookup = dns_answer.lookup
 ) -> FailoverTask:
-    """Read the state before a failover to a role."""
-    sides = read_sides(aws, site)
-    return FailoverTask(site, role, sides, dns_answer.best(aws, site, sides, look))
+    """Read the state before a failover to a role, within `LOOK_S` and `ANSWER_S`.
+
+    Raises:
+        Refused: The credentials belong to another account. Nothing was changed.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
+    with deadline.limited(LOOK_S):
+        site, sides = read_failover(aws, site)
+    with deadline.limited(ANSWER_S):
+        return FailoverTask(site, role, sides, dns_answer.best(aws, site, sides, look))
+
+
+def read_failover(aws: Aws, site: FailoverLocation) -> tuple[FailoverLocation, Sides]:
+    """Read account, switch and sides at the same time.
+
+    Raises:
+        Refused: The credentials belong to another account. Nothing was changed.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        account = begin(pool, lambda location: require_account(aws, location), site)
+        deployed = begin(pool, lambda location: with_deployed_switch(aws, location), site)
+        sides = read_sides(aws, site)
+        account.result()
+        return deployed.result(), sides
+    finally:
+        pool.shutdown(wait=False)
 
 
 def require_possible(task: FailoverTask) -> None:
@@ -146,15 +204,20 @@ def fail_over(
     Raises:
         Failed: DNS did not follow in time; the switch remains set.
         Interrupted: The operator did not wait; the switch remains set.
+        SwitchUnknown: It is not known whether the datapoint was put.
         AwsError: The datapoint could not be put.
     """
-    begin = clock.monotonic()
+    started = clock.monotonic()
+    sure = True
     if not task.is_thrown:
-        _throw_switch(aws, task)
-        progress.say(f"put {task.datapoint}")
+        with deadline.limited(timeout):
+            sure = _throw_switch(aws, task, progress)
     switch = f"the switch is set to {task.cluster} and remains set"
     try:
-        answer = _follow(aws, task, clock=clock, progress=progress, timeout=timeout, look=look)
+        if not sure:
+            _wait_for_effect(aws, task, clock=clock, progress=progress, timeout=timeout)
+        left = timeout - (clock.monotonic() - started)
+        answer = _follow(aws, task, clock=clock, progress=progress, timeout=left, look=look)
     except PollTimeout as error:
         message = (
             f"after {error.seconds:.0f} s DNS does not answer with {task.cluster} yet "
@@ -166,14 +229,21 @@ def fail_over(
     except KeyboardInterrupt:
         message = f"interrupted; {switch}, so DNS will follow: see `denodo-ha failover status`"
         raise Interrupted(message) from None
+    except SwitchUnknown:
+        raise
     except CommandError as error:
         message = f"the DNS answer cannot be read: {error}; {switch}, so DNS will follow"
         raise Failed(message) from error
-    return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - begin, answer.by)
+    return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - started, answer.by)
 
 
-def _throw_switch(aws: Aws, task: FailoverTask) -> None:
-    """Put one datapoint."""
+def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
+    """Put one datapoint, and return whether AWS has confirmed it.
+
+    Raises:
+        AwsError: AWS has refused the datapoint, so the switch is not thrown.
+        Interrupted: It is not known whether the datapoint was put.
+    """
     datum = {
         "MetricName": failover_plan.SWITCH_METRIC,
         "Dimensions": [{"Name": failover_plan.SWITCH_DIMENSION, "Value": task.site.environment}],
@@ -190,7 +260,57 @@ def _throw_switch(aws: Aws, task: FailoverTask) -> None:
             "`denodo-ha failover status` in two minutes"
         )
         raise Interrupted(message) from None
+    except Unreachable as error:
+        progress.say(
+            f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
+            "switch's health check shows it"
+        )
+        return False
+    except AwsError as error:
+        message = f"the switch was not thrown, and nothing was changed: {error}"
+        raise type(error)(message) from error
     _log.info("put a datapoint", extra={"datapoint": task.datapoint})
+    progress.say(f"put {task.datapoint}")
+    return True
+
+
+class SwitchUnknown(AwsError):  # noqa: N818 - as the errors of `denodo_ha.cli.errors`
+    """AWS has not confirmed the datapoint, and its effect was not seen."""
+
+
+def _wait_for_effect(
+    aws: Aws, task: FailoverTask, *, clock: Clock, progress: Progress, timeout: float
+) -> None:
+    """Wait until the switch's health check shows a datapoint that AWS has not confirmed.
+
+    Raises:
+        SwitchUnknown: The check does not show it in time, or cannot be read.
+    """
+    reason = "its health check is not known"
+    if (switch := task.sides.switch) is not None:
+        try:
+            with progress.step("looking at the switch's health check") as step:
+                poll_until(
+                    lambda: read_check(aws, switch.id, task.site.region),
+                    done=lambda check: check.state == SWITCH_STATES[task.role],
+                    clock=clock,
+                    timeout=min(timeout, EFFECT_S),
+                    every=EVERY_S,
+                    progress=lambda check, _: step.update(check.reason),
+                )
+            return
+        except PollTimeout as late:
+            check = late.last
+            seen = f"{check.state}: {check.reason}" if isinstance(check, Route53Check) else ""
+            reason = f"after {late.seconds:.0f} s its health check is {seen or 'not known'}"
+        except CommandError as error:
+            reason = f"its health check cannot be read: {error}"
+    message = (
+        f"it is not known whether the switch is thrown: AWS has not confirmed the datapoint, and "
+        f"{reason}. Run the same command again: the same datapoint twice has the effect of one. "
+        "`denodo-ha failover status` shows the switch"
+    )
+    raise SwitchUnknown(message)
 
 
 def _follow(
@@ -223,7 +343,14 @@ def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswe
         case dns_answer.ROUTE53:
             return lambda: dns_answer.by_route53(aws, site, sides, look)
         case _:
-            return lambda: dns_answer.best(aws, site, read_sides(aws, site), look)
+            return lambda: _best_now(aws, site, look)
+
+
+def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
+    """Return the first known answer now; a lost region delays it by `LOOK_S`."""
+    with deadline.limited(LOOK_S):
+        sides = read_sides(aws, site)
+    return dns_answer.best(aws, site, sides, look)
 
 
 def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:

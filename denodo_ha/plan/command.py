@@ -1,7 +1,9 @@
 """`denodo-ha plan`: the effect of a deploy on each node and each shared database."""
 
+import shlex
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +20,10 @@ from denodo_ha.deployed import environment_locator, stack
 from denodo_ha.deployed.failover.location import locate_failover
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import Effect
-from denodo_ha.plan import database_changes
+from denodo_ha.plan import database_changes, dependent_stacks, failed_creations
 from denodo_ha.plan.database_changes import DatabaseChange
+from denodo_ha.plan.dependent_stacks import DependentStack
+from denodo_ha.plan.failed_creations import FailedCreation
 from denodo_ha.plan.node_changes import Change, changes, touched
 from denodo_ha.plan.switch_change import SwitchChange, require_switch_at_primary, switch_changes
 
@@ -28,12 +32,35 @@ Folder = Annotated[
     typer.Argument(help="Folder of cdk synth, such as cdk.out.", show_default=False),
 ]
 
+Destroyed = Annotated[
+    str | None,
+    typer.Option("--destroy", help="Show what destroying this cluster does.", show_default=False),
+]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Templates before and after a deploy, and what AWS says that the templates do not.
+
+    Attributes:
+        before: deployed templates by stack.
+        after: templates after the deploy by stack.
+        failed: stacks whose creation failed, with what the next deploy would fail on.
+        dependent: deployed stacks that need one that would be destroyed.
+    """
+
+    before: dict[str, Template]
+    after: dict[str, Template]
+    failed: Sequence[FailedCreation] = ()
+    dependent: Sequence[DependentStack] = ()
+
 
 def plan(
     base: Folder = None,
     new: Folder = None,
     *,
     config: options.Config = None,
+    destroy: Destroyed = None,
     region: options.Regions = None,
     profile: options.Profile = None,
     form: options.Format = options.TableFormat.table,
@@ -42,27 +69,40 @@ def plan(
 
     For a shared database: nothing, in place, interruption, replacement. Two folders of cdk synth
     are compared without any AWS call, for pull requests. With -c CONFIG the deployed stacks are
-    compared with the configuration, or with one folder. Exit code 1: two or more nodes of a cluster
-    would stop serving at once, or a database would lose its data. Exit code 3: the failover switch
-    would change its namespace while it is set to the secondary.
+    compared with the configuration, or with one folder. After a failed first deploy it names what
+    that deploy has left, and prints the commands with which the next one succeeds. Exit code 1: two
+    or more nodes of a cluster would stop serving at once, a database would lose its data, or the
+    deploy or destroy would fail. Exit code 3: the failover switch would change its namespace while
+    it is set to the secondary.
 
         denodo-ha plan base.out new.out
 
         denodo-ha plan -c prod
+
+        denodo-ha plan -c prod --destroy passive
     """
-    if base is not None and new is not None:
-        before, after = cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
-    elif config is not None:
-        before, after = _deployed(config, base, region, profile)
+    if base is not None and new is not None and destroy is None:
+        compared = _Comparison(
+            cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
+        )
+    elif config is not None and destroy is not None and base is None:
+        compared = _destroyed(config, destroy, region, profile)
+    elif config is not None and destroy is None:
+        compared = _deployed(config, base, region, profile)
+    elif destroy is not None:
+        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
     else:
         message = (
             "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
         )
         raise UsageError(message)
+    before, after = compared.before, compared.after
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
     nodes = [change for pair in pairs for change in changes(*pair)]
     databases = [change for pair in pairs for change in database_changes.changes(*pair)]
     at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
+    if destroy is not None:
+        at_once = {}
     switches = switch_changes(before, after)
     if form is options.TableFormat.json:
         print_json(
@@ -70,24 +110,29 @@ def plan(
                 "nodes": nodes,
                 "touched": touched(nodes),
                 "databases": databases,
+                "failed": compared.failed,
+                "dependent": compared.dependent,
                 "switches": switches,
             }
         )
     else:
         _show(nodes, at_once, databases)
+        _show_failed(compared.failed)
+        _show_dependent(compared.dependent)
         _show_switches(switches)
     if config is not None and switches:
         aws = Aws(profile=profile)
         site = locate_failover(aws, config=config, environment=None, regions=None)
         require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
-    raise typer.Exit(exit_codes.NO if at_once or lost else exit_codes.DONE)
+    refused = at_once or lost or compared.failed or compared.dependent
+    raise typer.Exit(exit_codes.NO if refused else exit_codes.DONE)
 
 
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
-) -> tuple[dict[str, Template], dict[str, Template]]:
-    """Return the templates of the environment's stacks, deployed and after a deploy."""
+) -> _Comparison:
+    """Compare the environment's stacks, deployed and after a deploy."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -99,10 +144,10 @@ def _deployed(
     locations = [*site.reachable, *databases]
     if site.failover is not None and not site.failover.unreachable:
         locations.append(site.failover)
-    before: dict[str, Template] = {}
+    deployed: dict[str, stack.Stack] = {}
     for location in locations:
         try:
-            before[location.stack] = stack.read_stack(aws, location).template
+            deployed[location.stack] = stack.read_stack(aws, location)
         except NotFound:
             # Everything in the stack is new.
             continue
@@ -113,8 +158,56 @@ def _deployed(
             out = Path(temporary) / "cdk.out"
             Cdk(profile).synth(configuration_choice.configuration_path(config), out)
             after = cloud_assembly.read_templates(out)
-    stacks = {location.stack for location in locations}
-    return before, {name: template for name, template in after.items() if name in stacks}
+    stacks = {location.stack: location for location in locations if location.stack in after}
+    existing = {
+        name: item for name, item in deployed.items() if not failed_creations.is_failed(item)
+    }
+    deploy = f"npx cdk deploy -c config={shlex.quote(config)}"
+    failed = [
+        failed_creations.failed_creation(
+            aws, location, deployed.get(name), after[name], deploy=deploy
+        )
+        for name, location in stacks.items()
+        if name not in existing
+    ]
+    return _Comparison(
+        before={name: item.template for name, item in existing.items()},
+        after={name: after[name] for name in stacks},
+        failed=[item for item in failed if item is not None],
+    )
+
+
+def _destroyed(
+    config: str, cluster: str, regions: list[str] | None, profile: str | None
+) -> _Comparison:
+    """Compare a cluster with its destruction."""
+    aws = Aws(profile=profile)
+    site = environment_locator.locate_environment(
+        aws, config=config, environment=None, regions=regions
+    )
+    location = site.cluster(cluster)
+    location.require_reachable()
+    dependent = dependent_stacks.dependent_stacks(aws, site, location, config=config)
+    before = stack.read_stack(aws, location).template
+    return _Comparison(before={location.stack: before}, after={}, dependent=dependent)
+
+
+def _show_failed(failed: Sequence[FailedCreation]) -> None:
+    for item in failed:
+        state = f"its creation failed ({item.status})" if item.status else "it does not exist"
+        print_line(f"{item.stack}: {state}, and the next deploy needs this:")
+        for leftover in item.leftovers:
+            print_line(f"  {leftover.resource}: {leftover.why}")
+            if leftover.instead:
+                print_line(f"    {leftover.instead}")
+        print_line("  Run, in this order:")
+        for command in item.commands:
+            print_line(f"    {command}")
+
+
+def _show_dependent(dependent: Sequence[DependentStack]) -> None:
+    for item in dependent:
+        print_line(f"{item.stack}: {item.why}. First {item.first}")
 
 
 def _show(

@@ -78,6 +78,7 @@ class _Change:
             self._record.apply(self._state, self._record.change)
         else:
             log.info("nothing to do")
+        self._record.catch_up()
         if self._start:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 

@@ -17,7 +17,12 @@ STACK_READS = (
     "cloudformation:ListStackResources",
 )
 _TAGGING = ("ec2:CreateTags", "ec2:DeleteTags")
-_DRAIN_TAG_ONLY = {"ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]}}
+_DRAIN_TAG_ONLY = {
+    "ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]},
+    # `ForAllValues` also holds for a request without keys (AWS, IAM, Set operators for multivalued
+    # context keys), and `DeleteTags` without keys removes all tags.
+    "Null": {"aws:TagKeys": "false"},
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ deploy is also an event: it changes the templates.
 from denodo_ha.drill.engine.aws_rules import AlarmState, Role
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import Situation
-from denodo_ha.drill.model import Key, Model
+from denodo_ha.drill.model.model import Model
 
 
 class EventHistory:
@@ -20,7 +20,7 @@ class EventHistory:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._last_statuses: dict[Key, bool] = {}
+        self._last_statuses: dict[str, bool] = {}
 
     def after(self, situation: Situation, model: Model | None = None) -> dict[str, Role]:
         """Return the answer of DNS for each failover name after an event.

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.drill.drill_run import DrillResult, drill_model
-from denodo_ha.drill.model import Model
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.reading.model_builder import build_model
 
@@ -25,6 +25,8 @@ FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "nam
 """The same two clusters with auxiliary ports, written in YAML."""
 REGIONS: Final = {"a": "eu-west-1", "b": "us-east-1"}
 JDBC: Final = 9999
+SERVES: Final = {"9999": {"Nodes": [{"Ref": "Box1"}, {"Ref": "Box2"}], "Path": "/ready/jdbc"}}
+"""Metadata on the nodes behind proxies."""
 _ELB: Final = "AWS::ElasticLoadBalancingV2"
 
 
@@ -257,6 +259,23 @@ def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
         "site-b": template("b", **settings),
         "names": failover_name(health, **of_name),
     }
+
+
+def with_proxies(serves: Data | None = None, *, size: int = 2) -> Templates:
+    """Return two clusters where the primary's balancer has proxies in front of its nodes."""
+    templates = two_clusters("alarm")
+    resources = templates["site-a"]["Resources"]
+    resources["P9999"]["Properties"].pop("Targets")
+    resources["Proxies"] = resource(
+        "AWS::AutoScaling::AutoScalingGroup",
+        MinSize=str(size),
+        MaxSize="4",
+        VPCZoneIdentifier=[ref("Neta"), ref("Netb")],
+        TargetGroupARNs=[ref("P9999")],
+    )
+    if serves is not None:
+        resources["Proxies"]["Metadata"] = {"Denodo": {"Serves": serves}}
+    return templates
 
 
 def yaml_templates() -> Templates:

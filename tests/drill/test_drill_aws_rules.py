@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.drill.engine.aws_rules import RULES, AlarmState
-from denodo_ha.drill.model import HealthThreshold
+from denodo_ha.drill.model.balancers import HealthThreshold
 
 ONE, OFF = HealthThreshold(1), HealthThreshold(None)
 OK, ALARM, INSUFFICIENT = AlarmState.OK, AlarmState.ALARM, AlarmState.INSUFFICIENT

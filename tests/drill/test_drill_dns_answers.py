@@ -14,7 +14,7 @@ import pytest
 
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model import Model
+from denodo_ha.drill.model.model import Model
 from tests.drill.sample_templates import Health, model, two_clusters
 
 COLUMNS = {

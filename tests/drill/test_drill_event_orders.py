@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +13,16 @@ from typer.testing import CliRunner
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill as drill_command
-from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult, search_orders
+from denodo_ha.drill.event_orders import (
+    PROPERTIES,
+    OrdersResult,
+    Story,
+    in_every_interpretation,
+    search_orders,
+)
 from tests.drill.sample_templates import (
     FILES,
+    SERVES,
     Data,
     Health,
     Templates,
@@ -24,7 +32,10 @@ from tests.drill.sample_templates import (
     properties,
     ref,
     two_clusters,
+    with_proxies,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def search(templates: Templates, depth: int | None = None) -> OrdersResult:
@@ -215,8 +226,40 @@ def test_no_order_is_longer_than_the_depth() -> None:
 
 def test_many_nodes_are_one_and_all_others() -> None:
     result = search(two_clusters("alias", nodes="ababab"))
-    assert "all other nodes of site-a lost" in result.failures
+    assert "every other node of site-a lost" in result.failures
     assert (result.complete, result.stories) == (True, ())
+
+
+def test_proxies_break_as_nodes_do() -> None:
+    templates = with_proxies(SERVES)
+    check_of_proxies = {"HealthCheckProtocol": "HTTP", "HealthCheckPath": "/ready/jdbc"}
+    properties(templates, "site-a", "P9999").update(check_of_proxies)
+    result = search(templates, 2)
+    assert {"proxy site-a/Proxies-1 lost", "proxy site-a/Proxies-2 lost"} <= set(result.failures)
+    assert result.stories == ()
+
+
+def test_a_region_is_lost_with_both_sides() -> None:
+    of_templates = model(two_clusters("alarm"))
+    clusters = {
+        name: replace(cluster, region="eu-west-1")
+        for name, cluster in of_templates.clusters.items()
+    }
+    (result,) = search_orders(replace(of_templates, clusters=clusters))
+    regions = [failure for failure in result.failures if failure.startswith("region")]
+    assert regions == ["region of site-a and site-b lost"]
+
+
+def test_every_property_that_some_interpretation_breaks_is_told_by_its_shortest_order() -> None:
+    def found(*, complete: bool, **steps: int) -> OrdersResult:
+        stories = [Story(key, "name", ("event",) * length, 1) for key, length in steps.items()]
+        return OrdersResult("name", len(steps), 1, complete, (), tuple(stories))
+
+    merged = in_every_interpretation(
+        [found(complete=True, one=3), found(complete=False, one=2, other=4)]
+    )
+    assert {story.property: len(story.steps) for story in merged.stories} == {"one": 2, "other": 4}
+    assert (merged.states, merged.complete) == (2, False)
 
 
 @pytest.fixture

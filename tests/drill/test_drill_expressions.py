@@ -7,7 +7,8 @@ import pytest
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.reading import expressions
-from denodo_ha.drill.reading.expressions import Resolver, as_integer, references
+from denodo_ha.drill.reading.expressions import Resolver
+from denodo_ha.drill.reading.values import as_integer, references
 from tests.drill.sample_templates import get_att, ref
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from denodo_ha.drill.outcome import Failure
 from tests.drill.sample_templates import (
+    SERVES,
     Data,
     Templates,
     drill,
@@ -14,26 +15,8 @@ from tests.drill.sample_templates import (
     ref,
     resource,
     two_clusters,
+    with_proxies,
 )
-
-SERVES = {"9999": {"Nodes": [ref("Box1"), ref("Box2")], "Path": "/ready/jdbc"}}
-
-
-def with_proxies(serves: Data | None = None, *, size: int = 2) -> Templates:
-    """Return two clusters where the primary's balancer has proxies in front of its nodes."""
-    templates = two_clusters("alarm")
-    resources = templates["site-a"]["Resources"]
-    resources["P9999"]["Properties"].pop("Targets")
-    resources["Proxies"] = resource(
-        "AWS::AutoScaling::AutoScalingGroup",
-        MinSize=str(size),
-        MaxSize="4",
-        VPCZoneIdentifier=[ref("Neta"), ref("Netb")],
-        TargetGroupARNs=[ref("P9999")],
-    )
-    if serves is not None:
-        resources["Proxies"]["Metadata"] = {"Denodo": {"Serves": serves}}
-    return templates
 
 
 def test_proxies_leave_out_the_nodes_that_fail_their_check() -> None:

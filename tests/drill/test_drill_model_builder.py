@@ -8,7 +8,7 @@ import pytest
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import read_template_file
 from denodo_ha.drill.drill_run import drill_paths
-from denodo_ha.drill.model import Model
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
 from tests.drill.sample_templates import (

@@ -42,6 +42,21 @@ def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> No
     assert seconds(drill(templates).by_failure[REGION]) == [60, 300, 60, 30]
 
 
+@pytest.mark.parametrize(("datapoints", "raised", "again"), [(None, 4, 1), (4, 4, 1), (3, 3, 2)])
+def test_an_alarm_waits_for_as_many_periods_as_it_needs(
+    datapoints: int | None, raised: int, again: int
+) -> None:
+    """It goes off after the breaching periods, and is OK once too few of the last ones breach."""
+    templates = two_clusters("alarm")
+    properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 4
+    if datapoints is not None:
+        properties(templates, "site-a", "NoneHealthy")["DatapointsToAlarm"] = datapoints
+    outcome = drill(templates).by_failure[PRIMARY_LOST[2]]
+    assert seconds(outcome) == [20, 60, raised * 60, 60, 30]
+    back = 10 + 60 + again * 60 + 60 + 30
+    assert outcome.after_repair == f"site-a again within {back} s of being healthy, by itself"
+
+
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_endpoint(failure: Failure) -> None:
     """Three requests, one every 10 s, 10 s to connect, and TTL 30."""

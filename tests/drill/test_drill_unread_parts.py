@@ -448,3 +448,21 @@ def test_the_delays_of_a_nodes_program_come_on_top_of_its_check() -> None:
     assert [step.seconds for step in not_ready.steps] == [25, 14]
     lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     assert [step.seconds for step in lost.steps] == [14]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"EvaluationPeriods": 3, "DatapointsToAlarm": 2}, "2 breaching periods out of 3"),
+        ({"ExtendedStatistic": "p90"}, "an extended statistic"),
+        ({"Period": 10}, "less than a minute"),
+    ],
+)
+def test_an_alarm_that_route_53_does_not_support_is_unknown(settings: Data, reason: str) -> None:
+    templates = two_clusters("alarm")
+    properties(templates, "site-a", "NoneHealthy").update(settings)
+    unknown = unknown_policies(drill(templates))["dead-site"]
+    assert any(reason in text and "site-a/NoneHealthy" in text for text in unknown)
+    settings = {"EvaluationPeriods": 3, "DatapointsToAlarm": 3}
+    properties(templates, "site-b", "NoneHealthy").update(settings)
+    assert unknown_policies(drill(templates))["dead-site"] == unknown

@@ -7,6 +7,7 @@ import pytest
 
 from denodo_ha.environment.loading.loader import load
 from tests.support.assembly import ROOT, Template, synthesise
+from tests.support.policy_simulator import conditions_hold
 
 NEEDED = {
     *("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
@@ -49,15 +50,10 @@ def tags(template: Template, kind: str) -> list[dict[str, str]]:
     ]
 
 
-def admits(statement: dict[str, Any], tags: dict[str, str]) -> bool:
-    """Return whether the conditions on a resource's tags hold."""
-    prefix = "aws:ResourceTag/"
-    conditions = statement["Condition"]
-    equal = conditions["StringEquals"].items()
-    absent = {key for key, value in conditions.get("Null", {}).items() if value == "false"}
-    return all(tags.get(key.removeprefix(prefix)) == value for key, value in equal) and all(
-        key.removeprefix(prefix) in tags for key in absent
-    )
+def admits(statement: dict[str, Any], tags: dict[str, str], *keys: str) -> bool:
+    """Return whether the conditions admit a resource with tags, and the request's tag keys."""
+    context = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+    return conditions_hold(statement, {**context, **({"aws:TagKeys": keys} if keys else {})})
 
 
 def test_allows_what_the_scripts_call_and_no_more(template: Template) -> None:
@@ -86,9 +82,10 @@ def test_takes_out_of_shared_groups_and_brings_back_into_all(template: Template)
 
 def test_marks_this_clusters_instances_with_one_tag(template: Template) -> None:
     statement = statements(template)["MarkNodes"]
-    assert all(admits(statement, one) for one in tags(template, "AWS::EC2::Instance"))
-    keys = statement["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]
-    assert keys in ("denodo:drained", ["denodo:drained"])
+    for one in tags(template, "AWS::EC2::Instance"):
+        assert admits(statement, one, "denodo:drained")
+        assert not admits(statement, one)
+        assert not admits(statement, one, "denodo:drained", "Name")
 
 
 def test_what_takes_no_resource_is_bounded_by_region(template: Template) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 3.0
 """Ours: seconds for one lookup; resolver libraries wait up to 30 s."""
 
 RESOLVER: Final = "this machine's resolver"
@@ -62,7 +63,7 @@ def lookup(name: str) -> Resolved | None:
     # A daemon thread: the program must be able to end while the library still waits.
     thread = threading.Thread(target=resolve, daemon=True)
     thread.start()
-    thread.join(PATIENCE_S)
+    thread.join(max(deadline.left(PATIENCE_S), 0))
     return answers[0] if answers else None
 
 
@@ -83,11 +84,11 @@ def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lo
             answer = aws.client("route53", site.region).test_dns_answer(
                 HostedZoneId=site.zone_id, RecordName=site.endpoint, RecordType=kind
             )
+            values = frozenset(value.rstrip(".").lower() for value in answer["RecordData"])
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return DnsAnswer(None, ROUTE53, str(error))
-    values = frozenset(value.rstrip(".").lower() for value in answer.get("RecordData", []))
     answered = Resolved(values, values)
     text = ", ".join(sorted(values)) or f"nothing ({answer.get('ResponseCode')})"
     return DnsAnswer(_side(answered, sides, look), ROUTE53, text)

@@ -89,7 +89,8 @@ def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
     try:
         with translated_errors():
             response = aws.client("route53", region).get_health_check(HealthCheckId=check_id)
-        return _read(aws, check_id, response["HealthCheck"]["HealthCheckConfig"], region)
+            config = response["HealthCheck"]["HealthCheckConfig"]
+            return _read(aws, check_id, config, region)
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
@@ -140,6 +141,7 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     client = aws.client("route53", region)
     with translated_errors():
         response = client.get_health_check_status(HealthCheckId=check_id)
+        _ = response["HealthCheckObservations"]
     statuses = _statuses(response)
     if not statuses:
         return UNKNOWN, "no checker has reported yet"
@@ -176,13 +178,13 @@ def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
         with translated_errors():
             client = aws.client("cloudwatch", alarm["Region"])
             alarms = client.describe_alarms(AlarmNames=[alarm["Name"]])["MetricAlarms"]
+            states = [(each["StateValue"], each.get("StateUpdatedTimestamp")) for each in alarms]
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return f"{where} is unknown: {error}"
-    if not alarms:
+    if not states:
         return f"{where} is gone: {alarm['Name']}"
-    (metric_alarm,) = alarms
-    since = metric_alarm.get("StateUpdatedTimestamp")
+    state, since = states[0]
     when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
-    return f"{where} is {metric_alarm['StateValue']}{when}"
+    return f"{where} is {state}{when}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import first_answer
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import (
@@ -18,7 +19,6 @@ from denodo_ha.cli.errors import (
     NoCredentials,
     NotFound,
     Refused,
-    Unreachable,
     UsageError,
 )
 from denodo_ha.deployed.environment_locator import (
@@ -55,6 +55,7 @@ class FailoverLocation:
         switch_namespace: namespace of the switch's metric.
         switch_warning: why the namespace is the configuration's and not the deployed one; empty if
             it is the deployed one.
+        is_deployed: True if the namespace is the deployed one.
     """
 
     environment: str
@@ -65,6 +66,7 @@ class FailoverLocation:
     clusters: Mapping[Role, StackLocation]
     switch_namespace: str
     switch_warning: str = ""
+    is_deployed: bool = False
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -102,7 +104,6 @@ def locate_failover(
 
     Raises:
         UsageError: The options do not fit together, or there is no failover.
-        Refused: The credentials belong to another account.
         AwsError: AWS did not answer.
     """
     require_one_environment(config, environment)
@@ -110,9 +111,7 @@ def locate_failover(
         return _discovered(aws, str(environment), regions)
     if regions:
         raise UsageError("--region is for --environment; the configuration names the regions")
-    location = _configured(load_configuration(config).environment)
-    _require_account(aws, location)
-    return _with_deployed_switch(aws, location)
+    return _configured(load_configuration(config).environment)
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
@@ -150,11 +149,13 @@ def _configured(environment: Environment) -> FailoverLocation:
     )
 
 
-def _with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocation:
+def with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocation:
     """Return the location with the deployed switch's namespace.
 
     If the stack cannot be read, the configuration's namespace remains, with a warning.
     """
+    if location.is_deployed:
+        return location
     stack = names.failover_stack(location.environment)
     try:
         outputs = read_outputs(aws, StackLocation("", stack, location.account, location.region))
@@ -167,7 +168,7 @@ def _with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocat
             "a datapoint there has no effect"
         )
         return replace(location, switch_warning=warning)
-    return replace(location, switch_namespace=_switch_namespace(outputs))
+    return replace(location, switch_namespace=_switch_namespace(outputs), is_deployed=True)
 
 
 def _switch_namespace(outputs: Mapping[str, str]) -> str:
@@ -175,11 +176,22 @@ def _switch_namespace(outputs: Mapping[str, str]) -> str:
     return outputs.get(names.SWITCH_NAMESPACE, failover_plan.SWITCH_NAMESPACE)
 
 
-def _require_account(aws: Aws, location: FailoverLocation) -> None:
-    """Refuse another account: a datapoint there would have no effect, and raise no error."""
+def require_account(aws: Aws, location: FailoverLocation) -> None:
+    """Refuse another account: a datapoint there would have no effect, and raise no error.
+
+    An account that is not known does not refuse: STS may be throttled or denied, and is not needed
+    to fail over.
+
+    Raises:
+        Refused: The credentials belong to another account.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
     try:
         account = aws.account(location.regions)
-    except Unreachable:
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError:
         return
     if account != location.account:
         message = (
@@ -192,18 +204,12 @@ def _require_account(aws: Aws, location: FailoverLocation) -> None:
 
 def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> FailoverLocation:
     searched = regions_to_search(aws, regions)
-    lost: AwsError | None = None
-    for region in searched:
-        try:
-            return _read(aws, environment, region)
-        except NotFound:
-            continue
-        except (NoCredentials, ExpiredCredentials):
-            raise
-        except AwsError as error:
-            lost = error
-    if lost is not None:
-        raise lost
+    try:
+        if searched:
+            # All at once: the stack is in one of them, and another one may be lost.
+            return first_answer(lambda region: _read(aws, environment, region), searched)
+    except NotFound:
+        pass
     listed = f"in {', '.join(searched)} " if searched else ""
     message = (
         f"there is no stack {names.failover_stack(environment)} {listed}in this account; name its "
@@ -216,7 +222,7 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
     name = names.failover_stack(environment)
     with translated_errors():
         (stack,) = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
-    account, outputs = stack_account(stack), stack_outputs(stack)
+        account, outputs = stack_account(stack), stack_outputs(stack)
 
     def output(key: str) -> str:
         if key not in outputs:
@@ -237,5 +243,6 @@ def _read(aws: Aws, environment: str, region: str) -> FailoverLocation:
         account=account,
         region=region,
         switch_namespace=_switch_namespace(outputs),
+        is_deployed=True,
         clusters={role: cluster(role) for role in ROLES},
     )

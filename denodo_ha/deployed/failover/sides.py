@@ -4,11 +4,12 @@ A state that cannot be read is unknown, with the reason: this is used while a re
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.concurrency import begin, map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import AwsError, CommandError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed import target_health
@@ -22,7 +23,13 @@ from denodo_ha.deployed.failover.health_checks import (
     Route53Check,
     combined_state,
 )
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.location import (
+    PRIMARY,
+    ROLES,
+    SECONDARY,
+    FailoverLocation,
+    Role,
+)
 from denodo_ha.environment import names
 
 
@@ -190,47 +197,64 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
         NoCredentials: There are no credentials.
         ExpiredCredentials: The credentials are not valid any more.
     """
-    problem = ""
-    records: Mapping[str, Any] = {}
+    look = targets_of or (lambda location: _targets(aws, location))
+    pool = ThreadPoolExecutor(max_workers=len(ROLES))
     try:
-        records = _records(aws, site)
-    except (NoCredentials, ExpiredCredentials):
-        raise
-    except AwsError as error:
-        problem = f"the records are unknown: {error}"
-    if not problem and not records:
-        problem = f"there are no failover records {site.endpoint} in zone {site.zone_id}"
-
-    def look(location: StackLocation) -> ClusterTargets:
-        return _targets(aws, location)
-
-    def side(role: Role) -> Side:
-        known = (targets_of or look)(site.clusters[role])
-        return _side(aws, site, role, (records.get(role), problem), known)
-
-    roles: tuple[Role, Role] = (PRIMARY, SECONDARY)
-    primary, secondary = map_concurrently(side, roles)
+        # At the same time: a lost region must not take the time in which Route 53 would answer.
+        known = {role: begin(pool, look, site.clusters[role]) for role in ROLES}
+        records, problem = _records(aws, site)
+        checks = dict(zip(ROLES, map_concurrently(_check(aws, site, records), ROLES), strict=True))
+        primary, secondary = (
+            _side(site, role, (records.get(role), checks[role], problem), known[role].result())
+            for role in ROLES
+        )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return Sides(primary, secondary)
 
 
-def _records(aws: Aws, site: FailoverLocation) -> dict[str, Any]:
-    """Return the failover records by role."""
-    with translated_errors():
-        records = aws.client("route53", site.region).list_resource_record_sets(
-            HostedZoneId=site.zone_id, StartRecordName=site.endpoint
-        )["ResourceRecordSets"]
+def _records(aws: Aws, site: FailoverLocation) -> tuple[Mapping[str, Any], str]:
+    """Return the failover records by role, and why there are none."""
     name = f"{site.endpoint}.".lower()
-    return {one["Failover"]: one for one in records if one["Name"] == name and "Failover" in one}
+    try:
+        with translated_errors():
+            answer = aws.client("route53", site.region).list_resource_record_sets(
+                HostedZoneId=site.zone_id, StartRecordName=site.endpoint
+            )
+            records = {
+                record["Failover"]: record
+                for record in answer["ResourceRecordSets"]
+                if record["Name"] == name and "Failover" in record
+            }
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError as error:
+        return {}, f"the records are unknown: {error}"
+    if not records:
+        return {}, f"there are no failover records {site.endpoint} in zone {site.zone_id}"
+    return records, ""
+
+
+def _check(
+    aws: Aws, site: FailoverLocation, records: Mapping[str, Any]
+) -> Callable[[Role], Route53Check | None]:
+    """Return a function that reads the health check of a role's record."""
+
+    def read(role: Role) -> Route53Check | None:
+        id_ = records.get(role, {}).get("HealthCheckId")
+        return health_checks.read_check(aws, id_, site.region) if id_ else None
+
+    return read
 
 
 def _side(
-    aws: Aws, site: FailoverLocation, role: Role, read: tuple[Any, str], known: ClusterTargets
+    site: FailoverLocation,
+    role: Role,
+    read: tuple[Any, Route53Check | None, str],
+    known: ClusterTargets,
 ) -> Side:
-    location, (record, problem) = site.clusters[role], read
+    location, (record, check, problem) = site.clusters[role], read
     problems = [problem] if problem else []
-    check = None
-    if record and "HealthCheckId" in record:
-        check = health_checks.read_check(aws, record["HealthCheckId"], site.region)
     targets, address, unseen = known
     if unseen:
         problems.append(unseen)

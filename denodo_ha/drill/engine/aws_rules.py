@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, ParamSpec, TypeVar
 
-from denodo_ha.drill.model import HealthThreshold
+from denodo_ha.drill.model.balancers import HealthThreshold
 from denodo_ha.environment.facts.limits import DATABASE_FAILOVER_S
 
 P = ParamSpec("P")

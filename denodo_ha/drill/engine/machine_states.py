@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import (
+from denodo_ha.drill.model.machines import (
     READINESS_PATH,
     Key,
     Machine,
-    Model,
     Target,
     TargetHealthCheck,
     Upstream,
 )
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 AuxiliaryReach = Callable[[Key], Reach]

@@ -6,7 +6,9 @@ from itertools import product
 from typing import Final
 
 from denodo_ha.drill.engine.balancer_view import BalancerView
-from denodo_ha.drill.model import Alarm, Key, Model, Record
+from denodo_ha.drill.model.dns import Alarm, Record
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,13 @@ Each step has the seconds that AWS documents, or that the templates configure.
 
 from collections.abc import Iterable, Iterator
 
+from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.balancer_view import BalancerView
 from denodo_ha.drill.engine.route53_health import Route53Health
 from denodo_ha.drill.engine.situation import ClusterState
-from denodo_ha.drill.model import (
-    Alarm,
-    FailoverName,
-    HealthCheck,
-    Key,
-    Model,
-    Record,
-    Target,
-    TargetHealthCheck,
-)
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
 from denodo_ha.environment.facts.limits import (
     ALARM_LAG_S,
@@ -119,16 +113,22 @@ class DnsTiming:
         alarm = self._model.alarm_of(check)
         if alarm is None:
             return ()
+        periods = (
+            alarm.datapoints
+            if self._after.alarm(alarm) is AlarmState.ALARM
+            else alarm.periods_until_ok
+        )
         if alarm.switch:
-            return switch_alarm(alarm)
+            return switch_alarm(alarm, periods)
         if self._after.has_no_data(alarm):
-            return metric_alarm(alarm, loses_data=True)
+            periods = max(alarm.periods, NO_DATA_PERIODS)
+            return metric_alarm(alarm, periods, "alarm without data")
         if alarm.key in self._before.situation.alarms_without_data:
-            return metric_alarm(alarm)
+            return metric_alarm(alarm, periods)
         group = self._model.target_groups.get(alarm.target_group or "")
         step = target_healthy if self._after.check(check.key) else target_unhealthy
         detection = (step(group.health_check),) if group else ()
-        return (*detection, *metric_alarm(alarm))
+        return (*detection, *metric_alarm(alarm, periods))
 
 
 def _healthy_targets(view: BalancerView) -> int:
@@ -221,13 +221,8 @@ def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
     return RecoveryStep(text, check.seconds_to_healthy)
 
 
-def metric_alarm(alarm: Alarm, *, loses_data: bool = False) -> RecoverySteps:
-    """Return the steps until an alarm on a balancer's metric has changed its state.
-
-    An alarm that loses its data looks at more periods than it evaluates.
-    """
-    periods = max(alarm.periods, NO_DATA_PERIODS) if loses_data else alarm.periods
-    text = "alarm without data" if loses_data else "alarm"
+def metric_alarm(alarm: Alarm, periods: int, text: str = "alarm") -> RecoverySteps:
+    """Return the steps until an alarm on a balancer's metric has changed its state."""
     return (
         RecoveryStep("until its minute begins", alarm.period),
         RecoveryStep(f"{text}, {alarm.period} s x {periods}", alarm.period * periods),
@@ -235,11 +230,10 @@ def metric_alarm(alarm: Alarm, *, loses_data: bool = False) -> RecoverySteps:
     )
 
 
-def switch_alarm(alarm: Alarm) -> RecoverySteps:
+def switch_alarm(alarm: Alarm, periods: int) -> RecoverySteps:
     """Return the steps until an alarm on an operator's datapoint has changed its state."""
-    seconds = alarm.period * alarm.periods
     return (
-        RecoveryStep(f"switch's alarm, {alarm.period} s x {alarm.periods}", seconds),
+        RecoveryStep(f"switch's alarm, {alarm.period} s x {periods}", alarm.period * periods),
         RecoveryStep("metric late", ALARM_LAG_S),
     )
 

@@ -3,16 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from denodo_ha.drill.model import (
-    Balancer,
-    HealthThreshold,
-    Key,
-    Listener,
-    Machine,
-    Target,
-    TargetGroup,
-)
-from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping, is_true
+from denodo_ha.drill.model.balancers import Balancer, HealthThreshold, Listener, TargetGroup
+from denodo_ha.drill.model.machines import Key, Machine, Target
 from denodo_ha.drill.reading.machines import (
     MachineReader,
     forwarded_target_groups,
@@ -27,6 +19,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true
 from denodo_ha.environment.facts.denodo_ports import PORTS
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 

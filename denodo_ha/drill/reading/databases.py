@@ -2,14 +2,8 @@
 
 from collections.abc import Mapping
 
-from denodo_ha.drill.model import Database, Key
-from denodo_ha.drill.reading.expressions import (
-    as_integer,
-    as_list,
-    as_mapping,
-    is_true,
-    references,
-)
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Database
 from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.resource_reader import (
     DATABASE,
@@ -17,6 +11,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true, references
 from denodo_ha.environment.names import CLUSTER_TAG, DATABASE_METADATA
 
 

@@ -3,22 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from denodo_ha.drill.model import (
-    Alarm,
-    Balancer,
-    FailoverName,
-    HealthCheck,
-    Key,
-    Machine,
-    Record,
-)
-from denodo_ha.drill.reading.expressions import (
-    as_integer,
-    as_list,
-    as_mapping,
-    is_true,
-    references,
-)
+from denodo_ha.drill.model.balancers import Balancer
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.reading.resource_reader import (
     ALARM,
     ELASTIC_IP,
@@ -33,6 +20,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true, references
 from denodo_ha.environment.facts.limits import (
     BALANCER_ALIAS_TTL_S,
     ENDPOINT_FAILURES_AWS,
@@ -89,6 +77,7 @@ class HealthCheckReader:
                 resource.key, "this alarm is on a metric that the drill does not work out"
             )
         zone = dimensions.get("AvailabilityZone")
+        periods = resource.integer("EvaluationPeriods", 1)
         return Alarm(
             key=resource.key,
             name=resource.tags.get("Name") or str(properties.get("AlarmName") or resource.id),
@@ -98,7 +87,8 @@ class HealthCheckReader:
             operator=str(properties.get("ComparisonOperator", "")),
             threshold=_as_number(properties.get("Threshold")),
             period=resource.integer("Period", 60),
-            periods=resource.integer("EvaluationPeriods", 1),
+            periods=periods,
+            datapoints=min(resource.integer("DatapointsToAlarm", periods), periods),
             missing=str(properties.get("TreatMissingData", "missing")),
             target_group=group,
             balancer=balancer,
@@ -167,6 +157,8 @@ class HealthCheckReader:
         key = key or next(in_any_region, None)
         if key is None:
             self._reader.notes.unknown_alarm(resource.key, name)
+        elif reason := _unsupported(self._reader.resources[key], self.alarms[key]):
+            self._reader.notes.unsupported_alarm(resource.key, key, reason)
         return key
 
     def _endpoint(self, settings: Mapping[str, object]) -> tuple[Key | None, bool]:
@@ -329,6 +321,18 @@ def _node_with_address(reader: ResourceReader, value: object) -> Key | None:
             if reader.referenced(reference, ELASTIC_IP) is address:
                 instance = reader.referenced(properties.get("InstanceId"), INSTANCE)
     return instance.key if instance else None
+
+
+def _unsupported(resource: Resource, alarm: Alarm) -> str:
+    """Return why a health check cannot monitor an alarm, empty if it can.
+
+    Source: AWS, Monitoring a CloudWatch alarm, "Supported alarms".
+    """
+    if alarm.datapoints != alarm.periods:
+        return f"it needs {alarm.datapoints} breaching periods out of {alarm.periods}"
+    if "ExtendedStatistic" in resource.properties:
+        return "it has an extended statistic"
+    return f"its period is {alarm.period} s, less than a minute" if alarm.period < 60 else ""
 
 
 def _as_number(value: object) -> float:

@@ -1,22 +1,26 @@
-"""The values of a template's expressions, across stacks.
+"""The resolver of a template's expressions, across stacks."""
 
-A value that only a deployment knows becomes a reference, `${stack/LogicalId}` for `Ref` and
-`${stack/LogicalId.Attribute}` for `Fn::GetAtt`. So two expressions for the same value become the
-same text, and the resources that a value depends on can be found in it.
-"""
-
-import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.reading.values import (
+    MAX_TEXT,
+    PURE_FUNCTIONS,
+    as_list,
+    as_mapping,
+    has_items,
+    reference,
+    references,
+    split,
+    unknown,
+)
 
-_REFERENCE: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
 _PLACEHOLDER: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
 _MAX_DEPTH: Final = 60
 _MAX_CONDITION_DEPTH: Final = 20
@@ -26,27 +30,8 @@ _MAX_STEPS: Final = 1_000_000
 A template of the largest size has a tenth of them, but expressions that repeat others multiply.
 """
 _TEXT_PER_STEP: Final = 100
-_MAX_TEXT: Final = 1_000_000
 _ABSENT: Final = object()
 """The value of `AWS::NoValue`: the key is left out."""
-
-Reference = tuple[str, str, str]
-"""The stack, logical id and attribute of a reference; the attribute is empty for a `Ref`."""
-
-
-def reference(stack: str, id_: str, attribute: str = "") -> str:
-    """Return the text that stands for a resource, or for an attribute of it."""
-    return f"${{{stack}/{id_}{'.' if attribute else ''}{attribute}}}"
-
-
-def references(value: object) -> list[Reference]:
-    """Return the references in a value, in their order."""
-    return _REFERENCE.findall(value) if isinstance(value, str) else []
-
-
-def unknown(name: str) -> str:
-    """Return the text that stands for a value that is not known here."""
-    return reference("?", name)
 
 
 @dataclass(frozen=True)
@@ -194,7 +179,7 @@ class Resolver:
         else:
             return reference(stack.name, name)
         is_list = "List<" in kind or "CommaDelimited" in kind
-        return _split([",", value]) if is_list and isinstance(value, str | int) else value
+        return split([",", value]) if is_list and isinstance(value, str | int) else value
 
     def _call(self, stack: SynthesisedStack, function: str, argument: Any, depth: int) -> Any:
         """Return the value of a function; of a function that is not known here, `unknown`."""
@@ -203,8 +188,8 @@ class Resolver:
         if function == "Sub":
             return self._sub(stack, argument, depth)
         value = self.value(stack, argument, depth)
-        if function in _PURE:
-            return _PURE[function](value)
+        if function in PURE_FUNCTIONS:
+            return PURE_FUNCTIONS[function](value)
         of_stack = {
             "GetAtt": self._get_att,
             "GetAZs": self._get_azs,
@@ -241,7 +226,7 @@ class Resolver:
         try:
             found = mappings[str(name)][first][second]
         except (KeyError, TypeError):
-            default = as_mapping(argument[3]) if _has_items(argument, 4) else {}
+            default = as_mapping(argument[3]) if has_items(argument, 4) else {}
             if "DefaultValue" in default:
                 return default["DefaultValue"]
             self._note_undecided("Fn::FindInMap")
@@ -268,7 +253,7 @@ class Resolver:
             return str(self._ref(stack, name, depth))
 
         length = sum(len(replacement(match)) for match in _PLACEHOLDER.finditer(str(text)))
-        if length > _MAX_TEXT:
+        if length > MAX_TEXT:
             self._note_undecided("Fn::Sub")
             return unknown("Sub")
         return _PLACEHOLDER.sub(replacement, str(text)).replace("${!", "${")
@@ -362,44 +347,6 @@ class Resolver:
             return self.value(stack, value, depth)
 
 
-def _select(argument: Any) -> Any:
-    """Return an item of a list; of an unknown list, text that differs by index."""
-    index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
-    if isinstance(items, str) and (found := references(items)):
-        stack, id_, attribute = found[0]
-        return reference(stack, id_, f"{attribute}#{index}")
-    items = items if isinstance(items, list) else []
-    try:
-        return items[int(str(index))]
-    except (IndexError, ValueError):
-        return next((item for item in items if references(item)), unknown("Select"))
-
-
-def _join(argument: Any) -> Any:
-    separator, parts = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
-    if not isinstance(parts, list):
-        return parts
-    texts = [str(part) for part in parts]
-    length = sum(map(len, texts)) + len(str(separator)) * len(texts)
-    return str(separator).join(texts) if length <= _MAX_TEXT else unknown("Join")
-
-
-def _split(argument: Any) -> Any:
-    """Return the parts of a text; a text that is only known at deployment is an unknown list."""
-    separator, text = argument if _has_items(argument, 2) else (" ", "")
-    parts = str(text).split(str(separator) or " ")
-    is_unknown_list = len(parts) == 1 and _REFERENCE.fullmatch(parts[0]) is not None
-    return parts[0] if is_unknown_list else parts
-
-
-def _has_items(argument: Any, least: int) -> bool:
-    return isinstance(argument, list) and len(argument) >= least
-
-
-_PURE: Final[dict[str, Callable[[Any], Any]]] = {"Join": _join, "Split": _split, "Select": _select}
-"""The functions whose value depends on their argument alone."""
-
-
 def _combined(function: str, verdicts: list[bool | None]) -> bool | None:
     """Return the verdict of `Fn::Not`, `Fn::And` or `Fn::Or`; None for any other function."""
     if function == "Fn::Not" and len(verdicts) == 1:
@@ -410,34 +357,3 @@ def _combined(function: str, verdicts: list[bool | None]) -> bool | None:
     if decisive in verdicts:
         return decisive
     return None if None in verdicts else not decisive
-
-
-def as_mapping(value: object) -> Mapping[str, Any]:
-    """Return a mapping, empty for any other value."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: object) -> list[Any]:
-    """Return a list, empty for any other value."""
-    return value if isinstance(value, list) else []
-
-
-def as_integer(value: object, default: int) -> int:
-    """Return an integer in any spelling, or the default for any other value."""
-    try:
-        return int(float(str(value)))
-    except (ValueError, OverflowError):
-        return default
-
-
-def is_infinite(value: object) -> bool:
-    """Return whether a number in any spelling is not finite, such as `.inf` and `1e999`."""
-    try:
-        return not math.isfinite(float(str(value)))
-    except ValueError:
-        return False
-
-
-def is_true(value: object) -> bool:
-    """Return whether a flag in any spelling is set."""
-    return str(value).lower() == "true"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.notes import ReadingNotes
-from denodo_ha.drill.reading.expressions import as_mapping
+from denodo_ha.drill.reading.values import as_mapping
 
 _HARMLESS_TRANSFORMS: Final = (
     "AWS::LanguageExtensions",

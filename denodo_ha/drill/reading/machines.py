@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.drill.model import Key, Machine, TargetHealthCheck, Upstream
-from denodo_ha.drill.reading.expressions import as_integer, as_list, as_mapping, references
+from denodo_ha.drill.model.machines import Key, Machine, TargetHealthCheck, Upstream
 from denodo_ha.drill.reading.resource_reader import (
     AUTO_SCALING_GROUP,
     INSTANCE,
@@ -18,6 +17,7 @@ from denodo_ha.drill.reading.resource_reader import (
     Resource,
     ResourceReader,
 )
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
 from denodo_ha.environment.facts.limits import (
     AWS_ALB_HEALTH_TIMEOUT_S,
     AWS_HEALTH_INTERVAL_S,

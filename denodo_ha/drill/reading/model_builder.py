@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.model import Balancer, Cluster, Key, Machine, Model
+from denodo_ha.drill.model.balancers import Balancer
+from denodo_ha.drill.model.machines import Key, Machine
+from denodo_ha.drill.model.model import Cluster, Model
 from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
 from denodo_ha.drill.reading.databases import read_databases
 from denodo_ha.drill.reading.dns_failover import HealthCheckReader, read_failover_names
-from denodo_ha.drill.reading.expressions import as_mapping
 from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader
+from denodo_ha.drill.reading.values import as_mapping
 from denodo_ha.environment.facts.denodo_ports import PORTS
 from denodo_ha.environment.names import CLUSTER_TAG
 

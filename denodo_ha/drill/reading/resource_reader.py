@@ -6,18 +6,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
-from denodo_ha.drill.model import Key, Subject
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Subject
 from denodo_ha.drill.notes import ReadingNotes
-from denodo_ha.drill.reading.expressions import (
-    Resolver,
-    as_integer,
-    as_list,
-    as_mapping,
-    is_infinite,
-    references,
-)
+from denodo_ha.drill.reading.expressions import Resolver
 from denodo_ha.drill.reading.hidden_resources import note_hidden_resources
 from denodo_ha.drill.reading.template_expansion import expand_templates
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_infinite, references
 from denodo_ha.environment.names import METADATA
 
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -80,7 +75,8 @@ _READ_LITERALLY: Final = frozenset(
         *("HealthCheckPort", "HealthCheckProtocol", "HealthCheckIntervalSeconds"),
         *("HealthCheckTimeoutSeconds", "HealthyThresholdCount", "UnhealthyThresholdCount"),
         *("DesiredCapacity", "MinSize", "MultiAZ", "MetricName", "Statistic", "Threshold"),
-        *("ComparisonOperator", "Period", "EvaluationPeriods", "TreatMissingData", "TTL"),
+        *("ComparisonOperator", "Period", "EvaluationPeriods", "DatapointsToAlarm"),
+        *("TreatMissingData", "TTL"),
         *("InsufficientDataHealthStatus", "Inverted", "Disabled", "HealthThreshold"),
         *("RequestInterval", "FailureThreshold", "EvaluateTargetHealth"),
     }

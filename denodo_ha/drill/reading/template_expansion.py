@@ -12,7 +12,8 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.aws.template_document import LIMITS, read_template_file
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.notes import ReadingNotes
-from denodo_ha.drill.reading.expressions import NestedStack, Resolver, as_list, as_mapping
+from denodo_ha.drill.reading.expressions import NestedStack, Resolver
+from denodo_ha.drill.reading.values import as_list, as_mapping
 
 NESTED_STACK: Final = "AWS::CloudFormation::Stack"
 _APPLICATION: Final = "AWS::Serverless::Application"

@@ -81,6 +81,17 @@ class RuleSet:
         """True if the port rules exceed the quota, so that port ranges replace them."""
         return self.rules != self.port_rules
 
+    @property
+    def opens_unused_ports(self) -> tuple[FirewallRule, ...]:
+        """Return the rules that allow CIDRs to connect to ports for which there is no port rule."""
+        used = {(rule.peer, rule.first) for rule in self.port_rules}
+        return tuple(
+            rule
+            for rule in self.rules
+            if (rule.direction, rule.peer.kind) == ("ingress", "cidr")
+            and any((rule.peer, port) not in used for port in range(rule.first, rule.last))
+        )
+
 
 def firewall(environment: Environment, name: str) -> tuple[RuleSet, ...]:
     """Return a `RuleSet` for each security group and direction of a cluster that has rules."""

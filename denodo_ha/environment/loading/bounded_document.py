@@ -1,18 +1,17 @@
-"""Readers of YAML and JSON files from users, with limits on size, depth and number of values.
+"""Readers of YAML and JSON from files, machines and services, with limits on size and depth.
 
-The limits bound the time and the memory that a file can cost. Every error of a parser is raised as
-`DocumentError`.
+Limits on depth and number of values bound the time and the memory that a text can cost. Every error
+of a parser is raised as `DocumentError`.
 """
 
-import io
 import json
+import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path as File
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 from warnings import catch_warnings, simplefilter
 
 from ruamel.yaml import YAML
@@ -20,7 +19,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
@@ -32,6 +31,12 @@ _LONGEST_INTEGER: Final = 4300
 """Maximum number of digits that Python converts to an integer (Python, "Integer string conversion
 length limitation")."""
 
+_PLAIN_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
+)
+"""Tags of data types that YAML and JSON have in common, and of merged maps."""
+
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
 """A string, the digits of a number, or a character that begins, separates or ends values in
 JSON."""
@@ -42,7 +47,7 @@ class Limits:
     """Limits of a document.
 
     Attributes:
-        size: number of bytes of the file.
+        size: number of bytes of the text.
         depth: number of maps and lists that contain a value.
         values: number of keys and values, which are counted again for every alias.
     """
@@ -52,7 +57,11 @@ class Limits:
     values: int
 
 
-class DocumentError(Exception):
+ANSWER: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
+"""Project limits for answers of machines and services; no real answer has more than ten levels."""
+
+
+class DocumentError(ValueError):
     """Text that is not YAML or JSON, or that exceeds a limit.
 
     Attributes:
@@ -76,22 +85,6 @@ class DocumentError(Exception):
 
 class NotJsonError(DocumentError):
     """Text that is not JSON."""
-
-
-def read_text(file: File, limits: Limits) -> str:
-    """Return the text of a file.
-
-    Raises:
-        OSError: The file cannot be read.
-        UnicodeDecodeError: The file is not UTF-8.
-        DocumentError: The file is too large.
-    """
-    with file.open("rb") as stream:
-        content = stream.read(limits.size + 1)
-    if len(content) > limits.size:
-        message = f"the file has more than {limits.size} bytes"
-        raise DocumentError(message, None)
-    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
 
 
 def compose_yaml(text: str, limits: Limits) -> Node | None:
@@ -130,22 +123,85 @@ def load_yaml(
         return yaml.load(text)
 
 
-def load_json(text: str, limits: Limits) -> Any:
-    """Return the data of JSON.
+def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
+    """Return a parser that can write YAML with its comments and order, and the data of the text.
+
+    Raises:
+        DocumentError: The text is not YAML, or exceeds a limit.
+    """
+    # The parser that keeps comments has no limits, so it reads a text only after the parser with
+    # limits.
+    root = compose_yaml(text, limits)
+    for node in _nodes(root):
+        if str(node.tag) not in _PLAIN_TAGS:
+            position = (node.start_mark.line + 1, node.start_mark.column + 1)
+            message = f"the tag {node.tag} has no meaning here"
+            raise DocumentError(message, position)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    with _document_errors(text):
+        return yaml, yaml.load(text)
+
+
+def _nodes(root: Node | None) -> Iterator[Node]:
+    """Yield each node below a root only once, even if several aliases refer to the node."""
+    waiting, seen = [root] if root is not None else [], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, SequenceNode):
+            waiting += node.value
+
+
+def load_json(text: str | bytes, limits: Limits) -> Any:
+    """Return the data of JSON. Numbers that are not finite are errors.
 
     Raises:
         NotJsonError: The text is not JSON.
         DocumentError: The data exceeds a limit.
     """
+    if len(text) > limits.size:
+        message = f"it has more than {limits.size} bytes"
+        raise DocumentError(message, None)
     try:
-        data = json.loads(text)
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        data = json.loads(text, parse_constant=_reject, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise NotJsonError(error.msg, (error.lineno, error.colno)) from None
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start} is not UTF-8"
+        raise NotJsonError(message, None) from None
     except (RecursionError, ValueError) as error:
-        _check_json(text, limits)
+        # After the first fault, the text may contain invalid escapes.
+        with suppress(json.JSONDecodeError):
+            _check_json(str(text), limits)
         raise DocumentError(str(error), None) from None
     _check_json(text, limits)
     return data
+
+
+def parse_json_answer(text: str | bytes) -> Any:
+    """Return the data of JSON that a machine or service sent.
+
+    Raises:
+        DocumentError: The text is not JSON, or exceeds a limit.
+    """
+    return load_json(text, ANSWER)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _reject(text)
+
+
+def _reject(text: str) -> NoReturn:
+    message = f"{text} is not a finite number"
+    raise ValueError(message)
 
 
 def has_half_character(text: str) -> bool:
@@ -206,6 +262,9 @@ def _document_errors(text: str) -> Iterator[None]:
         raise DocumentError(what, _position(text, error.position)) from None
     except YAMLError as error:
         raise DocumentError(str(error).split("\n", maxsplit=1)[0], None) from None
+    except (ValueError, LookupError) as error:
+        # A value that does not have the form of its tag.
+        raise DocumentError(str(error), None) from None
 
 
 def _yaml(limits: Limits) -> YAML:

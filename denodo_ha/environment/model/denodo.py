@@ -158,6 +158,8 @@ clients; configured: the node is set up, but must be registered for a licence be
 serve."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
     """Seconds within which a new node must become ready; otherwise the deployment fails."""
+    watchdog: Flag = True
+    """Start a server again if its process ends unexpectedly (docs/node.md)."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
     """Seconds for which running queries may continue when a node is stopped."""
 

@@ -36,7 +36,13 @@ class Section(BaseModel):
     """Section of the configuration file: immutable, without unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        # Pydantic builds the model only when a file is read, because shell completion, which reads
+        # no file, would otherwise be slow.
+        defer_build=True,
     )
 
     @classmethod

@@ -83,15 +83,22 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
             )
             fits = rule_set.weight <= limits.RULES_PER_SECURITY_GROUP.value
             if rule_set.uses_ranges and fits:
-                yield Problem(
-                    ("clusters", name),
-                    f"{label}: has one port range for each peer instead of single ports",
-                    f"{len(rule_set.port_rules)} rules for single ports, with room for later "
-                    f"changes, exceed {limits.RULES_PER_SECURITY_GROUP}",
-                    "combine client networks to use single ports again",
-                    severity=Severity.NOTE,
-                    rule="port-ranges",
-                )
+                yield _ranges(name, label, rule_set)
+
+
+def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
+    """Return the note that port ranges replace single ports; a warning if more ports are open."""
+    more = sorted({(rule.first, rule.last) for rule in rule_set.opens_unused_ports})
+    effect = "".join(f", and all ports from {first} to {last} are open" for first, last in more)
+    return Problem(
+        ("clusters", name),
+        f"{label}: has one port range for each peer instead of single ports",
+        f"{len(rule_set.port_rules)} rules for single ports, with room for later changes, exceed "
+        f"{limits.RULES_PER_SECURITY_GROUP}{effect}",
+        "combine client networks to use single ports again",
+        severity=Severity.WARNING if more else Severity.NOTE,
+        rule="port-ranges",
+    )
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:

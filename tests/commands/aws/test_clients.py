@@ -8,6 +8,7 @@ import pytest
 
 from denodo_ha.aws.clients import ATTEMPTS, Aws
 from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.http_session import ATTEMPT_S
 from denodo_ha.cli.errors import NoCredentials, UsageError
 from tests.commands.account.cloud import Cloud
 
@@ -26,7 +27,7 @@ class TestClients:
         config = Aws().client("elbv2", "eu-west-1").meta.config
         assert config.retries["mode"] == "standard"
         assert config.retries["total_max_attempts"] == ATTEMPTS
-        assert (config.connect_timeout, config.read_timeout) == (5, 30)
+        assert (config.connect_timeout, config.read_timeout) == (ATTEMPT_S, ATTEMPT_S)
 
     def test_another_endpoint(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -41,11 +42,12 @@ class TestClients:
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
         assert Aws().region == "eu-west-3"
 
-    def test_account_is_asked_once(self, cloud: Cloud) -> None:
+    def test_account_is_asked_once_of_all_regions(self, cloud: Cloud) -> None:
         aws = Aws()
+        cloud.faults.lose("eu-west-1")
         for _ in range(2):
             assert aws.account(["eu-west-1", "us-east-1"]) == cloud.caller
-        assert len(cloud.calls.made) == 1
+        assert len(cloud.calls.made) == 2
 
     def test_nowhere_to_ask(self) -> None:
         with pytest.raises(UsageError, match="--region"):
@@ -58,19 +60,20 @@ class TestTogether:
     def test_keeps_the_order(self) -> None:
         assert map_concurrently(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
 
-    def test_never_more_than_allowed(self) -> None:
+    def test_as_many_as_allowed_and_never_more(self) -> None:
         busy, most, lock = 0, 0, threading.Lock()
+        together = threading.Barrier(3)
 
         def work(_: int) -> None:
             nonlocal busy, most
             with lock:
                 busy += 1
                 most = max(most, busy)
-            time.sleep(0.005)
+            together.wait(timeout=60)
             with lock:
                 busy -= 1
 
-        map_concurrently(work, range(20), workers=3)
+        map_concurrently(work, range(21), workers=3)
         assert most == 3
 
     def test_an_error_stops_what_has_not_begun(self) -> None:

@@ -1,7 +1,10 @@
 """Errors of botocore become errors of the project with a remedy."""
 
+import json
+
 import pytest
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
@@ -11,9 +14,11 @@ from denodo_ha.cli.errors import (
     ExpiredCredentials,
     NoCredentials,
     NotFound,
+    Refused,
     RequestRejected,
     Throttled,
     Unreachable,
+    UnreadableAnswer,
 )
 
 
@@ -85,8 +90,37 @@ def test_a_long_message_is_one_line() -> None:
 
 
 def test_what_is_no_error_of_aws_passes() -> None:
-    with pytest.raises(KeyError), translated_errors():
-        raise KeyError
+    with pytest.raises(AssertionError), translated_errors():
+        raise AssertionError
+    with pytest.raises(Refused), translated_errors():
+        raise Refused
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "remedy"),
+    [
+        (KeyError("Parameter"), UnreadableAnswer, "network and proxies"),
+        (IndexError("list index out of range"), UnreadableAnswer, "network and proxies"),
+        (ResponseParserError("<html>"), UnreadableAnswer, "network and proxies"),
+        (json.JSONDecodeError("no", "<html>", 0), NoCredentials, "credential_process"),
+        (FileNotFoundError(2, "No such file", "/token"), NoCredentials, "TOKEN_FILE"),
+        (EOFError(), NoCredentials, "MFA code"),
+        (OSError("network is down"), Unreachable, "network"),
+        (answered("TooManyUpdates"), Throttled, "wait a minute"),
+        (
+            answered("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now"),
+            ExpiredCredentials,
+            "set the clock",
+        ),
+        (answered("RequestTimeTooSkewed", status=403), ExpiredCredentials, "set the clock"),
+    ],
+)
+def test_every_error_of_a_call_is_of_one_hierarchy(
+    error: Exception, kind: type[AwsError], remedy: str
+) -> None:
+    with pytest.raises(AwsError, match=remedy) as caught, translated_errors():
+        raise error
+    assert type(caught.value) is kind
 
 
 @translated_errors()

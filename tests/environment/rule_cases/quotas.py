@@ -176,7 +176,7 @@ WRONG = (
         ("needs 61 rules",),
         base=twins,
     ),
-    # At the limit a note is reported, and no error.
+    # At the limit no error is reported, but a warning if more ports are open than are used.
     *(
         Wrong(
             rule_quota,
@@ -184,7 +184,7 @@ WRONG = (
             "clusters.main",
             (f"the {group} security group, inbound: has one port range for each peer",),
             base=base,
-            severity=Severity.NOTE,
+            severity=Severity.WARNING,
         )
         for group, changes, base in (
             ("balancer's", {CLIENTS: networks(60), **_services(2)}, minimal),
@@ -200,15 +200,24 @@ WRONG = (
         (
             "the balancer's security group, inbound: has one port range for each peer instead of",
             "42 rules for single ports, with room for later changes, exceed 60 rules",
+            ", and all ports from 9999 to 20000 are open",
             "combine client networks",
         ),
-        severity=Severity.NOTE,
+        severity=Severity.WARNING,
     ),
     Wrong(
         rule_quota,
         {MANAGERS: {"cidrs": networks(9)}},
         "clusters.main",
         ("the nodes' security group, inbound: has one port range for each peer",),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        rule_quota,
+        # The range has no port that is not used.
+        {"services": {"jdbc": 9999, "odbc": 10000}, CLIENTS: networks(21)},
+        "clusters.main",
+        ("rules of a security group in each direction (AWS, Amazon VPC quotas); combine",),
         severity=Severity.NOTE,
     ),
     Wrong(

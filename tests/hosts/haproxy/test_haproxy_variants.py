@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from denodo_ha.environment.facts.denodo_ports import VERSIONS
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
-from hosts.haproxy.reloading import validate
+from hosts.haproxy.validation import validate
 from tests.hosts.haproxy.certificates import Certificates
 from tests.hosts.haproxy.running import BALANCER, PROGRAM
 from tests.strategies import environments

@@ -89,6 +89,7 @@ def _role_is_least(view: ClusterView) -> None:
         secrets |= {tls.authority} if tls.mode == "reencrypt" else set()
     assert set(named.pop("secretsmanager:GetSecretValue", [])) == secrets
     assert len(named.pop("s3:GetObject")) == 2
+    assert named["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
     assert set(named) == {"ssm:GetParameter", "cloudformation:SignalResource"}
 
 

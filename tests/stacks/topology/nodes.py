@@ -95,6 +95,8 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]
     assert view.of(PARAMETER)[ref]["Name"].endswith(f"/{tags_of(instance)['denodo:node']}")
+    # The own stack by its id, which is the narrowest resource that IAM knows for this action.
+    assert by_action["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
     for address in by_action["s3:GetObject"]:
         assert "*" not in json.dumps(address)
     for secret in by_action.get("secretsmanager:GetSecretValue", []):

@@ -7,6 +7,8 @@ PUT    /_local/stand-ins/INSTANCE       {"address": "127.0.0.2", "ports": {"9999
 DELETE /_local/stand-ins/INSTANCE
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
+PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
+                                        resources of the stack whose creation fails
 POST   /_local/checkpoint               write the state now
 """
 
@@ -18,7 +20,7 @@ from typing import Any
 from tools.local_aws.emulator import ministack, prerequisites, stand_ins
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
-from tools.local_aws.emulator.cloudformation import creation_policy
+from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 
 PREFIX = "/_local/"
@@ -88,6 +90,10 @@ class ControlApi:
     def _put_signals(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         creation_policy.MODE.set(str(body["mode"]))
         return {"mode": creation_policy.MODE.name}
+
+    def _put_faults(self, stack: str, body: dict[str, Any]) -> dict[str, Any]:
+        with ministack.acting_for(body["account"], body["region"]):
+            return {"failing": failed_creations.set_faults(stack, list(body["resources"]))}
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}

@@ -45,6 +45,7 @@ __all__ = [
     "gateway",
     "iam",
     "lifecycle",
+    "operations",
     "persistence",
     "provisioners",
     "region",

@@ -3,6 +3,7 @@
 from tools.local_aws.emulator import iam, rds, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
+    failed_creations,
     resource_types,
     stack_events,
     stack_outputs,
@@ -44,3 +45,4 @@ def install() -> None:
     # After all declarations: the checks that are added last run first.
     resource_types.enforce_schemas()
     creation_policy.install()
+    failed_creations.install()

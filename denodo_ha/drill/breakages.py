@@ -1,0 +1,96 @@
+"""What can break in the clusters of a failover name, and be repaired."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model.dns import FailoverName, HealthCheck
+from denodo_ha.drill.model.model import Model
+
+_MAX_SINGLE_MACHINES: Final = 3
+"""Of more nodes or proxies of a cluster, the first is lost alone, and all others together."""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """Something that can break and be repaired.
+
+    Attributes:
+        text: the failure in words.
+        repaired: the repair in words.
+        situation: its situation.
+        is_blind: whether only data are missing, so that no check sees what happens meanwhile.
+    """
+
+    text: str
+    repaired: str
+    situation: Situation
+    is_blind: bool = False
+
+
+def breakages(
+    model: Model, name: FailoverName, checks: Iterable[HealthCheck]
+) -> Iterator[Breakage]:
+    """Yield what can break in the clusters of a failover name, and among its metrics.
+
+    Args:
+        model: the model of the templates.
+        name: the failover name.
+        checks: the health checks of its records, with all that these count.
+    """
+    clusters = list(
+        dict.fromkeys(
+            record.cluster for record in name.records.values() if record.cluster is not None
+        )
+    )
+    for cluster in clusters:
+        yield from _of_cluster(model, cluster)
+    yield from _regions(model, clusters)
+    yield from _metrics(model, checks)
+
+
+def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
+    """Yield what can break in a cluster: its nodes, its proxies, its balancers."""
+    cluster = model.clusters[name]
+
+    def breakage(what: str, state: ClusterState) -> Breakage:
+        return Breakage(f"{what} lost", f"{what} repaired", Situation(((name, state),)))
+
+    for kind, machines in (("node", cluster.nodes), ("proxy", cluster.proxies)):
+        alone = machines if len(machines) <= _MAX_SINGLE_MACHINES else machines[:1]
+        for key in alone:
+            state = ClusterState(lost_machines=frozenset({key}))
+            yield breakage(f"{kind} {name}/{model.machines[key].name}", state)
+        if len(machines) > len(alone):
+            state = ClusterState(lost_machines=frozenset(machines[1:]))
+            yield breakage(f"every other {kind} of {name}", state)
+    for key in cluster.balancers:
+        state = ClusterState(lost_balancers=frozenset({key}))
+        yield breakage(f"balancer {key.partition('/')[2]} of {name}", state)
+
+
+def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
+    """Yield the regions of clusters, each with all clusters in it."""
+    by_region: dict[str, list[str]] = {}
+    for name in clusters:
+        by_region.setdefault(model.clusters[name].region, []).append(name)
+    for names in by_region.values():
+        situation = Situation(tuple((name, ClusterState(region_lost=True)) for name in names))
+        text = f"region of {' and '.join(names)}"
+        yield Breakage(f"{text} lost", f"{text} repaired", situation)
+
+
+def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
+    """Yield the metrics of each balancer, or of each region, that alarms watch."""
+    alarms_by_owner: dict[str, set[str]] = {}
+    for check in checks:
+        alarm = model.alarm_of(check)
+        if alarm is not None and not alarm.switch:
+            balancer = model.balancers.get(alarm.balancer or "")
+            owner = balancer.cluster if balancer else alarm.region
+            alarms_by_owner.setdefault(owner, set()).add(alarm.key)
+    for owner, alarms in alarms_by_owner.items():
+        text = f"metrics of {owner}"
+        situation = Situation(alarms_without_data=frozenset(alarms))
+        yield Breakage(f"{text} missing", f"{text} again", situation, is_blind=True)

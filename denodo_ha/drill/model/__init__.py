@@ -1,0 +1,1 @@
+"""The model that the drill makes of templates."""

@@ -1,0 +1,106 @@
+"""Alarms, Route 53 health checks and failover records in the drill's model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from denodo_ha.drill.model.machines import Key
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A CloudWatch alarm on one metric; times in seconds.
+
+    Attributes:
+        datapoints: the breaching periods, of the last `periods`, at which the alarm goes off.
+        target_group: key of the target group that the metric is of, None if no template has it.
+        balancer: key of the balancer that the metric is of, None if no template has it.
+        zone: the one zone that the alarm watches.
+        switch: whether operators put the metric's datapoints.
+    """
+
+    key: Key
+    name: str
+    region: str
+    metric: str
+    statistic: str
+    operator: str
+    threshold: float
+    period: int
+    periods: int
+    datapoints: int
+    missing: str
+    target_group: Key | None
+    balancer: Key | None
+    zone: str | None
+    switch: bool
+
+    @property
+    def periods_until_ok(self) -> int:
+        """The periods without a breach after which the alarm is OK again."""
+        return self.periods - self.datapoints + 1
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A Route 53 health check; interval in seconds.
+
+    Attributes:
+        kind: CALCULATED, CLOUDWATCH_METRIC, TCP, HTTP, …
+        children: keys of the checks that a calculated check counts.
+        needed: the number of children that must be healthy.
+        alarm: key of the alarm, None if no template has it.
+        insufficient: the status without enough data.
+        endpoint: key of the balancer or node to which it connects, None if no template has it.
+        private: whether the endpoint has no public address.
+    """
+
+    key: Key
+    name: str
+    kind: str
+    inverted: bool = False
+    disabled: bool = False
+    children: tuple[Key, ...] = ()
+    needed: int = 0
+    alarm: Key | None = None
+    insufficient: str = "LastKnownStatus"
+    endpoint: Key | None = None
+    private: bool = False
+    port: int = 0
+    interval: int = 30
+    failures: int = 3
+
+
+@dataclass(frozen=True)
+class Record:
+    """A failover record.
+
+    Attributes:
+        target: key of the balancer or node that the record answers with, None if no template has
+            it.
+        cluster: the target's cluster.
+        alias: whether it is an alias record.
+        evaluates: whether it evaluates the target's health.
+        check: key of its health check.
+        ttl: the seconds for which resolvers keep it.
+    """
+
+    target: Key | None
+    cluster: str | None
+    alias: bool
+    evaluates: bool
+    check: Key | None
+    ttl: int
+
+
+@dataclass(frozen=True)
+class FailoverName:
+    """A DNS name with a PRIMARY and a SECONDARY record."""
+
+    name: str
+    primary: Record
+    secondary: Record
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Both records by role."""
+        return {"PRIMARY": self.primary, "SECONDARY": self.secondary}

@@ -1,0 +1,114 @@
+"""Machines, their targets and health checks in the drill's model.
+
+Each object of the model has a key: `STACK/LogicalId`, or for an object that is in no template the
+text that names it there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Key = str
+
+
+READINESS_PATH = "/ready/"
+"""The path at which a node's own program reports whether a service is ready (docs/node.md)."""
+
+
+@dataclass(frozen=True)
+class TargetHealthCheck:
+    """The health check of a target group; times in seconds.
+
+    Attributes:
+        protocol: TCP, HTTP or HTTPS.
+        port: the port that is checked, None for the target's own.
+        path: the path that is requested, empty for TCP.
+        interval: seconds between two checks.
+        timeout: seconds until a check without an answer has failed.
+        healthy: passed checks in a row until a target is healthy.
+        unhealthy: failed checks in a row until a target is unhealthy.
+    """
+
+    protocol: str
+    port: int | None
+    path: str
+    interval: int
+    healthy: int
+    unhealthy: int
+    timeout: int = 0
+
+    @property
+    def seconds_to_unhealthy(self) -> int:
+        """The seconds until a target that no longer answers gets no connections."""
+        return self.interval * self.unhealthy + self.timeout
+
+    @property
+    def seconds_to_healthy(self) -> int:
+        """The seconds until a target that answers again gets connections."""
+        return self.interval * self.healthy
+
+    @property
+    def is_http(self) -> bool:
+        """Return whether the check sends a request, and does not only connect."""
+        return self.protocol.startswith("HTTP")
+
+    @property
+    def requests_readiness(self) -> bool:
+        """Return whether the check requests readiness from the node's own program."""
+        return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READINESS_PATH)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The nodes to which a proxy passes the connections of one of its ports.
+
+    Attributes:
+        nodes: keys of the nodes.
+        port: the port on the nodes.
+        path: the path that the proxy's check requests; empty if the check only connects.
+        health_check: the proxy's check, None if no template tells how often it runs.
+    """
+
+    nodes: tuple[Key, ...]
+    port: int
+    path: str = ""
+    health_check: TargetHealthCheck | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that can be a target: a Denodo node, or a proxy in front of nodes.
+
+    Attributes:
+        key: its key.
+        name: its name in its cluster.
+        cluster: the cluster's name.
+        zone: its Availability Zone, None where the templates do not tell it.
+        kind: "node", or "proxy" for a machine that passes connections on.
+        upstreams: for a proxy, the upstream of each of its ports; None if nothing tells them.
+        health_port: the port at which a proxy reports whether it has a usable node:
+            `/health/SERVICE` for the port of that service, `/health` for any.
+        readiness_delay: seconds until a node that runs reports that it is not ready, as far as the
+            templates tell.
+    """
+
+    key: Key
+    name: str
+    cluster: str
+    zone: str | None
+    kind: Literal["node", "proxy"] = "node"
+    upstreams: Mapping[int, Upstream] | None = None
+    health_port: int | None = None
+    readiness_delay: int = 0
+
+    def upstream(self, port: int) -> Upstream | None:
+        """Return the upstream of a port, None for a node or where nothing tells it."""
+        return self.upstreams.get(port) if self.upstreams else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A machine's port in a target group."""
+
+    machine: Key
+    port: int

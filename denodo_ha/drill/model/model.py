@@ -1,0 +1,145 @@
+"""The drill's model of templates: clusters with all that belongs to them, and what is unknown."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from denodo_ha.drill.model.balancers import Balancer, TargetGroup
+from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
+from denodo_ha.drill.model.machines import Key, Machine
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A stack with a balancer or with nodes.
+
+    Attributes:
+        name: its name.
+        region: its region.
+        nodes: keys of its nodes, without proxies.
+        proxies: keys of its proxies.
+        balancers: keys of its balancers.
+        ports: the ports to which clients connect where there is no balancer.
+    """
+
+    name: str
+    region: str
+    nodes: tuple[Key, ...]
+    proxies: tuple[Key, ...]
+    balancers: tuple[Key, ...]
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Database:
+    """A DB instance on Amazon RDS that the nodes of a cluster share.
+
+    Attributes:
+        key: its key.
+        name: its logical id.
+        cluster: the cluster's name.
+        multi_az: whether a standby in another zone takes over.
+        zones: the zones that it may be in, None where the templates do not tell them.
+        ports: the clients' ports of the services that need it, None if nothing tells them.
+    """
+
+    key: Key
+    name: str
+    cluster: str
+    multi_az: bool
+    zones: tuple[str, ...] | None
+    ports: tuple[int, ...] | None
+
+    def may_be_in(self, zone: str) -> bool:
+        """Return whether losing a zone may take the instance; True for unknown zones."""
+        return self.zones is None or zone in self.zones
+
+
+Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
+"""The kinds of objects that something unknown may hide; address: the zones of a balancer."""
+
+
+ANY_SUBJECT: frozenset[Subject] = frozenset(
+    ("balancer", "address", "node", "zone", "record", "check", "database")
+)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A part of the templates that the drill does not understand or that only a deployment knows.
+
+    Attributes:
+        text: the note on it.
+        hides: the kinds of objects that it may hide or change; a policy that rests on one of them
+            is neither held nor broken.
+        about: the check or alarm that it is about; it matters if a failover record uses that.
+    """
+
+    text: str
+    hides: frozenset[Subject]
+    about: Key = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """All objects of the templates by key, and the notes on what was not understood.
+
+    Attributes:
+        license_managers: the host of the License Manager of each cluster, as far as known.
+        unpaired_names: the names with a failover record of one role only.
+        unknowns: what a policy must not rest on; `notes` has their texts too.
+    """
+
+    clusters: Mapping[str, Cluster]
+    machines: Mapping[Key, Machine]
+    balancers: Mapping[Key, Balancer]
+    target_groups: Mapping[Key, TargetGroup]
+    databases: Mapping[Key, Database] = field(default_factory=lambda: MappingProxyType({}))
+    alarms: Mapping[Key, Alarm] = field(default_factory=lambda: MappingProxyType({}))
+    checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
+    failover_names: tuple[FailoverName, ...] = ()
+    license_managers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+
+    def databases_of(self, cluster: str) -> list[Database]:
+        """Return the databases that the nodes of a cluster share."""
+        return [database for database in self.databases.values() if database.cluster == cluster]
+
+    def checks_of(self, records: Iterable[Record]) -> list[HealthCheck]:
+        """Return the health checks of records with all that these count, by name."""
+        keys: set[Key] = set()
+        waiting = [record.check for record in records]
+        while waiting:
+            key = waiting.pop()
+            if key is not None and key in self.checks and key not in keys:
+                keys.add(key)
+                waiting += self.checks[key].children
+        return sorted((self.checks[key] for key in keys), key=lambda check: check.name)
+
+    def alarm_of(self, check: HealthCheck) -> Alarm | None:
+        """Return the alarm of a metric check, None if no template has it."""
+        return self.alarms.get(check.alarm or "")
+
+    def by_operators_alone(self, record: Record) -> bool:
+        """Return whether a record's health depends on operators' switches only."""
+        if record.alias and record.evaluates:
+            return False
+        checks = [check for check in self.checks_of([record]) if check.kind != "CALCULATED"]
+        alarms = [self.alarm_of(check) for check in checks]
+        return bool(alarms) and all(alarm is not None and alarm.switch for alarm in alarms)
+
+    def clusters_behind(self, name: FailoverName) -> frozenset[str]:
+        """Return the clusters whose failures may change the health of a failover name's records."""
+        keys: set[Key | None] = set()
+        for record in name.records.values():
+            keys.add(record.target)
+            for check in self.checks_of([record]):
+                alarm = self.alarm_of(check)
+                keys |= {check.endpoint, alarm.balancer if alarm else None}
+        owners = (
+            self.balancers.get(key or "") or self.machines.get(key or "") for key in keys - {None}
+        )
+        return frozenset(owner.cluster for owner in owners if owner is not None)

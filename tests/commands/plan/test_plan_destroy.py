@@ -1,0 +1,52 @@
+"""`denodo-ha plan --destroy`: stacks that need the cluster are named before anything is deleted."""
+
+import copy
+import json
+from pathlib import Path
+
+from denodo_ha.cli import exit_codes
+from tests.commands.account.cloudformation import Deployed
+from tests.commands.conftest import Clouds, Run, Templates
+from tests.support.assembly import ROOT
+
+CATALOG = "denodo80s-main-catalog"
+
+
+def test_a_cluster_under_a_living_database_is_refused(
+    clouds: Clouds, templates_of: Templates, denodo_ha: Run
+) -> None:
+    cloud = clouds("shared-catalog")
+    arguments = ("plan", "-c", "shared-catalog", "--destroy", "main")
+    without = denodo_ha(*arguments)
+    assert (without.exit_code, "removed" in without.stdout) == (exit_codes.DONE, True)
+    assert CATALOG not in without.stdout
+    template = templates_of(ROOT / "config/examples/shared-catalog.yaml")[CATALOG]
+    cluster = cloud.stack("main")
+    cloud.stacks.all.append(
+        Deployed(CATALOG, cluster.account, cluster.region, copy.deepcopy(template), {})
+    )
+    done = denodo_ha(*arguments)
+    assert done.exit_code == exit_codes.NO
+    assert f"`npx cdk destroy -c config=shared-catalog {CATALOG} --exclusively`" in done.stdout
+    assert "deletion_protection: false" in done.stdout
+    (stack,) = json.loads(denodo_ha(*arguments, "--format", "json").stdout)["dependent"]
+    assert stack["stack"] == CATALOG
+
+
+def test_a_cluster_of_the_failover_is_refused(clouds: Clouds, denodo_ha: Run) -> None:
+    clouds("active-passive")
+    done = denodo_ha("plan", "-c", "active-passive", "--destroy", "passive", "--format", "json")
+    assert done.exit_code == exit_codes.NO
+    description = json.loads(done.stdout)
+    assert [stack["stack"] for stack in description["dependent"]] == ["denodo70-failover"]
+    assert {node["effect"] for node in description["nodes"]} == {"removed"}
+
+
+def test_wrong_usage(tmp_path: Path, clouds: Clouds, denodo_ha: Run) -> None:
+    clouds("active-passive")
+    for arguments in (
+        ("--destroy", "passive"),
+        ("--destroy", "passive", "-c", "active-passive", str(tmp_path)),
+        ("--destroy", "passiv", "-c", "active-passive"),
+    ):
+        assert denodo_ha("plan", *arguments).exit_code == exit_codes.USAGE

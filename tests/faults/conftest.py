@@ -1,0 +1,28 @@
+"""Fixtures of the tests with faults: an environment in two regions, behind a proxy."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.site import Site, deployed_site
+from tests.support import local_aws_server
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Deploy the environment once for all tests of this folder."""
+    with deployed_site(tmp_path_factory.mktemp("faults")) as site:
+        yield site
+
+
+@pytest.fixture
+def site(deployed: Site) -> Iterator[Site]:
+    """Return the environment as it was deployed, without faults."""
+    deployed.restore()
+    yield deployed
+    deployed.proxy.heal()
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the server of the test run and remove its folder."""
+    local_aws_server.finish()

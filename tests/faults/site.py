@@ -1,0 +1,315 @@
+"""Environment in two regions behind a fault proxy, and the oracle of what is so.
+
+    with deployed_site(folder) as site:
+        site.proxy.add(Rule(Fault.LOST, operation="DeregisterTargets"))
+        done = site.run("drain", "node1", "--cluster", "active")
+        assert site.state().of("active", "node1").out
+
+The oracle reads the local AWS itself, past the proxy.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from denodo_ha.environment.loading.loader import Loaded, load
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT, synthesise
+from tests.support.servers.fault_proxy import FaultProxy
+from tools.local_aws import deployment
+from tools.local_aws.credentials import Access
+
+PRIMARY, SECONDARY = "active", "passive"
+NAME: Final = "denodo70"
+LOST, KEPT = "eu-west-1", "eu-central-1"
+"""Regions of the primary, which is lost in a disaster, and of the secondary."""
+TIMEOUT_S: Final = 300
+_WAIT_S: Final = 120
+_ACCOUNT = re.compile(r"\b111122223333\b")
+_TAG: Final = "denodo:drained"
+_BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
+"""The version of the bootstrap stack (AWS CDK, Bootstrapping)."""
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What is so of a node: where it is registered, and its drain tag."""
+
+    groups: frozenset[str]
+    missing: frozenset[str]
+    tag: str | None
+
+    @property
+    def out(self) -> bool:
+        """Return whether the node is out of every shared target group."""
+        return not self.groups
+
+
+@dataclass(frozen=True)
+class State:
+    """What is so: the nodes, the locks, and the switch's metric.
+
+    Attributes:
+        nodes: the nodes by cluster and name.
+        locks: the lock's holder by cluster; clusters without a lock are missing.
+    """
+
+    nodes: Mapping[tuple[str, str], NodeState]
+    locks: Mapping[str, str]
+
+    def of(self, cluster: str, node: str) -> NodeState:
+        """Return the state of a node."""
+        return self.nodes[cluster, node]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of a command."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Return everything that the command has printed."""
+        return self.stdout + self.stderr
+
+
+@dataclass
+class Site:
+    """A deployed environment; see the module.
+
+    Attributes:
+        proxy: the proxy in front of the local AWS.
+        loaded: the configuration.
+        file: its file.
+        account: its account.
+    """
+
+    proxy: FaultProxy
+    loaded: Loaded
+    file: Path
+    account: str
+
+    def client(self, service: str, cluster: str) -> Any:
+        """Return a client past the proxy."""
+        region = self.loaded.environment.clusters[cluster].region
+        return Access(local_aws_server.endpoint(), self.account, region).client(service)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a command."""
+        access = Access(self.proxy.endpoint, self.account, KEPT)
+        return {
+            **access.environment(local_aws_server.paths()),
+            "PYTHONPATH": str(ROOT),
+            "NO_PROXY": "*",
+        }
+
+    def start(self, *arguments: str, program: Path = ROOT) -> subprocess.Popen[str]:
+        """Start a command as an operator does.
+
+        Args:
+            arguments: the command's arguments, without the configuration.
+            program: folder of the program; another revision is another folder.
+        """
+        command = [sys.executable, "-m", "denodo_ha", *arguments, "-c", str(self.file)]
+        return subprocess.Popen(
+            command,
+            cwd=program,
+            env={**self.environment(), "PYTHONPATH": str(program)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, program: Path = ROOT) -> Done:
+        """Run a command as an operator does, and return its end."""
+        begin = time.monotonic()
+        with self.start(*arguments, program=program) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+            except BaseException:
+                process.kill()
+                raise
+        return Done(process.returncode, stdout, stderr, time.monotonic() - begin)
+
+    def state(self) -> State:
+        """Return what is so."""
+        nodes, locks = {}, {}
+        for cluster in (PRIMARY, SECONDARY):
+            groups = self._groups(cluster)
+            tags = self._tags(cluster)
+            for node, id_ in self.instances(cluster).items():
+                inside = frozenset(key for key, ids in groups.items() if id_ in ids)
+                shared = frozenset(groups)
+                nodes[cluster, node] = NodeState(inside, shared - inside, tags.get(id_))
+            if (holder := self._lock(cluster)) is not None:
+                locks[cluster] = holder
+        return State(nodes, locks)
+
+    def instances(self, cluster: str) -> dict[str, str]:
+        """Return the instances of a cluster's nodes, by node."""
+        outputs = self.outputs(cluster)
+        return {
+            key.removeprefix("NodeId").lower(): value
+            for key, value in outputs.items()
+            if key.startswith("NodeId")
+        }
+
+    def outputs(self, cluster: str) -> dict[str, str]:
+        """Return the outputs of a cluster's stack."""
+        client = self.client("cloudformation", cluster)
+        (stack,) = client.describe_stacks(StackName=f"{NAME}-{cluster}")["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def shared_groups(self, cluster: str) -> dict[str, str]:
+        """Return the ARNs of the shared target groups of a cluster, by service."""
+        client = self.client("elbv2", cluster)
+        arns = [
+            group["TargetGroupArn"] for group in client.describe_target_groups()["TargetGroups"]
+        ]
+        described = client.describe_tags(ResourceArns=arns)["TagDescriptions"]
+        services = {
+            item["ResourceArn"]: {tag["Key"]: tag["Value"] for tag in item["Tags"]}.get(
+                "denodo:service"
+            )
+            for item in described
+        }
+        return {service: arn for arn, service in services.items() if service}
+
+    def _groups(self, cluster: str) -> dict[str, set[str]]:
+        client = self.client("elbv2", cluster)
+        return {
+            service: {
+                target["Target"]["Id"]
+                for target in client.describe_target_health(TargetGroupArn=arn)[
+                    "TargetHealthDescriptions"
+                ]
+                if target["TargetHealth"]["State"] != "draining"
+            }
+            for service, arn in self.shared_groups(cluster).items()
+        }
+
+    def _tags(self, cluster: str) -> dict[str, str]:
+        answer = self.client("ec2", cluster).describe_tags(
+            Filters=[{"Name": "key", "Values": [_TAG]}]
+        )
+        return {tag["ResourceId"]: tag["Value"] for tag in answer["Tags"]}
+
+    def _lock(self, cluster: str) -> str | None:
+        client = self.client("ssm", cluster)
+        name = f"/denodo/{NAME}/{cluster}/.lock"
+        for parameter in client.get_parameters(Names=[name])["Parameters"]:
+            return str(json.loads(parameter["Value"]).get("what", "?"))
+        return None
+
+    def restore(self) -> None:
+        """Bring everything back to how it was deployed, past the proxy."""
+        self.proxy.heal()
+        state = self.state()
+        for cluster in (PRIMARY, SECONDARY):
+            groups, instances = self.shared_groups(cluster), self.instances(cluster)
+            for node, id_ in instances.items():
+                known = state.of(cluster, node)
+                for service in known.missing:
+                    self.client("elbv2", cluster).register_targets(
+                        TargetGroupArn=groups[service], Targets=[{"Id": id_}]
+                    )
+                if known.tag is not None:
+                    self.client("ec2", cluster).delete_tags(Resources=[id_], Tags=[{"Key": _TAG}])
+            if cluster in state.locks:
+                self.client("ssm", cluster).delete_parameter(Name=f"/denodo/{NAME}/{cluster}/.lock")
+        self.throw(0)
+        self._wait_until_healthy()
+
+    def throw(self, value: float) -> None:
+        """Put a datapoint of the switch, past the proxy."""
+        self.client("cloudwatch", SECONDARY).put_metric_data(
+            Namespace="Denodo/Failover",
+            MetricData=[
+                {
+                    "MetricName": "SecondaryActive",
+                    "Dimensions": [{"Name": "Environment", "Value": NAME}],
+                    "Value": value,
+                }
+            ],
+        )
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        for cluster in (PRIMARY, SECONDARY):
+            client = self.client("elbv2", cluster)
+            for arn in self.shared_groups(cluster).values():
+                while time.monotonic() < deadline:
+                    states = {
+                        target["TargetHealth"]["State"]
+                        for target in client.describe_target_health(TargetGroupArn=arn)[
+                            "TargetHealthDescriptions"
+                        ]
+                    }
+                    if states == {"healthy"}:
+                        break
+                    time.sleep(0.02)
+                else:
+                    message = f"the targets of {arn} are {states}"
+                    raise TimeoutError(message)
+
+
+@contextmanager
+def deployed_site(folder: Path) -> Iterator[Site]:
+    """Deploy the example with two regions, and put the proxy in front of it."""
+    account = local_aws_server.new_account()
+    text = _ACCOUNT.sub(account, (ROOT / "config/examples/active-passive.yaml").read_text())
+    data = dict(YAML(typ="safe").load(text))
+    for cluster in data["clusters"].values():
+        # No server answers readiness checks here, and a drain takes 60 s of the local AWS.
+        cluster["balancer"] |= {"health": {"protocol": "tcp"}, "deregistration_delay": 60}
+    file = folder / "environment.yaml"
+    file.write_text(json.dumps(data))
+    loaded, endpoint = load(file), local_aws_server.endpoint()
+    deployment.make_prerequisites(endpoint, loaded)
+    assembly = synthesise(loaded, folder / "cdk.out")
+    for name in (f"{NAME}-{PRIMARY}", f"{NAME}-{SECONDARY}", f"{NAME}-failover"):
+        region = LOST if name.endswith(PRIMARY) else KEPT
+        _create(Access(endpoint, account, region), name, assembly.templates[name])
+    with FaultProxy(endpoint) as proxy:
+        yield Site(proxy, loaded, file, account)
+
+
+def _create(access: Access, name: str, template: dict[str, Any]) -> None:
+    access.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="99", Type="String", Overwrite=True)
+    client = access.client("cloudformation")
+    tags = {"denodo:environment": NAME}
+    if not name.endswith("-failover"):
+        tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
+    client.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    )
+    deadline = time.monotonic() + _WAIT_S
+    while time.monotonic() < deadline:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.05)
+    events = client.describe_stack_events(StackName=name)["StackEvents"]
+    message = f"{name} is {stack['StackStatus']}: " + "; ".join(
+        str(event.get("ResourceStatusReason")) for event in events
+    )
+    raise RuntimeError(message)

@@ -1,0 +1,403 @@
+"""Fault proxy: AWS's answers, delayed, cut, lost or replaced on their way to a command.
+
+    with FaultProxy(local_aws) as proxy:
+        proxy.add(Rule(Fault.HANG, region="eu-west-1"))       # the region is lost
+        proxy.add(Rule(Fault.LOST, operation="PutParameter", on=1))
+        run_with(AWS_ENDPOINT_URL=proxy.endpoint)
+        [call.operation for call in proxy.calls]
+
+One local AWS keeps its regions apart by the region of each signature, as AWS does by the endpoint.
+The proxy therefore stands for the endpoints of every region, and can lose each of them alone.
+"""
+
+import http.client
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.servers.ports import free_port
+
+GLOBAL: Final = "us-east-1"
+"""Region in the signature of global services such as Route 53."""
+_TIMEOUT_S: Final = 120
+_LATE_S: Final = 1.5
+_SIGNED = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
+_REST: Final = (
+    (re.compile(r"^GET .*/hostedzone/[^/]+/rrset"), "ListResourceRecordSets"),
+    (re.compile(r"^GET .*/testdnsanswer"), "TestDNSAnswer"),
+    (re.compile(r"^GET .*/healthcheck/[^/]+/status"), "GetHealthCheckStatus"),
+    (re.compile(r"^GET .*/healthcheck/[^/]+/lastfailure"), "GetHealthCheckLastFailureReason"),
+    (re.compile(r"^GET .*/healthcheck/[^/]+"), "GetHealthCheck"),
+)
+_READS = re.compile(r"^(Describe|Get|List|Test)")
+_HTML: Final = b"<!doctype html><html><body><p>Sign in to the network</body></html>"
+_PAGED: Final = {
+    "ListStackResources": ("StackResourceSummaries", "NextToken"),
+    "DescribeInstances": ("reservationSet", "nextToken"),
+}
+"""The list and the token of operations whose first page may be empty (AWS, DescribeInstances)."""
+_NEXT: Final = "second-page"
+
+
+class Fault(StrEnum):
+    """What happens to a call."""
+
+    REFUSE = "refuse"
+    """The connection is closed before the call arrives."""
+    HANG = "hang"
+    """The call does not arrive, and nothing is answered."""
+    UNAVAILABLE = "503"
+    """The call does not arrive; a load balancer of AWS answers with a page."""
+    THROTTLED = "throttled"
+    HTML = "html"
+    """The call does not arrive; a proxy answers with status 200 and a page."""
+    CUT = "cut"
+    """The call takes effect, and half of its answer arrives."""
+    LOST = "lost"
+    """The call takes effect, and its answer is lost."""
+    DENIED = "denied"
+    EXPIRED = "expired"
+    STALE = "stale"
+    """A look gets the answer of the look before, as the API is eventually consistent."""
+    LATE = "late"
+    """The answer is lost at once, and the call takes effect some time later."""
+    PAGED = "paged"
+    """The first page of a list is empty."""
+    EMPTY = "empty"
+    """The call does not arrive; the answer has the right form, and lacks every key."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to AWS: its region and service by the signature, and its operation."""
+
+    region: str
+    service: str
+    operation: str
+    at: float
+
+    @property
+    def changes(self) -> bool:
+        """Return whether the call changes something."""
+        return _READS.match(self.operation) is None
+
+
+@dataclass
+class Rule:
+    """A fault of matching calls.
+
+    Attributes:
+        fault: what happens.
+        region: the region of the signature; empty: every region.
+        service: its service; empty: every service.
+        operation: the operation; empty: every operation.
+        on: number of the matching call, counted from 1; None: each.
+        changing: only calls that change something.
+        met: number of calls that have matched.
+    """
+
+    fault: Fault
+    region: str = ""
+    service: str = ""
+    operation: str = ""
+    on: int | None = None
+    changing: bool = False
+    met: int = 0
+
+    def meets(self, call: Call) -> bool:
+        """Return whether a call encounters the fault, and count the call if it matches."""
+        matches = (
+            self.region in {"", call.region}
+            and self.service in {"", call.service}
+            and self.operation in {"", call.operation}
+            and (call.changes or not self.changing)
+        )
+        self.met += matches
+        return matches and self.on in {None, self.met}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of AWS."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass
+class FaultProxy:
+    """A proxy in front of a local AWS; see the module.
+
+    Attributes:
+        upstream: URL of the local AWS.
+        delay: seconds before every answer.
+        calls: the calls that have come, in their order.
+        arrived: the calls that the local AWS has got.
+        disturbed: the calls that have met a fault.
+        on_call: called with each call before its faults.
+    """
+
+    upstream: str
+    delay: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+    arrived: list[Call] = field(default_factory=list)
+    disturbed: list[Call] = field(default_factory=list)
+    on_call: Callable[[Call], None] | None = None
+    _rules: list[Rule] = field(default_factory=list)
+    _seen: dict[tuple[str, bytes], Answer] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _server: Any = None
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", free_port()), _Handler)
+        self._server.proxy = self
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def endpoint(self) -> str:
+        """Return the URL to call instead of AWS."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def add(self, *rules: Rule) -> None:
+        """Let later calls meet faults."""
+        self._rules += rules
+
+    def heal(self) -> None:
+        """Forget all rules and calls; calls that hang end."""
+        self._over.set()
+        self._over = threading.Event()
+        with self._lock:
+            self._rules.clear()
+            self.calls.clear()
+            self.arrived.clear()
+            self.disturbed.clear()
+            self._seen.clear()
+        self.delay, self.on_call = 0.0, None
+
+    def meet(self, call: Call) -> Fault | None:
+        """Return the fault that a call meets."""
+        with self._lock:
+            self.calls.append(call)
+            due = [rule.fault for rule in self._rules if rule.meets(call)]
+            if due:
+                self.disturbed.append(call)
+        return due[0] if due else None
+
+    def hang(self) -> None:
+        """Wait until the proxy is healed or ends."""
+        self._over.wait(_TIMEOUT_S)
+
+    def forward(self, call: Call, request: "_Request") -> Answer:
+        """Send a request to the local AWS."""
+        with self._lock:
+            self.arrived.append(call)
+        upstream = urlsplit(self.upstream)
+        connection = http.client.HTTPConnection(str(upstream.netloc), timeout=_TIMEOUT_S)
+        try:
+            connection.request(request.method, request.path, request.body, request.headers)
+            response = connection.getresponse()
+            kept = [
+                (name, value)
+                for name, value in response.getheaders()
+                if name.lower() not in {"transfer-encoding", "content-length", "connection"}
+            ]
+            answer = Answer(response.status, tuple(kept), response.read())
+        finally:
+            connection.close()
+        with self._lock:
+            self._seen.setdefault(request.key(call), answer)
+        return answer
+
+    def earlier(self, call: Call, request: "_Request") -> Answer | None:
+        """Return the first answer to the same look, None if there was none."""
+        return self._seen.get(request.key(call))
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def key(self, call: Call) -> tuple[str, bytes]:
+        return f"{call.region} {self.method} {self.path}", self.body
+
+    def call(self) -> Call:
+        """Return the call, read from signature, target, path and body."""
+        signed = _SIGNED.search(self.headers.get("authorization", ""))
+        region, service = (signed[1], signed[2]) if signed else ("", "")
+        return Call(region, service, self._operation(), time.monotonic())
+
+    def _operation(self) -> str:
+        target = self.headers.get("x-amz-target", "")
+        if target:
+            return target.rpartition(".")[2]
+        if "/operation/" in self.path:
+            return self.path.rpartition("/")[2]
+        action = parse_qs(self.body.decode(errors="replace")).get("Action")
+        if action:
+            return action[0]
+        line = f"{self.method} {self.path}"
+        return next((name for pattern, name in _REST if pattern.match(line)), line)
+
+    @property
+    def protocol(self) -> str:
+        kind = self.headers.get("content-type", "")
+        return "cbor" if "cbor" in kind else "json" if "json" in kind else "xml"
+
+
+class _Server(ThreadingHTTPServer):
+    """The listening server, with its proxy."""
+
+    proxy: "FaultProxy"
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore clients that have gone."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Handles each call with its fault."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _handle(self) -> None:
+        proxy = self.server.proxy
+        length = int(self.headers.get("Content-Length") or 0)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = _Request(self.command, self.path, headers, self.rfile.read(length))
+        call = request.call()
+        if proxy.on_call is not None:
+            proxy.on_call(call)
+        fault = proxy.meet(call)
+        if proxy.delay:
+            time.sleep(proxy.delay)
+        if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:
+            self._answer_nothing(proxy, call, request, fault)
+        else:
+            self._answer(proxy, call, request, fault)
+
+    def _answer_nothing(
+        self, proxy: FaultProxy, call: Call, request: _Request, fault: Fault | None
+    ) -> None:
+        if fault is Fault.HANG:
+            proxy.hang()
+        if fault is Fault.LOST:
+            proxy.forward(call, request)
+        self._reset()
+        if fault is Fault.LATE:
+            time.sleep(_LATE_S)
+            with suppress(OSError):
+                proxy.forward(call, request)
+
+    def _answer(
+        self, proxy: FaultProxy, call: Call, request: _Request, fault: Fault | None
+    ) -> None:
+        earlier = None if call.changes else proxy.earlier(call, request)
+        match fault:
+            case Fault.STALE if earlier is not None:
+                self._send(earlier)
+            case Fault.PAGED if call.operation in _PAGED:
+                self._send(_paged(proxy, call, request))
+            case None | Fault.CUT | Fault.STALE | Fault.PAGED:
+                self._send(proxy.forward(call, request), cut=fault is Fault.CUT)
+            case _:
+                self._send(_refusal(fault, request, call))
+
+    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+        self.send_response_only(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body)
+        if cut:
+            self._reset()
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - names of http.server
+
+    def log_message(self, *_: object) -> None:
+        """Discard the message."""
+
+
+def _paged(proxy: FaultProxy, call: Call, request: _Request) -> Answer:
+    """Return an empty first page, and everything on the second one."""
+    key, token = _PAGED[call.operation]
+    if _NEXT.encode() in request.body:
+        body = re.sub(rb"&NextToken=[^&]*", b"", request.body)
+        return proxy.forward(call, _Request(request.method, request.path, request.headers, body))
+    answer = proxy.forward(call, request)
+    page = f"<{key}/><{token}>{_NEXT}</{token}>".encode()
+    body = re.sub(rf"<{key}>.*</{key}>".encode(), page, answer.body, flags=re.DOTALL)
+    return Answer(answer.status, answer.headers, body)
+
+
+_CODES: Final = {
+    Fault.THROTTLED: (400, "ThrottlingException", "Rate exceeded"),
+    Fault.DENIED: (403, "AccessDenied", "User: arn:aws:sts::1:role/me is not authorized"),
+    Fault.EXPIRED: (403, "ExpiredToken", "The security token in the request is expired"),
+}
+
+
+def _refusal(fault: Fault, request: _Request, call: Call) -> Answer:
+    """Return an answer that the local AWS has not given."""
+    page = (("Content-Type", "text/html"),)
+    if fault is Fault.HTML:
+        return Answer(200, page, _HTML)
+    if fault is Fault.UNAVAILABLE:
+        return Answer(503, page, b"<html><body>503 Service Temporarily Unavailable</body></html>")
+    identified = (("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000"),)
+    if fault is Fault.EMPTY:
+        name = f"{call.operation}Response"
+        body = {"json": b"{}", "cbor": b"\xa0"}.get(request.protocol, f"<{name}/>".encode())
+        return Answer(200, (("Content-Type", _kind(request)), *identified), body)
+    status, code, message = _CODES[fault]
+    if request.protocol == "json":
+        body = json.dumps({"__type": code, "message": message}).encode()
+    elif request.protocol == "cbor":
+        body = b"\xa2" + b"".join(map(_cbor_text, ("__type", code, "message", message)))
+    elif call.service == "ec2":
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>".encode()
+    else:
+        error = f"<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>"
+        text = f"<ErrorResponse><Error>{error}</Error><RequestId>0</RequestId></ErrorResponse>"
+        body = text.encode()
+    return Answer(status, (("Content-Type", _kind(request)), *identified), body)
+
+
+def _kind(request: _Request) -> str:
+    kinds = {"json": "application/x-amz-json-1.1", "cbor": "application/cbor"}
+    return kinds.get(request.protocol, "text/xml")
+
+
+def _cbor_text(text: str) -> bytes:
+    """Return a text of at most 255 bytes in CBOR (RFC 8949, 3.1)."""
+    encoded = text.encode()
+    return bytes([0x78, len(encoded)]) + encoded

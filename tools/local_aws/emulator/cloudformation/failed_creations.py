@@ -1,0 +1,64 @@
+"""Creations that fail: of resources that a test names, and what their rollback leaves behind.
+
+A resource that cannot be deleted in a rollback remains in its stack, which is then ROLLBACK_FAILED
+(AWS CloudFormation User Guide, "Stack failure options"). MiniStack forgets such a resource.
+"""
+
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.errors import AwsError
+
+_FAILED = "DELETE_FAILED"
+faults = ministack.AccountRegionScopedDict()
+
+
+def set_faults(stack: str, logical_ids: list[str]) -> list[str]:
+    """Let the creation of these resources of a stack fail from now on, and no others of it."""
+    for fault in [fault for fault in faults if fault[0] == stack]:
+        del faults[fault]
+    for logical_id in logical_ids:
+        faults[stack, logical_id] = True
+    return logical_ids
+
+
+def _failing(create: Any) -> Any:
+    def created(logical_id: str, properties: Properties, stack: str) -> Made:
+        if (stack, logical_id) in faults:
+            message = "The service is not available. Please try again."
+            raise AwsError("ServiceUnavailable", message, service="Local", status=503)
+        made: Made = create(logical_id, properties, stack)
+        return made
+
+    return created
+
+
+def _remember_undeleted(stack: dict[str, Any]) -> None:
+    """Put the resources that the rollback of a creation did not delete back into the stack."""
+    if stack.get("StackStatus") != "ROLLBACK_FAILED":
+        return
+    # In the order of their creation: a later deletion of the stack goes through them in reverse.
+    for logical_id, resource in reversed(stack.get("_rollback_failed", {}).items()):
+        times = {"Timestamp": ministack.private(ministack.lifecycle, "now_iso")()}
+        stack["_resources"][logical_id] = {**resource, **times, "ResourceStatus": _FAILED}
+
+
+def install() -> None:
+    """Add the faults to every type, and keep what a rollback does not delete."""
+    for handler in ministack.handlers.values():
+        if "create" in handler:
+            handler["create"] = _failing(handler["create"])
+    roll_back = ministack.private(ministack.lifecycle, "_roll_back_operation")
+
+    async def remembering(
+        name: str, id_: str, stack: dict[str, Any], *arguments: Any, **options: Any
+    ) -> None:
+        await roll_back(name, id_, stack, *arguments, **options)
+        _remember_undeleted(stack)
+
+    for module in (ministack.lifecycle, ministack.operations):
+        ministack.replace(module, "_roll_back_operation", remembering)
+    # MiniStack's validation before a deploy refuses an existing bucket even where the change set
+    # imports it. Without it the creation of the bucket is refused, unless it is imported.
+    ministack.replace(ministack.provisioners, "s3_bucket_name_conflict", lambda _name: None)
