@@ -24,6 +24,12 @@ AUXILIARY = "auxiliary."
 Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
 """Protocol of a service. `tcp` stands for any other protocol."""
 
+_JRMP_VERSION = "7.0"
+"""Last version of Virtual DataPort that answers JRMP, Java RMI's protocol, on the JDBC port. Later
+versions have their own protocol, in which the client sends first (Denodo, Virtual DataPort
+Installation Guide, "Default Ports"; asyncrmi, the public upstream of Denodo's
+`denodo-asyncrmi.jar`)."""
+
 _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
     "vdp": "rmi",
     "scheduler": "rmi",
@@ -200,10 +206,12 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
     own, general = service.health, cluster.balancer.proxy.checks
     ready = checks_readiness(environment, cluster, service)
     protocol = own.protocol or _check_protocol(environment, cluster, name)
+    kind = readiness.service_probe(environment, name, service).kind
+    may_have_tls = own.protocol is None and kind in ("vdp", "scheduler")
     default_timeout = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
         speaks=protocol,
-        tls=protocol == "https" or (protocol == "rmi" and general.tls),
+        tls=protocol == "https" or (may_have_tls and general.tls),
         port=own.port,
         path=own.path or "/",
         ready=readiness.ready_path(name) if ready else None,
@@ -227,4 +235,6 @@ def _check_protocol(environment: Environment, cluster: Cluster, name: str) -> Pr
 
 def _node_protocol(environment: Environment, name: str) -> Protocol:
     probe = readiness.service_probe(environment, name, environment.services[name])
+    if probe.kind == "vdp" and environment.denodo.version != _JRMP_VERSION:
+        return "tcp"
     return "https" if probe.tls else _PROTOCOLS[probe.kind]

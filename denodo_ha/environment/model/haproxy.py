@@ -122,7 +122,7 @@ later."""
 promotions, drained nodes and unconfirmed metadata; default: true if every node has the \
 program, for services whose `health` sets no port, path or protocol."""
     tls: Flag = False
-    """Use TLS for checks of the nodes' RMI ports (JDBC, Scheduler)."""
+    """Use TLS for checks of the nodes' ports of JDBC and the Scheduler."""
 
 
 class HaproxyTls(Section):
