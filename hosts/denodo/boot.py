@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
 from hosts.denodo import log
-from hosts.denodo.apply import apply
+from hosts.denodo.apply import apply, recover
 from hosts.denodo.errors import (
     BusyError,
     RolledBackError,
@@ -124,7 +124,8 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # Completes or takes back what a run that was killed has left.
+        # First without AWS, which may not answer for the secrets of the applied state either.
+        recover(system, applied)
         apply(system, applied, start=False)
         startable = metadata_database.startable(system, applied)
     except (HostError, OSError) as error:

@@ -25,6 +25,7 @@ from hosts.denodo.state import State, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hosts.denodo.system import System
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 _LIMIT = 2**20
 """Size in bytes above which a record is not read."""
+
+_LOCK = "record-lock"
+_LOCK_SECONDS = 10.0
+"""Ours: time to wait for another write of a record, which takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,15 @@ class Record:
     def _write(self, name: str, data: dict[str, Any]) -> None:
         text = json.dumps({**data, "at": self.system.time}, indent=1)
         path = self._file(name)
-        if path.is_symlink() or not path.is_file():
-            files.remove(path)
-        files.replace(path, text.encode() + b"\n")
+        with self.locked():
+            if path.is_symlink() or not path.is_file():
+                files.remove(path)
+            files.replace(path, text.encode() + b"\n")
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock of all records, for one write: a drain writes while a change is made.
+
+        Raises:
+            BusyError: Another run holds the lock.
+        """
+        return self.system.locked(_LOCK, seconds=_LOCK_SECONDS)

@@ -139,7 +139,9 @@ def _behind_haproxy(data: Data) -> Data:
 
 def _without_tls(service: Data) -> Data:
     result = {key: value for key, value in service.items() if key != "tls"}
-    if result.get("node_port", result["port"]) == HTTPS_PORT and result.get("sticky") == "cookie":
+    is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
+    is_tls |= result.get("health", {}).get("protocol") == "https"
+    if is_tls and result.get("sticky") == "cookie":
         result["sticky"] = True
     return result
 
