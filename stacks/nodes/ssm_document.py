@@ -1,4 +1,4 @@
-"""The SSM document for nodes, with a list of allowed actions."""
+"""SSM document for nodes, with a list of allowed actions."""
 
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -10,18 +10,18 @@ ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "
 """Actions of the document, each a command of the node's program (docs/node.md)."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
-"""A reason or a name of an operator: no character with a meaning for a shell."""
+"""Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
 class NodeDocument(Construct):
-    """A Systems Manager document that runs the node's program and nothing else.
+    """Systems Manager document that runs only the node program.
 
-    The permission to send the document allows its actions only; AWS-RunShellScript would allow any
-    command. `apply` and `check` first install the program that the desired state names. L1: the
-    library has no L2.
+    Permission to send this document allows only its actions; AWS-RunShellScript would allow any
+    command. The actions `apply` and `check` first install the program that is named in the desired
+    state. This uses an L1 construct, because the CDK library has no L2 construct.
 
     Attributes:
         name: name of the document.

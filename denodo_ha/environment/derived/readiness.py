@@ -1,8 +1,8 @@
 """Node readiness: each node reports for each service whether it can serve clients.
 
-A TCP check is green while Denodo is in promotion or single-user mode, and on a new node whose
-catalog is still empty. So every node answers `GET /ready/SERVICE` on a separate health port, which
-is the default health check of the balancer's target groups.
+A TCP health check also passes during a promotion, in single-user mode, and on a new node without
+metadata. Therefore every node answers `GET /ready/SERVICE` on a separate port. This request is the
+default health check of the balancer's target groups.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _KIND_BY_SERVICE: Final[dict[str, ProbeKind]] = {"jdbc": "vdp", "odbc": "odbc", 
 
 @dataclass(frozen=True)
 class Probe:
-    """The probe by which a node checks one of its services.
+    """Probe with which a node checks one of its services.
 
     Attributes:
         kind: the protocol of the probe.
@@ -56,12 +56,12 @@ def reporting_delays(environment: Environment) -> dict[str, int]:
 
 
 def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool:
-    """Return whether health settings name the protocol, port or path of the health check."""
+    """Return whether health settings set the protocol, port or path of the health check."""
     return any(settings.protocol or settings.port or settings.path for settings in (own, general))
 
 
 def service_probe(environment: Environment, name: str, service: Service) -> Probe:
-    """Return the probe of a service. Its kind follows from the service's name, else its port."""
+    """Return the probe of a service. The service's name, else its port, determines the kind."""
     port = service.target_port
     kind = _KIND_BY_SERVICE.get(name) or _kind_by_port(environment, port)
     return Probe(kind, port, tls=kind == "web" and port in NODE_TLS_PORTS)

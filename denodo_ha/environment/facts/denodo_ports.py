@@ -1,7 +1,7 @@
-"""Denodo's ports by version, and which of them a load balancer may serve.
+"""Denodo's ports by version, and the ports that a load balancer may serve.
 
-Source of every number: Denodo, Virtual DataPort and Denodo Platform installation
-guides of 7.0, 8.0 and 9.x, "Default ports used by the Denodo Platform".
+Source of every number: Denodo, Virtual DataPort and Denodo Platform installation guides of 7.0, 8.0
+and 9.x, "Default ports used by the Denodo Platform".
 """
 
 import re
@@ -19,10 +19,10 @@ FIRST_FLIGHT_UPDATE: Final = 1
 FLIGHT_PORT: Final = 9994
 
 NODE_TLS_PORTS: Final = frozenset({9443})
-"""Ports on which the nodes use TLS: a load balancer that ends TLS begins it again towards them."""
+"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
 
 READY_PORT: Final = 9191
-"""Ours: the port on which a node reports its readiness."""
+"""Port on which a node reports its readiness, chosen by this project."""
 
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
@@ -30,7 +30,7 @@ LICENSE_MANAGER_PORT: Final = 10091
 HTTPS_PORT: Final = 443
 """Port of the AWS APIs."""
 POSTGRESQL_PORT: Final = 5432
-"""Default of PostgreSQL and of RDS (PostgreSQL documentation, Connections)."""
+"""Default port of PostgreSQL and of RDS (PostgreSQL documentation, Connections)."""
 
 SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
@@ -56,12 +56,12 @@ class Ports:
     """The ports of one Denodo version.
 
     Attributes:
-        services: default services of a cluster, with their ports.
-        auxiliary: whether clients open a second connection to an auxiliary port of the node
-            that answered, so that every node needs its own port on the load balancer.
-        management: ports to which the Solution Manager connects directly on a node, in addition
-            to the auxiliary port.
-        occupied: ports that are in use on a node, with their servers.
+        services: default services of a cluster by name, with their ports.
+        auxiliary: whether clients open a second connection to an auxiliary port of the node that
+            answered, so that every node needs its own port on the load balancer.
+        management: ports to which the Solution Manager connects directly on a node, in addition to
+            the auxiliary port.
+        occupied: ports that Denodo uses on a node, with the server that uses each port.
         private: occupied ports that no load balancer should serve.
     """
 
@@ -96,7 +96,7 @@ _JMX: Final[Mapping[int, str]] = MappingProxyType(
 )
 _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
 
-# 7.0 has no separate JMX ports: the registry is 9999 and the factory is the auxiliary port.
+# Denodo 7.0 has no separate JMX ports: its JMX registry uses 9999, its factory the auxiliary port.
 _V7: Final = Ports(
     services=_SHARED,
     auxiliary=True,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from hosts.common.errors import HostError
 from hosts.denodo import log
 from hosts.denodo.readiness import ping, probes
-from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Response, raise_file_limit
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, raise_file_limit
+from hosts.denodo.readiness.http_messages import Response
 from hosts.denodo.readiness.service_probe import (
     DEAD,
     DRAINED,

@@ -111,35 +111,39 @@ WRONG = (
         features_of_version,
         {"denodo/tls": {"secret": arn()}},
         "denodo.tls",
-        ("is not for 7.0", "Denodo 7.0 does not have it", "remove it"),
+        ("is not for Denodo 7.0", "Denodo 7.0 does not have this feature", "remove it"),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {TOKEN: arn()},
         "denodo.security_token",
-        ("is not for 7.0", "remove it"),
+        ("is not for Denodo 7.0", "remove it"),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {METADATA: {"source": "catalog"}},
         "denodo.metadata.source",
-        ("is not for 7.0 (catalog)", "keeps its catalog in the node", "write manual or export"),
+        (
+            "is not for Denodo 7.0 (catalog)",
+            "stores its metadata only on the node",
+            "write manual or export",
+        ),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {METADATA: "catalog"},
         "denodo.metadata.source",
-        ("is not for 7.0 (catalog)",),
+        ("is not for Denodo 7.0 (catalog)",),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {SERVERS: ["vdp", "design-studio"]},
         "denodo.servers.1",
-        ("is not for 7.0 (design-studio)", "remove it"),
+        ("is not for Denodo 7.0 (design-studio)", "remove it"),
         base=V7,
     ),
     *(
@@ -147,7 +151,7 @@ WRONG = (
             options_needing_program,
             {"denodo/program": False, f"denodo/{key}": value},
             f"denodo.{key}",
-            ("would be ignored", "remove it, or program: false"),
+            ("would be ignored", "remove this key, or program: false"),
         )
         for key, value in {
             "home": "/opt/denodo",
@@ -167,7 +171,11 @@ WRONG = (
         metadata_import,
         {METADATA: {"source": "export", "uri": EXPORT}},
         "denodo.metadata.login",
-        ("is missing", "an export is imported from a file, by a user", "add login"),
+        (
+            "is missing",
+            "an export is imported from a file, by a user of Virtual DataPort",
+            "add login",
+        ),
     ),
     Wrong(
         metadata_import,
@@ -179,7 +187,11 @@ WRONG = (
         metadata_import,
         {METADATA: {"source": "manual", "uri": EXPORT}},
         "denodo.metadata.uri",
-        ("is not for source: manual", "only an export is imported", "or write source: export"),
+        (
+            "is not for source: manual",
+            "metadata is imported only with source: export",
+            "or write source: export",
+        ),
     ),
     Wrong(
         metadata_import,
@@ -209,7 +221,7 @@ WRONG = (
         "denodo.security_token",
         (
             f"is not of {ACCOUNT} in us-east-1, where spare is ({arn()})",
-            "write a map: cluster to the ARN of its secret, which may be a replica",
+            "write a map of cluster to the ARN of its secret, which may be a replica",
         ),
         base=twins,
     ),
@@ -230,23 +242,23 @@ WRONG = (
         {"services/odbc": {"port": 1234, "node_port": 9999}},
         "services.odbc.node_port",
         (
-            "is taken by another server of the node (9999)",
-            "vdp and odbc would have this one",
-            "choose a free node_port",
+            "is the port of another server of the node too (9999)",
+            "vdp and odbc would have this port",
+            "write a free port as node_port",
         ),
     ),
     Wrong(
         node_ports_unique,
         {"services/web": {"port": 443, "node_port": 9191}},
         "services.web.node_port",
-        ("is taken by another server of the node (9191)", "web and ready would have"),
+        ("is the port of another server of the node too (9191)", "web and ready would have"),
     ),
     Wrong(
         node_ports_unique,
         # No other listener uses the port on the load balancer.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
-        ("is taken by another server of the node (9998)", "vdp and shutdown would have"),
+        ("is the port of another server of the node too (9998)", "vdp and shutdown would have"),
     ),
     Wrong(
         node_ports_unique,
@@ -266,35 +278,35 @@ WRONG = (
         SCHEDULER,
         "services.scheduler",
         (
-            "is served by no server",
+            "has no server on the nodes",
             "the nodes start vdp, data-catalog, so the service would never be ready in main",
-            "add the server to denodo.servers, leave the service out of services, or check it",
+            "add the server to denodo.servers, remove the service, or give it another health check",
         ),
     ),
     Wrong(
         service_has_server,
         {"services/web": 9090, SERVERS: ["vdp", "scheduler"], **SHARED},
         "services.web",
-        ("is served by no server", "the nodes start vdp, scheduler"),
+        ("has no server on the nodes", "the nodes start vdp, scheduler"),
     ),
     Wrong(
         service_has_server,
         {"services": {"portal": {"port": 443, "node_port": 9443}}, SERVERS: ["vdp"]},
         "services.portal",
-        ("is served by no server",),
+        ("has no server on the nodes",),
     ),
     Wrong(
         service_has_server,
         {SERVERS: ["data-catalog"], **SHARED},
         "services.jdbc",
-        ("is served by no server", "the nodes start data-catalog"),
+        ("has no server on the nodes", "the nodes start data-catalog"),
     ),
     Wrong(
         service_has_server,
         # A service on ODBC's port is ODBC, whatever its name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
-        ("is served by no server",),
+        ("has no server on the nodes",),
     ),
     Wrong(
         service_has_server,
@@ -309,8 +321,8 @@ WRONG = (
         {TYPE: "x2idn.16xlarge"},
         "clusters.main.instance.type",
         (
-            "has an unknown memory (x2idn.16xlarge)",
-            "stays as the image has it",
+            "has an unknown memory size (x2idn.16xlarge)",
+            "remains as in the image",
             "add denodo.heap_gib",
         ),
         severity=Severity.NOTE,
@@ -319,7 +331,7 @@ WRONG = (
         heap_fits_memory,
         {"clusters/main/nodes/node2/instance": {"type": "m4.xlarge"}},
         "clusters.main.nodes.node2.instance.type",
-        ("has an unknown memory (m4.xlarge)",),
+        ("has an unknown memory size (m4.xlarge)",),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -328,7 +340,7 @@ WRONG = (
         "denodo.heap_gib",
         (
             "is all of the 16 GiB of m5.xlarge, or more (16)",
-            "16 GB of memory are for 8 GB of heap",
+            "a heap of 8 GB needs 16 GB of memory",
             "write 8, or choose a larger type",
         ),
     ),
@@ -342,7 +354,7 @@ WRONG = (
         heap_or_jvm_options,
         {"denodo/heap_gib": 8, "denodo/jvm": {"vdp": "-Xmx6g"}},
         "denodo.heap_gib",
-        ("has no effect beside jvm.vdp (8)", "remove it, and write -Xmx8192m into jvm.vdp"),
+        ("has no effect with jvm.vdp (8)", "remove heap_gib, and write -Xmx8192m into jvm.vdp"),
     ),
     Wrong(
         desired_state_size,

@@ -16,7 +16,8 @@ import pytest
 
 from hosts.denodo.apply import apply
 from hosts.denodo.readiness import http_event_loop, probes, readiness_endpoint
-from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Limits, Response
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Limits
+from hosts.denodo.readiness.http_messages import Response
 from hosts.denodo.record import Record
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT
