@@ -284,6 +284,8 @@ class TestSettings:
         single = drill(two_clusters("ip"))
         assert "min-secondary" not in violations(single, min_secondary=1)
         assert violations(single, min_secondary=2)["min-secondary"] == ("site-b: 1 of 2",)
+        (gap,) = single.by_failure[Failure("node-lost", "site-b", "Box1")].gaps
+        assert (gap.through, gap.address) == ("site-b", "us-east-1a")
         templates = two_clusters("alarm")
         del templates["site-b"]
         assert "min-secondary" not in violations(drill(templates), min_secondary=9)

@@ -98,6 +98,11 @@ def test_a_lost_alarm_needs_no_target_check() -> None:
     assert seconds(silent) == [60, 180, 60, 30]
 
 
+def test_an_alarm_that_has_data_again_needs_no_target_check() -> None:
+    outcome = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
+    assert outcome.after_repair == "site-a again within 210 s of being healthy, automatically"
+
+
 def test_an_unhealthy_check_costs_the_ttl_only() -> None:
     outcome = outcome_of("alarm", Failure("check-unhealthy", "site-a", "Watch"))
     assert seconds(outcome) == [30]
