@@ -95,12 +95,14 @@ class Site:
         loaded: the configuration.
         file: its file.
         account: its account.
+        assembly: folder with its templates.
     """
 
     proxy: FaultProxy
     loaded: Loaded
     file: Path
     account: str
+    assembly: Path
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a client past the proxy."""
@@ -234,6 +236,17 @@ class Site:
         self.throw(0)
         self._wait_until_healthy()
 
+    def take_out(self, cluster: str, node: str) -> None:
+        """Drain a node past the proxy."""
+        id_ = self.instances(cluster)[node]
+        self.client("ec2", cluster).create_tags(
+            Resources=[id_], Tags=[{"Key": _TAG, "Value": "2026-01-01T00:00:00Z ann@desk disk"}]
+        )
+        for arn in self.shared_groups(cluster).values():
+            self.client("elbv2", cluster).deregister_targets(
+                TargetGroupArn=arn, Targets=[{"Id": id_}]
+            )
+
     def throw(self, value: float) -> None:
         """Put a datapoint of the switch, past the proxy."""
         self.client("cloudwatch", SECONDARY).put_metric_data(
@@ -285,7 +298,7 @@ def deployed_site(folder: Path) -> Iterator[Site]:
         region = LOST if name.endswith(PRIMARY) else KEPT
         _create(Access(endpoint, account, region), name, assembly.templates[name])
     with FaultProxy(endpoint) as proxy:
-        yield Site(proxy, loaded, file, account)
+        yield Site(proxy, loaded, file, account, folder / "cdk.out")
 
 
 def _create(access: Access, name: str, template: dict[str, Any]) -> None:
