@@ -19,16 +19,15 @@ JOBS ?= auto
 python := .venv/bin/python
 typed := app.py denodo_ha hosts stacks tools tests
 pytest = $(python) -m pytest --numprocesses '$(JOBS)' --dist loadfile --no-loadscope-reorder
-# The fast tests: those without servers, Java, or a local AWS.
-quick := tests/environment tests/stacks/test_examples.py tests/drill tests/test_imports.py \
-	tests/commands/cli tests/commands/aws tests/commands/deployed
+# The folders with fast tests; the marker `slow` (pyproject.toml) leaves out the others.
+quick := tests/environment tests/drill tests/commands tests/docs tests/test_imports.py
 
 # For programs that run without tools/app, which sets the same variables.
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fuzz quick snapshots \
-	reference lint format synth drill diff upgrade-fixture bench lock clean
+	spin reference lint format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -64,11 +63,14 @@ kill-matrix: dev ## kill the host programs at every step of a change, and run th
 fuzz: dev ## fuzz the readers of files and answers (FUZZ_SECONDS=600, ARGS='drill hosts' for some)
 	@$(python) -m tests.fuzz --seconds '$(FUZZ_SECONDS)' $(ARGS)
 
-quick: dev ## check format, rules, types, and run the fast tests (under a minute)
+spin: dev ## compare `drill --orders` with a second model in Promela (needs apt-get install spin gcc)
+	@$(python) -m pytest -q -m long -rs tests/drill/second_model $(ARGS)
+
+quick: dev ## check format, rules, types, and run the fast tests (under a minute after the first run)
 	@$(python) -m ruff format --check --quiet .
 	@$(python) -m ruff check --quiet .
 	@$(python) -m mypy --no-error-summary $(typed)
-	@$(pytest) -q $(quick) $(ARGS)
+	@$(pytest) -q -m 'not long and not slow' $(quick) $(ARGS)
 
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, is_hypothesis_test, settings
 
 # The Node and the cache of the set-up, as in tools/app, for a pytest that make did not start.
 # Before the imports: jsii starts when aws_cdk is imported.
@@ -20,6 +20,9 @@ from tests.support.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa:
 # Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 settings.load_profile("unshrunk")
+
+_SYNTHESISING = {"assembly_of", "templates_of"}
+"""Fixtures that synthesise, alone or below other fixtures."""
 
 
 @pytest.fixture
@@ -37,6 +40,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for title, content in report.sections
     ]
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what synthesises, and what tries many examples: `make quick` leaves it out."""
+    for item in items:
+        synthesises = _SYNTHESISING & set(getattr(item, "fixturenames", ()))
+        if synthesises or is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("slow")
 
 
 def pytest_xdist_auto_num_workers() -> int:

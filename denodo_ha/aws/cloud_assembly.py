@@ -9,7 +9,8 @@ from typing import Any
 
 from denodo_ha.aws.template_document import LIMITS, Template, read_template_file
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.environment.loading.bounded_document import DocumentError, load_json, read_text
+from denodo_ha.environment.loading.bounded_document import DocumentError, load_json
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 
 _MANIFEST = "manifest.json"
 _STACK_TYPE = "aws:cloudformation:stack"
@@ -103,7 +104,7 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
         )
         raise UsageError(message)
     try:
-        artifacts = load_json(read_text(manifest, LIMITS), LIMITS)["artifacts"]
+        artifacts = load_json(read_text_file(manifest, LIMITS.size), LIMITS)["artifacts"]
         for name, artifact in artifacts.items():
             settings = artifact.get("properties", {})
             if artifact["type"] == _ASSEMBLY_TYPE:
@@ -119,7 +120,7 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
             f"again with `npx cdk synth -c config=CONFIG --output {folder}`"
         )
         raise UsageError(message) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UnreadableFileError, KeyError, TypeError, AttributeError) as error:
         message = (
             f"{manifest}: is not the output of cdk synth ({error!r}); write it again with `npx cdk "
             f"synth -c config=CONFIG --output {folder}`"

@@ -24,7 +24,6 @@ from botocore.exceptions import ClientError
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import (
     AwsError,
@@ -36,6 +35,7 @@ from denodo_ha.cli.errors import (
     Unreachable,
 )
 from denodo_ha.cli.operator_text import operator_name
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 LIFETIME_S: Final = 300
 """Ours: seconds after which a lock expires that is not renewed."""
@@ -267,7 +267,7 @@ class Lock:
             parameter = answer["Parameter"]
             value, version = str(parameter["Value"]), int(parameter["Version"])
         try:
-            content = parse_json(value)
+            content = parse_json_answer(value)
         except ValueError:
             content = {}
         return _Record(content if isinstance(content, dict) else {}, version, _age(answer))

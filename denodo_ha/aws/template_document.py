@@ -19,8 +19,8 @@ from denodo_ha.environment.loading.bounded_document import (
     PlainConstructor,
     load_json,
     load_yaml,
-    read_text,
 )
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 
 Template = Mapping[str, Any]
 
@@ -59,17 +59,9 @@ def read_template_file(file: Path) -> dict[str, Any]:
         UsageError: The file cannot be read, or is not a template.
     """
     try:
-        text = read_text(file, LIMITS)
-    except OSError as error:
-        message = f"{file}: {error.strerror or error}; give a cdk.out folder or template files"
-        raise UsageError(message) from None
-    except UnicodeDecodeError as error:
-        message = f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        raise UsageError(message) from None
-    except DocumentError as error:
-        message = (
-            f"{file}: {error.what}, so it is not a template; give a cdk.out folder or templates"
-        )
+        text = read_text_file(file, LIMITS.size)
+    except UnreadableFileError as error:
+        message = f"{file}: {error.reason}; give a cdk.out folder or template files"
         raise UsageError(message) from None
     json_only = file.suffix == ".json"
     try:

@@ -8,7 +8,7 @@ an interrupted run.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -20,7 +20,11 @@ from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.environment import names
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 from denodo_ha.environment.model.catalog import Component
+
+_SCRIPT_SIZE: Final = 16 * 1024**2
+"""Ours: bytes of a script of SQL."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def init(
         Refused: An object of the same name belongs to others, or a script cannot be read.
         Failed: The server cannot be used, or rejects a statement.
     """
-    texts = [(file, _read_script(file)) for file in scripts]
+    texts = [(file, read_script(file)) for file in scripts]
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:
         try:
@@ -178,9 +182,14 @@ class _ComponentSetup:
                 yield Change(self._component, f"tables of {file.name}")
 
 
-def _read_script(file: Path) -> str:
+def read_script(file: Path) -> str:
+    """Return the text of a script.
+
+    Raises:
+        Refused: The file cannot be read.
+    """
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text_file(file, _SCRIPT_SIZE)
+    except UnreadableFileError as error:
         message = f"--scheduler-sql {file}: cannot be read: {error}; nothing was changed"
         raise Refused(message) from None

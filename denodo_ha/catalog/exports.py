@@ -14,8 +14,8 @@ from typing import Any
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 
 @dataclass(frozen=True, order=True)
@@ -76,7 +76,7 @@ def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
 def parse_manifest(node: str, text: bytes, written: datetime) -> Export:
     """Return the export that a manifest describes."""
     try:
-        data = parse_json(text)
+        data = parse_json_answer(text)
         at = datetime.fromisoformat(data["at"]).astimezone(UTC)
         return Export(at, node, str(data["digest"]), int(data["size"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:

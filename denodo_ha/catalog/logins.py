@@ -11,9 +11,9 @@ from typing import Any
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.facts.limits import SECRET_BYTES
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_login(aws: Aws, region: str, arn: str) -> Login:
     with translated_errors():
         answer = aws.client("secretsmanager", region).get_secret_value(SecretId=arn)
     try:
-        value = parse_json(answer["SecretString"])
+        value = parse_json_answer(answer["SecretString"])
         return Login(arn, value["username"], value["password"], value.get("dbname", ""), value)
     except (KeyError, TypeError, ValueError):
         message = (

@@ -10,6 +10,11 @@ import psycopg
 
 from denodo_ha.catalog.logins import Login
 from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.environment.loading.text_file import (
+    CERTIFICATES_SIZE,
+    UnreadableFileError,
+    read_text_file,
+)
 
 MAINTENANCE = "postgres"
 """The database that every server has; the lock is taken there."""
@@ -125,8 +130,8 @@ def read_certificates(file: Path | None) -> str:
     if file is None:
         return ""
     try:
-        text = file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text_file(file, CERTIFICATES_SIZE, encoding="ascii")
+    except UnreadableFileError as error:
         message = f"--ca {file}: cannot be read: {error}"
         raise Refused(message) from None
     if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:

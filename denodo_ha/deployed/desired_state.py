@@ -5,10 +5,10 @@ from typing import Any
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment import names
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 NodeState = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def read_desired_state(
     except NotFound:
         return None
     try:
-        state = parse_json(text)
+        state = parse_json_answer(text)
     except ValueError:
         state = None
     if not isinstance(state, dict):

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli import exit_codes
@@ -26,6 +25,7 @@ from denodo_ha.deployed.rotation.haproxy_fleet import (
     failure_reasons,
 )
 from denodo_ha.environment import names
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
 """Actions of the Solution Manager's document (`stacks/haproxy/ssm_document.py`)."""
@@ -106,7 +106,7 @@ class HaproxyInstances(HaproxyFleet):
         silent: dict[str, CommandResult] = {}
         for id_, result in self.run(self.ids(), "status").items():
             try:
-                report = parse_json(result.output)
+                report = parse_json_answer(result.output)
                 for server in report["servers"]:
                     # Read by `rotation.capacity_check`.
                     _ = str(server["backend"]), server["node"], server["usable"]

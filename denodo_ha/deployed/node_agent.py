@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.environment import names
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 STATUS_S: Final = 120
 """Ours: seconds to wait for a node's status."""
@@ -102,7 +102,7 @@ class NodeAgent:
         result = self.run(node, "status", timeout=STATUS_S, patience=patience)
         try:
             # With an exit code other than 0 the output is not JSON.
-            report = parse_json(result.output)
+            report = parse_json_answer(result.output)
             applied = report["applied"]
             return NodeStatus(
                 applied=applied["state"] if applied else None,

@@ -148,7 +148,7 @@ def drill(
     result = drill_paths(paths, drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
-    searches = search_orders(result.model, orders_depth) if orders else None
+    searches = search_orders(result.model, orders_depth, result.start) if orders else None
     if against is None:
         _print_drill(form, result, verdicts, searches)
     else:
@@ -156,10 +156,10 @@ def drill(
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
-    does_harm = any(search.stories for search in searches or ())
-    if (no_worse and is_worse) or does_harm or any(verdict.is_broken for verdict in verdicts):
+    words = {verdict.word for verdict in verdicts} | {search.word for search in searches or ()}
+    if (no_worse and is_worse) or "broken" in words:
         raise typer.Exit(exit_codes.NO)
-    if not all(verdict.holds for verdict in verdicts):
+    if "unknown" in words:
         raise typer.Exit(exit_codes.USAGE)
 
 

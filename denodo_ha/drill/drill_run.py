@@ -70,9 +70,12 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
     """
     model = build_model(read_stacks(paths))
     if not model.clusters:
-        raise UsageError(
+        message = (
             "none of these templates has a balancer or an instance, so there is nothing to lose"
         )
+        if model.unknowns:
+            message += f"; {'; '.join(unknown.text for unknown in model.unknowns)}"
+        raise UsageError(message)
     return drill_model(model, _keys_of_nodes(model, drained))
 
 

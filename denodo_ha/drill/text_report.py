@@ -181,10 +181,14 @@ def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
         yield "Every order of events: no failover name, so no order matters."
     for search in searches:
         extent = "completely" if search.complete else f"up to {search.depth} events"
-        verdict = f"{len(search.stories)} broken" if search.stories else "all hold"
+        verdict = {
+            "broken": f"of {len(PROPERTIES)} properties {len(search.stories)} broken",
+            "unknown": "no property is broken, and all are unknown, because of the notes above",
+            "holds": f"of {len(PROPERTIES)} properties all hold",
+        }[search.word]
         yield (
-            f"Every order of events, {search.name}: {search.states} states searched {extent}; of "
-            f"{len(PROPERTIES)} properties {verdict}."
+            f"Every order of events, {search.name}: {search.states} states searched {extent}; "
+            f"{verdict}."
         )
         for story in search.stories:
             yield ""

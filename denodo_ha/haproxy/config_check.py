@@ -13,7 +13,7 @@ import botocore
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
-from hosts.haproxy.reloading import validate
+from hosts.haproxy.validation import validate
 
 _PROGRAMS = ("haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 """Usual paths of HAProxy: users other than root often have no /usr/sbin in their PATH."""

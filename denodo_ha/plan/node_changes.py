@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import resource_tag, resources_of
 from denodo_ha.environment import names
@@ -23,6 +22,7 @@ from denodo_ha.environment.facts.update_effects import (
     RESTARTING_STATE,
     Effect,
 )
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
@@ -146,7 +146,7 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
     if before == after:
         return frozenset()
     try:
-        old, new = parse_json(before or "{}"), parse_json(after or "{}")
+        old, new = parse_json_answer(before or "{}"), parse_json_answer(after or "{}")
         return frozenset(key for key in {*old, *new} if old.get(key) != new.get(key))
     except (ValueError, AttributeError, TypeError):
         return frozenset({"everything"})

@@ -135,8 +135,7 @@ class MachineRollout(NodeSequence):
 
     def _pins_with(self, node: str, pin: Pin) -> str:
         """Return the pins file's text with the pin of one node changed."""
-        file = pins_file(self._file)
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        text = pins_text.read(pins_file(self._file))
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
     def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:

@@ -40,7 +40,7 @@ def pin(
         pins[location.name] = node_pins.deployed_pins(deployed)
         for difference in _drifted(aws, deployed, pins[location.name]):
             print_message(f"denodo-ha: {difference}")
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    before = pins_text.read(file)
     text = pins_text.changed(before, {name: nodes for name, nodes in pins.items() if nodes})
     if dry_run:
         print_document(text)

@@ -5,17 +5,35 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from denodo_ha.cli.errors import Failed
+from denodo_ha.environment.loading.bounded_document import DocumentError, load_commented_yaml
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
+from denodo_ha.environment.loading.yaml_document import LIMITS
 from denodo_ha.environment.model.pins import Pin
 
 _HEADER = """\
 # What each node runs, by cluster: a deploy changes no node that stands here (docs/pins.md).
 # `denodo-ha pin` writes this file, `denodo-ha rollout` moves it. Commit it.
 """
+_WIDTH = 200
+"""Ours: characters of a line, so that a node's pin is one line."""
+
+
+def read(file: Path) -> str:
+    """Return the text of a pins file; empty if there is no file.
+
+    Raises:
+        Failed: The file cannot be read.
+    """
+    if not file.exists():
+        return ""
+    try:
+        return read_text_file(file, LIMITS.size)
+    except UnreadableFileError as error:
+        message = f"{file}: {error}; nothing was changed"
+        raise Failed(message) from None
 
 
 def changed(text: str, pins: dict[str, dict[str, Pin]]) -> str:
@@ -28,17 +46,19 @@ def changed(text: str, pins: dict[str, dict[str, Pin]]) -> str:
     Raises:
         Failed: The text is not a map of maps.
     """
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
     try:
-        data = yaml.load(text)
-    except YAMLError as error:
-        message = f"the pins file cannot be read: {' '.join(str(error).split())}"
+        yaml, data = load_commented_yaml(text, LIMITS)
+        if data is None:
+            before = text or _HEADER
+            before += "" if before.endswith("\n") else "\n"
+            yaml, data = load_commented_yaml(f"{before}{{}}", LIMITS)
+            data.fa.set_block_style()
+    except DocumentError as error:
+        message = f"the pins file cannot be read: {error.what}{error.suffix}"
         raise Failed(message) from None
-    if data is None:
-        data = yaml.load(f"{text or _HEADER}{{}}")
-        data.fa.set_block_style()
+    if not isinstance(data, CommentedMap):
+        raise Failed("the pins file is not a map of clusters")
+    yaml.width = _WIDTH
     for cluster, nodes in pins.items():
         known = data.setdefault(cluster, CommentedMap())
         if not isinstance(known, CommentedMap):

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
-from denodo_ha.aws.json_answer import parse_json
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
@@ -14,6 +13,7 @@ from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredent
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
 from hosts.haproxy.servers import AUXILIARY
@@ -92,7 +92,7 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
     if result.code not in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}:
         return Proxy(id_, problem=failure_reason(result))
     try:
-        status = parse_json(result.output)
+        status = parse_json_answer(result.output)
         return Proxy(
             id_,
             servers=tuple(_server(server) for server in status["servers"]),

@@ -11,6 +11,11 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
+from denodo_ha.environment.loading.text_file import (
+    CERTIFICATES_SIZE,
+    UnreadableFileError,
+    read_text_file,
+)
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify import target_selection
 from denodo_ha.verify.endpoint import Trust
@@ -228,7 +233,11 @@ def _check_ca_bundle(ca_bundle: Path | None) -> None:
     if ca_bundle is None:
         return
     try:
+        read_text_file(ca_bundle, CERTIFICATES_SIZE, encoding="latin-1")
         Trust(str(ca_bundle)).context()
+    except UnreadableFileError as error:
+        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.reason}); {error.instead}"
+        raise UsageError(message) from None
     except ssl.SSLError:
         message = f"--ca-bundle: {ca_bundle} holds no certificate in PEM form"
         raise UsageError(message) from None

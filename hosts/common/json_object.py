@@ -94,11 +94,11 @@ class JsonObject:
         """Return a whole number of a range, None if the key is missing or null."""
         return None if self._is_null(key) else self.integer(key, low, high)
 
-    def flag(self, key: str) -> bool:
-        """Return a truth value, false if the key is missing."""
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return a truth value, the default if the key is missing."""
         value = self._take(key, required=False)
         if value is _MISSING:
-            return False
+            return default
         if not isinstance(value, bool):
             return self._wrong(key, value, "true or false", instead=False)
         return value

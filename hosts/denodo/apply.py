@@ -51,6 +51,20 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
         _Change(system, metadata_database.startable(system, state), start=start).make()
 
 
+def recover(system: System, applied: State) -> None:
+    """Undo the change of a run that was killed, or close its journal; AWS is not needed for this.
+
+    Args:
+        system: the machine.
+        applied: the state that was applied last.
+
+    Raises:
+        HostError: The files are not those of the applied state.
+    """
+    with system.locked():
+        _Change(system, applied, start=False).recover()
+
+
 class _Change:
     """One run of an apply, which holds the lock."""
 
@@ -78,8 +92,16 @@ class _Change:
             self._record.apply(self._state, self._record.change)
         else:
             log.info("nothing to do")
+        self._record.catch_up()
         if self._start:
             metadata_confirmation.ensure(self._system, self._state, self._record)
+
+    def recover(self) -> None:
+        """Complete or take back the change of an interrupted run, and remove what it has left."""
+        if self._recover():
+            self._old.regenerate()
+            self._journal.end()
+        self._remove_leftovers(self._before)
 
     def _recover(self) -> bool:
         """Undo the change of an interrupted run; return whether there was one to undo."""
@@ -97,7 +119,8 @@ class _Change:
 
     def _remove_leftovers(self, applied: State | None) -> None:
         """Remove files of earlier runs that the applied state does not need; several are secret."""
-        self._journal.remove_leftovers()
+        with self._record.locked():
+            self._journal.remove_leftovers()
         secret_settings.remove_leftovers(self._system, self._state, applied)
         metadata_database.remove_leftovers(self._system)
         metadata_confirmation.remove_leftovers(self._system)

@@ -1,52 +1,99 @@
 """Boot and shutdown of a node.
 
 At every boot the desired state is read from its parameter and applied, and the servers are
-started. At the first boot of an instance, CloudFormation is signalled how it went.
+started. At the first boot of an instance, CloudFormation is signalled how it went. If the state
+cannot be applied, for example because AWS does not answer, every later boot starts the servers as
+they were applied before.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
 from hosts.denodo import log
-from hosts.denodo.apply import apply
-from hosts.denodo.errors import StateError, SystemRefusedError
+from hosts.denodo.apply import apply, recover
+from hosts.denodo.errors import (
+    BusyError,
+    RolledBackError,
+    StateError,
+    SystemRefusedError,
+    UnavailableError,
+)
 from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
 _LONGEST_PAUSE_S = 60.0
+Result = TypeVar("Result")
+
+
+def patiently(system: System, action: Callable[[], Result]) -> Result:
+    """Return the result of an action that reads from AWS; repeat the action with growing pauses.
+
+    Raises:
+        UnavailableError: AWS still does not answer, or denies a call, after the patience of a boot.
+    """
+    deadline, pause = time.monotonic() + system.patience, system.poll
+    while True:
+        try:
+            return action()
+        except UnavailableError as error:
+            if time.monotonic() + pause > deadline:
+                raise
+            log.warning(f"{error}; it is read again in {pause:.0f} s")
+        time.sleep(pause)  # AWS announces no recovery
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
 def boot(system: System, state: State) -> None:
     """Apply the state and start the servers.
 
     Raises:
-        HostError: The node is not up.
+        HostError: The node is not up, or its servers run as they were applied before.
     """
     record = Record(system)
+    record.forget_watchdog()
     try:
         metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
             # Servers that must be registered for their licence first cannot start yet.
             apply(system, state, start=False)
             _signal(system, state, success=True, message=f"{state.node} is configured")
-        apply(system, state)
-        start(system, state)
-        metadata_confirmation.ensure(system, state, record)
+        if _bring_up(system, state, record):
+            metadata_confirmation.ensure(system, state, record)
     except Interrupted:
         raise  # the next boot continues
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise
     _signal(system, state, success=True, message=f"{state.node} is ready")
+
+
+def _bring_up(system: System, state: State, record: Record) -> bool:
+    """Apply the state and start the servers; return False if they start as applied before."""
+    try:
+        patiently(system, lambda: apply(system, state))
+        startable = patiently(system, lambda: metadata_database.startable(system, state))
+    except BusyError:
+        raise
+    except (HostError, OSError) as error:
+        if record.applied is None:
+            raise
+        start_applied(system, str(error))
+        if isinstance(error, RolledBackError):
+            raise
+        return False
+    _start(system, startable)
+    return True
 
 
 def signal_failure(system: System, state: State, reason: str, *, recorded: bool = True) -> None:
@@ -62,11 +109,11 @@ def signal_failure(system: System, state: State, reason: str, *, recorded: bool 
 
 
 def start_applied(system: System, reason: str) -> None:
-    """Start the servers of the applied state, since the desired state cannot be read.
+    """Start the servers of the applied state, since the desired state cannot be applied.
 
     Args:
         system: the machine.
-        reason: why the desired state cannot be read.
+        reason: why the desired state cannot be applied.
 
     Raises:
         StateError: No state was applied.
@@ -77,22 +124,18 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # Completes or takes back what a run that was killed has left.
+        # First without AWS, which may not answer for the secrets of the applied state either.
+        recover(system, applied)
         apply(system, applied, start=False)
         startable = metadata_database.startable(system, applied)
-    except HostError as error:
+    except (HostError, OSError) as error:
         log.warning(f"{error}; the servers start with the files as they are")
         startable = applied
+    try:
+        Record(system).fall_behind(reason)
+    except OSError as error:
+        log.warning(f"the node cannot record that it is behind: {error}")
     _start(system, startable)
-
-
-def start(system: System, state: State) -> None:
-    """Start the servers that do not run, and wait until all are ready.
-
-    Raises:
-        HostError: The servers are not ready in time.
-    """
-    _start(system, metadata_database.startable(system, state))
 
 
 def _start(system: System, state: State) -> None:

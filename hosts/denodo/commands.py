@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import sys
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,19 +25,29 @@ from hosts.denodo.readiness import readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
+from hosts.denodo.watchdog import watchdog_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _DEFAULT_READY_PORT = 9191
+BOOT_CALL_SECONDS = 20.0
+"""Ours: time limit of a call of AWS during a boot, which continues without an answer."""
 _MACHINE = (
-    *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "machine"),
+    *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "patience"),
+    "machine",
 )
 """Fields of `System` that are options of the command line."""
 
-_AS_DENODO_USER = ("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop")
+_AS_DENODO_USER = (
+    *("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop"),
+    *("hold", "release", "look"),
+)
 """Commands without a desired state; root runs them as the Denodo user from their beginning."""
 
+_REPEAT_SECONDS = 60.0
+_SERVERS_RUN = (0, 6, 9, 11)
+"""Exit codes of a boot after which the servers run, as in the unit's `SuccessExitStatus`."""
 _KILLED = 128
 """Exit codes above this one report the signal that ended a process."""
 
@@ -46,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(given)
     system = _system(options)
+    if options.command == "boot":
+        system = replace(system, call_seconds=BOOT_CALL_SECONDS)
     try:
+        if options.command == "look" and options.act and (code := _enter_unit(system)):
+            return code
         if options.command in _AS_DENODO_USER and os.geteuid() == 0:
             account = privileges.installed_account(system)
             more = [f"--warning={text}" for text in _warnings(options, account)]
@@ -54,13 +69,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 more += [f"--who={options.who}"] if hasattr(options, "who") else []
                 return privileges.run_as(account, [*given, *more])
             options = _parser().parse_args([*given, *more])
-        return _COMMANDS[options.command](system, options)
+        code = _COMMANDS[options.command](system, options)
     except HostError as error:
         log.error(str(error))
-        return error.code
+        code = error.code
     except OSError as error:
         log.error(f"the operating system refused an operation: {error}")
-        return SystemRefusedError.code
+        code = SystemRefusedError.code
+    if options.command == "boot" and options.repeat and code not in _SERVERS_RUN:
+        _repeat(given)
+    return code
+
+
+def _repeat(arguments: Sequence[str]) -> None:
+    """Begin this boot again after a pause, in place of systemd before version 244."""
+    log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
+    time.sleep(_REPEAT_SECONDS)
+    command = [sys.executable, "-m", program_update.PACKAGE, *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell
 
 
 def _warnings(options: argparse.Namespace, account: privileges.Account) -> list[str]:
@@ -71,9 +97,14 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
     state = _state(system, options)
-    if os.geteuid() == 0 and system.folder == System.folder and (code := unit_cgroup.enter()):
+    if code := _enter_unit(system):
         return code
     return _change(system, options, state, lambda state: apply(system, state))
+
+
+def _enter_unit(system: System) -> int:
+    """Move this process to the unit of Denodo's servers, on a real machine."""
+    return unit_cgroup.enter() if os.geteuid() == 0 and system.folder == System.folder else 0
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
@@ -83,7 +114,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     if options.parameter and not options.state:
         program_update.hand_over_boot(system, options.parameter)
     try:
-        state = _state(system, options)
+        state = boot.patiently(system, lambda: _state(system, options))
     except StateError as error:
         return _start_applied(system, options, str(error))
     if options.failed is not None:
@@ -216,8 +247,8 @@ def _status(system: System, options: argparse.Namespace) -> int:
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
     status = {**record.contents(), **confirmed, "services": services}
-    if options.warning:
-        status["warnings"] = options.warning
+    if warnings := [*(options.warning or ()), *record.warnings()]:
+        status["warnings"] = warnings
     releases = Releases.of_running_program(program_update.PACKAGE)
     if releases and (refused := releases.refused):
         status["program_refused"] = refused
@@ -260,6 +291,10 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "export": _export,
     "status": _status,
     "stop": _stop,
+    "hold": watchdog_commands.hold,
+    "release": watchdog_commands.release,
+    "watch": lambda system, options: watchdog_commands.watch(system, options, _machine(system)),
+    "look": watchdog_commands.look,
     "install": _install,
     "update": _update,
 }
@@ -289,8 +324,11 @@ def _state(system: System, options: argparse.Namespace) -> State:
 
 def _arguments(system: System, command: str, *more: str) -> list[str]:
     """Return the arguments of a command on the same machine, with its state on standard input."""
-    machine = [f"--{name}={getattr(system, name)}" for name in _MACHINE]
-    return [*machine, command, "--state=-", *more]
+    return [*_machine(system), command, "--state=-", *more]
+
+
+def _machine(system: System) -> list[str]:
+    return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
 
 
 def _user_name() -> str:
@@ -333,6 +371,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("check", "print what an apply would change", state=True)
     boot_ = command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
+    boot_.add_argument(
+        "--repeat", action="store_true", help="after a failure, wait a minute and boot again"
+    )
     boot_.add_argument("--failed", help=argparse.SUPPRESS)
     boot_.add_argument("--unreadable", help=argparse.SUPPRESS)
     serve = command("serve", "run the readiness endpoint")
@@ -348,7 +389,8 @@ def _parser() -> argparse.ArgumentParser:
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
-    for subparser in (drain, confirm):
+    hold = watchdog_commands.add(command)
+    for subparser in (drain, confirm, hold):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")

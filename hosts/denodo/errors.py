@@ -3,6 +3,7 @@
 HostError (`hosts.common.errors`), code 1
 ├── AwsCliMissingError the AWS CLI cannot be run
 ├── StateError         the desired state cannot be read, or is contradictory
+│   └── UnavailableError  AWS does not answer, or denies, a call for the state or a secret
 ├── ImageError         the image lacks something that the program needs
 ├── BusyError          another run changes the node
 ├── RolledBackError    the change failed, and the previous state is active again
@@ -27,6 +28,10 @@ class StateError(HostError):
     """The desired state cannot be read, or is contradictory."""
 
     code = 3
+
+
+class UnavailableError(StateError):
+    """AWS does not answer or denies a call for the state or a secret; a later one may succeed."""
 
 
 class ImageError(HostError):

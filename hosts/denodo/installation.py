@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common import files
+from hosts.common.process import run
 from hosts.common.releases import running_release
 from hosts.denodo import log, privileges
 from hosts.denodo.configuration import environment_file
@@ -23,11 +24,13 @@ from hosts.denodo.errors import ImageError
 if TYPE_CHECKING:
     from hosts.denodo.state import State
 
+_WATCHDOG = "denodo-node-watchdog.service"
 UNITS = (
     "denodo-node.service",
     "denodo-node-ready.service",
     "denodo-node-export.service",
     "denodo-node-export.timer",
+    _WATCHDOG,
 )
 _NOT_ENABLED = ("denodo-node-export.service",)
 """Units that only other units start."""
@@ -35,6 +38,16 @@ _NOT_ENABLED = ("denodo-node-export.service",)
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
 _OLDEST_PYTHON = (3, 9)
+_RESTARTS_ONESHOT = 244
+"""First version of systemd that restarts a unit of the type `oneshot` (systemd, NEWS)."""
+_RESTART = """\
+# A boot that fails, for example because AWS does not answer at a first boot, begins again.
+Restart=on-failure
+RestartSec=60"""
+_NO_RESTART = (
+    "# This systemd cannot start a oneshot again, so the program repeats a boot that fails."
+)
+_SYSTEMCTL_SECONDS = 60
 _UNPRIVILEGED = 1024
 """First port that needs no right of its own (ip(7))."""
 _SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
@@ -75,6 +88,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("start", "denodo-node-export.timer")
         # Restarts the endpoint with this release if it runs; Denodo's servers are not touched.
         _systemctl("try-restart", "denodo-node-ready.service")
+        _systemctl("restart", _WATCHDOG)
     log.info(f"installed {', '.join(UNITS)}")
 
 
@@ -85,10 +99,15 @@ def unit_text(unit: str, state: State) -> str:
     if _aws_is_a_snap():
         # The limits of the program's own user remain; all later ones hinder snaps.
         text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
+    if unit == _WATCHDOG:
+        sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")
     low = any(port and port < _UNPRIVILEGED for port in state.ports.values())
+    restarts = "@RESTART@" in text and _systemd_version() >= _RESTARTS_ONESHOT
     home = str(state.home).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     for name, value in (
         ("SANDBOX", sandbox),
+        ("RESTART", _RESTART if restarts else _NO_RESTART),
+        ("REPEAT", "" if restarts else " --repeat"),
         ("NO_NEW_PRIVILEGES_REASON", _LOW_PORTS if low else _NO_SUDO),
         ("NO_NEW_PRIVILEGES", "no" if low else "yes"),
         ("PYTHON", sys.executable),
@@ -100,6 +119,16 @@ def unit_text(unit: str, state: State) -> str:
     ):
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _systemd_version() -> int:
+    """Return the version of systemd, 0 if it is not known."""
+    try:
+        output = run(["systemctl", "--version"], seconds=_SYSTEMCTL_SECONDS).output
+    except OSError:
+        return 0
+    version = re.match(r"systemd (\d+)", output)
+    return int(version[1]) if version else 0
 
 
 def _template(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from hosts.denodo.system import System
 
+_COPY_SECONDS = 60
+"""Ours: time limit of the copy of a release, which is smaller than 8 MiB. A boot waits for it."""
 PACKAGE = "node"
 PROGRAM_FOLDER = Path("/opt/denodo-node")
 """Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
@@ -80,7 +83,7 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
         if releases.in_use(release):
             releases.accept()
             return False
-        releases.fetch(uri, system.aws_cli)
+        releases.fetch(uri, replace(system.aws_cli, copy_seconds=_COPY_SECONDS))
         _run_install(release, install)
     except (HostError, OSError) as error:
         releases.refuse(uri, str(error), system.time)

@@ -2,6 +2,9 @@
 
 applied.json   the applied state, its hash, and since when
 failed.json    the last change that failed, and why
+held.json      that the watchdog must not act: by whom, when, why
+watchdog.json  the processes that the watchdog has seen, and what it has started again
+behind.json    that the last boot started what was applied before, and why
 drained.json   that the node is drained: by whom, when, why
 metadata.json  that the metadata is confirmed: by whom, when, and on which machine
 logins.json    hashes of the logins that the components have at their shared database
@@ -21,7 +24,8 @@ from hosts.denodo.errors import StateError
 from hosts.denodo.state import State, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hosts.denodo.system import System
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
 
 _LIMIT = 2**20
 """Size in bytes above which a record is not read."""
+
+_LOCK = "record-lock"
+_LOCK_SECONDS = 10.0
+"""Ours: time to wait for another write of a record, which takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,20 @@ class Record:
         self._write("applied", {"hash": state.hash, "change": change, "state": state.raw})
         files.remove(self._file("failed"))
 
+    @property
+    def behind(self) -> str:
+        """Return why the last boot started what was applied before, empty if it did not."""
+        data = self._read("behind")
+        return str(data.get("reason", "")) if data is not None else ""
+
+    def fall_behind(self, reason: str) -> None:
+        """Record that the servers were started as they were applied before."""
+        self._write("behind", {"reason": reason})
+
+    def catch_up(self) -> None:
+        """Remove the record that the node is behind."""
+        files.remove(self._file("behind"))
+
     def fail(self, state: State, reason: str) -> None:
         """Record why a state could not be applied."""
         self._write("failed", {"hash": state.hash, "reason": reason})
@@ -73,6 +95,49 @@ class Record:
     def undrain(self) -> None:
         """Remove the record that the node is drained."""
         files.remove(self._file("drained"))
+
+    @property
+    def held(self) -> dict[str, Any] | None:
+        """Return by whom (`who`), when (`at`) and why the node is held; None if it is not."""
+        return self._read("held")
+
+    def hold(self, who: str, why: str) -> None:
+        """Record that the watchdog must not start servers again."""
+        self._write("held", {"who": who, "why": why})
+
+    def release(self) -> None:
+        """Remove the record that the node is held."""
+        files.remove(self._file("held"))
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """Return the processes that the watchdog has seen running."""
+        seen = (self._read("watchdog") or {}).get("seen", [])
+        return [str(process) for process in seen] if isinstance(seen, list) else []
+
+    def watch(self, seen: Sequence[str]) -> None:
+        """Record the processes that the watchdog has seen running."""
+        data = self._read("watchdog") or {}
+        self._write("watchdog", {**data, "seen": list(seen)})
+
+    def revive(self, processes: Sequence[str], *, last: bool) -> None:
+        """Record that processes are started again; `last`: none is for a while after this."""
+        data = self._read("watchdog") or {}
+        count = data.get("count", 0)
+        self._write(
+            "watchdog",
+            {
+                **data,
+                "count": (count if isinstance(count, int) else 0) + 1,
+                "processes": list(processes),
+                "last": self.system.time,
+                "gave_up": last,
+            },
+        )
+
+    def forget_watchdog(self) -> None:
+        """Remove the record of the watchdog, at a boot."""
+        files.remove(self._file("watchdog"))
 
     @property
     def metadata_confirmed(self) -> bool:
@@ -116,9 +181,22 @@ class Record:
         """Record that CloudFormation was signalled."""
         self._write("signal", {"machine": self.system.machine_id})
 
+    def warnings(self) -> Iterator[str]:
+        """Yield what the records say that an operator should know."""
+        if behind := self.behind:
+            yield f"the last boot started what was applied before: {behind}"
+        watchdog = self._read("watchdog") or {}
+        if count := watchdog.get("count"):
+            again = ", ".join(map(str, watchdog.get("processes", ())))
+            text = f"servers died and were started again {count} times, last {again} at "
+            text += f"{watchdog.get('last')}; see journalctl -u denodo-node-watchdog"
+            yield text + ("; no more for an hour" if watchdog.get("gave_up") else "")
+        if held := self.held:
+            yield f"held by {held.get('who')} since {held.get('at')}: {held.get('why')}"
+
     def contents(self) -> dict[str, Any]:
         """Return the records that `status` prints."""
-        names = ("applied", "failed", "drained", "metadata", "exported")
+        names = ("applied", "failed", "drained", "metadata", "exported", "held", "watchdog")
         return {name: self._read(name) for name in names}
 
     def _file(self, name: str) -> Path:
@@ -139,6 +217,15 @@ class Record:
     def _write(self, name: str, data: dict[str, Any]) -> None:
         text = json.dumps({**data, "at": self.system.time}, indent=1)
         path = self._file(name)
-        if path.is_symlink() or not path.is_file():
-            files.remove(path)
-        files.replace(path, text.encode() + b"\n")
+        with self.locked():
+            if path.is_symlink() or not path.is_file():
+                files.remove(path)
+            files.replace(path, text.encode() + b"\n")
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock of all records, for one write: a drain writes while a change is made.
+
+        Raises:
+            BusyError: Another run holds the lock.
+        """
+        return self.system.locked(_LOCK, seconds=_LOCK_SECONDS)

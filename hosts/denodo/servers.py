@@ -94,6 +94,15 @@ class Servers:
         ports = ((process, self._port(process)) for process in _STOP)
         return [process for process, port in ports if port and probes.listens(self.system, port)]
 
+    def starting(self) -> bool:
+        """Return whether a Java process of this home is so young that it may not listen yet."""
+        try:
+            ticks, up = os.sysconf("SC_CLK_TCK"), time.clock_gettime(time.CLOCK_BOOTTIME)
+            ages = [up - _started(self.system.processes / pid) / ticks for pid in self._java()]
+        except (OSError, ValueError, IndexError):
+            return True  # a process has just ended; the next look knows more
+        return any(age < self.state.start_seconds for age in ages)
+
     def stop(self, *, force: bool = False) -> None:
         """Stop all processes; queries may end first, within the limit of the state.
 
@@ -246,6 +255,11 @@ class Servers:
                 return False
             time.sleep(self.system.poll)  # the servers are not child processes of this one
         return True
+
+
+def _started(process: Path) -> int:
+    """Return when a process started, in ticks since the boot (proc(5), /proc/pid/stat, 22)."""
+    return int((process / "stat").read_text().rpartition(")")[2].split()[19])
 
 
 def _is_java(command_line: Path, home: bytes) -> bool:

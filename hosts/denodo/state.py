@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hosts.common import json_object
 from hosts.common.errors import AwsError
 from hosts.common.json_object import JsonObject
-from hosts.denodo.errors import StateError
+from hosts.denodo.errors import StateError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ STATE_LIMIT = 65536
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """Keys that no server reads."""
 
-NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager")
+NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog")
 """Keys whose change needs no restart of the servers."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"
@@ -136,6 +136,7 @@ class State:
         signal: the signal that CloudFormation waits for, None for none.
         catalog: components that use the metadata database, by name.
         exports: scheduled exports of the metadata, None for none.
+        watchdog: start a server that dies again.
     """
 
     raw: Mapping[str, Any]
@@ -161,6 +162,7 @@ class State:
     signal: Signal | None
     catalog: Mapping[str, Component] = field(default_factory=dict)
     exports: Exports | None = None
+    watchdog: bool = True
 
     @property
     def hash(self) -> str:
@@ -187,13 +189,14 @@ def fetch(system: System, parameter: str) -> State:
     """Return the state in an SSM parameter.
 
     Raises:
-        StateError: The parameter cannot be read, or its value is refused.
+        UnavailableError: The parameter cannot be read.
+        StateError: Its value is refused.
     """
     try:
         text = system.aws_cli.parameter(parameter)
     except AwsError as error:
         message = f"the parameter {parameter} cannot be read: {error}"
-        raise StateError(message) from None
+        raise UnavailableError(message) from None
     return parse(text)
 
 
@@ -250,6 +253,7 @@ def read(data: Any, problems: list[str]) -> State:
         signal=_read_signal(root.optional_object("signal")),
         catalog=dict(_read_catalog(root.optional_object("catalog", nullable=False))),
         exports=_read_exports(root.optional_object("exports")),
+        watchdog=root.flag("watchdog", default=True),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
         reader.finish()

@@ -44,9 +44,11 @@ class System:
         aws: name or path of the AWS CLI.
         poll: seconds between two checks of a condition that takes time.
         settle: seconds that the Java process of a stopped server may continue to run.
+        patience: seconds that a boot repeats calls of AWS before the boot continues without them.
         machine: file that contains the id of the machine.
         processes: folder in which the kernel lists processes.
         now: clock for records; no time limit depends on it.
+        call_seconds: time limit of a call of AWS.
     """
 
     folder: Path = Path("/var/lib/denodo-node")
@@ -57,15 +59,17 @@ class System:
     aws: str = "aws"
     poll: float = 2.0
     settle: float = 60.0
+    patience: float = 90.0
     # On EC2 the id of the instance (AWS, "Identify EC2 instances"; Nitro only).
     machine: Path = Path("/sys/devices/virtual/dmi/id/board_asset_tag")
     processes: Path = Path("/proc")
     now: Callable[[], datetime] = _now
+    call_seconds: float = 60.0
 
     @property
     def aws_cli(self) -> AwsCli:
         """Return the AWS CLI of the machine."""
-        return AwsCli(self.aws)
+        return AwsCli(self.aws, call_seconds=self.call_seconds)
 
     @property
     def time(self) -> str:
@@ -118,11 +122,12 @@ class System:
             return str(probe.getsockname()[0])
 
     @contextmanager
-    def locked(self, name: str = CHANGES_LOCK) -> Iterator[None]:
+    def locked(self, name: str = CHANGES_LOCK, *, seconds: float = 0) -> Iterator[None]:
         """Hold a lock of the node.
 
         Args:
             name: file name of the lock.
+            seconds: time to wait for a lock that another run holds.
 
         Raises:
             BusyError: Another run holds the lock.
@@ -132,7 +137,7 @@ class System:
         try:
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 files.remove(path)  # no run holds a lock that is not a regular file
-            file = lock.acquire(path, note=note, mode=_LOCK_MODE)
+            file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=seconds)
         except lock.LockedError as error:
             holder = error.holder or "a run that has just started"
             message = f"another run is at work ({holder}); nothing was done. Run this again later"

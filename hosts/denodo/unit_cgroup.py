@@ -25,7 +25,9 @@ UNIT = "denodo-node.service"
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 _SECONDS = 60
-_PROPERTIES = ("LoadState", "ActiveState", "ControlGroup", "ExecMainStatus", "InvocationID")
+_PROPERTIES = (
+    *("LoadState", "ActiveState", "SubState", "ControlGroup", "ExecMainStatus", "InvocationID"),
+)
 
 
 def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
@@ -43,7 +45,7 @@ def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
     unit = _properties()
     if unit.get("LoadState") != "loaded":
         return 0
-    if unit.get("ActiveState") in ("inactive", "failed"):
+    if unit.get("ActiveState") in ("inactive", "failed") or unit.get("SubState") == "auto-restart":
         log.info(f"starting {UNIT}, which applies the state and starts the servers")
         started = subprocess.run(["systemctl", "start", UNIT], check=False)
         unit = _properties()
@@ -52,6 +54,11 @@ def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
     if not _move(control_groups, unit.get("ControlGroup", "")):
         log.warning(f"{UNIT} has no control group; the servers run outside it until the next boot")
     return 0
+
+
+def active() -> bool:
+    """Return whether the unit is active: not stopped, not failed, and not in a boot."""
+    return _properties().get("ActiveState") == "active"
 
 
 def _properties() -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import DONE, INTERRUPTED, NO, Failed, HaproxyError
 from hosts.haproxy.inspection import status, verify
-from hosts.haproxy.reloading import reload
+from hosts.haproxy.reloading import prepare_start, reload
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
     elif options.command == "save":
         with haproxy.locked():
             server_state_file.save(haproxy)
+    elif options.command == "prepare":
+        with haproxy.locked():
+            prepare_start(haproxy, report)
     elif options.command == "status":
         return show_status(haproxy, as_json=options.format == "json")
     elif options.command == "verify":
@@ -130,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("reload", help="validate a file, load it, verify that it serves")
     command.add_argument("new", type=Path, nargs="?", help="new file; default: the present one")
     commands.add_parser("save", help="keep the drained nodes over the next reload")
+    commands.add_parser(
+        "prepare", help="before a start or reload by other means: save the states for the file"
+    )
     for name, help_ in (
         ("boot", "set up this host by its parameter"),
         ("take", "use the program that the parameter names"),

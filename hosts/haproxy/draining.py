@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from hosts.haproxy import server_state_file
 from hosts.haproxy.errors import Failed, Refused
-from hosts.haproxy.servers import servers, servers_of
+from hosts.haproxy.machines import servers_of
+from hosts.haproxy.servers import servers
 from hosts.haproxy.workers import node_sessions, workers
 
 if TYPE_CHECKING:
@@ -68,13 +69,9 @@ def drain(
 
 
 def _refuse_the_last(every: Iterable[Server], own: Iterable[Server]) -> None:
-    usable = {(server.backend, server.node) for server in every if server.usable}
-    lost = sorted(
-        server.backend
-        for server in own
-        if server.usable
-        and not any(backend == server.backend and node != server.node for backend, node in usable)
-    )
+    ids = {server.id for server in own}
+    remaining = {server.backend for server in every if server.usable and server.id not in ids}
+    lost = sorted({server.backend for server in own if server.usable} - remaining)
     if lost:
         message = (
             f"no other node would serve {', '.join(lost)}: bring another node back first "

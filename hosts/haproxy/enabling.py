@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hosts.haproxy import server_state_file
 from hosts.haproxy.draining import POLL_S, Report
 from hosts.haproxy.errors import Failed
-from hosts.haproxy.servers import servers, servers_of
+from hosts.haproxy.machines import servers_of
+from hosts.haproxy.servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,7 @@ def _wait_for_checks(
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):
-            passed = server.running and (server.passed or not server.checked)
+            passed = server.up and (server.passed or not server.checked)
             if server.id in waiting and passed:
                 haproxy.execute(f"set server {server.id} state ready")
                 report(f"{server.id}: {'passed its checks, ' if server.checked else ''}ready")

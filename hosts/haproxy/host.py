@@ -18,9 +18,10 @@ from hosts.common import files, verified_object
 from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
-from hosts.haproxy.errors import Failed, NoAnswer, Refused
-from hosts.haproxy.reloading import previous_file, reload_locked, validate
+from hosts.haproxy.errors import Failed, HaproxyError, NoAnswer, Refused
+from hosts.haproxy.reloading import prepare_start, previous_file, reload_locked
 from hosts.haproxy.runtime_api import LocalHaproxy
+from hosts.haproxy.validation import problem
 from hosts.haproxy.workers import workers
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _apply_files(
     """Load a configuration and its secrets, unless HAProxy has loaded the same ones already."""
     old = {path: _read(path) for path in secrets}
     config = _read(haproxy.config)
-    same = old == secrets and config == new.read_bytes()
+    same = old == secrets and config == files.read(new)
     # A run that was killed may have replaced files that no worker has loaded.
     if same and workers(haproxy).failed == 0 and not previous_file(haproxy).exists():
         report("nothing has changed")
@@ -148,13 +149,16 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
     """
     with _fetched_file(host, aws, desired) as new:
         _write_secrets(_secrets(host, aws, desired))
-        problems = validate(host.haproxy.program, new)
-        if problems:
-            message = f"HAProxy does not accept its configuration:\n{problems}"
-            raise Refused(message)
+        reason = problem(host.haproxy.program, new)
+        if reason:
+            raise Refused(reason)
         host.haproxy.state.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(host.haproxy.config, new.read_bytes(), mode=files.PUBLIC)
+        files.write_atomically(host.haproxy.config, files.read(new), mode=files.PUBLIC)
     _write_drop_in(host, desired)
+    try:
+        prepare_start(host.haproxy, lambda _line: None)
+    except HaproxyError as error:
+        report(f"{error}; HAProxy starts without saved states")
     host.run_systemctl("enable", "haproxy")
     host.run_systemctl("restart", "haproxy")
     _wait_until_serving(host, desired.health_port, report)
@@ -188,7 +192,7 @@ def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return files.read(path)
     except FileNotFoundError:
         return None
 

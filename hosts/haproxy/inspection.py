@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from hosts.haproxy import server_state_file
+from hosts.haproxy import next_states, server_state_file
 from hosts.haproxy.errors import DONE, DOWN, NO, Failed
-from hosts.haproxy.reloading import validate
+from hosts.haproxy.reloading import is_newer
 from hosts.haproxy.servers import servers
-from hosts.haproxy.workers import node_sessions, workers
+from hosts.haproxy.validation import problem, read_config
+from hosts.haproxy.workers import server_sessions, workers
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator
 
     from hosts.haproxy.runtime_api import LocalHaproxy
@@ -29,12 +30,12 @@ class Status:
 
     Attributes:
         servers: every node in every backend.
-        sessions: number of sessions by node and backend, those of old workers included.
+        sessions: number of sessions by `backend/node`, those of old workers included.
         workers: the processes.
     """
 
     servers: tuple[Server, ...]
-    sessions: dict[str, dict[str, int]]
+    sessions: Counter[str]
     workers: Workers
 
     @property
@@ -55,7 +56,7 @@ class Status:
                     "node": server.node,
                     "state": server.state,
                     "usable": server.usable,
-                    "sessions": self._sessions(server),
+                    "sessions": self.sessions[server.id],
                     "check": server.last_check,
                 }
                 for server in self.servers
@@ -68,7 +69,7 @@ class Status:
         table = [("Backend", "Node", "State", "Sessions", "Last check")]
         for server in self.servers:
             check = server.last_check if server.checked else "never checked"
-            count = str(self._sessions(server))
+            count = str(self.sessions[server.id])
             table.append((server.backend, server.node, server.state, count, check))
         widths = [max(len(row[column]) for row in table) for column in range(4)]
         for row in table:
@@ -82,16 +83,10 @@ class Status:
         if self.workers.failed:
             yield "The last reload failed: the previous configuration is active"
 
-    def _sessions(self, server: Server) -> int:
-        return self.sessions.get(server.node, {}).get(server.backend, 0)
-
 
 def status(haproxy: LocalHaproxy) -> Status:
     """Return the current state."""
-    every = servers(haproxy)
-    nodes = sorted({server.node for server in every})
-    sessions = {node: node_sessions(haproxy, node) for node in nodes}
-    return Status(every, sessions, workers(haproxy))
+    return Status(servers(haproxy), server_sessions(haproxy), workers(haproxy))
 
 
 @dataclass(frozen=True)
@@ -114,6 +109,7 @@ def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
     yield from _check_kept_orders(haproxy, every)
     yield from _check_processes(haproxy)
     yield from _check_file(haproxy)
+    yield from _check_servers(haproxy)
     yield from _check_open_files(haproxy)
 
 
@@ -148,7 +144,7 @@ def _check_kept_orders(haproxy: LocalHaproxy, every: Iterable[Server]) -> Iterat
         not lost,
         f"a reload would change {', '.join(lost)}: run `save`"
         if lost
-        else "a reload keeps the drained nodes",
+        else f"{haproxy.state} has the drained nodes",
     )
 
 
@@ -162,24 +158,45 @@ def _check_processes(haproxy: LocalHaproxy) -> Iterator[Finding]:
         if now.serving is None
         else f"worker {now.serving} serves since the last reload",
     )
-    # Tolerance: the age has whole seconds, and the file is written before the worker starts.
-    started = time.time() - now.seconds + 2
-    stale = haproxy.config.exists() and haproxy.config.stat().st_mtime > started
+    stale = is_newer(haproxy, now)
     yield Finding(
         not stale,
         f"{haproxy.config} is newer than the active configuration: run `reload`"
         if stale
-        else f"{haproxy.config} is the active configuration",
+        else f"{haproxy.config} is not newer than the serving worker",
     )
 
 
 def _check_file(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    problems = validate(haproxy.program, haproxy.config)
+    reason = problem(haproxy.program, haproxy.config)
+    yield Finding(not reason, reason or f"{haproxy.config} is valid")
+
+
+def _check_servers(haproxy: LocalHaproxy) -> Iterator[Finding]:
+    """Compare the servers that HAProxy runs with those of the file, and try the state file."""
+    config, content = haproxy.config, read_config(haproxy.config)
+    try:
+        from_file = next_states.file_rows(haproxy, config, content)
+        running = next_states.running_rows(haproxy)
+        states = next_states.merged(from_file, running, lambda _id: True)
+        forgotten = next_states.unloaded(haproxy, config, content, states)
+    except Failed as error:
+        yield Finding(right=False, what=f"the servers of {config} are unknown: {error}")
+        return
+    differences = next_states.differences(from_file, running)
+    for id_, difference in differences.items():
+        what = f"{id_} does not run as in {config} ({difference}): run `reload`"
+        yield Finding(right=False, what=what)
+    if not differences:
+        yield Finding(right=True, what=f"HAProxy runs the servers of {config}")
+    backends = sorted({id_.rpartition("/")[0] for id_ in forgotten})
     yield Finding(
-        not problems,
-        f"HAProxy would not start with {haproxy.config}:\n{problems}"
-        if problems
-        else f"{haproxy.config} is valid",
+        not backends,
+        f"a reload would put drained nodes of {', '.join(backends)} back into service, because"
+        f" {config} does not load {haproxy.state}: add `server-state-file {haproxy.state}` to"
+        " `global` and `load-server-state-from-file global` to `defaults`"
+        if backends
+        else f"{config} loads {haproxy.state}",
     )
 
 

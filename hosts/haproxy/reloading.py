@@ -6,80 +6,30 @@ continues to serve, and only the master's list of processes shows it.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import socket
-import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.common.process import run
-from hosts.haproxy import server_state_file
+from hosts.haproxy import next_states, server_state_file
+from hosts.haproxy.check_lines import check_lines
 from hosts.haproxy.draining import POLL_S, Report
 from hosts.haproxy.errors import Failed, NoAnswer, Refused, UsageError
-from hosts.haproxy.servers import servers
+from hosts.haproxy.listening_ports import require_free
+from hosts.haproxy.validation import SHOWN, problem, read_config
 from hosts.haproxy.workers import Workers, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from hosts.haproxy.runtime_api import LocalHaproxy
 
-_VALIDATE_S = 60
 _START_S = 60
-_SHOWN = 2000
-
-_STATE_FILE = re.compile(
-    rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
-)
-"""Lines that are left out of a validation: HAProxy warns of every node that is drained in the
-state file, and a warning counts as a fault of the configuration."""
-_LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
-"""Replaced in a validation: a DNS server that is slow or away is not a fault of the file."""
-_BIND = re.compile(rb"^[ \t]*bind[ \t]+([0-9.]*|\*):(\d{1,18})\b", re.MULTILINE)
 
 
 def _do_nothing() -> None:
     """Change nothing."""
-
-
-def validate(program: str, file: Path) -> str:
-    """Let HAProxy check a file; return its errors and warnings, empty if there are none.
-
-    The file is bytes: comments and texts in it may have any encoding.
-
-    Raises:
-        UsageError: The program or the file does not exist, or the file cannot be read.
-    """
-    if shutil.which(program) is None:
-        message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
-        raise UsageError(message)
-    content = _STATE_FILE.sub(rb"# \g<0>", _read(file))
-    with _memory_file(_LOOKUP.sub(b"init-addr none", content)) as copy:
-        result = run([program, "-dW", "-c", "-f", copy], seconds=_VALIDATE_S)
-    if result.succeeded:
-        return ""
-    output = (result.output + result.errors).strip().replace(copy, str(file))
-    return output[-_SHOWN:] if output and result.status is not None else f"it {result.ending}"
-
-
-@contextmanager
-def _memory_file(content: bytes) -> Iterator[str]:
-    """Give the path of a file that ends with this process, also if the process is killed."""
-    if not hasattr(os, "memfd_create"):  # outside Linux, where no HAProxy host is
-        with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
-            file.write(content)
-            file.flush()
-            yield file.name
-        return
-    with os.fdopen(os.memfd_create("haproxy.cfg"), "wb") as memory:
-        memory.write(content)
-        memory.flush()
-        yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
 
 
 def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
@@ -122,14 +72,18 @@ def reload_locked(
         prepare: writes the files that the new configuration names.
         undo: restores these files.
     """
-    incomplete, requested = previous_file(haproxy).exists(), False
+    incomplete = previous_file(haproxy).exists()
+    written = requested = False
     try:
         if new is not None:
             keep_previous(haproxy)
         prepare()
         _require_valid(haproxy, new)
-        before, orders = workers(haproxy), _orders(haproxy)
-        server_state_file.save(haproxy)
+        before = workers(haproxy)
+        states = _next_states(haproxy, new, before)
+        _report_changes(states, report)
+        written = True
+        server_state_file.write(haproxy, states.content)
         if new is not None:
             _replace(haproxy, new)
         requested = True
@@ -140,20 +94,99 @@ def reload_locked(
             undo()
             if not incomplete:
                 restore_previous(haproxy)
+            if written:
+                _restore_states(haproxy)
         raise
     now = _wait_for_worker(haproxy, before)
     if now is None:
         undo()
         restored = restore_previous(haproxy)
+        _restore_states(haproxy)
         raise Failed(_failure(haproxy, before, answer, restored=restored))
     files.remove(previous_file(haproxy))
     report(f"worker {now.serving} serves, in place of {before.serving}")
     if now.old:
         report(f"earlier sessions continue in {', '.join(map(str, now.old))}")
-    forgotten = _changed_orders(orders, _orders(haproxy))
+    forgotten = _changed_orders(
+        states.orders, next_states.orders(next_states.running_rows(haproxy))
+    )
     if forgotten:
         message = f"the new worker serves, and forgot the orders for {forgotten}"
         raise Failed(message)
+
+
+def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
+    """Write the states with which HAProxy starts, for a start or reload by other means.
+
+    Without a HAProxy that answers, the saved states take the place of the running ones.
+
+    Raises:
+        UsageError: The configuration cannot be read.
+        Refused: Drained nodes would serve after a reload.
+        Failed: HAProxy does not run the configuration, or the file cannot be written.
+    """
+    try:
+        states = _next_states(haproxy, None, workers(haproxy))
+    except NoAnswer:
+        states = _first_states(haproxy, report)
+        down = len(states.starting_down())
+        report(f"{down} of {len(states.rows)} servers start as down until they pass their checks")
+    else:
+        _report_changes(states, report)
+    server_state_file.write(haproxy, states.content)
+
+
+def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStates:
+    """Return the states of a HAProxy that does not run yet."""
+    try:
+        saved = server_state_file.saved_rows(haproxy)
+        saved_at = haproxy.state.stat().st_mtime if saved else 0.0
+    except (Failed, OSError) as error:
+        report(f"{error}; it is replaced")
+        saved, saved_at = [], 0.0
+    # If the file is newer than the states, another check may have found them.
+    same = haproxy.config.stat().st_mtime <= saved_at
+    rows = next_states.file_rows(haproxy, haproxy.config, read_config(haproxy.config))
+    return next_states.merged(rows, saved, lambda _id: same)
+
+
+def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
+    """Return whether the configuration was written after the serving worker started."""
+    # Tolerance: the age has whole seconds, and the file is written before the worker starts.
+    started = time.time() - now.seconds + 2
+    return haproxy.config.exists() and haproxy.config.stat().st_mtime > started
+
+
+def _next_states(
+    haproxy: LocalHaproxy, new: Path | None, before: Workers
+) -> next_states.NextStates:
+    """Return the states of the next worker, with a new configuration or the present one."""
+    file = new or haproxy.config
+    content = read_config(file)
+    if is_newer(haproxy, before):
+        # The file that HAProxy runs is not there any more.
+        same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731
+    else:
+        old_lines, new_lines = check_lines(read_config(haproxy.config)), check_lines(content)
+        same_check = lambda id_: old_lines.get(id_) == new_lines.get(id_)  # noqa: E731
+    rows = next_states.file_rows(haproxy, file, content)
+    states = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
+    results = next_states.checked(haproxy, file, content, states)
+    # Servers that have not changed may have failed or come back meanwhile.
+    again = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
+    return again.with_results(results)
+
+
+def _report_changes(states: next_states.NextStates, report: Report) -> None:
+    down = states.starting_down()
+    for id_, change in states.changed.items():
+        report(f"{id_}: {change}{'; down until it passes its checks' if id_ in down else ''}")
+
+
+def _restore_states(haproxy: LocalHaproxy) -> None:
+    """Save the servers of the worker that continues to serve, in place of the new file's."""
+    with suppress(Failed):
+        server_state_file.save(haproxy)
 
 
 def previous_file(haproxy: LocalHaproxy) -> Path:
@@ -169,7 +202,7 @@ def keep_previous(haproxy: LocalHaproxy) -> None:
     """
     try:
         if not previous_file(haproxy).exists():
-            content = haproxy.config.read_bytes()
+            content = files.read(haproxy.config)
             files.write_atomically(previous_file(haproxy), content, mode=files.PRIVATE)
     except OSError as error:
         message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
@@ -181,8 +214,8 @@ def restore_previous(haproxy: LocalHaproxy) -> bool:
     previous = previous_file(haproxy)
     if not previous.exists():
         return False
-    content = previous.read_bytes()
-    if content != haproxy.config.read_bytes():
+    content = files.read(previous)
+    if content != files.read(haproxy.config):
         files.write_atomically(haproxy.config, content, mode=files.PUBLIC)
     files.remove(previous)
     return True
@@ -194,40 +227,15 @@ def _require_valid(haproxy: LocalHaproxy, new: Path | None) -> None:
     Raises:
         Refused: HAProxy does not accept the file, or a port is in use; nothing was changed.
     """
-    problems = validate(haproxy.program, new or haproxy.config)
-    if problems:
-        message = (
-            f"HAProxy does not accept {new or haproxy.config}; nothing was changed:\n{problems}"
-        )
+    file = new or haproxy.config
+    reason = problem(haproxy.program, file)
+    if reason:
+        message = f"{reason}\nA reload accepts no error and no warning; nothing was changed"
         raise Refused(message)
-    if new is not None:
-        _require_free_ports(haproxy.config, new)
-
-
-def _require_free_ports(old: Path, new: Path) -> None:
-    """Check that the ports are free that only the new file has.
-
-    Otherwise the new worker would ask the old one for them, which closes all of its own ports for
-    two seconds, and then the new worker gives up.
-
-    Raises:
-        Refused: A port is in use.
-    """
-    before = set(_BIND.findall(_read(old)))
-    for address, port in sorted(
-        (address.decode(), port.decode()) for address, port in {*_BIND.findall(_read(new))} - before
-    ):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address.replace("*", ""), int(port)))
-            except (OSError, OverflowError) as error:
-                problem = error.strerror if isinstance(error, OSError) else "there is no such port"
-                message = (
-                    f"{new} needs port {port}{f' of {address}' if address else ''}: "
-                    f"{problem}; see `ss -ltnp`; nothing was changed"
-                )
-                raise Refused(message) from None
+    serving = workers(haproxy)
+    processes = [process for process in (serving.serving, *serving.old) if process is not None]
+    running = read_config(haproxy.config)
+    require_free(file, read_config(file), running=running, processes=processes)
 
 
 def _replace(haproxy: LocalHaproxy, new: Path) -> None:
@@ -237,18 +245,10 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
         Refused: The file cannot be written; nothing was changed.
     """
     try:
-        files.write_atomically(haproxy.config, new.read_bytes(), mode=files.PUBLIC)
+        files.write_atomically(haproxy.config, files.read(new), mode=files.PUBLIC)
     except OSError as error:
         message = f"{haproxy.config} cannot be replaced ({error.strerror}); nothing was changed"
         raise Refused(message) from error
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return files.read(file)
-    except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
-        raise UsageError(message) from error
 
 
 def _request_reload(haproxy: LocalHaproxy) -> str:
@@ -286,17 +286,9 @@ def _failure(haproxy: LocalHaproxy, before: Workers, answer: str, *, restored: b
     )
     file = f"; {haproxy.config} is restored" if restored else ""
     lines = "\n".join(line for line in answer.splitlines() if "ALERT" in line or "WARN" in line)
-    return f"the new worker did not start, {state}{file}\n{lines[-_SHOWN:]}".rstrip()
+    return f"the new worker did not start, {state}{file}\n{lines[-SHOWN:]}".rstrip()
 
 
-def _orders(haproxy: LocalHaproxy) -> dict[str, str]:
-    """Return the order of an operator for each server, empty if there is none."""
-    return {
-        server.id: "maint" if server.maint else "drain" if server.draining else ""
-        for server in servers(haproxy)
-    }
-
-
-def _changed_orders(before: dict[str, str], now: dict[str, str]) -> str:
+def _changed_orders(before: dict[str, int], now: dict[str, int]) -> str:
     """Return the remaining servers whose order has changed."""
     return ", ".join(sorted(key for key, order in now.items() if before.get(key, order) != order))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hosts.common import files
+from hosts.haproxy import next_states
 from hosts.haproxy.errors import Failed
 from hosts.haproxy.servers import parse_states
 
@@ -28,13 +29,20 @@ def save(haproxy: LocalHaproxy) -> None:
     Raises:
         Failed: HAProxy's answer has another form, or the file cannot be written.
     """
-    answer = haproxy.query("show servers state")
-    parse_states(answer)  # before the file is replaced
+    write(haproxy, next_states.as_they_are(next_states.running_rows(haproxy)))
+
+
+def write(haproxy: LocalHaproxy, content: bytes) -> None:
+    """Replace the file.
+
+    Raises:
+        Failed: The file cannot be written.
+    """
     try:
         _require_owner(haproxy)
         if haproxy.state.is_dir() and not haproxy.state.is_symlink():
             files.remove(haproxy.state)  # a folder cannot be replaced by a file
-        files.write_atomically(haproxy.state, answer.encode(), mode=files.PUBLIC)
+        files.write_atomically(haproxy.state, content, mode=files.PUBLIC)
     except OSError as error:
         message = (
             f"{haproxy.state} cannot be written ({error.strerror}): the next reload would forget "
@@ -49,19 +57,27 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
     Raises:
         Failed: The file cannot be read, or has another form.
     """
+    return {next_states.key(row): int(row["srv_admin_state"]) for row in saved_rows(haproxy)}
+
+
+def saved_rows(haproxy: LocalHaproxy) -> list[dict[str, str]]:
+    """Return the rows of the file, none if there is no file.
+
+    Raises:
+        Failed: The file cannot be read, or has another form.
+    """
     try:
         _require_owner(haproxy)
         content = files.read(haproxy.state, follow=False)
-        rows = parse_states(content.decode(errors="replace"))
+        return parse_states(content.decode(errors="replace"))
     except FileNotFoundError:
-        return {}
+        return []
     except OSError as error:
         message = f"the state file {haproxy.state} cannot be read: {error.strerror}"
         raise Failed(message) from error
     except Failed as error:
         message = f"the state file {haproxy.state} cannot be read: {error}"
         raise Failed(message) from None
-    return {f"{row['be_name']}/{row['srv_name']}": int(row["srv_admin_state"]) for row in rows}
 
 
 def _require_owner(haproxy: LocalHaproxy) -> None:

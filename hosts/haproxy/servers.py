@@ -5,34 +5,73 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
-from hosts.haproxy.errors import Failed, UsageError
+from hosts.haproxy.errors import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator
 
     from hosts.haproxy.runtime_api import LocalHaproxy
 
 AUXILIARY = "auxiliary."
 """Prefix of the name of a backend for the auxiliary port of one node (`haproxy.routes`)."""
 
-# HAProxy, Management Guide, "show servers state".
-_RUNNING = 2
-_MAINT, _DRAIN = 0x01, 0x08
-_OUT = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20
-"""Maintenance or drain: ordered, inherited, configured, or because of a missing address."""
-_CHECKED = 0x02
-_PASSED = 3
 _DIGITS = 18
 _STATE_VERSION = "1"
-_STATE_COLUMNS = frozenset(
+_STATE_NUMBERS = frozenset(
     {
-        *("be_name", "srv_name", "srv_op_state", "srv_admin_state", "srv_uweight"),
-        *("srv_check_result", "srv_check_state"),
+        *("srv_op_state", "srv_admin_state", "srv_uweight", "srv_iweight", "srv_port"),
+        *("srv_check_status", "srv_check_result", "srv_check_health", "srv_check_state"),
     }
 )
+_STATE_COLUMNS = _STATE_NUMBERS | {"be_name", "srv_name", "srv_addr", "srv_fqdn"}
 _STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_status", "last_chk"})
+
+
+class Operational(IntEnum):
+    """Operational states (HAProxy, include/haproxy/server-t.h, `enum srv_state`).
+
+    Only a stopped server is down.
+    """
+
+    STOPPED = 0
+    STARTING = 1
+    """Up, with a share of its traffic during `slowstart`."""
+    RUNNING = 2
+    STOPPING = 3
+    """Up for its sessions, and without new ones, as after a 404 with `disable-on-404`."""
+
+
+class Admin(IntFlag):
+    """Orders for a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
+
+    HAProxy does not count `DISABLED` as maintenance: a server that is disabled in the file has
+    `MAINT` as well, and without `MAINT` an operator has enabled it.
+    """
+
+    MAINT = 0x01
+    INHERITED_MAINT = 0x02
+    DISABLED = 0x04
+    DRAIN = 0x08
+    INHERITED_DRAIN = 0x10
+    NO_ADDRESS = 0x20
+    NAME_CHANGED = 0x40
+
+
+class Check(IntFlag):
+    """Bits of a check's state (HAProxy, include/haproxy/check-t.h, `CHK_ST_`)."""
+
+    CONFIGURED = 0x02
+    ENABLED = 0x04
+
+
+_KNOWN_ADMIN = 0x7F
+
+PASSED = 3
+"""Result of a check (HAProxy, include/haproxy/check-t.h, `enum chk_result`): passed without a
+condition. A conditional one (4) comes from a node that wants no new sessions."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +81,11 @@ class Server:
     Attributes:
         backend: name of the backend.
         node: name of the node.
+        address: IP address of the server, `-` while there is none.
+        host: name that the server's address comes from, `-` if the file has the address.
         http: whether the backend works in HTTP mode.
-        running: whether HAProxy counts the server as up; without checks it always does.
-        admin: orders of operators, in HAProxy's bits.
+        operational: operational state; without checks it is RUNNING.
+        admin: orders for the server.
         checked: whether HAProxy checks the server.
         passed: whether the last check passed since the server was last set down.
         weight: weight in the load balancing.
@@ -54,9 +95,11 @@ class Server:
 
     backend: str
     node: str
+    address: str
+    host: str
     http: bool
-    running: bool
-    admin: int
+    operational: Operational
+    admin: Admin
     checked: bool
     passed: bool
     weight: int
@@ -74,27 +117,42 @@ class Server:
         return self.backend.startswith(AUXILIARY)
 
     @property
+    def up(self) -> bool:
+        """Return whether HAProxy counts the server as up."""
+        return self.operational is not Operational.STOPPED
+
+    @property
     def maint(self) -> bool:
         """Return whether an operator set the server to maintenance."""
-        return bool(self.admin & _MAINT)
+        return Admin.MAINT in self.admin
 
     @property
     def draining(self) -> bool:
         """Return whether an operator ordered that the server gets no new sessions."""
-        return bool(self.admin & _DRAIN) and not self.maint
+        return Admin.DRAIN in self.admin and not self.maint
 
     @property
     def usable(self) -> bool:
         """Return whether the server gets new sessions."""
-        return self.running and not self.admin & _OUT and self.weight > 0
+        return self.state == "up"
 
     @property
     def state(self) -> str:
         """Return the state in one or two words."""
-        if self.admin & _OUT:
-            order = "maint" if self.maint else "drain" if self.draining else "no address"
-            return order if self.running or not self.draining else "drain, down"
-        return "up" if self.running else "down"
+        return next(word for word, holds in self._states() if holds)
+
+    def _states(self) -> Iterator[tuple[str, bool]]:
+        """Yield states in the order in which HAProxy lets one hide the other."""
+        drained = bool(self.admin & (Admin.DRAIN | Admin.INHERITED_DRAIN))
+        yield "maint", bool(self.admin & (Admin.MAINT | Admin.INHERITED_MAINT))
+        yield "drain, down", drained and not self.up
+        yield "drain", drained
+        yield "no address", Admin.NO_ADDRESS in self.admin
+        yield "down", not self.up
+        yield "stopping", self.operational is Operational.STOPPING
+        # A server without weight, as HAProxy's own statistics show it.
+        yield "drain", self.weight == 0
+        yield "up", True
 
 
 def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
@@ -103,31 +161,25 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     Raises:
         Failed: HAProxy does not answer, its answer has another form, or it has no server.
     """
-    rows = parse_statistics(haproxy.query("show stat"))
-    statistics = {(row["pxname"], row["svname"]): row for row in rows}
-    found = [
-        _server(state, statistics.get((state["be_name"], state["srv_name"]), {}))
-        for state in parse_states(haproxy.query("show servers state"))
-    ]
+    found = servers_in(haproxy.query("show stat"), haproxy.query("show servers state"))
     if not found:
         message = f"HAProxy has no server: see the backends in {haproxy.config}"
         raise Failed(message)
-    return tuple(sorted(found, key=lambda server: (server.auxiliary, server.backend, server.node)))
+    return found
 
 
-def servers_of(every: Iterable[Server], node: str) -> tuple[Server, ...]:
-    """Return the servers of a node.
+def servers_in(statistics: str, states: str) -> tuple[Server, ...]:
+    """Return the servers in a worker's answers to `show stat` and `show servers state`.
 
     Raises:
-        UsageError: The node does not exist.
+        Failed: An answer is incomplete, or has another form.
     """
-    every = tuple(every)
-    own = tuple(server for server in every if server.node == node)
-    if not own:
-        known = ", ".join(sorted({server.node for server in every}))
-        message = f"HAProxy has no node {node}; it has {known}"
-        raise UsageError(message)
-    return own
+    rows = {(row["pxname"], row["svname"]): row for row in parse_statistics(statistics)}
+    found = [
+        _server(state, rows.get((state["be_name"], state["srv_name"]), {}))
+        for state in parse_states(states)
+    ]
+    return tuple(sorted(found, key=lambda server: (server.auxiliary, server.backend, server.node)))
 
 
 def parse_statistics(answer: str) -> list[dict[str, str]]:
@@ -155,12 +207,6 @@ def parse_statistics(answer: str) -> list[dict[str, str]]:
         )
         raise Failed(message)
     return rows
-
-
-def sessions(statistics: Sequence[dict[str, str]], node: str) -> dict[str, int]:
-    """Return the number of sessions of a node by backend, without backends that have none."""
-    counts = {row["pxname"]: int(row["scur"] or 0) for row in statistics if row["svname"] == node}
-    return {backend: count for backend, count in counts.items() if count}
 
 
 def parse_states(answer: str) -> list[dict[str, str]]:
@@ -191,8 +237,8 @@ def parse_states(answer: str) -> list[dict[str, str]]:
 
 
 def _has_numbers(state: dict[str, str]) -> bool:
-    names = _STATE_COLUMNS - {"be_name", "srv_name"}
-    return all(_is_number(state[name]) for name in names)
+    known = state["srv_op_state"] in {str(int(operational)) for operational in Operational}
+    return known and all(_is_number(state[name]) for name in _STATE_NUMBERS)
 
 
 def _is_number(text: str) -> bool:
@@ -203,15 +249,23 @@ def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:
     return Server(
         backend=state["be_name"],
         node=state["srv_name"],
+        address=state["srv_addr"],
+        host=state["srv_fqdn"],
         http=statistics.get("mode") == "http",
-        running=int(state["srv_op_state"]) == _RUNNING,
-        admin=int(state["srv_admin_state"]),
-        checked=bool(int(state["srv_check_state"]) & _CHECKED),
-        passed=int(state["srv_check_result"]) == _PASSED,
+        operational=Operational(int(state["srv_op_state"])),
+        admin=Admin(int(state["srv_admin_state"]) & _KNOWN_ADMIN),
+        checked=is_checked(state),
+        passed=int(state["srv_check_result"]) == PASSED,
         weight=int(state["srv_uweight"]),
         sessions=int(statistics.get("scur") or 0),
         last_check=_last_check(statistics),
     )
+
+
+def is_checked(state: dict[str, str]) -> bool:
+    """Return whether HAProxy checks the server of a row, unless it is in maintenance."""
+    both = Check.CONFIGURED | Check.ENABLED
+    return Check(int(state["srv_check_state"]) & both) == both
 
 
 def _last_check(statistics: dict[str, str]) -> str:

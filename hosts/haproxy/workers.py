@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hosts.haproxy.errors import Failed, NoAnswer
-from hosts.haproxy.servers import parse_statistics, sessions
+from hosts.haproxy.machines import machine
+from hosts.haproxy.servers import servers, servers_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hosts.haproxy.runtime_api import LocalHaproxy
+    from hosts.haproxy.servers import Server
 
 _OLD_WORKER_TRIES = 3
 _OLD_WORKER_PAUSE_S = 0.2
@@ -74,26 +78,48 @@ def workers(haproxy: LocalHaproxy) -> Workers:
 
 
 def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
-    """Return the number of sessions of a node by backend, in all workers.
+    """Return the number of sessions of a node's machine by backend, in all workers.
+
+    Raises:
+        UsageError: There is no such node, or the name is that of several machines.
+        Failed: HAProxy does not answer, or its answer has another form.
+    """
+    counts: Counter[str] = Counter()
+    serving = servers(haproxy)
+    own = machine(serving, node)
+    for every in (serving, *_old_servers(haproxy)):
+        for server in every:
+            if server.sessions and own.has(server, every):
+                counts[server.backend] += server.sessions
+    return dict(counts)
+
+
+def server_sessions(haproxy: LocalHaproxy) -> Counter[str]:
+    """Return the number of sessions by `backend/server`, in all workers.
 
     Raises:
         Failed: HAProxy does not answer, or its answer has another form.
     """
-    counts = Counter(sessions(parse_statistics(haproxy.query("show stat")), node))
+    counts: Counter[str] = Counter()
+    for every in (servers(haproxy), *_old_servers(haproxy)):
+        counts.update({server.id: server.sessions for server in every})
+    return counts
+
+
+def _old_servers(haproxy: LocalHaproxy) -> Iterator[tuple[Server, ...]]:
     for process in workers(haproxy).old:
-        counts.update(_sessions_of_old(haproxy, process, node))
-    return dict(counts)
+        yield _servers_of_old(haproxy, process)
 
 
-def _sessions_of_old(haproxy: LocalHaproxy, process: int, node: str) -> dict[str, int]:
+def _servers_of_old(haproxy: LocalHaproxy, process: int) -> tuple[Server, ...]:
     for tries_left in reversed(range(_OLD_WORKER_TRIES)):
         try:
-            answer = haproxy.query_master(f"@!{process} show stat")
-            return sessions(parse_statistics(answer), node)
+            statistics = haproxy.query_master(f"@!{process} show stat")
+            return servers_in(statistics, haproxy.query_master(f"@!{process} show servers state"))
         except Failed:  # noqa: PERF203 - each try may succeed
             if process not in workers(haproxy).old:
                 break  # it has ended with its last session
             if not tries_left:
                 raise
             time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker that ends for a moment
-    return {}
+    return ()

@@ -214,6 +214,9 @@ def test_a_path_that_is_not_a_template_is_a_usage_error(
     no_cluster = tmp_path / "empty.yaml"
     no_cluster.write_text("Resources: {}")
     assert "nothing to lose" in run(program, str(no_cluster)).output
+    no_type = tmp_path / "list.yaml"
+    no_type.write_text("Resources: {Node: {Type: [AWS::EC2::Instance]}}")
+    assert "list/Node: has no Type that is a text" in run(program, str(no_type)).output
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from denodo_ha.environment.loading.bounded_document import (
     compose_yaml,
     load_json,
     load_yaml,
-    read_text,
 )
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 from denodo_ha.environment.model.section import Section
 from tests.support.loading import assert_said, said
 
@@ -115,13 +115,15 @@ def test_an_alias_of_a_node_around_it_is_left_to_the_consumer() -> None:
 
 
 def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="the file has more than 1048576 bytes"):
-        read_text(Path("/dev/zero"), LIMITS)
     file = tmp_path / "a"
+    with file.open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(UnreadableFileError, match="the file has more than 1048576 bytes"):
+        read_text_file(file, LIMITS.size)
     file.write_bytes(b"\xef\xbb\xbfa\r\nb")
-    assert read_text(file, LIMITS) == "a\nb"
+    assert read_text_file(file, LIMITS.size) == "a\nb"
     file.write_bytes(b"a" * LIMITS.size)
-    assert len(read_text(file, LIMITS)) == LIMITS.size
+    assert len(read_text_file(file, LIMITS.size)) == LIMITS.size
 
 
 @pytest.mark.usefixtures("in_a_folder")

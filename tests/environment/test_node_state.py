@@ -242,3 +242,9 @@ def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
     assert node_secrets(environment, "main") == (arn("login"), arn("token"))
     assert node_secrets(environment, "spare") == (token["spare"],)
     assert node_secrets(loaded(tmp_path, minimal()).environment, "main") == ()
+
+
+def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
+    """Node programs of older versions read all other states."""
+    assert "watchdog" not in state(tmp_path, {"denodo/watchdog": True})
+    assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False

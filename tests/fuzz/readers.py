@@ -5,12 +5,24 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from denodo_ha.aws import cloud_assembly
+from denodo_ha.aws.ssm_command import CommandResult
+from denodo_ha.aws.template_document import parse_template
+from denodo_ha.catalog.exports import parse_manifest
 from denodo_ha.cli.errors import CommandError
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.stack import resources_of
 from denodo_ha.drill.drill_run import drill_paths
+from denodo_ha.environment import names
+from denodo_ha.environment.loading.bounded_document import DocumentError, parse_json_answer
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.environment.model.pins import Pin
+from denodo_ha.rollout import pins_file
+from denodo_ha.status.haproxy_query import parse_answer
 from denodo_ha.verify import jrmp
 from denodo_ha.verify.connection import Connection
 from denodo_ha.verify.endpoint import Endpoint, Trust
@@ -69,6 +81,41 @@ def _drill(data: bytes, folder: Path) -> object:
     return drill_paths([file])
 
 
+def _assembly(data: bytes, folder: Path) -> object:
+    (folder / "manifest.json").write_bytes(data)
+    (folder / "one.json").write_bytes(data)
+    return cloud_assembly.read_templates(folder)
+
+
+def _deployed_template(data: bytes, _folder: Path) -> object:
+    return resources_of(parse_template(data.decode(errors="replace")))
+
+
+def _pins_file(data: bytes, folder: Path) -> object:
+    file = folder / "fuzzed.pins.yaml"
+    file.write_bytes(data)
+    pin = Pin(type="m5.large", image="ami-0123456789abcdef0", disk_gib=100)
+    text = pins_file.changed(pins_file.read(file), {"main": {"node1": pin}})
+    assert pins_file.changed(text, {"main": {"node1": pin}}).split() == text.split()
+    return text
+
+
+def _json_answer(data: bytes, _folder: Path) -> object:
+    return parse_json_answer(data)
+
+
+def _haproxy_report(data: bytes, _folder: Path) -> object:
+    return parse_answer("i-1", CommandResult(0, "Success", data.decode(errors="replace"), ""))
+
+
+def _export_manifest(data: bytes, _folder: Path) -> object:
+    return parse_manifest("node1", data, datetime.now(UTC))
+
+
+def _drain_tag(data: bytes, _folder: Path) -> object:
+    return str(DrainTag.from_tags({names.DRAINED_TAG: data.decode(errors="replace")}))
+
+
 def _node_state(data: bytes, _folder: Path) -> object:
     return state.parse(data.decode(errors="replace"))
 
@@ -116,8 +163,7 @@ def _haproxy_servers(data: bytes, _folder: Path) -> object:
 
 
 def _haproxy_statistics(data: bytes, _folder: Path) -> object:
-    rows = servers.parse_statistics(data.decode(errors="replace"))
-    return servers.sessions(rows, "node1")
+    return servers.parse_statistics(data.decode(errors="replace"))
 
 
 def _haproxy_state_file(data: bytes, folder: Path) -> object:
@@ -192,19 +238,26 @@ def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
 
 
 READERS: Mapping[str, Reader] = {
+    "assembly": Reader(_assembly, (CommandError,)),
     "configuration": Reader(_configuration, (ConfigError,)),
+    "deployed-template": Reader(_deployed_template, (CommandError,)),
+    "drain-tag": Reader(_drain_tag, ()),
     "drill": Reader(_drill, (CommandError,)),
+    "export-manifest": Reader(_export_manifest, ()),
     "haproxy-cfg": Reader(_haproxy_cfg, (HostError,)),
     "haproxy-desired-state": Reader(_haproxy_desired_state, (HostError,)),
+    "haproxy-report": Reader(_haproxy_report, ()),
     "haproxy-servers": Reader(_haproxy_servers, (HostError,)),
     "haproxy-state-file": Reader(_haproxy_state_file, (HostError,)),
     "haproxy-statistics": Reader(_haproxy_statistics, (HostError,)),
     "hosts": Reader(_hosts, (HostError,)),
     "http-request": Reader(_http_request, ()),
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
+    "json-answer": Reader(_json_answer, (DocumentError,)),
     "node-record": Reader(_node_record, ()),
     "node-state": Reader(_node_state, (HostError,)),
     "pins": Reader(_pins, (ConfigError,)),
+    "pins-file": Reader(_pins_file, (CommandError,)),
     "postgres": Reader(_postgres, (Fault,)),
     "properties": Reader(_properties, (properties_file.FormatError,)),
     "registry": Reader(_registry, (Fault,)),

@@ -1,18 +1,18 @@
-"""Synthesise a configuration in this process, as `cdk synth` would."""
+"""Synthesise a configuration in this process, as `cdk synth` would.
+
+The CDK is imported when a test synthesises: jsii starts Node.js when `aws_cdk` is imported.
+"""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import App, Validations
-from cdk_nag import AwsSolutionsChecks
-
-from denodo_ha.environment.loading.loader import Loaded
 from hosts import archive
-from stacks.composition import compose
-from stacks.file_asset import LocalFile
+
+if TYPE_CHECKING:
+    from denodo_ha.environment.loading.loader import Loaded
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
@@ -41,7 +41,7 @@ class Assembly:
         }
 
 
-def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
+def synthesise(loaded: "Loaded", out: Path, *, nag: bool = False) -> Assembly:
     """Synthesise with the context of `cdk.json` and the context that the CLI adds.
 
     Args:
@@ -49,6 +49,12 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
         out: folder of the cloud assembly.
         nag: also run cdk-nag's AwsSolutions.
     """
+    # ruff: noqa: PLC0415 - see above
+    from aws_cdk import App, Validations
+
+    from stacks.composition import compose
+    from stacks.file_asset import LocalFile
+
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     context |= {
         "aws:cdk:enable-path-metadata": True,
@@ -66,6 +72,8 @@ def synthesise(loaded: Loaded, out: Path, *, nag: bool = False) -> Assembly:
         )
         compose(app, loaded=loaded, node_program=node, haproxy_program=haproxy)
     if nag:
+        from cdk_nag import AwsSolutionsChecks
+
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     assembly = app.synth()
     report = out / "validation-report.json"

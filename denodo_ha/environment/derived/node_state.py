@@ -80,6 +80,8 @@ def desired_state(
         "security_token": cluster_secret(denodo.security_token, cluster),
         "metadata": _metadata_source(environment, cluster, node),
         **_shared_metadata(environment, cluster, node),
+        # Only if it is off, so that older node programs read all other states.
+        **({} if denodo.watchdog else {"watchdog": False}),
         "ready": {"port": READY_PORT, "services": _services(environment)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,

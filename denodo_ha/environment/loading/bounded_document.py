@@ -1,18 +1,17 @@
-"""YAML and JSON that users give, read within limits on size, depth and number of values.
+"""YAML and JSON of users, machines and services, read within limits on depth and number of values.
 
 The limits are checked while the text is read, so that the work is bounded before any data exists.
 Every failure of a parser is one kind of error, `DocumentError`.
 """
 
-import io
 import json
+import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path as File
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 from warnings import catch_warnings, simplefilter
 
 from ruamel.yaml import YAML
@@ -20,7 +19,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
@@ -32,6 +31,12 @@ _LONGEST_INTEGER: Final = 4300
 """Digits that Python converts to a number (Python, "Integer string conversion length limitation").
 """
 
+_PLAIN_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
+)
+"""Tags of data that has the same form in YAML and in JSON, and of merged maps."""
+
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
 """A string, a number's digits, or a character that begins or ends a value of JSON."""
 
@@ -41,7 +46,7 @@ class Limits:
     """Limits of a document.
 
     Attributes:
-        size: bytes of the file.
+        size: bytes of the text.
         depth: maps and lists around a value.
         values: keys and values, each counted again for every alias.
     """
@@ -51,7 +56,11 @@ class Limits:
     values: int
 
 
-class DocumentError(Exception):
+ANSWER: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
+"""Ours: limits of an answer; none has more than ten levels."""
+
+
+class DocumentError(ValueError):
     """Text that is not YAML or JSON, or that exceeds a limit.
 
     Attributes:
@@ -75,22 +84,6 @@ class DocumentError(Exception):
 
 class NotJsonError(DocumentError):
     """Text that is not JSON, within all limits that were reached before."""
-
-
-def read_text(file: File, limits: Limits) -> str:
-    """Return the text of a file.
-
-    Raises:
-        OSError: The file cannot be read.
-        UnicodeDecodeError: The file is not UTF-8.
-        DocumentError: The file is too large.
-    """
-    with file.open("rb") as stream:
-        content = stream.read(limits.size + 1)
-    if len(content) > limits.size:
-        message = f"the file has more than {limits.size} bytes"
-        raise DocumentError(message, None)
-    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
 
 
 def compose_yaml(text: str, limits: Limits) -> Node | None:
@@ -129,22 +122,84 @@ def load_yaml(
         return yaml.load(text)
 
 
-def load_json(text: str, limits: Limits) -> Any:
-    """Return the data of JSON.
+def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
+    """Return the data of YAML with its comments and order, and the parser that can write it again.
+
+    Raises:
+        DocumentError: The text is not YAML, or exceeds a limit.
+    """
+    # The parser that keeps comments is not bounded, so it reads only what the bounded one has read.
+    root = compose_yaml(text, limits)
+    for node in _nodes(root):
+        if str(node.tag) not in _PLAIN_TAGS:
+            position = (node.start_mark.line + 1, node.start_mark.column + 1)
+            message = f"the tag {node.tag} has no meaning here"
+            raise DocumentError(message, position)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    with _document_errors(text):
+        return yaml, yaml.load(text)
+
+
+def _nodes(root: Node | None) -> Iterator[Node]:
+    """Yield each node below a root once, however many aliases lead to it."""
+    waiting, seen = [root] if root is not None else [], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, SequenceNode):
+            waiting += node.value
+
+
+def load_json(text: str | bytes, limits: Limits) -> Any:
+    """Return the data of JSON, in which every number is finite.
 
     Raises:
         NotJsonError: The text is not JSON.
         DocumentError: The data exceeds a limit.
     """
+    if len(text) > limits.size:
+        message = f"it has more than {limits.size} bytes"
+        raise DocumentError(message, None)
     try:
-        data = json.loads(text)
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        data = json.loads(text, parse_constant=_reject, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise NotJsonError(error.msg, (error.lineno, error.colno)) from None
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start} is not UTF-8"
+        raise NotJsonError(message, None) from None
     except (RecursionError, ValueError) as error:
-        _check_json(text, limits)
+        # An escape beyond the fault may be none.
+        with suppress(json.JSONDecodeError):
+            _check_json(str(text), limits)
         raise DocumentError(str(error), None) from None
     _check_json(text, limits)
     return data
+
+
+def parse_json_answer(text: str | bytes) -> Any:
+    """Return the data of JSON that a machine or a service answers.
+
+    Raises:
+        DocumentError: The text is not JSON, or exceeds a limit.
+    """
+    return load_json(text, ANSWER)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _reject(text)
+
+
+def _reject(text: str) -> NoReturn:
+    message = f"{text} is not a finite number"
+    raise ValueError(message)
 
 
 def has_half_character(text: str) -> bool:
@@ -205,6 +260,9 @@ def _document_errors(text: str) -> Iterator[None]:
         raise DocumentError(what, _position(text, error.position)) from None
     except YAMLError as error:
         raise DocumentError(str(error).split("\n", maxsplit=1)[0], None) from None
+    except (ValueError, LookupError) as error:
+        # A value that does not have the form of its tag.
+        raise DocumentError(str(error), None) from None
 
 
 def _yaml(limits: Limits) -> YAML:

@@ -20,14 +20,14 @@ from denodo_ha.environment.loading.bounded_document import (
     Limits,
     compose_yaml,
     has_half_character,
-    read_text,
 )
 from denodo_ha.environment.loading.problem import ConfigError, Path, Position, Problem
+from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 from denodo_ha.environment.model.section import INVALID
 
 _MERGE = "tag:yaml.org,2002:merge"
-_LIMITS: Final = Limits(size=1024**2, depth=50, values=20_000)
-"""Ours: more than any configuration has."""
+LIMITS: Final = Limits(size=1024**2, depth=50, values=20_000)
+"""Ours: more than any configuration or pins file has."""
 
 
 @dataclass
@@ -75,18 +75,11 @@ def read(path: File) -> Document:
     """
     document = Document(file=str(path))
     try:
-        text = read_text(path, _LIMITS)
-    except OSError as error:
-        reason = error.strerror or "unknown error"
-        raise ConfigError([_unreadable(document, reason, "check its name")]) from None
-    except UnicodeDecodeError as error:
-        reason = f"byte {error.start} is not UTF-8"
-        raise ConfigError([_unreadable(document, reason, "save it as UTF-8")]) from None
-    except DocumentError as error:
-        instead = "name the configuration, and write each value once, with YAML anchors"
-        raise ConfigError([_unreadable(document, error.what, instead)]) from None
+        text = read_text_file(path, LIMITS.size)
+    except UnreadableFileError as error:
+        raise ConfigError([_unreadable(document, error.reason, error.instead)]) from None
     try:
-        root = compose_yaml(text, _LIMITS)
+        root = compose_yaml(text, LIMITS)
         if root is not None:
             document.data = _Reader(document).value(root, (), ())
     except DocumentError as error:
@@ -251,10 +244,10 @@ class _Reader:
     def count(self, node: Node, depth: int) -> None:
         """Count a value, and stop at a file that is too large or too deep."""
         self.number_of_values += 1
-        if depth > _LIMITS.depth:
+        if depth > LIMITS.depth:
             raise DocumentError(TOO_DEEP, _position(node))
-        if self.number_of_values > _LIMITS.values:
-            what = f"aliases make more than {_LIMITS.values} values of it"
+        if self.number_of_values > LIMITS.values:
+            what = f"aliases make more than {LIMITS.values} values of it"
             raise DocumentError(what, _position(node))
 
 

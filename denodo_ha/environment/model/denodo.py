@@ -156,6 +156,8 @@ cluster to ARN."""
 configured, if it must be registered for a licence first."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
     """Seconds in which a new node must become ready, else the deploy fails."""
+    watchdog: Flag = True
+    """Whether a server that dies is started again (docs/node.md)."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
     """Seconds that running queries may continue when a node is stopped."""
 

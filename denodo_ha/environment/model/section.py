@@ -36,7 +36,12 @@ class Section(BaseModel):
     """A map of the file: immutable, no unknown key, descriptions from the docstrings."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        # Built when a file is read: shell completion imports commands, and reads no file.
+        defer_build=True,
     )
 
     @classmethod

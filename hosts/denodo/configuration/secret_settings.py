@@ -21,7 +21,7 @@ from hosts.common.errors import AwsError
 from hosts.common.process import run
 from hosts.denodo.configuration.change_journal import CONFIGURED, is_own_file
 from hosts.denodo.configuration.settings import TOKEN, Setting
-from hosts.denodo.errors import NotReadyError, StateError
+from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +134,7 @@ def _secret(system: System, arn: str, version: str = "") -> dict[str, Any]:
         data = json_object.parse(system.aws_cli.secret(arn, version))
     except AwsError as error:
         message = f"the secret {arn} cannot be read: {error}"
-        raise StateError(message) from None
+        raise UnavailableError(message) from None
     except ValueError:
         data = None
     if not isinstance(data, dict):

@@ -24,12 +24,12 @@ from hosts.common.process import run
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
-from hosts.denodo.errors import NotReadyError, StateError
+from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
+from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hosts.denodo.record import Record
     from hosts.denodo.state import Component, State
     from hosts.denodo.system import System
 
@@ -146,7 +146,8 @@ def login(system: System, state: State, component: str) -> Login | None:
     """Return the login of a component, None if its database has no user yet.
 
     Raises:
-        StateError: The login cannot be read, or has another form.
+        UnavailableError: The login cannot be read, or does not exist any more.
+        StateError: The login has another form.
     """
     arn = state.catalog[component].secret
     try:
@@ -163,10 +164,10 @@ def login(system: System, state: State, component: str) -> Login | None:
             encrypted=str(data.get("encrypted_password", "")),
         )
     except AwsError as error:
-        if _NOT_FOUND in str(error):
+        if _NOT_FOUND in str(error) and component not in Record(system).logins:
             return None
         message = f"the login {arn} cannot be read: {error}"
-        raise StateError(message) from None
+        raise UnavailableError(message) from None
     except (AttributeError, KeyError, TypeError, ValueError):
         message = f"the login {arn} is not a JSON object as `denodo-ha catalog init` leaves it"
         raise StateError(message) from None

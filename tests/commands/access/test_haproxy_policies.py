@@ -188,6 +188,7 @@ def template(folder: Path, data: Data) -> Template:
     return synthesise(loaded(folder, data), folder / "out").templates["test-main"]
 
 
+@pytest.mark.slow
 def test_without_programs_on_nodes_haproxys_operators_have_a_policy(tmp_path: Path) -> None:
     data = changed(adopted(), {"clusters/main/nodes/node1/address": "10.0.0.11", **MANAGED})
     bare = template(tmp_path / "bare", changed(data, {"denodo/program": False}))

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from denodo_ha.aws.json_answer import DEPTH, parse_json
 from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.catalog.exports import parse_manifest
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment import names
+from denodo_ha.environment.loading.bounded_document import ANSWER, parse_json_answer
 from denodo_ha.status.haproxy_query import parse_answer
 
 DEEP = "[" * 100_000
@@ -20,21 +20,21 @@ DEEP = "[" * 100_000
     [
         *("", "{", "text", DEEP, DEEP + "]" * 100_000, '{"a":' * 100_000),
         *("NaN", "[Infinity]", "-Infinity", "1e999", "9" * 5_000),
-        "[" * (DEPTH + 1) + "]" * (DEPTH + 1),
-        b"\xff",
+        "[" * (ANSWER.depth + 1) + "]" * (ANSWER.depth + 1),
+        *(b"\xff", " " * (ANSWER.size + 1), "[" + "1," * ANSWER.values + "1]"),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_other_texts_are_one_kind_of_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        parse_json(text)
+        parse_json_answer(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", "null", '{"a": [1, -2.5, "x"]}', "[" * DEPTH + "]" * DEPTH]
+    "text", ["{}", "[]", "null", '{"a": [1, -2.5, "x"]}', "[" * ANSWER.depth + "]" * ANSWER.depth]
 )
 def test_json_is_data(text: str) -> None:
-    assert parse_json(text) == json.loads(text)
+    assert parse_json_answer(text) == json.loads(text)
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,7 @@ def test_words_of_haproxy(capsys: pytest.CaptureFixture[str]) -> None:
     assert written(capsys) == f"{ESCAPED}\n"
 
 
+@pytest.mark.slow
 def test_no_other_module_writes_to_a_terminal() -> None:
     writers = {
         str(file.relative_to(ROOT / "denodo_ha"))

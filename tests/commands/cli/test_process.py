@@ -12,6 +12,8 @@ from denodo_ha.cli import exit_codes, process
 from denodo_ha.cli.main import COMMANDS
 from tests.support.assembly import ROOT
 
+pytestmark = pytest.mark.slow
+
 CODES = {
     "--help": exit_codes.DONE,
     "--nonsense": exit_codes.USAGE,

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,9 @@ for key, answer in answers.items():
         break
 else:
     sys.exit("An error occurred (NotFound): " + " ".join(arguments[:2]))
+if isinstance(answer, dict) and "~" in answer:
+    import time
+    time.sleep(answer["~"])
 if isinstance(answer, dict) and "!" in answer:
     sys.exit(answer["!"])
 if arguments[:2] == ["s3", "cp"]:
@@ -90,6 +95,19 @@ class Cloud:
     def fault(self, call: str, message: str) -> None:
         """Let calls fail that contain a text."""
         self.answer(call, {"!": message})
+
+    @contextmanager
+    def unavailable(self) -> Iterator[None]:
+        """Deny every call."""
+        answers = self._answers.read_text()
+        denied = "An error occurred (AccessDeniedException) when calling an operation"
+        self._answers.write_text(json.dumps({"": {"!": denied}}))
+        yield
+        self._answers.write_text(answers)
+
+    def hang(self, call: str) -> None:
+        """Let calls hang that contain a text, longer than any limit of the program."""
+        self.answer(call, {"~": 600})
 
     def object(self, key: str) -> Path:
         """Return the folder with the versions of an object."""

@@ -145,6 +145,7 @@ class Home:
             aws=str(self.folder / "aws"),
             poll=0.02,
             settle=1.0,
+            patience=0.1,
             machine=self.folder / "machine",
             environment=self.folder / "etc/denodo-node/environment",
         )
@@ -161,6 +162,7 @@ class Home:
             "aws",
             "poll",
             "settle",
+            "patience",
             "machine",
         )
         return [f"--{name}={getattr(self.system, name)}" for name in names]

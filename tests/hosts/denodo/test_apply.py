@@ -348,3 +348,34 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
     backup = f"{home.path / VDP}.before-denodo-node"
     targets = [path for what, path in done if what == "rename"]
     assert targets.index(backup) < targets.index(str(home.path / VDP))
+
+
+@pytest.mark.parametrize("record", ["drained", "metadata", "exported"])
+def test_the_next_apply_removes_what_a_killed_drain_has_left(home: Home, record: str) -> None:
+    """A run without the lock of changes writes these records, and may be killed as well."""
+    apply(home.system, home.state())
+    left = home.system.folder / f".{record}.json.denodo-node"
+    left.write_text("half of a rec")
+    apply(home.system, home.state())
+    assert not left.exists()
+
+
+def test_a_record_that_is_written_now_is_not_removed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
+    record, began, rename = Record(home.system), threading.Event(), os.rename
+
+    def removes(name: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        """Begin an apply, which removes leftovers, before the record's file has its name."""
+        if target == "drained.json":
+            began.set()
+            with pytest.raises(BusyError), home.system.locked("record-lock"):
+                pass
+        rename(name, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", removes)
+    record.drain("ann", "test")
+    assert began.is_set()
+    assert record.drained is not None
+    assert record.drained["who"] == "ann"

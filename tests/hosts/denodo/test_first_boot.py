@@ -64,7 +64,7 @@ elif arguments[:2] == ["s3api", "get-object"]:
 """
 _SYSTEMCTL = """\
 #!/bin/sh
-echo "$@" >> {here}/systemctl
+[ "$1" = --version ] || echo "$@" >> {here}/systemctl
 """
 # Runs the real program, with its files in a folder.
 _PYTHON = """\

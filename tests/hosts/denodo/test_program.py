@@ -365,6 +365,11 @@ def test_units(home: Home) -> None:
         assert options["ReadWritePaths"] == f'"-{home.path}"'
         hindering = {"PrivateTmp", "MemoryMax", "ProtectHome", "MemoryDenyWriteExecute"}
         assert hindering.isdisjoint(options)
+    # It starts servers in the control group of their unit.
+    watchdog = units["denodo-node-watchdog.service"]["Service"]
+    assert watchdog["ExecStart"] == f"{sys.executable} -m node watch"
+    assert "ProtectControlGroups" not in watchdog
+    assert service["CapabilityBoundingSet"] == watchdog["CapabilityBoundingSet"]
 
 
 def test_units_that_a_low_port_or_a_snap_would_break(

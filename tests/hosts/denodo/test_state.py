@@ -140,6 +140,7 @@ def _whole(home: Home) -> dict[str, Any]:
         solution_manager={"host": "sm.example.com", "port": 10090},
         jvm={"vdp": "-Xmx1g", "web": "-Xmx1g", "scheduler": ""},
         heap_mib=1024,
+        watchdog=True,
         tls={"certificate": TLS, "version": "v1"},
         security_token=TOKEN,
         metadata={"source": "export", "uri": "s3://bucket/key", "login": LOGIN},

@@ -46,7 +46,7 @@ def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
     with (haproxy.run / "log").open("ab") as log:
         process = subprocess.Popen(
             [
-                *(PROGRAM, "-W", "-f", str(haproxy.config)),
+                *(haproxy.program, "-W", "-f", str(haproxy.config)),
                 *("-S", f"{haproxy.run}/master.sock,mode,666"),
             ],
             stdin=subprocess.DEVNULL,
@@ -61,7 +61,8 @@ def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
             if workers(haproxy).serving is not None:
                 return process
         except NoAnswer:
-            assert time.monotonic() < end, (haproxy.run / "log").read_text()
+            ended = process.poll() is not None or time.monotonic() > end
+            assert not ended, (haproxy.run / "log").read_text()
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
     reload(proxy.haproxy, None, _say)
     assert len(workers(proxy.haproxy).old) == 1
     assert node_sessions(proxy.haproxy, "node1") == {"jdbc": 2}
-    assert status(proxy.haproxy).sessions["node2"] == {"jdbc": 2}
+    assert status(proxy.haproxy).sessions["jdbc/node2"] == 2
     with pytest.raises(Failed, match=r"still has 2 sessions \(jdbc 2\)"):
         drain(proxy.haproxy, "node1", _say, seconds=1, force=False)
     assert all(lives(connection) for connection in connections)

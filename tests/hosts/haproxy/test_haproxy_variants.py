@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from denodo_ha.environment.facts.denodo_ports import VERSIONS
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
-from hosts.haproxy.reloading import validate
+from hosts.haproxy.validation import validate
 from tests.hosts.haproxy.certificates import Certificates
 from tests.hosts.haproxy.running import BALANCER, PROGRAM
 from tests.strategies import environments
@@ -139,7 +139,9 @@ def _behind_haproxy(data: Data) -> Data:
 
 def _without_tls(service: Data) -> Data:
     result = {key: value for key, value in service.items() if key != "tls"}
-    if result.get("node_port", result["port"]) == HTTPS_PORT and result.get("sticky") == "cookie":
+    is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
+    is_tls |= result.get("health", {}).get("protocol") == "https"
+    if is_tls and result.get("sticky") == "cookie":
         result["sticky"] = True
     return result
 

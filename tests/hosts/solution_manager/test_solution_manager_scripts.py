@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.assembly import ROOT
+from tests.support.waiting import read_until
 
 SCRIPTS = ROOT / "solution-manager"
 TIMEOUT_S = 300
@@ -158,10 +159,7 @@ def test_a_command_that_takes_too_long_is_ended(manager: Manager) -> None:
 def test_who_ends_the_script_ends_the_command(manager: Manager, number: int) -> None:
     manager.put(HANGING)
     with manager.start("disable", "prod", "active", "node1") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline()]
-        while "ready" not in lines[-1]:
-            lines.append(process.stdout.readline())
+        read_until(process.stdout, "ready")
         process.send_signal(number)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130

@@ -1,0 +1,1 @@
+"""Watchdog: a server that dies is started again."""

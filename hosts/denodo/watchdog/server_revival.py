@@ -1,0 +1,87 @@
+"""Revival: one look at the servers of the applied state, and the start of those that have died."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hosts.common.errors import HostError
+from hosts.denodo import log
+from hosts.denodo.apply import apply, check
+from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
+from hosts.denodo.record import Record
+from hosts.denodo.servers import Servers, process_of
+from hosts.denodo.state import fetch
+
+if TYPE_CHECKING:
+    from hosts.denodo.state import State
+    from hosts.denodo.system import System
+
+
+def look(system: System, *, act: bool, last: bool = False) -> int:
+    """Look for servers that have died.
+
+    A server has died if an earlier look saw its process, and nothing listens on its port.
+
+    Returns:
+        `OK` if all processes run, `WOULD_CHANGE` if some have died, and the code of `BusyError` if
+        there is nothing to judge: the node is drained or held, or something starts or changes it.
+
+    Args:
+        system: the machine.
+        act: start what has died, and wait until it is ready.
+        last: record that nothing is started again for a while after this.
+
+    Raises:
+        HostError: A server does not start.
+    """
+    record = Record(system)
+    state = record.applied
+    if state is None or not state.watchdog or record.drained or record.held:
+        return BusyError.code
+    try:
+        with system.locked():
+            return _look(system, state, record, act=act, last=last)
+    except BusyError:
+        return BusyError.code
+
+
+def catch_up(system: System, parameter: str) -> None:
+    """Apply the desired state if the last boot could not, and if no server must restart for it."""
+    record = Record(system)
+    if not record.behind:
+        return
+    try:
+        state = fetch(system, parameter)
+        if check(system, state).restarts:
+            record.fall_behind("the desired state needs a restart of the servers: denodo-ha roll")
+        else:
+            apply(system, state, start=False)
+            log.info("the node has caught up with its desired state")
+    except HostError as error:
+        log.info(f"the node does not catch up yet: {error}")
+
+
+def _look(system: System, state: State, record: Record, *, act: bool, last: bool) -> int:
+    if Journal(system, state.home).open:
+        return BusyError.code  # an apply was killed; the next one completes it
+    servers = Servers(system, state)
+    known = {process_of(server) for server in state.servers}
+    running = known & {*servers.running()}
+    seen = known & {*record.watched} | running
+    missing = seen - running
+    if {*record.watched} != seen:
+        record.watch(sorted(seen))
+    if servers.starting():
+        return BusyError.code
+    if not missing:
+        return OK if seen else BusyError.code
+    if not act:
+        return WOULD_CHANGE
+    names = ", ".join(sorted(missing))
+    log.warning(f"{names} has ended without a shutdown, and is started again")
+    record.revive(sorted(missing), last=last)
+    again = [server for server in state.servers if process_of(server) in missing]
+    servers.start(again, time.monotonic() + state.start_seconds)
+    return OK

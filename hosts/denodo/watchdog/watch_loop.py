@@ -1,0 +1,93 @@
+"""Watch loop: when the watchdog looks at the servers, and when it starts them again.
+
+It runs as root, for two reasons: it moves the process that starts servers into the unit of Denodo's
+servers, and only root can keep a file that no other user can change. It opens nothing that belongs
+to the Denodo user.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hosts.denodo import log
+from hosts.denodo.errors import OK, WOULD_CHANGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hosts.denodo.watchdog.operator_scripts import OperatorScripts
+
+SCAN_S = 1.0
+"""Ours: a shutdown script starts a Java, which takes longer."""
+LOOK_S = 30.0
+"""Ours: a server is started again after it was missing twice."""
+CATCH_UP_S = 300.0
+MOST_REVIVALS = 5
+WINDOW_S = 3600.0
+"""Ours: revivals within a window, each after a pause that doubles. A server that ends again and
+again is left alone for the rest of the window."""
+_FIRST_PAUSE_S = 60.0
+
+
+@dataclass
+class WatchLoop:
+    """The loop, with what it calls.
+
+    Attributes:
+        scripts: what operators have run.
+        unit_active: returns whether the unit of Denodo's servers is active.
+        look: looks at the servers, with `act`, `last` and `catch_up`; returns an exit code.
+        sleep: waits for some seconds.
+        now: a clock that never goes back.
+    """
+
+    scripts: OperatorScripts
+    unit_active: Callable[[], bool]
+    look: Callable[..., int]
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
+    _revivals: deque[float] = field(default_factory=deque)
+    _missing: bool = False
+    _look_at: float = 0.0
+    _revive_at: float = 0.0
+    _catch_up_at: float = 0.0
+
+    def run(self) -> None:
+        """Watch until the process ends."""
+        while True:
+            self.step()
+            self.sleep(SCAN_S)
+
+    def step(self) -> None:
+        """Observe the operators' scripts, and look at the servers if it is time to."""
+        now = self.now()
+        self.scripts.observe(now)
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        if not self.unit_active():
+            self._missing = False
+            return
+        if self.scripts.stopped:
+            self._missing = False
+            is_over = now >= self.scripts.seen_at + LOOK_S
+            if is_over and self.look(act=False, last=False, catch_up=False) == OK:
+                self.scripts.forget()
+            return
+        while self._revivals and self._revivals[0] <= now - WINDOW_S:
+            self._revivals.popleft()
+        act = self._missing and now >= self._revive_at and len(self._revivals) < MOST_REVIVALS
+        catch_up = now >= self._catch_up_at
+        if catch_up:
+            self._catch_up_at = now + CATCH_UP_S
+        if act:
+            self._revivals.append(now)
+            self._revive_at = now + _FIRST_PAUSE_S * 2 ** (len(self._revivals) - 1)
+        last = act and len(self._revivals) == MOST_REVIVALS
+        code = self.look(act=act, last=last, catch_up=catch_up)
+        if last:
+            log.error(f"no server is started again before {WINDOW_S / 60:.0f} min have passed")
+        self._missing = code == WOULD_CHANGE

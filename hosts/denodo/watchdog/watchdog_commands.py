@@ -1,0 +1,78 @@
+"""The commands of the watchdog: `watch`, `look`, `hold` and `release`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hosts.denodo import log, program_update, unit_cgroup
+from hosts.denodo.errors import OK
+from hosts.denodo.record import Record
+from hosts.denodo.watchdog import server_revival
+from hosts.denodo.watchdog.operator_scripts import OperatorScripts
+from hosts.denodo.watchdog.watch_loop import WatchLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hosts.denodo.system import System
+
+FOLDER = Path("/run/denodo-node-watchdog")
+"""The `RuntimeDirectory` of the watchdog's unit, which only root can write."""
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the commands to the parser; return the parser of `hold`."""
+    hold_ = command("hold", "do not start a server again that ends, until `release`")
+    hold_.add_argument("why", metavar="WHY", help="reason, which `status` shows")
+    command("release", "start servers again that die")
+    watch_ = command("watch", "the watchdog: start a server that dies again")
+    watch_.add_argument("--watchdog-folder", type=Path, default=FOLDER, help=argparse.SUPPRESS)
+    look_ = command("look", "look once for servers that have died", state=True)
+    for name in ("act", "last", "catch-up"):
+        look_.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
+    return hold_
+
+
+def hold(system: System, options: argparse.Namespace) -> int:
+    """Record that no server is started again."""
+    Record(system).hold(options.who, options.why)
+    log.info(f"held by {options.who}: {options.why}; no server is started again until `release`")
+    return OK
+
+
+def release(system: System, _options: argparse.Namespace) -> int:
+    """Remove that record."""
+    Record(system).release()
+    log.info("not held")
+    return OK
+
+
+def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -> int:
+    """Run the loop; each look is a process of its own.
+
+    Args:
+        system: the machine.
+        options: options of the command.
+        machine: the machine, as options of the program.
+    """
+
+    def look_at_servers(*, act: bool, last: bool, catch_up: bool) -> int:
+        more = [*["--act"] * act, *["--last"] * last, *["--catch-up"] * catch_up]
+        command = [sys.executable, "-m", program_update.PACKAGE, *machine, "look", *more]
+        return subprocess.run(command, check=False).returncode
+
+    options.watchdog_folder.mkdir(parents=True, exist_ok=True)
+    scripts = OperatorScripts(system.processes, options.watchdog_folder)
+    WatchLoop(scripts, unit_cgroup.active, look_at_servers).run()
+    return OK
+
+
+def look(system: System, options: argparse.Namespace) -> int:
+    """Look once at the servers, and catch up with the desired state if that is asked for."""
+    if options.catch_up and options.parameter:
+        server_revival.catch_up(system, options.parameter)
+    return server_revival.look(system, act=options.act, last=options.last)

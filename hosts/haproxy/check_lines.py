@@ -1,0 +1,53 @@
+"""The lines of a configuration that make up the health check of a server.
+
+HAProxy does not say what its checks are. So their lines are compared, without regard to spaces
+and comments; a difference without a meaning costs a check, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SECTIONS = frozenset(
+    {
+        *("defaults", "global", "backend", "listen", "frontend", "userlist", "peers", "mailers"),
+        *("resolvers", "cache", "http-errors", "ring", "log-forward", "program", "fcgi-app"),
+        *("namespace_list", "spoe-agent", "spoe-group", "spoe-message", "crt-store", "traces"),
+    }
+)
+_CHECK = re.compile(
+    r"(no )?option (\S+-check|httpchk)\b|(http|tcp|external)-check |timeout (check|connect) "
+    r"|default-server |server-template "
+)
+_OTHER = re.compile(r" ((weight|cookie|maxconn|minconn|maxqueue|slowstart) \S+|backup\b)")
+"""Options of a server that no check depends on."""
+
+
+def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:
+    """Return the lines of each server's check, by `backend/server`.
+
+    Lines of `defaults` count for the sections that inherit them.
+    """
+    named: dict[str, list[str]] = {}
+    last: list[str] = []
+    common: list[str] = []
+    servers: dict[str, tuple[str, list[str]]] = {}
+    kind = backend = ""
+    for words in map(_words, config.decode(errors="replace").splitlines()):
+        if words and words[0] in _SECTIONS:
+            kind, backend = words[0], words[1] if len(words) > 1 else ""
+            inherited = named.get(words[3], []) if words[2:3] == ["from"] else last
+            common = [*(inherited if kind != "defaults" or words[2:3] == ["from"] else [])]
+            if kind == "defaults":
+                last = named[backend] = common
+        elif kind in ("backend", "listen") and words[:1] == ["server"] and len(words) > 1:
+            servers[f"{backend}/{words[1]}"] = (" ".join(words), common)
+        elif _CHECK.match(f"{' '.join(words)} "):
+            common.append(" ".join(words))
+    return {id_: (*lines, _OTHER.sub("", line)) for id_, (line, lines) in servers.items()}
+
+
+def _words(line: str) -> list[str]:
+    words = line.split()
+    comment = next((place for place, word in enumerate(words) if word.startswith("#")), None)
+    return words[:comment]

@@ -1,0 +1,154 @@
+"""The ports that a new configuration needs, and the processes that hold them.
+
+A worker that asks an old one for a port that another process holds closes all ports of the old
+worker for two seconds, and then gives up. So ports are looked at before a reload. HAProxy's own
+processes share a port with the new worker, at the same or another address (SO_REUSEPORT).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hosts.haproxy.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_BIND = re.compile(rb"^[ \t]*bind[ \t]+(\S+)", re.MULTILINE)
+_ENDPOINT = re.compile(
+    r"(?:ipv4@|ipv6@|tcp@|tcp4@|tcp6@)?(?P<address>.*):(?P<ports>\d{1,18}(-\d{1,18})?)"
+)
+"""HAProxy, Configuration Manual, bind. Sockets of other kinds have no port."""
+_MOST_PORTS = 1000
+_LISTENING = "0A"
+"""State of a socket in `/proc/net/tcp` (Linux, include/net/tcp_states.h, TCP_LISTEN)."""
+_SOCKET_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_SOCKET = "socket:["
+_ANY = frozenset({"", "*", "0.0.0.0", "::", "[::]"})  # noqa: S104 - compared, not bound
+
+
+@dataclass(frozen=True, order=True)
+class Endpoint:
+    """An address and port of a `bind` line; the address is empty for all addresses."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return the endpoint as text, such as `port 8404 of 127.0.0.1`."""
+        return f"port {self.port}{f' of {self.address}' if self.address else ''}"
+
+
+def endpoints(config: bytes) -> set[Endpoint]:
+    """Return the endpoints of a configuration's `bind` lines."""
+    return set(_endpoints(config))
+
+
+def _endpoints(config: bytes) -> Iterator[Endpoint]:
+    for text in _BIND.findall(config):
+        for part in text.decode(errors="replace").split(","):
+            match = _ENDPOINT.fullmatch(part)
+            if match is None:
+                continue
+            first, _, last = match["ports"].partition("-")
+            address = "" if match["address"] in _ANY else match["address"].strip("[]")
+            ports = range(int(first), int(last or first) + 1)
+            yield from (Endpoint(address, port) for port in ports[:_MOST_PORTS])
+
+
+def require_free(file: Path, config: bytes, *, running: bytes, processes: Iterable[int]) -> None:
+    """Check that no process other than HAProxy holds an endpoint of a configuration.
+
+    Args:
+        file: path of the configuration, for the message.
+        config: the configuration.
+        running: the configuration that HAProxy runs: if this user may not see which sockets are
+            HAProxy's, its ports are.
+        processes: HAProxy's own processes.
+
+    Raises:
+        Refused: Endpoints are in use, or not on this machine; nothing was changed.
+    """
+    problems = []
+    for endpoint in sorted(endpoints(config)):
+        problem = _problem(endpoint)
+        if problem == errno.EADDRINUSE and _is_own(endpoint, running, processes):
+            problem = None
+        if problem is not None:
+            reason = problem if isinstance(problem, str) else os.strerror(problem)
+            problems.append(f"{endpoint}: {reason}")
+    if problems:
+        message = f"{file} needs {'; '.join(problems)}; see `ss -ltnp`; nothing was changed"
+        raise Refused(message)
+
+
+def _is_own(endpoint: Endpoint, running: bytes, processes: Iterable[int]) -> bool:
+    """Return whether all sockets that listen on an endpoint are HAProxy's."""
+    try:
+        own = set(_sockets(processes))
+    except OSError:
+        return endpoint.port in {other.port for other in endpoints(running)}
+    holders = {
+        inode
+        for address, inode in _listening(endpoint.port)
+        if address == endpoint.address or not (address and endpoint.address)
+    }
+    return bool(holders) and holders <= own
+
+
+def _problem(endpoint: Endpoint) -> int | str | None:
+    """Return the error of listening on an endpoint, None if it is free."""
+    family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((endpoint.address, endpoint.port))
+        except OverflowError:
+            return "there is no such port"
+        except OSError as error:
+            return error.errno or str(error)
+    return None
+
+
+def _listening(port: int) -> Iterator[tuple[str, str]]:
+    """Yield address, empty for all, and inode of the sockets that listen on a port."""
+    for table in _SOCKET_TABLES:
+        with suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                fields = line.split()
+                address, _, number = fields[1].rpartition(":")
+                if fields[3] == _LISTENING and int(number, 16) == port:
+                    yield _address(address), fields[9]
+
+
+def _address(text: str) -> str:
+    """Return an address of the kernel's table, whose words of 32 bits have the host's order."""
+    words = bytes.fromhex(text)
+    if sys.byteorder == "little":
+        words = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+    address = ip_address(words)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return "" if address.is_unspecified else str(mapped or address)
+
+
+def _sockets(processes: Iterable[int]) -> Iterator[str]:
+    """Yield the inodes of the sockets of processes.
+
+    Raises:
+        OSError: This user may not see the files of a process, or the process has ended.
+    """
+    for process in processes:
+        for descriptor in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                target = str(descriptor.readlink())
+                if target.startswith(_SOCKET):
+                    yield target[len(_SOCKET) : -1]

@@ -1,0 +1,104 @@
+"""The machines behind HAProxy's servers.
+
+A machine has a server in each backend, and files name these servers as they like: `node1`
+everywhere, or `jdbc1` and `odbc1`. The address tells which servers are one machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hosts.haproxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hosts.haproxy.servers import Server
+
+_NONE = "-"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, as far as HAProxy knows it.
+
+    Attributes:
+        address: its address; without one the name in DNS, else the name of the server.
+        ids: its servers, as `backend/server`.
+        others: names of servers at the same address that are other nodes, on other ports.
+    """
+
+    address: str
+    ids: frozenset[str]
+    others: frozenset[str]
+
+    def has(self, server: Server, every: tuple[Server, ...]) -> bool:
+        """Return whether a server is one of this machine, in the serving or an old worker."""
+        if server.id in self.ids:
+            return True
+        return server.node not in self.others and _address(server, every) == self.address
+
+
+def machine(every: Iterable[Server], name: str) -> Machine:
+    """Return the machine of a server.
+
+    Args:
+        every: all servers.
+        name: name of the server in any backend, or `backend/server`.
+
+    Raises:
+        UsageError: There is no such server, or servers of that name are on several machines.
+    """
+    every = tuple(every)
+    named = [server for server in every if name in (server.node, server.id)]
+    if not named:
+        known = ", ".join(sorted({server.node for server in every}))
+        message = f"HAProxy has no node {name}; it has {known}"
+        raise UsageError(message)
+    addresses = {_address(server, every) for server in named}
+    if len(addresses) > 1:
+        places = ", ".join(f"{server.id} at {_address(server, every)}" for server in named)
+        message = (
+            f"{name} is the name of several machines ({places}): give one of them as"
+            f" BACKEND/SERVER, such as {named[0].id}; nothing was changed"
+        )
+        raise UsageError(message)
+    (address,) = addresses
+    at_address = [server for server in every if _address(server, every) == address]
+    node = named[0].node
+    backends = {server.backend for server in at_address if server.node == node}
+    others = frozenset(
+        server.node for server in at_address if server.backend in backends and server.node != node
+    )
+    ids = frozenset(server.id for server in at_address if server.node not in others)
+    return Machine(address, ids, others)
+
+
+def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
+    """Return the servers of a machine in all backends; see `machine`.
+
+    Raises:
+        UsageError: There is no such server, or servers of that name are on several machines.
+    """
+    every = tuple(every)
+    ids = machine(every, name).ids
+    return tuple(server for server in every if server.id in ids)
+
+
+def _address(server: Server, every: tuple[Server, ...]) -> str:
+    """Return what tells the machine of a server.
+
+    A server whose name cannot be looked up at the moment is where another server of the same node
+    and the same name in DNS is.
+    """
+    if server.address != _NONE:
+        return server.address
+    if server.host == _NONE:
+        return server.node
+    same = (
+        other.address
+        for other in every
+        if (other.node, other.host) == (server.node, server.host) and other.address != _NONE
+    )
+    return next(same, server.host)

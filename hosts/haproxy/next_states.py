@@ -1,0 +1,351 @@
+"""The states with which the next HAProxy starts: the file's servers, with the orders of operators.
+
+HAProxy prefers the state file to its configuration: for a server of the same name it takes port,
+check port, TLS and weight from there. And it counts a server as up until its first check, unless
+the state file says otherwise. So the rows are those of the file (`hosts.haproxy.trial`):
+
+- what the file says of a server wins over its saved state;
+- drain and maintenance remain;
+- up or down remains where address, port and check are the same; any other server is down until
+  it has passed its checks.
+
+The rows end after the twentieth column, so that check ports and TLS come from the configuration.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hosts.haproxy.errors import Refused
+from hosts.haproxy.servers import Admin, Check, Operational, is_checked, parse_states
+from hosts.haproxy.trial import trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from hosts.haproxy.runtime_api import LocalHaproxy
+    from hosts.haproxy.trial import Trial
+
+Row = dict[str, str]
+Rows = list[Row]
+
+COLUMNS = (
+    *("be_id", "be_name", "srv_id", "srv_name", "srv_addr", "srv_op_state", "srv_admin_state"),
+    *("srv_uweight", "srv_iweight", "srv_time_since_last_change", "srv_check_status"),
+    *("srv_check_result", "srv_check_health", "srv_check_state", "srv_agent_state"),
+    *("bk_f_forced_id", "srv_f_forced_id", "srv_fqdn", "srv_port", "srvrecord"),
+)
+"""The columns that HAProxy needs (include/haproxy/server-t.h, SRV_STATE_FILE_MIN_FIELDS)."""
+
+FILE_COLUMNS = {
+    "srv_addr": "address",
+    "srv_fqdn": "host name",
+    "srv_port": "port",
+    "srv_check_port": "check port",
+    "srv_check_addr": "check address",
+    "srv_use_ssl": "TLS",
+    "srv_iweight": "weight",
+}
+"""Columns whose values are in the file, with their names for people."""
+
+_ORDERS = Admin.MAINT | Admin.DRAIN
+_SAVED = _ORDERS | Admin.DISABLED
+_SETTLE_S = 30.0
+_POLL_S = 0.05
+_NONE = "-"
+_TRACKED = "tracked"
+"""Column of `show stat`: the server whose check decides for another one (`track`)."""
+_NEVER_CHECKED = "1"
+"""HAProxy, include/haproxy/check-t.h, HCHK_STATUS_INI."""
+_RESULT = (
+    *("srv_op_state", "srv_time_since_last_change"),
+    *("srv_check_status", "srv_check_result", "srv_check_health"),
+)
+"""Columns with the results of checks."""
+
+
+def key(row: Row) -> str:
+    """Return the `backend/server` of a row."""
+    return f"{row['be_name']}/{row['srv_name']}"
+
+
+def text(rows: Iterable[Row]) -> bytes:
+    """Return rows as the content of a state file."""
+    lines = ["1", f"# {' '.join(COLUMNS)}"]
+    lines += [" ".join(row[column] for column in COLUMNS) for row in rows]
+    return ("\n".join([*lines, ""]) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class NextStates:
+    """The states with which the next HAProxy starts.
+
+    Attributes:
+        rows: a row for each server of the file.
+        changed: what is new in the file for a server that therefore has to pass its checks.
+    """
+
+    rows: Rows
+    changed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """Return the content of the state file."""
+        return text(self.rows)
+
+    @property
+    def orders(self) -> dict[str, int]:
+        """Return the order of an operator for each server, in HAProxy's bits."""
+        return orders(self.rows)
+
+    def with_results(self, results: NextStates) -> NextStates:
+        """Return the states with the results of the checks of changed servers."""
+        found = {key(row): row for row in results.rows}
+        rows = [
+            {**row, **{column: found[key(row)][column] for column in _RESULT}}
+            if key(row) in results.changed
+            else row
+            for row in self.rows
+        ]
+        return NextStates(_followed(rows), results.changed)
+
+    def starting_down(self) -> list[str]:
+        """Return the servers that start as down, although no operator ordered it."""
+        stopped = str(int(Operational.STOPPED))
+        return [
+            key(row)
+            for row in self.rows
+            if key(row) in self.changed
+            and row["srv_op_state"] == stopped
+            and not int(row["srv_admin_state"]) & Admin.MAINT
+        ]
+
+
+def differences(from_file: Rows, before: Rows) -> dict[str, str]:
+    """Return how servers differ from the file, by `backend/server`."""
+    saved, result = {key(row): row for row in before}, {}
+    for row in from_file:
+        old = saved.pop(key(row), None)
+        difference = "it does not run" if old is None else _difference(old, row, FILE_COLUMNS)
+        if difference:
+            result[key(row)] = difference
+    return {**result, **dict.fromkeys(saved, "it is not in the file")}
+
+
+def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
+    """Return the file's servers with their orders, and with the states that are still true.
+
+    Args:
+        from_file: rows of a HAProxy that has read the file and no states.
+        before: rows of the running HAProxy, or saved ones.
+        same_check: tells whether the check of `backend/server` is as it was.
+    """
+    saved, rows, changed = {key(row): row for row in before}, [], {}
+    for row in from_file:
+        old = saved.get(key(row))
+        reason = _reason(old, row, same_check)
+        rows.append(_fresh(old, row) if reason else _carried_over(old or row, row))
+        if reason:
+            changed[key(row)] = reason
+    return NextStates(_followed(rows), changed)
+
+
+def _followed(rows: Rows) -> Rows:
+    """Return rows in which a server that follows another one (`track`) has that one's state.
+
+    HAProxy passes on the next change of a state, and not the state itself.
+    """
+    leaders = {key(row): row for row in rows}
+
+    def leader(row: Row) -> Row:
+        followed = leaders.get(row.get(_TRACKED, ""))
+        return row if followed is None else leader(followed)
+
+    return [{**row, "srv_op_state": leader(row)["srv_op_state"]} for row in rows]
+
+
+def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str:
+    """Return why the saved state of a server is not true any more, empty if it is."""
+    if old is None:
+        return "new"
+    endpoint = {column: name for column, name in FILE_COLUMNS.items() if column != "srv_iweight"}
+    difference = _difference(old, row, endpoint)
+    if difference:
+        return difference
+    if _disabled(old) != _disabled(row):
+        return "disabled" if _disabled(row) else "not disabled any more"
+    return "another check" if is_checked(row) and not same_check(key(row)) else ""
+
+
+def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
+    """Return a difference between a saved or running server and the one of the file."""
+    if row.get("srvrecord", _NONE) != _NONE and row["srvrecord"] == old.get("srvrecord"):
+        return ""  # DNS has the name and the port
+    named = row["srv_fqdn"] != _NONE
+    parts = [
+        f"{name} {_shown(column, old[column])}, in the file {_shown(column, row[column])}"
+        for column, name in columns.items()
+        # The address of a name is DNS's choice. Saved rows have no more than twenty columns.
+        if column in old and old[column] != row[column] and not (named and column == "srv_addr")
+    ]
+    return "; ".join(parts)
+
+
+def _shown(column: str, value: str) -> str:
+    if column == "srv_use_ssl":
+        return "on" if int(value) else "off"
+    return "none" if value == _NONE or (column.endswith("port") and value == "0") else value
+
+
+def _fresh(old: Row | None, row: Row) -> Row:
+    """Return the row of a server that is down until it has passed its checks."""
+    if old is not None:
+        row = {**row, "srv_admin_state": _orders(old, row)}
+    return {
+        **row,
+        "srv_op_state": _first_state(row),
+        "srv_time_since_last_change": "0",
+        "srv_check_status": _NEVER_CHECKED,
+        "srv_check_result": "0",
+        "srv_check_health": "0",
+    }
+
+
+def _first_state(row: Row) -> str:
+    """Return the state of a server that was never checked: down, if ever a check brings it up."""
+    down = is_checked(row) or _disabled(row)
+    return str(int(Operational.STOPPED if down else Operational.RUNNING))
+
+
+def _carried_over(old: Row, row: Row) -> Row:
+    """Return the row of a server whose state is still true.
+
+    An operator's weight 0 is a drain and remains; any other weight is the file's. HAProxy takes
+    the weights of a row only if the weight in the file is as it was.
+    """
+    configured = Check.CONFIGURED
+    as_before = not (int(old["srv_check_state"]) ^ int(row["srv_check_state"])) & configured
+    return {
+        **old,
+        **{column: row[column] for column in ("be_id", "srv_id", "srv_fqdn", "srv_port")},
+        _TRACKED: row.get(_TRACKED, ""),
+        "srv_op_state": old["srv_op_state"] if as_before else _first_state(row),
+        "srv_admin_state": _orders(old, row),
+        "srv_uweight": "0" if old["srv_uweight"] == "0" else old["srv_iweight"],
+    }
+
+
+def _orders(old: Row, row: Row) -> str:
+    """Return the orders of operators, or of the file where its `disabled` has changed.
+
+    HAProxy refuses a row with maintenance and drain.
+    """
+    admin = int(old["srv_admin_state"]) & _SAVED
+    if _disabled(old) != _disabled(row):
+        admin = int(row["srv_admin_state"]) & _SAVED | admin & Admin.DRAIN
+    return str(admin & ~Admin.DRAIN if admin & Admin.MAINT else admin)
+
+
+def _disabled(row: Row) -> bool:
+    return bool(int(row["srv_admin_state"]) & Admin.DISABLED)
+
+
+def orders(rows: Rows) -> dict[str, int]:
+    """Return the order of an operator for each server, in HAProxy's bits, 0 for none."""
+    return {key(row): _order(row) for row in rows}
+
+
+def _order(row: Row) -> int:
+    return int(row["srv_admin_state"]) & _ORDERS
+
+
+def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> NextStates:
+    """Return states in which changed servers are up if they pass the checks of the file now.
+
+    Without that a service whose port has changed on all nodes would be down until the first
+    checks of the new worker.
+
+    Raises:
+        Refused: The file does not load the states, so that drained nodes would serve.
+        Failed: HAProxy does not run the file.
+    """
+    drained = {id_ for id_, order in states.orders.items() if order}
+    if not drained and not states.changed:
+        return states
+    with trial(haproxy, file, content, states.content) as running:
+        found = {key(row): row for row in running.states()}
+        lost = sorted(id_ for id_ in drained if not _order(found[id_]))
+        if lost:
+            message = (
+                f"a reload would put {', '.join(lost)} back into service, because {file} does not"
+                f" load {haproxy.state}: enable what is drained first, or add `server-state-file"
+                f" {haproxy.state}` to `global` and `load-server-state-from-file global` to"
+                " `defaults`; nothing was changed"
+            )
+            raise Refused(message)
+        found = _settled(running, set(states.changed))
+    return NextStates([found[key(row)] for row in states.rows], states.changed)
+
+
+def _settled(running: Trial, ids: set[str]) -> dict[str, Row]:
+    """Return the rows of a trial once the servers have passed or failed, or time is over."""
+    end = time.monotonic() + _SETTLE_S
+    while True:
+        statistics = {f"{row['pxname']}/{row['svname']}": row for row in running.statistics()}
+        found = {key(row): row for row in running.states()}
+        open_ = [id_ for id_ in ids if not _is_settled(found[id_], statistics.get(id_, {}))]
+        if not open_ or time.monotonic() > end:
+            return found
+        time.sleep(_POLL_S)  # HAProxy does not announce the result of a check
+
+
+def _is_settled(row: Row, statistics: Row) -> bool:
+    """Return whether a server is up, has failed a check, or is not checked at the moment."""
+    if int(row["srv_op_state"]) != Operational.STOPPED or not is_checked(row):
+        return True
+    if int(row["srv_admin_state"]) & (Admin.MAINT | Admin.INHERITED_MAINT | Admin.NO_ADDRESS):
+        return True
+    status = statistics.get("check_status", "").lstrip("* ")
+    return status not in ("", "INI") and "OK" not in status
+
+
+def unloaded(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> list[str]:
+    """Return the servers whose states a file does not load, tried with all of them drained.
+
+    Raises:
+        Failed: HAProxy does not run the file.
+    """
+    drained = [{**row, "srv_admin_state": str(int(Admin.DRAIN))} for row in states.rows]
+    with trial(haproxy, file, content, text(drained)) as running:
+        return [key(row) for row in running.states() if not _order(row)]
+
+
+def file_rows(haproxy: LocalHaproxy, file: Path, content: bytes) -> Rows:
+    """Return the servers of a file, as HAProxy reads it.
+
+    Raises:
+        Failed: HAProxy does not run the file.
+    """
+    with trial(haproxy, file, content) as running:
+        followed = {
+            f"{row['pxname']}/{row['svname']}": row.get(_TRACKED, "")
+            for row in running.statistics()
+        }
+        return [{**row, _TRACKED: followed.get(key(row), "")} for row in running.states()]
+
+
+def running_rows(haproxy: LocalHaproxy) -> Rows:
+    """Return the servers of the serving worker.
+
+    Raises:
+        Failed: HAProxy does not answer, or its answer has another form.
+    """
+    return parse_states(haproxy.query("show servers state"))
+
+
+def as_they_are(rows: Rows) -> bytes:
+    """Return the content of a state file with the servers of the serving worker."""
+    return text({**row, "srv_admin_state": _orders(row, row)} for row in rows)

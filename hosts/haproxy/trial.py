@@ -1,0 +1,164 @@
+"""Trial of a configuration: HAProxy reads a file, and is asked for the servers in it.
+
+A second HAProxy runs the file without its listeners, its logs and its other sockets. So names,
+ports, addresses, weights, conditions, templates and defaults are what HAProxy reads, and checks
+are the file's own. The trial ends with this process, also if this process is killed, and leaves no
+file behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hosts.haproxy.errors import Failed
+from hosts.haproxy.servers import parse_states, parse_statistics
+from hosts.haproxy.validation import SHOWN, memory_file, stateless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hosts.haproxy.runtime_api import LocalHaproxy
+
+_LEFT_OUT = re.compile(
+    rb"^[ \t]*(bind|dgram-bind|log|email-alert|daemon|master-worker|pidfile|stats[ \t]+socket"
+    rb"|stats-file|shm-stats-file)([ \t].*)?$",
+    re.MULTILINE,
+)
+"""Lines that would take a port, a socket or a file of the running HAProxy, or tell others of the
+trial's servers."""
+_BACKEND = re.compile(rb"^[ \t]*(backend|listen)[ \t].*$", re.MULTILINE)
+_STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULTILINE)
+_STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
+
+_SCRIPT = '"$@" & exec >&-; read -r _; kill -KILL $!; wait $!'
+"""Ends HAProxy when standard input ends, which it does with this process."""
+_SOCKET = b"stats socket fd@1 level user"
+"""HAProxy listens at its standard output, a socket that this process has opened."""
+_QUICK_START = b"max-spread-checks 250"
+_QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
+"""The first checks of a trial are at once, whatever the interval in the file."""
+_ANSWER_SECONDS = 30
+_MOST_OUTPUT = 1024 * 1024
+_PROMPT = b"\n> "
+
+
+class _NoAnswerError(Exception):
+    """The HAProxy of the trial does not answer."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A running trial."""
+
+    connection: socket.socket
+
+    def prompt(self) -> None:
+        """Keep the connection for several commands."""
+        self._query("prompt")
+
+    def states(self) -> list[dict[str, str]]:
+        """Return the rows of `show servers state`."""
+        return parse_states(self._query("show servers state"))
+
+    def statistics(self) -> list[dict[str, str]]:
+        """Return the rows of `show stat`."""
+        return parse_statistics(self._query("show stat"))
+
+    def _query(self, command: str) -> str:
+        answer = b""
+        try:
+            self.connection.sendall(f"{command}\n".encode())
+            while not answer.endswith(_PROMPT):
+                part = self.connection.recv(65_536)
+                if not part:
+                    message = "HAProxy has ended"
+                    raise _NoAnswerError(message)
+                answer += part
+        except OSError as error:
+            raise _NoAnswerError(str(error)) from error
+        # The prompt begins with the empty line that ends an answer.
+        return answer[: 1 - len(_PROMPT)].decode(errors="replace")
+
+
+@contextmanager
+def trial(
+    haproxy: LocalHaproxy, file: Path, content: bytes, saved: bytes | None = None
+) -> Iterator[Trial]:
+    """Run a configuration without its listeners until the block ends.
+
+    Args:
+        haproxy: the HAProxy of this machine.
+        file: path of the configuration, for messages.
+        content: the configuration.
+        saved: content of a state file, which the trial loads if the configuration loads the state
+            file of this machine. None: the trial loads no states, and waits for no DNS server.
+
+    Raises:
+        Failed: HAProxy does not run the configuration, or does not answer.
+    """
+    with ExitStack() as held:
+        errors = held.enter_context(tempfile.TemporaryFile())
+        state = held.enter_context(memory_file(saved or b""))
+        text = stateless(content) if saved is None else _with_state(haproxy, content, state)
+        config = held.enter_context(memory_file(_prepared(text)))
+        try:
+            connection = held.enter_context(_started(haproxy.program, config, errors.fileno()))
+            running = Trial(connection)
+            running.prompt()
+            yield running
+        except _NoAnswerError as error:
+            output = os.pread(errors.fileno(), _MOST_OUTPUT, 0).decode(errors="replace")
+            alerts = "\n".join(line for line in output.splitlines() if "[ALERT]" in line)
+            reason = alerts.replace(config, str(file))[-SHOWN:] or f"no answer: {error}"
+            message = f"HAProxy does not run a trial of {file}:\n{reason}"
+            raise Failed(message) from error
+
+
+@contextmanager
+def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
+    """Start HAProxy, and connect to its Runtime API at a socket that has no name any more."""
+    with socket.socket(socket.AF_UNIX) as connection, ExitStack() as ends:
+        connection.settimeout(_ANSWER_SECONDS)
+        with socket.socket(socket.AF_UNIX) as listener:
+            with tempfile.TemporaryDirectory(prefix="hx-") as folder:
+                listener.bind(f"{folder}/socket")
+                listener.listen()
+                connection.connect(f"{folder}/socket")
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, "sh", program, "-db", "-n", "100", "-f", config],
+                stdin=subprocess.PIPE,
+                stdout=listener.fileno(),
+                stderr=errors,
+                start_new_session=True,
+            )
+        ends.callback(process.wait)
+        assert process.stdin is not None  # a pipe
+        ends.callback(process.stdin.close)
+        yield connection
+
+
+def _with_state(haproxy: LocalHaproxy, content: bytes, state: str) -> bytes:
+    """Return a configuration that loads another file in place of this machine's state file."""
+    base = _STATE_BASE.search(content)
+    folder = Path(os.fsdecode(base[1])) if base else Path()
+
+    def replaced(match: re.Match[bytes]) -> bytes:
+        own = folder / os.fsdecode(match[2].strip(b"\"'")) == haproxy.state
+        return match[1] + (os.fsencode(state) if own else match[2]) + match[3]
+
+    return _STATE_PATH.sub(replaced, content)
+
+
+def _prepared(content: bytes) -> bytes:
+    """Return a configuration without listeners, with quick checks and the trial's own socket."""
+    text = _BACKEND.sub(rb"\g<0>\n    " + _QUICK_CHECKS, _LEFT_OUT.sub(b"", content))
+    # A later section `global` adds to the one of the file.
+    return text + b"\nglobal\n    " + _SOCKET + b"\n    " + _QUICK_START + b"\n"

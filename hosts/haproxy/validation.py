@@ -1,0 +1,101 @@
+"""The validation of a configuration by HAProxy itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hosts.common import files
+from hosts.common.process import run
+from hosts.haproxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_VALIDATE_S = 60
+SHOWN = 2000
+"""Characters of HAProxy's output that a message repeats."""
+
+_STATE_FILE = re.compile(
+    rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
+)
+"""Lines that are left out of a validation: HAProxy warns of every node that is drained in the
+state file, and a warning counts as a fault of the configuration."""
+_LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
+"""Replaced in a validation: a DNS server that is slow or away is not a fault of the file."""
+
+
+def validate(program: str, file: Path) -> str:
+    """Let HAProxy check a file; return its errors and warnings, empty if there are none.
+
+    The file is bytes: comments and texts in it may have any encoding.
+
+    Raises:
+        UsageError: The program or the file does not exist, or the file cannot be read.
+    """
+    return _output(program, file, "-dW")
+
+
+def problem(program: str, file: Path) -> str:
+    """Return what HAProxy says against a file, in a sentence with HAProxy's lines, or nothing.
+
+    Raises:
+        UsageError: The program or the file does not exist, or the file cannot be read.
+    """
+    output = validate(program, file)
+    if not output:
+        return ""
+    if _output(program, file):
+        return f"HAProxy does not accept {file}:\n{output}"
+    return f"HAProxy starts with {file} and gives a warning:\n{output}"
+
+
+def stateless(content: bytes) -> bytes:
+    """Return a configuration that loads no states of servers and waits for no DNS server."""
+    return _LOOKUP.sub(b"init-addr none", _STATE_FILE.sub(rb"# \g<0>", content))
+
+
+def read_config(file: Path) -> bytes:
+    """Return the content of a configuration.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        return files.read(file)
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise UsageError(message) from error
+
+
+@contextmanager
+def memory_file(content: bytes) -> Iterator[str]:
+    """Give the path of a file that ends with this process, also if the process is killed."""
+    if not hasattr(os, "memfd_create"):  # outside Linux, where no HAProxy host is
+        with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    with os.fdopen(os.memfd_create("haproxy.cfg"), "wb") as memory:
+        memory.write(content)
+        memory.flush()
+        yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
+
+
+def _output(program: str, file: Path, *options: str) -> str:
+    """Return the output of a validation that failed, empty if it succeeded."""
+    if shutil.which(program) is None:
+        message = f"there is no HAProxy to validate the file with: {program}; name it by --haproxy"
+        raise UsageError(message)
+    with memory_file(stateless(read_config(file))) as copy:
+        result = run([program, *options, "-c", "-f", copy], seconds=_VALIDATE_S)
+    if result.succeeded:
+        return ""
+    output = (result.output + result.errors).strip().replace(copy, str(file))
+    return output[-SHOWN:] if output and result.status is not None else f"it {result.ending}"

@@ -1,0 +1,235 @@
+"""Boots while AWS does not answer, denies or is slow: Denodo always ends up running."""
+
+import itertools
+import json
+import os
+import time
+from typing import Any
+
+import pytest
+
+from hosts.denodo import boot, commands, installation
+from hosts.denodo.apply import apply
+from hosts.denodo.commands import main
+from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.record import Record
+from hosts.denodo.servers import Servers
+from tests.hosts.denodo.cloud import (
+    DATA_CATALOG,
+    PARAMETER,
+    SCHEDULER,
+    TOKEN,
+    Cloud,
+)
+from tests.hosts.denodo.home import FILES, SSO, Home
+
+_SERVERS = ["vdp", "data-catalog", "scheduler"]
+_PROCESSES = ("vdp", "web", "scheduler")
+_SIGNAL = {"stack": "denodo-active", "resource": "Node1", "when": "ready"}
+_CALLS = {
+    "parameter": f"--name={PARAMETER}",
+    "token": f"--secret-id={TOKEN}",
+    "scheduler": f"--secret-id={SCHEDULER}",
+    "data-catalog": f"--secret-id={DATA_CATALOG}",
+    "signal": "signal-resource",
+}
+"""Every call of AWS that a boot makes, by a part of its command line."""
+_FAULTS = {
+    "throttled": "An error occurred (ThrottlingException) when calling an operation",
+    "denied": "An error occurred (AccessDeniedException) when calling an operation",
+    "missing": "An error occurred (ResourceNotFoundException) when calling an operation",
+    "slow": "",
+}
+_LONG = [
+    pytest.param(call, fault, marks=[] if fault == "denied" or call == "scheduler" else long)
+    for long in [pytest.mark.long]
+    for call, fault in itertools.product(_CALLS, _FAULTS)
+]
+
+
+def _data(home: Home, **changes: Any) -> dict[str, Any]:
+    return home.data(
+        servers=_SERVERS,
+        security_token=TOKEN,
+        catalog={"scheduler": {"secret": SCHEDULER}, "data-catalog": {"secret": DATA_CATALOG}},
+        signal=_SIGNAL,
+        **changes,
+    )
+
+
+@pytest.fixture
+def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Boot a node for the first time, and let its machine stop."""
+    # Longer than a call of the stand-in takes on a busy machine.
+    monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", 5.0)
+    home.with_data_catalog()
+    home.write(SSO, "# Security Token\nsso.enabled=false\n")
+    cloud = Cloud(home.folder)
+    login = {"host": "db", "port": 5432, "dbname": "d", "username": "u", "password": "p"}
+    for secret in (SCHEDULER, DATA_CATALOG):
+        cloud.secret(secret, login)
+    cloud.secret(TOKEN, {"sso.enabled": "true"})
+    cloud.answer("signal-resource", {})
+    cloud.parameter(json.dumps(_data(home)))
+    assert _boot(home) == 0
+    calls = "\n".join(" ".join(call) for call in cloud.calls())
+    assert all(call in calls for call in _CALLS.values())
+    home.end()
+    return cloud
+
+
+def _boot(home: Home, *more: str) -> int:
+    return main([*home.arguments, "boot", f"--parameter={PARAMETER}", *more])
+
+
+def _behind(home: Home, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the warnings of `status` that the node is behind."""
+    capsys.readouterr()
+    main([*home.arguments, "status"])
+    warnings = json.loads(capsys.readouterr().out).get("warnings", [])
+    return [text for text in warnings if "the last boot started what was applied before" in text]
+
+
+def _fail(cloud: Cloud, call: str, fault: str) -> None:
+    if fault == "slow":
+        cloud.hang(_CALLS[call])
+    else:
+        cloud.fault(_CALLS[call], _FAULTS[fault])
+
+
+@pytest.mark.parametrize(("call", "fault"), _LONG)
+def test_every_call_fails_in_turn(
+    home: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str], call: str, fault: str
+) -> None:
+    _fail(cloud, call, fault)
+    assert _boot(home) == 0
+    assert all(home.running(process) for process in _PROCESSES)
+    # The signal was sent at the first boot.
+    assert bool(_behind(home, capsys)) == (call != "signal")
+
+
+def test_all_calls_fail_at_once(home: Home, cloud: Cloud) -> None:
+    for call in _CALLS:
+        _fail(cloud, call, "denied")
+    assert _boot(home) == 0
+    assert all(home.running(process) for process in _PROCESSES)
+
+
+def test_a_call_is_repeated_with_growing_pauses(
+    home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS answers after the third call, so the boot applies the new state."""
+    _fail(cloud, "parameter", "throttled")
+    pauses: list[float] = []
+
+    class Time:
+        monotonic = staticmethod(lambda: sum(pauses))
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                cloud.parameter(json.dumps(_data(home, jvm={"vdp": "-Xmx2g"})))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(boot, "time", Time)
+        assert main([*home.arguments, "--patience=90", "--poll=2", *_command()]) == 0
+    assert pauses[:3] == [2, 4, 8]
+    assert Record(home.system).behind == ""
+    assert home.running()
+
+
+def _command() -> tuple[str, ...]:
+    return "boot", f"--parameter={PARAMETER}"
+
+
+def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
+    home: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A deploy has written a state whose servers do not start; then the machine boots."""
+    cloud.parameter(json.dumps(_data(home, jvm={"vdp": "-Ddead"})))
+    assert _boot(home) == 6, "the unit counts it as a success, so that the servers stay"
+    assert all(home.running(process) for process in _PROCESSES)
+    (warning,) = _behind(home, capsys)
+    assert "the previous state runs again" in warning or "no server runs now" in warning
+
+
+class _KilledError(BaseException):
+    """The end of a run at this place."""
+
+
+@pytest.mark.parametrize("call", ["parameter", "scheduler"])
+def test_a_boot_takes_back_the_change_of_a_killed_run(
+    home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Nothing that AWS would have to answer is needed for it."""
+
+    def kill(_servers: Servers) -> None:
+        raise _KilledError
+
+    before = {file: (home.path / file).read_bytes() for file in FILES}
+    state = home.state(**_changes(), jvm={"vdp": "-Xmx2g"}, host="new.internal")
+    with monkeypatch.context() as patch:
+        patch.setattr(Servers, "regenerate", kill)
+        with pytest.raises(_KilledError):
+            apply(home.system, state)
+    assert before != {file: (home.path / file).read_bytes() for file in FILES}
+    home.end()
+    for each in {call, "scheduler", "data-catalog", "token"}:
+        _fail(cloud, each, "denied")
+    assert _boot(home) == 0
+    assert all(home.running(process) for process in _PROCESSES)
+    assert before == {file: (home.path / file).read_bytes() for file in FILES}
+    assert not Journal(home.system, home.path).open
+
+
+def test_a_later_apply_catches_up(home: Home, cloud: Cloud) -> None:
+    _fail(cloud, "token", "denied")
+    assert _boot(home) == 0
+    assert Record(home.system).behind
+    cloud.secret(TOKEN, {"sso.enabled": "true"})
+    apply(home.system, home.state(**_changes()))
+    assert Record(home.system).behind == ""
+
+
+def _changes() -> dict[str, Any]:
+    return {
+        "servers": _SERVERS,
+        "security_token": TOKEN,
+        "catalog": {
+            "scheduler": {"secret": SCHEDULER},
+            "data-catalog": {"secret": DATA_CATALOG},
+        },
+        "signal": _SIGNAL,
+    }
+
+
+def test_a_first_boot_is_repeated_where_systemd_cannot(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud(home.folder)
+    cloud.fault(_CALLS["parameter"], _FAULTS["throttled"])
+    pauses: list[float] = []
+    began: list[list[str]] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(os, "execv", lambda _program, command: began.append(command))
+    assert _boot(home, "--repeat") == 3
+    (command,) = began
+    assert command[1:3] == ["-m", "node"]
+    assert command[-3:] == [*_command(), "--repeat"]
+    assert pauses[-1] == 60
+
+
+@pytest.mark.parametrize(("version", "restarts"), [(239, False), (243, False), (244, True)])
+def test_the_unit_begins_again_where_systemd_can(
+    home: Home, monkeypatch: pytest.MonkeyPatch, version: int, *, restarts: bool
+) -> None:
+    systemctl = home.folder / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\necho 'systemd {version} ({version}-1.el8)'\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(home.folder))
+    unit = installation.unit_text("denodo-node.service", home.state())
+    assert ("Restart=on-failure" in unit) == restarts
+    assert ("boot --repeat" in unit) != restarts
+    assert "OOMPolicy=continue" in unit
+    assert "cloud-init-network.service" in unit

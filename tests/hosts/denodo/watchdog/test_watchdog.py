@@ -1,0 +1,238 @@
+"""The watchdog: a server that dies is started again, and one that was stopped is not."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.denodo import boot
+from hosts.denodo.commands import main
+from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
+from hosts.denodo.record import Record
+from hosts.denodo.servers import Servers
+from hosts.denodo.watchdog import server_revival
+from hosts.denodo.watchdog.operator_scripts import OperatorScripts
+from hosts.denodo.watchdog.watch_loop import LOOK_S, MOST_REVIVALS, WINDOW_S, WatchLoop
+from tests.hosts.denodo.cloud import PARAMETER, Cloud
+from tests.hosts.denodo.home import Home
+
+BUSY = BusyError.code
+
+
+@pytest.fixture
+def up(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Boot a node, whose processes the watchdog has seen; none counts as starting."""
+    Cloud(home.folder)
+    boot.boot(home.system, home.state())
+    monkeypatch.setattr(Servers, "starting", lambda _servers: False)
+    assert server_revival.look(home.system, act=False) == OK
+    return home
+
+
+def _kill(home: Home) -> None:
+    running = home.running()
+    assert running is not None
+    os.kill(running["pid"], signal.SIGKILL)
+    while home.running():
+        pass
+
+
+def test_a_server_that_dies_is_started_again(up: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    _kill(up)
+    assert server_revival.look(up.system, act=False) == WOULD_CHANGE
+    assert up.running() is None
+    assert server_revival.look(up.system, act=True) == OK
+    assert up.running()
+    capsys.readouterr()
+    assert main([*up.arguments, "status"]) in (0, 9)
+    status = json.loads(capsys.readouterr().out)
+    assert status["watchdog"]["count"] == 1
+    assert any("started again 1 times, last vdp at" in text for text in status["warnings"])
+
+
+def test_a_drained_or_held_node_is_left_alone(up: Home) -> None:
+    _kill(up)
+    assert main([*up.arguments, "hold", "update by hand"]) == 0
+    assert server_revival.look(up.system, act=True) == BUSY
+    assert [*Record(up.system).warnings()][-1].endswith(": update by hand")
+    assert main([*up.arguments, "release"]) == 0
+    Record(up.system).drain("somebody", "maintenance")
+    assert server_revival.look(up.system, act=True) == BUSY
+    Record(up.system).undrain()
+    with up.system.locked():
+        assert server_revival.look(up.system, act=True) == BUSY
+    assert up.running() is None
+    assert server_revival.look(up.system, act=True) == OK
+
+
+def test_the_configuration_turns_it_off(home: Home) -> None:
+    Cloud(home.folder)
+    boot.boot(home.system, home.state(watchdog=False))
+    _kill(home)
+    assert server_revival.look(home.system, act=True) == BUSY
+    assert home.running() is None
+
+
+def test_a_java_that_starts_is_left_alone(home: Home) -> None:
+    Cloud(home.folder)
+    boot.boot(home.system, home.state(limits__start_seconds=43200))
+    assert Servers(home.system, home.state(limits__start_seconds=43200)).starting()
+    assert not Servers(replace(home.system, processes=home.folder), home.state()).starting()
+    assert server_revival.look(home.system, act=False) == BUSY
+
+
+class _Loop:
+    """A loop with a clock of its own, whose looks are recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.time = 1000.0
+        self.answer = OK
+        self.active = True
+        self.looks: list[dict[str, Any]] = []
+        self.processes = folder / "proc"
+        self.processes.mkdir()
+        self.scripts = OperatorScripts(self.processes, folder)
+        self.loop = WatchLoop(self.scripts, lambda: self.active, self.look, now=lambda: self.time)
+
+    def look(self, **options: Any) -> int:
+        self.looks.append({**options, "at": self.time})
+        return self.answer
+
+    def step(self, seconds: float = LOOK_S) -> None:
+        self.time += seconds
+        self.loop.step()
+
+    def acts(self) -> list[float]:
+        return [look["at"] for look in self.looks if look["act"]]
+
+    def run(self, *arguments: str) -> Callable[[], None]:
+        process = self.processes / "123"
+        process.mkdir()
+        (process / "cmdline").write_text("\0".join(arguments) + "\0")
+
+        def end() -> None:
+            (process / "cmdline").unlink()
+            process.rmdir()
+
+        return end
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> _Loop:
+    return _Loop(tmp_path)
+
+
+def test_it_acts_if_a_server_is_missing_twice(loop: _Loop) -> None:
+    loop.step()
+    loop.answer = WOULD_CHANGE
+    loop.step()
+    assert loop.acts() == []
+    loop.step(1)
+    assert len(loop.looks) == 2, "it looks every 30 s"
+    loop.step()
+    assert len(loop.acts()) == 1
+
+
+def test_it_pauses_longer_each_time_and_gives_up_for_an_hour(loop: _Loop) -> None:
+    loop.answer = WOULD_CHANGE
+    begin = loop.time
+    while loop.time < begin + 2 * WINDOW_S:
+        loop.step()
+    acts = loop.acts()
+    pauses = [later - earlier for earlier, later in pairwise(acts)]
+    assert pauses[:4] == [60, 120, 240, 480]
+    assert pauses[4] >= WINDOW_S - sum(pauses[:4])
+    assert [look["last"] for look in loop.looks if look["act"]][:5] == [False] * 4 + [True]
+    for act in acts:
+        assert len([other for other in acts if act - WINDOW_S < other <= act]) <= MOST_REVIVALS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("/bin/sh", "/opt/denodo/bin/vqlserver_shutdown.sh", "safe"),
+        ("/bin/bash", "./webcontainer_shutdown.sh"),
+        ("java", "-jar", "/tmp/denodo-v80-update-20240926.jar"),
+        ("sh", "installer_cli.sh"),
+    ],
+)
+def test_what_operators_stop_stays_stopped(loop: _Loop, command: tuple[str, ...]) -> None:
+    loop.step()
+    end = loop.run(*command)
+    loop.step(1)
+    end()
+    loop.answer = WOULD_CHANGE
+    for _ in range(200):
+        loop.step()
+    assert loop.acts() == []
+    # The watchdog is started again, and remembers.
+    again = WatchLoop(loop.scripts, lambda: True, loop.look, now=lambda: loop.time)
+    for _ in range(5):
+        loop.time += LOOK_S
+        again.step()
+    assert loop.acts() == []
+    loop.answer = OK  # the operator has started Denodo again
+    loop.step()
+    loop.answer = WOULD_CHANGE
+    loop.step()
+    loop.step()
+    assert len(loop.acts()) == 1
+
+
+def test_a_shutdown_that_waits_for_queries_counts_while_the_server_listens(loop: _Loop) -> None:
+    end = loop.run("/bin/sh", "/opt/denodo/bin/vqlserver_shutdown.sh", "safe")
+    for _ in range(600):
+        loop.step(1)
+    end()
+    loop.answer = WOULD_CHANGE
+    for _ in range(10):
+        loop.step()
+    assert loop.acts() == []
+
+
+def test_other_programs_are_no_operators(loop: _Loop) -> None:
+    for command in (("vim", "shutdown.sh"), ("java", "-Xmx1g", "Server"), ("sh", "a_startup.sh")):
+        end = loop.run(*command)
+        loop.step()
+        end()
+        assert loop.scripts.stopped == ""
+
+
+def test_a_stopped_unit_is_left_alone(loop: _Loop) -> None:
+    loop.answer, loop.active = WOULD_CHANGE, False
+    for _ in range(10):
+        loop.step()
+    assert loop.looks == []
+
+
+def test_a_boot_that_was_behind_catches_up(up: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud, record = Cloud(up.folder), Record(up.system)
+    record.fall_behind("Systems Manager did not answer")
+    look = [*up.arguments, "look", "--catch-up", f"--parameter={PARAMETER}"]
+    cloud.fault(f"--name={PARAMETER}", "An error occurred (ThrottlingException)")
+    assert main(look) == OK
+    assert record.behind == "Systems Manager did not answer"
+    cloud.parameter(json.dumps(up.data(jvm={"vdp": "-Xmx3g"})))
+    assert main(look) == OK
+    assert "denodo-ha roll" in record.behind
+    running = up.running()
+    cloud.parameter(json.dumps(up.data(limits__stop_seconds=3)))
+    assert main(look) == OK
+    assert record.behind == ""
+    assert up.running() == running, "no server was started again"
+    capsys.readouterr()
+
+
+def test_the_loop_calls_the_command_look(home: Home, loop: _Loop) -> None:
+    """The options of a look are those of the command."""
+    loop.step()
+    (options,) = loop.looks
+    del options["at"]
+    flags = [f"--{name.replace('_', '-')}" for name in options]
+    assert main([*home.arguments, "look", *flags]) == BUSY
