@@ -4,7 +4,11 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
+import botocore.loaders
+import botocore.session
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
@@ -25,6 +29,11 @@ from tools.local_aws.credentials import Access
 _LATE_S = 2.0
 
 
+@cache
+def _loader(search_path: str | None = None) -> Any:
+    return botocore.loaders.create_loader(search_path)
+
+
 @contextmanager
 def short_waits(site: Site) -> Iterator[None]:
     """Let commands of this process call the proxy, and wait for short times."""
@@ -34,6 +43,8 @@ def short_waits(site: Site) -> Iterator[None]:
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
+        # Each run creates a session, and would load the services' descriptions again.
+        patch.setattr(botocore.session, "create_loader", _loader)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # No resolver knows the names of the local AWS.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
@@ -78,7 +89,9 @@ def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, s
     """Return the calls of a run without faults."""
     prepare(site, arguments)
     run_here(site, arguments)
-    return cases.named(site.proxy.calls)
+    calls = cases.named(site.proxy.calls)
+    assert calls, f"{arguments} does not call AWS"
+    return calls
 
 
 def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[str]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,11 +103,15 @@ class Site:
     file: Path
     account: str
     assembly: Path
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a client past the proxy."""
-        region = self.loaded.environment.clusters[cluster].region
-        return Access(local_aws_server.endpoint(), self.account, region).client(service)
+        if (service, cluster) not in self._clients:
+            region = self.loaded.environment.clusters[cluster].region
+            access = Access(local_aws_server.endpoint(), self.account, region)
+            self._clients[service, cluster] = access.client(service)
+        return self._clients[service, cluster]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a command."""

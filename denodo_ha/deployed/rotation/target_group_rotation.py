@@ -114,9 +114,11 @@ class TargetGroupRotation(Rotation):
         drained: dict[str, DrainTag] = {}
         if minimum != 0 and others:
             region = self.cluster.location.region
-            for id_, instance in read_instances(self.aws, region, others).items():
-                if (tag := DrainTag.from_tags(instance.tags)) is not None:
-                    drained[others[id_]] = tag
+            instances = read_instances(self.aws, region, others)
+            for id_, name in others.items():
+                tag = DrainTag.from_tags(instances[id_].tags) if id_ in instances else None
+                if tag is not None:
+                    drained[name] = tag
         capacity_check.require_healthy_targets(
             self.cluster, node, health, minimum=minimum, accept=accept, drained=drained
         )
