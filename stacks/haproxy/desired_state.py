@@ -1,4 +1,4 @@
-"""The desired state of HAProxy instances: an SSM parameter that refers to file and certificates."""
+"""Desired state of HAProxy: an SSM parameter that refers to the file and the certificates."""
 
 import hashlib
 
@@ -16,15 +16,16 @@ from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
 
 HOST = Host(behind_proxy=True)
-"""The host of HAProxy on AWS, for the rendering of its configuration file."""
+"""Machine that HAProxy runs on in AWS, for rendering the configuration file."""
 
 
 class HaproxyState(Construct):
-    """The parameter with the desired state, and the permissions that instances need for it.
+    """SSM parameter with the desired state, and the permissions that instances need for it.
 
-    HAProxy's configuration file may be longer than a parameter, so it is an object in the CDK's
-    bucket, named by its SHA-256. Another file changes the parameter and no instance: an operator
-    applies it with `denodo-ha haproxy apply`, which validates the file and loses no connection.
+    HAProxy's configuration file can be too long for a parameter, so the file is an object in the
+    CDK's bucket, named by its SHA-256. A changed file changes the parameter but no instance. An
+    operator applies the file with `denodo-ha haproxy apply`, which validates the file and does not
+    interrupt connections.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class HaproxyState(Construct):
         instances.fleet.node.add_dependency(parameter)
 
     def _publish(self, content: str) -> FileAsset:
-        """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
+        """Publish HAProxy's file. The CDK copies the asset before the temporary file is removed."""
         with temporary_file(content) as path:
             sha256 = hashlib.sha256(content.encode()).hexdigest()
             return FileAsset(self, "File", file=LocalFile(path, sha256))
