@@ -169,7 +169,7 @@ class FailoverStack(EnvironmentStack):
         services, endpoint = self._environment.services, failover_plan.dns_name(self._failover)
         CfnOutput(self, names.ENDPOINT, value=endpoint)
         if "jdbc" in services:
-            url = JDBC_URLS[self._environment.denodo.version]
+            url = JDBC_URLS[self._environment.denodo.family]
             value = url.format(host=endpoint, port=services["jdbc"].port)
             CfnOutput(self, names.JDBC_URL, value=value)
         pair = failover_plan.cluster_pair(self._environment)
