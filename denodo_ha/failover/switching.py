@@ -41,7 +41,7 @@ from denodo_ha.deployed.failover.location import (
     require_account,
     with_deployed_switch,
 )
-from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.deployed.failover.sides import Side, Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
 
 TIMEOUT_S: Final = 300
@@ -188,6 +188,39 @@ def require_possible(task: FailoverTask) -> None:
         f"{side.cluster}; `denodo-ha failover status` shows every health check"
     )
     raise Refused(message)
+
+
+def await_healthy(
+    aws: Aws,
+    site: FailoverLocation,
+    role: Role,
+    *,
+    clock: Clock,
+    progress: Progress,
+    timeout: float,
+) -> None:
+    """Wait until the health checks of a cluster do not fail; one without checks passes.
+
+    Raises:
+        Failed: The cluster is still not healthy at the end of the timeout.
+    """
+    name = site.clusters[role].name
+    try:
+        with progress.step(f"waiting until {name} is healthy"):
+            poll_until(
+                lambda: read_failover(aws, site)[1].of(role),
+                done=lambda side: side.state != UNHEALTHY,
+                clock=clock,
+                timeout=timeout,
+                every=EVERY_S,
+            )
+    except PollTimeout as error:
+        reason = error.last.reason if isinstance(error.last, Side) else "its state is not known"
+        message = (
+            f"{name} is not healthy after {error.seconds:.0f} s ({reason}); the failover is as it"
+            " was. `denodo-ha failover status` shows every health check"
+        )
+        raise Failed(message) from None
 
 
 def fail_over(

@@ -41,8 +41,8 @@ class TestChosen:
         with pytest.raises(ConfigError) as caught:
             configuration_choice({key: "prod", "other": 1})
         assert str(caught.value) == (
-            f"-c: unknown context key {key}; the configuration is chosen with config, and this key "
-            "would be ignored; write -c config=prod"
+            f"-c: unknown context key {key}; the key that selects the configuration is config, and "
+            "this key would be ignored; write -c config=prod"
         )
 
     def test_keys_of_the_cdk_are_no_misspelt_ones(self) -> None:
@@ -99,8 +99,8 @@ class TestFind:
             find_configuration("active-pasive", root)
         assert str(caught.value) == (
             "-c config: neither config/active-pasive.yaml nor config/examples/active-pasive.yaml "
-            "is a file (active-pasive); -c config= takes a path, or a name of config/ or "
-            "config/examples/; did you mean active-passive?"
+            "is a file (active-pasive); -c config= needs a path, or the name of a file in config/ "
+            "or config/examples/; did you mean active-passive?"
         )
 
     def test_name_that_resembles_none_is_refused_with_all(self, root: Path) -> None:

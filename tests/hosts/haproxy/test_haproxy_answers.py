@@ -244,7 +244,9 @@ def test_a_drain_takes_every_server_of_the_machine(
         assert _run(haproxy, "enable", "web/a") == 0
         # Two servers of a backend at one address are two nodes.
         assert _run(haproxy, "drain", "web/c") == 0
-        assert {server.id for server in servers(haproxy) if server.maint} == {"web/c"}
+        maint = {server.id for server in servers(haproxy) if server.maint}
+        assert "web/c" in maint
+        assert "web/b" not in maint
 
 
 def test_a_warning_is_called_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,12 +80,13 @@ class WebSite:
         haproxy: the HAProxy; its state and sockets are in a folder with a short path.
         port: the port of clients.
         said: lines of the commands.
+        made: the nodes, for a test that keeps them here.
     """
 
     haproxy: LocalHaproxy
     port: int = field(default_factory=free_port)
     said: list[str] = field(default_factory=list)
-    _process: object = None
+    made: dict[str, Node] = field(default_factory=dict)
 
     def file(
         self, *lines: str, bind: str = "", more: str = "", state: str = "server-state-file STATE"
