@@ -111,7 +111,7 @@ def drill(
 
     The drill applies AWS's documented rules to the templates. It needs no account and no network.
     Exit code 1: a policy is broken. Exit code 2: no policy is broken, and the templates do not
-    tell all that one rests on.
+    tell everything that one depends on.
 
         denodo-ha drill cdk.out
 

@@ -157,7 +157,7 @@ def _seconds(outcome: Outcome) -> float:
 
 
 def _recovery(outcome: Outcome) -> str:
-    return "not by itself" if outcome.recovery is None else f"{outcome.recovery} s"
+    return "only after a repair" if outcome.recovery is None else f"{outcome.recovery} s"
 
 
 def _names(alarms: frozenset[str]) -> str:

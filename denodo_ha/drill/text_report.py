@@ -21,12 +21,12 @@ from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
-_HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
+_HEADINGS = ("Failure", "DNS answers", "New connections", "Recovery", "After the repair")
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
-    "Seconds are the longest that the named terms allow a new connection, by AWS's documented "
-    "arithmetic, not measured. What AWS does not document, and a client's own DNS cache and "
-    "connection time-out, come on top."
+    "Seconds are the longest time until new connections succeed, as the named terms add up by "
+    "AWS's documentation; they are not measured. Add what AWS does not document, and a client's "
+    "own DNS cache and connection timeout."
 )
 _CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
 _CHANGE_STYLES = {"worse": "red", "better": "green"}
@@ -260,7 +260,7 @@ def _listed(ports: tuple[int, ...]) -> str:
 
 def _recovery(effect: Outcome) -> str:
     if effect.recovery is None:
-        return "not by itself"
+        return "only after a repair"
     if not effect.steps:
         return f"{effect.recovery} s"
     if len(effect.steps) == 1:

@@ -107,7 +107,7 @@ def test_losing_the_last_node_in_service_triggers_a_failover(program: typer.Type
     result = run(program, *PATHS, "--drained", "site-a/left")
     assert result.exit_code == exit_codes.DONE
     assert "drained: site-a/left" in result.output
-    assert "only right is left in service" in result.output
+    assert "only right is in service" in result.output
 
 
 SCENARIO_KEYS = {"failure", "moves_site", "unreachable", "recovery_seconds", "terms", "readings"}
@@ -224,7 +224,7 @@ def test_a_path_that_is_not_a_template_is_a_usage_error(
     [
         (
             "Resources: {Node: &n {Type: AWS::EC2::Instance, Properties: {A: *n}}}",
-            "nothing says which zone Node is in",
+            "the templates do not tell the zone of Node",
         ),
         (
             f"Resources: {{Net: {{Type: {INSTANCE}}}, Group: {INFINITE}}}",

@@ -65,7 +65,7 @@ WORSE: dict[str, tuple[Templates, Templates, str, str]] = {
         BASE,
         two_clusters(control="operator"),
         "region-lost",
-        "new connections: 330 s -> not by itself",
+        "new connections: 330 s -> only after a repair",
     ),
     "loses its alarm": (
         two_clusters("alias"),
@@ -96,7 +96,7 @@ def test_a_move_that_serves_what_was_not_served_is_better() -> None:
     changes = outcome_changes(drill(two_clusters(control="operator")), drill(BASE))
     (region,) = [one for one in changes if str(one.failure) == "region-lost site-a eu-west-1"]
     assert (region.verdict, region.worsenings) == ("better", ())
-    assert "new connections: not by itself -> 330 s" in region.improvements
+    assert "new connections: only after a repair -> 330 s" in region.improvements
 
 
 def test_worse_ones_are_first() -> None:

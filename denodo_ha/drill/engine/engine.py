@@ -317,8 +317,8 @@ class _ThroughName:
         seconds = total_seconds(self._timing.failback(self._name, self._balancers()))
         cluster = self._old.cluster or "elsewhere"
         if self._timing.by_operators():
-            return f"stays until people put the switch back, then {cluster} within {seconds} s"
-        return f"{cluster} again within {seconds} s of being healthy, by itself"
+            return f"stays until operators put the switch back, then {cluster} within {seconds} s"
+        return f"{cluster} again within {seconds} s of being healthy, automatically"
 
     @property
     def _timing(self) -> DnsTiming:

@@ -39,7 +39,7 @@ ROWS: dict[str, list[list[str]]] = {
         ["-c", "active-passive", "{assembly}"],
     ],
     "roll": [["-c", "active-passive"]],
-    "rollout": [["-c", "active-passive"]],
+    "rollout": [["-c", "active-passive"], ["-c", "{hostile}"]],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
