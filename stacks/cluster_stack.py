@@ -11,7 +11,8 @@ from denodo_ha.environment.derived import (
     node_names,
 )
 from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
-from denodo_ha.environment.derived.topology import listeners, version_ports
+from denodo_ha.environment.derived.readiness import reporting_delays
+from denodo_ha.environment.derived.topology import hands_out_balancer_name, listeners
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Cluster, Instance
@@ -303,9 +304,7 @@ class ClusterStack(EnvironmentStack):
         Return the name of the document.
         """
         program = FileAsset(self, "Program", file=archive)
-        # From 8.0 on, clients need no second connection, and the RMI host, also for JMX, is the
-        # node's name.
-        rmi_host = balancer if version_ports(self._environment).auxiliary else ""
+        rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -352,7 +351,7 @@ class ClusterStack(EnvironmentStack):
         """Create the outputs with the URLs of the services on a host."""
         services = self._environment.services
         if "jdbc" in services:
-            url = JDBC_URLS[self._environment.denodo.version]
+            url = JDBC_URLS[self._environment.denodo.family]
             self._output(names.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
         if "odbc" in services:
             self._output(names.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
@@ -377,10 +376,12 @@ class ClusterStack(EnvironmentStack):
             host = node_names.host_name(self._environment, self.name, name)
             self._output(names.node_name_output(name), host)
         # Names of outputs contain only letters and digits, unlike names of nodes.
-        metadata = {names.NODES_METADATA: node_outputs}
+        metadata: dict[str, object] = {names.NODES_METADATA: node_outputs}
         zones = _zones_of_existing_resources(self.cluster)
         if zones:
             metadata[names.ZONES_METADATA] = zones
+        if self._environment.denodo.program:
+            metadata[names.DELAYS_METADATA] = reporting_delays(self._environment)
         self.template_options.metadata = {names.METADATA: metadata}
 
     def _output(self, name: str, value: str) -> None:

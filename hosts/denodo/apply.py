@@ -21,6 +21,7 @@ from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.configuration.settings import STANDALONE_LICENSE
 from hosts.denodo.errors import DownError, RolledBackError
 from hosts.denodo.metadata import metadata_confirmation, metadata_database
+from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -94,6 +95,8 @@ class _Change:
             log.info("nothing to do")
         self._record.catch_up()
         if self._start:
+            self._new.look(self._record)
+            earlier_rules.settle(self._system, self._state, self._record)
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def recover(self) -> None:
@@ -129,6 +132,8 @@ class _Change:
         self._new.check()
         self._warn_of_standalone_license()
         running = bool(self._old.running()) or (interrupted and self._before is not None)
+        if self._before is None:
+            earlier_rules.accept(self._record)
         change = self._journal.begin()
         self._stop()
         try:

@@ -23,6 +23,7 @@ from hosts.denodo.errors import (
     UnavailableError,
 )
 from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
+from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -144,6 +145,7 @@ def _start(system: System, state: State) -> None:
         servers = Servers(system, state)
         servers.check()
         servers.start(state.servers, deadline)
+        earlier_rules.settle(system, state, Record(system))
 
 
 def stop(system: System) -> None:

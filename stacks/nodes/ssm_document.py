@@ -6,8 +6,8 @@ from constructs import Construct
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
-ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata")
-"""Actions of the document. Each action is a command of the node program (docs/node.md)."""
+ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness")
+"""Actions of the document, each a command of the node's program (docs/node.md)."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
@@ -89,7 +89,7 @@ def _script() -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_UPDATE_PROGRAM}; {_CD}; exec python3 -m node '{{{{ Action }}}}';;",
-        "status|undrain) exec python3 -m node '{{ Action }}';;",
+        "status|undrain|accept-readiness) exec python3 -m node '{{ Action }}';;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         "esac",

@@ -18,7 +18,7 @@ from denodo_ha.environment.derived.topology import (
     version_ports,
 )
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.facts.denodo_ports import HTTPS_PORT, READY_PORT
+from denodo_ha.environment.facts.denodo_ports import HTTPS_PORT, READY_PORT, WEB_JMX_PORTS
 from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -133,7 +133,8 @@ def management_ports(environment: Environment) -> tuple[int, ...]:
         for name, default in ports.services.items()
         if name in environment.services
     }
-    return tuple(sorted({moved.get(port, port) for port in ports.management}))
+    jmx = WEB_JMX_PORTS if environment.denodo.web_jmx else ()
+    return tuple(sorted({*(moved.get(port, port) for port in ports.management), *jmx}))
 
 
 def _rule_set(

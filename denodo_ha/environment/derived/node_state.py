@@ -22,10 +22,10 @@ from denodo_ha.environment.facts.denodo_ports import (
     WEB_PORT,
 )
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, heap_gib
-from denodo_ha.environment.facts.limits import SETUP_SHARE_S
+from denodo_ha.environment.facts.limits import BUSY_LIMIT_DEFAULT_S, SETUP_SHARE_S
 from denodo_ha.environment.model.catalog import Catalog, Component, Exports
 from denodo_ha.environment.model.cluster import Node
-from denodo_ha.environment.model.denodo import Server, cluster_secret
+from denodo_ha.environment.model.denodo import Denodo, Server, cluster_secret
 from denodo_ha.environment.model.environment import Environment
 
 SCHEMA: Final = 1
@@ -63,9 +63,10 @@ def desired_state(
         "cluster": cluster,
         "node": node,
         "denodo": {
-            "version": denodo.version,
+            "version": denodo.family,
             "home": denodo.platform_home(),
             "user": denodo.user,
+            **({"java_home": denodo.java_home} if denodo.java_home else {}),
         },
         "host": host,
         "rmi_host": deployed.rmi_host or host,
@@ -84,7 +85,8 @@ def desired_state(
         # The key is present only if the watchdog is off, so that older node programs can read all
         # other states.
         **({} if denodo.watchdog else {"watchdog": False}),
-        "ready": {"port": READY_PORT, "services": _services(environment)},
+        **({"web_jmx": True} if denodo.web_jmx else {}),
+        "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
             "stop_seconds": denodo.stop_limit,
@@ -103,7 +105,7 @@ def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
     services = environment.services
     ports = {
         name: services[name].target_port if name in services else default
-        for name, default in PORTS[environment.denodo.version].services.items()
+        for name, default in PORTS[environment.denodo.family].services.items()
     }
     auxiliary = version_ports(environment).auxiliary
     encrypted = {service.target_port for service in services.values()} & NODE_TLS_PORTS
@@ -158,6 +160,16 @@ def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
     if tls is None or certificate is None:
         return None
     return {"certificate": certificate, **({"version": tls.version} if tls.version else {})}
+
+
+def _readiness(denodo: Denodo) -> dict[str, Any]:
+    """Return the options of readiness; older node programs read states with defaults only."""
+    options: dict[str, Any] = {}
+    if denodo.readiness != "auto":
+        options["virtual_dataport"] = denodo.readiness
+    if denodo.busy_limit != BUSY_LIMIT_DEFAULT_S:
+        options["busy_seconds"] = denodo.busy_limit
+    return options
 
 
 def _services(environment: Environment) -> dict[str, dict[str, Any]]:

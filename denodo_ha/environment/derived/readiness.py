@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS, PORTS, SCHEDULER_PORT, WEB_PORT
+from denodo_ha.environment.facts.limits import PING_INTERVAL_S, PING_TIMEOUT_S
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
@@ -45,6 +46,15 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
     )
 
 
+def reporting_delays(environment: Environment) -> dict[str, int]:
+    """Return the longest seconds, by name, until a node that runs reports that it is not ready."""
+    denodo = environment.denodo
+    delays = {"ping interval": PING_INTERVAL_S, "ping": PING_TIMEOUT_S}
+    if denodo.family != "7.0" and denodo.readiness != "ping":
+        delays["busy limit"] = denodo.busy_limit
+    return delays
+
+
 def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool:
     """Return whether health settings set the protocol, port or path of the health check."""
     return any(settings.protocol or settings.port or settings.path for settings in (own, general))
@@ -58,7 +68,7 @@ def service_probe(environment: Environment, name: str, service: Service) -> Prob
 
 
 def _kind_by_port(environment: Environment, port: int) -> ProbeKind:
-    for name, default_port in PORTS[environment.denodo.version].services.items():
+    for name, default_port in PORTS[environment.denodo.family].services.items():
         service = environment.services.get(name)
         if port == (service.target_port if service else default_port):
             return _KIND_BY_SERVICE[name]

@@ -63,7 +63,16 @@ class Listener:
 
 def version_ports(environment: Environment) -> Ports:
     """Return the ports of the environment's Denodo version."""
-    return PORTS[environment.denodo.version]
+    return PORTS[environment.denodo.family]
+
+
+def hands_out_balancer_name(environment: Environment) -> bool:
+    """Return whether nodes give clients the load balancer's name for further connections.
+
+    From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
+    """
+    chosen = environment.denodo.rmi_host
+    return chosen == "balancer" or (chosen is None and version_ports(environment).auxiliary)
 
 
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:

@@ -4,13 +4,19 @@ Source of every number: Denodo, Virtual DataPort and Denodo Platform installatio
 and 9.x, "Default ports used by the Denodo Platform".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Version = Literal["7.0", "8.0", "9.0"]
-VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
+Family = Literal["7.0", "8.0", "9.0"]
+"""Versions whose ports, files and scripts differ; every later 8.x and 9.x belongs to its family."""
+FAMILIES: Final[tuple[Family, ...]] = ("7.0", "8.0", "9.0")
+VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
+FIRST_FLIGHT_UPDATE: Final = 1
+"""Arrow Flight SQL came with 9.1 (Denodo, New features of 9.1)."""
+FLIGHT_PORT: Final = 9994
 
 NODE_TLS_PORTS: Final = frozenset({9443})
 """Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
@@ -30,7 +36,17 @@ SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
 JMX_FACTORY_PORT: Final = 9995
 WEB_PORT: Final = 9090
+WEB_JMX_PORTS: Final = (9098, 9097)
+"""Registry and factory of the web container's JMX."""
 SCHEDULER_PORT: Final = 8000
+
+
+def family_of(version: str) -> Family | None:
+    """Return the family of a version, None if it is not a version of Denodo that is known."""
+    if re.fullmatch(VERSION_PATTERN, version) is None:
+        return None
+    return next(family for family in FAMILIES if family[0] == version[0])
+
 
 _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})
 
@@ -99,15 +115,16 @@ _V9: Final = Ports(
     services=_SHARED,
     auxiliary=False,
     management=_V8.management,
-    occupied=MappingProxyType({**_V8.occupied, 9994: "Virtual DataPort Arrow Flight SQL"}),
+    occupied=MappingProxyType({**_V8.occupied, FLIGHT_PORT: "Virtual DataPort Arrow Flight SQL"}),
     private=_V8.private,
 )
 
-PORTS: Final[Mapping[Version, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})
+PORTS: Final[Mapping[Family, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})
 
-JDBC_URLS: Final[Mapping[Version, str]] = MappingProxyType(
+JDBC_URLS: Final[Mapping[Family, str]] = MappingProxyType(
     {
-        # Without the parameter, a 7.0 client reuses the registry's socket and stays on one node.
+        # Without this parameter, a 7.0 client reuses the registry's socket and always uses the same
+        # node.
         "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
         "8.0": "jdbc:denodo://{host}:{port}/admin",
         "9.0": "jdbc:denodo://{host}:{port}/admin",

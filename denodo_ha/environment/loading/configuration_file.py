@@ -36,7 +36,7 @@ def configuration_choice(context: Mapping[str, object]) -> str:
 
 
 def find_configuration(choice: str, root: File) -> File:
-    """Return the file of a choice: a path, or a name in `config/`, else in `config/examples/`.
+    """Return the file that a path, or a name in `config/` or `config/examples/`, selects.
 
     Raises:
         ConfigError: The file does not exist.

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from denodo_ha.environment.facts.denodo_ports import Version
+from denodo_ha.environment.facts.denodo_ports import VERSION_PATTERN, Family, family_of
 from denodo_ha.environment.facts.instance_memory import HEAP_MOST_GIB
 from denodo_ha.environment.facts.limits import (
+    BUSY_LIMIT_DEFAULT_S,
     CREATION_TIMEOUT_S,
     START_LIMIT_DEFAULT_S,
     STOP_LIMIT_DEFAULT_S,
@@ -26,6 +27,15 @@ from denodo_ha.environment.model.field_types import (
 from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import EVERY
 
+Version = Annotated[
+    str,
+    Form(
+        VERSION_PATTERN,
+        "is not a version that is known",
+        'it determines ports, files and scripts: "7.0", any 8.x and any 9.x',
+        '"8.0"',
+    ),
+]
 Server = Literal[
     "vdp", "data-catalog", "design-studio", "scheduler", "scheduler-admin", "diagnostic-monitoring"
 ]
@@ -125,13 +135,16 @@ class Denodo(Section):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Version of the Denodo Platform, in quotes. It determines the ports, and whether nodes need \
-auxiliary ports."""
+    """Version of the Denodo Platform, in quotes: "7.0", any 8.x or any 9.x. It determines \
+the ports, and whether nodes need auxiliary ports."""
     program: Flag = True
     """Let this project's node program set up the nodes (docs/node.md). Without the program, nodes \
 remain as in their image, and health checks only open a TCP connection."""
     home: FolderPath | None = None
-    """Folder in which Denodo is installed; default: /opt/denodo/denodo_platform_8_0 for 8.0."""
+    """Folder in which Denodo is installed, or a symbolic link to it; default: \
+/opt/denodo/denodo_platform_8_0 for 8.x."""
+    java_home: FolderPath | None = None
+    """JAVA_HOME of Denodo's scripts; default: the `jre` folder of the installation."""
     user: LinuxUser = USER_DEFAULT
     """Linux user that owns the installation and runs the servers."""
     servers: Annotated[
@@ -152,6 +165,18 @@ memory is known."""
 map of cluster to ARN."""
     metadata: MetadataEntry = Metadata(source="manual")
     """The source of a new node's metadata."""
+    readiness: Literal["auto", "ping", "strict"] = "auto"
+    """Whether a node in promotion or single-user mode is not ready: auto, if the installed \
+`ping.sh` has the option -r (8.0 from 2023 on); ping, never; strict, always, and an update without \
+the option is an error."""
+    busy_limit: Annotated[Whole, Field(ge=0, le=3600)] = BUSY_LIMIT_DEFAULT_S
+    """Seconds for which a node in promotion or single-user mode, which queues requests, stays in \
+service."""
+    rmi_host: Literal["node", "balancer"] | None = None
+    """Name that the servers give to their clients for further connections: the node's own name \
+(default from 8.0 on) or the load balancer's (7.0)."""
+    web_jmx: Flag = False
+    """Whether the Solution Manager's networks may use the web container's JMX."""
     signal: Literal["ready", "configured"] = "ready"
     """State in which CloudFormation considers a new node created. ready: the node can serve \
 clients; configured: the node is set up, but must be registered for a licence before it can \
@@ -163,6 +188,13 @@ serve."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
     """Seconds for which running queries may continue when a node is stopped."""
 
+    @property
+    def family(self) -> Family:
+        """Version whose ports, files and scripts this version has."""
+        family = family_of(self.version)
+        assert family is not None  # the type of `version` allows known versions only
+        return family
+
     def platform_home(self) -> str:
         """Return the folder in which Denodo is installed."""
-        return self.home or f"/opt/denodo/denodo_platform_{self.version.replace('.', '_')}"
+        return self.home or f"/opt/denodo/denodo_platform_{self.family.replace('.', '_')}"

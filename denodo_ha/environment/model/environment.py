@@ -13,7 +13,7 @@ from denodo_ha.environment.facts.denodo_ports import (
     LICENSE_MANAGER_PORT,
     PORTS,
     SOLUTION_MANAGER_PORT,
-    VERSIONS,
+    family_of,
 )
 from denodo_ha.environment.model.aws_field_types import PolicyArn
 from denodo_ha.environment.model.cluster import Cluster, HostedZone
@@ -91,7 +91,8 @@ ports."""
             return data
         denodo = data.get("denodo")
         version = denodo.get("version") if isinstance(denodo, dict) else None
-        if version not in VERSIONS:
+        family = family_of(version) if isinstance(version, str) else None
+        if family is None:
             return {**data, "services": INVALID}
-        ports = PORTS[version].services
+        ports = PORTS[family].services
         return {**data, "services": {name: {"port": port} for name, port in ports.items()}}

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from denodo_ha.environment.derived import readiness
 from denodo_ha.environment.derived.node_state import NO_WEB, max_parameter_bytes, node_ports
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
+from denodo_ha.environment.facts.denodo_ports import (
+    FAMILIES,
+    FIRST_FLIGHT_UPDATE,
+    FLIGHT_PORT,
+    READY_PORT,
+)
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
@@ -16,14 +21,16 @@ from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.model.service import EVERY
 from denodo_ha.environment.rules.nodes import instance_settings
 
-_OLDEST = VERSIONS[0]
+_OLDEST = FAMILIES[0]
 
 
 def features_of_version(environment: Environment) -> Iterator[Problem]:
     """Denodo 7.0 must not be configured with features of later versions."""
     denodo = environment.denodo
-    if denodo.version != _OLDEST:
+    if denodo.family != _OLDEST:
         return
+    if denodo.readiness == "strict":
+        yield _missing_feature(("denodo", "readiness"), value="strict")
     for key in ("tls", "security_token"):
         if getattr(denodo, key) is not None:
             yield _missing_feature(("denodo", key), at_key=True)
@@ -39,6 +46,60 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
             "write manual or export",
             value="catalog",
         )
+
+
+def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
+    """The RMI host leads clients and the Solution Manager to the node that answered."""
+    chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
+    kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
+    alone = [name for name, kind in kinds.items() if kind == "none"]
+    if environment.denodo.family == _OLDEST:
+        if chosen == "node" and len(alone) < len(kinds):
+            yield Problem(
+                path,
+                f"is not for {_OLDEST} behind a balancer",
+                f"a Denodo {_OLDEST} client continues at the RMI host on the auxiliary port of the "
+                "node, so it would go past the balancer",
+                "remove it, or write balancer",
+                value=chosen,
+            )
+    elif chosen == "balancer" and alone:
+        yield Problem(
+            path,
+            f"has no name in {alone[0]}",
+            "a cluster of one node without a balancer has no balancer's name",
+            "write node",
+            value=chosen,
+        )
+    elif chosen == "balancer":
+        yield Problem(
+            path,
+            "leads JMX to the balancer",
+            "the servers put this name into their JMX stubs, and the balancer serves no JMX: the "
+            "Solution Manager and monitoring cannot reach the nodes by JMX any more",
+            "write node, unless clients need the balancer's name",
+            value=chosen,
+            severity=Severity.WARNING,
+            rule="rmi-host-balancer",
+        )
+
+
+def flight_exists(environment: Environment) -> Iterator[Problem]:
+    """Arrow Flight SQL came with an update of 9."""
+    family, _, update = environment.denodo.version.partition(".")
+    if family == "9" and int(update) >= FIRST_FLIGHT_UPDATE:
+        return
+    for name, service in environment.services.items():
+        if service.target_port == FLIGHT_PORT:
+            yield Problem(
+                ("services", name),
+                f"needs Denodo 9.{FIRST_FLIGHT_UPDATE}",
+                f"port {FLIGHT_PORT} is Arrow Flight SQL, which came with that update, and "
+                f"denodo.version is {environment.denodo.version}",
+                f'write version: "9.{FIRST_FLIGHT_UPDATE}" or the version that is installed',
+                severity=Severity.WARNING,
+                rule="flight-update",
+            )
 
 
 def _missing_feature(path: Path, *, value: str = "", at_key: bool = False) -> Problem:
@@ -314,6 +375,8 @@ def _desired_texts(environment: Environment) -> Iterator[tuple[Path, str]]:
 
 RULES = (
     features_of_version,
+    rmi_host_reachable,
+    flight_exists,
     options_needing_program,
     metadata_import,
     node_secret_locations,

@@ -24,7 +24,7 @@ _CONSEQUENCES = {
 def vdp_catalog_version(environment: Environment) -> Iterator[Problem]:
     """Virtual DataPort must not use a shared metadata database with Denodo 7.0."""
     for name, catalog in _catalogs(environment):
-        if environment.denodo.version == "7.0" and "vdp" in catalog.components:
+        if environment.denodo.family == "7.0" and "vdp" in catalog.components:
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),

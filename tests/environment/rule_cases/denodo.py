@@ -7,6 +7,7 @@ from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.denodo import (
     desired_state_size,
     features_of_version,
+    flight_exists,
     heap_fits_memory,
     heap_or_jvm_options,
     metadata_import,
@@ -14,6 +15,7 @@ from denodo_ha.environment.rules.denodo import (
     node_ports_unique,
     node_secret_locations,
     options_needing_program,
+    rmi_host_reachable,
     service_has_server,
 )
 from tests.environment.rule_cases.case import Right, Wrong
@@ -44,7 +46,49 @@ def full(length: int) -> dict[str, Any]:
     }
 
 
+ALONE: dict[str, Any] = {
+    "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
+    "clusters/main/nodes/node2": GONE,
+}
+
 WRONG = (
+    Wrong(
+        features_of_version,
+        {"denodo/readiness": "strict"},
+        "denodo.readiness",
+        ("is not for 7.0", "remove it"),
+        base=V7,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "node"},
+        "denodo.rmi_host",
+        ("is not for 7.0 behind a balancer", "go past the balancer", "write balancer"),
+        base=V7,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "balancer", **ALONE},
+        "denodo.rmi_host",
+        ("has no name in main", "write node"),
+        base=V9,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "balancer"},
+        "denodo.rmi_host",
+        ("leads JMX to the balancer", "Solution Manager"),
+        base=V9,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        flight_exists,
+        {"services/flight": 9994},
+        "services.flight",
+        ("needs Denodo 9.1", 'write version: "9.1"'),
+        base=V9,
+        severity=Severity.WARNING,
+    ),
     Wrong(
         no_dynamic_references,
         {"denodo/jvm": {"web": "-Dkey={{resolve:ssm:name}}"}},
@@ -324,6 +368,14 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(rmi_host_reachable, {"denodo/rmi_host": "balancer"}, base=V7),
+    Right(rmi_host_reachable, {"denodo/rmi_host": "node"}, base=V9),
+    Right(rmi_host_reachable, {}, base=V9),
+    Right(flight_exists, {"denodo/version": "9.1", "services/flight": 9994}),
+    Right(flight_exists, {"denodo/version": "9.10", "services/flight": 9994}),
+    Right(flight_exists, {"services/own": 9993}, base=V9),
+    Right(features_of_version, {"denodo/readiness": "ping"}, base=V7),
+    Right(features_of_version, {"denodo/readiness": "strict"}),
     Right(no_dynamic_references, {"denodo/jvm": {"web": "-Dkey={one}"}}),
     Right(features_of_version, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}, V7),
     Right(

@@ -30,7 +30,7 @@ _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _PASSWORDS = {"old": "password-of-old", "new": "password-of-new"}
 _MOST_STEPS = 1000
 _KEPT = ("tls-", "catalog-")
-_RECORDS = ("applied.json", "metadata.json", "logins.json", "signal.json")
+_RECORDS = ("applied.json", "metadata.json", "logins.json", "readiness.json", "signal.json")
 _LOCKS = ("lock", "export-lock", "record-lock")
 
 
