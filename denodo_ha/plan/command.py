@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from denodo_ha.aws import cloud_assembly
+from denodo_ha.aws import cloud_assembly, deadline
 from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.template_document import Template
@@ -47,12 +47,14 @@ class _Comparison:
         after: templates after the deploy by stack.
         failed: stacks whose creation failed, with what the next deploy would fail on.
         dependent: deployed stacks that need one that would be destroyed.
+        unknown: the deployed stacks that cannot be read, and why; they are not compared.
     """
 
     before: dict[str, Template]
     after: dict[str, Template]
     failed: Sequence[FailedCreation] = ()
     dependent: Sequence[DependentStack] = ()
+    unknown: Sequence[str] = ()
 
 
 def plan(
@@ -73,7 +75,8 @@ def plan(
     that deploy has left, and prints the commands with which the next one succeeds. Exit code 1: two
     or more nodes of a cluster would stop serving at once, a database would lose its data, or the
     deploy or destroy would fail. Exit code 3: the failover switch would change its namespace while
-    it is set to the secondary.
+    it is set to the secondary. Exit code 6: a deployed stack does not answer within 15 s; the
+    others are compared.
 
         denodo-ha plan base.out new.out
 
@@ -113,6 +116,7 @@ def plan(
                 "failed": compared.failed,
                 "dependent": compared.dependent,
                 "switches": switches,
+                "unknown": compared.unknown,
             }
         )
     else:
@@ -120,13 +124,17 @@ def plan(
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
         _show_switches(switches)
+        for line in compared.unknown:
+            print_line(f"! {line}")
     if config is not None and switches:
         aws = Aws(profile=profile)
         site = locate_failover(aws, config=config, environment=None, regions=None)
         require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
     refused = at_once or lost or compared.failed or compared.dependent
-    raise typer.Exit(exit_codes.NO if refused else exit_codes.DONE)
+    if refused:
+        raise typer.Exit(exit_codes.NO)
+    raise typer.Exit(exit_codes.AWS if compared.unknown else exit_codes.DONE)
 
 
 def _deployed(
@@ -144,13 +152,17 @@ def _deployed(
     locations = [*site.reachable, *databases]
     if site.failover is not None and not site.failover.unreachable:
         locations.append(site.failover)
-    deployed: dict[str, stack.Stack] = {}
-    for location in locations:
-        try:
-            deployed[location.stack] = stack.read_stack(aws, location)
-        except NotFound:
-            # Everything in the stack is new.
-            continue
+    with deadline.limited(deadline.LOOK_S):
+        answers = stack.read_stacks(aws, locations)
+    read = dict(zip((location.stack for location in locations), answers, strict=True))
+    deployed = {name: item for name, item in read.items() if isinstance(item, stack.Stack)}
+    # A stack that does not exist is new as a whole.
+    errors = {
+        name: item for name, item in read.items() if not isinstance(item, stack.Stack | NotFound)
+    }
+    if errors and not deployed:
+        raise next(iter(errors.values()))
+    locations = [location for location in locations if location.stack not in errors]
     if folder is not None:
         after = cloud_assembly.read_templates(folder)
     else:
@@ -174,6 +186,7 @@ def _deployed(
         before={name: item.template for name, item in existing.items()},
         after={name: after[name] for name in stacks},
         failed=[item for item in failed if item is not None],
+        unknown=[f"{name} is unknown: {error}" for name, error in sorted(errors.items())],
     )
 
 

@@ -73,7 +73,9 @@ def roll(
         denodo-ha roll -c prod --cluster active --node node1
     """
     aws, progress = Aws(profile=profile), Progress()
-    site = locate_environment(aws, config=config, environment=environment, regions=region)
+    site = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     clusters = cluster_order(site, cluster if node is None else site.cluster(cluster).name)
     for location in clusters:
         location.require_reachable()
