@@ -160,7 +160,7 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
-            "The configuration names this policy for the machines",
+            "The configuration attaches this policy to the machines",
         )
 
 

@@ -205,8 +205,9 @@ class FailoverStack(EnvironmentStack):
     def _cluster_output(self, cluster: ClusterStack, output: str) -> str:
         """Return a weak reference to an output of a cluster's stack.
 
-        In the same account, the stack's name is the reference. Across accounts, the CDK's own weak
-        reference also creates a role with which this stack can read the other stack.
+        In the same account, the reference contains the other stack's name. Across accounts, it is
+        the CDK's own weak reference, which also creates a role with which this stack can read the
+        other stack.
         """
         if cluster.account == self.account:
             return Fn.get_stack_output(cluster.stack_name, output, cluster.region)

@@ -125,7 +125,7 @@ def catalog_secret_output(component: str) -> str:
 
 
 def alphanumeric(name: str) -> str:
-    """Return a name without punctuation, as output names hold letters and digits only."""
+    """Return a name without punctuation, as names of outputs allow only letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", name)
 
 

@@ -54,7 +54,7 @@ def _set_addresses(
     which does not contain the subnets of this stack.
     """
     resource = nlb.node.default_child
-    assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2
+    assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2 construct
     resource.subnets = None
     resource.subnet_mappings = [
         elbv2.CfnLoadBalancer.SubnetMappingProperty(

@@ -125,7 +125,7 @@ class Database(Construct):
         )
         self.host = self.instance.db_instance_endpoint_address
         resource = self.instance.node.default_child
-        assert isinstance(resource, rds.CfnDBInstance)  # created by the L2
+        assert isinstance(resource, rds.CfnDBInstance)  # created by the L2 construct
         # From this metadata, the drill reads which cluster depends on the database (docs/drill.md).
         resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         self.admin_secret = resource.attr_master_user_secret_secret_arn

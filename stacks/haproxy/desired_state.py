@@ -15,7 +15,7 @@ from stacks.access.machine_permissions import allow
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
 
-HOST = Host(behind_proxy=True)
+HOST = Host(behind_proxy=True, tool=None)
 """Machine that HAProxy runs on in AWS, for rendering the configuration file."""
 
 
@@ -43,7 +43,7 @@ class HaproxyState(Construct):
         settings = environment.clusters[cluster].balancer.proxy
         file = self._publish(render_config(environment, cluster, HOST))
         resource = instances.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         # With passthrough the nodes terminate TLS, and HAProxy needs no certificate.
         tls = settings.tls if settings.tls and settings.tls.mode != "passthrough" else None
         certificate = tls.certificate if tls else None
@@ -76,7 +76,7 @@ class HaproxyState(Construct):
         instances.fleet.node.add_dependency(parameter)
 
     def _publish(self, content: str) -> FileAsset:
-        """Publish HAProxy's file. The CDK copies the asset before the temporary file is removed."""
+        """Publish the configuration file; the CDK copies it before the file is deleted."""
         with temporary_file(content) as path:
             sha256 = hashlib.sha256(content.encode()).hexdigest()
             return FileAsset(self, "File", file=LocalFile(path, sha256))

@@ -105,7 +105,7 @@ class HaproxyInstances(Construct):
         # Property of the L1 construct: the L2 would add its own rules to the instances' security
         # group.
         resource = self.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         resource.add_metadata(METADATA, dict(routes))
         resource.target_group_arns = [group.target_group_arn for group in target_groups]
         # First boot needs the permissions and a route to AWS; CloudFormation cannot infer this

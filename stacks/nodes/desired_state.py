@@ -51,7 +51,7 @@ class NodeState(Construct):
         super().__init__(scope, id_)
         stack = Stack.of(self)
         resource = node.instance.node.default_child
-        assert isinstance(resource, ec2.CfnInstance)  # created by the L2
+        assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         deployed = Deployed(
             rmi_host=rmi_host,
             stack=names.cluster_stack(environment.name, cluster),

@@ -123,7 +123,8 @@ PORTS: Final[Mapping[Family, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8,
 
 JDBC_URLS: Final[Mapping[Family, str]] = MappingProxyType(
     {
-        # Without the parameter, a 7.0 client reuses the registry's socket and stays on one node.
+        # Without this parameter, a 7.0 client reuses the registry's socket and always uses the same
+        # node.
         "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
         "8.0": "jdbc:denodo://{host}:{port}/admin",
         "9.0": "jdbc:denodo://{host}:{port}/admin",

@@ -63,6 +63,7 @@ class Host:
     run: str = "/run/haproxy"
     state: str = "/var/lib/haproxy/server-state"
     program: str = "/usr/sbin/haproxy"
+    tool: str | None = "/opt/denodo-ha"
     chroot: bool = True
 
 
@@ -257,7 +258,7 @@ def _http_check(check: Check) -> Iterator[str]:
     yield f"http-check connect{_check_port(check)}{' ssl' if check.tls else ''}"
     yield f"http-check send meth GET uri {_quoted(check.path)}"
     # Every installation decides what is at `/`, so any status code below 500 shows that the node
-    # answers. On another path, a page that requires a login shows the same.
+    # answers. On another path, a page that requires a login also shows that the node answers.
     yield f"http-check expect status {'200-499' if check.path == '/' else '200-399,401,403'}"
     if check.ready:
         yield f"http-check connect port {READY_PORT}"

@@ -160,7 +160,7 @@ def _allowed_by(part: Any) -> str:
 
 
 def _is_list(annotation: Any) -> bool:
-    """Return whether a type is a list, also in a union or with metadata."""
+    """Return whether a type is a list, including a list in a union or with metadata."""
     if get_origin(annotation) is tuple:
         return True
     inner = get_args(annotation)

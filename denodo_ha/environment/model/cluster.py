@@ -74,7 +74,7 @@ class PeerVpc(Section):
     vpc: VpcId
     """Id of the VPC."""
     region: Region | None = None
-    """Region of the VPC; default: the cluster's."""
+    """Region of the VPC; default: the cluster's region."""
 
 
 def _zones_of_list(value: Any) -> Any:
@@ -115,7 +115,7 @@ uses endpoint checks."""
     """Existing private hosted zone for the names of the nodes; default: a hosted zone is \
 created."""
     node_zone_vpcs: tuple[PeerVpcEntry, ...] = ()
-    """Other VPCs that resolve the names of the nodes, such as the Solution Manager's."""
+    """Other VPCs that resolve the names of the nodes, such as the VPC of the Solution Manager."""
 
 
 class Instance(Section):
@@ -161,7 +161,7 @@ class InstanceOverride(Section):
     key: KeyPairName | None = None
     """EC2 key pair of this node."""
     role_policies: tuple[PolicyArn, ...] | None = None
-    """Managed policies of this node's role, instead of the cluster's."""
+    """Managed policies of this node's role, instead of the cluster's policies."""
 
 
 class Node(Section):
@@ -209,7 +209,7 @@ internet-facing."""
 
     @property
     def proxy(self) -> Haproxy:
-        """Settings of HAProxy, with their defaults."""
+        """Settings of HAProxy; the defaults if the section is missing."""
         return self.haproxy or Haproxy()
 
 

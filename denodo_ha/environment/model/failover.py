@@ -43,10 +43,10 @@ the switch does."""
     """Number of consecutive failed endpoint checks, or of minutes for an alarm, after which a \
 cluster is unhealthy; default 3 checks, 1 minute."""
     account: AccountId | None = None
-    """AWS account of the failover stack; default: the primary's."""
+    """AWS account of the failover stack; default: the primary's account."""
     region: Region | None = None
-    """Region of the failover stack; default: the secondary's, so that the stack is available if \
-the primary's region fails."""
+    """Region of the failover stack; default: the secondary's region, so that the stack is \
+available if the primary's region fails."""
     switch_namespace: SwitchNamespace | None = None
     """CloudWatch namespace of the operators' switch, only for this environment; default: \
 Denodo/Failover, which all environments of the account and region share."""

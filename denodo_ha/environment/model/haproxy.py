@@ -163,9 +163,9 @@ them."""
     tls: HaproxyTls | None = None
     """TLS of the web services. Without this key, HAProxy passes HTTPS through to the nodes."""
     hosts: Mapping[NodeName, HostName] = {}
-    """Host name or address by node; HAProxy resolves a name when it starts or reloads; default: \
-the node's name in the cluster's private zone, NODE.CLUSTER.NAME.internal, which is resolved \
-continuously."""
+    """Map of node to host name or address. HAProxy resolves a host name when it starts or \
+reloads; default: the node's name in the cluster's private zone, NODE.CLUSTER.NAME.internal, \
+which is resolved continuously."""
     health_port: Port = HEALTH_PORT
     """Port of HAProxy's own health check, which returns 503 if no node is usable."""
     metrics_port: Port = METRICS_PORT

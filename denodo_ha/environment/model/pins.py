@@ -69,7 +69,7 @@ def pins_file(config: File) -> File:
 
 
 def configured_machine(instance: Instance | None, node: Node) -> Instance | None:
-    """Return a node's machine in the configuration: the cluster's, with the node's overrides.
+    """Return a node's configured machine: the cluster's `instance` with the node's overrides.
 
     Return None if type or image is missing, which a rule reports as an error.
     """

@@ -209,7 +209,7 @@ def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, key),
                     "is missing",
-                    "HAProxy on AWS reads it only from Secrets Manager",
+                    f"HAProxy on AWS reads this {key} only from Secrets Manager",
                     "add the ARN of a secret",
                 )
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:

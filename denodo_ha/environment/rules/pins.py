@@ -21,8 +21,8 @@ def missing_pins(environment: Environment) -> Iterator[Problem]:
             "has no pins file beside it",
             "a change of type, image or disk would replace or restart every node in one deploy, "
             "which takes the cluster down",
-            "after the first deploy, write what the nodes run into NAME.pins.yaml beside this file "
-            "(see docs/pins.md) and commit it",
+            "after the first deploy, write the values of the nodes to NAME.pins.yaml beside this "
+            "file (see docs/pins.md), and commit it",
             severity=Severity.WARNING,
             rule=NO_PINS_RULE,
         )

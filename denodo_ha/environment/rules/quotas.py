@@ -87,7 +87,7 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
-    """Return the note that port ranges replace single ports; a warning if more ports are open."""
+    """Return a note that port ranges replace single ports; a warning if they open other ports."""
     more = sorted({(rule.first, rule.last) for rule in rule_set.opens_unused_ports})
     effect = "".join(f", and all ports from {first} to {last} are open" for first, last in more)
     return Problem(

@@ -59,7 +59,8 @@ def test_the_exit_code_depends_on_no_stream() -> None:
     assert done.returncode == 0, done.stderr
     commands = set()
     differences = []
-    for stream, descriptors, arguments, code in json.loads(done.stdout):
+    results = json.loads(done.stdout)
+    for stream, descriptors, arguments, code in results["runs"]:
         commands.add(arguments[0])
         expected = CODES[arguments[-1]]
         if (arguments[-1], stream) == ("document", "full") and 1 in descriptors:
@@ -69,6 +70,10 @@ def test_the_exit_code_depends_on_no_stream() -> None:
             differences.append((stream, descriptors, arguments, code))
     assert differences == []
     assert commands >= {command.name for command in COMMANDS}
+    # Each command, and each of its subcommands, with work that fails.
+    assert len(results["failing"]) > len(COMMANDS)
+    for arguments, expected, code in results["failing"]:
+        assert code == expected != exit_codes.DONE, arguments
 
 
 @pytest.mark.parametrize(
