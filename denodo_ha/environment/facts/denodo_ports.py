@@ -12,6 +12,9 @@ from typing import Final, Literal
 Version = Literal["7.0", "8.0", "9.0"]
 VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
 
+FLIGHT_PORT: Final = 9994
+"""Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
+
 NODE_TLS_PORTS: Final = frozenset({9443})
 """Ports on which the nodes use TLS: a load balancer that ends TLS begins it again towards them."""
 
@@ -99,7 +102,7 @@ _V9: Final = Ports(
     services=_SHARED,
     auxiliary=False,
     management=_V8.management,
-    occupied=MappingProxyType({**_V8.occupied, 9994: "Virtual DataPort Arrow Flight SQL"}),
+    occupied=MappingProxyType({**_V8.occupied, FLIGHT_PORT: "Virtual DataPort Arrow Flight SQL"}),
     private=_V8.private,
 )
 

@@ -75,6 +75,8 @@ class PeerVpc(Section):
     """Id of the VPC."""
     region: Region | None = None
     """Region of the VPC; default: the cluster's."""
+    account: AccountId | None = None
+    """Account of the VPC; default: the cluster's, and another one is refused."""
 
 
 def _zones_of_list(value: Any) -> Any:

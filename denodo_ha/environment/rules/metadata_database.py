@@ -175,7 +175,7 @@ def database_safeguards(environment: Environment) -> Iterator[Problem]:
     for name, cluster, catalog in _catalogs(environment):
         if not node_metadata.creates_database(cluster):
             continue
-        for key, consequence in _SAFEGUARDS:
+        for key, consequence in SAFEGUARDS:
             if not getattr(catalog, key):
                 yield Problem(
                     ("clusters", name, "catalog", key),
@@ -188,7 +188,7 @@ def database_safeguards(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-_SAFEGUARDS = (
+SAFEGUARDS = (
     (
         "multi_az",
         "the loss of the database's zone stops the Scheduler and the Data Catalog of all nodes",
