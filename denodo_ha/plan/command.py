@@ -104,12 +104,14 @@ def plan(
     if destroy is not None:
         at_once = {}
     switches = switch_changes(before, after)
+    waiting = [name for name, template in sorted(after.items()) if _has_waiting_alarm(template)]
     if form is options.TableFormat.json:
         print_json(
             {
                 "nodes": nodes,
                 "touched": touched(nodes),
                 "databases": databases,
+                "waiting_alarms": waiting,
                 "failed": compared.failed,
                 "dependent": compared.dependent,
                 "switches": switches,
@@ -117,6 +119,12 @@ def plan(
         )
     else:
         _show(nodes, at_once, databases)
+        for stack_name in waiting:
+            print_line(
+                f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
+                "health check follows it before denodo-ha pin has seen it OK. Deploy, run "
+                "denodo-ha pin after some minutes, commit the pins file, and deploy again"
+            )
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
         _show_switches(switches)
@@ -190,6 +198,16 @@ def _destroyed(
     dependent = dependent_stacks.dependent_stacks(aws, site, location, config=config)
     before = stack.read_stack(aws, location).template
     return _Comparison(before={location.stack: before}, after={}, dependent=dependent)
+
+
+def _has_waiting_alarm(template: Template) -> bool:
+    """Return whether a cluster has two alarms of silence, of which a check follows one."""
+    alarms = [
+        properties
+        for kind, properties in stack.resources_of(template).values()
+        if kind == "AWS::CloudWatch::Alarm" and properties.get("MetricName") == "ActiveFlowCount"
+    ]
+    return len(alarms) > 1
 
 
 def _show_failed(failed: Sequence[FailedCreation]) -> None:

@@ -60,7 +60,8 @@ def environments(draw: Draw) -> Data:
         data["tags"] = {"team": "data", "cost center": "7"}
     if draw(st.booleans()):
         data["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess"
-    if len(clusters) > 1 and draw(st.booleans()):
+    partitions = {"gov" in of["region"] for of in list(clusters.values())[:2]}
+    if len(clusters) > 1 and len(partitions) == 1 and draw(st.booleans()):
         data["failover"] = draw(_failovers(data, bare=bare))
     elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
         del data["services"]["jdbc"]
@@ -297,8 +298,11 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
         failover["threshold"] = draw(st.integers(1, 10))
     if "endpoint" in checks:
         failover["interval"] = draw(st.sampled_from([10, 30]))
+    if "alarm" in checks:
+        failover["minutes_without_data"] = draw(st.integers(1, 10))
+    is_gov = "gov" in pair["c0"]["region"]
     optional = {
-        "region": st.sampled_from(REGIONS),
+        "region": st.sampled_from([region for region in REGIONS if ("gov" in region) == is_gov]),
         "switch_namespace": st.just("Denodo/Failover/prod"),
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}

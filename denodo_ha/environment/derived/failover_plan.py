@@ -28,6 +28,10 @@ ENDPOINT_THRESHOLD_DEFAULT = 3
 ALARM_THRESHOLD_DEFAULT = 1
 """Ours: the metric is a maximum, so one minute without any healthy node is not noise."""
 
+SILENCE_DEFAULT_MIN = 3
+"""Ours: a single minute that CloudWatch delivers late must not trigger a failover. How long it
+takes until a lost region counts as without data is not documented (decision 51)."""
+
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
@@ -36,6 +40,16 @@ is the one of an environment that names no other."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
+
+
+def silence_minutes(failover: Failover) -> int:
+    """Return the minutes without data that make a cluster unhealthy."""
+    return failover.minutes_without_data or SILENCE_DEFAULT_MIN
+
+
+def alarm_minutes(failover: Failover) -> int:
+    """Return the minutes without a healthy node that make a cluster unhealthy."""
+    return failover.threshold or ALARM_THRESHOLD_DEFAULT
 
 
 def cluster_pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:

@@ -43,6 +43,9 @@ cluster."""
     threshold: FailureThreshold | None = None
     """Failed endpoint checks in a row, or minutes of an alarm, that make a cluster unhealthy; \
 default 3 checks, 1 minute."""
+    minutes_without_data: FailureThreshold | None = None
+    """Minutes in which a balancer reports nothing, as if its region were lost, that make its \
+cluster unhealthy (alarm); default 3."""
     account: AccountId | None = None
     """AWS account of the failover stack; default: the primary's."""
     region: Region | None = None

@@ -46,6 +46,7 @@ FINDINGS: Final = frozenset(
         "private-port",
         "public-without-tls",
         "shared-switch",
+        "silence-alarm-waits",
         "single-zone",
         "stale-pin",
         "vpc-of-another-account",

@@ -297,6 +297,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             "remove it, or write health: alarm",
         )
     for key, is_unused, why in (
+        ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
         ("ttl", alias, f"an alias has the balancer's TTL, {limits.BALANCER_ALIAS_TTL_S} s"),
         (
             "threshold",

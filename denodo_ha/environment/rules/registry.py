@@ -89,11 +89,11 @@ def _found(environment: Environment, pinned: Pins | None, *, deploying: bool) ->
             if (problem.path, problem.what) not in seen:
                 seen.add((problem.path, problem.what))
                 yield problem
-    yield from _until_invalid(
-        pins.missing_pins(environment)
-        if pinned is None
-        else pins.nodes_waiting_for_rollout(environment, pinned)
-    )
+    if pinned is None:
+        yield from _until_invalid(pins.missing_pins(environment))
+    else:
+        yield from _until_invalid(pins.nodes_waiting_for_rollout(environment, pinned))
+        yield from _until_invalid(pins.silence_alarm_waits(environment, pinned))
 
 
 def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Problem]:
