@@ -13,7 +13,11 @@ _CHECK_READS = (
     "route53:GetHealthCheckLastFailureReason",
     "route53:GetHealthCheckStatus",
 )
-_HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTargetHealth")
+_HEALTH_READS = (
+    "cloudwatch:DescribeAlarms",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetHealth",
+)
 """Actions that take no resource, or only resources whose names are not known here (AWS, Service
 Authorization Reference); only the region limits them."""
 
