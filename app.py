@@ -20,15 +20,16 @@ ROOT = Path(__file__).parent
 
 
 def main() -> None:
-    """Read the configuration that `-c config=` names, and synthesise its stacks."""
-    # A trace would show the insides of jsii, and none of our lines.
+    """Load the configuration file that `-c config=` selects, and synthesise its stacks."""
+    # A stack trace would contain only jsii frames and no lines of this project.
     app = App(stack_traces=False)
     try:
         loaded = load(find_configuration(configuration_choice(app.node.get_all_context()), ROOT))
     except ConfigError as error:
         sys.exit(str(error))
     with TemporaryDirectory() as folder:
-        # The CDK copies an asset into the cloud assembly when its construct is made.
+        # The CDK copies an asset into the cloud assembly when it creates the asset's construct, so
+        # the files are needed only in this block.
         node, haproxy = (
             LocalFile(str(file), archive.sha256(file))
             for file in (

@@ -1,1 +1,1 @@
-"""CDK stacks and constructs. They read no file, no context and no environment variable."""
+"""CDK stacks and constructs. They read no files, no CDK context and no environment variables."""

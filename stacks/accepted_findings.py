@@ -1,10 +1,11 @@
-"""Validation findings that are intended in the templates, each with its reason.
+"""Validation findings that are accepted in the templates, each with its reason.
 
-The table serves the CDK's own validation, which runs at every synth, and cdk-nag's AwsSolutions,
-which runs in the tests. Accepted findings stay in the validation reports, with their reasons.
+The findings are those of the CDK's own validation, which runs at every synth, and of cdk-nag's
+AwsSolutions, which runs in the tests. Validation reports contain the accepted findings, with their
+reasons.
 
-A stack acknowledges only its own findings: if every stack acknowledged those of all clusters, the
-number of acknowledgements would grow with the square of the number of clusters.
+A stack acknowledges only its own findings. If every stack acknowledged the findings of all
+clusters, the number of acknowledgements would grow with the square of the number of clusters.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,27 +45,33 @@ class AcceptedFinding:
 _WILDCARD_RESOURCE = AcceptedFinding(
     _NAG,
     "AwsSolutions-IAM5[Resource::*]",
-    "The actions of Session Manager, those that describe health, and the one that puts a metric "
-    "accept no resource: health is limited by region, the metric by region and namespace",
+    "The actions of Session Manager, the actions that describe health and the action that puts a "
+    "metric cannot be limited to a resource; health is limited by region, the metric by region "
+    "and namespace",
 )
-_ONE_STACK = "One stack by its name: the wildcard stands for the id that each new stack gets"
+_ONE_STACK = (
+    "A single stack, selected by name: the wildcard matches the id, which differs for each new "
+    "stack"
+)
 
 _CLUSTER = (
     AcceptedFinding(
         _BUILT_IN,
         "W3010",
-        "Zones are fixed on purpose: each node belongs to one zone, and a zone chosen by "
-        "CloudFormation would put all nodes into the first",
+        "Zones are set on purpose: each node belongs to one zone, and CloudFormation would put "
+        "all nodes into the first zone",
     ),
     AcceptedFinding(
         _BUILT_IN,
         "W9010",
-        "Images are pinned on purpose: an image that is looked up replaces all nodes at once",
+        "Images are pinned on purpose: a lookup of the latest image would replace all nodes at "
+        "once",
     ),
     AcceptedFinding(
         _NAG,
         "AwsSolutions-EC28",
-        "Target health decides about a node every few seconds; metrics per minute decide nothing",
+        "Target health detects a failed node within seconds; metrics per minute are not used for "
+        "this",
     ),
     AcceptedFinding(
         _NAG,
@@ -75,22 +82,22 @@ _CLUSTER = (
     _WILDCARD_RESOURCE,
 )
 _NO_ACCESS_LOGS = (
-    "A Network Load Balancer writes access logs for TLS listeners only, so most connections would "
+    "A Network Load Balancer writes access logs only for TLS listeners, so most connections would "
     "be missing; flow logs and Denodo's own log contain all connections"
 )
 _NO_APPLICATION_ACCESS_LOGS = (
     "; access logs of the Application Load Balancer contain addresses and queries of users: the "
-    "owner of the account decides about their storage and retention, and enables them"
+    "owner of the account decides on their storage and retention, and enables them"
 )
 _IMPORTED_SUBNETS = AcceptedFinding(
     _ANNOTATION,
     "@aws-cdk/aws-ec2:noSubnetRouteTableId",
-    "The routes of subnets from outside this stack are not used here",
+    "This stack does not use the route tables of subnets from other stacks",
 )
 _CREATED_VPC = AcceptedFinding(
     _NAG,
     "AwsSolutions-VPC7",
-    "The owner of the account decides about flow logs, and enables them for all VPCs",
+    "The owner of the account decides on flow logs, and enables them for all VPCs",
 )
 _HAPROXY = (
     AcceptedFinding(
@@ -101,8 +108,8 @@ _HAPROXY = (
     AcceptedFinding(
         _NAG,
         "AwsSolutions-AS3",
-        "The group is never scaled automatically; the health of the targets shows the loss of an "
-        "HAProxy instance within seconds",
+        "The Auto Scaling group is never scaled automatically; target health shows the loss of "
+        "an HAProxy instance within seconds",
     ),
     AcceptedFinding(
         _NAG,
@@ -125,8 +132,8 @@ _LOGINS = AcceptedFinding(
 _DATABASE = AcceptedFinding(
     _NAG,
     "AwsSolutions-RDS11",
-    "Another port would hide nothing: the database is private, and its security group admits only "
-    "the nodes",
+    "Another port would not improve security: the database is private, and its security group "
+    "allows only the nodes",
 )
 _EXPORTS = AcceptedFinding(
     _NAG,
@@ -153,12 +160,12 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM4[Policy::{arn}]",
-            "The configuration names this policy for the machines",
+            "The configuration attaches this policy to the machines",
         )
 
 
 def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
-    """Yield the accepted findings of the stack with a cluster's metadata."""
+    """Yield the accepted findings of a cluster's metadata stack."""
     cluster = environment.clusters[name]
     if node_metadata.creates_database(cluster):
         yield from (_IMPORTED_SUBNETS, _DATABASE)
@@ -188,7 +195,7 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
 
 
 def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
-    """Yield the wildcards in the policies of a cluster's operators and Solution Manager."""
+    """Yield accepted wildcards in the policies of a cluster's operators and Solution Manager."""
     cluster = environment.clusters[name]
     stack = names.cluster_stack(environment.name, name)
     parameters = f"ssm:parameter{names.node_parameter(environment.name, name, '*')}"
@@ -236,7 +243,7 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
 
 
 def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:
-    """Return the accepted finding of a resource `SERVICE:NAME` with a wildcard."""
+    """Return the accepted finding for a resource `SERVICE:NAME` whose name contains a wildcard."""
     service, _, resource_name = resource.partition(":")
     partition = node_metadata.partition(region)
     arn = f"arn:{partition}:{service}:{region}:{account}:{resource_name}"
@@ -244,7 +251,7 @@ def _wildcard_in(region: str, account: str, resource: str, reason: str) -> Accep
 
 
 def _machine_policies(cluster: Cluster) -> set[str]:
-    """Return the ARNs of the policies that the configuration names for a cluster's machines."""
+    """Return the ARNs of the managed policies that the configuration attaches to machines."""
     nodes = (cluster.instance, *(node.instance for node in cluster.nodes.values()))
     machines = (*nodes, cluster.balancer.proxy.instance)
     return {
@@ -253,7 +260,7 @@ def _machine_policies(cluster: Cluster) -> set[str]:
 
 
 def acknowledge(scope: IConstruct, findings: Iterable[AcceptedFinding]) -> None:
-    """Acknowledge findings of a construct and everything below it."""
+    """Acknowledge findings of a construct and of all constructs below it."""
     Validations.of(scope).acknowledge(
         *(Acknowledgment(id=finding.id, reason=finding.reason) for finding in findings)
     )

@@ -1,4 +1,4 @@
-"""The stack of one cluster: network, security groups, nodes, and their load balancer if any."""
+"""Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -11,7 +11,8 @@ from denodo_ha.environment.derived import (
     node_names,
 )
 from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
-from denodo_ha.environment.derived.topology import listeners, version_ports
+from denodo_ha.environment.derived.readiness import reporting_delays
+from denodo_ha.environment.derived.topology import hands_out_balancer_name, listeners
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.haproxy import routes
 from denodo_ha.environment.model.cluster import Cluster, Instance
@@ -41,7 +42,7 @@ from stacks.nodes.ssm_document import NodeDocument
 
 
 class ClusterStack(EnvironmentStack):
-    """A cluster behind a Network Load Balancer, with or without HAProxy, or a single node alone.
+    """Cluster behind a Network Load Balancer, with or without HAProxy, or a single node.
 
     Attributes:
         name: name of the cluster.
@@ -109,7 +110,7 @@ class ClusterStack(EnvironmentStack):
 
     @property
     def replacement_settings(self) -> list[object]:
-        """Settings whose change replaces the load balancer, and so its name and hosted zone."""
+        """Settings whose change replaces the load balancer, and so its DNS name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
 
@@ -126,7 +127,7 @@ class ClusterStack(EnvironmentStack):
         return groups
 
     def _create_nodes(self) -> dict[str, Node]:
-        """Create the nodes that do not exist already. Return them by name."""
+        """Create the nodes that are not existing instances. Return the created nodes by name."""
         nodes: dict[str, Node] = {}
         stack_name = names.cluster_stack(self._environment.name, self.name)
         for name, node in sorted(self.cluster.nodes.items()):
@@ -135,7 +136,8 @@ class ClusterStack(EnvironmentStack):
             pin = self._pins.of(self.name, name)
             nodes[name] = Node(
                 self,
-                # With a prefix, since the CDK treats the ids Default and Resource specially.
+                # The id has a prefix, because the CDK treats the ids Default and Resource
+                # specially.
                 f"node-{name}",
                 name=name,
                 label=f"{stack_name}-{name}",
@@ -155,9 +157,9 @@ class ClusterStack(EnvironmentStack):
         return nodes
 
     def _machine(self, node: str) -> Instance:
-        """Return the machine of a node: the pinned one, else the configured one."""
+        """Return the machine of a node: from its pin, else from the configuration."""
         machine = configured_machine(self.cluster.instance, self.cluster.nodes[node])
-        assert machine is not None  # denodo_ha.environment.rules.nodes refuses such a file
+        assert machine is not None  # denodo_ha.environment.rules.nodes requires type and image
         return pinned_machine(machine, self._pins.of(self.name, node))
 
     def _instance_id(self, node: str) -> str:
@@ -166,7 +168,7 @@ class ClusterStack(EnvironmentStack):
         return existing if existing is not None else self._nodes[node].instance_id
 
     def _existing_instance_ids(self) -> list[str]:
-        """Return the ids of the instances that existed before."""
+        """Return the ids of the existing instances."""
         nodes = sorted(self.cluster.nodes.items())
         return [node.instance_id for _, node in nodes if node.instance_id]
 
@@ -180,7 +182,7 @@ class ClusterStack(EnvironmentStack):
             names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
         )
         if len(self._nodes) < len(self.cluster.nodes):
-            # The owner of existing instances must admit these security groups.
+            # The owner of existing instances must allow traffic from these security groups.
             output = (
                 names.HAPROXY_SECURITY_GROUP_ID if has_haproxy else names.BALANCER_SECURITY_GROUP_ID
             )
@@ -230,7 +232,7 @@ class ClusterStack(EnvironmentStack):
         return layer.balancer
 
     def _expose_single_node(self, *, public: bool) -> str:
-        """Return the address of the only node; an Elastic IP if it is public."""
+        """Return the address of the only node: an Elastic IP if the node is public."""
         (node,) = self._nodes.values()
         address = node.private_address
         if public:
@@ -241,10 +243,10 @@ class ClusterStack(EnvironmentStack):
     def _create_health_checks(self, balancer: NodeBalancer | HaproxyBalancer) -> None:
         """Create alarms and Route 53 health checks of the load balancer.
 
-        They depend on the load balancer and so are in its stack, not in the failover stack.
+        They are in the stack of the load balancer, on which they depend, not in the failover stack.
         """
         failover = self._environment.failover
-        assert failover is not None  # the failover plan has a check
+        assert failover is not None  # a health check exists only with failover
         jdbc = self._environment.services["jdbc"]
         group_settings: list[object] = [jdbc.target_port, jdbc.tls is not None]
         if self.cluster.balancer.kind == "haproxy":
@@ -269,7 +271,7 @@ class ClusterStack(EnvironmentStack):
         self._output(names.ALIVE_CHECK_ID, checks.alive.health_check_id)
 
     def _grant_metadata_access(self) -> None:
-        """Let nodes use their metadata, and the metadata stack use the network."""
+        """Allow nodes to use their metadata, and create the outputs for the metadata stack."""
         if self._environment.denodo.program:
             for name, node in self._nodes.items():
                 for statement in metadata_statements(self._environment, self.name, name):
@@ -286,7 +288,7 @@ class ClusterStack(EnvironmentStack):
                 self._output(names.subnet_output(zone), subnet.subnet_id)
 
     def _create_node_names(self) -> None:
-        """Create DNS names that outlive the instances."""
+        """Create the DNS names of nodes, which remain the same when instances are replaced."""
         addresses = {
             name: self.cluster.nodes[name].address or self._nodes[name].private_address
             for name in node_names.nodes_with_record(self._environment, self.name)
@@ -308,8 +310,7 @@ class ClusterStack(EnvironmentStack):
         Return the name of the document.
         """
         program = FileAsset(self, "Program", file=archive)
-        # From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
-        rmi_host = balancer if version_ports(self._environment).auxiliary else ""
+        rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -327,7 +328,7 @@ class ClusterStack(EnvironmentStack):
         return document
 
     def _create_operator_policy(self, node_document: str | None) -> None:
-        """Create the policy of operators who change nodes and HAProxy instances."""
+        """Create the policy for operators who change nodes and HAProxy instances."""
         layer = self._haproxy
         policy = NodeOperatorPolicy(
             self,
@@ -341,7 +342,7 @@ class ClusterStack(EnvironmentStack):
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
     def _create_solution_manager_policy(self) -> None:
-        """Create the policy of the Solution Manager's scripts."""
+        """Create the policy for the scripts of the Solution Manager."""
         policy = SolutionManagerPolicy(
             self,
             "SolutionManager",
@@ -353,10 +354,10 @@ class ClusterStack(EnvironmentStack):
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 
     def _output_endpoints(self, host: str) -> None:
-        """Output the URLs of the services on a host."""
+        """Create the outputs with the URLs of the services on a host."""
         services = self._environment.services
         if "jdbc" in services:
-            url = JDBC_URLS[self._environment.denodo.version]
+            url = JDBC_URLS[self._environment.denodo.family]
             self._output(names.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
         if "odbc" in services:
             self._output(names.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
@@ -365,14 +366,14 @@ class ClusterStack(EnvironmentStack):
             self._output(names.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
 
     def _uses_https(self, name: str) -> bool:
-        """Return whether clients reach a service over HTTPS."""
+        """Return whether clients connect to a service over HTTPS."""
         service = self._environment.services[name]
         if self.cluster.balancer.kind == "haproxy":
             return routes.speaks_https(self.cluster, name, service)
         return service.tls is not None
 
     def _output_nodes(self) -> None:
-        """Output ids and DNS names of nodes. Write metadata for commands and the drill."""
+        """Create outputs with ids and DNS names of nodes, and metadata for commands and drill."""
         node_outputs: dict[str, str] = {}
         for name in sorted(self.cluster.nodes):
             self._output(names.node_id_output(name), self._instance_id(name))
@@ -380,11 +381,13 @@ class ClusterStack(EnvironmentStack):
         for name in node_names.nodes_with_record(self._environment, self.name):
             host = node_names.host_name(self._environment, self.name, name)
             self._output(names.node_name_output(name), host)
-        # Names of outputs have letters and digits only, names of nodes may have others.
-        metadata = {names.NODES_METADATA: node_outputs}
+        # Names of outputs contain only letters and digits, unlike names of nodes.
+        metadata: dict[str, object] = {names.NODES_METADATA: node_outputs}
         zones = _zones_of_existing_resources(self.cluster)
         if zones:
             metadata[names.ZONES_METADATA] = zones
+        if self._environment.denodo.program:
+            metadata[names.DELAYS_METADATA] = reporting_delays(self._environment)
         self.template_options.metadata = {names.METADATA: metadata}
 
     def _output(self, name: str, value: str) -> None:
@@ -394,8 +397,8 @@ class ClusterStack(EnvironmentStack):
 def _zones_of_existing_resources(cluster: Cluster) -> dict[str, str]:
     """Return the zones of a cluster's existing subnets and instances by id.
 
-    An id alone does not tell the zone. `denodo-ha drill` reads in the template's metadata which
-    resources the loss of a zone takes away.
+    The ids do not contain the zone. `denodo-ha drill` reads the zones from the template's metadata,
+    to determine which resources are lost with a zone.
     """
     zones = {
         subnet: zone

@@ -15,7 +15,7 @@ from stacks.metadata_stack import MetadataStack
 def compose(
     app: App, *, loaded: Loaded, node_program: LocalFile, haproxy_program: LocalFile
 ) -> tuple[Stack, ...]:
-    """Create the stacks of an environment: clusters, metadata of clusters, and the failover.
+    """Create the stacks of an environment: for clusters, their metadata, and the failover.
 
     Args:
         app: the CDK app.
@@ -59,7 +59,7 @@ def compose(
 
 
 def _stack_of(finding: Problem, stacks: dict[str, Stack]) -> Stack:
-    """Return the stack that a finding belongs to; the first stack if it belongs to none."""
+    """Return the stack to which a finding belongs; the first stack if there is no such stack."""
     match finding.path:
         case ("clusters", str(name), "catalog" | "exports", *_) if (
             f"{name}{names.CATALOG_STACK_SUFFIX}" in stacks

@@ -1,4 +1,4 @@
-"""Base of all stacks of an environment: location, tags, permissions boundary, accepted findings."""
+"""Base class of all stacks: location, tags, permissions boundary and accepted findings."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from stacks.accepted_findings import AcceptedFinding, acknowledge
 
 
 class EnvironmentStack(Stack):
-    """A stack with the environment's tags on itself and on its resources."""
+    """Stack with the environment's tags on the stack itself and on its resources."""
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class EnvironmentStack(Stack):
         stack_tags = Tags.of(self)
         for key, value in tags.items():
             stack_tags.add(key, value)
-        # Before the constructs are made: each acknowledgement visits all constructs of the stack.
+        # Acknowledge before the constructs are created: each acknowledgement visits all constructs
+        # of the stack.
         acknowledge(self, accepted_findings)
         if environment.permissions_boundary:
             iam.PermissionsBoundary.of(self).apply(

@@ -1,4 +1,4 @@
-"""The stack of the failover records: one name, answered by the primary or the secondary."""
+"""Stack of the failover records: one name that resolves to the primary or the secondary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,10 +26,10 @@ _ROLES = (route53.Failover.PRIMARY, route53.Failover.SECONDARY)
 class FailoverStack(EnvironmentStack):
     """Failover records in an existing hosted zone.
 
-    References to the clusters' stacks are weak: no stack exports values, so each can be deployed
-    on its own. A weak reference changes no template when its value changes; so the comment of each
-    record contains a hash of the settings that replace a load balancer, and a deploy then updates
-    the record.
+    References to the clusters' stacks are weak: no stack exports values, so each stack can be
+    deployed separately. When the value of a weak reference changes, the template does not change.
+    Therefore the comment of each record contains a hash of the settings whose change replaces a
+    load balancer: a new hash makes CloudFormation update the record.
 
     The primary's record always depends on the operators' switch, so that one datapoint triggers a
     failover (AWS, Well-Architected REL11-BP04).
@@ -72,7 +72,7 @@ class FailoverStack(EnvironmentStack):
         self._create_operator_policy()
 
     def _create_record(self, role: route53.Failover, cluster: ClusterStack) -> None:
-        """Create the record of a role. Its id is the role, so that clusters can swap roles."""
+        """Create a role's record. Its logical id is the role, so that clusters can swap roles."""
         method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         settings: dict[str, Any] = {
@@ -86,8 +86,8 @@ class FailoverStack(EnvironmentStack):
             host = self._cluster_output(cluster, names.BALANCER_DNS_NAME)
             zone_id = self._cluster_output(cluster, names.BALANCER_HOSTED_ZONE_ID)
             target = route53.RecordTarget.from_alias(LoadBalancerAlias(host, zone_id))
-            # Both the targets of the alias and the switch must be healthy (AWS, How Amazon Route
-            # 53 chooses records when health checking is configured).
+            # The record is healthy only if both the targets of the alias and the switch are healthy
+            # (AWS, How Amazon Route 53 chooses records when health checking is configured).
             if role is route53.Failover.PRIMARY:
                 settings["health_check"] = self._switch.check
             route53.ARecord(self, label, target=target, **settings)
@@ -131,7 +131,7 @@ class FailoverStack(EnvironmentStack):
         return checks
 
     def _create_endpoint_check(self, label: str, cluster: ClusterStack) -> route53.IHealthCheck:
-        """Create the check that connects to a cluster's jdbc port from the internet."""
+        """Create the health check that connects to a cluster's jdbc port from the internet."""
         single = cluster.cluster.balancer.kind == "none"
         check = route53.HealthCheck(
             self,
@@ -149,7 +149,7 @@ class FailoverStack(EnvironmentStack):
         return check
 
     def _all_healthy(self, id_: str, checks: list[route53.IHealthCheck]) -> route53.IHealthCheck:
-        """Return a check that is healthy while all given checks are; a single check itself."""
+        """Return a check that is healthy while all given checks are healthy."""
         if len(checks) == 1:
             return checks[0]
         calculated = route53.HealthCheck(
@@ -165,11 +165,11 @@ class FailoverStack(EnvironmentStack):
         return calculated
 
     def _create_outputs(self) -> None:
-        """Output the endpoint for clients and the locations for commands."""
+        """Create the outputs: the endpoint for clients, and the locations for commands."""
         services, endpoint = self._environment.services, failover_plan.dns_name(self._failover)
         CfnOutput(self, names.ENDPOINT, value=endpoint)
         if "jdbc" in services:
-            url = JDBC_URLS[self._environment.denodo.version]
+            url = JDBC_URLS[self._environment.denodo.family]
             value = url.format(host=endpoint, port=services["jdbc"].port)
             CfnOutput(self, names.JDBC_URL, value=value)
         pair = failover_plan.cluster_pair(self._environment)
@@ -183,7 +183,7 @@ class FailoverStack(EnvironmentStack):
             CfnOutput(self, names.SWITCH_NAMESPACE, value=namespace)
 
     def _create_operator_policy(self) -> None:
-        """Create the policy of operators who trigger a failover."""
+        """Create the policy for operators who trigger a failover."""
         policy = FailoverOperatorPolicy(
             self,
             "Operators",
@@ -205,8 +205,9 @@ class FailoverStack(EnvironmentStack):
     def _cluster_output(self, cluster: ClusterStack, output: str) -> str:
         """Return a weak reference to an output of a cluster's stack.
 
-        In the same account the reference is by name. Across accounts it is the CDK's own weak
-        reference, which creates the role that lets this stack read the other stack.
+        In the same account, the reference contains the other stack's name. Across accounts, it is
+        the CDK's own weak reference, which also creates a role with which this stack can read the
+        other stack.
         """
         if cluster.account == self.account:
             return Fn.get_stack_output(cluster.stack_name, output, cluster.region)
@@ -217,7 +218,7 @@ class FailoverStack(EnvironmentStack):
 class LoadBalancerAlias:
     """Alias target: a load balancer of another stack, healthy while its targets are healthy.
 
-    The library's own alias target takes a construct of the same stack only.
+    The CDK's own alias target accepts only a construct of the same stack.
     """
 
     def __init__(self, dns_name: str, hosted_zone_id: str) -> None:

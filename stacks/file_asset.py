@@ -1,4 +1,4 @@
-"""A file in the CDK's bucket whose object key is the SHA-256 of its bytes."""
+"""File in the CDK's bucket, with the SHA-256 of the file as its object key."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from constructs import Construct
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file to publish.
+    """Local file to publish.
 
     Attributes:
-        path: its path, which may be gone after the asset was created.
-        sha256: the SHA-256 of its bytes, in hexadecimal digits.
+        path: path of the file, which may be deleted after the asset is created.
+        sha256: SHA-256 of the file, in hexadecimal digits.
     """
 
     path: str
@@ -22,11 +22,11 @@ class LocalFile:
 
 
 class FileAsset(Construct):
-    """A file that machines verify by the name of its object before they use it.
+    """Published file, which machines verify by its object key before they use the file.
 
-    A changed file is a new object. Machines use it after the next update, not by themselves. The
-    synthesizer keeps the given hash as the object's key; an `Asset` would hash it again, and a
-    folder or archive that the CDK packs has no bytes yet at synth.
+    A changed file is a new object, which machines use only after the next update. The synthesizer
+    uses the given hash as the object key. An `Asset` would calculate another hash, and the hash of
+    an archive that the CDK packs is not known at synth.
 
     Attributes:
         address: S3 URL of the file: `s3://BUCKET/SHA256.EXTENSION`.
@@ -36,7 +36,8 @@ class FileAsset(Construct):
     def __init__(self, scope: Construct, id_: str, *, file: LocalFile) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
-        # The path may be gone when the assembly is published, so the file is copied into it.
+        # The file may be deleted before the cloud assembly is published, so it is copied into the
+        # assembly.
         staging = AssetStaging(self, "Stage", source_path=file.path)
         location = stack.synthesizer.add_file_asset(
             source_hash=file.sha256,

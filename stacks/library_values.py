@@ -1,7 +1,7 @@
-"""Immutable values of the CDK library, each created once.
+"""Immutable values of the CDK library, each created only once.
 
-Creating a value is a call to the jsii process; without these caches a quarter of all calls of a
-synth would create equal values.
+Creating a value is a call to the jsii process. Without these caches, a quarter of all calls of a
+synth would create a value that exists already.
 """
 
 from functools import cache
@@ -25,7 +25,7 @@ def tcp_ports(first: int, last: int) -> ec2.Port:
 
 @cache
 def ipv4_peer(cidr: str) -> ec2.IPeer:
-    """Return the peer of a security group rule that is a CIDR."""
+    """Return a CIDR as the peer of a security group rule."""
     return ec2.Peer.ipv4(cidr)
 
 

@@ -1,4 +1,4 @@
-"""The stack with the metadata of one cluster: the shared database and the export bucket."""
+"""Stack with the metadata of one cluster: the shared database and the export bucket."""
 
 from collections.abc import Mapping
 
@@ -24,11 +24,11 @@ from stacks.library_values import ipv4_peer
 
 
 class MetadataStack(EnvironmentStack):
-    """Resources that must outlive the nodes of a cluster, in a stack apart from the cluster's.
+    """Resources that must remain when nodes are replaced, separate from the cluster's stack.
 
-    References to the cluster's stack (to a created VPC and its subnets, to the nodes' security
-    group) are weak: a change of the cluster changes nothing in this stack. The cluster's stack
-    refers to nothing in this stack: the names of secrets and of the bucket are derived from the
+    References to the cluster's stack (to a created VPC and its subnets, and to the nodes' security
+    group) are weak: a change in the cluster does not change this stack. The cluster's stack has no
+    references to this stack: the names of the secrets and of the bucket are derived from the
     configuration, and the secrets contain the address of the database.
     """
 
@@ -159,8 +159,8 @@ class MetadataStack(EnvironmentStack):
     def _clients(self) -> Mapping[str, ec2.IPeer]:
         """Return the peers that may connect to the database, by the description of their rule.
 
-        Created nodes have a security group. Existing nodes are in security groups that are not
-        known here, so the CIDR of their network stands for them.
+        Created nodes are represented by their security group. The security groups of existing
+        instances are unknown, so these nodes are represented by the CIDR of their network.
         """
         peers: dict[str, ec2.IPeer] = {}
         nodes = self._cluster.cluster.nodes.values()
@@ -178,10 +178,10 @@ class MetadataStack(EnvironmentStack):
 
 
 class ExportBucket(Construct):
-    """Bucket of the metadata exports: encrypted, versioned, private, kept on stack deletion.
+    """Bucket of the metadata exports: encrypted, versioned, private, retained on stack deletion.
 
-    Each export replaces the previous one, which remains as a noncurrent version for some days. The
-    current version never expires.
+    Each export replaces the previous export, which remains as a noncurrent version for the
+    configured number of days. The current version never expires.
 
     Attributes:
         name: the bucket's name, which nodes derive from the configuration.

@@ -58,6 +58,7 @@ class Aws:
         # A session must not create two clients at once; clients can be shared by threads.
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
+        self._slots: dict[str, threading.Semaphore] = {}
         self._account: str | None = None
 
     @property
@@ -119,7 +120,7 @@ class Aws:
             # botocore's answer to a value of AWS_ENDPOINT_URL that is no URL.
             message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
             raise UsageError(message) from None
-        bound_session(client)
+        bound_session(client, self._slots.setdefault(region, threading.Semaphore(WORKERS)))
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def add_origin(parsed: dict[str, Any], **_: object) -> None:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions as boto
-from botocore.parsers import ResponseParserError
 
 from denodo_ha.cli.errors import (
     AccessDenied,
@@ -67,7 +66,7 @@ _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "Servi
 
 _FILES = (FileNotFoundError, PermissionError, IsADirectoryError)
 """Errors of a file that the credentials come from, such as a web identity token."""
-_ANSWER_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ResponseParserError)
+_ANSWER_ERRORS = (LookupError, TypeError, AttributeError, ValueError)
 """Errors of reading an answer that lacks what every answer of AWS has."""
 
 _NEW_CREDENTIALS = (
@@ -124,8 +123,15 @@ def translated_errors() -> Iterator[None]:
         yield
     except CommandError:
         raise
-    except (boto.BotoCoreError, boto.ClientError, OSError, EOFError, *_ANSWER_ERRORS) as error:
+    except (boto.BotoCoreError, boto.ClientError, OSError, EOFError, *_answer_errors()) as error:
         raise translate_error(error) from error
+
+
+def _answer_errors() -> tuple[type[Exception], ...]:
+    # Python evaluates this when an error was raised. The import loads the SDK's HTTP client.
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    return (*_ANSWER_ERRORS, ResponseParserError)
 
 
 def translate_error(error: Exception) -> AwsError:

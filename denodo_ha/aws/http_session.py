@@ -38,10 +38,11 @@ class BoundSession:
 
     Args:
         session: the session that botocore has created.
+        slots: bounds the calls at the same time; each region has its own.
     """
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, session: Any, slots: threading.Semaphore) -> None:
+        self._session, self._slots = session, slots
 
     def send(self, request: Any) -> Any:
         """Send a request, and return AWS's answer.
@@ -55,7 +56,7 @@ class BoundSession:
             message = f"AWS does not answer in time: {request.url} was not called any more"
             raise Unreachable(message)
         try:
-            response = _answer_in_time(self._session, request, seconds)
+            response = self._answer_in_time(request, seconds)
             _require_readable(request, response)
         except boto.HTTPClientError as error:
             if _header(request.headers, "x-amz-target") == _NOT_REPEATED:
@@ -64,37 +65,42 @@ class BoundSession:
             raise
         return response
 
+    def _answer_in_time(self, request: Any, seconds: float) -> Any:
+        """Send a request in a thread that is abandoned when the time has passed."""
+        answers: list[Any] = []
+        errors: list[BaseException] = []
+        ended = threading.Event()
+
+        def send() -> None:
+            try:
+                with self._slots:
+                    answers.append(self._session.send(request))
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+            ended.set()
+
+        # A daemon, so that an abandoned thread does not keep the process.
+        threading.Thread(target=copy_context().run, args=(send,), daemon=True).start()
+        if not ended.wait(seconds):
+            raise boto.ReadTimeoutError(endpoint_url=request.url)
+        if errors:
+            raise errors[0]
+        return answers[0]
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
 
-def bound_session(client: Any) -> None:
-    """Replace the session of a client."""
+def bound_session(client: Any, slots: threading.Semaphore) -> None:
+    """Replace the session of a client.
+
+    Args:
+        client: the client.
+        slots: bounds the calls at the same time; each region has its own.
+    """
     endpoint = client._endpoint  # noqa: SLF001 - botocore has no setting for the session
-    endpoint.http_session = BoundSession(endpoint.http_session)
-
-
-def _answer_in_time(session: Any, request: Any, seconds: float) -> Any:
-    """Send a request in a thread that is abandoned when the time has passed."""
-    answers: list[Any] = []
-    errors: list[BaseException] = []
-    ended = threading.Event()
-
-    def send() -> None:
-        try:
-            answers.append(session.send(request))
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            errors.append(error)
-        ended.set()
-
-    # A daemon, so that an abandoned thread does not keep the process.
-    threading.Thread(target=copy_context().run, args=(send,), daemon=True).start()
-    if not ended.wait(seconds):
-        raise boto.ReadTimeoutError(endpoint_url=request.url)
-    if errors:
-        raise errors[0]
-    return answers[0]
+    endpoint.http_session = BoundSession(endpoint.http_session, slots)
 
 
 def _require_readable(request: Any, response: Any) -> None:

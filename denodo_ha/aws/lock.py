@@ -5,6 +5,8 @@
 
 Creating a parameter without overwriting is atomic. The holder renews the lock whenever it waits, so
 that the lock of a command that was killed expires (docs/decisions/0024-one-change-at-a-time.md).
+AWS's answer to a write may be lost, and the SDK then repeats the write: the lock is recognised by
+its token, and its age is measured by AWS's clock, since those of two operators may differ.
 """
 
 import json
@@ -12,15 +14,26 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translate_error, translated_errors
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import AwsError, Failed, NotFound, Refused, Throttled, Unreachable
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    Failed,
+    NotFound,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from denodo_ha.cli.operator_text import operator_name
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
@@ -29,7 +42,25 @@ LIFETIME_S: Final = 300
 RENEWAL_S: Final = 60
 """Ours: seconds between two renewals."""
 
+RELEASE_S: Final = 20
+"""Ours: seconds to release the lock, also after an expired deadline."""
+
 _ALREADY_EXISTS: Final = "ParameterAlreadyExists"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The parameter of a lock as AWS shows it.
+
+    Attributes:
+        content: the lock's content, empty if it cannot be read.
+        version: number of writes since the parameter was created.
+        age: seconds since the last write by AWS's clock, None if AWS does not tell.
+    """
+
+    content: dict[str, Any]
+    version: int
+    age: float | None
 
 
 class Lock:
@@ -41,6 +72,10 @@ class Lock:
         name: name of the parameter.
         clock: the clock.
         what: the command that holds the lock, shown to other operators.
+
+    Attributes:
+        holder: what the other command does that holds the lock; empty if there is none.
+        remaining: why the lock remains after its release, and what to do; empty if it does not.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, *, clock: Clock, what: str) -> None:
@@ -49,6 +84,8 @@ class Lock:
         self._token, self._since = uuid.uuid4().hex, clock.now()
         self._expires = self._since
         self._renewed = clock.monotonic()
+        self.remaining, self._may_be_ours = "", False
+        self.holder = ""
         # Several threads may wait at once.
         self._renewal = threading.Lock()
 
@@ -63,11 +100,13 @@ class Lock:
             Refused: Another command holds the lock.
             Failed: Another command took the lock over meanwhile.
         """
-        self._acquire(take_over=take_over)
         try:
+            self._acquire(take_over=take_over)
             yield _RenewingClock(self._clock, self)
         finally:
-            self._release()
+            # Also of an interrupted `_acquire`, whose write may have arrived.
+            if self._may_be_ours:
+                self._release()
 
     def prove(self) -> None:
         """Check that this command still holds the lock, and renew it.
@@ -76,17 +115,19 @@ class Lock:
             Failed: This command does not hold the lock any more.
         """
         try:
-            content, version = self._read()
+            record = self._read()
         except NotFound:
-            content, version = {}, 0
-        if content.get("token") != self._token:
+            record = _Record({}, 0, None)
+        if not self._is_ours(record):
             message = (
-                f"{_holder(content)} has taken over the lock {self._name}; this run stops "
+                f"{_holder(record.content)} has taken over the lock {self._name}; this run stops "
                 "without further changes"
             )
             raise Failed(message)
-        # A gap between the versions means that another command has written between the two calls.
-        if self._put(overwrite=True) != version + 1:
+        # A gap between the versions means that another command has written between the two calls,
+        # unless the SDK has repeated the write.
+        version, repeated = self._put(overwrite=True)
+        if not record.version < version <= record.version + 1 + repeated:
             message = f"the lock {self._name} changed meanwhile; this run stops"
             raise Failed(message)
         self._renewed = self._clock.monotonic()
@@ -109,45 +150,104 @@ class Lock:
 
     def _acquire(self, *, take_over: bool) -> None:
         for _ in range(2):
+            self._may_be_ours = True
             try:
-                self._put(overwrite=False)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != _ALREADY_EXISTS:
-                    raise translate_error(error) from error
+                with translated_errors():
+                    self._create()
+            except _AlreadyExistsError:
+                pass
+            except (Throttled, Unreachable):
+                # The write may have arrived; without a lock of ours the error remains.
+                if not self._holds():
+                    raise
+                return
             else:
                 return
             try:
-                content, version = self._read()
+                record = self._read()
             except NotFound:
                 # Released between the two calls.
                 continue
-            if not take_over and _expiry(content) > self._clock.now():
+            if self._is_ours(record):
+                # The answer to the first write was lost, and the SDK has repeated it.
+                return
+            if not take_over and not self._has_expired(record):
+                self._may_be_ours = False
+                self.holder = str(record.content.get("what", ""))
                 message = (
-                    f"{_holder(content)} is changing this cluster; nothing was changed. If that "
-                    f"command was killed, its lock expires at {content.get('until')}; if you know "
-                    "that it was killed, add --take-over to continue at once"
+                    f"{_holder(record.content)} is changing this cluster; nothing was changed. If "
+                    "that command was killed, its lock expires at "
+                    f"{record.content.get('until')}; if you know that it was killed, add "
+                    "--take-over to continue at once"
                 )
                 raise Refused(message)
-            if self._put(overwrite=True) == version + 1:
+            version, repeated = self._put(overwrite=True)
+            if record.version < version <= record.version + 1 + repeated:
                 return
+            break
         message = (
             f"other commands are taking the lock {self._name} at this moment; nothing was changed. "
             "Run the command again"
         )
         raise Refused(message)
 
-    def _release(self) -> None:
+    def _create(self) -> None:
         try:
-            content, _ = self._read()
-            if content.get("token") == self._token:
-                with translated_errors():
-                    self._client.delete_parameter(Name=self._name)
-        except AwsError:
-            # The lock expires.
-            return
+            self._write(overwrite=False)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == _ALREADY_EXISTS:
+                raise _AlreadyExistsError from None
+            raise
 
-    def _put(self, *, overwrite: bool) -> int:
-        """Write the lock, and return the parameter's version."""
+    def _holds(self) -> bool:
+        """Return whether the lock is this one's; False if that cannot be read."""
+        try:
+            return self._is_ours(self._read())
+        except AwsError:
+            return False
+
+    def _is_ours(self, record: _Record) -> bool:
+        return record.content.get("token") == self._token
+
+    def _has_expired(self, record: _Record) -> bool:
+        """Return whether a lock was not renewed in time, by AWS's clock if AWS tells it."""
+        if record.age is None:
+            return _expiry(record.content) <= self._clock.now()
+        return record.age >= LIFETIME_S or "until" not in record.content
+
+    def _release(self) -> None:
+        """Delete the lock if it is this one's, and else set `remaining`."""
+        reason = "interrupted"
+        try:
+            with deadline.extended(RELEASE_S):
+                if self._is_ours(self._read()):
+                    with translated_errors():
+                        self._client.delete_parameter(Name=self._name)
+                return
+        except NotFound:
+            return
+        except AwsError as error:
+            reason = str(error)
+        except KeyboardInterrupt:
+            self.remaining = self._remains(reason)
+            raise
+        self.remaining = self._remains(reason)
+
+    def _remains(self, reason: str) -> str:
+        return (
+            f"the lock {self._name} could not be released ({reason}): until it expires, at most "
+            f"{LIFETIME_S // 60} minutes from now, other commands wait for it; --take-over does "
+            "not wait"
+        )
+
+    def _put(self, *, overwrite: bool) -> tuple[int, int]:
+        """Write the lock, and return the parameter's version and how often the SDK repeated it."""
+        with translated_errors():
+            answer = self._write(overwrite=overwrite)
+            metadata = answer.get("ResponseMetadata", {})
+            return int(answer["Version"]), int(metadata.get("RetryAttempts", 0))
+
+    def _write(self, *, overwrite: bool) -> dict[str, Any]:
         self._expires = self._clock.now() + timedelta(seconds=LIFETIME_S)
         value = {
             "who": operator_name(),
@@ -156,25 +256,21 @@ class Lock:
             "until": self._expires.isoformat(timespec="seconds"),
             "token": self._token,
         }
-        arguments = {
-            "Name": self._name,
-            "Value": json.dumps(value),
-            "Type": "String",
-            "Overwrite": overwrite,
-        }
-        if overwrite:
-            with translated_errors():
-                return int(self._client.put_parameter(**arguments)["Version"])
-        return int(self._client.put_parameter(**arguments)["Version"])
+        answer: dict[str, Any] = self._client.put_parameter(
+            Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
+        )
+        return answer
 
-    def _read(self) -> tuple[dict[str, Any], int]:
+    def _read(self) -> _Record:
         with translated_errors():
-            parameter = self._client.get_parameter(Name=self._name)["Parameter"]
+            answer = self._client.get_parameter(Name=self._name)
+            parameter = answer["Parameter"]
+            value, version = str(parameter["Value"]), int(parameter["Version"])
         try:
-            content = parse_json_answer(parameter["Value"])
+            content = parse_json_answer(value)
         except ValueError:
             content = {}
-        return content if isinstance(content, dict) else {}, int(parameter["Version"])
+        return _Record(content if isinstance(content, dict) else {}, version, _age(answer))
 
     @property
     def _client(self) -> Any:
@@ -199,6 +295,20 @@ class _RenewingClock:
         """Renew the lock if a renewal is due, and wait."""
         self._lock.renew_if_due()
         self._clock.sleep(seconds)
+
+
+class _AlreadyExistsError(CommandError):
+    """The lock exists."""
+
+
+def _age(answer: dict[str, Any]) -> float | None:
+    """Return the seconds between the last write and the answer, both by AWS's clock."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    written = answer["Parameter"].get("LastModifiedDate")
+    try:
+        return float((parsedate_to_datetime(headers["date"]) - written).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _expiry(content: dict[str, Any]) -> datetime:

@@ -84,6 +84,7 @@ def poll_until(
         AwsError: AWS denied a call, or did not answer the last one.
     """
     begin, last = clock.monotonic(), None
+    timeout = deadline.left(timeout)
     while True:
         failure = None
         seconds = timeout - (clock.monotonic() - begin)

@@ -85,7 +85,7 @@ class SsmCommand:
                 Comment=self.comment[:_COMMENT_LENGTH],
                 Parameters={name: [value] for name, value in self.parameters.items()},
             )
-        command_id = str(sent["Command"]["CommandId"])
+            command_id = str(sent["Command"]["CommandId"])
 
         def report(invocations: dict[str, dict[str, Any]], seconds: float) -> None:
             if progress is not None:
@@ -116,6 +116,7 @@ def _invocation(client: Any, command_id: str, instance_id: str) -> dict[str, Any
             invocation: dict[str, Any] = client.get_command_invocation(
                 CommandId=command_id, InstanceId=instance_id
             )
+            _ = invocation["Status"]
     except NotFound:
         # Systems Manager knows an invocation only some time after it was sent.
         return {"Status": "Pending"}

@@ -131,7 +131,7 @@ def _database(aws: Aws, metadata: MetadataStack) -> Database | None:
         answer = aws.client("rds", metadata.location.region).describe_db_instances(
             DBInstanceIdentifier=name
         )
-    instance: dict[str, Any] = answer["DBInstances"][0]
+        instance: dict[str, Any] = answer["DBInstances"][0]
     pending = ", ".join(sorted(instance.get("PendingModifiedValues") or {}))
     return Database(
         name=name,

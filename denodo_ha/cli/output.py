@@ -11,6 +11,7 @@ and nowhere else; no other module writes to the standard streams. In JSON they a
 import dataclasses
 import errno
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -35,6 +36,9 @@ _STYLES = {
 _UNCUT = 10_000
 """Width of a table where stdout is not a terminal: each row is one line."""
 
+_REPORT_WIDTHS = (100, 160)
+"""Narrowest and widest table of a report whose cells are wrapped."""
+
 Cell = str | Text
 
 
@@ -48,18 +52,55 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     console = _console()
     if title:
         console.print(Text(printable(title), style="bold"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = _table(columns)
     for row in rows:
         table.add_row(*map(printable_cell, row))
     console.print(table)
 
 
+def print_report_table(
+    columns: Sequence[str], rows: Iterable[tuple[Sequence[Cell], str]], *, row_gap: int = 0
+) -> None:
+    """Print a table whose cells may have several lines, wrapped at the width of the terminal.
+
+    Args:
+        columns: the headings.
+        rows: the cells of each row, and its style.
+        row_gap: number of empty lines after a row.
+    """
+    table = _table(columns, row_gap)
+    for cells, style in rows:
+        table.add_row(*map(_lines, cells), style=style)
+    _report_console().print(table)
+
+
+def print_paragraph(text: str) -> None:
+    """Print a text below tables of a report, wrapped as they are, and an empty line."""
+    _report_console().print(Text(printable(text), style="dim"), end="\n\n")
+
+
 def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print a table in Markdown."""
-    lines = [_row(columns), _row(["---"] * len(columns)), *(_row(row) for row in rows)]
-    _console().out("\n".join(lines), highlight=False)
+    _console().out(markdown_table(columns, rows), highlight=False)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return a table in Markdown; lines of a cell are separated by `<br>`."""
+    return "\n".join(map(_row, (columns, ["---"] * len(columns), *rows)))
+
+
+def _table(columns: Sequence[str], row_gap: int = 0) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, row_gap, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold", vertical="top")
+    return table
+
+
+def _lines(cell: Cell) -> Text:
+    """Return a cell of several lines."""
+    if isinstance(cell, Text):
+        return printable_cell(cell)
+    return Text("\n").join(map(printable_cell, cell.split("\n")))
 
 
 def print_line(text: Cell) -> None:
@@ -102,7 +143,11 @@ def print_json(value: object) -> None:
 
 
 def _row(cells: Sequence[Cell]) -> str:
-    return f"| {' | '.join(markdown_text(printable(str(cell))) for cell in cells)} |"
+    texts = (
+        "<br>".join(markdown_text(printable(line)) for line in str(cell).split("\n"))
+        for cell in cells
+    )
+    return f"| {' | '.join(texts)} |"
 
 
 def markdown_text(text: str) -> str:
@@ -128,3 +173,10 @@ def _console() -> Console:
     """Return a console for the current stdout, which tests replace."""
     width = None if sys.stdout.isatty() else _UNCUT
     return Console(file=sys.stdout, width=width)
+
+
+def _report_console() -> Console:
+    """Return a console for reports, which are wrapped even where stdout is not a terminal."""
+    narrowest, widest = _REPORT_WIDTHS
+    columns = shutil.get_terminal_size((widest, 24)).columns
+    return Console(file=sys.stdout, width=min(max(columns, narrowest), widest))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDOUT: Final = 1
 _STDERR: Final = 2
+_interrupted = False
+_state_left = "the last messages say what was changed"
 
 
 class Stream(io.FileIO):
@@ -131,5 +133,17 @@ def _end(_number: int, _frame: object) -> NoReturn:
     os._exit(exit_codes.INTERRUPTED)
 
 
+def set_state_left(state: str) -> None:
+    """Set what a second signal says before it ends the program at once."""
+    global _state_left  # noqa: PLW0603 - a signal handler takes no argument
+    _state_left = state
+
+
 def _interrupt(_number: int, _frame: object) -> None:
+    global _interrupted  # noqa: PLW0603 - as above
+    if _interrupted:
+        message = f"interrupted again, so nothing more is undone: {_state_left}"
+        os.write(_STDERR, f"denodo-ha: {message.encode('unicode_escape').decode()}\n".encode())
+        os._exit(exit_codes.INTERRUPTED)
+    _interrupted = True
     raise KeyboardInterrupt

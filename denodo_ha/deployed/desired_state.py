@@ -26,10 +26,11 @@ def read_desired_state(
     try:
         with translated_errors():
             response = aws.client("ssm", place.region).get_parameter(Name=name)
+            text = str(response["Parameter"]["Value"])
     except NotFound:
         return None
     try:
-        state = parse_json_answer(response["Parameter"]["Value"])
+        state = parse_json_answer(text)
     except ValueError:
         state = None
     if not isinstance(state, dict):

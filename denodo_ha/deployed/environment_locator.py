@@ -13,17 +13,29 @@ credentials do not reach it: commands that only read skip it, commands that chan
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.configuration_choice import load_configuration
-from denodo_ha.cli.errors import Refused, UsageError
+from denodo_ha.cli.errors import (
+    AwsError,
+    ExpiredCredentials,
+    NoCredentials,
+    Refused,
+    UsageError,
+)
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
+
+ACCOUNT_S: Final = 2.0
+"""Ours: seconds to learn the account of the credentials, which no command needs to continue."""
+SEARCH_S: Final = 6.0
+"""Ours: seconds to search the regions for stacks."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +86,14 @@ class EnvironmentLocation:
         clusters: the clusters by name; with --region only those of these regions.
         failover: the failover, None if there is none.
         loaded: the configuration, None if the stacks were found by their tags.
+        unread: why stacks of a region are not known, if they were searched by their tags.
     """
 
     environment: str
     clusters: tuple[StackLocation, ...]
     failover: StackLocation | None
     loaded: Loaded | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def reachable(self) -> tuple[StackLocation, ...]:
@@ -108,7 +122,12 @@ class EnvironmentLocation:
 
 
 def locate_environment(
-    aws: Aws, *, config: str | None, environment: str | None, regions: Sequence[str] | None
+    aws: Aws,
+    *,
+    config: str | None,
+    environment: str | None,
+    regions: Sequence[str] | None,
+    cluster: str | None = None,
 ) -> EnvironmentLocation:
     """Return the locations of the environment that the options name.
 
@@ -117,6 +136,7 @@ def locate_environment(
         config: path or name of a configuration.
         environment: name of an environment, where its file is not available.
         regions: regions to search; without --config the default is the credentials' own region.
+        cluster: the only cluster of the command, so that no other region is called.
 
     Raises:
         UsageError: The options name no environment or two, or no stack of the environment exists.
@@ -125,7 +145,7 @@ def locate_environment(
     """
     require_one_environment(config, environment)
     if config is not None:
-        return locate_configured(aws, load_configuration(config), regions)
+        return locate_configured(aws, load_configuration(config), regions, cluster=cluster)
     return _discovered(aws, str(environment), regions)
 
 
@@ -146,7 +166,11 @@ def require_one_environment(config: str | None, environment: str | None) -> None
 
 
 def locate_configured(
-    aws: Aws, loaded: Loaded, regions: Sequence[str] | None = None
+    aws: Aws,
+    loaded: Loaded,
+    regions: Sequence[str] | None = None,
+    *,
+    cluster: str | None = None,
 ) -> EnvironmentLocation:
     """Return the locations of a loaded configuration's stacks.
 
@@ -154,10 +178,12 @@ def locate_configured(
         aws: the credentials.
         loaded: the configuration.
         regions: only the clusters of these regions; None: all.
+        cluster: the only cluster of the command, so that no other region is called.
 
     Raises:
         UsageError: The environment has no cluster in these regions.
-        AwsError: AWS did not tell the account of the credentials.
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
     """
     environment = loaded.environment
     every = [cluster_location(environment, name) for name in sorted(environment.clusters)]
@@ -177,8 +203,16 @@ def locate_configured(
             failover_plan.stack_account(environment, environment.failover),
             failover_plan.stack_region(environment, environment.failover),
         )
-    stacks = [*clusters, *([failover] if failover else [])]
-    account = aws.account(stack.region for stack in stacks)
+    stacks = [each for each in clusters if each.name == cluster]
+    stacks = stacks or [*clusters, *([failover] if failover else [])]
+    try:
+        with deadline.limited(ACCOUNT_S):
+            account = aws.account(stack.region for stack in stacks)
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError:
+        # Calls to another account's stacks then find nothing.
+        return EnvironmentLocation(environment.name, tuple(clusters), failover, loaded)
     return EnvironmentLocation(
         environment.name,
         tuple(cluster.seen_from(account) for cluster in clusters),
@@ -199,10 +233,13 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> En
     if not searched:
         message = f"where is {environment}? Name every region that it uses with --region"
         raise UsageError(message)
-    answers = map_concurrently(lambda region: _stacks(aws, region), searched)
+    with deadline.limited(SEARCH_S):
+        answers = map_concurrently(lambda region: _attempt_stacks(aws, region), searched)
+    lost = [answer for answer in answers if isinstance(answer, AwsError)]
     stacks = [
         (region, stack)
         for region, answer in zip(searched, answers, strict=True)
+        if not isinstance(answer, AwsError)
         for stack in answer
     ]
     clusters, failover = [], None
@@ -218,9 +255,14 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> En
         elif stack_name == names.failover_stack(environment):
             failover = StackLocation(names.FAILOVER, stack_name, account, region)
     if not clusters:
-        raise UsageError(_not_deployed(environment, searched, stacks))
+        raise lost[0] if lost else UsageError(_not_deployed(environment, searched, stacks))
     by_name = sorted(clusters, key=lambda location: location.name)
-    return EnvironmentLocation(environment, tuple(by_name), failover)
+    unread = tuple(
+        f"the stacks in {region} are unknown: {answer}"
+        for region, answer in zip(searched, answers, strict=True)
+        if isinstance(answer, AwsError)
+    )
+    return EnvironmentLocation(environment, tuple(by_name), failover, unread=unread)
 
 
 def _not_deployed(environment: str, regions: Iterable[str], stacks: list[tuple[str, Any]]) -> str:
@@ -237,11 +279,24 @@ def regions_to_search(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...
     return tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
 
 
+def _attempt_stacks(aws: Aws, region: str) -> list[Any] | AwsError:
+    """Return the stacks of a region, or why they are not known: the region may be lost."""
+    try:
+        return _stacks(aws, region)
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except AwsError as error:
+        return error
+
+
 def _stacks(aws: Aws, region: str) -> list[Any]:
     """Return every stack of a region, as `describe_stacks` does."""
     with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
-        return [stack for page in pages for stack in page["Stacks"]]
+        stacks = [stack for page in pages for stack in page["Stacks"]]
+        # Their ids and names are read later.
+        _ = [(stack_account(stack), stack["StackName"]) for stack in stacks]
+        return stacks
 
 
 def stack_account(stack: Mapping[str, Any]) -> str:

@@ -7,7 +7,10 @@ from typing import Any, Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 
+VISIBLE_S: Final = 10
+VISIBLE_EVERY_S: Final = 2
 BATCH: Final = 100
 """Ours: ids per call; a filter takes 200 values (AWS, DescribeInstances)."""
 
@@ -56,6 +59,30 @@ def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Insta
         [sorted_ids[start : start + BATCH] for start in range(0, len(sorted_ids), BATCH)],
     )
     return {instance.id: instance for answer in answers for instance in answer}
+
+
+def read_instance(aws: Aws, region: str, id_: str, clock: Clock) -> Instance | None:
+    """Read an instance, None if EC2 does not know it.
+
+    A new instance is visible only some time after its creation (AWS, EC2 API, Eventual
+    consistency), so an instance that is missing is read again for `VISIBLE_S`.
+
+    Raises:
+        AwsError: AWS did not answer, or denied a call.
+    """
+    if not id_:
+        return None
+    try:
+        seen = poll_until(
+            lambda: read_instances(aws, region, [id_]),
+            done=lambda instances: id_ in instances,
+            clock=clock,
+            timeout=VISIBLE_S,
+            every=VISIBLE_EVERY_S,
+        )
+    except PollTimeout:
+        return None
+    return seen[id_]
 
 
 def _instances(pages: Iterable[Any]) -> Iterator[Any]:

@@ -70,6 +70,7 @@ class NodeStatus:
         unready: for each service that is not ready, the reason.
         version: a short hash of the applied state; empty before the first.
         drained: True if the node reports "not ready" because it was drained.
+        earlier_rules: True if the node serves by the readiness rules of an earlier version only.
         warnings: what the node warns about, such as a program that it refuses.
     """
 
@@ -78,6 +79,7 @@ class NodeStatus:
     unready: Mapping[str, str]
     version: str = ""
     drained: bool = False
+    earlier_rules: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -114,9 +116,10 @@ class NodeAgent:
                 },
                 version=str(applied.get("hash", ""))[:SHORT] if applied else "",
                 drained=bool(report.get("drained")),
+                earlier_rules=(report.get("readiness") or {}).get("rules") == "earlier",
                 warnings=tuple(_warnings(report)),
             )
-        except (ValueError, KeyError, TypeError):
+        except (AttributeError, ValueError, KeyError, TypeError):
             message = f"{node} does not report its status: {explain_result(result)}"
             raise Failed(message) from None
 

@@ -1,14 +1,15 @@
 """A deployed stack: its outputs, its template, and the physical ids of its resources."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.template_document import Template, parse_template
-from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.errors import CommandError, ExpiredCredentials, Failed, NoCredentials
 from denodo_ha.deployed.environment_locator import StackLocation, stack_outputs, stack_tags
 
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
@@ -130,28 +131,56 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
         (stack,) = client.describe_stacks(StackName=location.stack)["Stacks"]
         # By its ARN from here: the stack may be deleted and created again between two calls.
         arn = str(stack["StackId"])
-        body = _template_body(client, location, arn)
-        pages = client.get_paginator("list_stack_resources").paginate(StackName=arn)
-        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
-    return Stack(
-        name=location.stack,
-        arn=arn,
-        region=location.region,
-        account=location.account,
-        status=str(stack["StackStatus"]),
-        outputs=stack_outputs(stack),
-        parameters={
-            parameter["ParameterKey"]: parameter["ParameterValue"]
-            for parameter in stack.get("Parameters", [])
-        },
-        tags=stack_tags(stack),
-        template=parse_template(body),
-        physical_ids={
-            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-            for resource in resources
-            if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != _DELETED
-        },
-    )
+        reads: tuple[Callable[[], Any], ...] = (
+            lambda: _template_body(client, location, arn),
+            lambda: _physical_ids(client, arn),
+        )
+        body, physical_ids = map_concurrently(lambda read: read(), reads)
+        return Stack(
+            name=location.stack,
+            arn=arn,
+            region=location.region,
+            account=location.account,
+            status=str(stack["StackStatus"]),
+            outputs=stack_outputs(stack),
+            parameters={
+                parameter["ParameterKey"]: parameter["ParameterValue"]
+                for parameter in stack.get("Parameters", [])
+            },
+            tags=stack_tags(stack),
+            template=parse_template(body),
+            physical_ids=physical_ids,
+        )
+
+
+def read_stacks(aws: Aws, locations: Sequence[StackLocation]) -> list[Stack | CommandError]:
+    """Read each stack, or return the error of one that cannot be read.
+
+    Raises:
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials are not valid any more.
+    """
+
+    def attempt(location: StackLocation) -> Stack | CommandError:
+        try:
+            return read_stack(aws, location)
+        except (NoCredentials, ExpiredCredentials):
+            raise
+        except CommandError as error:
+            return error
+
+    return map_concurrently(attempt, locations)
+
+
+def _physical_ids(client: Any, arn: str) -> dict[str, str]:
+    """Return the physical ids of the resources that exist, by logical id."""
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=arn)
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != _DELETED
+    }
 
 
 def _template_body(client: Any, location: StackLocation, arn: str) -> Any:
@@ -196,7 +225,7 @@ def read_outputs(aws: Aws, location: StackLocation) -> dict[str, str]:
         (stack,) = aws.client("cloudformation", location.region).describe_stacks(
             StackName=location.stack
         )["Stacks"]
-    return stack_outputs(stack)
+        return stack_outputs(stack)
 
 
 def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:

@@ -92,9 +92,9 @@ def read_group_health(aws: Aws, group: TargetGroup) -> GroupHealth:
     try:
         with translated_errors():
             answer = client.describe_target_health(TargetGroupArn=group.arn)
+            targets = [_target_health(entry) for entry in answer["TargetHealthDescriptions"]]
     except NotFound as error:
         return GroupHealth(group, (), deleted=str(error))
-    targets = [_target_health(entry) for entry in answer["TargetHealthDescriptions"]]
     return GroupHealth(group, tuple(sorted(targets, key=lambda target: (target.id, target.port))))
 
 

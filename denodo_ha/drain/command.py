@@ -42,7 +42,9 @@ def _context(
     take_over: bool,
 ) -> OperationContext:
     aws = Aws(profile=profile)
-    site = locate_environment(aws, config=config, environment=environment, regions=region)
+    site = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     location = site.cluster(cluster)
     location.require_reachable()
     return OperationContext(

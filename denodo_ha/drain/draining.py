@@ -12,15 +12,34 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from denodo_ha.aws.lock import Lock
-from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Refused, UsageError
+from denodo_ha.aws.polling import PollTimeout, poll_until
+from denodo_ha.cli import process
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    Failed,
+    Interrupted,
+    Refused,
+    Unreachable,
+    UsageError,
+)
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_cluster
-from denodo_ha.deployed.instances import read_instances
+from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
-from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels
+from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels, without_promise
 
 WHY: Final = "maintenance"
+LOOK_EVERY_S: Final = 2
+OTHERS_S: Final = 15
+"""Ours: how long AWS may take to show the drain of another command that has just ended."""
+SETTLE_S: Final = 10
+"""Ours: how long an interrupted call may still be on its way to AWS."""
+UNDO_S: Final = 60
+"""Ours: how long AWS may take to show that a drain was undone."""
+_PURPOSE: Final = "drain "
+"""Start of the purpose that the lock of a drain names."""
 _COMMAND: Final = "denodo-ha "
 """Start of the reason in the drain tag of a command that brings the node back automatically."""
 _ENDED: Final = frozenset({"gone", "shutting-down", "terminated"})
@@ -87,13 +106,31 @@ class Draining(ClusterOperation):
             Interrupted: The message names the state that is left.
         """
         with self._reported():
-            with self._locked(f"drain {node}") as lock:
+            with self._locked(f"{_PURPOSE}{node}") as lock:
                 cluster = read_cluster(self._aws, self._location)
                 rotation = self._rotation(cluster)
+                self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
                 self._take_out(rotation, plan, lock)
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
+
+    def _wait_for_others(self, cluster: Cluster, rotation: Rotation, node: str) -> None:
+        """Wait until AWS shows the drain of the command whose lock this one has waited for."""
+        drained = {purpose.removeprefix(_PURPOSE) for purpose in self._waited_for}
+        for other in cluster.nodes:
+            if other.name in drained and other.name != node:
+                try:
+                    poll_until(
+                        lambda name=other.name: rotation.is_out(name),  # type: ignore[misc]
+                        done=bool,
+                        clock=self._clock,
+                        timeout=OTHERS_S,
+                        every=LOOK_EVERY_S,
+                    )
+                except PollTimeout:
+                    # The other command has undone its drain.
+                    continue
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> DrainPlan:
         instance_id = cluster.node(node).instance_id
@@ -105,9 +142,9 @@ class Draining(ClusterOperation):
                 f"run `denodo-ha haproxy drain {node}` there"
             )
             raise UsageError(message)
-        instances = read_instances(self._aws, self._location.region, [instance_id])
-        state = instances[instance_id].state if instance_id in instances else "gone"
-        if state in _ENDED:
+        instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
+        state = instance.state if instance is not None else "gone"
+        if instance is None or state in _ENDED:
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
                 "balancer drops it by itself, and there is no instance to tag. Nothing was "
@@ -117,7 +154,7 @@ class Draining(ClusterOperation):
         entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")
         if entrances:
             rotation.require_drain_time(node, self._timeout)
-        old_tag = DrainTag.from_tags(instances[instance_id].tags)
+        old_tag = DrainTag.from_tags(instance.tags)
         return DrainPlan(
             node=node,
             instance_id=instance_id,
@@ -147,6 +184,10 @@ class Draining(ClusterOperation):
             for entrance in rotation.close(plan.node, plan.open, force=self._force):
                 begun.append(entrance)  # noqa: PERF402 - needed also if closing fails
             rotation.wait_until_closed(plan.node)
+            if plan.open:
+                # Again: another node may have left since, or the first look was an old one.
+                minimum = 0 if self._force else 1
+                rotation.require_capacity(plan.node, minimum=minimum, accept="--force")
         except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
         self._state_left = (
@@ -166,27 +207,78 @@ class Draining(ClusterOperation):
         # The messages below name the state themselves.
         self._state_left = ""
         kind = _error_class(error)
+        left = f"{plan.node} may be out of {labels(begun) or 'nothing'}, and have a drain tag"
+        process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
+        closed = [entrance for entrance in begun if entrance in plan.open]
         try:
-            closed = [entrance for entrance in begun if entrance in plan.open]
             for _ in rotation.open(plan.node, closed):
                 pass
-            if plan.old_tag is None:
-                drain_tag.remove(self._aws, self._location.region, plan.instance_id)
-            elif plan.tag != plan.old_tag:
-                drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.old_tag)
+            self._restore_tag(plan)
+            self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
-                f"{_reason(error)}. It could not be undone: {_reason(second)}. {plan.node} may be "
-                f"out of {labels(begun) or 'nothing'}, and have a drain tag. See `denodo-ha "
-                f"status`, then run this again to continue, or `denodo-ha enable {plan.node}` to "
-                "bring it back"
+                f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "
+                "`denodo-ha status`, then run this again to continue, or `denodo-ha enable "
+                f"{plan.node}` to bring it back"
             )
             raise kind(message) from error
         message = f"{_reason(error)}. It was undone: {plan.node} is as before"
         raise kind(message) from error
 
+    def _restore_tag(self, plan: DrainPlan) -> None:
+        if plan.old_tag is None:
+            drain_tag.remove(self._aws, self._location.region, plan.instance_id)
+        elif plan.tag != plan.old_tag:
+            drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.old_tag)
+
+    def _see_undone(
+        self, rotation: Rotation, plan: DrainPlan, closed: Sequence[Entrance], *, late: bool
+    ) -> None:
+        """Look until the node is as before, also after a call that arrives after the undo.
+
+        Args:
+            rotation: the rotation of the cluster.
+            plan: the drain that is undone.
+            closed: the entrances that it has closed.
+            late: whether a call may still be on its way.
+
+        Raises:
+            Failed: The node is not as before in time.
+        """
+        begin, settled = self._clock.monotonic(), SETTLE_S if late else 0
+        while True:
+            opened = rotation.open_entrances(plan.node, minimum=0)
+            missing = [entrance for entrance in closed if entrance not in opened]
+            tagged = self._has_new_tag(plan)
+            passed = self._clock.monotonic() - begin
+            if not missing and not tagged and passed >= settled:
+                return
+            if passed >= UNDO_S:
+                tag = ", and has its drain tag" * tagged
+                message = f"AWS shows it out of {labels(missing) or 'nothing'}{tag}"
+                raise Failed(message)
+            for _ in rotation.open(plan.node, missing):
+                pass
+            if tagged:
+                self._restore_tag(plan)
+            self._clock.sleep(LOOK_EVERY_S)
+
+    def _has_new_tag(self, plan: DrainPlan) -> bool:
+        """Return whether the instance has the tag of the drain that is undone."""
+        instances = read_instances(self._aws, self._location.region, [plan.instance_id])
+        instance = instances.get(plan.instance_id)
+        tag = DrainTag.from_tags(instance.tags) if instance else None
+        return tag is not None and tag != plan.old_tag and tag.text == plan.tag.text
+
+
+def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
+    """Return whether a call may take effect later: its answer was lost, or not waited for."""
+    return isinstance(error, KeyboardInterrupt | Unreachable)
+
 
 def _reason(error: CommandError | KeyboardInterrupt) -> str:
+    if isinstance(error, Refused):
+        return without_promise(error)
     return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 

@@ -7,12 +7,13 @@ is interrupted.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from denodo_ha.cli.errors import CommandError, Failed, Refused
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
-from denodo_ha.deployed.instances import read_instances
+from denodo_ha.deployed.instances import VISIBLE_EVERY_S, read_instance, read_instances
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation
@@ -34,6 +35,7 @@ class EnablePlan:
         scope: where the node will be healthy, in words with their preposition.
         missing: the entrances to open.
         tag: the node's drain tag, None if it has none.
+        at: the time of the plan.
     """
 
     node: str
@@ -41,6 +43,7 @@ class EnablePlan:
     scope: str
     missing: tuple[Entrance, ...]
     tag: DrainTag | None
+    at: datetime
 
 
 class Enabling(ClusterOperation):
@@ -88,9 +91,9 @@ class Enabling(ClusterOperation):
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> EnablePlan:
         instance_id = cluster.node(node).instance_id
-        instances = read_instances(self._aws, self._location.region, [instance_id])
-        state = instances[instance_id].state if instance_id in instances else "gone"
-        if state != _RUNNING:
+        instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
+        state = instance.state if instance is not None else "gone"
+        if instance is None or state != _RUNNING:
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: start "
                 "it, or let a deploy create it, and run this again. Nothing was changed"
@@ -101,7 +104,8 @@ class Enabling(ClusterOperation):
             instance_id=instance_id,
             scope=rotation.service_scope(node),
             missing=rotation.missing_entrances(node),
-            tag=DrainTag.from_tags(instances[instance_id].tags),
+            tag=DrainTag.from_tags(instance.tags),
+            at=self._clock.now(),
         )
 
     def _confirm_metadata(self, node: str) -> None:
@@ -147,18 +151,23 @@ class Enabling(ClusterOperation):
             self._require_same_tag(plan)
             message = f"{error}{self._node_report(rotation.cluster, plan.node)}"
             raise Failed(message) from error
-        if self._require_same_tag(plan) is not None:
+        current = self._require_same_tag(plan)
+        if current is None and plan.missing and plan.tag is None:
+            # A node that was out has a tag, which may not be visible yet.
+            self._clock.sleep(VISIBLE_EVERY_S)
+            current = self._require_same_tag(plan)
+        if current is not None or plan.tag is not None:
             drain_tag.remove(self._aws, self._location.region, plan.instance_id)
 
     def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:
-        """Return the current drain tag; fail if another command wrote it meanwhile."""
+        """Return the current drain tag; fail if another command wrote it since the plan."""
         instances = read_instances(self._aws, self._location.region, [plan.instance_id])
         current = (
             DrainTag.from_tags(instances[plan.instance_id].tags)
             if plan.instance_id in instances
             else None
         )
-        if current is not None and current != plan.tag:
+        if current is not None and current != plan.tag and current.since > plan.at:
             message = (
                 f"another command has drained {plan.node} meanwhile, {current}; its drain tag stays"
             )

@@ -1,12 +1,10 @@
 """The command `denodo-ha drill`: the outcome of every single failure, before a deploy."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
@@ -28,8 +26,6 @@ from denodo_ha.drill.text_report import (
     print_report,
 )
 
-_MIN_WIDTH, _MAX_WIDTH = 100, 160
-"""The columns of a table: at least and at most, whatever the terminal has."""
 _MAX_CLUSTERS_IN_TITLE = 6
 
 
@@ -115,7 +111,7 @@ def drill(
 
     The drill applies AWS's documented rules to the templates. It needs no account and no network.
     Exit code 1: a policy is broken. Exit code 2: no policy is broken, and the templates do not
-    tell all that one rests on.
+    tell everything that one depends on.
 
         denodo-ha drill cdk.out
 
@@ -148,7 +144,7 @@ def drill(
     result = drill_paths(paths, drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
-    searches = search_orders(result.model, orders_depth) if orders else None
+    searches = search_orders(result.model, orders_depth, result.start) if orders else None
     if against is None:
         _print_drill(form, result, verdicts, searches)
     else:
@@ -156,10 +152,10 @@ def drill(
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
-    does_harm = any(search.stories for search in searches or ())
-    if (no_worse and is_worse) or does_harm or any(verdict.is_broken for verdict in verdicts):
+    words = {verdict.word for verdict in verdicts} | {search.word for search in searches or ()}
+    if (no_worse and is_worse) or "broken" in words:
         raise typer.Exit(exit_codes.NO)
-    if not all(verdict.holds for verdict in verdicts):
+    if "unknown" in words:
         raise typer.Exit(exit_codes.USAGE)
 
 
@@ -186,7 +182,7 @@ def _print_drill(
     rows = outcome_rows(result.worst_first, result.model)
     _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
     for line in orders_lines(searches) if searches is not None else ():
-        typer.echo(line)
+        print_line(line)
 
 
 def _print_comparison(
@@ -219,19 +215,14 @@ def _print_changes(
     if form is DocumentFormat.markdown:
         print_document(markdown_changes(rows))
         return
-    print_changes(rows, Console(width=_columns()))
-
-
-def _columns() -> int:
-    columns = shutil.get_terminal_size((_MAX_WIDTH, 24)).columns
-    return min(max(columns, _MIN_WIDTH), _MAX_WIDTH)
+    print_changes(rows)
 
 
 def _print_text(form: DocumentFormat, report: Report) -> None:
     if form is DocumentFormat.markdown:
         print_document(markdown_report(report))
         return
-    print_report(report, Console(width=_columns()))
+    print_report(report)
 
 
 def _title(result: DrillResult) -> str:

@@ -18,7 +18,7 @@ from denodo_ha.drill.engine.open_points import Interpretation, interpretations
 from denodo_ha.drill.engine.situation import Situation
 from denodo_ha.drill.model.dns import FailoverName, HealthCheck, Record
 from denodo_ha.drill.model.machines import Key
-from denodo_ha.drill.model.model import Model
+from denodo_ha.drill.model.model import Model, Subject
 from denodo_ha.drill.outcome import Reach
 
 MAX_STATES: Final = 200_000
@@ -30,6 +30,9 @@ PROPERTIES: Final = {
     "oscillates": "Without an event, the answer of DNS does not change.",
 }
 """Properties that hold in every state: the stable name of each property, and its sentence."""
+
+RESTS_ON: Final[frozenset[Subject]] = frozenset({"balancer", "node", "record", "check"})
+"""The kinds of objects that must be known for the properties to hold."""
 
 _Switch = Literal["", "thrown", "silent"]
 """The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
@@ -78,6 +81,7 @@ class OrdersResult:
         complete: whether every state was reached.
         failures: what can break, in words.
         stories: the violations.
+        unknowns: what the templates do not tell and a property rests on.
     """
 
     name: str
@@ -86,23 +90,35 @@ class OrdersResult:
     complete: bool
     failures: tuple[str, ...]
     stories: tuple[Story, ...]
+    unknowns: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word: one violation outweighs what is unknown."""
+        return "broken" if self.stories else "unknown" if self.unknowns else "holds"
 
 
-def search_orders(model: Model, max_depth: int | None = None) -> tuple[OrdersResult, ...]:
+def search_orders(
+    model: Model, max_depth: int | None = None, start: Situation | None = None
+) -> tuple[OrdersResult, ...]:
     """Return the search of every failover name, in every interpretation of what is open.
 
     Args:
         model: the model of the templates.
         max_depth: the most events in an order; None for all orders.
+        start: the failures from the start, such as a drained node.
     """
-    engine = Engine(model)
+    engine = Engine(model, start)
+    unknowns = tuple(
+        unknown.text for unknown in model.unknowns if not RESTS_ON.isdisjoint(unknown.hides)
+    )
     results = []
     for name in model.failover_names:
         searches = [
             _Search(engine, name, interpretation).run(max_depth)
             for interpretation in interpretations(engine.open_points)
         ]
-        results.append(in_every_interpretation(searches))
+        results.append(replace(in_every_interpretation(searches), unknowns=unknowns))
     return tuple(results)
 
 
@@ -264,7 +280,7 @@ class _Search:
     def _situation(self, state: State) -> Situation:
         key = (state.broken, state.switch == "thrown")
         if key not in self._situations:
-            situation = Situation()
+            situation = self.engine.start
             for index in sorted(state.broken):
                 situation |= self._breakages[index].situation
             if state.switch == "thrown":

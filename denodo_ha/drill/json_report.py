@@ -32,6 +32,8 @@ def orders_report(search: OrdersResult) -> JsonObject:
         "states": search.states,
         "depth": search.depth,
         "complete": search.complete,
+        "verdict": search.word,
+        "unknown": list(search.unknowns),
         "failures": list(search.failures),
         "violations": [
             {

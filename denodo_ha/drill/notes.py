@@ -82,7 +82,7 @@ class ReadingNotes:
     def unknown_zones(self, key: Key) -> None:
         """Add that no template tells the zones of a balancer."""
         self._add(
-            f"{key}: no template tells its subnets or their zones; it is taken to have the zones "
+            f"{key}: no template tells its subnets or their zones; it is assumed to have the zones "
             "of its targets",
             "address",
         )
@@ -102,34 +102,34 @@ class ReadingNotes:
         """Add that two halves of a failover name are taken to be in one hosted zone."""
         self._add(
             f"{name}: its PRIMARY and SECONDARY records name their hosted zone in different ways; "
-            "they are taken to be in the same zone",
+            "they are assumed to be in the same zone",
             "record",
         )
 
     def unread_check(self, check: Key, what: str) -> None:
         """Add that the status of a health check or alarm is not known."""
-        self._add(f"{check}: {what}; it is taken as healthy", "check", about=check)
+        self._add(f"{check}: {what}; it is assumed to be healthy", "check", about=check)
 
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
         """Add that the nodes behind an Auto Scaling group are not known."""
         self._add(
-            f"{auto_scaling_group}: nothing says which nodes its instances serve (metadata "
-            "Denodo.Serves), so what lies behind it is unknown",
+            f"{auto_scaling_group}: the templates do not tell which nodes its instances serve "
+            "(metadata Denodo.Serves), so its upstreams are unknown",
             "node",
         )
 
     def no_jdbc_listener(self, balancer: Key) -> None:
         """Add that a balancer has auxiliary ports without a jdbc listener."""
         self._add(
-            f"{balancer}: has auxiliary ports and no listener for jdbc, so no client is sent on "
+            f"{balancer}: has auxiliary ports and no listener for jdbc, so no client is directed "
             "to them"
         )
 
     def alarm_of_unknown_balancer(self, alarm: Key, balancer: object) -> None:
         """Add that no template has the balancer of an alarm's metric."""
         self._add(
-            f"alarm {alarm}: looks at a balancer that none of these templates has ({balancer}); "
-            "it is taken as reporting nothing",
+            f"alarm {alarm}: watches a balancer that is in none of these templates ({balancer}); "
+            "it is assumed to report nothing",
             "check",
             about=alarm,
         )
@@ -140,7 +140,7 @@ class ReadingNotes:
         """Add that no listener of the balancer has the target group of an alarm's metric."""
         hides: tuple[Subject, ...] = () if known else ("check",)
         self._add(
-            f"alarm {alarm}: looks at a target group that no listener of the balancer has "
+            f"alarm {alarm}: watches a target group that no listener of the balancer has "
             f"({target_group}); nothing is reported for it",
             *hides,
             about=alarm,
@@ -149,7 +149,7 @@ class ReadingNotes:
     def unknown_health_check(self, check: object) -> None:
         """Add that no template has a health check."""
         self._add(
-            f"health check {check}: none of these templates has it; it is taken as healthy",
+            f"health check {check}: it is in none of these templates; it is assumed to be healthy",
             "check",
             about=str(check),
         )
@@ -157,8 +157,8 @@ class ReadingNotes:
     def unknown_alarm(self, check: Key, alarm: object) -> None:
         """Add that no template has the alarm of a health check."""
         self._add(
-            f"health check {check}: none of these templates has its alarm ({alarm}); it is taken "
-            "as an alarm without data",
+            f"health check {check}: its alarm is in none of these templates ({alarm}); it is "
+            "assumed to be an alarm without data",
             "check",
             about=check,
         )
@@ -174,31 +174,32 @@ class ReadingNotes:
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add that the cluster of a database is not known."""
         self._add(
-            f"{database}: nothing says whose metadata this database keeps (metadata "
-            "Denodo.Keeps), so its failure is left out",
+            f"{database}: the templates do not tell whose metadata this database keeps (metadata "
+            "Denodo.Keeps), so its failure is not played",
             "database",
         )
 
     def database_of_unknown_services(self, database: Key, cluster: str) -> None:
         """Add that the services that need a database are not known."""
         self._add(
-            f"{database}: nothing says which services of {cluster} keep their metadata there "
-            "(metadata Denodo.Keeps), so what its failure takes is unknown",
+            f"{database}: the templates do not tell which services of {cluster} keep their "
+            "metadata there (metadata Denodo.Keeps), so the services that its failure interrupts "
+            "are unknown",
             "database",
         )
 
     def database_in_unknown_zone(self, database: Key) -> None:
         """Add that the zone of a database is not known."""
         self._add(
-            f"{database}: nothing says in which zone this database is, so it is taken to be lost "
-            "with each"
+            f"{database}: the templates do not tell the zone of this database, so it is assumed "
+            "to be lost with each zone"
         )
 
     def unknown_record_target(self, name: object, role: object, value: object) -> None:
         """Add that no template has the target of a failover record."""
         self._add(
-            f"{name}: its {role} record answers with {value}, which none of these templates has; "
-            "what lies there is unknown",
+            f"{name}: its {role} record answers with {value}, which is in none of these templates; "
+            "its services are unknown",
             "record",
         )
 
@@ -212,7 +213,9 @@ class ReadingNotes:
         for role, record in records.items():
             if record.check is None and not (record.alias and record.evaluates):
                 effect = (
-                    "never moves by itself" if role == "PRIMARY" else "may move onto a dead cluster"
+                    "never fails over automatically"
+                    if role == "PRIMARY"
+                    else "may fail over to a dead cluster"
                 )
                 self._add(
                     f"{name}: its {role} record has no health check, so it always counts as "
@@ -250,22 +253,21 @@ def model_notes(
             )
     for cluster_name in dict.fromkeys(database.cluster for database in model.databases.values()):
         yield _note(
-            f"{cluster_name}: checks are taken not to see whether its database answers, so its "
-            "nodes stay in service and DNS stays while it does not"
+            f"{cluster_name}: its checks are assumed not to detect a failed database, so its "
+            "nodes remain in service and DNS does not change"
         )
     for cluster in model.clusters.values():
         nodes = [model.machines[key] for key in cluster.nodes]
         in_service = [node.name for node in nodes if node.key not in drained]
         if len(in_service) == 1 < len(nodes):
             yield _note(
-                f"{cluster.name}: only {in_service[0]} is left in service while the others are "
-                "drained"
+                f"{cluster.name}: only {in_service[0]} is in service, the others are drained"
             )
         unknown = [node.name for node in nodes if node.zone is None]
         if unknown:
             text = (
-                f"{cluster.name}: nothing says which zone {', '.join(unknown)} is in, so no zone's "
-                "loss takes it"
+                f"{cluster.name}: the templates do not tell the zone of {', '.join(unknown)}, "
+                "so losing a zone does not include it"
             )
             # A cluster of one node is lost with any zone's loss that takes it, known or not.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
@@ -281,8 +283,8 @@ def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:
     for cluster, load in loads.items():
         if load > 100:
             yield _note(
-                f"{cluster}: after the loss of one node, another has up to {load} % of its load "
-                "before; limit that with --max-load PERCENT"
+                f"{cluster}: after losing one node, another has up to {load} % of its previous "
+                "load; set a limit with --max-load PERCENT"
             )
 
 
@@ -302,12 +304,12 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
     if connecting:
         yield (
             f"{balancer.cluster}: the checks of {', '.join(connecting)} only connect, so a node "
-            "that is alive and not ready, as in a promotion, keeps its share of the connections"
+            "that runs and is not ready, as during a promotion, still gets connections"
         )
     if any(group.health_check.requests_readiness for group in groups):
         yield (
-            f"{balancer.cluster}: a node counts as not ready when its own program says so; of "
-            "promotions that program learns at jdbc, from 8.0 on: drain a node before one"
+            f"{balancer.cluster}: a node is not ready when its own program reports that; the "
+            "program detects promotions at jdbc only, from 8.0 on: drain a node before a promotion"
         )
     other = [
         group.name
@@ -317,7 +319,7 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
     if other:
         yield (
             f"{balancer.cluster}: what the checks of {', '.join(other)} ask for is not known "
-            "here; they are taken to pass while the port is open"
+            "here; they are assumed to pass while the port is open"
         )
 
 

@@ -102,7 +102,7 @@ class NodeMovesSite(Policy):
 
     id = "node-moves-site"
     rests_on = frozenset({"balancer", "node", "record", "check"})
-    sentence = "No single node of a cluster of two or more moves the site."
+    sentence = "Losing one node of a cluster of two or more never triggers a site failover."
     source = "AWS, Amazon Route 53 API, AliasTarget, EvaluateTargetHealth"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
@@ -117,7 +117,7 @@ class NodeUnreachable(Policy):
 
     id = "node-unreachable"
     rests_on = frozenset({"balancer", "node"})
-    sentence = "No single node of a cluster of two or more leaves a service unreachable."
+    sentence = "Losing one node of a cluster of two or more leaves no service unreachable."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
@@ -134,7 +134,8 @@ class ZoneUnreachable(Policy):
     id = "zone-unreachable"
     rests_on = frozenset({"balancer", "address", "node", "zone", "database"})
     sentence = (
-        "No single zone leaves a service unreachable, where a cluster's nodes stand in two or more."
+        "Losing one zone leaves no service unreachable, if the nodes of a cluster are in two or "
+        "more."
     )
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
@@ -154,7 +155,7 @@ class OneZone(Policy):
 
     id = "one-zone"
     rests_on = frozenset({"node", "zone"})
-    sentence = "The nodes of a cluster of two or more stand in two or more zones."
+    sentence = "The nodes of a cluster of two or more are in two or more zones."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
@@ -171,7 +172,7 @@ class DeadSite(Policy):
     id = "dead-site"
     rests_on = frozenset({"balancer", "record", "check"})
     sentence = (
-        "The loss of the primary's region moves the site to the secondary, unless operators alone "
+        "Losing the primary's region triggers a failover to the secondary, unless only operators "
         "decide."
     )
     source = "AWS, Configuring DNS failover"
@@ -199,7 +200,7 @@ class DatabaseAlone(Policy):
 
     id = "database-alone"
     rests_on = frozenset({"database"})
-    sentence = "The failure of a shared database leaves no service unreachable for good."
+    sentence = "The failure of a shared database leaves no service unreachable permanently."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
@@ -225,7 +226,7 @@ class MaxRecovery(Policy):
         """Yield the failures with a longer recovery."""
         for outcome in _outcomes_of(result, *_LIMITED_BY_MAX_RECOVERY):
             if outcome.recovery is None:
-                yield f"{outcome.failure}: never by itself"
+                yield f"{outcome.failure}: only after a repair"
             elif outcome.recovery > self.seconds:
                 yield f"{outcome.failure}: {outcome.recovery} s"
 

@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from denodo_ha.cli.output import markdown_text, printable_cell
+from denodo_ha.cli.output import (
+    Cell,
+    markdown_table,
+    markdown_text,
+    print_line,
+    print_paragraph,
+    print_report_table,
+)
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model.model import Model
@@ -16,12 +21,12 @@ from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
-_HEADINGS = ("Failure", "DNS answers", "New connections", "Again after", "When it is well again")
+_HEADINGS = ("Failure", "DNS answers", "New connections", "Recovery", "After the repair")
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
-    "Seconds are the longest that the named terms allow a new connection, by AWS's documented "
-    "arithmetic, not measured. What AWS does not document, and a client's own DNS cache and "
-    "connection time-out, come on top."
+    "Seconds are the longest time until new connections succeed, as the named terms add up by "
+    "AWS's documentation; they are not measured. Add what AWS does not document, and a client's "
+    "own DNS cache and connection timeout."
 )
 _CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
 _CHANGE_STYLES = {"worse": "red", "better": "green"}
@@ -60,41 +65,26 @@ class Report:
     notes: Sequence[str] = ()
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: Report) -> None:
     """Print a report on a terminal."""
-    console.print(printable_cell(Text(report.title, style="bold")), highlight=False)
-    outcomes = _table(_HEADINGS, row_gap=1)
-    for row in report.rows:
-        outcomes.add_row(*map(_cell, row.cells), style="red" if row.is_severe else "")
-    console.print(outcomes)
-    console.print(_FOOTER, style="dim", highlight=False)
-    console.print()
-    policies = _table(_POLICY_HEADINGS, row_gap=0)
-    for verdict in report.verdicts:
-        lines = [verdict.policy.sentence, *(f"- {text}" for text in _reasons(verdict))]
-        word = Text(verdict.word, style=_STYLES[verdict.word])
-        policies.add_row(verdict.policy.id, word, _cell(_joined(lines)))
+    print_line(Text(report.title, style="bold"))
+    outcomes = [(row.cells, "red" if row.is_severe else "") for row in report.rows]
+    print_report_table(_HEADINGS, outcomes, row_gap=1)
+    print_paragraph(_FOOTER)
     if report.verdicts:
-        console.print(policies)
+        print_report_table(_POLICY_HEADINGS, [(_policy(one), "") for one in report.verdicts])
     for note in report.notes:
-        console.print(printable_cell(f"* {note}"), highlight=False, soft_wrap=True)
+        print_line(f"* {note}")
 
 
-def _cell(text: str) -> Text:
-    """Return a cell of several lines."""
-    return Text("\n").join(map(printable_cell, text.split("\n")))
+def _policy(verdict: Verdict) -> tuple[Cell, ...]:
+    lines = [verdict.policy.sentence, *(f"- {text}" for text in _reasons(verdict))]
+    return verdict.policy.id, Text(verdict.word, style=_STYLES[verdict.word]), _joined(lines)
 
 
 def _joined(texts: Iterable[str]) -> str:
     """Return the lines of a cell; a name in the templates cannot add a line."""
     return "\n".join(map(printable, texts))
-
-
-def _table(headings: Iterable[str], *, row_gap: int) -> Table:
-    table = Table(box=None, padding=(0, 2, row_gap, 0), header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold", vertical="top")
-    return table
 
 
 def markdown_report(report: Report) -> str:
@@ -104,20 +94,17 @@ def markdown_report(report: Report) -> str:
 
 def _markdown_lines(report: Report) -> Iterator[str]:
     yield from (f"**{printable(report.title)}**", "")
-    yield _markdown_row(_HEADINGS)
-    yield _markdown_row("---" for _ in _HEADINGS)
-    for row in report.rows:
-        yield _markdown_row(row.cells)
+    yield markdown_table(_HEADINGS, [row.cells for row in report.rows])
     yield from ("", _FOOTER, "")
     if report.verdicts:
-        yield _markdown_row(_POLICY_HEADINGS)
-        yield _markdown_row("---" for _ in _POLICY_HEADINGS)
-    for verdict in report.verdicts:
-        lines = _joined((verdict.policy.sentence, *_reasons(verdict)))
-        word = "holds" if verdict.holds else f"**{verdict.word}**"
-        yield _markdown_row((f"`{verdict.policy.id}`", word, lines))
+        yield markdown_table(_POLICY_HEADINGS, map(_markdown_policy, report.verdicts))
     if report.notes:
         yield from ("", *(f"- {markdown_text(printable(note))}" for note in report.notes))
+
+
+def _markdown_policy(verdict: Verdict) -> tuple[str, ...]:
+    word = "holds" if verdict.holds else f"**{verdict.word}**"
+    return f"`{verdict.policy.id}`", word, _joined((verdict.policy.sentence, *_reasons(verdict)))
 
 
 def _reasons(verdict: Verdict) -> Sequence[str]:
@@ -126,15 +113,6 @@ def _reasons(verdict: Verdict) -> Sequence[str]:
         return verdict.violations or verdict.unknowns
     more = len(verdict.unknowns) - _MAX_NAMES
     return (*verdict.unknowns[:_MAX_NAMES], f"and {more} more, in the notes")
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(_markdown_text(cell) for cell in cells)} |"
-
-
-def _markdown_text(text: str) -> str:
-    """Return text that remains within a cell and contains no markup."""
-    return "<br>".join(markdown_text(printable(line)) for line in text.split("\n"))
 
 
 def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
@@ -159,18 +137,15 @@ def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[st
     ]
 
 
-def print_changes(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
+def print_changes(rows: Iterable[tuple[str, str, str]]) -> None:
     """Print the rows of changes on a terminal."""
-    table = _table(_CHANGE_HEADINGS, row_gap=1)
-    for row in rows:
-        table.add_row(*map(_cell, row), style=_CHANGE_STYLES.get(row[0], ""))
-    console.print(table)
+    styled_rows = [(row, _CHANGE_STYLES.get(row[0], "")) for row in rows]
+    print_report_table(_CHANGE_HEADINGS, styled_rows, row_gap=1)
 
 
 def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
     """Return the rows of changes as Markdown."""
-    lines = (_CHANGE_HEADINGS, ["---" for _ in _CHANGE_HEADINGS], *rows)
-    return "\n".join((*map(_markdown_row, lines), "", ""))
+    return markdown_table(_CHANGE_HEADINGS, rows) + "\n\n"
 
 
 def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
@@ -181,10 +156,14 @@ def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
         yield "Every order of events: no failover name, so no order matters."
     for search in searches:
         extent = "completely" if search.complete else f"up to {search.depth} events"
-        verdict = f"{len(search.stories)} broken" if search.stories else "all hold"
+        verdict = {
+            "broken": f"of {len(PROPERTIES)} properties {len(search.stories)} broken",
+            "unknown": "no property is broken, and all are unknown, because of the notes above",
+            "holds": f"of {len(PROPERTIES)} properties all hold",
+        }[search.word]
         yield (
-            f"Every order of events, {search.name}: {search.states} states searched {extent}; of "
-            f"{len(PROPERTIES)} properties {verdict}."
+            f"Every order of events, {search.name}: {search.states} states searched {extent}; "
+            f"{verdict}."
         )
         for story in search.stories:
             yield ""
@@ -281,7 +260,7 @@ def _listed(ports: tuple[int, ...]) -> str:
 
 def _recovery(effect: Outcome) -> str:
     if effect.recovery is None:
-        return "not by itself"
+        return "only after a repair"
     if not effect.steps:
         return f"{effect.recovery} s"
     if len(effect.steps) == 1:

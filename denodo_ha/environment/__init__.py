@@ -1,4 +1,4 @@
-"""The validated environment: what one configuration file says, and what follows from it.
+"""Validated environment: the content of one configuration file, and values derived from it.
 
-Imports neither the CDK nor boto3.
+This package imports neither the CDK nor boto3.
 """

@@ -1,4 +1,4 @@
-"""Names that the stacks write and the commands read: stacks, outputs, tags, SSM parameters.
+"""Names of stacks, outputs, tags and SSM parameters, which stacks write and commands read.
 
 These names are a public interface: other tools and deployed stacks depend on them.
 """
@@ -11,14 +11,17 @@ CLUSTER_TAG: Final = "denodo:cluster"
 NODE_TAG: Final = "denodo:node"
 SERVICE_TAG: Final = "denodo:service"
 ALB_TAG: Final = "denodo:alb"
-"""On the target group that holds an Application Load Balancer: the service's name."""
+"""Tag of a target group that contains an Application Load Balancer. The value is the service's
+name."""
 BALANCER_TAG: Final = "denodo:balancer"
-"""On HAProxy instances, with the value `haproxy`. This tag and the cluster's tag find them."""
+"""Tag of HAProxy instances, with the value `haproxy`. Commands find the instances of a cluster by
+this tag and the cluster's tag."""
 DRAINED_TAG: Final = "denodo:drained"
-"""Drain tag: on an instance that is out of service, with the time, the operator and the reason."""
+"""Drain tag of an instance that is out of service. The value is the time, the operator and the
+reason."""
 
 FIRST_BOOT_LINE: Final = "# denodo-ha first boot {}"
-"""Line of the user data with the version of its text, from version 2 on."""
+"""Line of the user data that contains the version of the first-boot text, from version 2 on."""
 
 BALANCER_DNS_NAME: Final = "BalancerDnsName"
 BALANCER_HOSTED_ZONE_ID: Final = "BalancerHostedZoneId"
@@ -50,8 +53,8 @@ OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
 CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 SWITCH_NAMESPACE: Final = "SwitchNamespace"
-"""Outputs of the failover stack, beside `JdbcUrl`. The last one is missing in a stack whose switch
-is in the namespace that environments share."""
+"""Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
+switch is in the default namespace, which environments share."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"
@@ -63,22 +66,25 @@ _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an o
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
 
 FAILOVER: Final = "failover"
-"""Suffix of the failover stack's name. `rules.names` reserves it: no cluster has this name."""
+"""Suffix of the failover stack's name. A rule in `rules.names` forbids clusters with this name."""
 
 CATALOG_STACK_SUFFIX: Final = "-catalog"
-"""Suffix of the metadata stack's name, after the cluster's name. `rules.names` reserves it."""
+"""Suffix of the metadata stack's name, after the cluster's name, which a rule forbids for
+clusters."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
 NODES_METADATA: Final = "Nodes"
-"""In a cluster's template: node names by the output with the node's instance id."""
+"""In a cluster's template: a map from the output with a node's instance id to the node's name."""
 ZONES_METADATA: Final = "Zones"
-"""In a cluster's template: availability zones by the id of an existing subnet or instance."""
+"""In a cluster's template: a map from the id of an existing subnet or instance to its availability
+zone."""
 DATABASE_METADATA: Final = "Keeps"
-"""On a metadata database: its cluster's stack, the components and the services that need it."""
+"""On a metadata database: the stack of the database's cluster, and the components and services that
+need the database."""
 DELAYS_METADATA: Final = "Delays"
-"""On a node or in a cluster's template: the longest seconds, by name, that pass before a node's own
-program reports that the node is not ready, such as its interval of checks."""
+"""On a node or in a cluster's template: the longest delays, by name and in seconds, before the node
+program reports that its node is not ready. An example is the interval of its checks."""
 SERVES_METADATA: Final = "Serves"
 HEALTH_PORT_METADATA: Final = "HealthPort"
 """On the HAProxy instances: the nodes behind each port, and the port of HAProxy's own health."""
@@ -120,7 +126,7 @@ def catalog_secret_output(component: str) -> str:
 
 
 def alphanumeric(name: str) -> str:
-    """Return a name without punctuation, as output names hold letters and digits only."""
+    """Return a name without punctuation, as names of outputs allow only letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", name)
 
 

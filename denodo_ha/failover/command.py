@@ -15,6 +15,7 @@ from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN
 from denodo_ha.deployed.failover.location import (
     PRIMARY,
+    SECONDARY,
     FailoverLocation,
     Role,
     locate_failover,
@@ -24,6 +25,7 @@ from denodo_ha.failover.report import print_status, print_status_json
 from denodo_ha.failover.switching import (
     LOOK_S,
     TIMEOUT_S,
+    await_healthy,
     fail_over,
     read_failover,
     read_task,
@@ -35,6 +37,10 @@ ATTEMPTS: Final = 3
 """Ours: attempts of each call that reads. A lost region does not answer more attempts either."""
 ANSWER_S: Final = 3.0
 """Ours: seconds of `status` for the DNS answers, after `deadline.LOOK_S` for the sides."""
+
+CLIENTS_S: Final = 60.0
+"""Ours: seconds for clients that keep the old DNS answer; Java does so for 30 s (Oracle, Java
+Networking Properties, networkaddress.cache.ttl), after the TTL of resolvers between."""
 
 failover = typer.Typer(
     no_args_is_help=True,
@@ -140,6 +146,69 @@ def back(
     _fail_over(located, profile, PRIMARY, dry_run=dry_run, timeout=timeout)
 
 
+@failover.command("from")
+def leave(
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to leave.")],
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    dry_run: options.DryRun = False,
+    timeout: options.Timeout = TIMEOUT_S,
+) -> None:
+    """Fail over away from a cluster before its maintenance, if clients are sent to it.
+
+    The command fails over to the other cluster like `to`, and then waits until clients have
+    forgotten the old DNS answer. Sessions that are open continue. The Solution Manager runs it
+    before it deploys to a cluster.
+
+    [bold]Example[/bold]
+
+    denodo-ha failover from active -c prod
+    """
+    aws, site = _located(config, environment, region, profile)
+    other: Role = SECONDARY if site.role(cluster) == PRIMARY else PRIMARY
+    moved = _fail_over((aws, site), profile, other, dry_run=dry_run, timeout=timeout)
+    if moved:
+        with Progress().step(f"waiting {CLIENTS_S:.0f} s until clients ask DNS again"):
+            real_clock().sleep(CLIENTS_S)
+    if not dry_run:
+        print_line(f"no new client is sent to {cluster}")
+
+
+@failover.command()
+def restore(
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to restore.")],
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    dry_run: options.DryRun = False,
+    timeout: options.Timeout = TIMEOUT_S,
+) -> None:
+    """After the maintenance of a cluster: wait until it is healthy, and fail back if it is primary.
+
+    A secondary gets no clients by this command; it only has to be healthy. The Solution Manager
+    runs it after it has deployed to a cluster.
+
+    [bold]Example[/bold]
+
+    denodo-ha failover restore active -c prod
+    """
+    aws, site = _located(config, environment, region, profile)
+    role, clock, seconds = site.role(cluster), real_clock(), float(timeout or TIMEOUT_S)
+    end = clock.monotonic() + seconds
+    if not dry_run:
+        await_healthy(aws, site, role, clock=clock, progress=Progress(), timeout=seconds)
+    if role == PRIMARY:
+        left = max(1, int(end - clock.monotonic()))
+        _fail_over((aws, site), profile, role, dry_run=dry_run, timeout=left)
+    else:
+        print_line(f"{cluster} is the secondary; the failover is as it was")
+
+
 def _located(
     config: str | None, environment: str | None, region: list[str] | None, profile: str | None
 ) -> tuple[Aws, FailoverLocation]:
@@ -155,20 +224,21 @@ def _fail_over(
     *,
     dry_run: bool,
     timeout: int | None,
-) -> None:
+) -> bool:
+    """Fail over to a role; return whether the switch was set now."""
     (aws, site), progress = located, Progress()
     progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
     task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
-        return
+        return False
     require_possible(task)
     _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))
     if dry_run:
         step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
-        return
+        return False
     result = fail_over(
         # The call that puts the datapoint gets more attempts than the calls that read.
         Aws(profile=profile, attempts=MUST_ARRIVE),
@@ -181,3 +251,4 @@ def _fail_over(
     leads = "still leads to" if result.by == dns_answer.SWITCH else "leads to"
     seconds = f"{result.seconds:.0f} s"
     print_line(f"{site.endpoint} {leads} {result.to} after {seconds}, according to {result.by}")
+    return result.put

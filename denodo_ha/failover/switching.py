@@ -41,16 +41,16 @@ from denodo_ha.deployed.failover.location import (
     require_account,
     with_deployed_switch,
 )
-from denodo_ha.deployed.failover.sides import Sides, read_sides
+from denodo_ha.deployed.failover.sides import Side, Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
 
 TIMEOUT_S: Final = 300
 """Ours: more than twice the longest time of a failover with the default TTL (docs/failover.md)."""
 EVERY_S: Final = 5
-LOOK_S: Final = 4.0
+LOOK_S: Final = 3.0
 """Ours: seconds for all looks before the switch is thrown. Nothing of a dead region is needed in
 order to leave it, and what does not answer within this time is unknown."""
-ANSWER_S: Final = 1.5
+ANSWER_S: Final = 1.0
 """Ours: seconds to resolve the names afterwards."""
 EFFECT_S: Final = 150
 """Ours: seconds until a datapoint has thrown the switch's health check (docs/failover.md), and a
@@ -188,6 +188,39 @@ def require_possible(task: FailoverTask) -> None:
         f"{side.cluster}; `denodo-ha failover status` shows every health check"
     )
     raise Refused(message)
+
+
+def await_healthy(
+    aws: Aws,
+    site: FailoverLocation,
+    role: Role,
+    *,
+    clock: Clock,
+    progress: Progress,
+    timeout: float,
+) -> None:
+    """Wait until the health checks of a cluster do not fail; one without checks passes.
+
+    Raises:
+        Failed: The cluster is still not healthy at the end of the timeout.
+    """
+    name = site.clusters[role].name
+    try:
+        with progress.step(f"waiting until {name} is healthy"):
+            poll_until(
+                lambda: read_failover(aws, site)[1].of(role),
+                done=lambda side: side.state != UNHEALTHY,
+                clock=clock,
+                timeout=timeout,
+                every=EVERY_S,
+            )
+    except PollTimeout as error:
+        reason = error.last.reason if isinstance(error.last, Side) else "its state is not known"
+        message = (
+            f"{name} is not healthy after {error.seconds:.0f} s ({reason}); the failover is as it"
+            " was. `denodo-ha failover status` shows every health check"
+        )
+        raise Failed(message) from None
 
 
 def fail_over(

@@ -30,7 +30,8 @@ FOLDER: Final = "/opt/denodo-ha"
 _SLACK_S: Final = 60
 """Ours: additional time of ssh, after the timeout of the command that it runs."""
 
-_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+"""A server of HAProxy, or `backend/server`."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from denodo_ha.aws import cloud_assembly
+from denodo_ha.aws import cloud_assembly, deadline
 from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.template_document import Template
@@ -47,12 +47,14 @@ class _Comparison:
         after: templates after the deploy by stack.
         failed: stacks whose creation failed, with what the next deploy would fail on.
         dependent: deployed stacks that need one that would be destroyed.
+        unknown: the deployed stacks that cannot be read, and why; they are not compared.
     """
 
     before: dict[str, Template]
     after: dict[str, Template]
     failed: Sequence[FailedCreation] = ()
     dependent: Sequence[DependentStack] = ()
+    unknown: Sequence[str] = ()
 
 
 def plan(
@@ -73,7 +75,8 @@ def plan(
     that deploy has left, and prints the commands with which the next one succeeds. Exit code 1: two
     or more nodes of a cluster would stop serving at once, a database would lose its data, or the
     deploy or destroy would fail. Exit code 3: the failover switch would change its namespace while
-    it is set to the secondary.
+    it is set to the secondary. Exit code 6: a deployed stack does not answer within 15 s; the
+    others are compared.
 
         denodo-ha plan base.out new.out
 
@@ -81,21 +84,7 @@ def plan(
 
         denodo-ha plan -c prod --destroy passive
     """
-    if base is not None and new is not None and destroy is None:
-        compared = _Comparison(
-            cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
-        )
-    elif config is not None and destroy is not None and base is None:
-        compared = _destroyed(config, destroy, region, profile)
-    elif config is not None and destroy is None:
-        compared = _deployed(config, base, region, profile)
-    elif destroy is not None:
-        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
-    else:
-        message = (
-            "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
-        )
-        raise UsageError(message)
+    compared = _compared((base, new), config, destroy, region, profile)
     before, after = compared.before, compared.after
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
     nodes = [change for pair in pairs for change in changes(*pair)]
@@ -115,26 +104,47 @@ def plan(
                 "failed": compared.failed,
                 "dependent": compared.dependent,
                 "switches": switches,
+                "unknown": compared.unknown,
             }
         )
     else:
         _show(nodes, at_once, databases)
-        for stack_name in waiting:
-            print_line(
-                f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
-                "health check follows it before denodo-ha pin has seen it OK. Deploy, run "
-                "denodo-ha pin after some minutes, commit the pins file, and deploy again"
-            )
+        _show_waiting(waiting)
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
         _show_switches(switches)
+        for line in compared.unknown:
+            print_line(f"! {line}")
     if config is not None and switches:
         aws = Aws(profile=profile)
         site = locate_failover(aws, config=config, environment=None, regions=None)
         require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
     refused = at_once or lost or compared.failed or compared.dependent
-    raise typer.Exit(exit_codes.NO if refused else exit_codes.DONE)
+    if refused:
+        raise typer.Exit(exit_codes.NO)
+    raise typer.Exit(exit_codes.AWS if compared.unknown else exit_codes.DONE)
+
+
+def _compared(
+    folders: tuple[Path | None, Path | None],
+    config: str | None,
+    destroy: str | None,
+    regions: list[str] | None,
+    profile: str | None,
+) -> _Comparison:
+    """Compare what the options name."""
+    base, new = folders
+    if base is not None and new is not None and destroy is None:
+        return _Comparison(cloud_assembly.read_templates(base), cloud_assembly.read_templates(new))
+    if config is not None and destroy is not None and base is None:
+        return _destroyed(config, destroy, regions, profile)
+    if config is not None and destroy is None:
+        return _deployed(config, base, regions, profile)
+    if destroy is not None:
+        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
+    message = "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
+    raise UsageError(message)
 
 
 def _deployed(
@@ -152,13 +162,17 @@ def _deployed(
     locations = [*site.reachable, *databases]
     if site.failover is not None and not site.failover.unreachable:
         locations.append(site.failover)
-    deployed: dict[str, stack.Stack] = {}
-    for location in locations:
-        try:
-            deployed[location.stack] = stack.read_stack(aws, location)
-        except NotFound:
-            # Everything in the stack is new.
-            continue
+    with deadline.limited(deadline.LOOK_S):
+        answers = stack.read_stacks(aws, locations)
+    read = dict(zip((location.stack for location in locations), answers, strict=True))
+    deployed = {name: item for name, item in read.items() if isinstance(item, stack.Stack)}
+    # A stack that does not exist is new as a whole.
+    errors = {
+        name: item for name, item in read.items() if not isinstance(item, stack.Stack | NotFound)
+    }
+    if errors and not deployed:
+        raise next(iter(errors.values()))
+    locations = [location for location in locations if location.stack not in errors]
     if folder is not None:
         after = cloud_assembly.read_templates(folder)
     else:
@@ -182,6 +196,7 @@ def _deployed(
         before={name: item.template for name, item in existing.items()},
         after={name: after[name] for name in stacks},
         failed=[item for item in failed if item is not None],
+        unknown=[f"{name} is unknown: {error}" for name, error in sorted(errors.items())],
     )
 
 
@@ -208,6 +223,15 @@ def _has_waiting_alarm(template: Template) -> bool:
         if kind == "AWS::CloudWatch::Alarm" and properties.get("MetricName") == "ActiveFlowCount"
     ]
     return len(alarms) > 1
+
+
+def _show_waiting(stacks: Sequence[str]) -> None:
+    for stack_name in stacks:
+        print_line(
+            f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
+            "health check follows it before denodo-ha pin has seen it OK. Deploy, run "
+            "denodo-ha pin after some minutes, commit the pins file, and deploy again"
+        )
 
 
 def _show_failed(failed: Sequence[FailedCreation]) -> None:

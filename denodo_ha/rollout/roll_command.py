@@ -29,6 +29,15 @@ Minimum = Annotated[
         rich_help_panel="How",
     ),
 ]
+AcceptReadiness = Annotated[
+    bool,
+    typer.Option(
+        "--accept-readiness",
+        help="Also roll nodes that serve only by the readiness rules of an earlier version: they "
+        "come back when they are ready by the rules of their own version.",
+        rich_help_panel="How",
+    ),
+]
 TakeOver = Annotated[
     bool,
     typer.Option(
@@ -49,6 +58,7 @@ def roll(
     node: Node = None,
     minimum: Minimum = None,
     timeout: options.Timeout = None,
+    accept_readiness: AcceptReadiness = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
@@ -63,7 +73,9 @@ def roll(
         denodo-ha roll -c prod --cluster active --node node1
     """
     aws, progress = Aws(profile=profile), Progress()
-    site = locate_environment(aws, config=config, environment=environment, regions=region)
+    site = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     clusters = cluster_order(site, cluster if node is None else site.cluster(cluster).name)
     for location in clusters:
         location.require_reachable()
@@ -77,7 +89,7 @@ def roll(
             timeout=timeout,
             take_over=take_over,
         )
-        state_roll = StateRoll(context, minimum=minimum)
+        state_roll = StateRoll(context, minimum=minimum, accept_readiness=accept_readiness)
         if dry_run:
             for task in state_roll.plan(node):
                 print_line(f"{location.name} {task.node}: {task}")

@@ -42,7 +42,7 @@ def rollout(
         raise UsageError("rollout changes the pins file beside a configuration: add -c CONFIG")
     file = configuration_choice.configuration_path(config)
     aws, progress = Aws(profile=profile), Progress()
-    site = locate_environment(aws, config=config, environment=None, regions=region)
+    site = locate_environment(aws, config=config, environment=None, regions=region, cluster=cluster)
     if not pins_file(file).exists():
         message = (
             f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "

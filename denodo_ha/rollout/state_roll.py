@@ -10,13 +10,14 @@ from typing import Final
 
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.ssm_command import CommandResult
-from denodo_ha.cli.errors import CommandError, Failed
+from denodo_ha.cli.errors import CommandError, Failed, Unreachable
 from denodo_ha.cli.progress import lasted
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.desired_state import NodeState, read_desired_state
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.node_sequence import NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
@@ -37,7 +38,18 @@ class StateRoll(NodeSequence):
     Args:
         context: the cluster of the operation, and how the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
+        accept_readiness: roll nodes too that serve by the readiness rules of an earlier version.
     """
+
+    def __init__(
+        self,
+        context: OperationContext,
+        *,
+        minimum: int | None = None,
+        accept_readiness: bool = False,
+    ) -> None:
+        super().__init__(context, minimum=minimum)
+        self._accept_readiness = accept_readiness
 
     def plan(self, node: str | None = None) -> list[StateTask]:
         """Return the task of each node that has a desired state, in the order to do them.
@@ -82,9 +94,13 @@ class StateRoll(NodeSequence):
             state = read_desired_state(self._aws, self._context.environment, self._location, node)
             if state is None:
                 return None
-            differs = agent.status(node).applied != state
-            differences = ("waits for its new state",) if differs else ()
-            return NodeTask(node, state, differences, conditions[node], WHY)
+            status = agent.status(node)
+            differences = []
+            if status.applied != state:
+                differences.append("waits for its new state")
+            if self._accept_readiness and status.earlier_rules:
+                differences.append("takes the readiness rules of its version")
+            return NodeTask(node, state, tuple(differences), conditions[node], WHY)
 
         nodes = [node.name for node in cluster.nodes if only in {None, node.name}]
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
@@ -114,6 +130,7 @@ class StateRoll(NodeSequence):
         )
         result = self._run_apply(self._agent(cluster), task.node, seconds)
         if result.code == node_agent.DONE:
+            self._take_rules(cluster, task.node)
             return
         message = f"{task.node} did not take its new state: {node_agent.explain_result(result)}"
         if result.code not in node_agent.AS_BEFORE:
@@ -134,17 +151,39 @@ class StateRoll(NodeSequence):
         )
         raise Failed(message)
 
+    def _take_rules(self, cluster: Cluster, node: str) -> None:
+        if not self._accept_readiness:
+            return
+        agent = self._agent(cluster)
+        result = agent.run(node, "accept-readiness", timeout=node_agent.STATUS_S)
+        if result.code != node_agent.DONE:
+            explanation = node_agent.explain_result(result)
+            message = f"{node} did not take the rules of readiness: {explanation}"
+            raise Failed(message)
+
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:
-        """Apply the state; a killed run of ours may still be at work on the node."""
+        """Apply the state; a killed run of ours may still be at work on the node.
+
+        If AWS's answer to the command is lost, the command may run or not. The node's program runs
+        one apply at a time, and changes nothing if its state is applied: so it is sent again.
+        """
         begin = self._clock.monotonic()
         with self._progress.step(f"{node}: applying its state") as step:
             while True:
-                result = agent.run(
-                    node,
-                    "apply",
-                    timeout=seconds,
-                    progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
-                )
+                late = self._clock.monotonic() - begin >= seconds
+                try:
+                    result = agent.run(
+                        node,
+                        "apply",
+                        timeout=seconds,
+                        progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
+                    )
+                except Unreachable as error:
+                    if late:
+                        raise
+                    step.update(str(error))
+                    self._clock.sleep(BUSY_S)
+                    continue
                 late = self._clock.monotonic() - begin >= seconds
                 if result.code != node_agent.BUSY or late:
                     return result

@@ -1,26 +1,33 @@
 """`denodo-ha status`: the state of an environment, with reasons."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.errors import Throttled, Unreachable
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.environment_locator import EnvironmentLocation
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.status import haproxy_query, node_query, reader, verdict
 from denodo_ha.status.dns import read_dns
-from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Environment
+from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Dns, Environment
 from denodo_ha.status.report import as_json, as_table
+from denodo_ha.status.verdict import Part
 
 ATTEMPTS: Final = 3
 """Ours: attempts of each AWS call. A lost region does not answer more attempts either."""
+READ_S: Final = 11.0
+"""Ours: seconds of one reading; what does not answer meanwhile is unknown."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
 """Ours: seconds between two queries of the nodes with --watch; a query runs a command on each."""
@@ -51,31 +58,48 @@ class StatusReader:
         site: the environment.
         clock: the clock.
         ask: True to query nodes and HAProxy instances as well.
+        accepted: parts that do not count as degraded where they are not known.
     """
 
-    def __init__(self, aws: Aws, site: EnvironmentLocation, *, clock: Clock, ask: bool) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        site: EnvironmentLocation,
+        *,
+        clock: Clock,
+        ask: bool,
+        accepted: Collection[Part],
+    ) -> None:
         self._aws, self._site = aws, site
-        self._clock, self._ask = clock, ask
-        self._node_answers: node_query.Answers = {}
-        self._haproxy_answers: haproxy_query.Answers = {}
+        self._clock, self._ask, self._accepted = clock, ask, frozenset(accepted)
+        self._node_answers: dict[tuple[str, str], node_query.NodeAnswer] = {}
+        self._haproxy_answers: dict[str, haproxy_query.HaproxyAnswer] = {}
         self._queried: float | None = None
 
     def read(self) -> Environment:
-        """Return the current status.
+        """Return the current status; what does not answer within `READ_S` is unknown.
+
+        The clusters and the DNS side are read at the same time, so that a lost region takes none of
+        the time in which the others would answer.
 
         Raises:
             NoCredentials: There are no credentials.
             ExpiredCredentials: The credentials are not valid any more.
         """
-        known = reader.read_aws_state(self._aws, self._site.reachable)
-        if self._ask and self._is_query_due():
-            states = {id_: instance.state for id_, instance in known.instances.items()}
-            self._node_answers = node_query.query_nodes(
-                self._aws, self._site.environment, known.readable, states, clock=self._clock
-            )
-            self._haproxy_answers = haproxy_query.query_haproxy(
-                self._aws, known.readable, clock=self._clock
-            )
+        asks = self._ask and self._is_query_due()
+        reachable = self._site.reachable
+        pool = ThreadPoolExecutor(max_workers=max(len(reachable), 1))
+        try:
+            with deadline.limited(READ_S):
+                readings = {
+                    location.stack: begin(pool, partial(self._read_cluster, asks=asks), location)
+                    for location in reachable
+                }
+                dns = self._read_dns(readings)
+                known = reader.merged([reading.result() for reading in readings.values()])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if asks:
             self._queried = self._clock.monotonic()
         clusters = tuple(
             reader.cluster_status(
@@ -83,17 +107,44 @@ class StatusReader:
                 known,
                 self._node_answers,
                 self._haproxy_answers.get(location.name, haproxy_query.NO_INSTANCES),
+                accepted=self._accepted,
             )
             for location in self._site.clusters
         )
-        dns = read_dns(self._aws, self._site, known)
         return Environment(
             name=self._site.environment,
             at=self._clock.now(),
-            state=verdict.environment_state(clusters, dns),
+            state=verdict.environment_state(
+                clusters, dns, self._site.unread, accepted=self._accepted
+            ),
             dns=dns,
             clusters=clusters,
+            problems=self._site.unread,
         )
+
+    def _read_cluster(self, location: StackLocation, *, asks: bool) -> reader.AwsState:
+        """Read one cluster, and query its nodes and HAProxy instances if they are due."""
+        with deadline.limited(deadline.LOOK_S):
+            known = reader.read_aws_state(self._aws, [location])
+        if asks:
+            states = {id_: instance.state for id_, instance in known.instances.items()}
+            environment = self._site.environment
+            self._node_answers.update(
+                node_query.query_nodes(
+                    self._aws, environment, known.readable, states, clock=self._clock
+                )
+            )
+            self._haproxy_answers.update(
+                haproxy_query.query_haproxy(self._aws, known.readable, clock=self._clock)
+            )
+        return known
+
+    def _read_dns(self, readings: Mapping[str, Future[reader.AwsState]]) -> Dns | None:
+        def known_of(location: StackLocation) -> reader.AwsState | None:
+            reading = readings.get(location.stack)
+            return reading.result() if reading else None
+
+        return read_dns(self._aws, self._site, known_of)
 
     def _is_query_due(self) -> bool:
         return self._queried is None or self._clock.monotonic() - self._queried >= ASK_EVERY_S
@@ -115,6 +166,15 @@ def status(
             rich_help_panel="How",
         ),
     ] = True,
+    accept_unknown: Annotated[
+        list[Part] | None,
+        typer.Option(
+            "--accept-unknown",
+            help="A part that counts as degraded where it is not known, and with this option does "
+            "not: for a role that may not see it; may be repeated.",
+            rich_help_panel="How",
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option(
@@ -126,8 +186,9 @@ def status(
 ) -> None:
     """Show the clusters, nodes, services, targets, load balancers, HAProxy instances and DNS.
 
-    Exit code 0 if everything is healthy, 1 if something is not, 5 if clients are not served, 6 if
-    nothing could be read.
+    Exit code 0 if everything is healthy, 1 if something is not healthy or not known, 5 if clients
+    are not served, 6 if nothing could be read. What does not answer within 15 s, such as a lost
+    region, is shown as unknown, with the reason.
 
         denodo-ha status -c prod
 
@@ -140,7 +201,7 @@ def status(
         aws, config=config, environment=environment, regions=region
     )
     clock = real_clock()
-    status_reader = StatusReader(aws, site, clock=clock, ask=ask)
+    status_reader = StatusReader(aws, site, clock=clock, ask=ask, accepted=accept_unknown or ())
     show = as_json if form is TableFormat.json else as_table
     current = status_reader.read()
     if watch:

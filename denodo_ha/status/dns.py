@@ -1,24 +1,30 @@
 """DNS part of `denodo-ha status`: the cluster to which the failover's name resolves."""
 
+from collections.abc import Callable
+
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import CommandError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover import sides as failover_sides
 from denodo_ha.deployed.failover.location import FailoverLocation, Role, failover_of
-from denodo_ha.deployed.failover.sides import ClusterTargets
+from denodo_ha.deployed.failover.sides import ClusterTargets, ReadTargets, Sides
 from denodo_ha.deployed.target_health import GroupHealth
 from denodo_ha.status.model import Dns, Side
 from denodo_ha.status.reader import AwsState
 
+KnownOf = Callable[[StackLocation], AwsState | None]
+"""Returns what is known of a cluster, once it was read."""
 
-def read_dns(aws: Aws, site: EnvironmentLocation, known: AwsState) -> Dns | None:
+
+def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | None:
     """Return the cluster to which the name resolves, or None if there is no failover.
 
     Args:
         aws: the credentials.
         site: the environment.
-        known: the AWS state of the clusters, so that nothing is read twice.
+        known_of: returns the AWS state of a cluster, so that nothing is read twice.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -29,28 +35,36 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known: AwsState) -> Dns | None
     if site.failover.unreachable:
         return Dns("", "", "", "", (), site.failover.unreachable, reached=False)
     try:
-        failover = failover_of(aws, site)
-        return _read(aws, failover, known) if failover else None
+        with deadline.limited(deadline.LOOK_S):
+            failover = failover_of(aws, site)
+            if failover is None:
+                return None
+            sides = failover_sides.read_sides(aws, failover, _targets_of(known_of))
+        return _dns(aws, failover, sides)
     except (NoCredentials, ExpiredCredentials):
         raise
     except CommandError as error:
         return Dns("", "", "", "", (), str(error))
 
 
-def _read(aws: Aws, site: FailoverLocation, known: AwsState) -> Dns:
-    clusters = {cluster.location.stack: cluster for cluster in known.readable}
+def _targets_of(known_of: KnownOf) -> ReadTargets:
+    """Return a function that returns a cluster's targets, once the cluster was read."""
 
     def targets_of(location: StackLocation) -> ClusterTargets:
-        cluster = clusters.get(location.stack)
-        if cluster is None:
+        known = known_of(location)
+        if known is None or not known.readable:
             return (), "", f"the targets of {location.name} are unknown"
+        (cluster,) = known.readable
         healths = [known.groups[group.arn] for group in cluster.groups]
         counted = failover_sides.count_targets(
             health for health in healths if isinstance(health, GroupHealth)
         )
         return counted, failover_sides.record_target(cluster), ""
 
-    sides = failover_sides.read_sides(aws, site, targets_of)
+    return targets_of
+
+
+def _dns(aws: Aws, site: FailoverLocation, sides: Sides) -> Dns:
     answer = dns_answer.best(aws, site, sides, dns_answer.lookup)
     return Dns(
         endpoint=site.endpoint,

@@ -157,10 +157,17 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer: its DNS name, and active, provisioning, failed, gone or unknown."""
+    """A load balancer: its DNS name, and active, provisioning, failed, gone or unknown.
+
+    Attributes:
+        name: its DNS name.
+        state: its state.
+        problem: why the state is unknown; or empty.
+    """
 
     name: str
     state: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,6 +246,7 @@ class Environment:
         state: healthy, degraded or down; unknown if nothing could be read.
         dns: the cluster to which its name resolves, None if there is no failover.
         clusters: its clusters by name.
+        problems: what else is not known, such as the stacks of a region.
     """
 
     name: str
@@ -246,3 +254,4 @@ class Environment:
     state: str
     dns: Dns | None
     clusters: tuple[Cluster, ...]
+    problems: tuple[str, ...] = ()

@@ -4,9 +4,10 @@ What cannot be read is reported, and hides nothing else. Each target group costs
 most `denodo_ha.aws.clients.WORKERS` calls run at once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
@@ -30,6 +31,7 @@ from denodo_ha.status.haproxy_query import NO_INSTANCES, HaproxyAnswer
 from denodo_ha.status.model import HEALTHY, OUT, UNKNOWN, Balancer, Group, Node, Proxy, Target
 from denodo_ha.status.model import Cluster as ClusterStatus
 from denodo_ha.status.node_query import RUNNING, Answers, NodeAnswer
+from denodo_ha.status.verdict import Part
 
 Result = TypeVar("Result")
 
@@ -46,14 +48,14 @@ class AwsState:
         groups: health of the target groups by ARN, or why it is not known.
         instances: instances by id; none of regions that do not answer.
         lost: why a region's instances are not known, by region.
-        balancers: state of each load balancer by ARN.
+        balancers: state of each load balancer by ARN, and why it is unknown.
     """
 
     clusters: Mapping[StackLocation, Cluster | CommandError]
     groups: Mapping[str, GroupHealth | AwsError]
     instances: Mapping[str, Instance]
     lost: Mapping[str, AwsError]
-    balancers: Mapping[str, str]
+    balancers: Mapping[str, tuple[str, str]]
 
     @property
     def readable(self) -> list[Cluster]:
@@ -74,17 +76,21 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
     clusters = dict(zip(locations, answers, strict=True))
     readable = [cluster for cluster in clusters.values() if isinstance(cluster, Cluster)]
     groups = [group for cluster in readable for group in cluster.groups]
-    health = map_concurrently(lambda group: _attempt(lambda: read_group_health(aws, group)), groups)
     ids: dict[str, list[str]] = {}
     for cluster in readable:
         region = cluster.location.region
         ids.setdefault(region, []).extend(node.instance_id for node in cluster.nodes)
-    by_region = {
-        region: _attempt(lambda r=region: read_instances(aws, r, ids[r]))  # type: ignore[misc]
-        for region in ids
-    }
     balanced = [cluster for cluster in readable if cluster.balancer is not None]
-    states = map_concurrently(lambda cluster: _balancer_state(aws, cluster), balanced)
+    # One list, so that all calls run at the same time.
+    reads: list[Callable[[], Any]] = [
+        *(partial(_attempt, partial(read_instances, aws, region, ids[region])) for region in ids),
+        *(partial(_balancer_state, aws, cluster) for cluster in balanced),
+        *(partial(_attempt, partial(read_group_health, aws, group)) for group in groups),
+    ]
+    results = iter(map_concurrently(lambda read: read(), reads))
+    by_region = {region: next(results) for region in ids}
+    states = [next(results) for _ in balanced]
+    health = [next(results) for _ in groups]
     return AwsState(
         clusters=clusters,
         groups={group.arn: answer for group, answer in zip(groups, health, strict=True)},
@@ -119,18 +125,31 @@ def _attempt(read: Callable[[], Result]) -> Result | AwsError:
         return error
 
 
-def _balancer_state(aws: Aws, cluster: Cluster) -> str:
+def merged(states: Iterable[AwsState]) -> AwsState:
+    """Return one state of clusters that were read apart."""
+    every = tuple(states)
+    return AwsState(
+        clusters={key: value for state in every for key, value in state.clusters.items()},
+        groups={key: value for state in every for key, value in state.groups.items()},
+        instances={key: value for state in every for key, value in state.instances.items()},
+        lost={key: value for state in every for key, value in state.lost.items()},
+        balancers={key: value for state in every for key, value in state.balancers.items()},
+    )
+
+
+def _balancer_state(aws: Aws, cluster: Cluster) -> tuple[str, str]:
+    """Return the state of a cluster's load balancer, and why it is unknown."""
     assert cluster.balancer is not None
     client = aws.client("elbv2", cluster.location.region)
     try:
         with translated_errors():
             response = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
+            return str(response["LoadBalancers"][0]["State"]["Code"]), ""
     except NotFound:
-        return _GONE
+        return _GONE, ""
     except AwsError as error:
         _require_credentials(error)
-        return UNKNOWN
-    return str(response["LoadBalancers"][0]["State"]["Code"])
+        return UNKNOWN, str(error)
 
 
 @dataclass(frozen=True)
@@ -172,8 +191,18 @@ def cluster_status(
     known: AwsState,
     answers: Answers,
     haproxy: HaproxyAnswer = NO_INSTANCES,
+    *,
+    accepted: Collection[Part] = (),
 ) -> ClusterStatus:
-    """Return the status of the cluster at a location."""
+    """Return the status of the cluster at a location.
+
+    Args:
+        location: the location of the cluster's stack.
+        known: the state of the clusters.
+        answers: the nodes' answers.
+        haproxy: the answers of the cluster's HAProxy instances.
+        accepted: parts that do not count as degraded where they are not known.
+    """
     cluster = known.clusters.get(location)
     if cluster is None:
         return _unread(location, notes=(location.unreachable,))
@@ -188,13 +217,12 @@ def cluster_status(
     nodes = tuple(_node(cluster, node, known, answers, sources) for node in cluster.nodes)
     balancer = None
     if cluster.balancer is not None:
-        state = known.balancers[cluster.balancer.arn]
-        balancer = Balancer(cluster.balancer.dns_name, state)
+        balancer = Balancer(cluster.balancer.dns_name, *known.balancers[cluster.balancer.arn])
     status = cluster.stack.status
-    problems = list(verdict.problems(nodes, groups, balancer, status, proxies))
+    problems = list(verdict.problems(nodes, groups, balancer, status, proxies, accepted=accepted))
     if haproxy.problem:
         problems.append(haproxy.problem)
-    if location.region in known.lost:
+    if location.region in known.lost and Part.instances not in accepted:
         problems.append(f"the state of its instances is unknown: {known.lost[location.region]}")
     return ClusterStatus(
         name=location.name,

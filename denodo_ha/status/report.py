@@ -19,6 +19,8 @@ def as_table(environment: Environment) -> None:
     """Print problems and notes first, then tables of everything."""
     at = environment.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     print_line(_with(f"{environment.name} is ", environment.state, f", {at}"))
+    for problem in environment.problems:
+        print_line(f"! {problem}")
     for cluster in environment.clusters:
         for problem in cluster.problems:
             print_line(f"! {cluster.name}: {problem}")

@@ -1,6 +1,7 @@
 """Verdict on a cluster and an environment: healthy, degraded or down, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
 from typing import Final
 
 from denodo_ha.status import haproxy_verdict
@@ -24,18 +25,29 @@ JDBC: Final = "jdbc"
 _DRAINING: Final = "draining"
 
 
+class Part(StrEnum):
+    """Parts of the status that a role may not be permitted to see."""
+
+    dns = "dns"
+    balancer = "balancer"
+    instances = "instances"
+
+
 def problems(
     nodes: Sequence[Node],
     groups: Sequence[Group],
     balancer: Balancer | None,
     stack_status: str,
     proxies: Sequence[Proxy] = (),
+    *,
+    accepted: Collection[Part] = (),
 ) -> Iterator[str]:
-    """Yield the reasons why a cluster is not healthy, the worst first."""
+    """Yield the reasons why a cluster is not healthy or not known, the worst first."""
     if stack_status.endswith("_FAILED"):
         yield f"its stack is {stack_status}: repair it before the next deploy"
-    if balancer is not None and balancer.state not in {"active", UNKNOWN}:
-        yield f"its load balancer is {balancer.state}"
+    ignored = UNKNOWN if Part.balancer in accepted else ""
+    if balancer is not None and balancer.state not in {"active", ignored}:
+        yield f"its load balancer is {balancer.state}: {balancer.problem}".removesuffix(": ")
     for group in groups:
         if group.problem:
             yield f"{group.name}: {group.problem}"
@@ -178,8 +190,14 @@ def _is_down(node: Node) -> bool:
     )
 
 
-def environment_state(clusters: Sequence[Cluster], dns: Dns | None) -> str:
-    """Return the state of an environment.
+def environment_state(
+    clusters: Sequence[Cluster],
+    dns: Dns | None,
+    problems: Sequence[str] = (),
+    *,
+    accepted: Collection[Part] = (),
+) -> str:
+    """Return the state of an environment; what is not known is degraded, and never healthy.
 
     An environment with a failover is down if the cluster to which its name resolves is down, or no
     cluster serves. Without a failover each cluster has its own clients, so the environment is down
@@ -196,11 +214,9 @@ def environment_state(clusters: Sequence[Cluster], dns: Dns | None) -> str:
         down = (DOWN in counted and not serving) or states.get(dns.answers) == DOWN
     if down:
         return DOWN
-    healthy = set(counted) == {HEALTHY} and not (dns and _has_problems(dns))
+    healthy = set(counted) == {HEALTHY} and not problems
+    if dns is not None and dns.reached:
+        allowed = {HEALTHY, UNKNOWN} if Part.dns in accepted else {HEALTHY}
+        unknown = bool(dns.problem) and Part.dns not in accepted
+        healthy = healthy and not unknown and all(side.state in allowed for side in dns.sides)
     return HEALTHY if healthy else DEGRADED
-
-
-def _has_problems(dns: Dns) -> bool:
-    if not dns.reached:
-        return False
-    return bool(dns.problem) or any(side.state not in {HEALTHY, UNKNOWN} for side in dns.sides)

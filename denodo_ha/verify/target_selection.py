@@ -1,10 +1,13 @@
 """The part of an environment that `--through` names, and its DNS name or address."""
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli.errors import AwsError, NotFound, UsageError
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.environment_locator import (
@@ -106,20 +109,25 @@ def locate(
         target = endpoint
         with log.step("balancers' names") as step:
             unknown = []
-            for cluster in lacking:
-                try:
-                    balancers |= deployed.balancers([cluster])
-                except (AwsError, UsageError) as error:
+            with deadline.limited(deadline.LOOK_S):
+                answers = map_concurrently(deployed.attempt_balancer, lacking)
+            for cluster, answer in zip(lacking, answers, strict=True):
+                if isinstance(answer, str):
+                    balancers[cluster] = answer
+                else:
                     # The site can be verified without AWS's API.
-                    unknown.append(f"{cluster}: {error}")
+                    unknown.append(f"{cluster}: {answer}")
             known = [f"{cluster} is {name}" for cluster, name in sorted(balancers.items())]
             step.seen = ", ".join(known)
             if unknown:
                 step.note("balancers-unknown", "; ".join([*known, *unknown]))
     elif host is None:
-        balancers |= deployed.balancers(lacking)
         (cluster,) = selection.clusters
-        target = deployed.node(cluster, selection.node) if selection.node else balancers[cluster]
+        with deadline.limited(deadline.LOOK_S):
+            balancers |= {name: deployed.balancer(name) for name in lacking}
+            target = (
+                deployed.node(cluster, selection.node) if selection.node else balancers[cluster]
+            )
     assert target is not None
     return Site(
         environment,
@@ -145,22 +153,28 @@ class DeployedNames:
         self._outputs: dict[str, dict[str, str]] = {}
         self._aws: Aws | None = None
         self._located: EnvironmentLocation | None = None
+        # Several clusters are read at the same time.
+        self._locating = threading.Lock()
 
-    def balancers(self, clusters: Iterable[str]) -> dict[str, str]:
-        """Return the load balancers' names; for a node without a load balancer, its address.
+    def balancer(self, cluster: str) -> str:
+        """Return a load balancer's name; for a node without a load balancer, its address.
 
         Raises:
             AwsError: AWS did not answer, or the cluster is not deployed.
         """
-        balancers = {}
-        for cluster in clusters:
-            outputs = self._outputs_of(cluster)
-            name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS)
-            if not name:
-                message = f"the stack of {cluster} has no output {names.BALANCER_DNS_NAME}"
-                raise NotFound(message)
-            balancers[cluster] = name
-        return balancers
+        outputs = self._outputs_of(cluster)
+        name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS)
+        if not name:
+            message = f"the stack of {cluster} has no output {names.BALANCER_DNS_NAME}"
+            raise NotFound(message)
+        return name
+
+    def attempt_balancer(self, cluster: str) -> str | AwsError | UsageError:
+        """Return a load balancer's name, or why it is not known: its region may be lost."""
+        try:
+            return self.balancer(cluster)
+        except (AwsError, UsageError) as error:
+            return error
 
     def node(self, cluster: str, node: str) -> str:
         """Return a node's private address.
@@ -178,8 +192,9 @@ class DeployedNames:
         return instance.address
 
     def _locate(self, cluster: str) -> tuple[Aws, StackLocation]:
-        self._aws = self._aws or Aws(profile=self.profile, attempts=_ATTEMPTS)
-        self._located = self._located or locate_configured(self._aws, self.loaded)
+        with self._locating:
+            self._aws = self._aws or Aws(profile=self.profile, attempts=_ATTEMPTS)
+            self._located = self._located or locate_configured(self._aws, self.loaded)
         location = self._located.cluster(cluster)
         if location.unreachable:
             message = f"{location.stack}: {location.unreachable}, or give --balancer or --host"

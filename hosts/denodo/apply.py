@@ -21,6 +21,7 @@ from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.configuration.settings import STANDALONE_LICENSE
 from hosts.denodo.errors import DownError, RolledBackError
 from hosts.denodo.metadata import metadata_confirmation, metadata_database
+from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -49,6 +50,20 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
     """
     with system.locked():
         _Change(system, metadata_database.startable(system, state), start=start).make()
+
+
+def recover(system: System, applied: State) -> None:
+    """Undo the change of a run that was killed, or close its journal; AWS is not needed for this.
+
+    Args:
+        system: the machine.
+        applied: the state that was applied last.
+
+    Raises:
+        HostError: The files are not those of the applied state.
+    """
+    with system.locked():
+        _Change(system, applied, start=False).recover()
 
 
 class _Change:
@@ -80,7 +95,16 @@ class _Change:
             log.info("nothing to do")
         self._record.catch_up()
         if self._start:
+            self._new.look(self._record)
+            earlier_rules.settle(self._system, self._state, self._record)
             metadata_confirmation.ensure(self._system, self._state, self._record)
+
+    def recover(self) -> None:
+        """Complete or take back the change of an interrupted run, and remove what it has left."""
+        if self._recover():
+            self._old.regenerate()
+            self._journal.end()
+        self._remove_leftovers(self._before)
 
     def _recover(self) -> bool:
         """Undo the change of an interrupted run; return whether there was one to undo."""
@@ -98,7 +122,8 @@ class _Change:
 
     def _remove_leftovers(self, applied: State | None) -> None:
         """Remove files of earlier runs that the applied state does not need; several are secret."""
-        self._journal.remove_leftovers()
+        with self._record.locked():
+            self._journal.remove_leftovers()
         secret_settings.remove_leftovers(self._system, self._state, applied)
         metadata_database.remove_leftovers(self._system)
         metadata_confirmation.remove_leftovers(self._system)
@@ -107,6 +132,8 @@ class _Change:
         self._new.check()
         self._warn_of_standalone_license()
         running = bool(self._old.running()) or (interrupted and self._before is not None)
+        if self._before is None:
+            earlier_rules.accept(self._record)
         change = self._journal.begin()
         self._stop()
         try:

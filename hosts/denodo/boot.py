@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted
 from hosts.denodo import log
-from hosts.denodo.apply import apply
+from hosts.denodo.apply import apply, recover
 from hosts.denodo.errors import (
     BusyError,
     RolledBackError,
@@ -23,6 +23,7 @@ from hosts.denodo.errors import (
     UnavailableError,
 )
 from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
+from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 
@@ -124,7 +125,8 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # Completes or takes back what a run that was killed has left.
+        # First without AWS, which may not answer for the secrets of the applied state either.
+        recover(system, applied)
         apply(system, applied, start=False)
         startable = metadata_database.startable(system, applied)
     except (HostError, OSError) as error:
@@ -143,6 +145,7 @@ def _start(system: System, state: State) -> None:
         servers = Servers(system, state)
         servers.check()
         servers.start(state.servers, deadline)
+        earlier_rules.settle(system, state, Record(system))
 
 
 def stop(system: System) -> None:

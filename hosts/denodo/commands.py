@@ -16,12 +16,20 @@ from hosts.common import files, program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
-from hosts.denodo import boot, installation, log, privileges, program_update, unit_cgroup
+from hosts.denodo import (
+    boot,
+    installation,
+    log,
+    node_warnings,
+    privileges,
+    program_update,
+    unit_cgroup,
+)
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
 from hosts.denodo.metadata import metadata_export
-from hosts.denodo.readiness import readiness_endpoint
+from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
@@ -40,8 +48,8 @@ _MACHINE = (
 """Fields of `System` that are options of the command line."""
 
 _AS_DENODO_USER = (
-    *("serve", "drain", "undrain", "confirm-metadata", "export", "status", "stop"),
-    *("hold", "release", "look"),
+    *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
+    *("export", "status", "stop", "hold", "release", "look"),
 )
 """Commands without a desired state; root runs them as the Denodo user from their beginning."""
 
@@ -69,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 more += [f"--who={options.who}"] if hasattr(options, "who") else []
                 return privileges.run_as(account, [*given, *more])
             options = _parser().parse_args([*given, *more])
-        code = _COMMANDS[options.command](system, options)
+        code = REGISTRY[options.command](system, options)
     except HostError as error:
         log.error(str(error))
         code = error.code
@@ -247,7 +255,7 @@ def _status(system: System, options: argparse.Namespace) -> int:
     record = Record(system)
     confirmed = {"metadata_confirmed": record.metadata_confirmed}
     status = {**record.contents(), **confirmed, "services": services}
-    if warnings := [*(options.warning or ()), *record.warnings()]:
+    if warnings := [*(options.warning or ()), *node_warnings.warnings(system, record)]:
         status["warnings"] = warnings
     releases = Releases.of_running_program(program_update.PACKAGE)
     if releases and (refused := releases.refused):
@@ -255,6 +263,12 @@ def _status(system: System, options: argparse.Namespace) -> int:
     program.write(sys.stdout, json.dumps(status, indent=1) + "\n")
     ready = bool(services) and all(service["ready"] for service in services)
     return OK if ready else NotReadyError.code
+
+
+def _accept_readiness(system: System, _options: argparse.Namespace) -> int:
+    earlier_rules.accept(Record(system))
+    log.info("the services are judged by the rules of this version")
+    return OK
 
 
 def _stop(system: System, _options: argparse.Namespace) -> int:
@@ -280,7 +294,7 @@ def _update(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
-_COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
+REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "apply": _apply,
     "check": _check,
     "boot": _boot,
@@ -288,6 +302,7 @@ _COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "drain": _drain,
     "undrain": _undrain,
     "confirm-metadata": _confirm_metadata,
+    "accept-readiness": _accept_readiness,
     "export": _export,
     "status": _status,
     "stop": _stop,
@@ -392,6 +407,7 @@ def _parser() -> argparse.ArgumentParser:
     hold = watchdog_commands.add(command)
     for subparser in (drain, confirm, hold):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
+    command("accept-readiness", "judge the services by the rules of this version")
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
     status = command("status", "print the records and the readiness of all services, as JSON")

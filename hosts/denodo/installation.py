@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from hosts.common import files
 from hosts.common.process import run
 from hosts.common.releases import running_release
-from hosts.denodo import log, privileges
+from hosts.denodo import log, privileges, scripts
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError
 
@@ -48,6 +48,14 @@ _NO_RESTART = (
     "# This systemd cannot start a oneshot again, so the program repeats a boot that fails."
 )
 _SYSTEMCTL_SECONDS = 60
+_INSTALLATIONS = (
+    "opt/denodo",
+    "opt/denodo/*",
+    "opt/[dD]enodo*",
+    "opt/*/[dD]enodo*",
+    "home/*/[dD]enodo*",
+)
+"""Folders in which Denodo is usually installed, by name or by symbolic link."""
 _UNPRIVILEGED = 1024
 """First port that needs no right of its own (ip(7))."""
 _SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
@@ -69,13 +77,15 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     """
     live = root == Path("/")
     environment = root / _ENVIRONMENT
-    lacking = _lacking(state, live=live)
-    rights = privileges.warnings(privileges.Account.named(state.user))
+    lacking = _lacking(state, live=live, root=root)
+    findings = privileges.warnings(privileges.Account.named(state.user))
+    findings += [finding for finding in (scripts.missing_java(state),) if finding]
     if environment.exists():
-        for right in rights:
-            log.warning(right)
+        # On a node that serves already, a new finding refuses nothing.
+        for finding in findings:
+            log.warning(finding)
     else:
-        lacking += rights
+        lacking += findings
     if lacking:
         raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
     environment_file.write(environment, state, parameter=parameter, region=region)
@@ -144,13 +154,28 @@ def _aws_is_a_snap() -> bool:
     )
 
 
-def _lacking(state: State, *, live: bool) -> list[str]:
+def _missing_home(state: State, root: Path) -> str:
+    """Return the message for a home without Denodo, with the installations that exist."""
+    found = sorted(
+        {
+            f"/{script.parent.parent.relative_to(root)}"
+            for pattern in _INSTALLATIONS
+            for script in root.glob(f"{pattern}/bin/vqlserver_startup.sh")
+        }
+    )
+    message = f"{state.home}/bin is missing; install Denodo {state.version} there"
+    if found:
+        return f"{message}, or write denodo.home: Denodo is in {' and in '.join(found)}"
+    return f"{message}, or write its folder into denodo.home"
+
+
+def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
     """Return what the image lacks, each with what to install."""
     lacking = []
     if sys.version_info < _OLDEST_PYTHON:
         lacking.append(f"Python is {sys.version.split()[0]}; install 3.9 or later")
     if not (state.home / "bin").is_dir():
-        lacking.append(f"{state.home}/bin is missing; install Denodo {state.version} there")
+        lacking.append(_missing_home(state, root))
     if live and not shutil.which("aws"):
         lacking.append("the `aws` command is missing; install the AWS CLI")
     if live and not shutil.which("systemctl"):

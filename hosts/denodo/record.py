@@ -10,6 +10,8 @@ metadata.json  that the metadata is confirmed: by whom, when, and on which machi
 logins.json    hashes of the logins that the components have at their shared database
 exported.json  when the metadata was last exported, and why a later export failed
 signal.json    that CloudFormation was signalled for this machine
+readiness.json what is known for the readiness of the servers: whether `ping.sh` has `-r` (`ping`),
+               and by which rules the services are judged (`rules`)
 """
 
 from __future__ import annotations
@@ -25,13 +27,21 @@ from hosts.denodo.state import State, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hosts.denodo.system import System
 
 
+CURRENT_RULES = "current"
+EARLIER_RULES = "earlier"
+
 _LIMIT = 2**20
 """Size in bytes above which a record is not read."""
+
+_LOCK = "record-lock"
+_LOCK_SECONDS = 10.0
+"""Ours: time to wait for another write of a record, which takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,22 @@ class Record:
         self._write("exported", {"good": good, "reason": reason})
 
     @property
+    def readiness(self) -> dict[str, Any]:
+        """Return what is known for the readiness of the servers."""
+        return self._read("readiness") or {}
+
+    def remember_readiness(self, **values: str) -> None:
+        """Record something for the readiness of the servers, and keep the rest."""
+        current = {key: value for key, value in self.readiness.items() if key != "at"}
+        if {**current, **values} != current:
+            self._write("readiness", {**current, **values})
+
+    @property
+    def has_current_rules(self) -> bool:
+        """Return whether the rules of this version decide, see `readiness.earlier_rules`."""
+        return self.readiness.get("rules") == CURRENT_RULES
+
+    @property
     def was_signalled(self) -> bool:
         """Return whether CloudFormation was signalled for this machine."""
         data = self._read("signal")
@@ -191,7 +217,10 @@ class Record:
 
     def contents(self) -> dict[str, Any]:
         """Return the records that `status` prints."""
-        names = ("applied", "failed", "drained", "metadata", "exported", "held", "watchdog")
+        names = (
+            *("applied", "failed", "drained", "metadata", "exported", "readiness"),
+            *("held", "watchdog"),
+        )
         return {name: self._read(name) for name in names}
 
     def _file(self, name: str) -> Path:
@@ -212,6 +241,15 @@ class Record:
     def _write(self, name: str, data: dict[str, Any]) -> None:
         text = json.dumps({**data, "at": self.system.time}, indent=1)
         path = self._file(name)
-        if path.is_symlink() or not path.is_file():
-            files.remove(path)
-        files.replace(path, text.encode() + b"\n")
+        with self.locked():
+            if path.is_symlink() or not path.is_file():
+                files.remove(path)
+            files.replace(path, text.encode() + b"\n")
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock of all records, for one write: a drain writes while a change is made.
+
+        Raises:
+            BusyError: Another run holds the lock.
+        """
+        return self.system.locked(_LOCK, seconds=_LOCK_SECONDS)

@@ -1,7 +1,11 @@
 """Denodo's servers of one installation, and the scripts that start and stop them.
 
 The ports of running servers are read from Denodo's own files: a server listens where the files
-said when it started, which may differ from the desired state.
+said when it started, which may differ from the desired state. The scripts end with 0 whatever
+happens, so the program looks at ports, processes and answers.
+
+Virtual DataPort starts first and must be ready before the others start: web applications that
+start earlier often crash, and then do not recover.
 """
 
 from __future__ import annotations
@@ -9,21 +13,25 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.common.process import Result, run
-from hosts.denodo import log
-from hosts.denodo.configuration import properties_file, settings
+from hosts.denodo import log, processes, web_container
+from hosts.denodo.configuration import heap, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
-from hosts.denodo.readiness import probes
+from hosts.denodo.readiness import ping, probes
+from hosts.denodo.record import Record
+from hosts.denodo.scripts import run_script
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from hosts.common.process import Result
+    from hosts.denodo.processes import JavaProcess
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
@@ -42,6 +50,13 @@ _STOP = {
     "scheduler": "scheduler_shutdown.sh",
     "vdp": "vqlserver_shutdown.sh",
 }
+
+_FILES = {"vdp": settings.VDP, "web": settings.WEB, "scheduler": settings.SCHEDULER}
+
+_APPLICATION_SECONDS = 300.0
+"""Ours: time for web applications to start, after which those that do not answer are restarted."""
+_RESTART_SECONDS = 300.0
+"""Ours: time for web applications to start again."""
 
 _REGENERATE = "regenerateFiles.sh"
 _REGENERATE_SECONDS = 300
@@ -62,11 +77,13 @@ class Servers:
 
     Attributes:
         system: the machine.
-        state: contains home, version, limits, and the port of the Scheduler, which is in no file.
+        state: contains home, version and limits.
     """
 
     system: System
     state: State
+    _looked: set[str] = field(default_factory=set, repr=False, compare=False)
+    """Properties of the installation that this run has looked up: `ping`."""
 
     def check(self) -> None:
         """Check, before any server is stopped, that all scripts exist.
@@ -74,10 +91,10 @@ class Servers:
         Raises:
             ImageError: Scripts are missing; the message lists all of them.
         """
-        processes = {process_of(server) for server in self.state.servers}
+        processes_ = {process_of(server) for server in self.state.servers}
         needed = [_START[server] for server in self.state.servers]
-        needed += [_STOP[process] for process in _STOP if process in processes]
-        needed += [_REGENERATE, *([_PING] if "vdp" in processes else [])]
+        needed += [_STOP[process] for process in _STOP if process in processes_]
+        needed += [_REGENERATE, *([_PING] if "vdp" in processes_ else [])]
         needed += [_TLS] if self.state.certificate else []
         needed += [_METADATA] if {"vdp"} & set(self.state.catalog) & set(self.state.servers) else []
         needed += [_IMPORT] if self.state.metadata.source == "export" else []
@@ -88,19 +105,32 @@ class Servers:
                 f" {self.state.version} with {', '.join(self.state.servers)} in the image?"
             )
             raise ImageError(message)
+        self._check_web_container(processes_)
+
+    def _check_web_container(self, needed: Iterable[str]) -> None:
+        if "web" not in needed or self.state.certificate:
+            return
+        if not web_container.connectors(self.state.home):
+            message = (
+                f"{self.state.home / settings.WEB} sets neither {settings.HTTP_PORT} nor"
+                f" {settings.HTTPS_PORT}, so the web container would listen nowhere; set one of"
+                " them"
+            )
+            raise ImageError(message)
 
     def running(self) -> list[str]:
         """Return the processes that run."""
-        ports = ((process, self._port(process)) for process in _STOP)
-        return [process for process, port in ports if port and probes.listens(self.system, port)]
+        return [process for process in _STOP if self._runs(process)]
+
+    def _runs(self, process: str) -> bool:
+        """Return whether a port of a process is open, or the web container has one anyway."""
+        if any(probes.listens(self.system, port) for port in self._ports(process)):
+            return True
+        return process == "web" and any(java.is_web_container for java in self._java())
 
     def starting(self) -> bool:
         """Return whether a Java process of this home is so young that it may not listen yet."""
-        try:
-            ticks, up = os.sysconf("SC_CLK_TCK"), time.clock_gettime(time.CLOCK_BOOTTIME)
-            ages = [up - _started(self.system.processes / pid) / ticks for pid in self._java()]
-        except (OSError, ValueError, IndexError):
-            return True  # a process has just ended; the next look knows more
+        ages = [processes.age(self.system, java.pid) for java in self._java()]
         return any(age < self.state.start_seconds for age in ages)
 
     def stop(self, *, force: bool = False) -> None:
@@ -117,11 +147,14 @@ class Servers:
         ended = self._until(lambda: not self._stop_listening(force=force), self.system.settle)
         if force and not ended:
             log.warning("killing processes that do not end")
-            for pid in self._java():
-                os.kill(int(pid), signal.SIGKILL)
+            for java in self._java():
+                with suppress(ProcessLookupError):
+                    os.kill(java.pid, signal.SIGKILL)
             ended = self._until(lambda: not self._stop_listening(force=force), self.system.settle)
         if not ended:
-            remaining = ", ".join([*self.running(), *(f"process {pid}" for pid in self._java())])
+            remaining = ", ".join(
+                [*self.running(), *(f"process {java.pid}" for java in self._java())]
+            )
             message = (
                 f"processes of {self.state.home} still run ({remaining}): a server that does not"
                 " end, or a tool; end them and run this again"
@@ -143,40 +176,111 @@ class Servers:
         self._run_or_fail(_REGENERATE, seconds=_REGENERATE_SECONDS)
 
     def start(self, servers: Sequence[str], deadline: float) -> None:
-        """Start servers and wait until they are ready.
+        """Start servers and wait until they are ready, Virtual DataPort before all others.
 
         Raises:
             NotReadyError: A server does not start, or is not ready in time.
         """
-        self.launch(servers)
-        java = bool(self._java())
-        for process in dict.fromkeys(process_of(server) for server in servers):
-            self._wait(process, deadline, java=java)
+        groups = (["vdp"], [server for server in servers if server != "vdp"])
+        for group in groups:
+            started = [server for server in group if server in servers]
+            results = self.launch(started)
+            java = bool(self._java())
+            for process in dict.fromkeys(process_of(server) for server in started):
+                self._wait(process, deadline, results.get(process), java=java)
+        self._wait_for_applications(servers, deadline)
+        for warning in self.heap_warnings():
+            log.warning(warning)
 
-    def launch(self, servers: Sequence[str]) -> None:
-        """Start servers that do not run yet.
+    def look(self, record: Record) -> None:
+        """Look up once in a run what `ping.sh` of this installation can do, if it is alive."""
+        ports = self._ports("vdp") if "vdp" in self.state.servers else []
+        if self._looked or not any(probes.listens(self.system, port) for port in ports):
+            return
+        if not ping.ask(self.system, self.state, ports[0], ready=False).reason:
+            self._find_ready_option(record, ports[0])
+
+    def _find_ready_option(self, record: Record, port: int) -> None:
+        if "ping" not in self._looked:
+            ping.find_ready_option(self.system, self.state, record, port)
+            self._looked.add("ping")
+
+    def launch(self, servers: Sequence[str]) -> Mapping[str, Result]:
+        """Start servers that do not run yet; return the ends of the scripts, by process.
 
         Raises:
-            NotReadyError: A start script fails.
+            NotReadyError: A start script does not end.
         """
         running = self.running()
+        results = {}
         for server in servers:
-            if process_of(server) not in running:
+            process = process_of(server)
+            if process not in running or self._application_failure(server):
                 log.info(f"starting {server}")
-                self._run_or_fail(_START[server], seconds=self.state.start_seconds)
+                limit = self.state.start_seconds
+                results[process] = self._run_or_fail(_START[server], seconds=limit)
+        return results
 
-    def _wait(self, process: str, deadline: float, *, java: bool) -> None:
-        """Wait for one process; `java` tells whether a Java process was visible after its start."""
-        port = self._port(process)
-        if not port:
+    def heap_warnings(self) -> list[str]:
+        """Return each server whose process has another maximum heap than its file names."""
+        warnings = []
+        for process, file in _FILES.items():
+            options = self._values(process).get(settings.JVM_OPTIONS, "")
+            expected = heap.maximum_bytes(options.split())
+            java = self._listener(process)
+            if expected is None or java is None:
+                continue
+            actual = heap.maximum_bytes(java.arguments)
+            if actual != expected:
+                has = f"a heap of {actual >> 20} MiB" if actual else "no heap size of its own"
+                warnings.append(
+                    f"{process} (process {java.pid}) runs with {has}, and {file} says"
+                    f" {expected >> 20} MiB: run bin/{_REGENERATE} and restart it, or look for"
+                    " another start script"
+                )
+        return warnings
+
+    def application_failures(self, servers: Iterable[str]) -> dict[str, str]:
+        """Return why web applications do not answer, by server."""
+        failures = ((server, self._application_failure(server)) for server in servers)
+        return {server: reason for server, reason in failures if reason}
+
+    def _application_failure(self, server: str) -> str:
+        path = web_container.APPLICATIONS.get(server)
+        if path is None:
+            return ""
+        connector = self._connector()
+        if connector is None:
+            return "the web container does not listen"
+        failure = probes.application_failure(self.system, connector.port, path, tls=connector.tls)
+        return failure.reason if failure else ""
+
+    def _connector(self) -> web_container.Connector | None:
+        """Return the port on which the web container is asked: HTTP if that is open."""
+        for connector in web_container.connectors(self.state.home):
+            if probes.listens(self.system, connector.port):
+                return connector
+        return None
+
+    def _wait(self, process: str, deadline: float, result: Result | None, *, java: bool) -> None:
+        """Wait for one process.
+
+        Args:
+            process: the process.
+            deadline: time of the monotonic clock.
+            result: the end of its start script, None if it ran already.
+            java: whether a Java process was visible after the start.
+        """
+        if not self._ports(process):
             log.warning(f"no port of {process} is known, so the program does not wait for it")
             return
-        service = Service(process, port)
         while True:
-            reason = probes.why_not_ready(self.system, self.state, service)
+            reason = self._why_not_ready(process)
             if not reason:
-                log.info(f"{process} is ready on port {port}")
+                log.info(f"{process} is ready on port {self._ports(process)[0]}")
                 return
+            if result is not None:
+                reason = f"{reason} (the start script {result})"
             if time.monotonic() >= deadline:
                 limit = self.state.start_seconds
                 message = f"{process} is not ready after {limit} s: {reason}"
@@ -186,12 +290,67 @@ class Servers:
                 raise NotReadyError(message)
             time.sleep(self.system.poll)  # Denodo does not announce that it is ready
 
+    def _why_not_ready(self, process: str) -> str:
+        if process == "web":
+            connector = self._connector()
+            if connector is None:
+                ports = ", ".join(str(port) for port in self._ports(process))
+                return f"nothing listens on port {ports}"
+            service = Service("web", connector.port, tls=connector.tls)
+        else:
+            service = Service(process, self._ports(process)[0])
+        failure = probes.failure(self.system, service)
+        if failure is not None or process != "vdp":
+            return failure.reason if failure else ""
+        return self._why_virtual_dataport_is_not_ready(service.port)
+
+    def _why_virtual_dataport_is_not_ready(self, port: int) -> str:
+        record = Record(self.system)
+        answer = ping.ask(self.system, self.state, port, ready=False)
+        if answer.reason:
+            return answer.reason
+        self._find_ready_option(record, port)
+        if not ping.asks_readiness(self.state, record):
+            return ""
+        return ping.ask(self.system, self.state, port, ready=True).reason
+
+    def _wait_for_applications(self, servers: Sequence[str], deadline: float) -> None:
+        """Wait for web applications; restart those once that stay dead.
+
+        Raises:
+            NotReadyError: An application does not answer, and the current rules demand that.
+        """
+        begin = time.monotonic()
+        limit = min(deadline, begin + _APPLICATION_SECONDS + _RESTART_SECONDS)
+        restart_at = begin + min(_APPLICATION_SECONDS, (limit - begin) / 2)
+        restarted = False
+        while failures := self.application_failures(servers):
+            text = ", ".join(f"{server}: {reason}" for server, reason in failures.items())
+            if time.monotonic() >= limit:
+                if Record(self.system).has_current_rules:
+                    message = f"web applications do not answer after a restart of each: {text}"
+                    raise NotReadyError(message)
+                log.warning(f"web applications do not answer: {text}")
+                return
+            if not restarted and time.monotonic() >= restart_at:
+                log.warning(f"restarting web applications that do not answer: {text}")
+                for server in failures:
+                    self._restart_application(server)
+                restarted = True
+            time.sleep(self.system.poll)  # the web container does not announce applications
+
+    def _restart_application(self, server: str) -> None:
+        stop = _START[server].replace("_startup.sh", "_shutdown.sh")
+        if self._script(stop).is_file():
+            self._run(stop, seconds=self.state.stop_seconds)
+        self._run_or_fail(_START[server], seconds=self.state.start_seconds)
+
     def _stop(self, process: str, *, force: bool) -> None:
-        port, limit = self._port(process), self.state.stop_seconds
+        limit = self.state.stop_seconds
         script = _STOP[process]
 
         def stopped() -> bool:
-            return not probes.listens(self.system, port)
+            return not self._runs(process)
 
         log.info(f"stopping {process}, up to {limit} s")
         deadline = time.monotonic() + limit
@@ -203,20 +362,22 @@ class Servers:
             result = self._run(script, seconds=self.system.settle)
             if self._until(stopped, self.system.settle):
                 return
-        message = f"{process} still listens on port {port}; {script} {result}"
+        ports = " or ".join(str(port) for port in self._ports(process))
+        message = f"{process} still listens on port {ports}, or still runs; {script} {result}"
         if not force:
             raise NotStoppedError(message)
         log.warning(message)
 
-    def _run_or_fail(self, script: str, *, seconds: float) -> None:
+    def _run_or_fail(self, script: str, *, seconds: float) -> Result:
         result = self._run(script, seconds=seconds)
         if not result.succeeded:
             message = f"{script} {result}"
             raise NotReadyError(message)
+        return result
 
     def _run(self, script: str, *arguments: str, seconds: float) -> Result:
         try:
-            return run([self._script(script), *arguments], seconds=seconds)
+            return run_script(self.state, script, *arguments, seconds=seconds)
         except OSError as error:
             message = f"{self._script(script)} cannot be run: {error.strerror}"
             raise ImageError(message) from None
@@ -224,29 +385,39 @@ class Servers:
     def _script(self, name: str) -> Path:
         return self.state.home / "bin" / name
 
-    def _port(self, process: str) -> int:
-        """Return the port of a process, 0 if it is not known."""
-        if process == "scheduler":
-            return self.state.ports.get("scheduler") or 0
-        file, key = (
-            (settings.VDP, settings.vdp_port_key(self.state.version))
-            if process == "vdp"
-            else (settings.WEB, settings.WEB_PORT)
+    def _ports(self, process: str) -> list[int]:
+        """Return the ports of a process, the first one first asked; none if they are unknown."""
+        if process == "web":
+            return [connector.port for connector in web_container.connectors(self.state.home)]
+        values = self._values(process)
+        key = (
+            settings.SCHEDULER_PORT
+            if process == "scheduler"
+            else settings.vdp_port_key(self.state.version)
         )
+        port = values.get(key, "").strip()
+        if not port.isdecimal() and process == "scheduler":
+            return [self.state.ports.get("scheduler") or 0]
+        return [int(port)] if port.isdecimal() else []
+
+    def _values(self, process: str) -> Mapping[str, str]:
+        """Return the values of the file of a process; none if it cannot be read."""
         try:
-            text = files.read(self.state.home / file).decode(properties_file.ENCODING)
-            return int(properties_file.values(text).get(key, 0))
-        except (OSError, ValueError):
-            return 0
+            text = files.read(self.state.home / _FILES[process]).decode(properties_file.ENCODING)
+            return properties_file.values(text)
+        except (OSError, properties_file.FormatError):
+            return {}
 
-    def _java(self) -> list[str]:
-        """Return ids of the Java processes of this home, which end after their ports close."""
-        home = f"{self.state.home}/".encode()
-        lines = self._command_lines()
-        return [line.parent.name for line in lines if _is_java(line, home)]
+    def _listener(self, process: str) -> JavaProcess | None:
+        for port in self._ports(process):
+            java = processes.listening_on(self.system, self.state.home, port)
+            if java is not None:
+                return java
+        return None
 
-    def _command_lines(self) -> Iterable[Path]:
-        return self.system.processes.glob("[0-9]*/cmdline")
+    def _java(self) -> list[JavaProcess]:
+        """Return the Java processes of this home, which end after their ports close."""
+        return processes.of_home(self.system, self.state.home)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -255,16 +426,3 @@ class Servers:
                 return False
             time.sleep(self.system.poll)  # the servers are not child processes of this one
         return True
-
-
-def _started(process: Path) -> int:
-    """Return when a process started, in ticks since the boot (proc(5), /proc/pid/stat, 22)."""
-    return int((process / "stat").read_text().rpartition(")")[2].split()[19])
-
-
-def _is_java(command_line: Path, home: bytes) -> bool:
-    try:
-        program, _, rest = command_line.read_bytes().partition(b"\0")
-    except OSError:
-        return False
-    return program.rsplit(b"/", 1)[-1] == b"java" and (program.startswith(home) or home in rest)

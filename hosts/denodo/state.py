@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 OLDEST = "7.0"
 
+BUSY_SECONDS = 30
+"""Ours: statements that put the server into single-user mode by themselves last a moment."""
+
 STATE_LIMIT = 65536
 """Number of characters above which a state is refused; a parameter holds at most 8 KB."""
 
@@ -130,6 +133,10 @@ class State:
         security_token: ARN of the secret with the settings of the Security Token, empty for none.
         metadata: the source of Virtual DataPort's metadata.
         ready_port: port of the readiness endpoint.
+        readiness: whether `ping.sh` is used with `-r`: `auto`, `ping` (never) or `strict` (always).
+        java_home: JAVA_HOME of Denodo's scripts, empty for their own choice.
+        web_jmx: whether the web container's JMX can be used from other machines.
+        busy_seconds: time for which a busy Virtual DataPort keeps the node in service.
         services: services of the endpoint, by name.
         start_seconds: time limit until the servers are ready.
         stop_seconds: time limit for running queries to end.
@@ -162,6 +169,10 @@ class State:
     signal: Signal | None
     catalog: Mapping[str, Component] = field(default_factory=dict)
     exports: Exports | None = None
+    readiness: str = "auto"
+    java_home: str = ""
+    web_jmx: bool = False
+    busy_seconds: int = BUSY_SECONDS
     watchdog: bool = True
 
     @property
@@ -178,11 +189,6 @@ class State:
     def tls(self) -> tuple[str, str]:
         """Return the identity of the TLS certificate."""
         return self.certificate, self.certificate_version
-
-    @property
-    def knows_readiness(self) -> bool:
-        """Return whether `ping.sh -r` exists, which 7.0 lacks."""
-        return self.version != OLDEST
 
 
 def fetch(system: System, parameter: str) -> State:
@@ -248,6 +254,10 @@ def read(data: Any, problems: list[str]) -> State:
         metadata=_read_metadata(root.object("metadata")),
         ready_port=ready.integer("port", *_PORT),
         services=dict(_read_services(ready.object("services"))),
+        readiness=ready.text("virtual_dataport", r"^(auto|ping|strict)$", default="auto"),
+        java_home=denodo.text("java_home", r"^/[^\x00-\x1f]+$", default=""),
+        web_jmx=root.flag("web_jmx"),
+        busy_seconds=ready.integer("busy_seconds", 0, 3600, default=BUSY_SECONDS),
         start_seconds=limits.integer("start_seconds", *_SECONDS),
         stop_seconds=limits.integer("stop_seconds", *_SECONDS),
         signal=_read_signal(root.optional_object("signal")),

@@ -122,11 +122,12 @@ class System:
             return str(probe.getsockname()[0])
 
     @contextmanager
-    def locked(self, name: str = CHANGES_LOCK) -> Iterator[None]:
+    def locked(self, name: str = CHANGES_LOCK, *, seconds: float = 0) -> Iterator[None]:
         """Hold a lock of the node.
 
         Args:
             name: file name of the lock.
+            seconds: time to wait for a lock that another run holds.
 
         Raises:
             BusyError: Another run holds the lock.
@@ -136,7 +137,7 @@ class System:
         try:
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 files.remove(path)  # no run holds a lock that is not a regular file
-            file = lock.acquire(path, note=note, mode=_LOCK_MODE)
+            file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=seconds)
         except lock.LockedError as error:
             holder = error.holder or "a run that has just started"
             message = f"another run is at work ({holder}); nothing was done. Run this again later"

@@ -56,6 +56,8 @@ _SAVED = _ORDERS | Admin.DISABLED
 _SETTLE_S = 30.0
 _POLL_S = 0.05
 _NONE = "-"
+_TRACKED = "tracked"
+"""Column of `show stat`: the server whose check decides for another one (`track`)."""
 _NEVER_CHECKED = "1"
 """HAProxy, include/haproxy/check-t.h, HCHK_STATUS_INI."""
 _RESULT = (
@@ -108,7 +110,7 @@ class NextStates:
             else row
             for row in self.rows
         ]
-        return NextStates(rows, results.changed)
+        return NextStates(_followed(rows), results.changed)
 
     def starting_down(self) -> list[str]:
         """Return the servers that start as down, although no operator ordered it."""
@@ -148,7 +150,21 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
         rows.append(_fresh(old, row) if reason else _carried_over(old or row, row))
         if reason:
             changed[key(row)] = reason
-    return NextStates(rows, changed)
+    return NextStates(_followed(rows), changed)
+
+
+def _followed(rows: Rows) -> Rows:
+    """Return rows in which a server that follows another one (`track`) has that one's state.
+
+    HAProxy passes on the next change of a state, and not the state itself.
+    """
+    leaders = {key(row): row for row in rows}
+
+    def leader(row: Row) -> Row:
+        followed = leaders.get(row.get(_TRACKED, ""))
+        return row if followed is None else leader(followed)
+
+    return [{**row, "srv_op_state": leader(row)["srv_op_state"]} for row in rows]
 
 
 def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str:
@@ -188,16 +204,20 @@ def _fresh(old: Row | None, row: Row) -> Row:
     """Return the row of a server that is down until it has passed its checks."""
     if old is not None:
         row = {**row, "srv_admin_state": _orders(old, row)}
-    if not is_checked(row):
-        return row
     return {
         **row,
-        "srv_op_state": str(int(Operational.STOPPED)),
+        "srv_op_state": _first_state(row),
         "srv_time_since_last_change": "0",
         "srv_check_status": _NEVER_CHECKED,
         "srv_check_result": "0",
         "srv_check_health": "0",
     }
+
+
+def _first_state(row: Row) -> str:
+    """Return the state of a server that was never checked: down, if ever a check brings it up."""
+    down = is_checked(row) or _disabled(row)
+    return str(int(Operational.STOPPED if down else Operational.RUNNING))
 
 
 def _carried_over(old: Row, row: Row) -> Row:
@@ -211,7 +231,8 @@ def _carried_over(old: Row, row: Row) -> Row:
     return {
         **old,
         **{column: row[column] for column in ("be_id", "srv_id", "srv_fqdn", "srv_port")},
-        "srv_op_state": old["srv_op_state"] if as_before else row["srv_op_state"],
+        _TRACKED: row.get(_TRACKED, ""),
+        "srv_op_state": old["srv_op_state"] if as_before else _first_state(row),
         "srv_admin_state": _orders(old, row),
         "srv_uweight": "0" if old["srv_uweight"] == "0" else old["srv_iweight"],
     }
@@ -309,7 +330,11 @@ def file_rows(haproxy: LocalHaproxy, file: Path, content: bytes) -> Rows:
         Failed: HAProxy does not run the file.
     """
     with trial(haproxy, file, content) as running:
-        return running.states()
+        followed = {
+            f"{row['pxname']}/{row['svname']}": row.get(_TRACKED, "")
+            for row in running.statistics()
+        }
+        return [{**row, _TRACKED: followed.get(key(row), "")} for row in running.states()]
 
 
 def running_rows(haproxy: LocalHaproxy) -> Rows:

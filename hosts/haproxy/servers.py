@@ -149,9 +149,9 @@ class Server:
         yield "drain", drained
         yield "no address", Admin.NO_ADDRESS in self.admin
         yield "down", not self.up
+        yield "stopping", self.operational is Operational.STOPPING
         # A server without weight, as HAProxy's own statistics show it.
         yield "drain", self.weight == 0
-        yield "stopping", self.operational is Operational.STOPPING
         yield "up", True
 
 

@@ -1,4 +1,4 @@
-"""Policy statements that the policies of operators and of the Solution Manager have in common."""
+"""IAM statements that the policies of operators and of the Solution Manager share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from denodo_ha.environment.names import BALANCER_TAG, CLUSTER_TAG, DRAINED_TAG, ENVIRONMENT_TAG
 
 LOCK = ".lock"
-"""Last part of the name of the parameter that is a cluster's lock, as in `names.lock`."""
+"""Last part of the name of a cluster's lock parameter, as in `names.lock_parameter`."""
 
 STACK_READS = (
     "cloudformation:DescribeStacks",
@@ -27,7 +27,7 @@ _DRAIN_TAG_ONLY = {
 
 @dataclass(frozen=True)
 class ClusterGrants:
-    """Statements that are limited to one cluster.
+    """Factory of IAM statements that are limited to one cluster.
 
     Attributes:
         stack: stack of the cluster.
@@ -40,9 +40,9 @@ class ClusterGrants:
     cluster: str
 
     def tag_conditions(self, key: str) -> dict[str, str]:
-        """Return conditions on the cluster's tags, under a condition key such as `aws:ResourceTag`.
+        """Return conditions on the cluster's tags, with a condition key such as `aws:ResourceTag`.
 
-        Services name this key differently.
+        The name of this condition key depends on the AWS service.
         """
         return {
             f"{key}/{ENVIRONMENT_TAG}": self.environment,
@@ -58,7 +58,7 @@ class ClusterGrants:
         return self.arn("ssm", "parameter", f"denodo/{self.environment}/{self.cluster}/{name}")
 
     def send_documents(self, sid: str, documents: Sequence[str]) -> iam.PolicyStatement:
-        """Allow SSM documents; another statement allows the instances."""
+        """Allow sending SSM documents; another statement must allow the instances."""
         return iam.PolicyStatement(
             sid=sid,
             actions=["ssm:SendCommand"],
@@ -68,7 +68,7 @@ class ClusterGrants:
     def send_to_instances(
         self, sid: str, tags: Mapping[str, str] | None = None
     ) -> iam.PolicyStatement:
-        """Allow SSM commands on instances with the cluster's tags and further tags."""
+        """Allow SSM commands on instances with the cluster's tags and the given tags."""
         conditions = {f"ssm:resourceTag/{tag}": value for tag, value in (tags or {}).items()}
         return iam.PolicyStatement(
             sid=sid,
@@ -78,14 +78,14 @@ class ClusterGrants:
         )
 
     def send_to_haproxy(self, documents: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Allow HAProxy's SSM documents on the cluster's HAProxy instances."""
+        """Allow sending HAProxy's SSM documents to the cluster's HAProxy instances."""
         return [
             self.send_documents("RunHaproxysDocument", documents),
             self.send_to_instances("OnTheHaproxies", {BALANCER_TAG: "haproxy"}),
         ]
 
     def write_drain_tag(self) -> iam.PolicyStatement:
-        """Allow to set and remove the drain tag of the cluster's instances."""
+        """Allow setting and removing the drain tag of the cluster's instances."""
         return iam.PolicyStatement(
             sid="MarkNodes",
             actions=[*_TAGGING],
@@ -94,7 +94,7 @@ class ClusterGrants:
         )
 
     def write_drain_tag_of_existing(self, instance_ids: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Allow the same on instances that existed before, which lack the cluster's tags."""
+        """Allow changing the drain tag of existing instances, which lack the cluster's tags."""
         if not instance_ids:
             return []
         return [
@@ -107,7 +107,7 @@ class ClusterGrants:
         ]
 
     def hold_lock(self, *, read: bool) -> iam.PolicyStatement:
-        """Allow to write the cluster's lock; and to read it, unless another statement does."""
+        """Allow writing the cluster's lock and, if `read` is true, also reading the lock."""
         reads = ["ssm:GetParameter"] if read else []
         return iam.PolicyStatement(
             sid="HoldTheLock",
@@ -116,11 +116,11 @@ class ClusterGrants:
         )
 
     def read_state(self, reads: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Allow to read the stack, and the state of resources in its region.
+        """Allow reading the stack, and the state of resources in the stack's region.
 
         Args:
-            reads: actions that take no resource (AWS, Service Authorization Reference), so only
-                the region limits them.
+            reads: actions that cannot be limited to a resource (AWS, Service Authorization
+                Reference), but only to a region.
         """
         return [
             iam.PolicyStatement(

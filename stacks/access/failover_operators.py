@@ -1,4 +1,4 @@
-"""The policy of operators who trigger failovers: read access, and the switch."""
+"""IAM policy for operators who trigger failovers: read access, and the switch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,15 +18,16 @@ _HEALTH_READS = (
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTargetHealth",
 )
-"""Actions that take no resource, or only resources whose names are not known here (AWS, Service
-Authorization Reference); only the region limits them."""
+"""Actions that cannot be limited to a resource, or whose resource names are unknown in this stack
+(AWS, Service Authorization Reference). They are limited only to regions."""
 
 
 class FailoverOperatorPolicy(Construct):
-    """A managed policy for operators who run `denodo-ha failover`. It is attached to no principal.
+    """Managed policy for operators who run `denodo-ha failover`, not attached to any principal.
 
-    Besides read access it allows only the switch. CloudWatch takes no resource for metrics, so
-    namespace and region limit the permission (AWS, Service Authorization Reference, CloudWatch).
+    In addition to read access, the policy allows only the switch. IAM cannot limit metrics by
+    resource, so the permission is limited by namespace and region (AWS, Service Authorization
+    Reference, CloudWatch).
 
     Attributes:
         arn: ARN of the policy.
@@ -52,7 +53,8 @@ class FailoverOperatorPolicy(Construct):
             check_ids: health checks of the failover records.
             region: region of the switch.
             switch_namespace: namespace of the switch's metric.
-            stacks: regions of the readable stacks in this account, by name of the stack.
+            stacks: regions of the stacks in this account that operators can read, by name of the
+                stack.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -84,7 +86,8 @@ class FailoverOperatorPolicy(Construct):
                     actions=["route53:ListResourceRecordSets"],
                     resources=[f"{route53}hostedzone/{zone_id}"],
                 ),
-                # The action takes no resource (AWS, Service Authorization Reference, Route 53).
+                # This action cannot be limited to a resource (AWS, Service Authorization Reference,
+                # Route 53).
                 iam.PolicyStatement(
                     sid="SeeAnswers", actions=["route53:TestDNSAnswer"], resources=["*"]
                 ),

@@ -17,7 +17,7 @@ _SESSION_MANAGER = (
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 )
-"""The minimum that Session Manager needs. AWS's managed policy would let a node read all
+"""Minimum permissions for Session Manager. AWS's managed policy would allow a node to read all
 parameters of the account (AWS, Create a custom IAM role for Session Manager)."""
 
 _SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
@@ -25,11 +25,11 @@ _SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
 
 
 def create_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
-    """Create the role `Role` of a machine, for Session Manager and the configured policies.
+    """Create the role of a machine, with Session Manager and the configured policies.
 
     Args:
         scope: construct of the machine.
-        policies: ARNs of the managed policies that the configuration names.
+        policies: ARNs of the managed policies in the configuration.
     """
     role = iam.Role(
         scope,
@@ -45,22 +45,23 @@ def create_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
 
 @cache
 def _session_manager_statement() -> iam.PolicyStatement:
-    """Return the statement for Session Manager, the same for all roles.
+    """Return the statement for Session Manager, which is the same for all roles.
 
-    These actions take no resource (AWS, Actions defined by Amazon Message Gateway Service).
+    These actions cannot be limited to a resource (AWS, Actions defined by Amazon Message Gateway
+    Service).
     """
     return iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"])
 
 
 def allow(action: str, *resources: str) -> iam.PolicyStatement:
-    """Return the statement that allows one action on some resources."""
+    """Return a statement that allows one action on the given resources."""
     return iam.PolicyStatement(actions=[action], resources=[*resources])
 
 
 def metadata_statements(
     environment: Environment, cluster: str, node: str
 ) -> Iterator[iam.PolicyStatement]:
-    """Yield the statements of a node's role for the logins of its components and its own export."""
+    """Yield the statements with which a node reads its components' logins and uses its export."""
     settings = environment.clusters[cluster]
     secrets: list[str] = []
     if settings.catalog is not None:
@@ -83,7 +84,8 @@ def metadata_statements(
             actions=["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
             resources=[f"{bucket}/{key}" for key in node_metadata.export_keys(node)],
         )
-        # Without it S3 answers "denied" for missing objects (AWS, Amazon S3 API, GetObject).
+        # Without this permission, S3 returns "access denied" for missing objects (AWS, Amazon S3
+        # API, GetObject).
         yield allow("s3:ListBucket", bucket)
     if secrets:
         yield allow("secretsmanager:GetSecretValue", *secrets)

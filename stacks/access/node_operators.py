@@ -1,4 +1,4 @@
-"""The policy of operators who change the nodes of a cluster."""
+"""IAM policy for operators who change the nodes of a cluster."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,12 @@ _READS = (
 
 
 class NodeOperatorPolicy(Construct):
-    """A managed policy for operators who run `denodo-ha roll`. It is attached to no principal.
+    """Managed policy for operators who run `denodo-ha roll`, not attached to any principal.
 
-    On nodes it allows the cluster's own SSM document only. With HAProxy it allows HAProxy's
-    documents on HAProxy instances, and no change of target groups, whose targets are these
-    instances. It allows no deploy: `denodo-ha rollout` needs the permissions of `cdk deploy` too.
+    On nodes, the policy allows only the cluster's own SSM document. With HAProxy, it allows
+    HAProxy's documents on HAProxy instances, and no change of target groups, because these contain
+    HAProxy instances and not nodes. It does not allow deployments: `denodo-ha rollout` also needs
+    the permissions of `cdk deploy`.
 
     Attributes:
         arn: ARN of the policy.
@@ -45,9 +46,9 @@ class NodeOperatorPolicy(Construct):
             id_: id.
             environment: name of the environment.
             cluster: name of the cluster.
-            node_document: name of the nodes' SSM document; None: nodes have no program.
-            haproxy_documents: names of HAProxy's SSM documents; empty: no HAProxy.
-            existing_instance_ids: instances that existed before and lack the cluster's tags.
+            node_document: name of the nodes' SSM document; None if nodes have no program.
+            haproxy_documents: names of HAProxy's SSM documents; empty without HAProxy.
+            existing_instance_ids: ids of existing instances, which lack the cluster's tags.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)

@@ -1,4 +1,4 @@
-"""The policy of the Solution Manager, which takes nodes out of service and brings them back."""
+"""IAM policy for the Solution Manager, which drains and enables nodes during its work."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ _HAPROXY_READS = ("ec2:DescribeInstances", "ssm:GetCommandInvocation")
 
 
 class SolutionManagerPolicy(Construct):
-    """A managed policy for a Solution Manager that runs the scripts in `solution-manager/`.
+    """Managed policy for a Solution Manager that runs the scripts in `solution-manager/`.
 
-    It is attached to no principal: attach it to the role of the Solution Manager's instance, or to
-    a role that the instance assumes. It allows to deregister targets from the target groups of
-    services but not of auxiliary ports, to tag instances with the drain tag, and nothing on nodes.
-    With HAProxy it allows no change of target groups, and on HAProxy instances only the SSM
-    document that drains and enables nodes.
+    The policy is not attached to any principal: attach it to the role of the Solution Manager's
+    instance, or to a role that the instance assumes. The policy allows deregistering targets from
+    the target groups of services, but not of auxiliary ports, and tagging instances with the drain
+    tag. It allows no commands on nodes. With HAProxy, it allows no change of target groups, and on
+    HAProxy instances only the SSM document that drains and enables nodes.
 
     Attributes:
         arn: ARN of the policy.
@@ -44,8 +44,8 @@ class SolutionManagerPolicy(Construct):
             environment: name of the environment.
             cluster: name of the cluster.
             haproxy_documents: names of HAProxy's SSM documents that only drain and enable nodes;
-                empty: no HAProxy.
-            existing_instance_ids: instances that existed before and lack the cluster's tags.
+                empty without HAProxy.
+            existing_instance_ids: ids of existing instances, which lack the cluster's tags.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
@@ -71,7 +71,7 @@ class SolutionManagerPolicy(Construct):
 
 
 def _change_targets(grants: ClusterGrants) -> list[iam.PolicyStatement]:
-    """Allow to deregister from the target groups of services, and to register in all."""
+    """Allow deregistering targets from services' target groups, and registering in all of them."""
     groups = [grants.arn("elasticloadbalancing", "targetgroup", "*/*")]
     conditions = grants.tag_conditions("aws:ResourceTag")
     return [
@@ -81,7 +81,8 @@ def _change_targets(grants: ClusterGrants) -> list[iam.PolicyStatement]:
             resources=groups,
             conditions={
                 "StringEquals": conditions,
-                # The target group has the service tag; those of auxiliary ports do not.
+                # "Null: false" requires the service tag, which target groups of auxiliary ports
+                # lack.
                 "Null": {f"aws:ResourceTag/{SERVICE_TAG}": "false"},
             },
         ),

@@ -1,4 +1,4 @@
-"""Route 53 health checks that follow CloudWatch alarms: of a load balancer, and the switch."""
+"""Route 53 health checks based on CloudWatch alarms: for load balancers, and the switch."""
 
 import hashlib
 import json
@@ -17,24 +17,24 @@ from stacks.library_values import seconds
 def fingerprint(*settings: object) -> str:
     """Return a hash of settings in 8 hexadecimal digits, the same on all machines.
 
-    It is part of ids and comments that must change when the settings change.
+    The hash is part of ids and comments that must change when the settings change.
     """
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class BalancerHealthChecks(Construct):
-    """Health checks of an internal load balancer, by metrics of its jdbc target group.
+    """Health checks of an internal load balancer, based on its metrics.
 
-    Route 53's health checkers reach no private address, so the checks follow CloudWatch alarms
-    over one metric each, the only kind that Route 53 supports (AWS, Monitoring a CloudWatch
-    alarm). The metric is a maximum, since each zone reports for itself.
+    Route 53's health checkers cannot reach private addresses, so each check monitors a CloudWatch
+    alarm. Route 53 supports only alarms on a single metric (AWS, Monitoring a CloudWatch alarm).
+    The alarms use the maximum of the metric, since each zone reports its own value.
 
-    A replaced target group, for example one with another node port, has a new alarm without data
-    for its first minutes. The last known status then counts; otherwise each such change would
-    trigger a failover. But a lost region reports no data either. So a second check follows a
-    metric that load balancers always report, and counts missing data as unhealthy. Both checks
-    must be healthy.
+    If a change replaces the target group, for example a change of the node port, the new alarm has
+    no data for its first minutes. The check then keeps its last known status; otherwise each such
+    change would trigger a failover. But a lost region reports no data either. Therefore a second
+    check monitors a metric that load balancers always report, and treats missing data as unhealthy.
+    The cluster is healthy only if both checks are healthy.
 
     Attributes:
         healthy_nodes: healthy while a node of the target group is healthy.
@@ -61,7 +61,7 @@ class BalancerHealthChecks(Construct):
             scope: parent.
             id_: id.
             nlb: the load balancer.
-            target_group: target group whose healthy nodes count.
+            target_group: target group whose number of healthy nodes is monitored.
             region: region of the alarms.
             minutes: minutes without a healthy node until a check is unhealthy.
             silence_minutes: minutes without data until a check is unhealthy.
@@ -73,8 +73,8 @@ class BalancerHealthChecks(Construct):
         """
         super().__init__(scope, id_)
         load_balancer = {"LoadBalancer": nlb.load_balancer_full_name}
-        # A health check copies the settings of its alarm once, when it is created or changed. So
-        # changed settings, or another target group, need a new alarm.
+        # A health check copies the settings of its alarm only when the check is created or changed.
+        # Therefore changed settings, or another target group, need a new alarm.
         healthy_nodes = _maximum_alarm(
             self,
             f"Alarm{fingerprint(minutes, target_group_settings)}",
@@ -91,8 +91,8 @@ class BalancerHealthChecks(Construct):
             region=region,
             without_data=route53.InsufficientDataHealthStatusEnum.LAST_KNOWN_STATUS,
         )
-        # Load balancers always report this metric, and never a value below 0 (AWS, CloudWatch
-        # metrics for your Network Load Balancer): the alarm is in state OK or without data.
+        # Load balancers always report this metric, and the value is never below 0 (AWS, CloudWatch
+        # metrics for your Network Load Balancer): the alarm is in state OK or INSUFFICIENT_DATA.
         alive = {
             number: _maximum_alarm(
                 self,
@@ -112,19 +112,19 @@ class BalancerHealthChecks(Construct):
             region=region,
             without_data=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
         )
-        # Route 53's console shows this tag as the name of a check.
+        # The Route 53 console shows this tag as the name of a health check.
         Tags.of(self.healthy_nodes).add("Name", Stack.of(self).stack_name)
         Tags.of(self.alive).add("Name", f"{Stack.of(self).stack_name}-alive")
 
 
 class FailoverSwitch(Construct):
-    """The operators' switch: a health check that follows a metric of theirs only.
+    """The operators' switch: a health check based on a metric that only operators write.
 
-    A datapoint of 1 makes the check unhealthy, so that the secondary answers; a 0 makes it healthy
-    again. One datapoint is enough: without data the last known status counts, and before the first
-    datapoint the check is healthy (AWS, Route 53 API, HealthCheckConfig,
-    InsufficientDataHealthStatus). So a failover by an operator depends on the data plane only, in
-    the region of this stack.
+    A datapoint of 1 makes the check unhealthy, so that the failover name resolves to the secondary.
+    A datapoint of 0 makes the check healthy again. One datapoint is enough: without data, the check
+    keeps its last known status, and before the first datapoint it is healthy (AWS, Route 53 API,
+    HealthCheckConfig, InsufficientDataHealthStatus). Therefore a failover by an operator depends
+    only on the data plane, in the region of this stack.
 
     Attributes:
         check: the health check.
@@ -180,7 +180,7 @@ def _maximum_alarm(
     threshold: int,
     description: str,
 ) -> cloudwatch.Alarm:
-    """Create an alarm on a load balancer's metric whose maximum is below a threshold."""
+    """Create an alarm that is raised while the maximum of a metric is below a threshold."""
     return cloudwatch.Alarm(
         scope,
         id_,
@@ -207,7 +207,7 @@ def _alarm_check(
     region: str,
     without_data: route53.InsufficientDataHealthStatusEnum,
 ) -> route53.HealthCheck:
-    """Create a Route 53 health check that follows an alarm."""
+    """Create a Route 53 health check that monitors an alarm."""
     return route53.HealthCheck(
         scope,
         id_,

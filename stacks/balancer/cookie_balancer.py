@@ -1,4 +1,4 @@
-"""The Application Load Balancer behind a Network Load Balancer, for services with cookies."""
+"""Application Load Balancer behind a Network Load Balancer, for services with cookies."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,14 +17,14 @@ from stacks.library_values import seconds
 
 
 class CookieBalancer(Construct):
-    """An internal load balancer that terminates TLS and sets cookies.
+    """Internal load balancer that terminates TLS and sets cookies.
 
     Each service has a listener and a target group. The load balancer is in the same zones and
-    subnets as the Network Load Balancer in front, so that each zone has both.
+    subnets as the Network Load Balancer in front, so that each zone has both load balancers.
 
     Attributes:
         alb: the load balancer.
-        listeners: its listeners by service.
+        listeners: listeners by service.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class CookieBalancer(Construct):
             cluster: name of the cluster.
             listeners: the services, with their health checks and nodes.
             idle_timeout: seconds until an idle connection is closed.
-            deregistration_delay: seconds that requests to a deregistered node may take.
-            deletion_protection: refuse calls that delete the load balancer.
+            deregistration_delay: seconds for which requests to a deregistered node may continue.
+            deletion_protection: whether AWS refuses to delete the load balancer.
             vpc: VPC of the load balancer.
             subnets: subnet in each zone.
             security_group: security group of the load balancer.
@@ -75,7 +75,7 @@ class CookieBalancer(Construct):
 
     def _add_service(self, listener: Listener) -> elbv2.ApplicationListener:
         service = listener.service
-        assert service is not None  # auxiliary ports use no cookies
+        assert service is not None  # auxiliary ports have no cookies
         scope = Construct(self, f"service-{listener.key}")
         encrypted = cookie_balancer.node_protocol(listener.target_port) == "https"
         group = elbv2.ApplicationTargetGroup(
@@ -113,6 +113,6 @@ class CookieBalancer(Construct):
             ),
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
             default_target_groups=[group],
-            # SecurityGroups creates all rules.
+            # The construct SecurityGroups creates all rules.
             open=False,
         )

@@ -1,4 +1,4 @@
-"""Network Load Balancer and health checks of target groups, with and without HAProxy."""
+"""Network Load Balancer and health checks of its target groups, with and without HAProxy."""
 
 from collections.abc import Mapping
 
@@ -50,10 +50,11 @@ def _set_addresses(
 ) -> None:
     """Set a fixed address of the load balancer in each zone.
 
-    L1: to map subnets, the L2 looks them up in its VPC object, which does not know our subnets.
+    This sets properties of the L1 construct: the L2 would look up the subnets in its VPC object,
+    which does not contain the subnets of this stack.
     """
     resource = nlb.node.default_child
-    assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2
+    assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2 construct
     resource.subnets = None
     resource.subnet_mappings = [
         elbv2.CfnLoadBalancer.SubnetMappingProperty(
@@ -73,7 +74,7 @@ def target_health_check(check: HealthCheck, *, http_codes: str | None = None) ->
 
     Args:
         check: settings.
-        http_codes: HTTP codes that pass; None: AWS's default.
+        http_codes: status codes of a healthy target; None for AWS's default.
     """
     return elbv2.HealthCheck(
         protocol=elbv2.Protocol[check.protocol.upper()],

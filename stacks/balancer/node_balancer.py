@@ -1,4 +1,4 @@
-"""The Network Load Balancer whose targets are a cluster's nodes."""
+"""Network Load Balancer whose targets are the nodes of a cluster."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,15 +18,15 @@ from stacks.balancer.network_load_balancer import create_network_load_balancer, 
 from stacks.library_values import seconds
 
 _OFF = 0
-"""Value by which the L2 sets a minimum of healthy targets to `off`."""
+"""Value with which the L2 construct sets the minimum number of healthy targets to `off`."""
 
 
 class NodeBalancer(Construct):
-    """A Network Load Balancer with a listener and a target group for each port.
+    """Network Load Balancer with a listener and a target group for each port.
 
     Attributes:
         nlb: the load balancer.
-        groups: target groups with nodes by service; without those of auxiliary ports.
+        groups: target groups that contain nodes, by service; without auxiliary ports.
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class NodeBalancer(Construct):
                 security_group=alb_group,
                 instance_ids=instance_ids,
             )
-            # It takes any free addresses; so the Network Load Balancer takes its fixed ones first.
+            # The Application Load Balancer uses any free addresses, so the Network Load Balancer
+            # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
         # A 7.0 client's session is on the node's auxiliary port, so jdbc's timeout applies there.
         jdbc = [listener.service for listener in listeners if listener.key == "jdbc"]
@@ -97,7 +98,7 @@ class NodeBalancer(Construct):
                 self.groups[listener.key] = self._add_service(listener)
 
     def _add_service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
-        """Add a port that all nodes serve. Return its target group."""
+        """Add the port of a service, which all nodes serve. Return its target group."""
         service = listener.service
         assert service is not None
         scope = Construct(self, f"service-{listener.key}")
@@ -126,8 +127,8 @@ class NodeBalancer(Construct):
     ) -> None:
         """Add a port that forwards to the same port of the Application Load Balancer.
 
-        Its target group takes no attributes; the client's address is preserved (AWS, Use an
-        Application Load Balancer as a target of a Network Load Balancer).
+        The target group accepts no attributes and always preserves the client's address (AWS, Use
+        an Application Load Balancer as a target of a Network Load Balancer).
         """
         service, check = listener.service, listener.alb_health
         assert service is not None
@@ -143,18 +144,19 @@ class NodeBalancer(Construct):
             targets=[targets.AlbListenerTarget(alb_listener)],
             health_check=target_health_check(check, http_codes=cookie_balancer.ALB_HEALTHY_CODES),
         )
-        # Not the service tag: commands find nodes by it, and this group has none.
+        # Commands find nodes by the service tag, so this target group, which contains no nodes, has
+        # another tag.
         Tags.of(group).add(ALB_TAG, listener.key)
         self._create_listener(scope, listener, group, idle_timeout=service.idle_timeout)
 
     def _add_auxiliary_port(self, listener: Listener) -> None:
-        """Add the RMI port of a single 7.0 node.
+        """Add the auxiliary (RMI) port of a single Denodo 7.0 node.
 
-        The client's address is not preserved: otherwise a node that connects to itself through
-        the load balancer, as 7.0 does with its own RMI host, would get no answer (AWS,
-        Troubleshoot your Network Load Balancer, "Connections time out for requests from a target
-        to its load balancer"). A group without a healthy target does not take its zone out of
-        DNS, since the other groups still serve (AWS, Target group health).
+        The client's address is not preserved. Otherwise a node that connects to itself through the
+        load balancer, as a 7.0 node does with its own RMI host, would get no answer (AWS,
+        Troubleshoot your Network Load Balancer, "Connections time out for requests from a target to
+        its load balancer"). A zone remains in DNS if this target group has no healthy target, since
+        the other target groups still serve clients (AWS, Target group health).
         """
         scope = Construct(self, f"auxiliary-{listener.key}")
         group = self._create_target_group(

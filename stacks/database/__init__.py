@@ -1,1 +1,1 @@
-"""The metadata database, its logins and alarms."""
+"""Metadata database, its logins and its alarms."""

@@ -1,4 +1,4 @@
-"""The metadata database of a cluster: PostgreSQL on Amazon RDS, and the components' logins."""
+"""Metadata database of a cluster: PostgreSQL on Amazon RDS, and the components' logins."""
 
 import json
 from collections.abc import Mapping
@@ -19,13 +19,14 @@ from stacks.library_values import instance_type, tcp_ports
 _ADMIN_USER = "denodo_admin"
 
 _PASSWORD_LENGTH = 32
-"""Letters and digits only, so that no program must quote the password: 190 bits."""
+"""Length of a password, which has only letters and digits so that programs need not quote it: 190
+bits."""
 
 
 class Database(Construct):
     """Encrypted database in private subnets. Only the nodes can connect, and only over TLS.
 
-    RDS generates, stores and rotates the administrator's password. No node has access to it.
+    RDS generates, stores and rotates the administrator's password. Nodes cannot read this password.
 
     Attributes:
         instance: the database instance.
@@ -53,10 +54,10 @@ class Database(Construct):
             catalog: settings of the database.
             vpc: VPC of the database.
             subnets: private subnet in each zone.
-            clients: peers that may connect, by the description of their rule.
-            key: encryption key; None: AWS's own key for RDS.
-            dependents: metadata for the drill: the stack, the components and the services that
-                need the database.
+            clients: peers that may connect, by the description of their security group rule.
+            key: encryption key; None for AWS's own key for RDS.
+            dependents: metadata for the drill: the stack, components and services that need the
+                database.
         """
         super().__init__(scope, id_)
         removal = RemovalPolicy.SNAPSHOT if catalog.final_snapshot else RemovalPolicy.DESTROY
@@ -103,15 +104,16 @@ class Database(Construct):
                 engine=engine,
                 description="Denodo metadata database",
                 parameters={
-                    # The default since PostgreSQL 15; explicit, since encryption depends on it.
+                    # The default since PostgreSQL 15, set explicitly because encryption depends on
+                    # it.
                     "rds.force_ssl": "1",
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # An exact version is kept; of a major version RDS installs minor versions in the
+            # An exact version remains. For a major version, RDS installs minor versions in the
             # maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
-            # RDS refuses a new major version without it.
+            # Without this setting, RDS rejects a new major version.
             allow_major_version_upgrade=True,
             backup_retention=Duration.days(catalog.retention_days),
             preferred_backup_window=catalog.backup_window,
@@ -123,19 +125,19 @@ class Database(Construct):
         )
         self.host = self.instance.db_instance_endpoint_address
         resource = self.instance.node.default_child
-        assert isinstance(resource, rds.CfnDBInstance)  # created by the L2
-        # The drill reads here which cluster depends on the database (docs/drill.md).
+        assert isinstance(resource, rds.CfnDBInstance)  # created by the L2 construct
+        # From this metadata, the drill reads which cluster depends on the database (docs/drill.md).
         resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         self.admin_secret = resource.attr_master_user_secret_secret_arn
 
 
 class ComponentLogins(Construct):
-    """A secret with a generated password for each component of Denodo that uses the database.
+    """Secret with a generated password for each Denodo component that uses the database.
 
     Secrets Manager generates a new password when a property of the secret's template changes, so
-    the template contains only values that never change: `denodo-ha catalog init` adds the address
-    of the server, and `denodo-ha catalog rotate` replaces user and password. The names of the
-    secrets are fixed, so that nodes created before the database can find them later.
+    the template contains only values that never change. `denodo-ha catalog init` adds the address
+    of the server, and `denodo-ha catalog rotate` replaces the user and the password. The names of
+    the secrets are fixed, so that nodes created before the database can find the secrets later.
 
     Attributes:
         secrets: the secrets by component.
@@ -174,5 +176,5 @@ class ComponentLogins(Construct):
 
 
 def _capitalize_days(window: str | None) -> str | None:
-    """Return a maintenance window as RDS reports it, so that deploys find no difference."""
+    """Return a maintenance window in RDS's own spelling, so that deployments find no difference."""
     return window and "-".join(part.capitalize() for part in window.split("-"))

@@ -13,19 +13,19 @@ from stacks.library_values import seconds, service_principal
 
 _GIB = 2**30
 _EVENTS = ("availability", "failover", "failure", "low storage", "recovery")
-"""RDS event categories that operators must know of (AWS, Amazon RDS event categories)."""
+"""RDS event categories of which operators are notified (AWS, Amazon RDS event categories)."""
 
 _SENDERS = ("cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 
 
 class DatabaseAlarms(Construct):
-    """Alarms on storage and connections, and RDS events such as a failover, in one topic.
+    """Alarms on storage and connections, and RDS events such as a failover, in one SNS topic.
 
-    RDS has no metric for a failover; it publishes events only (AWS, Amazon RDS, Working with
+    RDS has no metric for a failover, and publishes only events (AWS, Amazon RDS, Working with
     Amazon RDS event notification).
 
     Attributes:
-        topic: the topic; operators subscribe to it.
+        topic: the SNS topic to which operators subscribe.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class DatabaseAlarms(Construct):
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             description="The metadata database has few connections left: raise max_connections",
         )
-        # L1: the library has no L2.
+        # L1 construct, because the CDK library has no L2 construct.
         rds.CfnEventSubscription(
             self,
             "Events",
@@ -92,7 +92,8 @@ class DatabaseAlarms(Construct):
             threshold=threshold,
             comparison_operator=comparison,
             evaluation_periods=5,
-            # Missing data is a failure too: a restart takes less than five periods.
+            # Missing data counts as a failure too; a restart is shorter than five periods and
+            # raises no alarm.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             alarm_description=description,
         )

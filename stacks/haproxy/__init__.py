@@ -1,1 +1,1 @@
-"""A cluster behind HAProxy: instances, front balancer, desired state, SSM document."""
+"""HAProxy of a cluster: instances, load balancer in front, desired state, SSM documents."""

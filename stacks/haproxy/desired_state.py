@@ -1,4 +1,4 @@
-"""The desired state of HAProxy instances: an SSM parameter that refers to file and certificates."""
+"""Desired state of HAProxy: an SSM parameter that refers to the file and the certificates."""
 
 import hashlib
 
@@ -15,16 +15,17 @@ from stacks.access.machine_permissions import allow
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
 
-HOST = Host(behind_proxy=True)
-"""The host of HAProxy on AWS, for the rendering of its configuration file."""
+HOST = Host(behind_proxy=True, tool=None)
+"""Machine that HAProxy runs on in AWS, for rendering the configuration file."""
 
 
 class HaproxyState(Construct):
-    """The parameter with the desired state, and the permissions that instances need for it.
+    """SSM parameter with the desired state, and the permissions that instances need for it.
 
-    HAProxy's configuration file may be longer than a parameter, so it is an object in the CDK's
-    bucket, named by its SHA-256. Another file changes the parameter and no instance: an operator
-    applies it with `denodo-ha haproxy apply`, which validates the file and loses no connection.
+    HAProxy's configuration file can be too long for a parameter, so the file is an object in the
+    CDK's bucket, named by its SHA-256. A changed file changes the parameter but no instance. An
+    operator applies the file with `denodo-ha haproxy apply`, which validates the file and does not
+    interrupt connections.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class HaproxyState(Construct):
         settings = environment.clusters[cluster].balancer.proxy
         file = self._publish(render_config(environment, cluster, HOST))
         resource = instances.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         # With passthrough the nodes terminate TLS, and HAProxy needs no certificate.
         tls = settings.tls if settings.tls and settings.tls.mode != "passthrough" else None
         certificate = tls.certificate if tls else None
@@ -75,7 +76,7 @@ class HaproxyState(Construct):
         instances.fleet.node.add_dependency(parameter)
 
     def _publish(self, content: str) -> FileAsset:
-        """Publish HAProxy's file; the asset is copied before the temporary file is removed."""
+        """Publish the configuration file; the CDK copies it before the file is deleted."""
         with temporary_file(content) as path:
             sha256 = hashlib.sha256(content.encode()).hexdigest()
             return FileAsset(self, "File", file=LocalFile(path, sha256))

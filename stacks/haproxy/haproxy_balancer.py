@@ -1,4 +1,4 @@
-"""The Network Load Balancer in front of HAProxy."""
+"""Network Load Balancer in front of HAProxy."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,14 +15,14 @@ from stacks.library_values import seconds
 
 
 class HaproxyBalancer(Construct):
-    """A Network Load Balancer whose targets are the instances of HAProxy's Auto Scaling group.
+    """Network Load Balancer whose targets are the instances of HAProxy's Auto Scaling group.
 
-    The load balancer and its listeners have the same ids as without HAProxy; the target groups
-    have others. So a cluster that gets HAProxy keeps its DNS name, and its listeners switch to
-    HAProxy once the instances are ready.
+    The load balancer and its listeners have the same logical ids as without HAProxy, but the target
+    groups have different ids. Therefore a cluster to which HAProxy is added keeps its DNS name, and
+    its listeners switch to HAProxy once the instances are ready.
 
-    HAProxy reads the client's address from the header of the PROXY protocol. The address is not
-    preserved in the packets: otherwise connections of clients behind one NAT device could collide.
+    HAProxy reads the client's address from the PROXY protocol header. Packets do not keep the
+    client's address, because connections of clients behind one NAT device could then collide.
 
     Attributes:
         nlb: the load balancer.
@@ -56,7 +56,7 @@ class HaproxyBalancer(Construct):
                 self.groups[listener.key] = group
 
     def depend_on(self, instances: IDependable) -> None:
-        """Create or change the listeners only after the instances are ready."""
+        """Make CloudFormation create or change the listeners only after the instances are ready."""
         for listener in self._listeners:
             listener.node.add_dependency(instances)
 

@@ -19,7 +19,7 @@ from stacks.network.security_groups import SecurityGroups
 
 @dataclass(frozen=True)
 class HaproxyLayer:
-    """The HAProxy layer of a cluster.
+    """HAProxy layer of a cluster.
 
     Attributes:
         balancer: the load balancer in front of HAProxy.
@@ -55,7 +55,7 @@ def create_haproxy_layer(
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
-    assert machine is not None  # denodo_ha.environment.rules.haproxy refuses such a file
+    assert machine is not None  # denodo_ha.environment.rules.haproxy requires an instance
     parameter = names.haproxy_parameter(environment.name, name)
     balancer = HaproxyBalancer(
         stack,
@@ -104,9 +104,9 @@ def create_haproxy_layer(
 
 
 def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
-    """Return metadata for the drill, which cannot read the nodes behind HAProxy in any target.
+    """Return metadata for the drill: target groups do not contain the nodes behind HAProxy.
 
-    `Serves` has, for each port of HAProxy, the nodes, their port and the path of their readiness
+    `Serves` contains for each port of HAProxy the nodes, their port and the path of their readiness
     check. `HealthPort` is the port of HAProxy's own health check.
     """
     routes: dict[str, object] = {}

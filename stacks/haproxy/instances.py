@@ -1,4 +1,4 @@
-"""The instances that HAProxy runs on, in an Auto Scaling group."""
+"""Instances that run HAProxy, in an Auto Scaling group."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -24,18 +24,20 @@ _SUSPENDED_PROCESSES = (
     autoscaling.ScalingProcess.ALARM_NOTIFICATION,
     autoscaling.ScalingProcess.SCHEDULED_ACTIONS,
 )
-"""Processes that must not run while instances are replaced (AWS, UpdatePolicy attribute)."""
+"""Processes of Auto Scaling that must not run while instances are replaced (AWS, UpdatePolicy
+attribute)."""
 
 
 class HaproxyInstances(Construct):
-    """An Auto Scaling group of HAProxy instances in the cluster's zones.
+    """Auto Scaling group of HAProxy instances in the cluster's zones.
 
-    Another image or instance type replaces one instance at a time: a new instance must signal that
-    HAProxy serves before an old one is terminated. Another configuration file replaces no instance
-    (`haproxy.desired_state`).
+    A change of image or instance type replaces one instance at a time: a new instance must signal
+    that its HAProxy is ready before an old instance is terminated. A change of the configuration
+    file replaces no instance (`haproxy.desired_state`).
 
-    The group uses EC2 health checks, not those of the load balancer: the load balancer finds
-    HAProxy unhealthy while no node is usable, and new instances would not bring nodes back.
+    The Auto Scaling group uses EC2 health checks and not those of the load balancer: HAProxy
+    reports itself unhealthy while no node is usable, and replacing HAProxy instances would not
+    help.
 
     Attributes:
         fleet: the Auto Scaling group.
@@ -65,7 +67,7 @@ class HaproxyInstances(Construct):
             machine: image, instance type, disk and number of the instances.
             label: name of the instances in the EC2 console.
             vpc: VPC of the instances.
-            subnets: subnets of the instances, with a route to AWS's endpoints.
+            subnets: subnets of the instances, with a route to the AWS APIs.
             region: region of the instances.
             security_group: security group of the instances.
             target_groups: target groups of the load balancer.
@@ -82,9 +84,9 @@ class HaproxyInstances(Construct):
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
             launch_template=self._launch_template(machine, region, security_group, parameter),
             min_capacity=machine.count,
-            # Explicit, since otherwise a smaller count has no effect.
+            # Set explicitly, because otherwise a decrease of `count` has no effect.
             desired_capacity=machine.count,
-            # One more, for the new instance that starts before an old one is terminated.
+            # One more than `count`: a new instance starts before an old instance is terminated.
             max_capacity=machine.count + 1,
             min_healthy_percentage=100,
             max_healthy_percentage=math.ceil(100 * (machine.count + 1) / machine.count),
@@ -100,12 +102,14 @@ class HaproxyInstances(Construct):
                 suspend_processes=[*_SUSPENDED_PROCESSES],
             ),
         )
-        # L1: the L2 would add its own rules to the security group of the instances.
+        # Property of the L1 construct: the L2 would add its own rules to the instances' security
+        # group.
         resource = self.fleet.node.default_child
-        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         resource.add_metadata(METADATA, dict(routes))
         resource.target_group_arns = [group.target_group_arn for group in target_groups]
-        # First boot needs the permissions and a route to AWS; CloudFormation cannot infer that.
+        # First boot needs the permissions and a route to AWS; CloudFormation cannot infer this
+        # dependency.
         self.fleet.node.add_dependency(self.role)
         for subnet in subnets:
             self.fleet.node.add_dependency(subnet.internet_connectivity_established)

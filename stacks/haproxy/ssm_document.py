@@ -1,4 +1,4 @@
-"""SSM documents for HAProxy instances, each with a list of allowed actions."""
+"""SSM documents for HAProxy instances. Each document has a list of allowed actions."""
 
 from collections.abc import Sequence
 
@@ -9,24 +9,24 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import HAPROXY_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
-"""Actions of the document, each a command of HAProxy's program (docs/haproxy-aws.md)."""
+"""Actions of the document. Each action is a command of HAProxy's program (docs/haproxy-aws.md)."""
 
 ROTATION_ACTIONS = ("drain", "enable", "status")
 """Actions that take nodes out of service and bring them back."""
 
 _NODE_PATTERN = r"^(-|[A-Za-z0-9][A-Za-z0-9.-]{0,31})$"
-"""A node's name, or a hyphen for none: no character with a meaning for a shell."""
+"""Pattern of a node's name, or a hyphen for no node, without characters that a shell interprets."""
 
 _CD = f"cd {HAPROXY_PROGRAM_FOLDER}/current"
 _RUN = "python3 -m haproxy"
 
 
 class HaproxyDocument(Construct):
-    """A Systems Manager document that runs HAProxy's program and nothing else.
+    """Systems Manager document that runs only HAProxy's program.
 
-    The permission to send the document allows its actions only; AWS-RunShellScript would allow any
-    command. `apply` first installs the program that the parameter names. L1: the library has no
-    L2.
+    Permission to send this document allows only its actions; AWS-RunShellScript would allow any
+    command. The action `apply` first installs the program that is named in the parameter. This uses
+    an L1 construct, because the CDK library has no L2 construct.
 
     Attributes:
         name: the document's name.
@@ -48,9 +48,9 @@ class HaproxyDocument(Construct):
             id_: id.
             parameter: name of the parameter with the desired state.
             region: region of the parameter.
-            actions: the allowed ones of `ACTIONS`. IAM has no condition on a document's
-                parameters (AWS, Service Authorization Reference, Systems Manager), so fewer
-                actions need another document.
+            actions: the allowed actions, from `ACTIONS`. IAM has no condition on the parameters of
+                a document (AWS, Service Authorization Reference, Systems Manager), so allowing
+                fewer actions requires another document.
         """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
@@ -112,7 +112,7 @@ def _choice(description: str, *values: str, default: str | None = None) -> dict[
 
 
 def _script(location: str, actions: Sequence[str]) -> list[str]:
-    """Return the lines of the script, given the options that locate the parameter."""
+    """Return the lines of the script. `location` has the options that locate the parameter."""
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
     cases = {
         "apply": f"{_RUN} take {location}; {_CD}; exec {_RUN} apply {location}",

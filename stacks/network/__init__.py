@@ -1,1 +1,1 @@
-"""Network, security groups and node names of a cluster."""
+"""Network, security groups and DNS names of nodes of a cluster."""

@@ -1,4 +1,4 @@
-"""The network of a cluster: an existing VPC, or a new one with subnets in the configured zones."""
+"""Network of a cluster: an existing VPC, or a new VPC with subnets in the configured zones."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
@@ -11,11 +11,11 @@ from denodo_ha.environment.model import cluster
 
 
 class Network(Construct):
-    """A VPC with a subnet for nodes and a subnet for the load balancer in each zone.
+    """VPC with a subnet for nodes and a subnet for the load balancer in each zone.
 
     Attributes:
         vpc: the VPC.
-        node_subnets: subnet of the nodes by zone; private unless the node itself is public.
+        node_subnets: subnet of the nodes by zone; private, unless the node itself is public.
         balancer_subnets: subnet of the load balancer by zone.
     """
 
@@ -61,8 +61,9 @@ class Network(Construct):
     ) -> None:
         """Create a VPC whose zones are independent of each other.
 
-        VPC and gateway are L1: the L2 `Vpc` numbers its subnets, so that an additional zone
-        replaces later subnets, and it looks up the zones of the account. The subnets are L2.
+        VPC and gateway are L1 constructs: the L2 `Vpc` numbers its subnets, so that an additional
+        zone would replace later subnets, and looks up the zones of the account. The subnets are L2
+        constructs.
         """
         block = IPv4Network(str(network.cidr))
         vpc = ec2.CfnVPC(
@@ -87,15 +88,15 @@ class Network(Construct):
                 availability_zone=zone,
                 cidr_block=str(public_block),
                 vpc_id=vpc_id,
-                # Public nodes get an Elastic IP once they are ready, and need a route to the
-                # internet before that.
+                # Public nodes get an Elastic IP once they are ready, but need a public address
+                # before that to reach the internet.
                 map_public_ip_on_launch=public_nodes,
             )
             public_subnet.add_default_internet_route(gateway_id, attachment)
             public[zone] = public_subnet
             if public_nodes:
                 continue
-            # One NAT gateway in each zone: the loss of a shared one would affect all zones.
+            # One NAT gateway in each zone: the loss of a shared NAT gateway would affect all zones.
             nat = public_subnet.add_nat_gateway()
             private_subnet = ec2.PrivateSubnet(
                 self,

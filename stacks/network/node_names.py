@@ -1,4 +1,4 @@
-"""DNS names of nodes, in a new private hosted zone or in an existing one."""
+"""DNS names of nodes, in a new private hosted zone or in an existing hosted zone."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ from stacks.library_values import seconds
 
 
 class NodeNames(Construct):
-    """An A record for each node, so that its name outlives its instance.
+    """DNS records of nodes, so that a node keeps its name when its instance is replaced.
 
-    The hosted zone is L1: the L2 takes VPCs of its own region only.
+    The hosted zone is an L1 construct: the L2 accepts only VPCs of its own region.
     """
 
     def __init__(
@@ -28,13 +28,14 @@ class NodeNames(Construct):
         region: str,
         addresses: Mapping[str, str],
     ) -> None:
-        """Create the records, and the hosted zone unless one exists.
+        """Create the records, and the hosted zone unless `network` has an existing one.
 
         Args:
             scope: parent.
             id_: id.
             zone_name: name of the hosted zone.
-            network: the existing hosted zone if any, and further VPCs that resolve the names.
+            network: settings with the existing hosted zone, if any, and other VPCs that resolve the
+                names.
             vpc: VPC of the cluster.
             region: region of the VPC.
             addresses: private addresses of the nodes by name.

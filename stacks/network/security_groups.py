@@ -1,4 +1,4 @@
-"""The security groups of a cluster, with the rules of `environment.derived.firewall`."""
+"""Security groups of a cluster, with the rules of `environment.derived.firewall`."""
 
 from collections.abc import Iterable
 
@@ -19,8 +19,8 @@ _DESCRIPTIONS: dict[SecurityGroup, str] = {
 class SecurityGroups(Construct):
     """Security groups of the load balancers, of HAProxy instances and of nodes.
 
-    Each rule is a resource of its own: with inline rules, each new service would change the
-    security groups themselves.
+    Each rule is a separate resource: with inline rules, each new service would change the security
+    groups themselves.
 
     A Network Load Balancer created without a security group can never get one (AWS, Update the
     security groups for your Network Load Balancer), so it always has one. Nodes may connect to any

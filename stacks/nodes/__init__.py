@@ -1,1 +1,1 @@
-"""Nodes, their programs, desired state and SSM document."""
+"""Nodes: instances, first boot, desired states and SSM document."""

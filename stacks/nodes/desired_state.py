@@ -1,4 +1,4 @@
-"""The desired state of a node: an SSM parameter, and the signal that the node has reached it."""
+"""Desired state of a node: an SSM parameter, and the signal that the node has reached it."""
 
 from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
@@ -15,10 +15,10 @@ from stacks.nodes.node import Node
 
 
 class NodeState(Construct):
-    """The parameter with a node's desired state, and the permissions that the node needs for it.
+    """SSM parameter with a node's desired state, and the permissions that the node needs for it.
 
-    CloudFormation creates the parameter before the instance. So the parameter may depend on the
-    load balancer but on no instance.
+    CloudFormation creates the parameter before the instance. Therefore the parameter can depend on
+    the load balancer, but not on an instance.
     """
 
     def __init__(
@@ -44,13 +44,14 @@ class NodeState(Construct):
             name: name of the node.
             node: the node.
             instance_type: instance type of the node.
-            rmi_host: host that its servers send to RMI clients; empty: the node's own name.
+            rmi_host: host name that the node's servers send to RMI clients; empty for the node's
+                own name.
             program: program of the node.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
         resource = node.instance.node.default_child
-        assert isinstance(resource, ec2.CfnInstance)  # created by the L2
+        assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         deployed = Deployed(
             rmi_host=rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
@@ -81,7 +82,7 @@ class NodeState(Construct):
             *([_allow_import(stack, metadata_uri)] if metadata_uri else []),
         ):
             node.role.add_to_policy(statement)
-        # The node sends the signal once it has reached the desired state.
+        # The node sends this signal once the node has reached its desired state.
         resource.cfn_options.creation_policy = CfnCreationPolicy(
             resource_signal=CfnResourceSignal(
                 count=1, timeout=f"PT{environment.denodo.start_limit}S"
@@ -91,6 +92,6 @@ class NodeState(Construct):
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:
-    """Return the permission to read the S3 object that metadata is imported from."""
+    """Return the permission to read the S3 object from which metadata is imported."""
     path = uri.removeprefix("s3://")
     return allow("s3:GetObject", f"arn:{stack.partition}:s3:::{path}")

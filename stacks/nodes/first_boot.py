@@ -1,8 +1,9 @@
-"""User data of nodes and HAProxy instances: the text that a new instance runs once.
+"""User data of nodes and HAProxy instances: the script that a new instance runs once.
 
-Another text restarts or replaces the machines that have it. So this one has a version, which the
-pins keep for each node (decision 48), and a test has its SHA-256. It contains the name of an SSM
-parameter with the desired state, which includes the S3 URL of the program.
+A change of the script restarts or replaces the machines that were created with it. Therefore the
+script has a version, which each node's pin stores (decision 48), and a test compares the script's
+SHA-256. The script contains the name of the SSM parameter with the desired state, which includes
+the S3 URL of the program.
 """
 
 from dataclasses import dataclass
@@ -19,12 +20,12 @@ INSTANCE_FILE = "/var/lib/cloud/data/instance-id"
 """File in which cloud-init, which runs the user data, writes the instance id."""
 MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
-"""Limits of an archive, as in `hosts/common/releases.py`."""
+"""Limits of the program's archive, as in `hosts/common/releases.py`."""
 
 
 @dataclass(frozen=True)
 class MachineKind:
-    """A kind of machine: the parts of the first-boot script that differ.
+    """Kind of machine: the parts of the first-boot script that depend on the kind.
 
     Attributes:
         title: description of the machine in the script's first comment.
@@ -65,7 +66,7 @@ HAPROXY = MachineKind(
     package="haproxy",
     folder=HAPROXY_PROGRAM_FOLDER,
     document="docs/haproxy-aws.md",
-    # The signals of an Auto Scaling group carry the ids of its instances.
+    # A signal to an Auto Scaling group must have the id of its instance.
     failure="$instance",
     begin=r"""
 output=$(python3 -m haproxy boot --parameter "$parameter" --region "$region" 2>&1) ||
@@ -199,7 +200,7 @@ def node_script(*, parameter: str, region: str, version: int) -> str:
     Args:
         parameter: name of the parameter with the desired state.
         region: region of the parameter.
-        version: version of the text: the one with which an existing node was made.
+        version: version of the script; for an existing node, the version of its pin.
     """
     if version == 1:
         return original_script(parameter=parameter, region=region)
@@ -234,7 +235,8 @@ def first_boot_script(
         ("FOLDER", folder or kind.folder),
         ("PAUSE", pause),
         ("INSTANCE", instance),
-        # One byte more than `hosts.common.releases` allows: a longer archive has another hash.
+        # The range in the script includes one byte more than `hosts.common.releases` allows, so the
+        # hash of a longer archive does not match.
         ("MOST_ARCHIVE", str(MOST_ARCHIVE_BYTES)),
         ("MOST_UNPACKED", str(MOST_UNPACKED_BYTES)),
     ):

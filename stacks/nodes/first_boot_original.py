@@ -1,7 +1,7 @@
-"""The first version of a node's user data, for nodes that were made with it.
+"""First version of a node's user data, for nodes that were created with this version.
 
-A node whose pin has no `first_boot` keeps this text byte for byte, since another one would restart
-the node and not run (decision 48). It is never changed: a test has its SHA-256.
+A node whose pin has no `first_boot` keeps this script byte for byte, because another script would
+restart the node and not run (decision 48). This script never changes: a test compares its SHA-256.
 """
 
 _SCRIPT = r"""#!/bin/sh

@@ -1,4 +1,4 @@
-"""A Denodo node: an EC2 instance with its own role."""
+"""Denodo node: an EC2 instance with its own role."""
 
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
@@ -16,9 +16,9 @@ DATA_DEVICE = "/dev/sdf"
 
 
 class Node(Construct):
-    """An instance in one zone: pinned image, encrypted gp3 disks, IMDSv2.
+    """EC2 instance of a node in one zone: pinned image, encrypted gp3 disks, IMDSv2.
 
-    Termination protection is off, since it would prevent the node's replacement.
+    Termination protection is off, because it would prevent CloudFormation from replacing the node.
 
     Attributes:
         instance: the instance.
@@ -56,8 +56,8 @@ class Node(Construct):
             zone: availability zone of the subnet.
             region: region of the image.
             security_group: security group of the instance.
-            parameter: name of the parameter with the desired state; None: the instance runs the
-                image without a program of ours.
+            parameter: name of the parameter with the desired state; None for an instance without
+                the node program.
             first_boot: version of the first-boot script.
         """
         super().__init__(scope, id_)
@@ -73,8 +73,8 @@ class Node(Construct):
             availability_zone=zone,
             security_group=security_group,
             role=self.role,
-            # Changed in place; the launch template of `require_imdsv2` would replace the node on
-            # each change.
+            # This property changes in place; the launch template of `require_imdsv2` would replace
+            # the node on each change.
             http_tokens=ec2.HttpTokens.REQUIRED,
             block_devices=self._block_devices(machine),
             propagate_tags_to_volume_on_creation=True,
@@ -91,7 +91,7 @@ class Node(Construct):
                 else None
             ),
         )
-        # First boot may need a route to the internet; CloudFormation cannot infer that.
+        # First boot may need a route to the internet; CloudFormation cannot infer this dependency.
         instance.node.add_dependency(subnet.internet_connectivity_established)
         self.instance = instance
         self.instance_id = instance.instance_id
@@ -118,9 +118,9 @@ class Node(Construct):
 
 
 class FixedAddress(Construct):
-    """An Elastic IP for a node that clients reach directly. It outlives the instance.
+    """Elastic IP for a node that clients connect to directly; remains if the instance is replaced.
 
-    L1: the library has no L2 for either resource.
+    These are L1 constructs, because the CDK library has no L2 constructs for the resources.
 
     Attributes:
         address: public IPv4 address.

@@ -1,4 +1,4 @@
-"""The SSM document for nodes, with a list of allowed actions."""
+"""SSM document for nodes, with a list of allowed actions."""
 
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -6,22 +6,22 @@ from constructs import Construct
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
-ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata")
+ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness")
 """Actions of the document, each a command of the node's program (docs/node.md)."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
-"""A reason or a name of an operator: no character with a meaning for a shell."""
+"""Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
 class NodeDocument(Construct):
-    """A Systems Manager document that runs the node's program and nothing else.
+    """Systems Manager document that runs only the node program.
 
-    The permission to send the document allows its actions only; AWS-RunShellScript would allow any
-    command. `apply` and `check` first install the program that the desired state names. L1: the
-    library has no L2.
+    Permission to send this document allows only its actions; AWS-RunShellScript would allow any
+    command. The actions `apply` and `check` first install the program that is named in the desired
+    state. This uses an L1 construct, because the CDK library has no L2 construct.
 
     Attributes:
         name: name of the document.
@@ -89,7 +89,7 @@ def _script() -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_UPDATE_PROGRAM}; {_CD}; exec python3 -m node '{{{{ Action }}}}';;",
-        "status|undrain) exec python3 -m node '{{ Action }}';;",
+        "status|undrain|accept-readiness) exec python3 -m node '{{ Action }}';;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         "esac",

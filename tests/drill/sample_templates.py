@@ -278,6 +278,17 @@ def with_proxies(serves: Data | None = None, *, size: int = 2) -> Templates:
     return templates
 
 
+def one_cluster(**changes: Any) -> Templates:
+    """Return one cluster, with changed parts of its template."""
+    return {"site-a": cluster("a") | changes}
+
+
+def add(templates: Templates, id_: str, kind: str, **settings: Any) -> Templates:
+    """Add a resource to the first cluster."""
+    templates["site-a"]["Resources"][id_] = resource(kind, **settings)
+    return templates
+
+
 def yaml_templates() -> Templates:
     """Return the templates in `templates/`."""
     return {file.stem: read_template_file(file) for file in FILES}

@@ -28,7 +28,7 @@ def test_the_load_of_one_lost_node_is_shared_by_the_others(nodes: str, percent: 
     ]
     # Each node may be lost, not ready, or drained.
     assert [len(texts) for texts in broken] == [0, 3 * len(nodes)]
-    assert any(f"up to {percent} % of its load" in note for note in result.model.notes)
+    assert any(f"up to {percent} % of its previous load" in note for note in result.model.notes)
 
 
 def test_a_site_failover_loads_the_other_sides_nodes() -> None:
@@ -48,7 +48,7 @@ def test_a_lost_zone_loads_the_nodes_of_the_others() -> None:
 
 def test_a_cluster_of_one_node_has_no_note() -> None:
     result = drill({"site-a": cluster("a", nodes="a")})
-    assert not any("of its load" in note for note in result.model.notes)
+    assert not any("of its previous load" in note for note in result.model.notes)
 
 
 def test_the_option() -> None:

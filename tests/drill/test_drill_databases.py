@@ -64,7 +64,7 @@ def test_a_standby_takes_over() -> None:
         "failover of the database, typically 60 to 120 s"
     ]
     assert not outcome.moves_site
-    assert any("checks are taken not to see" in note for note in result.model.notes)
+    assert any("checks are assumed not to detect" in note for note in result.model.notes)
     assert violations(result) == {}
     assert [*violations(result, max_recovery=119)] == ["max-recovery"]
     (row,) = outcome_rows([outcome], result.model)
@@ -102,7 +102,9 @@ def test_a_database_is_lost_with_its_zone(settings: dict[str, Any], zones: str) 
         if outcome.failure.kind == "zone-lost" and SCHEDULER in outcome.unreachable
     }
     assert lost == set(zones)
-    noted = any("nothing says in which zone this database" in note for note in result.model.notes)
+    noted = any(
+        "the templates do not tell the zone of this database" in note for note in result.model.notes
+    )
     assert noted == (len(zones) > 1)
 
 
@@ -135,14 +137,17 @@ def test_without_metadata_the_services_that_need_it_are_unknown(*, multi_az: boo
     assert outcome.unknown == (() if multi_az else (SCHEDULER, JDBC))
     assert outcome.recovery == (120 if multi_az else None)
     assert "database-alone" not in violations(result)
-    assert any("so what its failure takes is unknown" in note for note in result.model.notes)
+    assert any(
+        "so the services that its failure interrupts are unknown" in note
+        for note in result.model.notes
+    )
 
 
 @pytest.mark.parametrize("keeps", [{}, {"Stack": "elsewhere", "Services": {"web": 9090}}])
 def test_a_database_of_an_unknown_cluster_is_left_out(keeps: Data) -> None:
     result = drill(with_database(multi_az=False, keeps=keeps))
     assert result.model.databases == {}
-    assert any("so its failure is left out" in note for note in result.model.notes)
+    assert any("so its failure is not played" in note for note in result.model.notes)
     assert violations(result) == {}
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill as drill_command
+from denodo_ha.drill.engine.situation import ClusterState, Situation
 from denodo_ha.drill.event_orders import (
     PROPERTIES,
     OrdersResult,
@@ -20,6 +22,7 @@ from denodo_ha.drill.event_orders import (
     in_every_interpretation,
     search_orders,
 )
+from denodo_ha.drill.policies import POLICY_IDS
 from tests.drill.sample_templates import (
     FILES,
     SERVES,
@@ -31,6 +34,7 @@ from tests.drill.sample_templates import (
     model,
     properties,
     ref,
+    resource,
     two_clusters,
     with_proxies,
 )
@@ -41,6 +45,13 @@ pytestmark = pytest.mark.slow
 def search(templates: Templates, depth: int | None = None) -> OrdersResult:
     (result,) = search_orders(model(templates), depth)
     return result
+
+
+def written(templates: Templates, folder: Path) -> list[str]:
+    """Write templates to files, and return their paths."""
+    for name, template in templates.items():
+        (folder / f"{name}.json").write_text(json.dumps(template))
+    return [str(folder / f"{name}.json") for name in templates]
 
 
 def config(templates: Templates, stack: str, id_: str) -> Data:
@@ -230,6 +241,32 @@ def test_many_nodes_are_one_and_all_others() -> None:
     assert (result.complete, result.stories) == (True, ())
 
 
+def test_orders_start_with_what_is_drained() -> None:
+    templates = two_clusters("alarm")
+    FLAWS["primary watched for missing data only"][1](templates)
+    drained = ClusterState(drained_nodes=frozenset({"site-a/Box1"}))
+    (result,) = search_orders(model(templates), None, Situation((("site-a", drained),)))
+    (story,) = result.stories
+    assert story.steps[1:] == ("node site-a/Box2 lost: DNS answers site-a",)
+    assert len(search(templates).stories[0].steps) == 3
+
+
+def test_what_a_template_does_not_tell_leaves_the_properties_unknown(
+    program: typer.Typer, tmp_path: Path
+) -> None:
+    templates = two_clusters("alias")
+    templates["names"]["Resources"]["Hidden"] = resource("AWS::CloudFormation::Macro")
+    templates["names"]["Transform"] = "Own"
+    result = search(templates)
+    assert (result.word, result.stories) == ("unknown", ())
+    arguments = ["drill", *written(templates, tmp_path), "--orders"]
+    for policy in POLICY_IDS:
+        arguments += ["--ignore", policy]
+    run = CliRunner().invoke(program, arguments)
+    assert run.exit_code == exit_codes.USAGE
+    assert "no property is broken, and all are unknown" in run.output
+
+
 def test_proxies_break_as_nodes_do() -> None:
     templates = with_proxies(SERVES)
     check_of_proxies = {"HealthCheckProtocol": "HTTP", "HealthCheckPath": "/ready/jdbc"}
@@ -285,14 +322,10 @@ def test_the_command_tells_the_search_in_every_format(program: typer.Typer) -> N
     assert refused.exit_code == exit_codes.USAGE
 
 
-def test_the_command_exits_with_1_and_tells_the_order(program: typer.Typer, tmp_path: Any) -> None:
+def test_the_command_exits_with_1_and_tells_the_order(program: typer.Typer, tmp_path: Path) -> None:
     templates = two_clusters("alias")
     _no_evaluation("Second")(templates)
-    paths = []
-    for name, template in templates.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(template))
-        paths.append(str(tmp_path / f"{name}.json"))
-    result = CliRunner().invoke(program, ["drill", *paths, "--orders"])
+    result = CliRunner().invoke(program, ["drill", *written(templates, tmp_path), "--orders"])
     assert result.exit_code == exit_codes.NO
     assert PROPERTIES["answers-dead-side"] in result.output
     assert "0. at the start DNS answers site-a" in result.output

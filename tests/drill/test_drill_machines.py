@@ -117,7 +117,7 @@ def with_second_balancer() -> Templates:
 
 def test_a_balancer_behind_a_balancer_is_read_from_the_template() -> None:
     result = drill(with_second_balancer())
-    expected = ("only connect", "ask for", "of its load")
+    expected = ("only connect", "ask for", "of its previous load")
     assert all(any(text in note for text in expected) for note in result.model.notes)
     node = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     assert (node.unreachable, node.partial) == ((), ())

@@ -113,7 +113,9 @@ def _target_health(templates: Templates) -> None:
 def test_the_unchanged_templates_break_no_policy() -> None:
     result = drill(yaml_templates())
     assert violations(result) == {}
-    assert all("only connect" in note or "of its load" in note for note in result.model.notes)
+    assert all(
+        "only connect" in note or "of its previous load" in note for note in result.model.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,8 +210,8 @@ def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (_removed_group, "looks at a target group that no listener"),
-        (_detached_group, "looks at a target group that no listener"),
+        (_removed_group, "watches a target group that no listener"),
+        (_detached_group, "watches a target group that no listener"),
         (_cross_zone_off_for_a_group, "address in eu-west-1b is not in its DNS"),
         (_no_check, "PRIMARY record has no health check, so it always counts as healthy"),
     ],
@@ -271,7 +273,7 @@ class TestSettings:
         )
         never = drill({"site-a": cluster("a", nodes="a")})
         texts = violations(never, max_recovery=1000)["max-recovery"]
-        assert "node-lost site-a Box1: never by itself" in texts
+        assert "node-lost site-a Box1: only after a repair" in texts
 
     def test_min_secondary(self) -> None:
         result = drill(two_clusters("alarm"))
@@ -282,6 +284,8 @@ class TestSettings:
         single = drill(two_clusters("ip"))
         assert "min-secondary" not in violations(single, min_secondary=1)
         assert violations(single, min_secondary=2)["min-secondary"] == ("site-b: 1 of 2",)
+        (gap,) = single.by_failure[Failure("node-lost", "site-b", "Box1")].gaps
+        assert (gap.through, gap.address) == ("site-b", "us-east-1a")
         templates = two_clusters("alarm")
         del templates["site-b"]
         assert "min-secondary" not in violations(drill(templates), min_secondary=9)
@@ -292,7 +296,7 @@ def test_an_alarm_that_no_template_has_reports_nothing() -> None:
     config = properties(templates, "site-a", "Watch")["HealthCheckConfig"]
     config["AlarmIdentifier"]["Name"] = "made-by-hand"
     result = drill(templates)
-    text = "none of these templates has its alarm (made-by-hand)"
+    text = "its alarm is in none of these templates (made-by-hand)"
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 
@@ -302,7 +306,7 @@ def test_an_alarm_of_a_balancer_that_no_template_has_reports_nothing() -> None:
     dimensions = properties(templates, "site-a", "NoneHealthy")["Dimensions"]
     dimensions[0]["Value"] = "net/old/0123456789abcdef"
     result = drill(templates)
-    text = "looks at a balancer that none of these templates has (net/old/0123456789abcdef)"
+    text = "watches a balancer that is in none of these templates (net/old/0123456789abcdef)"
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 
@@ -329,7 +333,7 @@ def test_an_open_point_shows_the_worse_interpretation() -> None:
     outcome = drill(templates).by_failure[Failure("node-lost", "site-a", "Box1")]
     assert outcome.moves_site
     (text,) = outcome.interpretations
-    assert "EvaluateTargetHealth goes by a group's dns_failover settings: DNS stays" in text
+    assert "EvaluateTargetHealth applies a group's dns_failover settings: DNS stays" in text
 
 
 def test_without_an_open_point_there_are_no_interpretations() -> None:

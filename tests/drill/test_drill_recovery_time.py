@@ -54,7 +54,7 @@ def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     outcome = drill(templates).by_failure[PRIMARY_LOST[2]]
     assert seconds(outcome) == [20, 60, raised * 60, 60, 30]
     back = 10 + 60 + again * 60 + 60 + 30
-    assert outcome.after_repair == f"site-a again within {back} s of being healthy, by itself"
+    assert outcome.after_repair == f"site-a again within {back} s of being healthy, automatically"
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
@@ -82,7 +82,7 @@ def test_by_switch(health: Health) -> None:
     thrown = outcome_of(health, Failure("switch-thrown", "site-a", "Lever"))
     assert seconds(thrown) == [60, 60, 30]
     assert thrown.after_repair == (
-        "stays until people put the switch back, then site-a within 150 s"
+        "stays until operators put the switch back, then site-a within 150 s"
     )
 
 
@@ -98,10 +98,15 @@ def test_a_lost_alarm_needs_no_target_check() -> None:
     assert seconds(silent) == [60, 180, 60, 30]
 
 
+def test_an_alarm_that_has_data_again_needs_no_target_check() -> None:
+    outcome = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
+    assert outcome.after_repair == "site-a again within 210 s of being healthy, automatically"
+
+
 def test_an_unhealthy_check_costs_the_ttl_only() -> None:
     outcome = outcome_of("alarm", Failure("check-unhealthy", "site-a", "Watch"))
     assert seconds(outcome) == [30]
-    assert outcome.after_repair == "site-a again within 30 s of being healthy, by itself"
+    assert outcome.after_repair == "site-a again within 30 s of being healthy, automatically"
 
 
 def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:

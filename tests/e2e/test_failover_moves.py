@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,10 @@ from denodo_ha.failover import switching
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
+from tests.support.waiting import until
 from tools.local_aws.credentials import Access
 
 Run = Callable[..., Result]
-_TIMEOUT_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +74,8 @@ def _answered(run: Run) -> set[str]:
     return {item["cluster"] for item in description["answered"][1:]}
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
-    _until(lambda: run("status").exit_code == exit_codes.DONE)
+    until(lambda: run("status").exit_code == exit_codes.DONE)
     assert _answered(run) == {"active"}
     done = run("to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
@@ -104,16 +96,16 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
 def test_a_site_that_moved_by_itself_is_held_and_brought_back(
     deployment: Deployment, run: Run
 ) -> None:
-    _until(lambda: run("status").exit_code == exit_codes.DONE)
+    until(lambda: run("status").exit_code == exit_codes.DONE)
     _stop(deployment, "active")
-    _until(lambda: _answered(run) == {"passive"})
+    until(lambda: _answered(run) == {"passive"})
     assert run("status").exit_code == exit_codes.NO
     assert run("to", "passive").exit_code == exit_codes.DONE
     refused = run("back")
     assert refused.exit_code == exit_codes.REFUSED
     assert "active is not healthy" in refused.stderr
     _start(deployment, "active")
-    _until(lambda: run("status").exit_code == exit_codes.DONE)
+    until(lambda: run("status").exit_code == exit_codes.DONE)
     assert _answered(run) == {"passive"}
     assert run("back").exit_code == exit_codes.DONE
     assert _answered(run) == {"active"}

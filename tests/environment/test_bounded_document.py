@@ -103,7 +103,9 @@ def test_aliases_count_again_without_being_followed(line: str) -> None:
         value = line.format(new=f"a{number}", old=f"*a{number - 1}", number=number)
         lines.append(f"a{number}: {value}")
     limits = Limits(size=LIMITS.size, depth=100, values=1000)
-    with pytest.raises(DocumentError, match="aliases make more than 1000 values of it") as caught:
+    with pytest.raises(
+        DocumentError, match="aliases expand the document to more than 1000 values"
+    ) as caught:
         load_yaml("\n".join(lines), limits, PlainConstructor)
     assert caught.value.position is not None
 

@@ -41,8 +41,8 @@ class TestChosen:
         with pytest.raises(ConfigError) as caught:
             configuration_choice({key: "prod", "other": 1})
         assert str(caught.value) == (
-            f"-c: unknown context key {key}; the configuration is chosen with config, and this key "
-            "would be ignored; write -c config=prod"
+            f"-c: unknown context key {key}; the key that selects the configuration is config, and "
+            "this key would be ignored; write -c config=prod"
         )
 
     def test_keys_of_the_cdk_are_no_misspelt_ones(self) -> None:
@@ -99,8 +99,8 @@ class TestFind:
             find_configuration("active-pasive", root)
         assert str(caught.value) == (
             "-c config: neither config/active-pasive.yaml nor config/examples/active-pasive.yaml "
-            "is a file (active-pasive); -c config= takes a path, or a name of config/ or "
-            "config/examples/; did you mean active-passive?"
+            "is a file (active-pasive); -c config= needs a path, or the name of a file in config/ "
+            "or config/examples/; did you mean active-passive?"
         )
 
     def test_name_that_resembles_none_is_refused_with_all(self, root: Path) -> None:
@@ -112,7 +112,9 @@ class TestFind:
         ["nowhere.yaml", "a/b", "~nobody-of-that-name/x.yaml", f"{'x' * 300}.yaml", "x" * 300, "/"],
     )
     def test_path_to_nothing_is_refused(self, root: Path, choice: str) -> None:
-        with pytest.raises(ConfigError, match=r"is a file|there is no such file"):
+        with pytest.raises(
+            ConfigError, match=r"is a file|there is no such file|it is not a regular file"
+        ):
             find_configuration(choice, root)
 
     def test_examples_of_the_project_are_found(

@@ -6,8 +6,9 @@ import pytest
 
 from denodo_ha.environment.derived.firewall import management_ports
 from denodo_ha.environment.derived.topology import listeners, single_node_listeners
-from denodo_ha.environment.facts.denodo_ports import JDBC_URLS, PORTS, VERSIONS, Version
+from denodo_ha.environment.facts.denodo_ports import FAMILIES, JDBC_URLS, PORTS, Family
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError
 from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, loaded, minimal
 
@@ -37,8 +38,8 @@ def test_article_has_these_ports() -> None:
         assert [one.port for one in single] == [19997, 29997]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_services_left_out_are_the_version_s(version: Version, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", FAMILIES)
+def test_services_left_out_are_the_version_s(version: Family, tmp_path: Path) -> None:
     data = minimal(version)
     del data["services"]
     auxiliary = {19997, 29997} if version == "7.0" else set()
@@ -74,8 +75,8 @@ def test_managers_follow_a_service_to_its_node_port(tmp_path: Path) -> None:
     assert management_ports(loaded(tmp_path, data).environment) == (80, 8000, 9443, 19999)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_manages_or_stops_a_node_is_private(version: Version) -> None:
+@pytest.mark.parametrize("version", FAMILIES)
+def test_what_manages_or_stops_a_node_is_private(version: Family) -> None:
     ports = PORTS[version]
     assert ports.private <= ports.occupied.keys()
     assert {9998, 9097, 9098, 9099} <= ports.private
@@ -86,7 +87,7 @@ def test_what_manages_or_stops_a_node_is_private(version: Version) -> None:
 
 
 def test_flight_is_occupied_in_9_only() -> None:
-    assert [version for version in VERSIONS if 9994 in PORTS[version].occupied] == ["9.0"]
+    assert [version for version in FAMILIES if 9994 in PORTS[version].occupied] == ["9.0"]
 
 
 def test_7_forgets_the_node_between_connections() -> None:
@@ -95,3 +96,43 @@ def test_7_forgets_the_node_between_connections() -> None:
     for version in ("8.0", "9.0"):
         assert JDBC_URLS[version].startswith("jdbc:denodo://")
         assert "?" not in JDBC_URLS[version]
+
+
+@pytest.mark.parametrize(
+    ("version", "family"),
+    [
+        ("7.0", "7.0"),
+        ("8.0", "8.0"),
+        ("8.1", "8.0"),
+        ("9.1", "9.0"),
+        ("9.4", "9.0"),
+        ("9.10", "9.0"),
+    ],
+)
+def test_every_version_has_the_ports_and_the_home_of_its_family(
+    version: str, family: Family, tmp_path: Path
+) -> None:
+    data = changed(minimal(family), {"denodo/version": version})
+    del data["services"]
+    denodo = loaded(tmp_path, data).environment.denodo
+    assert (denodo.version, denodo.family) == (version, family)
+    assert denodo.platform_home() == f"/opt/denodo/denodo_platform_{family.replace('.', '_')}"
+    assert of(tmp_path, data) == of(tmp_path, {**data, "denodo": {"version": family}})
+
+
+@pytest.mark.parametrize("version", ["7.1", "10.0", "6.0", "9", "9.x", "9.1.2", "", 9.1])
+def test_other_versions_are_refused(version: object, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="version"):
+        loaded(tmp_path, changed(minimal(), {"denodo/version": version}))
+
+
+def test_managers_reach_the_web_container_s_jmx_on_request(tmp_path: Path) -> None:
+    ports = {
+        shown: set(
+            management_ports(
+                loaded(tmp_path, changed(minimal(), {"denodo/web_jmx": shown})).environment
+            )
+        )
+        for shown in (False, True)
+    }
+    assert ports[True] - ports[False] == {9098, 9097}

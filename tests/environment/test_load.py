@@ -26,8 +26,8 @@ class TestForm:
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
-            "10:13: clusters.main.region: is not an AWS region (Ireland); regions are an area, "
-            "a direction and a number; write a region like eu-west-1"
+            "10:13: clusters.main.region: is not an AWS region (Ireland); a region is an area, a "
+            "direction and a number, joined by hyphens; write a region like eu-west-1"
         )
 
     def test_of_a_key(self) -> None:
@@ -46,13 +46,16 @@ class TestForm:
         (line,) = said(edited(("node2: {zone: eu-west-1b}", "node2: {zone: eu-west-1c}")))
         assert line == (
             "17:21: clusters.main.nodes.node2.zone: is not one of the cluster's zones "
-            "(eu-west-1c); the node needs a subnet there; write one of eu-west-1a, eu-west-1b, or "
-            "add the zone to network.zones"
+            "(eu-west-1c); the node needs a subnet in its zone; write one of eu-west-1a, "
+            "eu-west-1b, or add the zone to network.zones"
         )
 
     def test_of_what_has_no_path(self) -> None:
         assert said("") == [
-            "1:1: the file is empty; it describes an environment; copy one of config/examples"
+            (
+                "1:1: the file is empty; a configuration describes an environment; copy one of "
+                "config/examples"
+            )
         ]
 
     def test_key_with_a_dot_is_quoted(self) -> None:
@@ -94,11 +97,11 @@ class TestAllAtOnce:
         )
         assert_said(
             content,
-            "3:12: denodo.version: is not one of the values (8.0)",
+            "3:12: denodo.version: is not text (8.0)",
             "6:9: services.odbc.port: is the port of jdbc too (9999)",
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
-            "14:7: clusters.main.network.cidr: the key is repeated; it is already in line 13",
+            "14:7: clusters.main.network.cidr: the key is repeated; the same key is in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
             "22:29: clusters.main.balancer.clients.1: is listed twice (10.0.0.0/8)",
         )
@@ -155,7 +158,7 @@ class TestAllAtOnce:
         assert_said(
             content,
             "16:14: clusters.main.nodes.node1: is not a map (here)",
-            "17:15: clusters.main.nodes.node2.auxiliary_port: is not for this version (5)",
+            "17:15: clusters.main.nodes.node2.auxiliary_port: is not allowed for this version (5)",
         )
 
     def test_unknown_key_hides_no_other_missing_key(self) -> None:

@@ -46,8 +46,8 @@ class TestYaml:
         with pytest.raises(ConfigError) as caught:
             load(Path("nowhere.yaml"))
         assert str(caught.value) == (
-            "nowhere.yaml:1:1: the file can't be read (No such file or directory); it describes "
-            "the environment; check its name"
+            "nowhere.yaml:1:1: the file can't be read (No such file or directory); this file "
+            "describes the environment; check its name"
         )
 
     def test_folder(self, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ class TestYaml:
         )
         (line,) = said(content)
         assert line == (
-            "11:5: clusters.main.region: the key is repeated; it is already in line 10; only "
-            "one of the two could be used; remove one of them"
+            "11:5: clusters.main.region: the key is repeated; the same key is in line 10; only "
+            "one of the two values could be used; remove one of them"
         )
 
     def test_key_that_is_no_name(self) -> None:
@@ -91,7 +91,7 @@ class TestYaml:
     def test_date_that_is_none(self) -> None:
         assert_said(
             edited(("name: test", "name: 2024-02-31")),
-            "1:7: name: can't be read as timestamp (2024-02-31); its form or its tag has this",
+            "1:7: name: can't be read as timestamp (2024-02-31); YAML treats a value of",
         )
 
     @pytest.mark.parametrize("opened", ["[", "{a: "])
@@ -156,7 +156,7 @@ class TestAnchors:
         assert_said(
             content,
             "17:27: clusters.main.nodes.node2.zone: is not an availability zone (wrong)",
-            "17:54: clusters.main.nodes.node2.auxiliary_port: is not for this version (5)",
+            "17:54: clusters.main.nodes.node2.auxiliary_port: is not allowed for this version (5)",
         )
 
     def test_map_in_place_of_a_merged_scalar(self) -> None:
@@ -172,7 +172,8 @@ class TestAnchors:
     def test_merge_of_no_map(self) -> None:
         assert_said(
             edited(("node2: {zone", "node2: {<<: 5, zone")),
-            "17:15: clusters.main.nodes.node2: << merges no map; it takes an alias of one",
+            "17:15: clusters.main.nodes.node2: << does not refer to a map; << needs an alias of a "
+            "map",
         )
 
     def test_quoted_merge_key_is_a_key(self) -> None:
@@ -195,4 +196,4 @@ class TestAnchors:
         names = "abcdefghijklmnopqrstuvwxyz"
         lines = (f"{two}: &{two} {of(one)}" for one, two in pairwise(names))
         (line,) = said(f"a: &a {leaf}\n" + "\n".join(lines))
-        assert "not YAML: aliases make more than" in line
+        assert "not YAML: aliases expand the document to more than" in line

@@ -15,12 +15,14 @@ from denodo_ha.environment.derived.node_state import (
     max_parameter_bytes,
     node_secrets,
 )
+from denodo_ha.environment.derived.readiness import reporting_delays
 from denodo_ha.environment.facts.limits import PARAMETER_BYTES, SETUP_SHARE_S
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import node_parameter
-from hosts.denodo.state import parse
+from hosts.denodo.readiness import ping, service_probe
+from hosts.denodo.state import BUSY_SECONDS, parse
 from tests.environment.rule_cases.denodo import arn
 from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments
@@ -248,3 +250,41 @@ def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
     """Node programs of older versions read all other states."""
     assert "watchdog" not in state(tmp_path, {"denodo/watchdog": True})
     assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False
+
+
+@pytest.mark.parametrize("version", ["9.1", "9.4"])
+def test_an_older_program_reads_the_state_of_a_later_update(tmp_path: Path, version: str) -> None:
+    """A program of an earlier version knows families only, and no key that it can do without."""
+    before = state(tmp_path, {}, "9.0")
+    assert state(tmp_path, {"denodo/version": version}, "9.0") == before
+    assert set(before["ready"]) == {"port", "services"}
+    assert set(before["denodo"]) == {"version", "home", "user"}
+    assert "web_jmx" not in before
+    defaults = {"readiness": "auto", "busy_limit": 30, "web_jmx": False}
+    given = {f"denodo/{key}": value for key, value in defaults.items()}
+    assert state(tmp_path, given, "9.0") == before
+
+
+def test_what_the_node_needs_to_know(tmp_path: Path) -> None:
+    changes = {
+        "denodo/readiness": "strict",
+        "denodo/busy_limit": 5,
+        "denodo/java_home": "/opt/java",
+        "denodo/web_jmx": True,
+    }
+    found = parse(json.dumps(state(tmp_path, changes)))
+    assert (found.readiness, found.busy_seconds) == ("strict", 5)
+    assert (found.java_home, found.web_jmx) == ("/opt/java", True)
+
+
+def test_the_delays_of_readiness_are_those_of_the_program(tmp_path: Path) -> None:
+    environment = loaded(tmp_path, minimal()).environment
+    assert reporting_delays(environment) == {
+        "ping interval": service_probe.PING_SECONDS,
+        "ping": ping.SECONDS,
+        "busy limit": BUSY_SECONDS,
+    }
+    for changes in ({"denodo/readiness": "ping"},):
+        quiet = loaded(tmp_path, changed(minimal(), changes)).environment
+        assert "busy limit" not in reporting_delays(quiet)
+    assert "busy limit" not in reporting_delays(loaded(tmp_path, minimal("7.0")).environment)

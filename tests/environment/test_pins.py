@@ -124,7 +124,7 @@ class TestErrors:
             ("- main\n", "environment.pins.yaml:1:1: is not a map (a list);"),
             ("main: 5\n", "environment.pins.yaml:1:7: main: is not a map (5);"),
             ("main: [\n", "environment.pins.yaml:2:1: not YAML:"),
-            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: the key is repeated; it"),
+            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: the key is repeated; the"),
             (b"\xff", "environment.pins.yaml:1:1: the file can't be read (byte 0 is not UTF-8);"),
         ],
     )
@@ -196,8 +196,8 @@ class TestRollout:
         assert (problem.rule, problem.severity) == ("waiting-for-rollout", Severity.NOTE)
         assert str(problem) == (
             f"{tmp_path}/environment.yaml:19:7: clusters.main.nodes.node1: waits for a rollout; "
-            f"its pin keeps what it runs: {difference}; move the pins one node at a time, "
-            "deploying after each"
+            f"the pin keeps the node's current values: {difference}; change the pins of one node "
+            "at a time, and deploy after each change"
         )
 
     def test_every_key_of_a_machine_is_compared(self) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,17 +95,23 @@ class Site:
         loaded: the configuration.
         file: its file.
         account: its account.
+        assembly: folder with its templates.
     """
 
     proxy: FaultProxy
     loaded: Loaded
     file: Path
     account: str
+    assembly: Path
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a client past the proxy."""
-        region = self.loaded.environment.clusters[cluster].region
-        return Access(local_aws_server.endpoint(), self.account, region).client(service)
+        if (service, cluster) not in self._clients:
+            region = self.loaded.environment.clusters[cluster].region
+            access = Access(local_aws_server.endpoint(), self.account, region)
+            self._clients[service, cluster] = access.client(service)
+        return self._clients[service, cluster]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a command."""
@@ -234,6 +240,17 @@ class Site:
         self.throw(0)
         self._wait_until_healthy()
 
+    def take_out(self, cluster: str, node: str) -> None:
+        """Drain a node past the proxy."""
+        id_ = self.instances(cluster)[node]
+        self.client("ec2", cluster).create_tags(
+            Resources=[id_], Tags=[{"Key": _TAG, "Value": "2026-01-01T00:00:00Z ann@desk disk"}]
+        )
+        for arn in self.shared_groups(cluster).values():
+            self.client("elbv2", cluster).deregister_targets(
+                TargetGroupArn=arn, Targets=[{"Id": id_}]
+            )
+
     def throw(self, value: float) -> None:
         """Put a datapoint of the switch, past the proxy."""
         self.client("cloudwatch", SECONDARY).put_metric_data(
@@ -285,7 +302,7 @@ def deployed_site(folder: Path) -> Iterator[Site]:
         region = LOST if name.endswith(PRIMARY) else KEPT
         _create(Access(endpoint, account, region), name, assembly.templates[name])
     with FaultProxy(endpoint) as proxy:
-        yield Site(proxy, loaded, file, account)
+        yield Site(proxy, loaded, file, account, folder / "cdk.out")
 
 
 def _create(access: Access, name: str, template: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ from denodo_ha.verify.web_probe import WebRequest, parse_response
 from hosts.common.errors import HostError
 from hosts.denodo import state
 from hosts.denodo.configuration import hosts_file, properties_file
-from hosts.denodo.readiness.http_event_loop import Request, Response
+from hosts.denodo.readiness.http_messages import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
 from hosts.haproxy import reloading, server_state_file, servers

@@ -1,6 +1,5 @@
 """An Application Load Balancer as the target of a Network Load Balancer, as on AWS."""
 
-import time
 from typing import Any
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError, Stack
 from tests.local_aws.templates import Resources, ref
-
-_TIMEOUT_S = 120.0
+from tests.support.waiting import until
 
 
 def alb(**properties: Any) -> dict[str, Any]:
@@ -136,7 +134,4 @@ def _state(cloud: Cloud, stack: Stack) -> str:
 
 
 def _wait(cloud: Cloud, stack: Stack, state: str) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while _state(cloud, stack) != state:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: _state(cloud, stack) == state)

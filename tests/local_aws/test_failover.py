@@ -1,7 +1,5 @@
 """Metrics change alarms, health checks follow alarms, and failover records follow the checks."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,16 +8,9 @@ from botocore.exceptions import ClientError
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import attribute, ref, resource
+from tests.support.waiting import until
 
-_TIMEOUT_S = 120.0
 _NAME = "site.example.com"
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def alarm(namespace: str, metric: str, dimensions: dict[str, Any], **properties: Any) -> Any:
@@ -97,7 +88,7 @@ def site(cloud: Cloud) -> Stack:
             "Secondary": record("SECONDARY", "two.example.com"),
         }
     )
-    _until(lambda: status(cloud, stack.ids["Well"]).startswith("Success"))
+    until(lambda: status(cloud, stack.ids["Well"]).startswith("Success"))
     return stack
 
 
@@ -125,13 +116,13 @@ def put(cloud: Cloud, value: float, environment: str = "one") -> None:
 def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> None:
     assert answer(cloud, site) == ["one.example.com"]
     put(cloud, 1)
-    _until(lambda: answer(cloud, site) == ["two.example.com"])
+    until(lambda: answer(cloud, site) == ["two.example.com"])
     # The alarm loses its state when its minute has passed; the health check keeps it.
-    _until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
+    until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
     assert status(cloud, site.ids["Switch"]).startswith("Failure: Threshold Crossed")
     assert answer(cloud, site, "A") == ["two.example.com"]
     put(cloud, 0)
-    _until(lambda: answer(cloud, site) == ["one.example.com"])
+    until(lambda: answer(cloud, site) == ["one.example.com"])
 
 
 def state(cloud: Cloud, name: str) -> str:
@@ -142,7 +133,7 @@ def state(cloud: Cloud, name: str) -> str:
 def test_another_dimension_is_another_metric(cloud: Cloud, site: Stack) -> None:
     put(cloud, 1, environment="two")
     put(cloud, 0)
-    _until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "OK")
+    until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "OK")
 
 
 def test_nodes_that_are_gone_move_the_site(cloud: Cloud, site: Stack) -> None:
@@ -214,7 +205,7 @@ def test_an_alias_is_as_healthy_as_each_group(cloud: Cloud) -> None:
         },
         stack="alias",
     )
-    _until(lambda: answer(cloud, stack, "A") == [])
+    until(lambda: answer(cloud, stack, "A") == [])
     cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"], stack.ids["Node2"]])
     assert answer(cloud, stack, "A") == ["192.0.2.2"]
 
@@ -226,7 +217,7 @@ def test_an_endpoint_check_sees_the_targets_of_its_port(cloud: Cloud) -> None:
     stack = cloud.deploy(
         {**templates.serving(), "It": resource("Route53::HealthCheck", HealthCheckConfig=config)}
     )
-    _until(lambda: status(cloud, stack.ids["It"]).startswith("Success"))
+    until(lambda: status(cloud, stack.ids["It"]).startswith("Success"))
     cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"], stack.ids["Node2"]])
     assert status(cloud, stack.ids["It"]).startswith("Failure")
 

@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.local_aws.templates import IMAGE, resource
 from tests.local_aws.test_stacks import gated
 from tests.support import local_aws_server
 from tests.support.suspended import suspend
+from tests.support.waiting import until
 from tools.local_aws import control, server_process
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
@@ -37,18 +37,11 @@ def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
 
 def kill(running: server_process.Server) -> None:
     os.kill(running.pid, signal.SIGKILL)
-    _until(lambda: not _alive(running.pid))
+    until(lambda: not _alive(running.pid))
 
 
 def _alive(pid: int) -> bool:
     return bool(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes())
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def say(running: server_process.Server, value: str) -> None:
@@ -101,7 +94,7 @@ class TestState:
     def test_is_written_by_itself_soon_after_a_change(self, paths: Paths) -> None:
         first = start(paths)
         say(first, "kept")
-        _until(lambda: "kept" in _content(paths.state / "ssm.json"))
+        until(lambda: "kept" in _content(paths.state / "ssm.json"))
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
         """Killed while a node had not signalled yet: the new stack does not exist afterwards."""
@@ -112,7 +105,7 @@ class TestState:
         assert checkpoint(first)
         cloud.call("signals", {"mode": "manual"}, "PUT")
         cloud.begin(gated(), stack="two")
-        _until(lambda: control.call(first.endpoint, "identity")["in_progress"] == ["two"])
+        until(lambda: control.call(first.endpoint, "identity")["in_progress"] == ["two"])
         assert not checkpoint(first)
         kill(first)
         second, _ = ensure(paths)
@@ -127,9 +120,9 @@ class TestState:
         cloud.give({"kind": "image", "id": IMAGE})
         cloud.call("signals", {"mode": "manual"}, "PUT")
         cloud.begin(gated())
-        _until(lambda: bool(control.call(first.endpoint, "identity")["in_progress"]))
+        until(lambda: bool(control.call(first.endpoint, "identity")["in_progress"]))
         os.kill(first.pid, signal.SIGTERM)
-        _until(lambda: not _alive(first.pid))
+        until(lambda: not _alive(first.pid))
         assert paths.server_record() is None
 
     def test_a_writing_that_was_broken_off_is_undone(self, paths: Paths) -> None:
@@ -239,7 +232,7 @@ subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
 """
     command = [str(paths.python), "-m", server_process.MODULE, "--state", str(paths.folder)]
     subprocess.run([sys.executable, "-c", code, *command], timeout=_TIMEOUT_S, check=True)
-    _until(lambda: not list(_servers(paths)))
+    until(lambda: not list(_servers(paths)))
     assert paths.folder.exists()
 
 

@@ -3,8 +3,7 @@
 import http.server
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,9 +12,9 @@ import pytest
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import ref
+from tests.support.waiting import until
 
 Health = tuple[str, str]
-_TIMEOUT_S = 120.0
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def serving(cloud: Cloud) -> Stack:
     """Two healthy nodes."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(templates.serving())
-    _until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
+    until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
     return stack
 
 
@@ -39,13 +38,6 @@ def health(cloud: Cloud, stack: Stack) -> dict[str, Health]:
         )
         for item in description["TargetHealthDescriptions"]
     }
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_new_target_is_initial_at_first(cloud: Cloud) -> None:
@@ -68,7 +60,7 @@ def test_a_zone_without_the_balancer_is_not_in_use(cloud: Cloud) -> None:
     cloud.give({"kind": "image", "id": templates.IMAGE})
     resources = {**templates.serving(), "Nlb": templates.balancer(Subnets=[ref("A")])}
     stack = cloud.deploy(resources)
-    _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
+    until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
     assert health(cloud, stack)["Node2"] == ("unused", "Target.NotInUse")
 
 
@@ -85,7 +77,7 @@ def test_a_started_instance_comes_back(cloud: Cloud, serving: Stack) -> None:
     client, node = cloud.client("ec2"), [serving.ids["Node1"]]
     client.stop_instances(InstanceIds=node)
     client.start_instances(InstanceIds=node)
-    _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+    until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
 
 def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) -> None:
@@ -94,7 +86,7 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     client.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
     # 300 AWS seconds; the real time is not asserted.
-    _until(lambda: "Node1" not in health(cloud, serving))
+    until(lambda: "Node1" not in health(cloud, serving))
     description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
     (item,) = description["TargetHealthDescriptions"]
     assert item["TargetHealth"]["Reason"] == "Target.NotRegistered"
@@ -105,7 +97,7 @@ def test_a_draining_target_can_be_registered_again(cloud: Cloud, serving: Stack)
     targets = [{"Id": serving.ids["Node1"], "Port": 9999}]
     client.deregister_targets(TargetGroupArn=group, Targets=targets)
     client.register_targets(TargetGroupArn=group, Targets=targets)
-    _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+    until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
 
 @pytest.mark.usefixtures("serving")
@@ -113,7 +105,7 @@ def test_a_template_without_a_node_lets_it_drain(cloud: Cloud) -> None:
     resources = {**templates.serving(), "Group": templates.group(ref("Node2"))}
     stack = cloud.deploy(resources)
     assert health(cloud, stack)["Node1"][0] in ("draining", "unused")
-    _until(lambda: set(health(cloud, stack)) == {"Node2"})
+    until(lambda: set(health(cloud, stack)) == {"Node2"})
 
 
 def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Stack) -> None:
@@ -136,13 +128,11 @@ class TestStandIns:
     ) -> None:
         with listening() as port:
             stand_in(cloud, serving, port)
-            _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
-        _until(
-            lambda: health(cloud, serving)["Node1"] == ("unhealthy", "Target.FailedHealthChecks")
-        )
+            until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+        until(lambda: health(cloud, serving)["Node1"] == ("unhealthy", "Target.FailedHealthChecks"))
         assert health(cloud, serving)["Node2"] == ("healthy", "")
         with listening(port):
-            _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+            until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
     def test_an_answer_of_503_is_a_mismatch(self, cloud: Cloud) -> None:
         cloud.give({"kind": "image", "id": templates.IMAGE})
@@ -155,9 +145,9 @@ class TestStandIns:
         stack = cloud.deploy({**templates.serving(), "Group": asking})
         with answering() as server:
             stand_in(cloud, stack, server.server_port, of=9191)
-            _until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
+            until(lambda: health(cloud, stack)["Node1"] == ("healthy", ""))
             server.status = 503
-            _until(
+            until(
                 lambda: (
                     health(cloud, stack)["Node1"] == ("unhealthy", "Target.ResponseCodeMismatch")
                 )
@@ -167,9 +157,9 @@ class TestStandIns:
     def test_a_stand_in_that_is_gone_is_nobody_to_ask(self, cloud: Cloud, serving: Stack) -> None:
         with listening() as port:
             stand_in(cloud, serving, port)
-        _until(lambda: health(cloud, serving)["Node1"][0] == "unhealthy")
+        until(lambda: health(cloud, serving)["Node1"][0] == "unhealthy")
         cloud.call(f"stand-ins/{serving.ids['Node1']}", method="DELETE")
-        _until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
+        until(lambda: health(cloud, serving)["Node1"] == ("healthy", ""))
 
     def test_stands_on_this_machine_only(self, cloud: Cloud) -> None:
         with pytest.raises(Exception, match="not a loopback address"):

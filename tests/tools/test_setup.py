@@ -242,7 +242,7 @@ class TestSetup:
         done = clone.setup(old=1)
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
-        assert "3.11 or newer is needed" in done.stderr
+        assert "3.11 or later is needed" in done.stderr
 
     def test_python_without_venv_is_refused(self, clone: Clone) -> None:
         done = clone.setup(without_venv=1)
@@ -254,7 +254,7 @@ class TestSetup:
         done = clone.setup(python="no-such-python")
         assert done.returncode == 1
         assert done.stderr == (
-            "setup: there is no no-such-python: apt-get install python3 python3-venv\n"
+            "setup: no-such-python is not installed: apt-get install python3 python3-venv\n"
         )
 
 

@@ -12,6 +12,18 @@ PATIENCE_S = 2.0
 """Seconds that a client waits for its answer."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request of a new connection, and the beginning of the right answer."""
+
+    sent: bytes
+    answer: bytes
+
+
+RMI = Request(bytes.fromhex(RMI_HELLO), b"\x4e")
+WEB = Request(b"GET /name HTTP/1.0\r\nHost: denodo\r\n\r\n", b"HTTP/1.1 200 ")
+
+
 @dataclass
 class Outcome:
     """Outcome of the connections.
@@ -32,40 +44,62 @@ class Outcome:
 
 
 def connections(
-    port: int, *, total: int, rate: int, event: Callable[[], None], after: int
+    port: int,
+    *,
+    total: int,
+    rate: int,
+    event: Callable[[], None],
+    after: int,
+    request: Request = RMI,
+    patience: float = PATIENCE_S,
 ) -> Outcome:
-    """Open connections at a fixed rate, and trigger an event after some of them."""
-    return asyncio.run(_connections(port, total, rate, event, after))
+    """Open connections at a fixed rate, and trigger an event after some of them.
+
+    Args:
+        port: the port of HAProxy.
+        total: number of connections.
+        rate: connections a second.
+        event: the event, which may take any time.
+        after: number of connections before the event.
+        request: what each connection sends and expects.
+        patience: seconds that a client waits for its answer.
+    """
+
+    async def run() -> Outcome:
+        outcome, begun, happened = Outcome(), time.monotonic(), 0.0
+        tasks, waiting = [], None
+        for number in range(total):
+            await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+            if number == after:
+                happened = time.monotonic()
+                waiting = asyncio.create_task(asyncio.to_thread(event))
+            since = happened or time.monotonic()
+            tasks.append(asyncio.create_task(_one(port, outcome, since, request, patience)))
+        outcome.seconds = time.monotonic() - happened
+        await asyncio.gather(*tasks, *([waiting] if waiting else []))
+        return outcome
+
+    return asyncio.run(run())
 
 
-async def _connections(
-    port: int, total: int, rate: int, event: Callable[[], None], after: int
-) -> Outcome:
-    outcome, begun, happened = Outcome(), time.monotonic(), 0.0
-    tasks, waiting = [], None
-    for number in range(total):
-        await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
-        if number == after:
-            happened = time.monotonic()
-            waiting = asyncio.create_task(asyncio.to_thread(event))
-        tasks.append(asyncio.create_task(_one(port, outcome, happened or time.monotonic())))
-    outcome.seconds = time.monotonic() - happened
-    await asyncio.gather(*tasks, *([waiting] if waiting else []))
-    return outcome
-
-
-async def _one(port: int, outcome: Outcome, happened: float) -> None:
+async def _one(
+    port: int,
+    outcome: Outcome,
+    happened: float,
+    request: Request = RMI,
+    patience: float = PATIENCE_S,
+) -> None:
     begun = time.monotonic()
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(PROXY, port)
             try:
-                writer.write(bytes.fromhex(RMI_HELLO))
-                if await reader.read(1) != b"\x4e":
+                writer.write(request.sent)
+                if await reader.readexactly(len(request.answer)) != request.answer:
                     outcome.failed.append(begun - happened)
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
         outcome.failed.append(begun - happened)
 
 

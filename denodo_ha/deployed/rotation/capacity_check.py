@@ -5,6 +5,7 @@ from typing import Any
 
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth, describe_target
 
 
@@ -15,8 +16,12 @@ def require_healthy_targets(
     *,
     minimum: int | None,
     accept: str,
+    drained: Mapping[str, DrainTag],
 ) -> None:
     """Check that enough targets stay healthy in target groups without a node.
+
+    A node with a drain tag counts as out also where a target group still shows it as healthy: AWS
+    shows a deregistration only some time later.
 
     Args:
         cluster: the cluster.
@@ -25,6 +30,7 @@ def require_healthy_targets(
         minimum: the number of other targets that must be healthy in each; None: all, and at least
             one.
         accept: the option that accepts fewer, for the message.
+        drained: drain tags of the other nodes, by node.
 
     Raises:
         Refused: Fewer than the minimum would remain. Nothing was changed.
@@ -38,10 +44,12 @@ def require_healthy_targets(
         raise Refused(message)
     for health in groups:
         others = {target.id: target.node for target in health.group.targets if target.node != node}
-        healthy = [id_ for id_ in others if id_ in health.healthy]
+        healthy = [
+            id_ for id_, name in others.items() if id_ in health.healthy and name not in drained
+        ]
         if len(healthy) < required:
             unhealthy = sorted(
-                f"{name or id_} ({describe_target(health, id_)})"
+                f"{name or id_} ({_why_not(health, id_, drained.get(name or ''))})"
                 for id_, name in others.items()
                 if id_ not in healthy
             )
@@ -107,6 +115,11 @@ def service_servers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def is_usable(status: Mapping[str, Any], node: str) -> bool:
     """Return whether an HAProxy instance sends new sessions of some service to a node."""
     return any(server["node"] == node and server["usable"] for server in service_servers(status))
+
+
+def _why_not(health: GroupHealth, id_: str, tag: DrainTag | None) -> str:
+    state = describe_target(health, id_)
+    return f"{state}, but it has a drain tag, {tag}" if tag is not None else state
 
 
 def _required(cluster: Cluster, minimum: int | None) -> int:

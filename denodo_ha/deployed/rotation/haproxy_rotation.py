@@ -61,6 +61,11 @@ class HaproxyRotation(Rotation):
         usable = any(capacity_check.is_usable(status, node) for status in statuses.values())
         return (EVERY_INSTANCE,) if usable else ()
 
+    def require_capacity(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> None:
+        """Check nothing: HAProxy instances check, and act before they answer."""
+
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:

@@ -4,6 +4,7 @@ An operation holds the cluster's lock while it changes something that two operat
 at once, and every error that ends it early says in which state it leaves the cluster.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,15 @@ from typing import Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import LIFETIME_S, Lock
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import AwsError, Interrupted, Refused
+from denodo_ha.cli import process
+from denodo_ha.cli.errors import (
+    AwsError,
+    CommandError,
+    Failed,
+    Interrupted,
+    Refused,
+    UsageError,
+)
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
@@ -24,6 +33,7 @@ from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotatio
 from denodo_ha.environment import names
 
 UNCHANGED: Final = "nothing was changed"
+_UNCHANGED = re.compile(r"\b([Nn])othing was changed")
 RETRY_S: Final = 5
 LOCK_WAIT_S: Final = LIFETIME_S + 15
 """Ours: the longest wait for the lock; the lock of a process that was killed expires before."""
@@ -74,6 +84,19 @@ class ClusterOperation:
         # While the lock is held, the clock renews the lock in every wait.
         self._clock = context.clock
         self._state_left = UNCHANGED
+        self._remaining_lock = ""
+        self._waited_for: set[str] = set()
+
+    @property
+    def _state_left(self) -> str:
+        """The state in which an interruption would leave the cluster, in words."""
+        return self._state
+
+    @_state_left.setter
+    def _state_left(self, state: str) -> None:
+        self._state = state
+        # For a second signal, which ends the program at once.
+        process.set_state_left(f"{state}; a lock may remain: see `denodo-ha status`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -81,11 +104,26 @@ class ClusterOperation:
         try:
             yield
         except KeyboardInterrupt:
-            message = f"interrupted: {self._interruption_text()}"
+            message = self._with_lock(f"interrupted: {self._interruption_text()}")
             raise Interrupted(message) from None
         except AwsError as error:
             message = f"{error}. {self._interruption_text()}".removesuffix(". ")
-            raise type(error)(message) from error
+            raise type(error)(self._with_lock(message)) from error
+        except CommandError as error:
+            if not self._remaining_lock:
+                raise
+            # A refusal promises that nothing was changed.
+            kind = Failed if isinstance(error, Refused | UsageError) else type(error)
+            raise kind(self._with_lock(str(error))) from error
+        if self._remaining_lock:
+            self._progress.say(f"warning: {self._remaining_lock}")
+
+    def _with_lock(self, message: str) -> str:
+        """Return a message that also names a lock that could not be released."""
+        if not self._remaining_lock:
+            return message
+        changed = _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", message)
+        return f"{changed}. But {self._remaining_lock}"
 
     def _interruption_text(self) -> str:
         return self._state_left
@@ -105,6 +143,7 @@ class ClusterOperation:
             AwsError: AWS does not answer, or denies access.
         """
         clock = self._context.clock
+        self._remaining_lock = ""
         with ExitStack() as held:
             lock, self._clock = self._acquire(purpose, held)
             try:
@@ -119,9 +158,12 @@ class ClusterOperation:
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
+            # Before the lock is acquired: its release then comes first.
+            held.callback(self._note_lock, lock)
             try:
                 return lock, held.enter_context(lock.held(take_over=self._context.take_over))
             except Refused as refused:
+                self._waited_for.add(lock.holder)
                 left = patience - (clock.monotonic() - begin)
                 if left <= 0:
                     raise
@@ -129,6 +171,9 @@ class ClusterOperation:
                     reported = str(refused)
                     self._progress.say(f"waiting: {reported}")
                 clock.sleep(min(RETRY_S, left))
+
+    def _note_lock(self, lock: Lock) -> None:
+        self._remaining_lock = lock.remaining or self._remaining_lock
 
     def _rotation(self, cluster: Cluster) -> Rotation:
         """Return the rotation of the cluster, which waits by the current clock."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
-from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.rotation import drain_tag
@@ -41,6 +41,11 @@ class Entrance:
 
     id: str
     label: str
+
+
+def without_promise(error: Exception) -> str:
+    """Return the message of a refusal, for a state in which something was changed."""
+    return str(error).replace(". Nothing was changed", "")
 
 
 def labels(entrances: Sequence[Entrance]) -> str:
@@ -102,6 +107,16 @@ class Rotation(ABC):
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.
+        """
+
+    @abstractmethod
+    def require_capacity(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> None:
+        """Check again that enough other nodes serve, once a node is out.
+
+        Raises:
+            Refused: Fewer than the minimum remain.
         """
 
     @abstractmethod
@@ -176,7 +191,8 @@ class Rotation(ABC):
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.
-            Failed: Connections remain after the timeout. The message names the state.
+            Failed: Connections remain after the timeout, or another node has left meanwhile. The
+                message names the state.
             AwsError: AWS does not answer, or denies access.
         """
         instance_id = self.cluster.node(node).instance_id
@@ -185,6 +201,15 @@ class Rotation(ABC):
         drain_tag.write(self.aws, self.cluster.location.region, instance_id, tag)
         for _ in self.close(node, entrances, force=minimum == 0):
             pass
+        try:
+            # Again: another node may have left since, or the first look was an old one.
+            self.require_capacity(node, minimum=minimum)
+        except Refused as error:
+            for _ in self.open(node, entrances):
+                pass
+            drain_tag.remove(self.aws, self.cluster.location.region, instance_id)
+            message = f"{without_promise(error)}. {node} was put back"
+            raise Failed(message) from error
         self.wait_until_drained(node, timeout)
 
     def back(

@@ -15,7 +15,9 @@ from denodo_ha.aws.polling import poll_until
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.deployed import target_health
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
+from denodo_ha.deployed.instances import read_instances
 from denodo_ha.deployed.rotation import capacity_check
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
@@ -80,10 +82,46 @@ class TargetGroupRotation(Rotation):
         health = self._read_health(groups)
         registered = self._registered(node, health)
         if registered or not groups:
-            capacity_check.require_healthy_targets(
-                self.cluster, node, health, minimum=minimum, accept=accept
-            )
+            self._require_others(node, health, minimum=minimum, accept=accept)
         return tuple(map(_entrance, registered))
+
+    def require_capacity(
+        self, node: str, *, minimum: int | None, accept: str = "--minimum"
+    ) -> None:
+        """Check again that enough other nodes are healthy in the shared target groups.
+
+        Raises:
+            Refused: Fewer than the minimum remain.
+        """
+        if minimum == 0:
+            return
+        groups = shared_groups(self.cluster, node)
+        health = poll_until(
+            lambda: self._read_health(groups),
+            done=lambda _: True,
+            clock=self.clock,
+            timeout=VISIBLE_S,
+            every=VISIBLE_EVERY_S,
+        )
+        # A group that was deleted meanwhile sends nothing any more.
+        remaining = [group for group in health if not group.deleted]
+        self._require_others(node, remaining, minimum=minimum, accept=accept)
+
+    def _require_others(
+        self, node: str, health: Sequence[GroupHealth], *, minimum: int | None, accept: str
+    ) -> None:
+        others = {each.instance_id: each.name for each in self.cluster.nodes if each.name != node}
+        drained: dict[str, DrainTag] = {}
+        if minimum != 0 and others:
+            region = self.cluster.location.region
+            instances = read_instances(self.aws, region, others)
+            for id_, name in others.items():
+                tag = DrainTag.from_tags(instances[id_].tags) if id_ in instances else None
+                if tag is not None:
+                    drained[name] = tag
+        capacity_check.require_healthy_targets(
+            self.cluster, node, health, minimum=minimum, accept=accept, drained=drained
+        )
 
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
@@ -135,13 +173,25 @@ class TargetGroupRotation(Rotation):
         """
         instance_id = self.cluster.node(node).instance_id
         groups = shared_groups(self.cluster, node)
+        looks: list[bool] = []
 
         def leaving() -> str:
             states = {}
-            for health in self._read_health(groups):
-                target = health.target(instance_id)
+            health = self._read_health(groups)
+            for group in health:
+                target = group.target(instance_id)
                 if target is not None and (target.state != _UNUSED or _stays(target)):
-                    states[health.group.key] = target.state
+                    states[group.group.key] = target.state
+            registered = self._registered(node, health)
+            looks.append(bool(registered))
+            # Twice, and after a look that showed it out: a single look may be an old one.
+            if False in looks and looks[-2:] == [True, True]:
+                message = (
+                    f"{node} was put back meanwhile, into "
+                    f"{labels(tuple(map(_entrance, registered)))}: it gets new connections. If "
+                    "that was not meant, run this again"
+                )
+                raise Failed(message)
             return _listed(states)
 
         self._poll(

@@ -8,7 +8,7 @@ from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
 from denodo_ha.drill.engine.situation import ClusterState
 from denodo_ha.drill.model.balancers import Balancer, Listener, TargetGroup
-from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck, Upstream
+from denodo_ha.drill.model.machines import Key, Machine, Target, TargetHealthCheck, Upstream
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
@@ -23,10 +23,27 @@ class RegisteredTarget:
 
 
 class BalancerView:
-    """A load balancer in one state of its cluster."""
+    """A load balancer in one state of its cluster.
 
-    def __init__(self, model: Model, balancer: Balancer, state: ClusterState) -> None:
-        self.model, self.balancer, self._state = model, balancer, state
+    Args:
+        model: the model of the templates.
+        balancer: the load balancer.
+        state: the failures in its cluster.
+        at_start: the view without the failure; targets that have not failed are taken from there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        balancer: Balancer,
+        state: ClusterState,
+        at_start: "BalancerView | None" = None,
+    ) -> None:
+        self.model, self.balancer, self.state = model, balancer, state
+        self._at_start = at_start
+        self._failed_machines = state.failed_machines
+        if at_start is not None:
+            self._failed_machines |= at_start.state.failed_machines
         self._listeners = {listener.port: listener for listener in balancer.listeners}
         # Services come first, so that of equal recovery steps those of a service are reported.
         order = sorted(
@@ -48,11 +65,12 @@ class BalancerView:
         self.machine_states = MachineStates(model, state, ports_of_nodes)
         self._reaches: dict[tuple[str, int, bool, bool], Reach] = {}
         self._eligible_targets: dict[tuple[Key, str], list[RegisteredTarget]] = {}
+        self._counts: dict[tuple[Key, str], tuple[int, int]] = {}
 
     @property
     def lost(self) -> bool:
         """Return whether the balancer itself is lost."""
-        return self._state.region_lost or self.balancer.key in self._state.lost_balancers
+        return self.state.region_lost or self.balancer.key in self.state.lost_balancers
 
     @cached_property
     def registered(self) -> Mapping[Key, Sequence[RegisteredTarget]]:
@@ -69,16 +87,44 @@ class BalancerView:
             if listener.port == self.balancer.jdbc_port
         )
         shifted = self._shifted_zones
-        return [
-            RegisteredTarget(
-                target,
-                self.model.machines[target.machine].zone,
-                not (shifted and self.model.machines[target.machine].zone in shifted)
-                and self.machine_states.passes(target, group.health_check, jdbc=jdbc),
-            )
-            for target in group.targets
-            if group.auxiliary_node is not None or target.machine not in self._state.drained_nodes
-        ]
+        before = (
+            self._at_start.registered_by_target[group.key] if self._at_start is not None else {}
+        )
+        targets = []
+        for target in group.targets:
+            if group.auxiliary_node is None and target.machine in self.state.drained_nodes:
+                continue
+            machine = self.model.machines[target.machine]
+            registered = None if self._may_have_failed(machine) else before.get(target)
+            if registered is None:
+                healthy = machine.zone not in shifted and self.machine_states.passes(
+                    target, group.health_check, jdbc=jdbc
+                )
+                registered = RegisteredTarget(target, machine.zone, healthy)
+            targets.append(registered)
+        return targets
+
+    def _may_have_failed(self, machine: Machine) -> bool:
+        """Return whether a machine's checks may differ from those without a failure.
+
+        The checks of a proxy depend on its nodes, too.
+        """
+        state = self.state
+        return (
+            machine.kind == "proxy"
+            or state.region_lost
+            or machine.key in self._failed_machines
+            or machine.zone in state.lost_zones
+            or machine.zone in state.shifted_zones
+        )
+
+    @cached_property
+    def registered_by_target(self) -> Mapping[Key, Mapping[Target, RegisteredTarget]]:
+        """The registered targets of every target group, by target."""
+        return {
+            key: {registered.target: registered for registered in targets}
+            for key, targets in self.registered.items()
+        }
 
     @cached_property
     def healthy_targets(self) -> Mapping[Key, frozenset[Target]]:
@@ -124,20 +170,28 @@ class BalancerView:
             self._eligible_targets[key] = [registered[index] for index in indices]
         return self._eligible_targets[key]
 
+    def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
+        """Return the number of healthy ones, and of all targets that a zone's address may use."""
+        key = (group.key, "" if self.crosses_zones(group) else zone)
+        if key not in self._counts:
+            eligible = self._eligible(group, zone)
+            self._counts[key] = (sum(target.healthy for target in eligible), len(eligible))
+        return self._counts[key]
+
     def crosses_zones(self, group: TargetGroup) -> bool:
         """Return whether the addresses of all zones reach a target group's targets."""
         return self.balancer.cross_zone if group.cross_zone is None else group.cross_zone
 
     @property
     def _shifted_zones(self) -> frozenset[str]:
-        return self._state.shifted_zones if self.balancer.zonal_shift else frozenset()
+        return self.state.shifted_zones if self.balancer.zonal_shift else frozenset()
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """The zones whose addresses are in the balancer's DNS."""
         if self.lost:
             return ()
-        away = self._state.lost_zones | self._shifted_zones
+        away = self.state.lost_zones | self._shifted_zones
         zones = [zone for zone in self.balancer.zones if zone not in away]
         return tuple(aws_rules.in_dns({zone: self._zone_is_healthy(zone) for zone in zones}))
 
@@ -146,9 +200,7 @@ class BalancerView:
         for group in self._target_groups.values():
             if group.targets_unknown:
                 continue
-            eligible = self._eligible(group, zone)
-            healthy = sum(target.healthy for target in eligible)
-            counts.append((group.dns_threshold, healthy, len(eligible)))
+            counts.append((group.dns_threshold, *self._eligible_counts(group, zone)))
         return aws_rules.zone_is_healthy(counts)
 
     @cached_property
@@ -158,14 +210,14 @@ class BalancerView:
             port: {
                 zone: reach_of_chain(
                     self._reach(zone, port, served=True),
-                    database_reach(self.model, self._state, port),
+                    database_reach(self.model, self.state, port),
                 )
                 for zone in self.addresses
             }
             for port in self.ports
         }
 
-    @property
+    @cached_property
     def ports(self) -> tuple[int, ...]:
         """The ports of services, without auxiliary ports."""
         return tuple(
@@ -309,9 +361,8 @@ class BalancerView:
         """Return whether a target group is below its DNS threshold in every zone."""
         group = self._target_groups[key]
         for zone in self.balancer.zones:
-            eligible = self._eligible(group, zone)
-            healthy = sum(target.healthy for target in eligible)
-            if not aws_rules.below(group.dns_threshold, healthy=healthy, registered=len(eligible)):
+            healthy, registered = self._eligible_counts(group, zone)
+            if not aws_rules.below(group.dns_threshold, healthy=healthy, registered=registered):
                 return False
         return True
 
@@ -323,7 +374,7 @@ class BalancerView:
         counts_all = zones_count_all and self.crosses_zones(group)
         counts: dict[str, tuple[int, int]] = {}
         for zone in self.balancer.zones:
-            if zone in self._state.lost_zones:
+            if zone in self.state.lost_zones:
                 continue
             targets = [one for one in self._in_zones(key) if counts_all or one.zone in (zone, None)]
             if targets:

@@ -66,14 +66,17 @@ class Engine:
         """Return a balancer in a situation."""
         of_model = self.model.balancers[balancer]
         state = situation.state_of(of_model.cluster)
-        at_start = state == self.start.state_of(of_model.cluster)
-        views = self._views_at_start if at_start else self._views
         key = (balancer, state)
-        if key not in views:
-            if len(views) >= _KEPT_VIEWS and not at_start:
-                del views[next(iter(views))]
-            views[key] = BalancerView(self.model, of_model, state)
-        return views[key]
+        view = self._views.get(key) or self._views_at_start.get(key)
+        if view is None:
+            if state == self.start.state_of(of_model.cluster):
+                view = self._views_at_start[key] = BalancerView(self.model, of_model, state)
+                return view
+            if len(self._views) >= _KEPT_VIEWS:
+                del self._views[next(iter(self._views))]
+            at_start = self.view(balancer, self.start)
+            view = self._views[key] = BalancerView(self.model, of_model, state, at_start)
+        return view
 
     def health(
         self, situation: Situation, interpretation: Interpretation | None = None
@@ -314,8 +317,8 @@ class _ThroughName:
         seconds = total_seconds(self._timing.failback(self._name, self._balancers()))
         cluster = self._old.cluster or "elsewhere"
         if self._timing.by_operators():
-            return f"stays until people put the switch back, then {cluster} within {seconds} s"
-        return f"{cluster} again within {seconds} s of being healthy, by itself"
+            return f"stays until operators put the switch back, then {cluster} within {seconds} s"
+        return f"{cluster} again within {seconds} s of being healthy, automatically"
 
     @property
     def _timing(self) -> DnsTiming:

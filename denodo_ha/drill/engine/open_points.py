@@ -34,7 +34,7 @@ class Interpretation:
 OPEN_POINTS: Final = {
     "threshold_for_alias": (
         "EvaluateTargetHealth counts a group whatever its dns_failover settings are",
-        "EvaluateTargetHealth goes by a group's dns_failover settings",
+        "EvaluateTargetHealth applies a group's dns_failover settings",
     ),
     "zones_count_all": (
         "each zone's HealthyHostCount is of its own targets",

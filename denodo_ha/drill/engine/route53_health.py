@@ -37,12 +37,15 @@ class Route53Health:
         self.situation, self._interpretation = situation, interpretation
         self._last_statuses = dict(situation.last_statuses)
         self._checks: dict[Key, bool] = {}
+        self._answers: dict[str, Role] = {}
 
     def answer(self, name: FailoverName) -> Role:
         """Return the role of the record with which Route 53 answers."""
-        return aws_rules.answers(
-            primary=self.record(name.primary), secondary=self.record(name.secondary)
-        )
+        if name.name not in self._answers:
+            self._answers[name.name] = aws_rules.answers(
+                primary=self.record(name.primary), secondary=self.record(name.secondary)
+            )
+        return self._answers[name.name]
 
     def record(self, record: Record) -> bool:
         """Return whether a record is healthy."""

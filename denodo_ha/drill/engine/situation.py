@@ -1,6 +1,7 @@
 """The failures at one moment: what is broken in each cluster, and among alarms and checks."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Final
 
 from denodo_ha.drill.model.machines import Key
@@ -33,6 +34,12 @@ class ClusterState:
     region_lost: bool = False
     lost_databases: frozenset[Key] = frozenset()
     failing_over_databases: frozenset[Key] = frozenset()
+
+    @cached_property
+    def failed_machines(self) -> frozenset[Key]:
+        """The machines with a failure of their own, without those of lost zones and regions."""
+        closed = frozenset(key for key, _ in self.closed_ports)
+        return self.lost_machines | self.unready_nodes | self.drained_nodes | closed
 
     def __or__(self, other: "ClusterState") -> "ClusterState":
         """Return the failures of both states."""

@@ -1,1 +1,1 @@
-"""Facts derived from a configuration: topology, firewall, node names and state, failover plan."""
+"""Values derived from a configuration: topology, firewall, node names and state, failover plan."""

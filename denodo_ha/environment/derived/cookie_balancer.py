@@ -17,11 +17,11 @@ from denodo_ha.environment.model.service import Service
 Protocol = Literal["http", "https"]
 
 ALB_HEALTHY_CODES: Final = "200-499"
-"""HTTP codes by which the Network Load Balancer knows that a node answered. The Application Load
-Balancer returns 502 to 504 if no node did; a sign-in page or an unknown path is an answer."""
+"""Status codes of a healthy Application Load Balancer. It returns 502 to 504 if no node answers. A
+sign-in page or an error for an unknown path shows that a node answers."""
 
 NODE_HEALTHY_CODES: Final = "200-399"
-"""HTTP codes of a healthy node, the same as a Network Load Balancer's default."""
+"""Status codes of a healthy node, the same as a Network Load Balancer's default."""
 
 
 def uses_alb(cluster: Cluster, service: Service) -> bool:
@@ -39,21 +39,22 @@ def alb_services(environment: Environment, cluster: Cluster) -> Mapping[str, Ser
 
 
 def client_protocol(service: Service) -> Protocol:
-    """Return the protocol of clients and of the Network Load Balancer's check: TLS ends here."""
+    """Return the protocol of a service's listener on the Application Load Balancer."""
     return "https" if service.tls else "http"
 
 
 def node_protocol(port: int) -> Protocol:
-    """Return the protocol of a port on the nodes."""
+    """Return the protocol that nodes use on a port."""
     return "https" if port in NODE_TLS_PORTS else "http"
 
 
 def idle_timeout(environment: Environment, cluster: Cluster) -> int:
-    """Return the seconds after which the Application Load Balancer closes a silent connection.
+    """Return the idle timeout of a cluster's Application Load Balancer, in seconds.
 
-    The balancer has one timeout for all its listeners: the longest of its services' timeouts, and
-    at least the default of the listeners in front. Each listener in front keeps its own timeout,
-    so the shorter one applies.
+    An Application Load Balancer has one idle timeout for all its listeners. This is the longest
+    timeout of the services behind it, where a service without `idle_timeout` counts with the
+    default of the Network Load Balancer. Each listener of the Network Load Balancer keeps the
+    timeout of its service, so that a shorter timeout still applies.
     """
     return max(
         service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S

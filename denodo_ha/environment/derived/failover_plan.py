@@ -1,9 +1,9 @@
-"""Failover plan: how Route 53 checks each cluster, and where the failover stack is.
+"""Failover plan: how Route 53 checks each cluster, and the location of the failover stack.
 
-`health: auto` chooses the check method by the clusters' topology. An alias with
-EvaluateTargetHealth counts a balancer as healthy only while each of its target groups has a
-healthy target (AWS, Route 53 API, AliasTarget), so losing one node would trigger a site failover
-wherever a target group holds a single node.
+`health: auto` selects the check method from the clusters' topology. An alias record with
+EvaluateTargetHealth treats a load balancer as healthy only while every target group of the load
+balancer has a healthy target (AWS, Route 53 API, AliasTarget). If a target group contains only one
+node, losing that node would trigger a site failover.
 """
 
 from typing import Literal
@@ -15,18 +15,19 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 
 CheckMethod = Literal["target-health", "endpoint", "alarm", "none"]
-"""The way in which Route 53 learns a cluster's health. With `none` no check can reach the cluster,
-and only operators trigger a failover."""
+"""Method by which Route 53 determines a cluster's health. With `none`, no health check can reach
+the cluster, and only operators can trigger a failover."""
 
 TTL_DEFAULT_S = 10
-"""Ours: short enough that DNS is not the longest part of a failover."""
+"""Project default: short enough that DNS is not the longest part of a failover."""
 
 ENDPOINT_INTERVAL_DEFAULT_S = limits.ENDPOINT_INTERVALS_S[0]
 ENDPOINT_THRESHOLD_DEFAULT = 3
 """Route 53's own default (AWS, Route 53 API, HealthCheckConfig)."""
 
 ALARM_THRESHOLD_DEFAULT = 1
-"""Ours: the metric is a maximum, so one minute without any healthy node is not noise."""
+"""Project default, in minutes: the alarm uses the maximum of the metric over all zones, so a single
+minute without a healthy node is a reliable signal."""
 
 SILENCE_DEFAULT_MIN = 3
 """Ours: a single minute that CloudWatch delivers late must not trigger a failover. How long it
@@ -35,8 +36,8 @@ takes until a lost region counts as without data is not documented (decision 51)
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
-"""The metric of the operators' switch: 1 fails over to the secondary, 0 fails back. The namespace
-is the one of an environment that names no other."""
+"""Metric of the operators' switch: a value of 1 fails over to the secondary, 0 fails back. The
+namespace is the default of `failover.switch_namespace`."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
@@ -53,7 +54,7 @@ def alarm_minutes(failover: Failover) -> int:
 
 
 def cluster_pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:
-    """Return the primary and the secondary with their names, as far as these clusters exist."""
+    """Return the primary and the secondary with their names, if the configuration defines them."""
     failover = environment.failover
     if failover is None:
         return ()
@@ -64,7 +65,7 @@ def cluster_pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:
 
 
 def check_method(environment: Environment, failover: Failover, cluster: Cluster) -> CheckMethod:
-    """Return the way in which Route 53 learns the health of a cluster of the pair."""
+    """Return the method by which Route 53 determines the health of the primary or secondary."""
     if cluster.balancer.kind == "none" and cluster.balancer.scheme == "internal":
         return "none"
     if failover.health != "auto":
@@ -79,7 +80,7 @@ def check_method(environment: Environment, failover: Failover, cluster: Cluster)
 
 
 def check_methods(environment: Environment) -> dict[str, CheckMethod]:
-    """Return the check method of each cluster of the pair; empty without failover."""
+    """Return the check methods of the primary and the secondary; empty without failover."""
     failover = environment.failover
     if failover is None:
         return {}
@@ -90,9 +91,10 @@ def check_methods(environment: Environment) -> dict[str, CheckMethod]:
 
 
 def has_health_check(failover: Failover, name: str) -> bool:
-    """Return whether a cluster of the pair has an automatic health check.
+    """Return whether the primary or the secondary has an automatic health check.
 
-    The primary also has the operators' switch. With `control: operator` it has the switch only.
+    The primary always has the operators' switch as well. With `control: operator`, the primary has
+    only the switch.
     """
     if name == failover.primary:
         return failover.control == "automatic"
@@ -119,7 +121,7 @@ def stack_account(environment: Environment, failover: Failover) -> str:
 def stack_region(environment: Environment, failover: Failover) -> str:
     """Return the region of the failover stack.
 
-    Default: the secondary's region, so that the stack survives the loss of the primary's.
+    Default: the secondary's region, so that the stack is available if the primary's region fails.
     """
     return failover.region or environment.clusters[failover.secondary].region
 

@@ -1,4 +1,4 @@
-"""The kinds of failures: stable names, words for tables, and sentences for alarms and reports."""
+"""Kinds of failures: identifiers, labels for tables, and sentences for alarms and reports."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ FAILURE_KINDS: Final = {
     "region-and-node-lost": "region and a node of the other side lost",
     "nodes-not-ready": "all nodes not ready",
 }
-"""The kinds of failures: the stable names of JSON and policies, with the words of tables."""
+"""Kinds of failures: the stable identifier in JSON and policies, and the label in tables."""
 
 FAILURE_SENTENCES: Final = {
     "nothing": "Nothing has failed.",
@@ -53,4 +53,4 @@ FAILURE_SENTENCES: Final = {
     "region-and-node-lost": "A region is lost, and a node of the other side does not run.",
     "nodes-not-ready": "All nodes of all sides report that they are not ready, as in a promotion.",
 }
-"""One sentence for each kind, without names: alarms and reports add these."""
+"""One sentence for each kind of failure. Alarms and reports add the names of resources."""

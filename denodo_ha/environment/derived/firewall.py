@@ -1,8 +1,8 @@
 """Firewall of a cluster: the rules of its security groups.
 
-Rule 3 of the topology. There is one rule for each peer and port. If these rules exceed the quota,
-a direction of a security group falls back to one rule for each peer, with the range from its
-lowest to its highest port.
+A security group has one rule for each peer, port and direction. If the rules of one direction
+exceed the quota, that direction has one rule for each peer instead, for the port range from the
+peer's lowest to its highest port.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from denodo_ha.environment.derived.topology import (
     version_ports,
 )
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.facts.denodo_ports import HTTPS_PORT, READY_PORT
+from denodo_ha.environment.facts.denodo_ports import HTTPS_PORT, READY_PORT, WEB_JMX_PORTS
 from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -29,7 +29,7 @@ Direction = Literal["ingress", "egress"]
 
 @dataclass(frozen=True, order=True)
 class Peer:
-    """The other end of a rule.
+    """Peer of a security group rule: the source (ingress) or the destination (egress).
 
     Attributes:
         kind: the kind of the peer.
@@ -41,13 +41,13 @@ class Peer:
 
     @property
     def weight(self) -> int:
-        """Number by which one rule with this peer counts towards the quota."""
+        """Number of rules that AWS counts for one rule with this peer."""
         return limits.HEALTH_CHECKERS_WEIGHT.value if self.kind == "prefix-list" else 1
 
 
 @dataclass(frozen=True, order=True)
 class FirewallRule:
-    """TCP from a peer to a security group's ports (ingress), or from it to the peer's (egress)."""
+    """TCP rule: a peer connects to a security group (ingress), or the group to a peer (egress)."""
 
     group: SecurityGroup
     direction: Direction
@@ -62,7 +62,8 @@ class RuleSet:
 
     Attributes:
         port_rules: the rules with one port each.
-        rules: the rules to create: ranges of ports if the port rules exceed the quota.
+        rules: the rules to create: the port rules, or rules with port ranges if the port rules
+            exceed the quota.
     """
 
     group: SecurityGroup
@@ -72,17 +73,17 @@ class RuleSet:
 
     @property
     def weight(self) -> int:
-        """Number by which the rules count towards the quota."""
+        """Number of rules that AWS counts towards the quota."""
         return _weight(self.rules)
 
     @property
     def uses_ranges(self) -> bool:
-        """Whether the port rules exceed the quota."""
+        """True if the port rules exceed the quota, so that port ranges replace them."""
         return self.rules != self.port_rules
 
     @property
     def opens_unused_ports(self) -> tuple[FirewallRule, ...]:
-        """Return the rules that admit networks to ports that the single rules do not name."""
+        """Return the rules that allow CIDRs to connect to ports for which there is no port rule."""
         used = {(rule.peer, rule.first) for rule in self.port_rules}
         return tuple(
             rule
@@ -105,7 +106,7 @@ def firewall(environment: Environment, name: str) -> tuple[RuleSet, ...]:
 
 
 def haproxy_target_ports(environment: Environment, name: str) -> list[int]:
-    """Return the node ports that HAProxy connects to: traffic, health checks and readiness."""
+    """Return the node ports that HAProxy connects to: for traffic, health checks and readiness."""
     ports = set()
     for route in haproxy_routes(environment, name):
         ports |= {server.port for server in route.servers}
@@ -117,19 +118,23 @@ def haproxy_target_ports(environment: Environment, name: str) -> list[int]:
 
 
 def creates_nodes(cluster: Cluster) -> bool:
-    """Return whether the stack creates a node, which is then in the nodes' security group."""
+    """Return whether the stack creates any node. Created nodes have their own security group."""
     return any(node.instance_id is None for node in cluster.nodes.values())
 
 
 def management_ports(environment: Environment) -> tuple[int, ...]:
-    """Return the node ports that the Solution Manager connects to, as the services move them."""
+    """Return the node ports that the Solution Manager connects to.
+
+    If a service has another node port than the default, that port replaces the default.
+    """
     ports = version_ports(environment)
     moved = {
         default: environment.services[name].target_port
         for name, default in ports.services.items()
         if name in environment.services
     }
-    return tuple(sorted({moved.get(port, port) for port in ports.management}))
+    jmx = WEB_JMX_PORTS if environment.denodo.web_jmx else ()
+    return tuple(sorted({*(moved.get(port, port) for port in ports.management), *jmx}))
 
 
 def _rule_set(
@@ -147,8 +152,9 @@ def _rule_set(
             (peer, list(rules)) for peer, rules in groupby(port_rules, lambda rule: rule.peer)
         )
     )
-    # CloudFormation creates before it deletes: while one form replaces the other, both exist. A
-    # security group that is full of port rules could never be changed.
+    # CloudFormation creates new rules before it deletes old ones, so both kinds of rules exist
+    # while one replaces the other. If port rules alone filled the quota, CloudFormation could never
+    # replace them.
     fits = _weight({*port_rules, *ranges}) <= limits.RULES_PER_SECURITY_GROUP.value
     return RuleSet(group, direction, port_rules, port_rules if fits else ranges)
 
@@ -184,7 +190,7 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
 def _from_clients(
     group: SecurityGroup, environment: Environment, name: str, served: tuple[Listener, ...]
 ) -> Iterator[FirewallRule]:
-    """Yield rules from clients and health checkers to the balancer, or to the node itself."""
+    """Yield rules from clients and health checkers to the balancer or, without one, the node."""
     cluster = environment.clusters[name]
     for cidr in cluster.balancer.clients:
         for listener in served:
@@ -198,10 +204,10 @@ def _from_clients(
 def _from_nodes_to_auxiliary(
     environment: Environment, cluster: Cluster, served: tuple[Listener, ...]
 ) -> Iterator[FirewallRule]:
-    """Yield rules to the balancer's auxiliary ports.
+    """Yield rules from nodes and the Solution Manager to the balancer's auxiliary ports.
 
-    A 7.0 node redirects every RMI client to the balancer's name, also other nodes and the Solution
-    Manager.
+    A Denodo 7.0 node redirects every RMI client to the balancer's name. Other nodes and the
+    Solution Manager are RMI clients too.
     """
     for peer in (*_node_peers(cluster), *_solution_manager_peers(environment)):
         for listener in served:
@@ -223,8 +229,8 @@ def _to_nodes(
 def _to_haproxy(environment: Environment, cluster: Cluster) -> Iterator[FirewallRule]:
     """Yield rules between the balancer and HAProxy.
 
-    Only the balancer may reach HAProxy: HAProxy believes the client address that a peer claims.
-    HAProxy also connects to AWS by HTTPS.
+    Only the balancer may connect to HAProxy's service ports, because HAProxy trusts the client
+    address that a peer sends. HAProxy also connects to AWS over HTTPS.
     """
     for port in _target_ports(haproxy_front_listeners(environment, cluster)):
         yield _rule("balancer", "egress", Peer("group", "haproxy"), port)
@@ -236,10 +242,10 @@ def _to_haproxy(environment: Environment, cluster: Cluster) -> Iterator[Firewall
 
 
 def _node_peers(cluster: Cluster) -> tuple[Peer, ...]:
-    """Return the peers by which the security group in front knows the nodes.
+    """Return the peers that represent the nodes in the rules of other security groups.
 
-    Existing instances are in security groups of their owner, so they are known by the addresses of
-    their network.
+    Created nodes are represented by their security group. Existing instances are in security groups
+    of their owner, so they are represented by the CIDR of the cluster's network.
     """
     created = (Peer("group", "nodes"),) if creates_nodes(cluster) else ()
     existing = any(node.instance_id for node in cluster.nodes.values())
@@ -248,14 +254,14 @@ def _node_peers(cluster: Cluster) -> tuple[Peer, ...]:
 
 
 def _target_ports(served: Iterable[Listener]) -> list[int]:
-    """Return the ports that a balancer connects to on its targets: traffic and health checks."""
+    """Return the target ports that a balancer connects to, for traffic and health checks."""
     return sorted(
         {port for listener in served for port in (listener.target_port, listener.health.port)}
     )
 
 
 def _health_checker_peers(environment: Environment, name: str, cluster: Cluster) -> Iterator[Peer]:
-    """Yield Route 53's health checkers, if they check an endpoint that is not open to all."""
+    """Yield Route 53's prefix list, if its health checkers need a rule to reach the endpoint."""
     prefix_list = cluster.network.health_checkers
     if (
         prefix_list

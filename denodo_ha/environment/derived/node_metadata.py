@@ -1,7 +1,7 @@
 """Node metadata: the metadata database and the metadata exports of a cluster, and their names.
 
-The cluster's stack and its metadata stack each need the other's names. Names that follow from the
-configuration let both stacks be deployed without a reference to each other.
+The cluster stack and the metadata stack use names of each other's resources. These names are
+derived from the configuration, so that neither stack needs a reference to the other stack.
 """
 
 import hashlib
@@ -16,20 +16,22 @@ from denodo_ha.environment.model.environment import Environment
 
 EXPORT_MANIFEST: Final = "export.json"
 EXPORT_METADATA: Final = "metadata.vql"
-"""Names of the two objects of a node's export in the bucket, after the node's name and a slash."""
+"""Names of the two objects of a node's export. Their keys in the bucket are the node's name, a
+slash and this name."""
 
 _SHARING_SERVERS: Final[Mapping[str, Component]] = {
     "scheduler": "scheduler",
     "data-catalog": "data-catalog",
 }
-"""Servers whose metadata all nodes of a cluster must share, and the component of each."""
+"""Servers whose metadata must be the same on all nodes of a cluster, and their components."""
 
 _PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
     "scheduler": frozenset({"scheduler"}),
     "data-catalog": frozenset({"web"}),
     "vdp": frozenset({"vdp", "odbc"}),
 }
-"""The probes of the services of each component; the Data Catalog is in the web container."""
+"""Kinds of readiness probes of the services that a component belongs to. The Data Catalog runs in
+the web container."""
 
 
 def has_stack(cluster: Cluster) -> bool:
@@ -43,7 +45,7 @@ def creates_database(cluster: Cluster) -> bool:
 
 
 def database_subnets(cluster: Cluster) -> dict[str, str | None]:
-    """Return the zones of the metadata database, with its subnet in an existing VPC."""
+    """Return the database's subnet in each zone; None for a subnet that the stack creates."""
     catalog, network = cluster.catalog, cluster.network
     given = catalog.subnets if catalog else {}
     if network.vpc is None:
@@ -53,7 +55,7 @@ def database_subnets(cluster: Cluster) -> dict[str, str | None]:
 
 
 def database_name(cluster: Cluster, component: Component) -> str:
-    """Return the name of a component's database, which is also the role that owns it."""
+    """Return the name of a component's database; the role that owns it has the same name."""
     existing = cluster.catalog.existing if cluster.catalog else None
     prefix = (existing.prefix or "") if existing else ""
     return f"{prefix}{component.replace('-', '_')}"
@@ -65,9 +67,9 @@ def database_users(database: str) -> tuple[str, str]:
 
 
 def services_using_database(environment: Environment, cluster: Cluster) -> Mapping[str, int]:
-    """Return the services that fail together with the metadata database, with the clients' port.
+    """Return the services that fail if the metadata database fails, with the ports of clients.
 
-    A service's component follows from its name or its node port, as for readiness.
+    A service's component is determined by the service's name or node port, as for readiness.
     """
     components = cluster.catalog.components if cluster.catalog else ()
     kinds = {kind for component in components for kind in _PROBES_OF_COMPONENT[component]}
@@ -79,16 +81,16 @@ def services_using_database(environment: Environment, cluster: Cluster) -> Mappi
 
 
 def secret_name(environment: str, cluster: str, component: Component) -> str:
-    """Return the name of the secret with a component's database login.
+    """Return the name of the secret that contains a component's database login.
 
-    The name does not end in a hyphen and six characters, so Secrets Manager finds the secret by
-    its ARN without the random suffix (AWS, Secrets Manager, What's in a secret).
+    The name does not end in a hyphen and six characters, so Secrets Manager finds the secret by its
+    ARN without the random suffix (AWS, Secrets Manager, What's in a secret).
     """
     return f"denodo/{environment}/{cluster}/catalog/{component}"
 
 
 def secret_arn(environment: Environment, cluster_name: str, component: Component) -> str:
-    """Return the ARN of the secret with a component's database login, without random suffix."""
+    """Return the ARN of the secret of a component's database login, without the random suffix."""
     cluster = environment.clusters[cluster_name]
     service = f"{partition(cluster.region)}:secretsmanager:{cluster.region}:{cluster.account}"
     return f"arn:{service}:secret:{secret_name(environment.name, cluster_name, component)}"
@@ -135,7 +137,7 @@ def configured_servers(environment: Environment) -> tuple[str, ...]:
 
 
 def servers_sharing_metadata(environment: Environment) -> tuple[tuple[str, Component], ...]:
-    """Return the listed servers whose metadata all nodes of a cluster must share."""
+    """Return the configured servers whose metadata must be the same on all nodes of a cluster."""
     return tuple(
         (server, _SHARING_SERVERS[server])
         for server in configured_servers(environment)

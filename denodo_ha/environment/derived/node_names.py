@@ -1,18 +1,21 @@
-"""DNS names of nodes. A name outlives the node's instance, in a private zone of each cluster."""
+"""DNS names of nodes, in a private hosted zone for each cluster.
+
+A node keeps its name when its instance is replaced.
+"""
 
 from typing import Final
 
 from denodo_ha.environment.model.environment import Environment
 
 RECORD_TTL_S: Final = 10
-"""Ours: a replaced node has a new address, and clients that know its name find it soon."""
+"""Project default: low, since a replaced node has a new address, which clients must find soon."""
 
 MAX_NAME_LENGTH: Final = 253
-"""The longest name in DNS, in characters."""
+"""Maximum length of a DNS name, in characters."""
 
 
 def zone_name(environment: Environment, cluster: str) -> str:
-    """Return the name of the zone with a cluster's nodes: the given zone, else a created one."""
+    """Return the name of the hosted zone that contains the names of a cluster's nodes."""
     given = environment.clusters[cluster].network.node_zone
     return given.name.lower() if given else f"{cluster}.{environment.name}.internal"
 
@@ -23,7 +26,7 @@ def host_name(environment: Environment, cluster: str, node: str) -> str:
 
 
 def nodes_with_record(environment: Environment, cluster: str) -> tuple[str, ...]:
-    """Return the nodes that have a DNS record: those whose address is known at deploy."""
+    """Return the nodes with a DNS record: those whose address is known during deployment."""
     nodes = environment.clusters[cluster].nodes
     return tuple(
         sorted(name for name, node in nodes.items() if not node.instance_id or node.address)

@@ -1,7 +1,8 @@
-"""Desired state of a node, as its SSM parameter holds it.
+"""Desired state of a node: the content of the node's SSM parameter.
 
-Its schema is `hosts/denodo/state.schema.json`, version 1. Values that only the deploy knows come in
-as text that CloudFormation resolves. The state holds no secret: secrets are named by ARN.
+The schema is `hosts/denodo/state.schema.json`, version 1. Values that are known only during
+deployment are CDK tokens, which CloudFormation resolves. The state contains the ARNs of secrets,
+and no secret values.
 """
 
 import json
@@ -21,26 +22,26 @@ from denodo_ha.environment.facts.denodo_ports import (
     WEB_PORT,
 )
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, heap_gib
-from denodo_ha.environment.facts.limits import SETUP_SHARE_S
+from denodo_ha.environment.facts.limits import BUSY_LIMIT_DEFAULT_S, SETUP_SHARE_S
 from denodo_ha.environment.model.catalog import Catalog, Component, Exports
 from denodo_ha.environment.model.cluster import Node
-from denodo_ha.environment.model.denodo import Server, cluster_secret
+from denodo_ha.environment.model.denodo import Denodo, Server, cluster_secret
 from denodo_ha.environment.model.environment import Environment
 
 SCHEMA: Final = 1
 NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
-"""The servers that are not in the web container."""
+"""Servers that do not run in the web container."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """Values that the deploy knows and the configuration does not.
+    """Values that are known only during deployment, not from the configuration.
 
     Attributes:
-        rmi_host: the balancer's name; empty if the RMI host is the node's own name.
+        rmi_host: the balancer's DNS name; empty if the RMI host is the node's own name.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
-        program: address of the node program in S3.
+        program: S3 URI of the node program.
     """
 
     rmi_host: str
@@ -62,9 +63,10 @@ def desired_state(
         "cluster": cluster,
         "node": node,
         "denodo": {
-            "version": denodo.version,
+            "version": denodo.family,
             "home": denodo.platform_home(),
             "user": denodo.user,
+            **({"java_home": denodo.java_home} if denodo.java_home else {}),
         },
         "host": host,
         "rmi_host": deployed.rmi_host or host,
@@ -80,9 +82,11 @@ def desired_state(
         "security_token": cluster_secret(denodo.security_token, cluster),
         "metadata": _metadata_source(environment, cluster, node),
         **_shared_metadata(environment, cluster, node),
-        # Only if it is off, so that older node programs read all other states.
+        # The key is present only if the watchdog is off, so that older node programs can read all
+        # other states.
         **({} if denodo.watchdog else {"watchdog": False}),
-        "ready": {"port": READY_PORT, "services": _services(environment)},
+        **({"web_jmx": True} if denodo.web_jmx else {}),
+        "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
             "stop_seconds": denodo.stop_limit,
@@ -97,11 +101,11 @@ def desired_state(
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
-    """Return the ports of the servers on a node; None keeps the image's port."""
+    """Return the ports of the servers on a node. None: the port remains as in the image."""
     services = environment.services
     ports = {
         name: services[name].target_port if name in services else default
-        for name, default in PORTS[environment.denodo.version].services.items()
+        for name, default in PORTS[environment.denodo.family].services.items()
     }
     auxiliary = version_ports(environment).auxiliary
     encrypted = {service.target_port for service in services.values()} & NODE_TLS_PORTS
@@ -119,7 +123,7 @@ def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
 
 
 def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
-    """Return the ARNs of the secrets that a cluster's nodes read."""
+    """Return the ARNs of the secrets that the nodes of a cluster read."""
     denodo = environment.denodo
     arns = (
         cluster_secret(denodo.tls.secret if denodo.tls else None, cluster),
@@ -132,7 +136,7 @@ def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
 def max_parameter_bytes(
     environment: Environment, cluster: str, node: str, instance_type: str
 ) -> int:
-    """Return the largest size of a node's parameter, with the longest values of the deploy."""
+    """Return the maximum size of a node's parameter, with the longest values from a deployment."""
     longest = Deployed(
         rmi_host="x" * node_names.MAX_NAME_LENGTH,
         stack="x" * 41,
@@ -144,7 +148,7 @@ def max_parameter_bytes(
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """Return the heap, unless the configuration gives all JVM options."""
+    """Return the heap in MiB; None if it is unknown or `denodo.jvm.vdp` sets the JVM options."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
@@ -158,6 +162,16 @@ def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
     return {"certificate": certificate, **({"version": tls.version} if tls.version else {})}
 
 
+def _readiness(denodo: Denodo) -> dict[str, Any]:
+    """Return the options of readiness; older node programs read states with defaults only."""
+    options: dict[str, Any] = {}
+    if denodo.readiness != "auto":
+        options["virtual_dataport"] = denodo.readiness
+    if denodo.busy_limit != BUSY_LIMIT_DEFAULT_S:
+        options["busy_seconds"] = denodo.busy_limit
+    return options
+
+
 def _services(environment: Environment) -> dict[str, dict[str, Any]]:
     services: dict[str, dict[str, Any]] = {}
     for name, service in sorted(environment.services.items()):
@@ -169,17 +183,17 @@ def _services(environment: Environment) -> dict[str, dict[str, Any]]:
 
 
 def _metadata_source(environment: Environment, cluster_name: str, node: str) -> dict[str, str]:
-    """Return where Virtual DataPort's metadata comes from.
+    """Return the source of Virtual DataPort's metadata.
 
-    A shared metadata database needs no import. Otherwise `denodo.metadata` applies, and if it is
-    not given the node's own newest export.
+    A shared metadata database needs no import. Otherwise `denodo.metadata` applies if it is set,
+    and if not, the node's own newest export if exports are restored.
     """
     cluster, given = environment.clusters[cluster_name], environment.denodo.metadata
     source = node_metadata.metadata_source(cluster)
     if source == "catalog":
         return {"source": "catalog"}
     if source == "export" and "metadata" not in environment.denodo.model_fields_set:
-        assert cluster.exports is not None  # the source is an export
+        assert cluster.exports is not None  # true if the source is `export`
         manifest, _ = node_metadata.export_keys(node)
         bucket = node_metadata.export_bucket_name(environment, cluster_name)
         return {
@@ -196,10 +210,10 @@ def _metadata_source(environment: Environment, cluster_name: str, node: str) -> 
 
 
 def _shared_metadata(environment: Environment, cluster_name: str, node: str) -> dict[str, Any]:
-    """Return the keys `catalog` and `exports`, for the servers that run.
+    """Return the keys `catalog` and `exports`, for the servers that the node runs.
 
-    A key is present only if the configuration has a metadata database or exports, so that older
-    node programs read the states of all other environments.
+    Each key is present only if the configuration has a metadata database or exports, so that older
+    node programs can read the state of every other environment.
     """
     cluster, servers = environment.clusters[cluster_name], environment.denodo.servers
     keys: dict[str, Any] = {}

@@ -1,14 +1,15 @@
 """Node readiness: each node reports for each service whether it can serve clients.
 
-A TCP check is green while Denodo is in promotion or single-user mode, and on a new node whose
-catalog is still empty. So every node answers `GET /ready/SERVICE` on a separate health port, which
-is the default health check of the balancer's target groups.
+A TCP health check also passes during a promotion, in single-user mode, and on a new node without
+metadata. Therefore every node answers `GET /ready/SERVICE` on a separate port. This request is the
+default health check of the balancer's target groups.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS, PORTS, SCHEDULER_PORT, WEB_PORT
+from denodo_ha.environment.facts.limits import PING_INTERVAL_S, PING_TIMEOUT_S
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
@@ -20,7 +21,7 @@ _KIND_BY_SERVICE: Final[dict[str, ProbeKind]] = {"jdbc": "vdp", "odbc": "odbc", 
 
 @dataclass(frozen=True)
 class Probe:
-    """The probe by which a node checks one of its services.
+    """Probe with which a node checks one of its services.
 
     Attributes:
         kind: the protocol of the probe.
@@ -45,20 +46,29 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
     )
 
 
+def reporting_delays(environment: Environment) -> dict[str, int]:
+    """Return the longest seconds, by name, until a node that runs reports that it is not ready."""
+    denodo = environment.denodo
+    delays = {"ping interval": PING_INTERVAL_S, "ping": PING_TIMEOUT_S}
+    if denodo.family != "7.0" and denodo.readiness != "ping":
+        delays["busy limit"] = denodo.busy_limit
+    return delays
+
+
 def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool:
-    """Return whether health settings name the protocol, port or path of the health check."""
+    """Return whether health settings set the protocol, port or path of the health check."""
     return any(settings.protocol or settings.port or settings.path for settings in (own, general))
 
 
 def service_probe(environment: Environment, name: str, service: Service) -> Probe:
-    """Return the probe of a service. Its kind follows from the service's name, else its port."""
+    """Return the probe of a service. The service's name, else its port, determines the kind."""
     port = service.target_port
     kind = _KIND_BY_SERVICE.get(name) or _kind_by_port(environment, port)
     return Probe(kind, port, tls=kind == "web" and port in NODE_TLS_PORTS)
 
 
 def _kind_by_port(environment: Environment, port: int) -> ProbeKind:
-    for name, default_port in PORTS[environment.denodo.version].services.items():
+    for name, default_port in PORTS[environment.denodo.family].services.items():
         service = environment.services.get(name)
         if port == (service.target_port if service else default_port):
             return _KIND_BY_SERVICE[name]

@@ -1,11 +1,12 @@
-"""Topology of a cluster: the balancer's listeners, and the nodes behind each.
+"""Topology of a cluster: the balancer's listeners, and the nodes behind each listener.
 
-Rule 1 of the topology: each service has one listener and one target group with all nodes. A
-service with cookies on a Network Load Balancer has an Application Load Balancer in between. Denodo
-7.0 also has one listener and one target group for each node's auxiliary port, with that node
-alone, because a 7.0 client continues on the port that the answering node named.
+Each service has one listener and one target group with all nodes. For a service with `sticky:
+cookie`, an Application Load Balancer is between the Network Load Balancer and the nodes. With
+Denodo 7.0, each node's auxiliary port also has one listener and one target group, which contains
+only that node, because the node that answers a 7.0 client tells the client to open its second
+connection to this port.
 
-All results are sorted by key, so the order of the configuration file never matters.
+All results are sorted by key, so the order of keys in the configuration file does not matter.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
 
 HAPROXY_HEALTH_PATH = "/health"
-"""Path of HAProxy's own health: 200 while a usable node serves any service. A slash and the name
-of a service may follow, for the health of that service."""
+"""Path of HAProxy's own health check, which returns 200 while at least one service has a usable
+node. If a slash and the name of a service follow, it returns the health of that service."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of the balancer and the target group behind it.
+    """A port of the balancer, and the target group behind the port.
 
     Attributes:
         key: the service's name, or the node's name for an auxiliary port.
@@ -46,9 +47,9 @@ class Listener:
         target_port: the port on the nodes.
         nodes: names of the nodes in the target group.
         health: the target group's health check.
-        service: the service, None for an auxiliary port.
+        service: the service; None for an auxiliary port.
         alb_health: the health check of the Application Load Balancer between this port and the
-            nodes, None without such a balancer.
+            nodes; None without an Application Load Balancer.
     """
 
     key: str
@@ -62,18 +63,27 @@ class Listener:
 
 def version_ports(environment: Environment) -> Ports:
     """Return the ports of the environment's Denodo version."""
-    return PORTS[environment.denodo.version]
+    return PORTS[environment.denodo.family]
+
+
+def hands_out_balancer_name(environment: Environment) -> bool:
+    """Return whether nodes give clients the load balancer's name for further connections.
+
+    From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
+    """
+    chosen = environment.denodo.rmi_host
+    return chosen == "balancer" or (chosen is None and version_ports(environment).auxiliary)
 
 
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """Return every listener of a cluster: services by name, then auxiliary ports by node."""
+    """Return the listeners of a cluster: of services by name, then of auxiliary ports by node."""
     return (*_service_listeners(environment, cluster), *_auxiliary_listeners(environment, cluster))
 
 
 def single_node_listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """Return the listeners whose target group holds one node only.
+    """Return the listeners whose target group contains only one node.
 
-    Behind HAProxy there are none, as every target group holds all HAProxy instances.
+    A cluster with HAProxy has no such listener: every target group contains all HAProxy instances.
     """
     if cluster.balancer.kind == "haproxy":
         return ()
@@ -85,10 +95,11 @@ def single_node_listeners(environment: Environment, cluster: Cluster) -> tuple[L
 def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
     """Return the listeners of the Network Load Balancer in front of a cluster's HAProxy instances.
 
-    Its target groups hold all HAProxy instances, which listen on the clients' ports. HAProxy
-    reports their health: a service's target group is healthy while a usable node serves the
-    service, an auxiliary port's while any service is served, as the loss of the port's node is no
-    reason to leave this balancer.
+    Every target group contains all HAProxy instances, which listen on the ports that clients use.
+    Health checks request HAProxy's own health. The target group of a service is healthy while a
+    usable node serves the service. The target group of an auxiliary port is healthy while any
+    service has a usable node, because losing the one node of the port must not trigger a site
+    failover.
     """
     return tuple(
         Listener(
@@ -109,20 +120,20 @@ def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple
 
 
 def max_haproxy_instances(cluster: Cluster) -> int:
-    """Return the largest number of HAProxy instances: one more while they are replaced."""
+    """Return the maximum number of HAProxy instances: one is added while they are replaced."""
     instance = cluster.balancer.proxy.instance
     return instance.count + 1 if instance else 0
 
 
 def health_check(environment: Environment, cluster: Cluster, name: str) -> HealthCheck:
-    """Return a service's health check: its own settings, else the balancer's, else readiness."""
+    """Return a service's health check: set by the service, else by the balancer, else readiness."""
     service = environment.services[name]
     own, general = service.health, cluster.balancer.health
     reported = readiness.nodes_report_readiness(environment, cluster)
     if reported and not readiness.overrides_check_target(own, general):
         return _timed("http", READY_PORT, readiness.ready_path(name), own, general)
     port = own.port or general.port or service.target_port
-    # An Application Load Balancer has no check that only connects.
+    # An Application Load Balancer does not support TCP health checks.
     uses_alb = cookie_balancer.uses_alb(cluster, service)
     default = cookie_balancer.node_protocol(port) if uses_alb else "tcp"
     protocol = own.protocol or general.protocol or default
@@ -149,9 +160,9 @@ def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator
 
 
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
-    """Return the check by which the Network Load Balancer sees a node through the ALB.
+    """Return the health check that the Network Load Balancer sends to a node through the ALB.
 
-    Its path is that of the nodes' check, if that check is on the service's own port.
+    The path is that of the nodes' health check, if that check uses the service's own port.
     """
     path = nodes.path if nodes.port == service.target_port else None
     protocol = cookie_balancer.client_protocol(service)
@@ -159,7 +170,7 @@ def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
 
 
 def _auxiliary_check(cluster: Cluster, port: int) -> HealthCheck:
-    """Return the check of a node's auxiliary port: a TCP connection, as it speaks RMI only."""
+    """Return the health check of an auxiliary port: a TCP connection, as the protocol is RMI."""
     return _timed("tcp", port, None, cluster.balancer.health, HealthSettings())
 
 

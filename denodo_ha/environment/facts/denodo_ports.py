@@ -1,25 +1,29 @@
-"""Denodo's ports by version, and which of them a load balancer may serve.
+"""Denodo's ports by version, and the ports that a load balancer may serve.
 
-Source of every number: Denodo, Virtual DataPort and Denodo Platform installation
-guides of 7.0, 8.0 and 9.x, "Default ports used by the Denodo Platform".
+Source of every number: Denodo, Virtual DataPort and Denodo Platform installation guides of 7.0, 8.0
+and 9.x, "Default ports used by the Denodo Platform".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Version = Literal["7.0", "8.0", "9.0"]
-VERSIONS: Final[tuple[Version, ...]] = ("7.0", "8.0", "9.0")
-
+Family = Literal["7.0", "8.0", "9.0"]
+"""Versions whose ports, files and scripts differ; every later 8.x and 9.x belongs to its family."""
+FAMILIES: Final[tuple[Family, ...]] = ("7.0", "8.0", "9.0")
+VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
+FIRST_FLIGHT_UPDATE: Final = 1
+"""Arrow Flight SQL came with 9.1 (Denodo, New features of 9.1)."""
 FLIGHT_PORT: Final = 9994
 """Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
 
 NODE_TLS_PORTS: Final = frozenset({9443})
-"""Ports on which the nodes use TLS: a load balancer that ends TLS begins it again towards them."""
+"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
 
 READY_PORT: Final = 9191
-"""Ours: the port on which a node reports its readiness."""
+"""Port on which a node reports its readiness, chosen by this project."""
 
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
@@ -27,13 +31,23 @@ LICENSE_MANAGER_PORT: Final = 10091
 HTTPS_PORT: Final = 443
 """Port of the AWS APIs."""
 POSTGRESQL_PORT: Final = 5432
-"""Default of PostgreSQL and of RDS (PostgreSQL documentation, Connections)."""
+"""Default port of PostgreSQL and of RDS (PostgreSQL documentation, Connections)."""
 
 SHUTDOWN_PORT: Final = 9998
 JMX_REGISTRY_PORT: Final = 9997
 JMX_FACTORY_PORT: Final = 9995
 WEB_PORT: Final = 9090
+WEB_JMX_PORTS: Final = (9098, 9097)
+"""Registry and factory of the web container's JMX."""
 SCHEDULER_PORT: Final = 8000
+
+
+def family_of(version: str) -> Family | None:
+    """Return the family of a version, None if it is not a version of Denodo that is known."""
+    if re.fullmatch(VERSION_PATTERN, version) is None:
+        return None
+    return next(family for family in FAMILIES if family[0] == version[0])
+
 
 _SHARED: Final[Mapping[str, int]] = MappingProxyType({"jdbc": 9999, "odbc": 9996, "web": 9090})
 
@@ -43,12 +57,12 @@ class Ports:
     """The ports of one Denodo version.
 
     Attributes:
-        services: default services of a cluster, with their ports.
-        auxiliary: whether clients open a second connection to an auxiliary port of the node
-            that answered, so that every node needs its own port on the load balancer.
-        management: ports to which the Solution Manager connects directly on a node, in addition
-            to the auxiliary port.
-        occupied: ports that are in use on a node, with their servers.
+        services: default services of a cluster by name, with their ports.
+        auxiliary: whether clients open a second connection to an auxiliary port of the node that
+            answered, so that every node needs its own port on the load balancer.
+        management: ports to which the Solution Manager connects directly on a node, in addition to
+            the auxiliary port.
+        occupied: ports that Denodo uses on a node, with the server that uses each port.
         private: occupied ports that no load balancer should serve.
     """
 
@@ -83,7 +97,7 @@ _JMX: Final[Mapping[int, str]] = MappingProxyType(
 )
 _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
 
-# 7.0 has no separate JMX ports: the registry is 9999 and the factory is the auxiliary port.
+# Denodo 7.0 has no separate JMX ports: its JMX registry uses 9999, its factory the auxiliary port.
 _V7: Final = Ports(
     services=_SHARED,
     auxiliary=True,
@@ -106,11 +120,12 @@ _V9: Final = Ports(
     private=_V8.private,
 )
 
-PORTS: Final[Mapping[Version, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})
+PORTS: Final[Mapping[Family, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8, "9.0": _V9})
 
-JDBC_URLS: Final[Mapping[Version, str]] = MappingProxyType(
+JDBC_URLS: Final[Mapping[Family, str]] = MappingProxyType(
     {
-        # Without the parameter, a 7.0 client reuses the registry's socket and stays on one node.
+        # Without this parameter, a 7.0 client reuses the registry's socket and always uses the same
+        # node.
         "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
         "8.0": "jdbc:denodo://{host}:{port}/admin",
         "9.0": "jdbc:denodo://{host}:{port}/admin",

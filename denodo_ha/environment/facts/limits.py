@@ -1,7 +1,8 @@
 """Every published limit and default that this project uses, with its source.
 
-Names of values that are not counts end with the unit. AWS raises adjustable quotas on request;
-the rules assume the published value. "Ours" marks values that this project chose.
+A name ends with the unit, unless the value is a count. AWS raises adjustable quotas on request; the
+rules assume the published value. "Project default", "project limit" and "project value" mark values
+that this project chose.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Limit:
     adjustable: bool = False
 
     def __str__(self) -> str:
-        """Return the limit with its source, as in messages."""
+        """Return the limit with its source, for messages."""
         return f"{self.value} {self.unit} ({self.source})"
 
 
@@ -36,15 +37,15 @@ TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
     "targets that an Application Load Balancer uses of a Network Load Balancer's quota",
     "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
 )
-"""With cross-zone load balancing. AWS does not say whether the ALB counts once or in each of its
-target groups; the rules count it in each."""
+"""This applies with cross-zone load balancing. AWS does not document whether the ALB counts once,
+or once for each target group that contains it; the rules assume once for each target group."""
 
 RULES_PER_SECURITY_GROUP: Final = Limit(
     60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
 )
 HEALTH_CHECKERS_WEIGHT: Final = Limit(
     25,
-    "rules, as which the prefix list of Route 53's health checkers counts",
+    "rules that the prefix list of Route 53's health checkers counts as",
     "AWS, AWS-managed prefix lists",
 )
 ELASTIC_IPS_PER_REGION: Final = Limit(
@@ -97,13 +98,13 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
 )
-"""The smallest subnet has at least 8 free addresses; the largest is as large as a VPC."""
+"""A subnet must also have at least 8 free addresses. The shortest prefix is that of a VPC."""
 
 ALB_ZONES: Final = 2
 """Minimum number of zones of an Application Load Balancer (the same page)."""
 
 COOKIE_DURATION_S: Final = 86_400
-"""Time for which a cookie keeps a client on its node, from the last response: AWS's default (AWS,
+"""Time for which a cookie keeps a client on its node after the last response: AWS's default (AWS,
 Sticky sessions for your Application Load Balancer)."""
 
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
@@ -111,7 +112,7 @@ DATABASE_STORAGE_GIB: Final = Range(
     20, 65_536, "AWS, Amazon RDS DB instance storage, General Purpose SSD (gp3)"
 )
 DATABASE_RETENTION_DAYS: Final = Range(
-    1, 35, "AWS, Amazon RDS API, CreateDBInstance; 0, no backups, is not allowed here"
+    1, 35, "AWS, Amazon RDS API, CreateDBInstance; 0 (no backups) is not allowed in this project"
 )
 DATABASE_CONNECTIONS: Final = Range(
     20, 5000, "AWS, Amazon RDS, Quotas and constraints, Maximum number of database connections"
@@ -125,7 +126,7 @@ DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBIns
 CREATION_TIMEOUT_S: Final = Range(
     300,
     43_200,
-    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; the minimum is ours",
+    "AWS, CloudFormation CreationPolicy attribute: at most 12 hours; this project sets the minimum",
 )
 
 ENDPOINT_INTERVALS_S: Final = (10, 30)
@@ -148,12 +149,12 @@ NO_NLB_TARGETS: Final = frozenset(
 Elastic Load Balancing API, RegisterTargets)."""
 
 NITRO_V6_TRACKING_S: Final = 350
-"""Default time for which Nitro v6 instances track an idle connection; older ones track it for
+"""Default time for which Nitro v6 instances track an idle connection; older instances do so for
 432,000 s (AWS, EC2 API, ConnectionTrackingSpecificationRequest)."""
 
 NITRO_V6_GENERATION: Final = 8
 """First generation with Nitro v6, except for `NITRO_V5_FAMILIES` (AWS, Instances built on the AWS
-Nitro System). Not confirmed for each family, so the rule only warns."""
+Nitro System). AWS does not confirm this for each family, so the rule only warns."""
 
 NITRO_V5_FAMILIES: Final = frozenset(
     ("c8g", "c8gd", "m8g", "m8gd", "r8g", "r8gd", "x8g", "i8g", "i8ge")
@@ -174,28 +175,39 @@ HEALTHY_CHECKERS_PERCENT: Final = 18
 Amazon Route 53 determines whether a health check is healthy)."""
 
 ALARM_LAG_S: Final = 60
-"""Delay of a metric after its minute: one more period (deduced, not published)."""
+"""Delay until the metric of a minute is available: one more period (deduced, not published)."""
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
-"""Ours: AWS refuses a timeout that is not below the interval (error message of the ELB API)."""
+"""Project default: AWS rejects a timeout that is not less than the interval (error message of the
+ELB API)."""
 
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's default (AWS, Edit target group attributes for your Network Load Balancer)."""
 
 START_LIMIT_DEFAULT_S: Final = 1200
-"""Ours: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up."""
+"""Project default: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up
+of the node."""
 
 SETUP_SHARE_S: Final = 120
-"""Ours: the part of a new node's start limit for its operating system, program and signal, so that
-its own error message precedes CloudFormation's."""
+"""Project value: the part of a new node's start limit that is left for the operating system, the
+node program and its signal, so that the node reports its own error before CloudFormation times
+out."""
+
+BUSY_LIMIT_DEFAULT_S: Final = 30
+"""Ours: statements that put Virtual DataPort into single-user mode by themselves last a moment."""
+
+PING_INTERVAL_S: Final = 20
+PING_TIMEOUT_S: Final = 10
+"""Ours: the node program runs `ping.sh` this often and for this long (Denodo's own health check:
+every 30 s, 10 s); `hosts/denodo/readiness` has the same numbers, and a test compares them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
 """Denodo's default query timeout (Denodo, Virtual DataPort Administration Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
-"""Ours: commands on a node end earlier by their own timeouts."""
+"""Project value: longer than the commands' own timeouts on a node."""
 
 PARAMETER_BYTES: Final = Limit(
     8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
@@ -206,56 +218,60 @@ AWS_HEALTH_TIMEOUT_S: Final = 10
 AWS_HTTP_HEALTH_TIMEOUT_S: Final = 6
 AWS_HEALTHY_THRESHOLD: Final = 5
 AWS_UNHEALTHY_THRESHOLD: Final = 2
-"""AWS's defaults of a check (AWS, Health checks for Network Load Balancer target groups)."""
+"""AWS's defaults of a health check (AWS, Health checks for Network Load Balancer target groups)."""
 AWS_ALB_HEALTH_TIMEOUT_S: Final = 5
 """AWS's default (AWS, Health checks for Application Load Balancer target groups)."""
 ENDPOINT_CONNECT_S: Final = 10
-"""The time in which an endpoint must accept a TCP connection (AWS, How Amazon Route 53 determines
+"""Time within which an endpoint must accept a TCP connection (AWS, How Amazon Route 53 determines
 whether a health check is healthy)."""
 ENDPOINT_HTTP_S: Final = 6
-"""The time in which an endpoint must accept an HTTP or HTTPS connection, 4 s, and answer, 2 s (AWS,
-How Amazon Route 53 determines whether a health check is healthy)."""
+"""Time within which an endpoint must accept an HTTP or HTTPS connection (4 s) and answer the
+request (2 s) (AWS, How Amazon Route 53 determines whether a health check is healthy)."""
 NO_DATA_PERIODS: Final = 3
-"""Ours: AWS says that an alarm looks at more periods than it evaluates before it counts as without
-data, and not at how many (AWS, Configuring how CloudWatch alarms treat missing data)."""
+"""Project value: number of periods without data after which an alarm is assumed to have no data.
+AWS documents that an alarm examines more periods than it evaluates, but not how many (AWS,
+Configuring how CloudWatch alarms treat missing data)."""
 
 DISK_DEFAULT_GIB: Final = 100
 """Space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
 
 HAPROXY_START_LIMIT_S: Final = 900
-"""Ours: HAProxy starts at once; the operating system and the program's downloads take longer."""
+"""Project default: HAProxy itself starts at once, but the operating system and downloads take
+longer."""
 DATABASE_ZONES: Final = Limit(
-    2, "zones at least of a DB subnet group", "AWS, Working with a DB instance in a VPC"
+    2, "zones or more in a DB subnet group", "AWS, Working with a DB instance in a VPC"
 )
 DATABASE_GROWTH: Final = 1.1
-"""Minimum ratio of the maximum storage to the storage (AWS, Amazon RDS, Managing capacity
+"""Minimum ratio of the maximum storage to the allocated storage (AWS, Amazon RDS, Managing capacity
 automatically with storage autoscaling)."""
 
 DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
 """Default of the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
-"""Ours: 100 for Virtual DataPort on each of two nodes, and 100 for the rest. Below the default of
-RDS for 4 GiB (AWS, Amazon RDS, Quotas and constraints: memory / 9531392)."""
+"""Project default: 100 for Virtual DataPort on each of two nodes, and 100 for other components.
+This is less than RDS's default for 4 GiB of memory (AWS, Amazon RDS, Quotas and constraints: memory
+/ 9531392)."""
 
 DATABASE_LOW_STORAGE: Final = 0.15
 DATABASE_MANY_CONNECTIONS: Final = 0.8
-"""Ours: shares of free storage and of used connections at which an alarm is raised."""
+"""Project values: the share of free storage and the share of used connections that raise an
+alarm."""
 
 SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager quotas")
 
 CATALOG_CHECK_S: Final = (1, 60)
 EXPORT_EVERY_S: Final = (3600, 604_800)
 EXPORT_RETENTION_DAYS: Final = (1, 3650)
-"""Ours, around Denodo's recommendations: exports hourly (nodes check every hour) to weekly, kept
-for up to ten years."""
+"""Project limits, which include Denodo's recommendations. Exports are hourly to weekly, because
+nodes check every hour whether an export is due, and are kept for up to ten years."""
 
 CATALOG_CHECK_DEFAULT_S: Final = 3
 """Denodo recommends 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Ours: a month in which a loss can be noticed."""
+"""Project default: leaves a month to notice that metadata was lost."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,

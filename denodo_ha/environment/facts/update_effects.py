@@ -1,7 +1,7 @@
-"""Effects of CloudFormation on nodes and on the metadata database when a property changes.
+"""Effects on nodes and on the metadata database when CloudFormation changes a property.
 
-Source: AWS, CloudFormation template reference, "Update requires" of each property; for instances
-in a VPC whose root device is an EBS volume.
+Source: AWS, CloudFormation template reference, "Update requires" of each property; for instances in
+a VPC whose root device is an EBS volume.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Effect(StrEnum):
-    """Effect of a deploy on a node or a database, from the mildest on."""
+    """Effect of a deployment on a node or a database, in order of severity."""
 
     NOTHING = "nothing"
     STATE = "state only"
@@ -22,7 +22,7 @@ class Effect(StrEnum):
 
     @property
     def touches(self) -> bool:
-        """Whether the node does not serve for some time."""
+        """True if the node does not serve clients for some time."""
         return self in {Effect.RESTART, Effect.REPLACEMENT, Effect.REMOVED}
 
 
@@ -44,14 +44,15 @@ INSTANCE_EFFECTS: Final[dict[str, Effect]] = {
         Effect.RESTART,
     ),
 }
-"""Effect of a property of "AWS::EC2::Instance"; other properties, such as the image, replace it."""
+"""Effect of a change to each property of "AWS::EC2::Instance". A change to any other property, such
+as the image, replaces the instance."""
 
 NETWORK_REPLACEMENTS: Final[dict[str, tuple[str, ...]]] = {
     "AWS::EC2::Subnet": ("AvailabilityZone", "CidrBlock", "VpcId"),
     "AWS::EC2::VPC": ("CidrBlock",),
 }
-"""Properties that replace a subnet or a VPC, and so the nodes in it (AWS, "AWS::EC2::Subnet" and
-"AWS::EC2::VPC")."""
+"""Properties whose change replaces a subnet or a VPC, and therefore the nodes in the subnet or VPC
+(AWS, "AWS::EC2::Subnet" and "AWS::EC2::VPC")."""
 
 RESTARTING_STATE: Final = frozenset(
     {
@@ -85,10 +86,10 @@ DATABASE_EFFECTS: Final[dict[str, Effect]] = {
         Effect.INTERRUPTION,
     ),
 }
-"""Effect of a property of "AWS::RDS::DBInstance"; other properties, such as the key, replace it.
+"""Effect of a change to each property of "AWS::RDS::DBInstance". A change to any other property,
+such as the KMS key, replaces the database.
 
-A retention of 0 days means no backups: a change from or to 0 restarts the database.
-"""
+A retention of 0 days means no backups: a change from or to 0 restarts the database."""
 
 PARAMETER_GROUP_RESTARTS: Final = ("Family", "Parameters")
 """Properties of a parameter group whose change may restart the database: "if the parameter group
@@ -96,5 +97,5 @@ contains static parameters, whether they were changed or not, an update triggers
 "AWS::RDS::DBInstance", DBParameterGroupName)."""
 
 SUBNET_GROUP_IN_PLACE: Final = ("SubnetIds",)
-"""Properties of a subnet group that change in place (AWS, "AWS::RDS::DBSubnetGroup"). RDS refuses
-the subnets of another VPC, and the deploy fails."""
+"""Properties of a subnet group that change in place (AWS, "AWS::RDS::DBSubnetGroup"). RDS rejects
+subnets of another VPC, so that the deployment fails."""

@@ -2,7 +2,7 @@
 
     render_config(environment, "active", Host())
 
-The same model gives the same text: the text does not depend on order, time or machine.
+The text depends only on the model, not on the order of keys, the time or the machine.
 """
 
 from collections.abc import Iterator
@@ -21,34 +21,35 @@ RMI_HELLO = "4a524d4900024b"
 """Java RMI Specification, RMI Transport Protocol: header, version, stream protocol."""
 
 _SSL_REQUEST = "0000000804d2162f"
-"""PostgreSQL, Message Formats: SSLRequest, which is answered by one letter."""
+"""PostgreSQL, Message Formats: SSLRequest, which a server answers with one letter."""
 
 _FAST_INTERVAL = "250ms"
-"""Interval of checks after a failed one: with `fall 2` a dead node is out after about a second."""
+"""Interval of checks after a failed check. With `fall 2`, a dead node is out of service after about
+a second."""
 
 Section = tuple[str, list[str]]
-"""A section's title and its lines."""
+"""Section of the file: its title and its lines."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """The machine that HAProxy runs on; the defaults are those of Debian and Amazon Linux.
+    """Machine that HAProxy runs on. The defaults are those of Debian and Amazon Linux.
 
     Attributes:
-        behind_proxy: whether a balancer in front sends the PROXY protocol. Only then may HAProxy
-            believe its header, and only if no other machine reaches the ports.
-        address: the address to listen on, empty for all.
-        user: user of the workers, None for the user that starts HAProxy.
-        group: group that may change HAProxy by the admin socket.
-        monitor_group: group that may read HAProxy's state by the monitor socket.
+        behind_proxy: whether a load balancer in front of HAProxy sends the PROXY protocol header.
+            HAProxy may trust this header only if no other machine can reach the ports.
+        address: the address to listen on; empty for all addresses.
+        user: user of the workers; None for the user that starts HAProxy.
+        group: group that may change HAProxy through the admin socket.
+        monitor_group: group that may read HAProxy's state through the monitor socket.
         folder: folder of the configuration file.
-        certificate: file with the certificate chain and the key for clients. None leaves TLS out,
-            to check the file on a machine without the certificate.
+        certificate: file with the certificate chain and the key for clients. With None, the file
+            has no TLS, so that it can be checked on a machine without the certificate.
         authority: file with the certificates that verify the nodes' certificates.
         run: folder of the sockets.
-        state: file with the servers' state across reloads; its folder holds no other file.
-        program: path of HAProxy.
-        chroot: whether the workers see nothing but the state's folder.
+        state: file that keeps the servers' state across reloads; its folder contains no other file.
+        program: path of HAProxy's program file.
+        chroot: whether the workers run in a chroot, the folder of the state file.
     """
 
     behind_proxy: bool = False
@@ -62,6 +63,7 @@ class Host:
     run: str = "/run/haproxy"
     state: str = "/var/lib/haproxy/server-state"
     program: str = "/usr/sbin/haproxy"
+    tool: str | None = "/opt/denodo-ha"
     chroot: bool = True
 
 
@@ -82,9 +84,9 @@ def render_config(environment: Environment, cluster_name: str, host: Host) -> st
 
 @contextmanager
 def temporary_file(text: str) -> Iterator[str]:
-    """Give the path of a file `haproxy.cfg` with a text; it is deleted afterwards.
+    """Yield the path of a file `haproxy.cfg` with a text, and delete the file afterwards.
 
-    The CDK's assets and HAProxy's own check accept files only.
+    CDK assets and `haproxy -c` accept only files.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "haproxy.cfg"
@@ -154,7 +156,7 @@ def _tcp_defaults(settings: Haproxy) -> Iterator[str]:
     yield f"timeout server {settings.timeouts.tcp}s"
 
 
-# Shorter than the 350 s after which a Network Load Balancer drops a silent connection.
+# Shorter than the 350 s after which a Network Load Balancer drops an idle connection.
 _KEEP_ALIVE = [
     line
     for side in ("cli", "srv")
@@ -172,7 +174,7 @@ def _http_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode http"
     yield "option httplog"
     yield from _common(settings)
-    # A node may need longer for an answer than a balancer in front keeps a silent connection.
+    # A node may need longer to answer than a load balancer in front keeps an idle connection.
     yield from _KEEP_ALIVE
     # Without this option a reload resets connections that a client is about to use.
     yield "option idle-close-on-response"
@@ -199,7 +201,7 @@ def _frontend(route: Route, host: Host) -> Iterator[str]:
     if route.idle and route.mode == "tcp":
         yield f"timeout client {route.idle}s"
     if route.mode == "http":
-        # A header that the client sends is not to be trusted.
+        # A header from the client cannot be trusted.
         yield "http-request del-header X-Forwarded-For"
         if route.forwards:
             yield "option forwardfor"
@@ -214,8 +216,8 @@ def _backend(route: Route, settings: Haproxy, host: Host) -> Iterator[str]:
     if route.balance:
         yield f"balance {route.balance}"
     if route.balance == "source":
-        # The same choice on every instance and after every reload; a lost node moves only its own
-        # clients.
+        # Every instance selects the same node for a client, also after a reload. If a node is lost,
+        # only the clients of this node get another node.
         yield "hash-type consistent"
     if route.cookie:
         secure = " secure" if route.tls else ""
@@ -241,8 +243,8 @@ def _backend(route: Route, settings: Haproxy, host: Host) -> Iterator[str]:
 def _check(check: Check) -> Iterator[str]:
     """Yield the lines of a backend's health check.
 
-    A TCP connection proves little: a hung node accepts it as a healthy one does, and so does a
-    node that closes connections at once. So each service must answer in its own protocol.
+    A TCP connection is not sufficient: a hung node accepts connections too, and so does a node that
+    closes them at once. Therefore each service must answer in its own protocol.
     """
     yield f"timeout check {check.timeout}s"
     if check.speaks in ("http", "https"):
@@ -255,8 +257,8 @@ def _http_check(check: Check) -> Iterator[str]:
     yield "option httpchk"
     yield f"http-check connect{_check_port(check)}{' ssl' if check.tls else ''}"
     yield f"http-check send meth GET uri {_quoted(check.path)}"
-    # The page at the root is the site's choice, so any code below 500 is an answer. On another
-    # path a page that requires a login is an answer.
+    # Every installation decides what is at `/`, so any status code below 500 shows that the node
+    # answers. On another path, a page that requires a login also shows that the node answers.
     yield f"http-check expect status {'200-499' if check.path == '/' else '200-399,401,403'}"
     if check.ready:
         yield f"http-check connect port {READY_PORT}"
@@ -292,7 +294,7 @@ def _check_options(route: Route) -> str:
         f"check inter {check.interval}s fastinter {_FAST_INTERVAL} "
         f"fall {check.fall} rise {check.rise}"
     )
-    # HAProxy verifies the certificate when it sends requests; a check only needs an answer.
+    # HAProxy verifies the certificate when it forwards requests; a check only needs an answer.
     return f"{times} check-ssl verify none" if check.tls and not route.node_tls else times
 
 
@@ -301,7 +303,7 @@ def _server_options(route: Route, server: Server, settings: Haproxy, host: Host)
         yield f"cookie {server.name}"
     if route.node_tls:
         name = settings.tls and settings.tls.node_name
-        # A certificate is verified by a name and not by an address.
+        # A certificate is verified against a name, not against an address.
         name = name or (server.name if _is_address(server.host) else server.host)
         yield f"ssl verify required ca-file {host.authority} verifyhost {name}"
         yield f"sni str({name}) check-sni {name}"
@@ -312,9 +314,10 @@ def _server_options(route: Route, server: Server, settings: Haproxy, host: Host)
 
 
 def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterator[str]:
-    """Yield the frontend of HAProxy's own health.
+    """Yield the lines of the frontend for HAProxy's own health.
 
-    `/health/SERVICE` is 200 while a node serves the service, `/health` while a node serves any.
+    `/health/SERVICE` returns 200 while a node serves the service, and `/health` returns 200 while a
+    node serves any service.
     """
     yield f"bind {host.address}:{settings.health_port}{_proxied(host)}"
     yield "http-response set-header Cache-Control no-store"
@@ -322,8 +325,9 @@ def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterato
     for name in services:
         yield f"acl usable-{name} nbsrv({name}) ge 1"
     ok = "http-request return status 200 content-type text/plain string usable"
-    # A service that is added has a target group at once, but is in this file only after a reload.
-    # Until then its path is healthy while any service is.
+    # A deployment creates the target group of a new service before this file contains the service.
+    # Until HAProxy is reloaded, the path of the new service is healthy while any service is
+    # healthy.
     yield f"acl known path {' '.join(f'/health/{name}' for name in services)}"
     for name in services:
         yield f"{ok} if {{ path_beg /health/ }} !known usable-{name}"
@@ -336,7 +340,8 @@ def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterato
 
 
 def _metrics(settings: Haproxy) -> Iterator[str]:
-    # No `accept-proxy` here: metrics clients connect directly, also if a balancer is in front.
+    # No `accept-proxy` here: clients of the metrics connect directly, even if a load balancer is in
+    # front of HAProxy.
     address = "" if settings.metrics_clients else "127.0.0.1"
     yield f"bind {address}:{settings.metrics_port}"
     if settings.metrics_clients:
@@ -350,7 +355,7 @@ def _proxied(host: Host) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a word in single quotes, in which HAProxy reads no special characters."""
+    """Return a text in single quotes, so that HAProxy does not interpret special characters."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

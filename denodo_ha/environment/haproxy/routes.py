@@ -2,7 +2,8 @@
 
     haproxy_routes(environment, "active")
 
-All decisions are made here; `denodo_ha.environment.haproxy.config_file` renders them.
+This module decides what HAProxy does; `denodo_ha.environment.haproxy.config_file` writes it as
+text.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,13 @@ AUXILIARY = "auxiliary."
 """Prefix of the backends for auxiliary ports; no service's name contains a dot."""
 
 Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
-"""Protocol of a service; tcp is any other protocol."""
+"""Protocol of a service. `tcp` stands for any other protocol."""
+
+_JRMP_VERSION = "7.0"
+"""Last version of Virtual DataPort that answers JRMP, Java RMI's protocol, on the JDBC port. Later
+versions have their own protocol, in which the client sends first (Denodo, Virtual DataPort
+Installation Guide, "Default Ports"; asyncrmi, the public upstream of Denodo's
+`denodo-asyncrmi.jar`)."""
 
 _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
     "vdp": "rmi",
@@ -32,16 +39,18 @@ _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
 }
 
 _READY_TIMEOUT_S = 4
-"""The node program answers within 3 s, see `hosts.denodo.readiness.readiness_endpoint`."""
+"""Longer than the 3 s within which the node program answers
+(`hosts.denodo.readiness.readiness_endpoint`)."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A node behind a route: its name and endpoint.
+    """Node behind a route: its name and endpoint.
 
     Attributes:
-        followed: whether HAProxy resolves the host repeatedly, as a node that AWS replaces has
-            another address. A host from the configuration may be in the hosts file and not in DNS.
+        followed: whether HAProxy resolves the host name continuously, because a replaced node has a
+            new address. False for a host from the configuration, which may be in the hosts file and
+            not in DNS.
     """
 
     name: str
@@ -55,11 +64,11 @@ class Check:
     """Health check of a route's nodes; times in seconds.
 
     Attributes:
-        speaks: the protocol in which a node must answer; tcp only connects.
+        speaks: the protocol in which a node must answer. With `tcp`, the check only connects.
         tls: whether the check uses TLS.
-        port: the port on the nodes, None for the route's port.
+        port: the port on the nodes; None for the route's port.
         path: the path of an http or https check.
-        ready: the path of the additional check of the node's readiness, None without that check.
+        ready: the path of the additional check of the node's readiness; None without this check.
     """
 
     speaks: Protocol
@@ -78,15 +87,17 @@ class Route:
     """A port of HAProxy and the nodes behind it.
 
     Attributes:
-        name: the service's name, or `auxiliary.NODE`; also of the frontend and the backend.
-        mode: whether HAProxy reads requests (http) or passes bytes on (tcp).
+        name: the service's name, or `auxiliary.NODE`. The frontend and the backend have this name
+            too.
+        mode: `http` if HAProxy reads requests, `tcp` if it only forwards bytes.
         balance: the balancing algorithm; empty for a single node.
-        check: None if a node is never taken out, because no other node could answer.
+        check: the health check; None if no other node could answer, so that the node always stays
+            in service.
         tls: whether clients use TLS with HAProxy.
         node_tls: whether HAProxy uses TLS with the nodes.
         cookie: whether a cookie keeps web clients on their node.
-        forwards: whether a header tells nodes the client's address.
-        idle: seconds until a silent connection is closed, None for the default.
+        forwards: whether HAProxy adds a header with the client's address.
+        idle: seconds until an idle connection is closed; None for the default.
     """
 
     name: str
@@ -110,7 +121,7 @@ def haproxy_routes(environment: Environment, cluster_name: str) -> tuple[Route, 
 
 
 def speaks_https(cluster: Cluster, name: str, service: Service) -> bool:
-    """Return whether clients reach a service by HTTPS."""
+    """Return whether clients connect to a service over HTTPS."""
     tls = cluster.balancer.proxy.tls
     if tls and tls.services:
         return name in tls.services
@@ -125,7 +136,7 @@ def tls_settings(cluster: Cluster, name: str, service: Service) -> HaproxyTls | 
 
 
 def reads_http(environment: Environment, cluster: Cluster, name: str) -> bool:
-    """Return whether HAProxy reads a service's requests, as cookies require."""
+    """Return whether HAProxy reads the HTTP requests of a service, which cookies require."""
     service = environment.services[name]
     tls = tls_settings(cluster, name, service)
     if tls:
@@ -134,7 +145,7 @@ def reads_http(environment: Environment, cluster: Cluster, name: str) -> bool:
 
 
 def checks_readiness(environment: Environment, cluster: Cluster, service: Service) -> bool:
-    """Return whether HAProxy also checks the nodes' own report of a service's readiness."""
+    """Return whether HAProxy also requests the nodes' own report of a service's readiness."""
     given = cluster.balancer.proxy.checks.ready
     if given is not None:
         return given
@@ -157,7 +168,7 @@ def _routes(
 
 
 def _server(environment: Environment, cluster_name: str, node: str, port: int) -> Server:
-    """Return a node's server: at the given host, else at its name in the cluster's zone."""
+    """Return the server of a node: at the configured host, else at the node's DNS name."""
     cluster = environment.clusters[cluster_name]
     given = cluster.balancer.proxy.hosts.get(node) or cluster.nodes[node].address
     host = given or node_names.host_name(environment, cluster_name, node)
@@ -170,7 +181,8 @@ def _service_route(
     service = environment.services[name]
     tls, web = tls_settings(cluster, name, service), reads_http(environment, cluster, name)
     check = _check(environment, cluster, name)
-    # A check that only connects does not see a hung node, which would get all new connections.
+    # A check that only connects does not detect a hung node. With leastconn, this node would get
+    # all new connections.
     only_connects = check.speaks == "tcp" and not check.ready
     balance = "roundrobin" if only_connects else cluster.balancer.proxy.algorithm
     return Route(
@@ -189,15 +201,17 @@ def _service_route(
 
 
 def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
-    """Return a service's check: its own settings, else the cluster's, else by its protocol."""
+    """Return a service's check: set by the service, else by the cluster, else by the protocol."""
     service = environment.services[name]
     own, general = service.health, cluster.balancer.proxy.checks
     ready = checks_readiness(environment, cluster, service)
     protocol = own.protocol or _check_protocol(environment, cluster, name)
+    kind = readiness.service_probe(environment, name, service).kind
+    may_have_tls = own.protocol is None and kind in ("vdp", "scheduler")
     default_timeout = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
         speaks=protocol,
-        tls=protocol == "https" or (protocol == "rmi" and general.tls),
+        tls=protocol == "https" or (may_have_tls and general.tls),
         port=own.port,
         path=own.path or "/",
         ready=readiness.ready_path(name) if ready else None,
@@ -209,7 +223,7 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
 
 
 def _check_protocol(environment: Environment, cluster: Cluster, name: str) -> Protocol:
-    """Return the protocol of a service's check if its settings name none."""
+    """Return the protocol of a service's check if the service's settings do not set one."""
     tls = tls_settings(cluster, name, environment.services[name])
     if tls:
         return "http" if tls.mode == "terminate" else "https"
@@ -221,4 +235,6 @@ def _check_protocol(environment: Environment, cluster: Cluster, name: str) -> Pr
 
 def _node_protocol(environment: Environment, name: str) -> Protocol:
     probe = readiness.service_probe(environment, name, environment.services[name])
+    if probe.kind == "vdp" and environment.denodo.version != _JRMP_VERSION:
+        return "tcp"
     return "https" if probe.tls else _PROTOCOLS[probe.kind]

@@ -1,10 +1,10 @@
-"""Systemd drop-in of HAProxy, which fits the limits of its configuration file."""
+"""Systemd drop-in for HAProxy, with limits that match HAProxy's configuration file."""
 
 from denodo_ha.environment.haproxy.config_file import Host
 from denodo_ha.environment.model.haproxy import Haproxy
 
 _OTHER_FILES = 1000
-"""Files beside clients' connections: listeners, checks, sockets, logs, files of old workers."""
+"""Open files in addition to client connections: listeners, checks, sockets, logs, old workers."""
 
 _HARD_LIMIT = 524_288
 """systemd's own hard limit (systemd.exec, LimitNOFILE). HAProxy raises its limit up to this one if
@@ -14,12 +14,16 @@ a reload allows more connections; beyond this limit HAProxy must be restarted.""
 def render_drop_in(settings: Haproxy, host: Host) -> str:
     """Return the text of `/etc/systemd/system/haproxy.service.d/denodo.conf`.
 
-    `haproxy -c` does not check how many files a process may open. With too few, HAProxy starts
-    with fewer connections or not at all. A connection needs two files.
+    `haproxy -c` does not check how many files a process may open. If the limit is too low, HAProxy
+    accepts fewer connections or does not start. Each connection needs two open files.
     """
     file = f"{host.folder}/haproxy.cfg"
     files = 2 * settings.maxconn + _OTHER_FILES
     run = host.run.rpartition("/")
+    # With `-` a host without the program, or a program that fails, does not keep HAProxy down.
+    prepare = f"-/bin/sh -c 'cd {host.tool} && exec python3 -m haproxy prepare'"
+    before_start = f"ExecStartPre={prepare}\n" if host.tool else ""
+    before_reload = f"ExecReload={prepare}\n" if host.tool else ""
     return f"""\
 # Written by `denodo-ha haproxy render --systemd`.
 [Service]
@@ -32,8 +36,8 @@ ExecStartPre=
 ExecStart=
 ExecReload=
 ExecStartPre={host.program} -c -q -f {file}
-ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
+{before_start}ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
     -S {host.run}/master.sock,mode,660,group,{host.group}
 ExecReload={host.program} -c -q -f {file}
-ExecReload=/bin/kill -USR2 $MAINPID
+{before_reload}ExecReload=/bin/kill -USR2 $MAINPID
 """

@@ -1,1 +1,1 @@
-"""Find, parse and validate a configuration file, with every problem at its position."""
+"""Find, parse and validate a configuration file, and report each problem with its position."""

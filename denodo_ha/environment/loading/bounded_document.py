@@ -1,7 +1,7 @@
-"""YAML and JSON of users, machines and services, read within limits on depth and number of values.
+"""Readers of YAML and JSON from files, machines and services, with limits on size and depth.
 
-The limits are checked while the text is read, so that the work is bounded before any data exists.
-Every failure of a parser is one kind of error, `DocumentError`.
+Limits on depth and number of values bound the time and the memory that a text can cost. Every error
+of a parser is raised as `DocumentError`.
 """
 
 import json
@@ -28,17 +28,18 @@ from denodo_ha.environment.loading.problem import Position
 TOO_DEEP: Final = "maps or lists nested too deeply"
 _VERSIONS: Final = ((1, 1), (1, 2))
 _LONGEST_INTEGER: Final = 4300
-"""Digits that Python converts to a number (Python, "Integer string conversion length limitation").
-"""
+"""Maximum number of digits that Python converts to an integer (Python, "Integer string conversion
+length limitation")."""
 
 _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
 )
-"""Tags of data that has the same form in YAML and in JSON, and of merged maps."""
+"""Tags of data types that YAML and JSON have in common, and of merged maps."""
 
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
-"""A string, a number's digits, or a character that begins or ends a value of JSON."""
+"""A string, the digits of a number, or a character that begins, separates or ends values in
+JSON."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Limits:
     """Limits of a document.
 
     Attributes:
-        size: bytes of the text.
-        depth: maps and lists around a value.
-        values: keys and values, each counted again for every alias.
+        size: number of bytes of the text.
+        depth: number of maps and lists that contain a value.
+        values: number of keys and values, which are counted again for every alias.
     """
 
     size: int
@@ -57,7 +58,7 @@ class Limits:
 
 
 ANSWER: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
-"""Ours: limits of an answer; none has more than ten levels."""
+"""Project limits for answers of machines and services; no real answer has more than ten levels."""
 
 
 class DocumentError(ValueError):
@@ -65,12 +66,12 @@ class DocumentError(ValueError):
 
     Attributes:
         what: the fault, on one line.
-        position: the line and column, None where the parser does not report them.
-        context: what the parser was reading, if it reports that.
+        position: the line and column; None if the parser does not report them.
+        context: what the parser was reading; None if it does not report this.
     """
 
     def __init__(self, what: str, position: Position | None, context: str | None = None) -> None:
-        """Keep the fault on one line."""
+        """Store the fault, with line breaks replaced by spaces."""
         self.what = " ".join(what.split())
         self.position = position
         self.context = context
@@ -83,7 +84,7 @@ class DocumentError(ValueError):
 
 
 class NotJsonError(DocumentError):
-    """Text that is not JSON, within all limits that were reached before."""
+    """Text that is not JSON."""
 
 
 def compose_yaml(text: str, limits: Limits) -> Node | None:
@@ -109,8 +110,8 @@ def load_yaml(
     Args:
         text: the text.
         limits: the limits.
-        constructor: the constructor of the data.
-        version: the version of YAML unless the text names one; default: 1.2.
+        constructor: the class that converts YAML nodes to data.
+        version: the version of YAML, if the text does not name one; default: 1.2.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -123,12 +124,13 @@ def load_yaml(
 
 
 def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
-    """Return the data of YAML with its comments and order, and the parser that can write it again.
+    """Return a parser that can write YAML with its comments and order, and the data of the text.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
     """
-    # The parser that keeps comments is not bounded, so it reads only what the bounded one has read.
+    # The parser that keeps comments has no limits, so it reads a text only after the parser with
+    # limits.
     root = compose_yaml(text, limits)
     for node in _nodes(root):
         if str(node.tag) not in _PLAIN_TAGS:
@@ -142,7 +144,7 @@ def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
 
 
 def _nodes(root: Node | None) -> Iterator[Node]:
-    """Yield each node below a root once, however many aliases lead to it."""
+    """Yield each node below a root only once, even if several aliases refer to the node."""
     waiting, seen = [root] if root is not None else [], set[int]()
     while waiting:
         node = waiting.pop()
@@ -157,7 +159,7 @@ def _nodes(root: Node | None) -> Iterator[Node]:
 
 
 def load_json(text: str | bytes, limits: Limits) -> Any:
-    """Return the data of JSON, in which every number is finite.
+    """Return the data of JSON. Numbers that are not finite are errors.
 
     Raises:
         NotJsonError: The text is not JSON.
@@ -175,7 +177,7 @@ def load_json(text: str | bytes, limits: Limits) -> Any:
         message = f"byte {error.start} is not UTF-8"
         raise NotJsonError(message, None) from None
     except (RecursionError, ValueError) as error:
-        # An escape beyond the fault may be none.
+        # After the first fault, the text may contain invalid escapes.
         with suppress(json.JSONDecodeError):
             _check_json(str(text), limits)
         raise DocumentError(str(error), None) from None
@@ -184,7 +186,7 @@ def load_json(text: str | bytes, limits: Limits) -> Any:
 
 
 def parse_json_answer(text: str | bytes) -> Any:
-    """Return the data of JSON that a machine or a service answers.
+    """Return the data of JSON that a machine or service sent.
 
     Raises:
         DocumentError: The text is not JSON, or exceeds a limit.
@@ -203,7 +205,7 @@ def _reject(text: str) -> NoReturn:
 
 
 def has_half_character(text: str) -> bool:
-    """Return whether a text has half a character, which no file or terminal can represent."""
+    """Return whether a text contains half a character: a lone surrogate, invalid in UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -235,7 +237,7 @@ def _too_many(limits: Limits) -> str:
 
 
 def _position(text: str, index: int) -> Position:
-    """Return the line and column of an index."""
+    """Return the line and column of an index in a text."""
     before = text[:index]
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
@@ -273,7 +275,7 @@ def _yaml(limits: Limits) -> YAML:
 
 
 class _BoundedScanner(Scanner):
-    """Scanner that stops at a flow collection that is too deep: its own work grows with depth."""
+    """Scanner that stops at flow collections nested too deeply, which are slow to scan."""
 
     def __init__(self, loader: Any = None, *, depth: int) -> None:
         super().__init__(loader)
@@ -296,20 +298,22 @@ class _BoundedScanner(Scanner):
 
 
 class _BoundedComposer(Composer):
-    """Composer that counts nodes and their depth, also those that an alias repeats."""
+    """Composer that limits the number and depth of nodes, including nodes that an alias repeats."""
 
     def __init__(self, loader: Any = None, *, limits: Limits) -> None:
         super().__init__(loader)
         self._limits = limits
         self._level, self._deepest, self._values = 0, 0, 0
         self._anchored: dict[int, tuple[int, int]] = {}
-        """Number of nodes and of levels of every complete node with an anchor, by id."""
+        """Number of values and of levels in every complete node that has an anchor, by the node's
+        id."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
             node = super().compose_node(parent, index)
-            # An alias of a node around it has no size yet, and is left to the consumer.
+            # An alias of a node that contains the alias has no size yet. The code that reads the
+            # nodes handles this case.
             values, levels = self._anchored.get(id(node), (1, 0))
             self._count(values, self._level + levels, event.start_mark, alias=True)
             return node
@@ -329,7 +333,7 @@ class _BoundedComposer(Composer):
         if level > self._limits.depth:
             raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
         if self._values > self._limits.values:
-            many = f"aliases make more than {self._limits.values} values of it"
+            many = f"aliases expand the document to more than {self._limits.values} values"
             raise MarkedYAMLError(
                 problem=many if alias else _too_many(self._limits), problem_mark=mark
             )

@@ -13,30 +13,30 @@ _FOLDERS = (File("config"), File("config/examples"))
 
 
 def configuration_choice(context: Mapping[str, object]) -> str:
-    """Return the choice in CDK's context, or the default.
+    """Return the configuration that the CDK context selects, or the default.
 
     Raises:
-        ConfigError: A context key resembles `config`. CDK accepts unknown keys, so the default
-            environment would be deployed instead of the intended one.
+        ConfigError: A context key resembles `config`. The CDK accepts unknown keys, so the default
+            environment would be deployed instead of the intended environment.
     """
     for key in context:
         if key != KEY and get_close_matches(key.lower(), [KEY]):
             problem = Problem(
                 (),
                 f"unknown context key {key}",
-                f"the configuration is chosen with {KEY}, and this key would be ignored",
+                f"the key that selects the configuration is {KEY}, and this key would be ignored",
                 f"write -c {KEY}={context[key]}",
                 file="-c",
                 position=NO_POSITION,
             )
             raise ConfigError([problem])
     choice = context.get(KEY)
-    # An empty choice is an error, not the default: a shell variable may be unset.
+    # An empty choice is an error and not the default: it may come from an unset shell variable.
     return DEFAULT if choice is None else str(choice)
 
 
 def find_configuration(choice: str, root: File) -> File:
-    """Return the file of a choice: a path, or a name in `config/`, else in `config/examples/`.
+    """Return the file that a path, or a name in `config/` or `config/examples/`, selects.
 
     Raises:
         ConfigError: The file does not exist.
@@ -45,7 +45,8 @@ def find_configuration(choice: str, root: File) -> File:
         file = _expand_home(File(choice))
         if _is_file(file):
             return file
-        raise ConfigError([_not_found(choice, "there is no such file", root)])
+        what = "it is not a regular file" if _exists(file) else "there is no such file"
+        raise ConfigError([_not_found(choice, what, root)])
     for folder in _FOLDERS:
         for suffix in _SUFFIXES:
             file = root / folder / f"{choice}{suffix}"
@@ -64,15 +65,22 @@ def _expand_home(file: File) -> File:
 
 
 def _is_file(file: File) -> bool:
-    """Return whether a path is a file; a path that cannot exist is none."""
+    """Return whether a path is a file; false if the path cannot exist."""
     try:
         return file.is_file()
     except OSError:
         return False
 
 
+def _exists(file: File) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        return False
+
+
 def _relative(file: File) -> File:
-    """Return a path below the current folder relative to it, for shorter messages."""
+    """Return a path below the current folder as a relative path, for shorter messages."""
     try:
         return file.resolve().relative_to(File.cwd())
     except ValueError:
@@ -92,7 +100,7 @@ def _not_found(choice: str, what: str, root: File) -> Problem:
     return Problem(
         (),
         what,
-        f"-c {KEY}= takes a path, or a name of config/ or config/examples/",
+        f"-c {KEY}= needs a path, or the name of a file in config/ or config/examples/",
         f"did you mean {near[0]}?" if near else f"known names are {', '.join(names)}",
         value=choice,
         file="-c config",

@@ -29,8 +29,8 @@ def text() -> str:
 def _simplified(part: Any) -> Any:
     """Remove what an editor would show twice: titles made from keys, and null for optional keys.
 
-    A map whose keys have a pattern gets `additionalProperties: false`, so that other keys are
-    refused.
+    A map whose keys have a pattern gets `additionalProperties: false`, so that an editor reports
+    other keys as errors.
     """
     if isinstance(part, list):
         return [_simplified(item) for item in part]

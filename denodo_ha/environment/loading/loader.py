@@ -2,7 +2,7 @@
 
     loaded = load(Path("config/prod.yaml"))
 
-raises `ConfigError`, which carries every problem of the file and of its pins file.
+raises `ConfigError` with every error of the file and of its pins file.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Loaded:
 
     Attributes:
         environment: the validated content of the file.
-        pins: what the nodes run, as far as it is known.
+        pins: the pins of the nodes; empty without a pins file.
         findings: warnings and notes.
     """
 
@@ -36,10 +36,11 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
 
     Args:
         file: the configuration.
-        deploying: if false, the rules that matter only for stacks on AWS are left out.
+        deploying: if false, rules that apply only to stacks on AWS are skipped.
 
     Raises:
-        ConfigError: At least one of the files has an error. Carries every error of both.
+        ConfigError: At least one of the files has an error. The exception contains every error of
+            both files.
     """
     document = yaml_document.read(file)
     validated = validate(document, Environment)
@@ -56,7 +57,7 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
 
 
 def _load_pins(config: File, environment: Environment | None) -> tuple[Pins | None, list[Problem]]:
-    """Return the pins beside a configuration, None without such a file, and their problems."""
+    """Return pins and problems of the pins file. Without a pins file, the pins are None."""
     file = pins_file(config)
     if not file.exists():
         return None, []

@@ -5,7 +5,6 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from denodo_ha.environment.loading.problem import Path, Problem
@@ -16,7 +15,7 @@ _KEY = "[key]"
 
 
 def _is_about_key(error: ErrorDetails, document: Document) -> bool:
-    """Return whether an error is about a key, which Pydantic marks at the end of its location."""
+    """Return whether an error is about a key. Pydantic marks this in the error's location."""
     return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
 
 
@@ -71,12 +70,16 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     (("bool_",), "is neither true nor false", "write true or false, without quotes"),
     (("string_",), "is not text", "put it in quotes"),
     (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
-    (("tuple_", "list_"), "is not a list", "write a list: [one, two], or a line with - for each"),
+    (
+        ("tuple_", "list_"),
+        "is not a list",
+        ("write a list: [one, two], or one line with - for each entry"),
+    ),
 )
 
 
 def nearest_key(root: type[BaseModel], path: Path) -> str | None:
-    """Return the known key that the unknown key at a path resembles."""
+    """Return the known key that the unknown key at a path resembles; None if there is none."""
     owner = _section(root, path[:-1])
     return owner.nearest_key(str(path[-1])) if owner else None
 
@@ -87,7 +90,7 @@ def _choices(context: Mapping[str, Any]) -> str:
 
 
 def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
-    """Return the message for a key that the model lacks, with the nearest that it has."""
+    """Return the message for an unknown key, with the known key that it resembles."""
     near = nearest_key(root, path)
     owner = _section(root, path[:-1])
     known = ", ".join(sorted(owner.model_fields)) if owner else "none"
@@ -96,14 +99,14 @@ def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
 
 
 def _document_path(path: Path, document: Document) -> Path:
-    """Return the path in the file, where a short form may replace the map that the model has."""
+    """Return the path in the file, which ends at a scalar that is the short form of a map."""
     while path and path[:-1] in document.texts:
         path = path[:-1]
     return path
 
 
 def _display(value: Any, text: str | None) -> str:
-    """Return a value for a message: a scalar as the file has it, else its type."""
+    """Return a value for a message: a scalar as it is in the file, otherwise only the type."""
     if isinstance(value, dict):
         return "a map"
     if isinstance(value, list | tuple):
@@ -122,13 +125,13 @@ def _meaning(root: type[BaseModel], path: Path) -> str:
 
 
 def _lower(text: str) -> str:
-    """Return a sentence as a part of another one, with a lower-case first word."""
+    """Return a sentence with a lower-case first word, for use within another sentence."""
     first = text.split(" ", 1)[0]
     return text if not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
 
 
 def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
-    """Return the section at a path; None if there is none."""
+    """Return the section class at a path; None if the value is not a section."""
     annotation: Any = root
     for part in path:
         annotation = _below(annotation, part)
@@ -138,25 +141,20 @@ def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """Return the type of an item or key of a type."""
+    """Return the type of a key's or item's value; None if the type has no such key or items."""
     for kind in _members(annotation):
         if _is_section(kind):
             info = kind.model_fields.get(str(part))
             if info is not None:
-                return _typed(info)
+                return info.annotation
         elif get_origin(kind) in (dict, tuple, Mapping):
             inner = [item for item in get_args(kind) if item is not Ellipsis]
             return inner[-1]
     return None
 
 
-def _typed(info: FieldInfo) -> Any:
-    """Return the type of a field with its metadata."""
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-
-
 def _members(annotation: Any) -> list[Any]:
-    """Return the types in annotations and unions."""
+    """Return the types that an annotation or union contains."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _members(get_args(annotation)[0])

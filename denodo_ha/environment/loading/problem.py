@@ -1,7 +1,6 @@
 """Problems of a configuration: what is wrong, where, why, and what to write instead.
 
-ConfigError
-└── carries every Problem of the files at once, in the order of the files
+`ConfigError` contains all problems of the files, sorted by file and line.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,16 +9,16 @@ from enum import Enum
 from typing import Final
 
 Path = tuple[str | int, ...]
-"""Keys from the file's root, with numbers for positions in lists."""
+"""Keys from the root of the file to a value, with numbers for positions in lists."""
 
 Position = tuple[int, int]
 """Line and column in a file, both from 1."""
 
 NO_POSITION: Final[Position] = (0, 0)
-"""The position of a problem that is not in a file, such as one of an option."""
+"""Position of a problem that is not in a file, for example in a command-line option."""
 
 _LONGEST_VALUE: Final = 120
-"""Characters of a value that a message shows."""
+"""Maximum number of characters of a value in a message."""
 
 
 class Severity(Enum):
@@ -32,21 +31,21 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding about a configuration.
+    """Problem of a configuration.
 
     Attributes:
-        path: where in the configuration.
-        what: what is wrong; the value is the subject of the sentence.
+        path: the keys that lead to the problem in the configuration.
+        what: the fault, as a sentence whose subject is the value.
         why: the reason, with its source if there is one.
         instead: what to write instead.
-        value: the value as the file has it, empty if there is none.
+        value: the value as it is in the file; empty if there is none.
         severity: whether the problem stops the synth.
         rule: the rule's name, by which a warning can be acknowledged.
         refuses: clusters that a named error refuses although an earlier version deployed them; for
             deployed ones it is a warning (`denodo_ha.environment.rules.acceptance`).
-        at_key: point at the key and not at its value.
+        at_key: whether the position is that of the key, not of its value.
         position: the position in the file, or `NO_POSITION`.
-        file: the file's name, once it is known.
+        file: the file's name; empty until it is known.
     """
 
     path: Path
@@ -83,15 +82,15 @@ class Problem:
 
 
 def dotted(path: Path) -> str:
-    """Return a path with dots; a key that contains a dot is quoted."""
+    """Return a path with dots between the keys; a key that contains a dot is quoted."""
     return printable(".".join(f'"{key}"' if "." in str(key) else str(key) for key in path))
 
 
 def printable(text: str) -> str:
     """Return a text on one line, with escapes for characters that are not printable.
 
-    No text of a file, of AWS or of a machine can thus control a terminal or forge a line: control,
-    format and bidirectional characters and lone surrogates are escaped.
+    Control, format and bidirectional characters and lone surrogates are escaped. Texts from files,
+    AWS or machines can therefore neither control a terminal nor forge a line.
     """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
@@ -100,10 +99,10 @@ def printable(text: str) -> str:
 
 
 class ConfigError(Exception):
-    """A configuration has errors.
+    """Errors of a configuration.
 
     Attributes:
-        problems: every error, by file and line.
+        problems: every error, sorted by file and line.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:

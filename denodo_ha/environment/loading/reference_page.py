@@ -119,7 +119,7 @@ def _row(name: str, info: FieldInfo) -> str:
 
 
 def _meaning_and_default(info: FieldInfo) -> tuple[str, str]:
-    """Return the description, and the default if it is described there, or ""."""
+    """Return a field's description without the default, and the default; "" without a default."""
     text = (info.description or "").replace("|", "\\|")
     default = re.search(r"; default:? (.+?)\.?\Z", text)
     return (f"{text[: default.start()]}.", default[1]) if default else (text, "")
@@ -141,7 +141,7 @@ def _content(value: Section | Mapping[str, Any] | tuple[Any, ...]) -> object:
 
 
 def _allowed(info: FieldInfo) -> str:
-    """Return the allowed values, by the first part of the type that limits them."""
+    """Return the allowed values, from the first part of the type that limits them."""
     parts = list(_type_parts(info.annotation, *info.metadata))
     numbers = {type(part): part for part in parts if isinstance(part, Ge | Le)}
     if Ge in numbers and Le in numbers:
@@ -151,7 +151,7 @@ def _allowed(info: FieldInfo) -> str:
 
 
 def _allowed_by(part: Any) -> str:
-    """Return the values that a part of a type allows; empty if it does not limit them."""
+    """Return the values that a part of a type allows; empty if the part does not limit them."""
     if isinstance(part, Form):
         return f"such as `{part.example}`"
     if isinstance(part, str):
@@ -166,7 +166,7 @@ def _allowed_by(part: Any) -> str:
 
 
 def _is_list(annotation: Any) -> bool:
-    """Return whether a type is a list, also in a union or with metadata."""
+    """Return whether a type is a list, including a list in a union or with metadata."""
     if get_origin(annotation) is tuple:
         return True
     inner = get_args(annotation)

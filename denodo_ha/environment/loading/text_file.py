@@ -1,7 +1,7 @@
-"""Text files that users name: regular files of bounded size.
+"""Readers of text files that users select: only regular files of limited size.
 
-A path on a command line may lead to a FIFO, which would block the reader, or to a device or a file
-without an end.
+A path on a command line can be a FIFO, which would block the reader, or a device or file that never
+ends.
 """
 
 import errno
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 CERTIFICATES_SIZE: Final = 4 * 1024**2
-"""Ours: bytes of a file with certificates; those of all public authorities are 0.3 MB."""
+"""Project limit, in bytes, of a file with certificates. All public authorities together have 0.3
+MB."""
 
 _KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -21,12 +22,12 @@ class UnreadableFileError(Exception):
     """A file that cannot be opened, is not a regular file, is too large, or has another encoding.
 
     Attributes:
-        reason: what is wrong, as a part of a sentence.
+        reason: the fault, as a part of a sentence.
         instead: what to do.
     """
 
     def __init__(self, reason: str, instead: str) -> None:
-        """Keep both parts for the caller's message."""
+        """Store both parts for the caller's message."""
         self.reason, self.instead = reason, instead
         super().__init__(f"{reason}; {instead}")
 
@@ -36,7 +37,7 @@ def read_text_file(file: Path, size: int, *, encoding: str = "utf-8-sig") -> str
 
     Args:
         file: the file, or a link to it.
-        size: bytes above which the file is refused.
+        size: maximum size of the file in bytes.
         encoding: Python's name of the encoding; default: UTF-8, with a byte order mark or without.
 
     Raises:
@@ -63,7 +64,7 @@ def read_text_file(file: Path, size: int, *, encoding: str = "utf-8-sig") -> str
 
 def _content(file: Path, size: int) -> bytes:
     """Return the first bytes of a regular file, up to one more than `size`."""
-    # O_NONBLOCK: a FIFO without a writer would block the opening.
+    # O_NONBLOCK, because opening a FIFO without a writer would block.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)

@@ -1,8 +1,8 @@
-"""Validate every value of a document on its own, and keep what is valid for the cross-key rules.
+"""Validate each value of a document, and keep the valid values for the cross-key rules.
 
-Pydantic reports every wrong value, but builds no model while there is one. The document is then
-validated a second time, in part: `denodo_ha.environment.model.section` leaves out the invalid
-fields, and a cross-key rule that reads one of them ends there (see
+Pydantic reports every invalid value, but then builds no model. In this case the document is
+validated a second time, partially: `denodo_ha.environment.model.section` omits the invalid fields,
+and a cross-key rule that reads an omitted field ends there (see
 docs/decisions/0045-partial-validation.md).
 """
 
@@ -26,7 +26,7 @@ class Validated(Generic[Model]):
 
     Attributes:
         model: the document as a model, without its invalid fields; None if no part is valid.
-        problems: everything that is wrong with single values, with positions.
+        problems: all problems of single values, with their positions.
     """
 
     model: Model | None
@@ -37,7 +37,10 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
     """Validate a document against a model."""
     if document.data is None and not document.problems:
         empty = Problem(
-            (), "the file is empty", "it describes an environment", "copy one of config/examples"
+            (),
+            "the file is empty",
+            "a configuration describes an environment",
+            "copy one of config/examples",
         )
         return Validated(None, (document.located(empty),))
     try:
@@ -71,7 +74,7 @@ def _misspelt_keys(details: list[ErrorDetails], model: type[BaseModel]) -> froze
 def _is_consequence(
     detail: ErrorDetails, misspelt: frozenset[Path], unread: frozenset[Path]
 ) -> bool:
-    """Return whether an error only follows from another problem that is reported.
+    """Return whether an error is only a consequence of another problem that is reported.
 
     Args:
         detail: the error.
@@ -85,7 +88,7 @@ def _is_consequence(
         case "missing":
             return path in misspelt
         case "too_short" if detail["input"]:
-            # Nothing in the list or map is right, which is reported for each item.
+            # All items of the list or map are invalid, and each item has its own error.
             return True
     parents = (path[:length] for length in range(len(path) + 1))
     return detail["input"] is INVALID or any(parent in unread for parent in parents)

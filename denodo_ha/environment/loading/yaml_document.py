@@ -1,7 +1,8 @@
 """A YAML file as plain data, with the position of every key and value.
 
-The file is composed into nodes, which have positions, and the nodes are converted to data here:
-a constructor of ruamel.yaml would stop at the first duplicate key and lose the positions.
+ruamel.yaml composes the file into nodes, which have positions. This module converts the nodes to
+data, because a constructor of ruamel.yaml would stop at the first duplicate key and lose the
+positions.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from denodo_ha.environment.model.section import INVALID
 
 _MERGE = "tag:yaml.org,2002:merge"
 LIMITS: Final = Limits(size=1024**2, depth=50, values=20_000)
-"""Ours: more than any configuration or pins file has."""
+"""Project limits: larger than any real configuration or pins file."""
 
 
 @dataclass
@@ -39,9 +40,9 @@ class Document:
         data: maps, lists and scalars.
         keys: position of every key by path.
         values: position of every value by path.
-        texts: every scalar as it is written, by path, except for empty ones.
+        texts: every scalar as it is written in the file, by path; without empty scalars.
         problems: errors of the YAML itself.
-        unread: values that could not be read and are `INVALID` in the data.
+        unread: paths of the values that could not be read and are `INVALID` in the data.
     """
 
     file: str
@@ -53,10 +54,10 @@ class Document:
     unread: list[Path] = field(default_factory=list)
 
     def position(self, path: Path, *, at_key: bool = False) -> Position:
-        """Return the position of a path, or of its nearest parent that the file has."""
+        """Return the position of a path, or of the nearest parent that exists in the file."""
         while path and path not in self.keys:
             path = path[:-1]
-        # A section's path may end at the scalar that is its short form.
+        # The value at a section's path may be a scalar, the short form of the section.
         positions = self.values if path in self.texts and not at_key else self.keys
         return positions.get(path, (1, 1))
 
@@ -70,8 +71,8 @@ def read(path: File) -> Document:
     """Read a YAML file.
 
     Raises:
-        ConfigError: The file cannot be read, or is not YAML. Duplicate keys and other errors that
-            leave data to validate are in the document's `problems`.
+        ConfigError: The file cannot be read, or is not YAML. Duplicate keys, and other errors after
+            which validation can continue, are in the document's `problems` instead.
     """
     document = Document(file=str(path))
     try:
@@ -94,7 +95,7 @@ def _at(document: Document, problem: Problem, position: Position) -> Problem:
 
 def _unreadable(document: Document, reason: str, instead: str) -> Problem:
     problem = Problem(
-        (), f"the file can't be read ({reason})", "it describes the environment", instead
+        (), f"the file can't be read ({reason})", "this file describes the environment", instead
     )
     return _at(document, problem, (1, 1))
 
@@ -109,7 +110,7 @@ def _syntax(what: str, context: str | None) -> Problem:
 
 
 class _Reader:
-    """Conversion of composed nodes to data; it notes their positions in the document."""
+    """Converter of nodes to data, which stores positions and problems in the document."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -121,15 +122,15 @@ class _Reader:
         self.count(node, len(parents))
         position = _position(node)
         self.document.values[path] = position
-        # A merged map may have had a scalar at this path, which this value replaces.
+        # A merged map may have a scalar at this path, which this value replaces.
         self.document.texts.pop(path, None)
         if id(node) in parents:
             self.problem(
                 path,
                 position,
                 "an alias that contains itself",
-                "it has no end",
-                "write it out",
+                "its data would be endless",
+                "write the value without an alias",
             )
             self.document.unread.append(path)
             return INVALID
@@ -137,13 +138,14 @@ class _Reader:
             return self.mapping(node, path, (*parents, id(node)))
         if isinstance(node, SequenceNode):
             return self.sequence(node, path, (*parents, id(node)))
-        assert isinstance(node, ScalarNode)  # the only kind left
+        assert isinstance(node, ScalarNode)  # no other kind of node exists
         return self.scalar(node, path, position)
 
     def scalar(self, node: ScalarNode, path: Path, position: Position) -> Any:
         """Return a string, number, bool or null."""
         if node.value or node.style:
-            # An empty value has the position of whatever follows, which is of no use in a message.
+            # ruamel.yaml gives an empty value the position of the next token, which would be
+            # misleading.
             self.document.texts[path] = _text(node)
         try:
             return self.scalars.construct_object(node, deep=True)
@@ -152,7 +154,7 @@ class _Reader:
                 path,
                 position,
                 f"can't be read as {str(node.tag).rpartition(':')[2]}",
-                "its form or its tag has this type in YAML",
+                "YAML treats a value of this form or with this tag as that type",
                 "put it in quotes if it is text",
                 value=str(node.value),
             )
@@ -160,7 +162,7 @@ class _Reader:
             return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
-        """Return a list. A string in it also gets a position by its text, like the key of a map."""
+        """Return a list. Each string's position is also stored by its text, as for a map's key."""
         items = []
         for index, child in enumerate(node.value):
             items.append(self.value(child, (*path, index), parents))
@@ -170,10 +172,11 @@ class _Reader:
         return items
 
     def mapping(self, node: MappingNode, path: Path, parents: tuple[int, ...]) -> dict[Any, Any]:
-        """Return a map. A merge (`<<`) adds the keys that the map itself does not have."""
+        """Return a map. A merge (`<<`) adds keys that the map itself does not have."""
         data: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
-        # Merges first, so that the positions of the map's own keys replace theirs.
+        # Merges come first, so that the positions of the map's own keys replace those of merged
+        # keys.
         for key_node, value_node in sorted(node.value, key=lambda pair: not _merges(pair[0])):
             position = _position(key_node)
             if _merges(key_node):
@@ -187,8 +190,8 @@ class _Reader:
                 self.problem(
                     (*path, key),
                     position,
-                    f"the key is repeated; it is already in line {line}",
-                    "only one of the two could be used",
+                    f"the key is repeated; the same key is in line {line}",
+                    "only one of the two values could be used",
                     "remove one of them",
                 )
                 continue
@@ -197,7 +200,7 @@ class _Reader:
         return {**{key: item for key, item in merged.items() if key not in data}, **data}
 
     def key(self, node: Node, path: Path, position: Position) -> str | None:
-        """Return a key as its text: `7.0:` and `yes:` are names like any other."""
+        """Return the text of a key: `7.0:` and `yes:` are names and not numbers or booleans."""
         if isinstance(node, ScalarNode):
             return _text(node)
         what = "a key is a map or a list"
@@ -207,7 +210,7 @@ class _Reader:
     def merge(
         self, node: Node, path: Path, position: Position, parents: tuple[int, ...]
     ) -> dict[Any, Any]:
-        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`; of two maps, the first wins."""
+        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`; the first map with a key wins."""
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
         # In reverse order, so that the values and positions of the first map win.
@@ -217,8 +220,8 @@ class _Reader:
                 self.problem(
                     path,
                     position,
-                    "<< merges no map",
-                    "it takes an alias of one",
+                    "<< does not refer to a map",
+                    "<< needs an alias of a map",
                     "write <<: *name",
                 )
                 continue
@@ -227,8 +230,8 @@ class _Reader:
                     path,
                     position,
                     "an alias that contains itself",
-                    "it has no end",
-                    "write it out",
+                    "its data would be endless",
+                    "write the value without an alias",
                 )
                 continue
             result |= self.mapping(source, path, (*parents, id(source)))
@@ -237,22 +240,22 @@ class _Reader:
     def problem(
         self, path: Path, position: Position, what: str, why: str, instead: str, *, value: str = ""
     ) -> None:
-        """Note an error of the YAML itself."""
+        """Store an error of the YAML itself."""
         problem = Problem(path, what, why, instead, value=value)
         self.document.problems.append(_at(self.document, problem, position))
 
     def count(self, node: Node, depth: int) -> None:
-        """Count a value, and stop at a file that is too large or too deep."""
+        """Count a value; raise an error if the file has too many values or is nested too deeply."""
         self.number_of_values += 1
         if depth > LIMITS.depth:
             raise DocumentError(TOO_DEEP, _position(node))
         if self.number_of_values > LIMITS.values:
-            what = f"aliases make more than {LIMITS.values} values of it"
+            what = f"aliases expand the document to more than {LIMITS.values} values"
             raise DocumentError(what, _position(node))
 
 
 def _text(node: ScalarNode) -> str:
-    """Return a scalar as it is written; an escape may be half a character, which is an error."""
+    """Return a scalar as it is written; raise `DocumentError` if it contains half a character."""
     text = str(node.value)
     if has_half_character(text):
         raise DocumentError(HALF_CHARACTER, _position(node))

@@ -9,7 +9,7 @@ def _resource_id(prefix: str, kind: str) -> Form:
     return Form(
         rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         f"is not the id of {kind}",
-        f"such ids are '{prefix}-' and 8 or 17 hexadecimal digits",
+        f"such ids are '{prefix}-' followed by 8 or 17 hexadecimal digits",
         f"{prefix}-0123456789abcdef0",
         "write an id like {example}",
     )
@@ -19,7 +19,7 @@ def _arn(service: str, resource: str, kind: str, example: str) -> Form:
     return Form(
         rf"arn:aws[a-z-]*:{service}:{resource}",
         f"is not the ARN of {kind}",
-        "AWS finds it only by its full ARN",
+        "the full ARN is required",
         example,
         "write an ARN like {example}",
     )
@@ -42,7 +42,7 @@ Region = Annotated[
     Form(
         r"[a-z]{2,3}(-[a-z]+)+-[1-9]",
         "is not an AWS region",
-        "regions are an area, a direction and a number",
+        "a region is an area, a direction and a number, joined by hyphens",
         "eu-west-1",
         "write a region like {example}",
     ),
@@ -52,7 +52,8 @@ ZoneName = Annotated[
     Form(
         r"[a-z]{2,3}(-[a-z]+)+-[1-9][a-z]",
         "is not an availability zone",
-        "a zone is its region and one letter; Local and Wavelength Zones are not supported",
+        "a zone is the name of its region and one letter; Local and Wavelength Zones are not "
+        "supported",
         "eu-west-1a",
         "write a zone like {example}",
     ),
@@ -77,7 +78,7 @@ HostedZoneId = Annotated[
     Form(
         r"Z[0-9A-Z]{1,31}",
         "is not the id of a hosted zone",
-        "Route 53 ids are Z followed by capital letters and digits",
+        "a Route 53 id is Z followed by capital letters and digits",
         "Z0123456789ABCDEFGHIJ",
         "write the id alone, without /hostedzone/, like {example}",
     ),
@@ -86,8 +87,8 @@ SwitchNamespace = Annotated[
     str,
     Form(
         r"(?!AWS/)[0-9A-Za-z._#/-]{1,255}",
-        "is not a namespace for an own metric",
-        "names are up to 255 of letters, digits and . - _ / #, and AWS/ is reserved (AWS, "
+        "is not a namespace for a custom metric",
+        "a namespace has up to 255 letters, digits and . - _ / #, and AWS/ is reserved (AWS, "
         "CloudWatch API, PutMetricData)",
         "Denodo/Failover/prod",
         "write a namespace like {example}",
@@ -110,7 +111,7 @@ KeyPairName = Annotated[
     Form(
         r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?",
         "is not the name of a key pair",
-        "names are up to 255 printable ASCII characters",
+        "a name has up to 255 printable ASCII characters",
         "denodo",
         "write the name as EC2 shows it",
     ),
@@ -156,7 +157,7 @@ SecretVersion = Annotated[
     Form(
         r"[A-Za-z0-9-]{32,64}",
         "is not the id of a secret's version",
-        "such ids are 32 to 64 letters, digits and hyphens",
+        "such ids have 32 to 64 letters, digits and hyphens",
         "EXAMPLE1-90ab-cdef-fedc-ba987SECRET1",
         "write the VersionId as Secrets Manager shows it",
     ),
@@ -166,7 +167,8 @@ ObjectUri = Annotated[
     Form(
         r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[!-#%-)+->@-~]{1,1024}",
         "is not the address of an object in S3",
-        "nodes download it by bucket and key; $ ? * in the policy would let them read more objects",
+        "nodes download the object by bucket and key; the characters $ ? * are not allowed, "
+        "because in an IAM policy they would allow nodes to read other objects",
         "s3://denodo-metadata/export.vql",
         "write an address like {example}",
     ),
@@ -178,7 +180,7 @@ DatabaseClass = Annotated[
     Form(
         r"db\.[a-z][a-z0-9-]*\.[a-z0-9-]+",
         "is not a DB instance class",
-        "a class of RDS is db, a family and a size, joined by dots",
+        "an RDS instance class is db, a family and a size, joined by dots",
         "db.t4g.medium",
         "write a class like {example}",
     ),
@@ -188,8 +190,8 @@ DatabaseVersion = Annotated[
     Form(
         r"1[5-8](\.[0-9]{1,2})?",
         "is not a supported version of PostgreSQL",
-        "15 to 18 are supported; before 15 every role may create tables in a new database "
-        "(PostgreSQL 15 release notes)",
+        "versions 15 to 18 are supported; before 15, every role may create tables in a new "
+        "database (PostgreSQL 15 release notes)",
         "16",
         'write a version in quotes, like "{example}" or "16.4"',
     ),
@@ -199,7 +201,7 @@ DatabasePrefix = Annotated[
     Form(
         r"[a-z][a-z0-9_]{0,30}",
         "is not a prefix for names in PostgreSQL",
-        "a prefix is a lower-case letter, then at most 30 of a-z, 0-9 and _",
+        "a prefix is a lower-case letter, followed by at most 30 of a-z, 0-9 and _",
         "denodo_prod_",
         "write a prefix like {example}",
     ),
@@ -211,7 +213,8 @@ MaintenanceWindow = Annotated[
     Form(
         rf"{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}",
         "is not a maintenance window",
-        "a window has day and time of start and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
+        "a window is the day and time of its start and end, UTC (AWS, Amazon RDS API, "
+        "CreateDBInstance)",
         "sun:03:00-sun:04:00",
         "write a window like {example}",
     ),

@@ -1,4 +1,4 @@
-"""The metadata of a cluster: a shared metadata database, and exports of unshared metadata."""
+"""Metadata of a cluster: a shared metadata database, and exports of metadata that is not shared."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -59,70 +59,71 @@ class ExistingServer(Section):
     """An existing PostgreSQL server, of version 15 or later, with TLS."""
 
     host: DomainName
-    """Name of the server, as in its certificate."""
+    """Host name of the server, as in the server's certificate."""
     port: Port = POSTGRESQL_PORT
     """Port of the server."""
     secret: SecretArn
     """Secret with `username` and `password` of a role that may create databases and roles."""
     prefix: DatabasePrefix | None = None
-    """Prefix for the names of the created databases and roles, if such names already exist."""
+    """Prefix for the names of the created databases and roles, if the names without a prefix \
+exist already."""
 
 
 class ComponentSettings(Section):
-    """How a component's settings are written, if its version has other keys than expected."""
+    """Settings file and keys of a component, for versions in which these differ from the usual."""
 
     file: HomePath | None = None
-    """File of the settings, relative to DENODO_HOME; default: the component's own."""
+    """File with the settings, relative to DENODO_HOME; default: the component's usual file."""
     entries: Mapping[SettingKey, SettingText | None] = {}
-    """Keys and values, in addition to the usual ones or instead of them; null leaves a key \
-unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are replaced."""
+    """Keys and values that are added to the usual ones or replace them; null leaves a key \
+unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are placeholders."""
 
 
 class Catalog(Section):
-    """The metadata database that the nodes of a cluster share: new on RDS, or an existing one."""
+    """Metadata database that the nodes of a cluster share: created on RDS, or existing."""
 
     components: Annotated[tuple[Component, ...], Field(min_length=1)] = (
         "scheduler",
         "data-catalog",
     )
-    """Components that keep their metadata there. vdp only if it is listed, since Denodo \
-recommends promotions for it."""
+    """Components that store their metadata in this database. List vdp explicitly to include it: \
+Denodo recommends promotions for Virtual DataPort instead."""
     existing: ExistingServer | None = None
-    """An existing server; default: one is created on Amazon RDS."""
+    """Existing PostgreSQL server; default: a database is created on Amazon RDS."""
     version: DatabaseVersion = "16"
-    """PostgreSQL version: a major version, whose minor upgrades RDS makes in the maintenance \
-window, or an exact version."""
+    """PostgreSQL version: a major version, for which RDS installs minor upgrades in the \
+maintenance window, or an exact version."""
     type: DatabaseClass = "db.t4g.medium"
     """Instance class of the database."""
     storage_gib: StorageGib = DATABASE_STORAGE_GIB.low
-    """Storage in GiB; it can be increased and never decreased."""
+    """Storage in GiB; it can be increased but not decreased."""
     max_storage_gib: StorageGib | None = None
-    """Limit in GiB up to which RDS increases the storage automatically; default: never."""
+    """Size in GiB up to which RDS increases the storage automatically; default: no increase."""
     max_connections: Connections = DATABASE_CONNECTIONS_DEFAULT
-    """Maximum number of connections; a change takes effect with the next restart."""
+    """Maximum number of connections; a change takes effect at the next restart."""
     multi_az: Flag = True
-    """Whether a standby in another zone takes over if the database fails."""
+    """Run a standby in another zone, which takes over if the database fails."""
     retention_days: BackupRetentionDays = DATABASE_RETENTION_DEFAULT_DAYS
-    """Days of backups, which can be restored to any second."""
+    """Days for which RDS keeps backups; the database can be restored to any second of this time."""
     maintenance_window: MaintenanceWindow | None = None
-    """Weekly window in which RDS may restart the database, UTC, such as sun:03:00-sun:04:00; \
+    """Weekly window, in UTC, in which RDS may restart the database, such as sun:03:00-sun:04:00; \
 default: RDS chooses."""
     backup_window: DatabaseWindow | None = None
-    """Daily window in which RDS makes its snapshot, UTC, such as 01:00-02:00; default: RDS \
-chooses."""
+    """Daily window, in UTC, in which RDS creates a backup snapshot, such as 01:00-02:00; default: \
+RDS chooses."""
     deletion_protection: Flag = True
     """Refuse to delete the database."""
     final_snapshot: Flag = True
-    """Whether a snapshot is made before the database is deleted or replaced."""
+    """Create a snapshot before the database is deleted or replaced."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
     subnets: Mapping[ZoneName, SubnetId] = {}
     """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
 nodes."""
     check_interval: CheckSeconds = CATALOG_CHECK_DEFAULT_S
-    """Seconds between the check-ins of the Scheduler's cluster mode."""
+    """Seconds between check-ins of a Scheduler server in cluster mode."""
     settings: Mapping[Component, ComponentSettings] = {}
-    """How a component's settings are written, if its version has other keys than expected."""
+    """Settings file and keys of a component, for versions in which these differ from the usual."""
 
 
 class Exports(Section):
@@ -133,6 +134,7 @@ class Exports(Section):
     every: ExportSeconds = EXPORT_EVERY_DEFAULT_S
     """Seconds between the exports of a node."""
     retention_days: ExportRetentionDays = EXPORT_RETENTION_DEFAULT_DAYS
-    """Days until an export is deleted after a newer one was made; the newest one is kept."""
+    """Days after which an export is deleted once a newer export exists; the newest export is \
+kept."""
     restore: Flag = True
-    """Whether a replaced node imports its newest export."""
+    """Import a node's newest export when the node is replaced."""

@@ -51,12 +51,12 @@ DelaySeconds = Annotated[
 
 
 class Zone(Section):
-    """An availability zone of the cluster, with its subnets in an existing VPC."""
+    """An availability zone of the cluster. Its subnets are set only for an existing VPC."""
 
     nodes: SubnetId | None = None
     """Subnet of the zone's nodes."""
     balancer: SubnetId | None = None
-    """Subnet of the load balancer's address in the zone."""
+    """Subnet of the load balancer in the zone."""
 
 
 class HostedZone(Section):
@@ -74,9 +74,9 @@ class PeerVpc(Section):
     vpc: VpcId
     """Id of the VPC."""
     region: Region | None = None
-    """Region of the VPC; default: the cluster's."""
+    """Region of the VPC; default: the cluster's region."""
     account: AccountId | None = None
-    """Account of the VPC; default: the cluster's, and another one is refused."""
+    """Account of the VPC; default: the cluster's account, and another one is refused."""
 
 
 def _zones_of_list(value: Any) -> Any:
@@ -101,21 +101,23 @@ PeerVpcEntry = Annotated[
 
 
 class Network(Section):
-    """The network of a cluster: an existing VPC, or a new one."""
+    """The network of a cluster: an existing VPC, or a new VPC."""
 
     vpc: VpcId | None = None
     """Id of an existing VPC; default: a VPC is created from `cidr` and `zones`."""
     cidr: Cidr | None = None
     """Addresses of the VPC; required for a new VPC, from /16 to /24."""
     zones: ZoneMap
-    """Zones of the cluster: with their subnets in an existing VPC, else a list of names."""
+    """Zones of the cluster: in an existing VPC, a map of zone to subnets; otherwise a list of \
+names."""
     health_checkers: PrefixListId | None = None
-    """The region's prefix list of Route 53 health checkers, which may connect if failover uses \
-endpoint checks."""
+    """Prefix list of the Route 53 health checkers in the region; they may connect if failover \
+uses endpoint checks."""
     node_zone: HostedZone | None = None
-    """Private hosted zone for the names of the nodes; default: one is created."""
+    """Existing private hosted zone for the names of the nodes; default: a hosted zone is \
+created."""
     node_zone_vpcs: tuple[PeerVpcEntry, ...] = ()
-    """Other VPCs that resolve the names of the nodes, such as the Solution Manager's."""
+    """Other VPCs that resolve the names of the nodes, such as the VPC of the Solution Manager."""
 
 
 class Instance(Section):
@@ -124,12 +126,14 @@ class Instance(Section):
     type: InstanceType
     """Instance type; m5.xlarge is the smallest that Denodo recommends for production."""
     image: ImageId
-    """Id of a machine image with Denodo installed; the latest image of a name is not supported."""
+    """Id of a machine image with Denodo installed; selecting the latest image by name is not \
+supported."""
     disk_gib: DiskGib = DISK_DEFAULT_GIB
     """Size of the root disk in GiB."""
     root_device: DeviceName = "/dev/xvda"
-    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With a \
-wrong name, the disk is added as another one and the root disk keeps the size of the image."""
+    """Root device of the image: /dev/xvda for Amazon Linux, /dev/sda1 for most others. With a \
+wrong name, the instance gets an additional disk, and the root disk keeps the size of the \
+image."""
     data_disk_gib: DiskGib | None = None
     """Size of a second disk in GiB; default: none."""
     kms_key: KmsKeyArn | None = None
@@ -137,7 +141,8 @@ wrong name, the disk is added as another one and the root disk keeps the size of
     key: KeyPairName | None = None
     """EC2 key pair; default: none, since Session Manager works without a key pair."""
     role_policies: tuple[PolicyArn, ...] = ()
-    """Managed policies to attach to the roles of the nodes, in addition to what a node needs."""
+    """Managed policies to attach to the roles of the nodes, in addition to the permissions that a \
+node needs."""
 
 
 class InstanceOverride(Section):
@@ -158,21 +163,23 @@ class InstanceOverride(Section):
     key: KeyPairName | None = None
     """EC2 key pair of this node."""
     role_policies: tuple[PolicyArn, ...] | None = None
-    """Managed policies of this node's role, instead of the cluster's."""
+    """Managed policies of this node's role, instead of the cluster's policies."""
 
 
 class Node(Section):
-    """One Denodo server."""
+    """One node: a machine with Denodo servers."""
 
     zone: ZoneName
-    """Availability zone of the node, one of the network's."""
+    """Availability zone of the node, one of `network.zones`."""
     auxiliary_port: Port | None = None
     """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions \
 have none."""
     instance_id: InstanceId | None = None
-    """Id of an existing instance: it is registered, and not changed otherwise."""
+    """Id of an existing instance. It is registered with the load balancer and otherwise not \
+changed."""
     address: PrivateAddress | None = None
-    """Private address of an existing instance, for its name in the nodes' zone."""
+    """Private address of an existing instance, for its DNS record in the hosted zone of the \
+nodes."""
     instance: InstanceOverride | None = None
     """Keys of the cluster's `instance` that are different for this node."""
 
@@ -181,29 +188,30 @@ class Balancer(Section):
     """The load balancer of a cluster, or none."""
 
     kind: Literal["nlb", "haproxy", "none"]
-    """nlb: a Network Load Balancer; haproxy: HAProxy behind one; none: clients connect to the \
-single node."""
+    """nlb: a Network Load Balancer; haproxy: HAProxy behind a Network Load Balancer; none: \
+clients connect to the single node."""
     scheme: Literal["internal", "internet-facing"] = "internal"
-    """Whether the load balancer, or the node without one, has private or public addresses."""
+    """Type of addresses of the load balancer or, without a load balancer, of the node. internal: \
+private; internet-facing: public."""
     clients: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Networks that may connect; 0.0.0.0/0 is allowed with a warning."""
+    """Networks of the clients that may connect; 0.0.0.0/0 is allowed with a warning."""
     cross_zone: Flag = True
-    """Whether the load balancer's address in one zone sends clients to nodes in other zones."""
+    """Let the load balancer's address in one zone send clients to nodes in other zones."""
     deregistration_delay: DelaySeconds = DEREGISTRATION_DELAY_DEFAULT_S
-    """Seconds that a node keeps its connections after it is deregistered."""
+    """Seconds for which a node keeps its connections after it is deregistered."""
     deletion_protection: Flag = False
     """Refuse to delete the load balancer; set it after the first deploy has succeeded."""
     health: HealthSettings = HealthSettings()
-    """Health check of the nodes, for services without their own settings."""
+    """Health check of the nodes, for services without their own settings in `health`."""
     addresses: Mapping[ZoneName, Address] = {}
-    """Fixed address for each zone: a private address, or an Elastic IP allocation if \
+    """Fixed address in each zone: a private address, or an Elastic IP allocation if \
 internet-facing."""
     haproxy: Haproxy | None = None
-    """Settings of HAProxy, only for kind haproxy; default: the measured ones."""
+    """Settings of HAProxy, only for kind haproxy; default: the defaults of these settings."""
 
     @property
     def proxy(self) -> Haproxy:
-        """Settings of HAProxy, with their defaults."""
+        """Settings of HAProxy; the defaults if the section is missing."""
         return self.haproxy or Haproxy()
 
 
@@ -217,14 +225,15 @@ class Cluster(Section):
     network: Network
     """The network of the cluster."""
     instance: Instance | None = None
-    """The EC2 instance of a node; not needed if all nodes are existing instances."""
+    """EC2 instance of a node; not needed if all nodes are existing instances."""
     nodes: Annotated[dict[NodeName, Node], Field(min_length=1)]
-    """The cluster's Denodo servers by name."""
+    """Nodes of the cluster by name."""
     balancer: Balancer
     """The load balancer that clients connect to."""
     catalog: Catalog | None = None
     """The metadata database that the nodes share."""
     exports: Exports | None = None
-    """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share it."""
+    """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share this \
+metadata."""
     allow_single_zone: Flag = False
-    """Accept a cluster whose nodes are all in one zone, and fail with that zone."""
+    """Accept a cluster whose nodes are all in one zone. If this zone fails, the cluster fails."""

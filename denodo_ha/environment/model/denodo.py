@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from denodo_ha.environment.facts.denodo_ports import Version
+from denodo_ha.environment.facts.denodo_ports import VERSION_PATTERN, Family, family_of
 from denodo_ha.environment.facts.instance_memory import HEAP_MOST_GIB
 from denodo_ha.environment.facts.limits import (
+    BUSY_LIMIT_DEFAULT_S,
     CREATION_TIMEOUT_S,
     START_LIMIT_DEFAULT_S,
     STOP_LIMIT_DEFAULT_S,
@@ -26,11 +27,20 @@ from denodo_ha.environment.model.field_types import (
 from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import EVERY
 
+Version = Annotated[
+    str,
+    Form(
+        VERSION_PATTERN,
+        "is not a version that is known",
+        'it determines ports, files and scripts: "7.0", any 8.x and any 9.x',
+        '"8.0"',
+    ),
+]
 Server = Literal[
     "vdp", "data-catalog", "design-studio", "scheduler", "scheduler-admin", "diagnostic-monitoring"
 ]
 SERVERS_DEFAULT: tuple[Server, ...] = ("vdp", "data-catalog")
-"""Ours: the servers of the default services jdbc, odbc and web."""
+"""Project default: the servers of the default services jdbc, odbc and web."""
 
 USER_DEFAULT = "denodo"
 
@@ -39,7 +49,7 @@ def _without_duplicates(values: tuple[Server, ...]) -> tuple[Server, ...]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         what = f"names {' and '.join(twice)} twice"
-        raise wrong(what, "each server is started once", "write each name once")
+        raise wrong(what, "each server is started only once", "write each name once")
     return values
 
 
@@ -48,7 +58,7 @@ _Key = Annotated[
     Form(
         r"\*|[a-z][a-z0-9-]{0,15}",
         "is not a name for a cluster",
-        "each cluster has its secret",
+        "each key must be the name of a cluster; its value is the cluster's secret",
         "active",
         "write a cluster's name",
     ),
@@ -71,16 +81,17 @@ StopLimit = Annotated[Whole, Field(ge=10, le=CREATION_TIMEOUT_S.high)]
 
 
 def cluster_secret(arns: Mapping[str, str] | None, cluster: str) -> str | None:
-    """Return the ARN of a cluster's secret."""
+    """Return the ARN of a cluster's secret; None if the cluster has none."""
     arns = arns or {}
     return arns.get(cluster, arns.get(EVERY))
 
 
 class Jvm(Section):
-    """Options of the servers' JVMs; options that are not given stay as in the image."""
+    """Options of the servers' JVMs. Options that are not set remain as in the image."""
 
     vdp: JvmOptions | None = None
-    """Options of Virtual DataPort, instead of those from `heap_gib` or the instance type."""
+    """Options of Virtual DataPort. They replace the heap size from `heap_gib` or the instance \
+type."""
     web: JvmOptions | None = None
     """Options of the web container."""
     scheduler: JvmOptions | None = None
@@ -91,7 +102,7 @@ class Tls(Section):
     """TLS of Denodo's own servers, from version 8.0 on."""
 
     secret: Secrets
-    """Secret with key store, certificate and credentials (docs/node.md). One ARN, or a map of \
+    """Secret with the key store, certificate and credentials (docs/node.md). One ARN, or a map of \
 cluster to ARN if clusters are in different regions or accounts."""
     version: SecretVersion | None = None
     """Id of the secret's version: change it to make the nodes use a renewed certificate."""
@@ -101,14 +112,14 @@ class Metadata(Section):
     """The source of a new node's metadata; the node is not ready until it has the metadata."""
 
     source: Literal["manual", "catalog", "export"]
-    """manual: an operator confirms the metadata; catalog: Virtual DataPort shares a metadata \
-database that is set in the image (8.0 on); export: a VQL file in S3 is imported once per \
-instance."""
+    """manual: an operator confirms the metadata; catalog: Virtual DataPort uses a shared metadata \
+database that is configured in the image (8.0 or later); export: each new instance imports a \
+VQL file from S3 once."""
     uri: ObjectUri | None = None
     """S3 address of the export."""
     login: Secrets | None = None
-    """Secret with `username` and `password` of the importing user. One ARN, or a map of cluster \
-to ARN."""
+    """Secret with `username` and `password` of the user who imports the file. One ARN, or a map \
+of cluster to ARN."""
 
 
 MetadataEntry = Annotated[
@@ -124,13 +135,16 @@ class Denodo(Section):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Version of the Denodo Platform, in quotes: it determines the ports, and whether nodes need \
-auxiliary ports."""
+    """Version of the Denodo Platform, in quotes: "7.0", any 8.x or any 9.x. It determines \
+the ports, and whether nodes need auxiliary ports."""
     program: Flag = True
-    """Whether this project's program sets up the nodes (docs/node.md); without it they stay as in \
-their image, and health checks only connect."""
+    """Let this project's node program set up the nodes (docs/node.md). Without the program, nodes \
+remain as in their image, and health checks only open a TCP connection."""
     home: FolderPath | None = None
-    """Folder in which Denodo is installed; default: /opt/denodo/denodo_platform_8_0 for 8.0."""
+    """Folder in which Denodo is installed, or a symbolic link to it; default: \
+/opt/denodo/denodo_platform_8_0 for 8.x."""
+    java_home: FolderPath | None = None
+    """JAVA_HOME of Denodo's scripts; default: the `jre` folder of the installation."""
     user: LinuxUser = USER_DEFAULT
     """Linux user that owns the installation and runs the servers."""
     servers: Annotated[
@@ -140,27 +154,47 @@ their image, and health checks only connect."""
     ] = SERVERS_DEFAULT
     """Servers that every node starts, in this order; default: vdp and data-catalog."""
     heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None
-    """Heap of Virtual DataPort in GiB; default: half of the instance type's memory, if it is \
-known."""
+    """Heap of Virtual DataPort in GiB; default: half of the instance type's memory, if this \
+memory is known."""
     jvm: Jvm = Jvm()
     """Options of the servers' JVMs."""
     tls: Tls | None = None
-    """TLS of Denodo's own servers (8.0 on); default: as in the image."""
+    """TLS of Denodo's own servers (8.0 or later); default: as in the image."""
     security_token: Secrets | None = None
-    """Secret with the Denodo Security Token, which promotions need (8.0 on). One ARN, or a map of \
-cluster to ARN."""
+    """Secret with the Denodo Security Token, which promotions need (8.0 or later). One ARN, or a \
+map of cluster to ARN."""
     metadata: MetadataEntry = Metadata(source="manual")
     """The source of a new node's metadata."""
+    readiness: Literal["auto", "ping", "strict"] = "auto"
+    """Whether a node in promotion or single-user mode is not ready: auto, if the installed \
+`ping.sh` has the option -r (8.0 from 2023 on); ping, never; strict, always, and an update without \
+the option is an error."""
+    busy_limit: Annotated[Whole, Field(ge=0, le=3600)] = BUSY_LIMIT_DEFAULT_S
+    """Seconds for which a node in promotion or single-user mode, which queues requests, stays in \
+service."""
+    rmi_host: Literal["node", "balancer"] | None = None
+    """Name that the servers give to their clients for further connections: the node's own name \
+(default from 8.0 on) or the load balancer's (7.0)."""
+    web_jmx: Flag = False
+    """Whether the Solution Manager's networks may use the web container's JMX."""
     signal: Literal["ready", "configured"] = "ready"
-    """When CloudFormation considers a new node created: when it is ready to serve, or only \
-configured, if it must be registered for a licence first."""
+    """State in which CloudFormation considers a new node created. ready: the node can serve \
+clients; configured: the node is set up, but must be registered for a licence before it can \
+serve."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
-    """Seconds in which a new node must become ready, else the deploy fails."""
+    """Seconds within which a new node must become ready; otherwise the deployment fails."""
     watchdog: Flag = True
-    """Whether a server that dies is started again (docs/node.md)."""
+    """Start a server again if its process ends unexpectedly (docs/node.md)."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
-    """Seconds that running queries may continue when a node is stopped."""
+    """Seconds for which running queries may continue when a node is stopped."""
+
+    @property
+    def family(self) -> Family:
+        """Version whose ports, files and scripts this version has."""
+        family = family_of(self.version)
+        assert family is not None  # the type of `version` allows known versions only
+        return family
 
     def platform_home(self) -> str:
         """Return the folder in which Denodo is installed."""
-        return self.home or f"/opt/denodo/denodo_platform_{self.version.replace('.', '_')}"
+        return self.home or f"/opt/denodo/denodo_platform_{self.family.replace('.', '_')}"

@@ -13,7 +13,7 @@ from denodo_ha.environment.facts.denodo_ports import (
     LICENSE_MANAGER_PORT,
     PORTS,
     SOLUTION_MANAGER_PORT,
-    VERSIONS,
+    family_of,
 )
 from denodo_ha.environment.model.aws_field_types import PolicyArn
 from denodo_ha.environment.model.cluster import Cluster, HostedZone
@@ -42,7 +42,7 @@ class SolutionManager(Section):
     """The Denodo Solution Manager, which manages the nodes."""
 
     cidrs: tuple[Cidr, ...] = ()
-    """Networks of the Solution Manager: they may connect to the nodes' management ports."""
+    """Networks of the Solution Manager, which may connect to the nodes' management ports."""
     host: HostName | None = None
     """Host name of the Solution Manager, which the nodes report to."""
     port: Port = SOLUTION_MANAGER_PORT
@@ -57,7 +57,7 @@ class LicenseManager(Section):
     port: Port = LICENSE_MANAGER_PORT
     """Port of the License Manager."""
     tls: Flag = False
-    """Whether the License Manager uses TLS."""
+    """Use TLS for connections to the License Manager."""
 
 
 class Acceptance(Section):
@@ -77,19 +77,20 @@ class Environment(Section):
     denodo: Denodo
     """Version, servers and options of the Denodo Platform."""
     solution_manager: SolutionManager | None = None
-    """The Solution Manager, which manages the nodes and gets their reports."""
+    """The Solution Manager, which manages the nodes and receives their reports."""
     license_manager: LicenseManager | None = None
     """The License Manager of the nodes."""
     services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
         default={}, json_schema_extra={"default": None}
     )
-    """Services by name, each a port or a map; default: jdbc, odbc and web on their usual ports."""
+    """Services by name, each a port or a map; default: jdbc, odbc and web on Denodo's default \
+ports."""
     clusters: Annotated[dict[ClusterName, Cluster], Field(min_length=1)]
     """Clusters by name."""
     failover: Failover | None = None
     """Failover between two clusters by DNS."""
     tags: Mapping[TagKey, TagText] = {}
-    """Tags for every resource, in addition to the project's own."""
+    """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}
     """Warnings and named refusals to turn off until a date, by the name that `cdk synth` prints \
 after each finding."""
@@ -99,12 +100,13 @@ after each finding."""
     @model_validator(mode="before")
     @classmethod
     def _services(cls, data: Any) -> Any:
-        """Add the default services of the version where the file has none."""
+        """Add the default services of the Denodo version, if the file has no services."""
         if not isinstance(data, dict) or data.get("services") is not None:
             return data
         denodo = data.get("denodo")
         version = denodo.get("version") if isinstance(denodo, dict) else None
-        if version not in VERSIONS:
+        family = family_of(version) if isinstance(version, str) else None
+        if family is None:
             return {**data, "services": INVALID}
-        ports = PORTS[version].services
+        ports = PORTS[family].services
         return {**data, "services": {name: {"port": port} for name, port in ports.items()}}

@@ -1,8 +1,8 @@
 """Types of single values: names, CIDRs, ports, paths.
 
-A `Form` is a regular expression with the message for values that do not match: what is wrong,
-why, and what to write instead. The expression is also in `schema.json`, so that editors mark the
-same values.
+A `Form` is a regular expression with the message for values that do not match: what is wrong, why,
+and what to write instead. The expression is also in `schema.json`, so that editors report the same
+values.
 """
 
 import re
@@ -23,10 +23,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def wrong(what: str, why: str, instead: str) -> PydanticCustomError:
-    """Return the error of one value, in the three parts that every message has.
+    """Return the error for one value: what is wrong, why, and what to write instead.
 
-    The parts are in the error's context, because Pydantic takes braces in the message itself for
-    placeholders.
+    The three parts are in the error's context, because Pydantic interprets braces in the message
+    itself as placeholders.
     """
     return PydanticCustomError("form", "{what}", {"what": what, "why": why, "instead": instead})
 
@@ -42,7 +42,7 @@ class Form:
     hint: str = "write {example}"
 
     def check(self, value: str) -> str:
-        """Return the value, or raise the error in three parts."""
+        """Return the value if it matches, or raise the error."""
         if re.fullmatch(self.pattern, value) is None:
             instead = self.hint.format(example=self.example)
             raise wrong(self.what, self.why, instead)
@@ -57,7 +57,7 @@ class Form:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Add the expression to the JSON schema."""
+        """Add the regular expression to the JSON schema."""
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
@@ -67,14 +67,16 @@ Flag = Annotated[bool, Strict()]
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-"""DNS allows 63 characters in a label, and 253 in a name; records may also have underscores."""
+"""DNS allows 63 characters in a label, and 253 in a name. Names of records may contain
+underscores."""
 
 EnvironmentName = Annotated[
     str,
     Form(
         r"[a-z][a-z0-9-]{0,23}",
         "is not a name for an environment",
-        "all stack names begin with it: a lower-case letter, then at most 23 of a-z, 0-9 and -",
+        "all stack names begin with this name: a lower-case letter, followed by at most 23 of "
+        "a-z, 0-9 and -",
         "denodo-prod",
         "write a name like {example}",
     ),
@@ -84,7 +86,8 @@ ClusterName = Annotated[
     Form(
         r"[a-z][a-z0-9-]{0,15}",
         "is not a name for a cluster",
-        "the stack's name ends with it: a lower-case letter, then at most 15 of a-z, 0-9 and -",
+        "the stack's name ends with this name: a lower-case letter, followed by at most 15 of "
+        "a-z, 0-9 and -",
         "active",
         "write a name like {example}",
     ),
@@ -94,7 +97,7 @@ ServiceName = Annotated[
     Form(
         r"[a-z][a-z0-9-]{0,15}",
         "is not a name for a service",
-        "names are a lower-case letter, then at most 15 of a-z, 0-9 and -",
+        "a name is a lower-case letter, followed by at most 15 of a-z, 0-9 and -",
         "jdbc",
         "write a name like {example}",
     ),
@@ -104,8 +107,8 @@ NodeName = Annotated[
     Form(
         rf"(?=.{{1,32}}$){_LABEL}(\.{_LABEL})*",
         "is not a name for a node",
-        "it becomes a DNS name: labels of letters, digits and inner hyphens, joined by dots, "
-        "32 characters at most",
+        "the name becomes a DNS name: labels of letters, digits and inner hyphens, joined by "
+        "dots, at most 32 characters",
         "node1",
         "write a name like {example} or vdp.node01",
     ),
@@ -115,8 +118,8 @@ DomainName = Annotated[
     Form(
         rf"(?=.{{1,253}}$){_DNS_LABEL}(\.{_DNS_LABEL})+",
         "is not a domain name",
-        "a domain is labels of letters, digits and inner hyphens, joined by dots, without a dot at "
-        "the end",
+        "a domain name is labels of letters, digits and inner hyphens, joined by dots, without a "
+        "dot at the end",
         "example.com",
         "write a name like {example}",
     ),
@@ -126,7 +129,7 @@ HostName = Annotated[
     Form(
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
         "is not a host name",
-        "nodes resolve it in DNS: no scheme, no port, no dot at the end",
+        "nodes resolve the name in DNS: no scheme, no port, no dot at the end",
         "sm.example.com",
         "write a name like {example}",
     ),
@@ -136,7 +139,8 @@ RecordName = Annotated[
     Form(
         rf"@|(?=.{{1,253}}$)(\*|{_DNS_LABEL})(\.{_DNS_LABEL})*",
         "is not the name of a record",
-        "it precedes the zone's name: labels joined by dots; @ is the zone's own name",
+        "the record's name precedes the zone's name: labels joined by dots; @ is the zone's own "
+        "name",
         "denodo",
         "write a name like {example}",
     ),
@@ -190,7 +194,7 @@ Address = Annotated[
     Form(
         rf"{_IPV4}|eipalloc-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         "is neither a private IPv4 address nor an Elastic IP allocation",
-        "a fixed address of a load balancer is one of the two, depending on its scheme",
+        "a fixed address of a load balancer is one of the two, depending on balancer.scheme",
         "10.0.1.10",
         "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing load balancer",
     ),
@@ -200,7 +204,7 @@ PrivateAddress = Annotated[
     Form(
         rf"{_IPV4}",
         "is not an IPv4 address",
-        "a DNS record has it: four numbers from 0 to 255, joined by dots",
+        "a DNS record contains the address: four numbers from 0 to 255, joined by dots",
         "10.0.1.10",
         "write an address like {example}",
     ),
@@ -214,7 +218,7 @@ def _network(value: str) -> str:
     if "/" not in value:
         raise wrong(
             "has no prefix length",
-            "a CIDR is an address and the number of its bits that count",
+            "a CIDR is an address, a slash and a prefix length",
             f"write {value}/32 for this one address",
         )
     try:
@@ -264,8 +268,8 @@ FolderPath = Annotated[
     Form(
         r"(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+",
         "is not the absolute path of a folder",
-        "it is used on every node: slashes and names of letters, digits and . _ + @ = -, no slash "
-        "at its end",
+        "the folder has this path on every node: names of letters, digits and . _ + @ = -, each "
+        "after a slash, and no slash at the end",
         "/opt/denodo/denodo_platform_8_0",
         "write a path like {example}",
     ),
@@ -275,8 +279,8 @@ LinuxUser = Annotated[
     Form(
         r"(?!root$)[A-Za-z_][A-Za-z0-9_.-]{0,31}",
         "is not the name of a Linux user for Denodo",
-        "names begin with a letter or _, and have at most 32 letters, digits and . _ -; nothing "
-        "runs as root",
+        "a name begins with a letter or _, and has at most 32 letters, digits and . _ -; Denodo "
+        "must not run as root",
         "denodo",
         "write a name like {example}",
     ),
@@ -286,8 +290,8 @@ JvmOptions = Annotated[
     Form(
         r"[\x21-\x7e]([\x20-\x7e]{0,998}[\x21-\x7e])?",
         "is not a line of JVM options",
-        "it becomes one line of a file: up to 1000 printable ASCII characters, no space at either "
-        "end",
+        "the options become one line of a file: up to 1000 printable ASCII characters, no space "
+        "at the start or end",
         "-Xmx8192m",
         "write options like {example}",
     ),
@@ -297,7 +301,7 @@ HomePath = Annotated[
     Form(
         r"(?=.{1,256}$)(?!(.*/)?\.\.?(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
         "is not a file below DENODO_HOME",
-        "files in other folders of the node are not changed",
+        "the settings must be in a file below DENODO_HOME",
         "conf/data-catalog/DataCatalogBackend.properties",
         "write a path like {example}",
     ),

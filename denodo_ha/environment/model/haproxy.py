@@ -26,20 +26,22 @@ from denodo_ha.environment.model.field_types import (
 from denodo_ha.environment.model.section import Section
 
 COUNT: Final = Range(
-    2, 10, "ours: replacing a single instance is an outage; more than ten are never needed"
+    2,
+    10,
+    "this project: replacing a single instance would be an outage; more than ten are never needed",
 )
 DISK_DEFAULT_GIB: Final = 20
-"""Ours: HAProxy stores only its files and the journal."""
+"""Project default: HAProxy stores only its own files and the journal."""
 
 
 class HaproxyInstance(Section):
-    """An EC2 instance that runs HAProxy."""
+    """EC2 instances that run HAProxy."""
 
     type: InstanceType
-    """Instance type; network and processors matter, memory does not."""
+    """Instance type; network and CPU determine the performance, memory does not."""
     image: ImageId
     """Id of a machine image with HAProxy, Python 3.9, the AWS CLI and the SSM agent \
-(docs/haproxy-aws.md); the latest image of a name is not supported."""
+(docs/haproxy-aws.md); selecting the latest image by name is not supported."""
     count: Annotated[Whole, Field(ge=COUNT.low, le=COUNT.high), COUNT] = COUNT.low
     """Number of instances, distributed over the zones."""
     disk_gib: Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB] = (
@@ -47,26 +49,26 @@ class HaproxyInstance(Section):
     )
     """Size of the disk in GiB."""
     root_device: DeviceName = "/dev/xvda"
-    """The image's root device: /dev/xvda for Amazon Linux, /dev/sda1 for most others."""
+    """Root device of the image: /dev/xvda for Amazon Linux, /dev/sda1 for most others."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the disk; default: the account's key for EBS."""
     role_policies: tuple[PolicyArn, ...] = ()
-    """Managed policies to attach to the role, in addition to what HAProxy needs."""
+    """Managed policies to attach to the role, in addition to the permissions that HAProxy needs."""
 
 
 _TIMES: Final = "HAProxy, Configuration Manual, Time format"
 SECONDS: Final = Range(1, 2_147_483, _TIMES)
-"""HAProxy counts milliseconds in 31 bits."""
+"""HAProxy stores times as milliseconds in 31 bits."""
 
 _CHECKS: Final = "HAProxy, Configuration Manual, Server and default-server options"
 CHECK_SECONDS: Final = Range(1, 30, _CHECKS)
 FALL: Final = Range(2, 10, _CHECKS)
-"""At least 2: with 1, one long garbage collection takes a node out."""
+"""At least 2: with 1, a single long garbage collection would take a node out of service."""
 RISE: Final = Range(1, 10, _CHECKS)
 MAXCONN: Final = Range(1, 1_000_000, "HAProxy, Configuration Manual, maxconn")
 
 HEALTH_PORT: Final = 9192
-"""Ours: the port on which HAProxy reports whether it has a usable node."""
+"""Port on which HAProxy reports whether it has a usable node, chosen by this project."""
 METRICS_PORT: Final = 8404
 """Port of HAProxy's metrics (HAProxy, Configuration Manual, Prometheus exporter)."""
 
@@ -77,7 +79,7 @@ SecretArn = Annotated[
     Form(
         r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]+",
         "is not the ARN of a secret",
-        "Secrets Manager finds it only by its full ARN",
+        "the full ARN is required",
         "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/tls-AbCdEf",
         "write an ARN like {example}",
     ),
@@ -88,78 +90,84 @@ class HaproxyTimeouts(Section):
     """Timeouts of HAProxy, in seconds."""
 
     connect: Seconds = 1
-    """Seconds of one attempt to connect to a node; after that another node is tried."""
+    """Seconds of one attempt to connect to a node; then HAProxy tries another node."""
     tcp: Seconds = 28_800
-    """Seconds after which an idle TCP connection is closed, for services without `idle_timeout`: \
-unused connections of pools and long queries are idle."""
+    """Seconds after which an idle TCP connection is closed, for services without `idle_timeout`. \
+Unused connections in a pool and connections that wait for a long query are idle."""
     http: Seconds = QUERY_TIMEOUT_DEFAULT_S
-    """Seconds in which a node must answer a web request; Denodo ends a query after 900."""
+    """Seconds within which a node must answer a web request; Denodo ends a query after 900."""
     http_request: Seconds = 10
-    """Seconds in which a client must send the headers of a request."""
+    """Seconds within which a client must send the headers of a request."""
     keep_alive: Seconds = 30
-    """Seconds that a web client's connection is kept open for its next request."""
+    """Seconds for which a web client's connection is kept open for the next request."""
     old_worker: Seconds = 86_400
-    """Seconds after a reload at which older sessions are closed; longer than `tcp`."""
+    """Seconds after a reload when HAProxy closes the sessions that are older than the reload; \
+longer than `tcp`."""
 
 
 class HaproxyChecks(Section):
     """Health checks of HAProxy, for services without their own settings in `health`."""
 
     interval: CheckSeconds = 1
-    """Seconds between checks; a quarter of a second after a failed one."""
+    """Seconds between checks; after a failed check, the next follows a quarter of a second \
+later."""
     timeout: CheckSeconds | None = None
-    """Seconds in which a node must answer; default: 1, or 4 with `ready`."""
+    """Seconds within which a node must answer; default: 1, or 4 with `ready`."""
     fall: Annotated[Whole, Field(ge=FALL.low, le=FALL.high), FALL] = 2
-    """Consecutive failed checks that take a node out."""
+    """Number of consecutive failed checks after which a node is out of service."""
     rise: Annotated[Whole, Field(ge=RISE.low, le=RISE.high), RISE] = 2
-    """Consecutive passed checks that bring a node back."""
+    """Number of consecutive passed checks after which a node is back in service."""
     ready: Flag | None = None
-    """Also request `GET /ready/SERVICE` of the program on the node (port 9191), which knows about \
-promotions, drained nodes and unconfirmed metadata; default: if every node has the program, for \
-services whose `health` does not name a port, path or protocol."""
+    """Also request `GET /ready/SERVICE` from the node program (port 9191), which considers \
+promotions, drained nodes and unconfirmed metadata; default: true if every node has the \
+program, for services whose `health` sets no port, path or protocol."""
     tls: Flag = False
-    """Whether the nodes use TLS on their RMI ports (JDBC, Scheduler)."""
+    """Use TLS for checks of the nodes' ports of JDBC and the Scheduler."""
 
 
 class HaproxyTls(Section):
-    """TLS of the web services that clients access by HTTPS."""
+    """TLS of the web services that clients access over HTTPS."""
 
     mode: Literal["terminate", "reencrypt", "passthrough"]
-    """terminate: plain HTTP to the nodes; reencrypt: TLS to the nodes, with verification of their \
-certificates; passthrough: the nodes terminate TLS, and stickiness by cookie is not possible."""
+    """terminate: plain HTTP to the nodes; reencrypt: TLS to the nodes, whose certificates are \
+verified; passthrough: the nodes terminate TLS, and stickiness by cookie is not possible."""
     services: Annotated[tuple[ServiceName, ...], Field(min_length=1)] | None = None
-    """The services; default: those with port 9443 on the load balancer or the nodes."""
+    """Services that clients access over HTTPS; default: services with port 9443 on the load \
+balancer or the nodes."""
     certificate: SecretArn | None = None
-    """Secret with certificate chain and key in PEM; required on AWS, a file elsewhere."""
+    """Secret with the certificate chain and the key in PEM format. Required on AWS; elsewhere, a \
+file is used instead."""
     authority: SecretArn | None = None
-    """Secret with the PEM certificates of the authorities of the nodes' certificates; required on \
-AWS for reencrypt, a file elsewhere."""
+    """Secret with the certificates, in PEM format, of the authorities that issued the nodes' \
+certificates. Required on AWS for reencrypt; elsewhere, a file is used instead."""
     node_name: HostName | None = None
-    """Name in the nodes' certificates; default: each node's host name, or its name in this file \
-if `hosts` has an address for it."""
+    """Name in the nodes' certificates; default: each node's host name, or the node's name in this \
+file if `hosts` has an address for the node."""
 
 
 class Haproxy(Section):
     """Settings of HAProxy."""
 
     instance: HaproxyInstance | None = None
-    """The EC2 instances of HAProxy; required on AWS, ignored elsewhere."""
+    """EC2 instances of HAProxy; required on AWS, ignored elsewhere."""
     algorithm: Literal["leastconn", "roundrobin"] = "leastconn"
-    """How a node is selected. Services whose check only connects always use roundrobin: leastconn \
-would send all clients to a node that accepts connections and closes them."""
+    """Algorithm that selects a node. Services whose check only opens a TCP connection always use \
+roundrobin: leastconn would send all clients to a node that accepts connections and closes \
+them."""
     maxconn: Annotated[Whole, Field(ge=MAXCONN.low, le=MAXCONN.high), MAXCONN] = 20_000
-    """Maximum number of concurrent connections; further ones wait without an error."""
+    """Maximum number of concurrent connections; further connections wait without an error."""
     timeouts: HaproxyTimeouts = HaproxyTimeouts()
     """Timeouts of HAProxy."""
     checks: HaproxyChecks = HaproxyChecks()
     """Health checks of the nodes."""
     tls: HaproxyTls | None = None
-    """TLS of the web services; without this key HTTPS is passed through to the nodes."""
+    """TLS of the web services. Without this key, HAProxy passes HTTPS through to the nodes."""
     hosts: Mapping[NodeName, HostName] = {}
-    """Host name or address of a node, resolved when HAProxy starts or reloads; default: its name \
-in the cluster's private zone, NODE.CLUSTER.NAME.internal, which is resolved continuously."""
+    """Map of node to host name or address. HAProxy resolves a host name when it starts or \
+reloads; default: the node's name in the cluster's private zone, NODE.CLUSTER.NAME.internal, \
+which is resolved continuously."""
     health_port: Port = HEALTH_PORT
-    """Port of HAProxy's own health, which answers 503 if no node is usable."""
+    """Port of HAProxy's own health check, which returns 503 if no node is usable."""
     metrics_port: Port = METRICS_PORT
     """Port of the metrics for Prometheus."""
     metrics_clients: tuple[Cidr, ...] = ()

@@ -1,8 +1,8 @@
 """Pins: the image, type and disks that each existing node runs.
 
-They are in `NAME.pins.yaml` beside the configuration, and are committed like a lock file. A node
-is synthesised from its pin, and from the configuration only without a pin, so that changing
-`instance` does not replace existing nodes.
+Pins are in `NAME.pins.yaml` beside the configuration, and are committed like a lock file. A node
+with a pin is synthesised from the pin, and a node without a pin from the configuration, so that
+changing `instance` does not replace existing nodes.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from denodo_ha.environment.model.field_types import ClusterName, NodeName
 from denodo_ha.environment.model.section import Section
 
 NEWEST_FIRST_BOOT = 2
-"""Version of the first-boot text of new nodes (`stacks/nodes/first_boot.py`)."""
+"""Version of the first-boot text that new nodes get (`stacks/nodes/first_boot.py`)."""
 FirstBootVersion = Annotated[int, Field(ge=1, le=NEWEST_FIRST_BOOT)]
 
 
@@ -45,7 +45,7 @@ class Pin(Section):
     key: KeyPairName | None = None
     """EC2 key pair; default: none."""
     first_boot: FirstBootVersion = 1
-    """Version of the first-boot text that made the node, for which a change only restarts it."""
+    """Version of the first-boot text of the node. A change of this key only restarts the node."""
     minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
     """Minutes of the alarm that notices the silence of the node's balancer, and that `pin` has \
 seen in state OK: the health check follows this alarm."""
@@ -58,7 +58,7 @@ seen in state OK: the health check follows this alarm."""
 MACHINE_KEYS = tuple(
     key for key in Pin.model_fields if key not in {"first_boot", "minutes_without_data"}
 )
-"""Keys of a pin that the configuration has, too: those of `instance`."""
+"""Keys of a pin that are also keys of `instance` in the configuration."""
 
 
 class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
@@ -89,14 +89,14 @@ NO_PINS = Pins({})
 
 
 def pins_file(config: File) -> File:
-    """Return the pins file of a configuration file, which is beside it."""
+    """Return the path of the pins file, which is beside the configuration file."""
     return config.with_suffix(".pins.yaml")
 
 
 def configured_machine(instance: Instance | None, node: Node) -> Instance | None:
-    """Return the machine of the configuration: the cluster's, with the node's overrides.
+    """Return a node's configured machine: the cluster's `instance` with the node's overrides.
 
-    Return None if neither names type and image, which a rule reports as an error.
+    Return None if type or image is missing, which a rule reports as an error.
     """
     base = dict(_fields(instance)) if instance else {}
     own = dict(_fields(node.instance)) if node.instance else {}
@@ -105,12 +105,12 @@ def configured_machine(instance: Instance | None, node: Node) -> Instance | None
 
 
 def pinned_machine(machine: Instance, pin: Pin | None) -> Instance:
-    """Return the machine to synthesise: the values of the pin, and the others of the machine."""
+    """Return the machine to synthesise: `machine` with the values of the pin."""
     values = {key: getattr(pin, key) for key in MACHINE_KEYS} if pin else {}
     return machine.model_copy(update=values)
 
 
 def _fields(section: Section) -> Iterator[tuple[str, Any]]:
-    """Yield the fields by attribute, which also works for a section that is valid in part."""
+    """Yield the fields of a section; raises `NotValidated` for a field that validation omitted."""
     for name in type(section).model_fields:
         yield name, getattr(section, name)

@@ -1,9 +1,9 @@
-"""The base class of the configuration's sections, and sections that are valid only in part.
+"""Base class of the configuration's sections, and sections without their invalid fields.
 
-Pydantic builds no model while one value is wrong, but the cross-key rules must also judge the
-rest of the file, so that one run reports every error. With `context=PARTIAL`, validation leaves
-out each invalid field instead: reading that field raises `NotValidated`, which ends the rule that
-reads it. No value is ever invented.
+Pydantic builds no model if any value is invalid. But the cross-key rules must also check the rest
+of the file, so that one run reports every error. With `context=PARTIAL`, validation omits each
+invalid field instead: reading an omitted field raises `NotValidated`, which ends the rule that
+reads the field. Validation never invents a replacement value.
 """
 
 from collections.abc import Mapping
@@ -22,26 +22,32 @@ from pydantic import (
 )
 
 PARTIAL: Final = object()
-"""Validation context that leaves out invalid fields instead of raising `ValidationError`."""
+"""Validation context that omits invalid fields instead of raising `ValidationError`."""
 
 INVALID: Final = object()
-"""The value of a field that is known to be wrong; it fits no field type."""
+"""Placeholder for a missing or invalid value. It is not valid for any field type."""
 
 
 class NotValidated(Exception):  # noqa: N818 -- no error of its own: the invalid value is reported
-    """A field was read that did not validate."""
+    """A field was read that validation omitted as invalid."""
 
 
 class Section(BaseModel):
-    """A map of the file: immutable, no unknown key, descriptions from the docstrings."""
+    """Section of the configuration file: immutable, without unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        # Pydantic builds the model only when a file is read, because shell completion, which reads
+        # no file, would otherwise be slow.
+        defer_build=True,
     )
 
     @classmethod
     def nearest_key(cls, key: str) -> str | None:
-        """Return the known key that an unknown one resembles."""
+        """Return the known key that an unknown key resembles; None if there is none."""
         return next(iter(get_close_matches(key, sorted(cls.model_fields), n=1)), None)
 
     @model_validator(mode="wrap")
@@ -49,7 +55,7 @@ class Section(BaseModel):
     def _leave_out_invalid_fields(
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
-        """Build the section from its valid fields, if validation is partial."""
+        """Build the section from its valid fields only, if validation is partial."""
         if info.context is not PARTIAL or isinstance(data, Section):
             return handler(data)
         section = handler(cls._known_fields(data))
@@ -59,9 +65,10 @@ class Section(BaseModel):
 
     @classmethod
     def _known_fields(cls, data: Any) -> dict[str, Any]:
-        """Return the data of the known fields, `INVALID` for those that are missing.
+        """Return the values of the known fields, with `INVALID` for missing required fields.
 
-        An unknown key is taken for a misspelling of the known one that it resembles.
+        An unknown key counts as a misspelling of the known key that it resembles, whose value is
+        then `INVALID`.
         """
         if not isinstance(data, Mapping):
             return dict.fromkeys(cls.model_fields, INVALID)
@@ -84,7 +91,7 @@ class Section(BaseModel):
             valid = INVALID if value is INVALID else handler(value)
         except ValidationError:
             return INVALID
-        # A rule that goes through a map ends at its first incomplete section: those come last.
+        # A rule that iterates over a map ends at the first incomplete section, so these come last.
         is_map = isinstance(valid, dict)
         return (
             dict(sorted(valid.items(), key=lambda item: _incomplete(item[1]))) if is_map else valid
@@ -93,14 +100,14 @@ class Section(BaseModel):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Raise `NotValidated` for a field that was left out."""
+            """Raise `NotValidated` for a field that validation omitted."""
             if name in type(self).model_fields:
                 raise NotValidated(name)
             return super().__getattr__(name)
 
 
 def _incomplete(value: Any) -> bool:
-    """Return whether a value is, or has in it, a section with a field that was left out."""
+    """Return whether a value is or contains a section with an omitted field."""
     if isinstance(value, Section):
         fields = value.__dict__
         return len(fields) < len(type(value).model_fields) or any(map(_incomplete, fields.values()))
@@ -108,10 +115,10 @@ def _incomplete(value: Any) -> bool:
 
 
 def short_form(key: str) -> Any:
-    """Return a function that reads a bare scalar as a map with one key.
+    """Return a function that converts a scalar to a map with one key.
 
-    `jdbc: 9999` is short for `jdbc: {port: 9999}`. A scalar of a wrong type is expanded too, so
-    that the message describes the port and not the map.
+    `jdbc: 9999` is short for `jdbc: {port: 9999}`. A scalar of a wrong type is converted too, so
+    that the error message is about the port and not about the map.
     """
 
     def expand(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A service that clients connect to, on every node of every cluster."""
+"""Services that clients connect to, on every node of every cluster."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -28,7 +28,8 @@ IdleTimeout = Annotated[Whole, Field(ge=IDLE_TIMEOUT_S.low, le=IDLE_TIMEOUT_S.hi
 
 
 EVERY = "*"
-"""Key of a certificate or secret for every cluster; in the file it is a single ARN."""
+"""Key of a certificate or secret that applies to every cluster. In the file, a single ARN
+replaces the map with this key."""
 
 Certificates = Annotated[
     Mapping[
@@ -37,7 +38,7 @@ Certificates = Annotated[
             Form(
                 r"\*|[a-z][a-z0-9-]{0,15}",
                 "is not a name for a cluster",
-                "each key names a cluster, whose certificate follows",
+                "each key must be the name of a cluster; its value is the cluster's certificate",
                 "active",
                 "write a cluster's name",
             ),
@@ -54,11 +55,11 @@ Certificates = Annotated[
 
 
 class HealthSettings(Section):
-    """Health check of a node; a service's keys default to those of its load balancer."""
+    """Health check of a node; a service's keys default to the load balancer's keys."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
     """Protocol of the check: tcp only connects, http and https request `path`. Without protocol, \
-port and path, the check asks the program on the node (port 9191) whether the service is ready \
+port and path, the check asks the node program (port 9191) whether the service is ready \
 (docs/node.md)."""
     port: Port | None = None
     """Port of the check on the node; default: the service's node port."""
@@ -69,9 +70,11 @@ port and path, the check asks the program on the node (port 9191) whether the se
     timeout: Timeout | None = None
     """Seconds after which a check without an answer fails, less than `interval`; default 4."""
     healthy: Threshold | None = None
-    """Consecutive passed checks that bring a node back, 2 to 10; default 2."""
+    """Number of consecutive passed checks after which a node is back in service, 2 to 10; default \
+2."""
     unhealthy: Threshold | None = None
-    """Consecutive failed checks that take a node out, 2 to 10; default 2."""
+    """Number of consecutive failed checks after which a node is out of service, 2 to 10; default \
+2."""
 
 
 class Service(Section):
@@ -82,17 +85,18 @@ class Service(Section):
     node_port: Port | None = None
     """Port of the service on the nodes; default: the same as `port`."""
     sticky: Literal[True, False, "cookie"] = False
-    """Keep a client on its node: true is by source address on an NLB and by cookie on HAProxy; \
-cookie, for web services, adds an ALB behind the NLB."""
+    """Keep a client on the same node. true: by source address, or by cookie for web services on \
+HAProxy; cookie: by cookie for web services, which adds an ALB behind an NLB."""
     client_ip: Flag = True
-    """Whether nodes see the client's address; behind an ALB it is in X-Forwarded-For."""
+    """Pass the client's address to the nodes; behind an ALB, it is in the header \
+X-Forwarded-For."""
     tls: Certificates | None = None
-    """ACM certificate, with which the load balancer terminates TLS. One ARN, or a map of cluster \
+    """ACM certificate with which the load balancer terminates TLS. One ARN, or a map of cluster \
 to ARN if clusters are in different regions or accounts."""
     health: HealthSettings = HealthSettings()
     """Health check of this service on a node."""
     idle_timeout: IdleTimeout | None = None
-    """Seconds after which an idle connection is removed, 60 to 6000, or to 4000 behind an ALB; \
+    """Seconds after which an idle connection is removed, 60 to 6000, or 60 to 4000 behind an ALB; \
 AWS's default is 350."""
 
     @property

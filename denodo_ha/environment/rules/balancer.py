@@ -18,7 +18,7 @@ from denodo_ha.environment.model.service import EVERY, HealthSettings
 
 
 def tls_listener_options(environment: Environment) -> Iterator[Problem]:
-    """A TLS listener of a Network Load Balancer has neither stickiness nor an idle timeout."""
+    """A TLS listener of a Network Load Balancer can have neither stickiness nor an idle timeout."""
     has_nlb = any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values())
     for name, service in environment.services.items():
         if not has_nlb or service.tls is None:
@@ -38,7 +38,7 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
                 "cannot be with tls",
                 f"a TLS listener's idle timeout is fixed at {limits.FIXED_TLS_IDLE_TIMEOUT_S} s "
                 f"({limits.IDLE_TIMEOUT_S.source})",
-                "remove it, and let clients send keep-alives",
+                "remove idle_timeout, and let clients send keep-alives",
                 value=str(service.idle_timeout),
             )
 
@@ -64,14 +64,14 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
 
 
 def listener_certificates(environment: Environment) -> Iterator[Problem]:
-    """A certificate is for the balancers of its own account and region."""
+    """A certificate must be in the account and region of the balancer."""
     for name, service in environment.services.items():
         for key in service.tls or {}:
             if key != EVERY and key not in environment.clusters:
                 yield Problem(
                     ("services", name, "tls", key),
                     "is not a cluster",
-                    "each cluster has its certificate",
+                    "each key must be the name of a cluster",
                     f"write one of {', '.join(sorted(environment.clusters))}",
                     value=key,
                     at_key=True,
@@ -93,31 +93,31 @@ def listener_certificates(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("services", name, "tls"),
                     f"is not of {cluster.account} in {cluster.region}, where {cluster_name} is",
-                    "a listener takes certificates of its own account and region only (AWS, "
+                    "a listener accepts only certificates of its own account and region (AWS, "
                     "Listener certificates for your Network Load Balancer)",
-                    "write a map: cluster to the ARN of its certificate",
+                    "write a map of cluster to the ARN of its certificate",
                     value=arn,
                 )
 
 
 def cross_zone_needed(environment: Environment) -> Iterator[Problem]:
-    """Target groups with a single node need cross-zone load balancing."""
+    """Cross-zone load balancing must be on if a target group contains a single node."""
     for name, cluster in environment.clusters.items():
         single = single_node_listeners(environment, cluster)
         if not cluster.balancer.cross_zone and single:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
                 "cannot be off here",
-                f"{len(single)} target groups hold a single node, and a zone without a healthy "
-                "target of every group leaves the balancer's DNS (AWS, Cross-zone load balancing "
-                "for target groups)",
+                f"{len(single)} target groups contain a single node, and the balancer's DNS name "
+                "does not include a zone without a healthy target in every target group (AWS, "
+                "Cross-zone load balancing for target groups)",
                 "remove cross_zone: false",
                 value="false",
             )
 
 
 def health_check_settings(environment: Environment) -> Iterator[Problem]:
-    """A health check ends before the next one begins, and only HTTP checks have a path."""
+    """A health check must end before the next check begins, and only HTTP checks have a path."""
     for name, cluster in environment.clusters.items():
         for listener in listeners(environment, cluster):
             check = listener.health
@@ -131,28 +131,28 @@ def health_check_settings(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "timeout"),
                     f"is not less than the interval of {check.interval} s",
-                    "AWS refuses a check that may outlast its interval (Elastic Load Balancing "
-                    "API, ModifyTargetGroup)",
+                    "AWS rejects a check that may last longer than its interval (Elastic Load "
+                    "Balancing API, ModifyTargetGroup)",
                     f"write {check.interval - 1} or less, or a longer interval",
                     value=str(check.timeout),
                 )
             if own.path and check.protocol == "tcp":
                 yield Problem(
                     ("services", listener.key, "health", "path"),
-                    "is given for a tcp check",
-                    "a tcp check only connects and requests no path",
+                    "is not allowed for a tcp check",
+                    "a tcp check only opens a connection and requests no path",
                     "add protocol: http, or remove the path",
                     value=own.path,
                 )
 
 
 def single_node_without_balancer(environment: Environment) -> Iterator[Problem]:
-    """A cluster without a balancer has one node, to which clients connect directly."""
+    """A cluster without a balancer must have one node, to which clients connect directly."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "none" and len(cluster.nodes) != 1:
             yield Problem(
                 ("clusters", name, "balancer", "kind"),
-                f"is for one node, and {name} has {len(cluster.nodes)}",
+                f"is only for one node, and {name} has {len(cluster.nodes)}",
                 "clients would not be distributed among the nodes",
                 "write kind: nlb, or keep one node",
                 value="none",
@@ -160,7 +160,7 @@ def single_node_without_balancer(environment: Environment) -> Iterator[Problem]:
 
 
 def options_needing_balancer(environment: Environment) -> Iterator[Problem]:
-    """Port translation and ACM certificates need a balancer."""
+    """A cluster without a balancer can have neither port translation nor ACM certificates."""
     bare = sorted(
         name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "none"
     )
@@ -171,23 +171,24 @@ def options_needing_balancer(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name, "node_port"),
                 "cannot differ from port",
-                f"clients of {bare[0]} connect to the node itself, and there is no balancer that "
-                "translates the port",
+                f"clients of {bare[0]} connect directly to the node, and there is no balancer "
+                "that translates the port",
                 f"write node_port: {service.port}, or give {bare[0]} a balancer",
                 value=str(service.target_port),
             )
         if service.tls is not None:
             yield Problem(
                 ("services", name, "tls"),
-                "cannot be without a balancer",
-                f"clients of {bare[0]} connect to the node itself, and an ACM certificate is for "
-                "balancers",
-                f"remove it, or give {bare[0]} a balancer; Denodo ends TLS itself on its own port",
+                "is not possible without a balancer",
+                f"clients of {bare[0]} connect directly to the node, and only balancers can use "
+                "an ACM certificate",
+                f"remove tls, or give {bare[0]} a balancer; Denodo itself terminates TLS on its "
+                "own TLS port",
             )
 
 
 def balancer_addresses(environment: Environment) -> Iterator[Problem]:
-    """Fixed addresses are given for every zone or for none, and fit the balancer's scheme."""
+    """Fixed addresses must be set for every zone or for none, and fit the balancer's scheme."""
     for name, cluster in environment.clusters.items():
         given, zones = cluster.balancer.addresses, cluster.network.zones
         path: Path = ("clusters", name, "balancer", "addresses")
@@ -205,8 +206,8 @@ def balancer_addresses(environment: Environment) -> Iterator[Problem]:
         if given and missing:
             yield Problem(
                 path,
-                f"has none for {', '.join(missing)}",
-                "a balancer's addresses are fixed in every zone or in none",
+                f"has no address for {', '.join(missing)}",
+                "a balancer has fixed addresses either in every zone or in none",
                 "add the zone, or remove addresses",
             )
         public = cluster.balancer.scheme == "internet-facing"
@@ -215,33 +216,34 @@ def balancer_addresses(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, zone),
                     f"does not fit an {cluster.balancer.scheme} balancer",
-                    "internet-facing balancers take Elastic IPs, internal ones private addresses "
-                    "(AWS, SubnetMapping)",
+                    "internet-facing balancers use Elastic IPs, internal balancers private "
+                    "addresses (AWS, SubnetMapping)",
                     "write eipalloc-…" if public else "write a free address of the zone's subnet",
                     value=address,
                 )
 
 
 def balancer_addresses_unique(environment: Environment) -> Iterator[Problem]:
-    """An address belongs to one balancer in one zone."""
+    """An address must belong to only one balancer in one zone."""
     seen: dict[tuple[str, str], str] = {}
     for name, cluster in environment.clusters.items():
         for zone, address in cluster.balancer.addresses.items():
-            # A private address may exist in two VPCs, an Elastic IP exists once in its region.
+            # The same private address may exist in two VPCs; an Elastic IP exists once in its
+            # region.
             scope = cluster.region if address.startswith("eipalloc-") else name
             owner = seen.setdefault((scope, address), f"{zone} of {name}")
             if owner != f"{zone} of {name}":
                 yield Problem(
                     ("clusters", name, "balancer", "addresses", zone),
                     f"is the address in {owner} too",
-                    "an address belongs to one balancer in one zone",
-                    "write another one",
+                    "an address can belong to only one balancer in one zone",
+                    "write another address",
                     value=address,
                 )
 
 
 def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]:
-    """In a created VPC an address is a free one of the balancer's subnet in the zone."""
+    """In a created VPC, an address must be a free address of the balancer's subnet in the zone."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc or not network.cidr or not fits_created_vpc(network.cidr):
@@ -255,9 +257,9 @@ def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]
                 yield Problem(
                     ("clusters", name, "balancer", "addresses", zone),
                     f"is not a free address of {zone}'s subnet {block}",
-                    "AWS reserves a subnet's first four addresses and the last (AWS, Subnet "
-                    "sizing)",
-                    f"write one from {first} to {last}",
+                    "AWS reserves the first four addresses and the last address of a subnet "
+                    "(AWS, Subnet sizing)",
+                    f"write an address from {first} to {last}",
                     value=address,
                 )
 

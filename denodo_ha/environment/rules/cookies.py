@@ -15,40 +15,41 @@ from denodo_ha.environment.model.service import Service
 
 
 def cookie_protocol(environment: Environment) -> Iterator[Problem]:
-    """Only services that speak HTTP can have cookies."""
+    """`sticky: cookie` is allowed only for services that speak HTTP."""
     for name, service in _alb_services(environment):
         port = service.target_port
         kind = readiness.service_probe(environment, name, service).kind
         server = version_ports(environment).occupied.get(port)
-        # A port without a Denodo server may well speak HTTP.
+        # A port that no Denodo server uses may belong to a web service of the user.
         if kind == "web" or (kind == "tcp" and server is None):
             continue
         yield Problem(
             ("services", name, "sticky"),
-            "is for web services",
-            f"nodes speak no HTTP on {port} ({server or name}), and a cookie is part of HTTP",
-            "write sticky: true, which keeps clients by their address",
+            "is only for web services",
+            f"nodes do not use HTTP on port {port} ({server or name}), and a cookie is part of "
+            "HTTP",
+            "write sticky: true, which keeps a client on a node by its address",
             value="cookie",
         )
 
 
 def cookie_certificate(environment: Environment) -> Iterator[Problem]:
-    """TLS ends at the balancer that sets the cookie, so it needs a certificate."""
+    """A service with cookies must have a certificate if the nodes use TLS on its port."""
     for name, service in _alb_services(environment):
         if service.target_port in NODE_TLS_PORTS and service.tls is None:
             yield Problem(
                 ("services", name, "sticky"),
                 "needs a certificate here",
-                f"nodes speak TLS on {service.target_port}, a balancer reads cookies only where it "
-                "ends TLS itself, and clients would get plain HTTP instead",
-                "add tls: with the ARN of an ACM certificate, or write sticky: true, with which "
-                "TLS continues to the nodes",
+                f"nodes use TLS on port {service.target_port}, and a balancer can read cookies "
+                "only if it terminates TLS; without a certificate, clients would get plain HTTP",
+                "add tls: with the ARN of an ACM certificate, or write sticky: true, so that the "
+                "nodes terminate TLS",
                 value="cookie",
             )
 
 
 def cookie_health_checks(environment: Environment) -> Iterator[Problem]:
-    """An Application Load Balancer checks its targets by HTTP."""
+    """Health checks of an Application Load Balancer must use HTTP or HTTPS."""
     for cluster_name, cluster in _alb_clusters(environment):
         for name, service in cookie_balancer.alb_services(environment, cluster).items():
             if health_check(environment, cluster, name).protocol != "tcp":
@@ -58,40 +59,41 @@ def cookie_health_checks(environment: Environment) -> Iterator[Problem]:
             is_own = service.health.protocol is not None
             yield Problem(
                 own if is_own else general,
-                f"cannot be tcp for {name}, which has cookies",
-                "an Application Load Balancer checks by HTTP or HTTPS (AWS, Health checks for "
-                "Application Load Balancer target groups)",
-                "write http with a path that answers, or remove it"
+                f"cannot be tcp for {name}, which has sticky: cookie",
+                "health checks of an Application Load Balancer use HTTP or HTTPS (AWS, Health "
+                "checks for Application Load Balancer target groups)",
+                "write protocol: http, and a path that returns a success status, or remove protocol"
                 if is_own
-                else f"add health: {{protocol: http, path: /…}} to {name}, or remove it here",
+                else f"add health: {{protocol: http, path: /…}} to {name}, or remove protocol here",
                 value="tcp",
             )
 
 
 def cookie_client_address(environment: Environment) -> Iterator[Problem]:
-    """Client addresses are kept towards the Application Load Balancer; nodes see its address."""
+    """`client_ip` must be true with cookies: an NLB keeps client addresses for an ALB as target."""
     for name, service in _alb_services(environment):
         if not service.client_ip:
             yield Problem(
                 ("services", name, "client_ip"),
                 "cannot be off with cookies",
-                "towards an Application Load Balancer clients keep their address (AWS, Use an "
-                "Application Load Balancer as a target of a Network Load Balancer); nodes see the "
-                "balancer's, and the client's in the header X-Forwarded-For",
+                "a Network Load Balancer always preserves the client address for an Application "
+                "Load Balancer as target (AWS, Use an Application Load Balancer as a target of a "
+                "Network Load Balancer); nodes get the client's address in the header "
+                "X-Forwarded-For",
                 "remove it",
                 value="false",
             )
 
 
 def cookie_idle_timeout(environment: Environment) -> Iterator[Problem]:
-    """An Application Load Balancer has a shorter longest idle timeout."""
+    """An idle timeout must not exceed the maximum of an Application Load Balancer."""
     for name, service in _alb_services(environment):
         longest = limits.ALB_IDLE_TIMEOUT_S.high
         if service.idle_timeout is not None and service.idle_timeout > longest:
             yield Problem(
                 ("services", name, "idle_timeout"),
                 "is too long with cookies",
-                f"an Application Load Balancer waits {longest} s at most "
+                f"an Application Load Balancer has an idle timeout of at most {longest} s "
                 f"({limits.ALB_IDLE_TIMEOUT_S.source})",
                 f"write {longest} or less",
                 value=str(service.idle_timeout),
@@ -99,20 +101,21 @@ def cookie_idle_timeout(environment: Environment) -> Iterator[Problem]:
 
 
 def alb_zones(environment: Environment) -> Iterator[Problem]:
-    """An Application Load Balancer is in two zones or more."""
+    """An Application Load Balancer must be in at least two zones."""
     for name, cluster in _alb_clusters(environment):
         if len(cluster.network.zones) < limits.ALB_ZONES:
             yield Problem(
                 ("clusters", name, "network", "zones"),
-                f"is one zone, and {_first_alb_service(environment, cluster)} has cookies",
+                f"is only one zone, and {_first_alb_service(environment, cluster)} has sticky: "
+                "cookie",
                 f"an Application Load Balancer needs {limits.ALB_ZONES} zones "
                 f"({limits.ALB_SUBNET_PREFIX.source})",
-                "add a zone; it needs no nodes",
+                "add a zone; it can be without nodes",
             )
 
 
 def alb_subnets(environment: Environment) -> Iterator[Problem]:
-    """The subnets of an Application Load Balancer have room for more of its addresses."""
+    """The subnets of an Application Load Balancer must be large enough for its addresses."""
     longest = limits.ALB_SUBNET_PREFIX.high
     for name, cluster in _alb_clusters(environment):
         network = cluster.network
@@ -122,22 +125,24 @@ def alb_subnets(environment: Environment) -> Iterator[Problem]:
         if block.prefixlen > longest:
             yield Problem(
                 ("clusters", name, "network", "cidr"),
-                f"is too small for {_first_alb_service(environment, cluster)}, which has cookies",
-                f"a zone's subnets would be of /{block.prefixlen}, and an Application Load "
-                f"Balancer needs /{longest} ({limits.ALB_SUBNET_PREFIX.source})",
+                f"is too small for {_first_alb_service(environment, cluster)}, which has sticky: "
+                "cookie",
+                f"each subnet would be a /{block.prefixlen}, and an Application Load Balancer "
+                f"needs at least a /{longest} ({limits.ALB_SUBNET_PREFIX.source})",
                 f"write a network of /{IPv4Network(network.cidr).prefixlen - 1} or larger",
                 value=network.cidr,
             )
 
 
 def alb_cross_zone(environment: Environment) -> Iterator[Problem]:
-    """Sessions stay on their node, whichever zone their client reaches."""
+    """Cross-zone load balancing must be on, so that a session stays on its node in any zone."""
     for name, cluster in _alb_clusters(environment):
         if not cluster.balancer.cross_zone:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
-                f"cannot be off, as {_first_alb_service(environment, cluster)} has cookies",
-                "an Application Load Balancer keeps clients on their node only with cross-zone on "
+                f"cannot be off, because {_first_alb_service(environment, cluster)} has sticky: "
+                "cookie",
+                "an Application Load Balancer keeps a client on its node only with cross-zone on "
                 "(AWS, Edit target group attributes for your Application Load Balancer)",
                 "remove cross_zone: false, or write sticky: true",
                 value="false",
@@ -145,17 +150,19 @@ def alb_cross_zone(environment: Environment) -> Iterator[Problem]:
 
 
 def cookie_name_shared(environment: Environment) -> Iterator[Problem]:
-    """One service of a cluster should have cookies: a browser keeps one cookie for all ports."""
+    """Only one service of a cluster should have cookies: all ports of a host share the cookie."""
     for _, cluster in _alb_clusters(environment):
         first, *others = cookie_balancer.alb_services(environment, cluster)
         for name in others:
             yield Problem(
                 ("services", name, "sticky"),
                 f"shares its cookie with {first}",
-                "an Application Load Balancer calls it AWSALB for every service (AWS, Sticky "
-                "sessions for your Application Load Balancer), and a browser sends it to all ports "
-                "of a host, so a user of both in turn is not kept on a node",
-                "have users reach the two by different host names, or keep cookies for one",
+                "the cookie of an Application Load Balancer has the name AWSALB for every "
+                "service (AWS, Sticky sessions for your Application Load Balancer), and a "
+                "browser sends a cookie to all ports of a host, so a user of both services does "
+                "not stay on a node",
+                "let users connect to the two services by different host names, or use cookies "
+                "for only one",
                 value="cookie",
                 severity=Severity.WARNING,
                 rule="one-cookie-a-host",
@@ -163,7 +170,7 @@ def cookie_name_shared(environment: Environment) -> Iterator[Problem]:
 
 
 def cookie_balancer_needed(environment: Environment) -> Iterator[Problem]:
-    """Cookies need a balancer that sets them."""
+    """`sticky: cookie` requires a balancer that sets the cookie."""
     bare = sorted(
         name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "none"
     )
@@ -172,8 +179,8 @@ def cookie_balancer_needed(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name, "sticky"),
                 "cannot be cookie without a balancer",
-                f"clients of {bare[0]} connect to the node itself, and it is the only one",
-                f"remove it, or give {bare[0]} a balancer",
+                f"clients of {bare[0]} connect directly to its only node",
+                f"remove sticky, or give {bare[0]} a balancer",
                 value="cookie",
             )
 

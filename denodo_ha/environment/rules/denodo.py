@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from denodo_ha.environment.derived import readiness
 from denodo_ha.environment.derived.node_state import NO_WEB, max_parameter_bytes, node_ports
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.facts.denodo_ports import READY_PORT, VERSIONS
+from denodo_ha.environment.facts.denodo_ports import (
+    FAMILIES,
+    FIRST_FLIGHT_UPDATE,
+    FLIGHT_PORT,
+    READY_PORT,
+)
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, memory_gib
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
@@ -16,14 +21,16 @@ from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.model.service import EVERY
 from denodo_ha.environment.rules.nodes import instance_settings
 
-_OLDEST = VERSIONS[0]
+_OLDEST = FAMILIES[0]
 
 
 def features_of_version(environment: Environment) -> Iterator[Problem]:
-    """Denodo 7.0 lacks features of later versions."""
+    """Denodo 7.0 must not be configured with features of later versions."""
     denodo = environment.denodo
-    if denodo.version != _OLDEST:
+    if denodo.family != _OLDEST:
         return
+    if denodo.readiness == "strict":
+        yield _missing_feature(("denodo", "readiness"), value="strict")
     for key in ("tls", "security_token"):
         if getattr(denodo, key) is not None:
             yield _missing_feature(("denodo", key), at_key=True)
@@ -33,19 +40,73 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
     if denodo.metadata.source == "catalog":
         yield Problem(
             ("denodo", "metadata", "source"),
-            f"is not for {_OLDEST}",
-            f"Virtual DataPort {_OLDEST} keeps its catalog in the node (Denodo, Administration "
-            "Guide)",
+            f"is not for Denodo {_OLDEST}",
+            f"Virtual DataPort {_OLDEST} stores its metadata only on the node (Denodo, "
+            "Administration Guide)",
             "write manual or export",
             value="catalog",
         )
 
 
+def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
+    """The RMI host leads clients and the Solution Manager to the node that answered."""
+    chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
+    kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
+    alone = [name for name, kind in kinds.items() if kind == "none"]
+    if environment.denodo.family == _OLDEST:
+        if chosen == "node" and len(alone) < len(kinds):
+            yield Problem(
+                path,
+                f"is not for {_OLDEST} behind a balancer",
+                f"a Denodo {_OLDEST} client continues at the RMI host on the auxiliary port of the "
+                "node, so it would go past the balancer",
+                "remove it, or write balancer",
+                value=chosen,
+            )
+    elif chosen == "balancer" and alone:
+        yield Problem(
+            path,
+            f"has no name in {alone[0]}",
+            "a cluster of one node without a balancer has no balancer's name",
+            "write node",
+            value=chosen,
+        )
+    elif chosen == "balancer":
+        yield Problem(
+            path,
+            "leads JMX to the balancer",
+            "the servers put this name into their JMX stubs, and the balancer serves no JMX: the "
+            "Solution Manager and monitoring cannot reach the nodes by JMX any more",
+            "write node, unless clients need the balancer's name",
+            value=chosen,
+            severity=Severity.WARNING,
+            rule="rmi-host-balancer",
+        )
+
+
+def flight_exists(environment: Environment) -> Iterator[Problem]:
+    """Arrow Flight SQL came with an update of 9."""
+    family, _, update = environment.denodo.version.partition(".")
+    if family == "9" and int(update) >= FIRST_FLIGHT_UPDATE:
+        return
+    for name, service in environment.services.items():
+        if service.target_port == FLIGHT_PORT:
+            yield Problem(
+                ("services", name),
+                f"needs Denodo 9.{FIRST_FLIGHT_UPDATE}",
+                f"port {FLIGHT_PORT} is Arrow Flight SQL, which came with that update, and "
+                f"denodo.version is {environment.denodo.version}",
+                f'write version: "9.{FIRST_FLIGHT_UPDATE}" or the version that is installed',
+                severity=Severity.WARNING,
+                rule="flight-update",
+            )
+
+
 def _missing_feature(path: Path, *, value: str = "", at_key: bool = False) -> Problem:
     return Problem(
         path,
-        f"is not for {_OLDEST}",
-        f"Denodo {_OLDEST} does not have it (Denodo, Installation Guide)",
+        f"is not for Denodo {_OLDEST}",
+        f"Denodo {_OLDEST} does not have this feature (Denodo, Installation Guide)",
         "remove it",
         value=value,
         at_key=at_key,
@@ -53,7 +114,7 @@ def _missing_feature(path: Path, *, value: str = "", at_key: bool = False) -> Pr
 
 
 def options_needing_program(environment: Environment) -> Iterator[Problem]:
-    """Without the node program only the version of `denodo` has an effect."""
+    """Without the node program, `denodo` must not set keys that only this program uses."""
     denodo = environment.denodo
     if denodo.program:
         return
@@ -63,14 +124,14 @@ def options_needing_program(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("denodo", key),
             "would be ignored",
-            "program: false leaves the nodes as their image has them",
-            "remove it, or program: false",
+            "with program: false, the nodes remain as in their image",
+            "remove this key, or program: false",
             at_key=True,
         )
 
 
 def metadata_import(environment: Environment) -> Iterator[Problem]:
-    """An import of metadata needs a file and a user, and nothing else has them."""
+    """Source `export` requires `uri` and `login`; other sources of metadata must not have them."""
     metadata = environment.denodo.metadata
     is_export = metadata.source == "export"
     for key in ("uri", "login"):
@@ -80,16 +141,16 @@ def metadata_import(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("denodo", "metadata", key),
             "is missing" if is_export else f"is not for source: {metadata.source}",
-            "an export is imported from a file, by a user"
+            "an export is imported from a file, by a user of Virtual DataPort"
             if is_export
-            else "only an export is imported",
+            else "metadata is imported only with source: export",
             f"add {key}" if is_export else "remove it, or write source: export",
             at_key=is_given,
         )
 
 
 def node_secret_locations(environment: Environment) -> Iterator[Problem]:
-    """A node reads secrets of its own account and region."""
+    """Secrets must be in the account and region of the nodes that read them."""
     denodo = environment.denodo
     secrets: dict[Path, Mapping[str, str] | None] = {
         ("denodo", "tls", "secret"): denodo.tls.secret if denodo.tls else None,
@@ -103,7 +164,7 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, key),
                 "is not a cluster",
-                "each cluster has its secret",
+                "each key must be the name of a cluster",
                 f"write one of {', '.join(sorted(environment.clusters))}",
                 value=key,
                 at_key=True,
@@ -116,7 +177,7 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     path,
                     f"names no secret for {name}",
-                    "the nodes of every cluster need it",
+                    "the nodes of every cluster read this secret",
                     f"add {name}: arn:aws:secretsmanager:{cluster.region}:{cluster.account}:"
                     "secret:…",
                 )
@@ -125,16 +186,16 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, name) if is_own else path,
                     f"is not of {cluster.account} in {cluster.region}, where {name} is",
-                    "a node reads the Secrets Manager of its own account and region",
+                    "a node can read only secrets of its own account and region",
                     f"write the ARN of {name}'s own secret, which may be a replica"
                     if is_own
-                    else "write a map: cluster to the ARN of its secret, which may be a replica",
+                    else "write a map of cluster to the ARN of its secret, which may be a replica",
                     value=arn,
                 )
 
 
 def node_ports_unique(environment: Environment) -> Iterator[Problem]:
-    """Each server of a node listens on its own port."""
+    """Each server of a node must have a different port."""
     nodes = (
         cluster.nodes[name]
         for cluster in environment.clusters.values()
@@ -143,38 +204,38 @@ def node_ports_unique(environment: Environment) -> Iterator[Problem]:
     node = next(nodes, None)
     if node is None or not environment.denodo.program:
         return
-    # All nodes have the same ports except auxiliary ports, which have their own rules.
+    # All nodes have the same ports, except for auxiliary ports, which another rule checks.
     ports = {**node_ports(environment, node), "auxiliary": None, "ready": READY_PORT}
     counts = Counter(port for port in ports.values() if port)
     for port in sorted(port for port, count in counts.items() if count > 1):
         moved = [name for name in ("web", "odbc", "jdbc") if _moves_server(environment, name, port)]
         if _share_a_listener(environment, moved):
-            continue  # denodo_ha.environment.rules.ports reports it.
+            continue  # denodo_ha.environment.rules.ports reports this case.
         service = environment.services[moved[0]]
         servers = " and ".join(server for server, its_port in ports.items() if its_port == port)
         yield Problem(
             ("services", moved[0], "node_port" if service.node_port else "port"),
-            "is taken by another server of the node",
-            f"each server listens on its own port, and {servers} would have this one",
-            "choose a free node_port, or leave it out",
+            "is the port of another server of the node too",
+            f"each server needs its own port, and {servers} would have this port",
+            "write a free port as node_port, or remove node_port",
             value=str(port),
         )
 
 
 def _moves_server(environment: Environment, name: str, port: int) -> bool:
-    """Return whether a service moves its server to a port."""
+    """Return whether a service is configured on this port of the nodes."""
     service = environment.services.get(name)
     return service is not None and service.target_port == port
 
 
 def _share_a_listener(environment: Environment, names: Sequence[str]) -> bool:
-    """Return whether services have the same port on the nodes only because they share a port."""
+    """Return whether several services have the same `port` and none of them sets `node_port`."""
     services = [environment.services[name] for name in names]
     return len(services) > 1 and not any(service.node_port for service in services)
 
 
 def service_has_server(environment: Environment) -> Iterator[Problem]:
-    """A service needs a server on the nodes, or it would never be ready."""
+    """A service must have a server on the nodes; otherwise the service would never be ready."""
     denodo = environment.denodo
     for name, service in environment.services.items():
         checked = [
@@ -188,11 +249,11 @@ def service_has_server(environment: Environment) -> Iterator[Problem]:
         if checked and not _is_served(denodo, kind):
             yield Problem(
                 ("services", name),
-                "is served by no server",
+                "has no server on the nodes",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {checked[0]}",
-                "add the server to denodo.servers, leave the service out of services, or check it "
-                "another way, as with health: {protocol: tcp}",
+                "add the server to denodo.servers, remove the service, or give it another health "
+                "check, such as health: {protocol: tcp}",
             )
 
 
@@ -209,7 +270,7 @@ def _is_served(denodo: Denodo, kind: readiness.ProbeKind) -> bool:
 
 
 def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
-    """A heap leaves memory for the rest of the node, if the memory is known."""
+    """The heap must be smaller than the memory of the instance type, if the memory is known."""
     denodo = environment.denodo
     if not denodo.program:
         return
@@ -221,9 +282,9 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
             if memory is None and denodo.heap_gib is None and denodo.jvm.vdp is None:
                 yield Problem(
                     (*path, "type"),
-                    "has an unknown memory",
-                    "the heap of Virtual DataPort stays as the image has it",
-                    "add denodo.heap_gib with half of its memory",
+                    "has an unknown memory size",
+                    "the heap of Virtual DataPort remains as in the image",
+                    "add denodo.heap_gib with half of the memory of this type",
                     value=instance.type,
                     severity=Severity.NOTE,
                     rule="heap-of-image",
@@ -232,7 +293,7 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("denodo", "heap_gib"),
                     f"is all of the {memory} GiB of {instance.type}, or more",
-                    "16 GB of memory are for 8 GB of heap (Denodo, Virtual DataPort 7.0 "
+                    "a heap of 8 GB needs 16 GB of memory (Denodo, Virtual DataPort 7.0 "
                     "Installation Guide, sizing)",
                     f"write {memory // 2}, or choose a larger type",
                     value=str(denodo.heap_gib),
@@ -240,21 +301,21 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
 
 
 def heap_or_jvm_options(environment: Environment) -> Iterator[Problem]:
-    """The JVM options of Virtual DataPort are the complete line, its heap included."""
+    """`heap_gib` must not be set with `jvm.vdp`, which contains all JVM options, also the heap."""
     denodo = environment.denodo
     if denodo.heap_gib is not None and denodo.jvm.vdp is not None:
         yield Problem(
             ("denodo", "heap_gib"),
-            "has no effect beside jvm.vdp",
-            "those options are used as they are, with the heap that they name",
-            f"remove it, and write -Xmx{denodo.heap_gib * MIB_A_GIB}m into jvm.vdp",
+            "has no effect with jvm.vdp",
+            "the options in jvm.vdp are used unchanged, including the heap that they set",
+            f"remove heap_gib, and write -Xmx{denodo.heap_gib * MIB_A_GIB}m into jvm.vdp",
             value=str(denodo.heap_gib),
             at_key=True,
         )
 
 
 def desired_state_size(environment: Environment) -> Iterator[Problem]:
-    """A node's desired state fits one SSM parameter."""
+    """A node's desired state must fit into one SSM parameter."""
     limit = limits.PARAMETER_BYTES
     if not environment.denodo.program:
         return
@@ -268,11 +329,11 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "nodes", node_name),
                     f"needs {size} {limit.unit}, and AWS allows {limit.value}",
-                    f"its desired state names every service ({limit.source})",
+                    f"the desired state of the node contains every service ({limit.source})",
                     "remove services, or shorten denodo.jvm",
                     value=str(size),
                 )
-                break  # The states of the other nodes are as large.
+                break  # The states of the other nodes have the same size.
 
 
 def _created_nodes(cluster: Cluster) -> list[str]:
@@ -280,7 +341,7 @@ def _created_nodes(cluster: Cluster) -> list[str]:
 
 
 def no_dynamic_references(environment: Environment) -> Iterator[Problem]:
-    """Texts of a desired state contain no `{{`, which CloudFormation or Parameter Store resolve."""
+    """Texts of a desired state must not contain `{{`, which AWS would resolve or refuse."""
     for path, text in _desired_texts(environment):
         if "{{" in text or "}}" in text:
             yield Problem(
@@ -289,7 +350,7 @@ def no_dynamic_references(environment: Environment) -> Iterator[Problem]:
                 "the value becomes part of an SSM parameter; CloudFormation resolves {{resolve:…}} "
                 "and Parameter Store refuses other {{…}} (AWS, Using dynamic references to specify "
                 "template values; Systems Manager, PutParameter)",
-                "remove the double braces; for a secret, give the ARN of a secret",
+                "remove the double braces; for a secret, write the ARN of the secret",
                 value=text,
             )
 
@@ -314,6 +375,8 @@ def _desired_texts(environment: Environment) -> Iterator[tuple[Path, str]]:
 
 RULES = (
     features_of_version,
+    rmi_host_reachable,
+    flight_exists,
     options_needing_program,
     metadata_import,
     node_secret_locations,

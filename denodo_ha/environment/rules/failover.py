@@ -1,4 +1,4 @@
-"""Rules about failover: the records and health checks that can work between two clusters."""
+"""Rules about failover: the records and health checks that AWS allows for two clusters."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from denodo_ha.environment.model.failover import Failover
 _PATH = ("failover",)
 _ROLES = ("primary", "secondary")
 _UNREACHABLE = (
-    "Route 53's health checkers are on the internet and reach no private address (AWS, How Amazon "
-    "Route 53 checks the health of your resources)"
+    "Route 53's health checkers are on the internet and cannot reach private addresses (AWS, How "
+    "Amazon Route 53 checks the health of your resources)"
 )
 
 
 def failover_clusters(environment: Environment) -> Iterator[Problem]:
-    """Primary and secondary are two clusters of the file."""
+    """Primary and secondary must be two different clusters of the file."""
     failover = environment.failover
     if failover is None:
         return
@@ -29,7 +29,7 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*_PATH, key),
                 "is not a cluster of this file",
-                "DNS answers with a cluster's balancer",
+                "the failover name resolves to one of the clusters",
                 f"write one of {known}",
                 value=name,
             )
@@ -37,25 +37,27 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             (*_PATH, "secondary"),
             "is the primary too",
-            "a cluster cannot replace itself",
-            f"write another one of {known}",
+            "a cluster cannot fail over to itself",
+            f"write another cluster, one of {known}",
             value=failover.secondary,
         )
 
 
 def failover_record(environment: Environment) -> Iterator[Problem]:
-    """The record's name does not contain its zone, and a CNAME record is not at the apex."""
+    """The record's name must not end with its zone, and a CNAME record must not be at the apex."""
     failover = environment.failover
     if failover is None:
         return
     zone = failover.zone.name
-    # DNS has no upper case, and a zone's name has a dot, so that the record has one before it.
+    # DNS ignores upper and lower case. A leading dot also matches a record that equals the zone's
+    # name.
     if f".{failover.record}".lower().endswith(f".{zone}".lower()):
         short = failover.record[: -len(zone)].rstrip(".") or failover_plan.APEX
         yield Problem(
             (*_PATH, "record"),
             "ends in the zone's name",
-            f"the zone's name is added, which would make {failover.record}.{zone}",
+            "the zone's name is added to the record, so the full name would be "
+            f"{failover.record}.{zone}",
             f'write "{short}"',
             value=failover.record,
         )
@@ -71,8 +73,8 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             (*_PATH, "record"),
             f"is the zone's apex, and health is {cname_methods[0]}",
-            "that takes CNAME records, which DNS forbids where the zone's own SOA and NS records "
-            "are (AWS, Choosing between alias and non-alias records)",
+            "this method needs CNAME records, which DNS does not allow at the apex (AWS, "
+            "Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
         )
@@ -138,7 +140,7 @@ def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
 
 
 def health_check_reaches_cluster(environment: Environment) -> Iterator[Problem]:
-    """A health check can reach the resource that it checks."""
+    """A health check must be able to reach the resource that it checks."""
     failover = environment.failover
     if failover is None:
         return
@@ -161,32 +163,32 @@ def health_check_reaches_cluster(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "network", "health_checkers"),
                 "is missing",
-                "Route 53 checks the endpoint from the internet, and the security group would let "
-                "only the clients in",
-                "add health_checkers with the id that this prints: aws ec2 "
-                f"describe-managed-prefix-lists --region {cluster.region} --filters Name="
-                f"prefix-list-name,Values=com.amazonaws.{cluster.region}.route53-healthchecks "
+                "Route 53 checks the endpoint from the internet, and the security group would "
+                "allow only the clients",
+                "add health_checkers: with the id that this command prints: aws ec2 "
+                f"describe-managed-prefix-lists --region {cluster.region} --filters "
+                f"Name=prefix-list-name,Values=com.amazonaws.{cluster.region}.route53-healthchecks "
                 "--query PrefixLists[0].PrefixListId --output text",
             )
         if method in ("endpoint", "alarm") and "jdbc" not in environment.services:
             yield Problem(
                 ("services",),
-                "has no jdbc",
-                f"health: {method} watches the jdbc service",
+                "has no service jdbc",
+                f"health: {method} monitors the service jdbc",
                 "add jdbc: 9999, or write health: target-health",
             )
         if method == "alarm" and cluster.balancer.kind == "none":
             yield Problem(
                 (*_PATH, "health"),
                 f"cannot be alarm for {name}, which has no balancer",
-                "the alarm watches a target group",
+                "the alarm monitors a target group of a balancer",
                 "write health: auto",
                 value=failover.health,
             )
 
 
 def internal_single_node(environment: Environment) -> Iterator[Problem]:
-    """No health check reaches a single internal node, so only operators can fail over."""
+    """For a single internal node, only operators can fail over: no health check can reach it."""
     failover = environment.failover
     if failover is None:
         return
@@ -212,7 +214,7 @@ def internal_single_node(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_record_types(environment: Environment) -> Iterator[Problem]:
-    """Both records have one type, or Route 53 refuses the second."""
+    """Both failover records must have the same type; otherwise Route 53 rejects the second one."""
     failover = environment.failover
     pair = failover_plan.cluster_pair(environment)
     if failover is None or len(pair) < 2:
@@ -221,10 +223,10 @@ def failover_record_types(environment: Environment) -> Iterator[Problem]:
     if len(bare) == 1:
         yield Problem(
             _PATH,
-            f"joins {bare[0]}, which has no balancer, with one that has",
-            "one record would hold an IP address and the other a name, and failover records have "
-            "one type (AWS, Values specific for failover records)",
-            "give both a balancer, or none",
+            f"combines {bare[0]}, which has no balancer, with a cluster that has a balancer",
+            "one record would contain an IP address and the other a name, but both failover "
+            "records must have the same type (AWS, Values specific for failover records)",
+            "give both clusters a balancer, or neither",
         )
     if bare and failover.health == "target-health":
         yield Problem(
@@ -237,11 +239,12 @@ def failover_record_types(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_accounts(environment: Environment) -> Iterator[Problem]:
-    """A CloudWatch-metric check watches alarms of its own account only.
+    """Alarms that health checks monitor must be in the account of the failover stack.
 
-    The switch's alarm, its check and the records are all in the failover's account, so the switch
-    works whichever accounts the clusters are in. But with `control: operator` operators must see
-    the health of both sides, and that takes one account (decision 15).
+    The alarm and health check of the switch and the records are in that account, so the switch
+    works with clusters in any accounts. But with `control: operator`, operators must see the health
+    of both clusters, which requires that both are in the account of the failover stack (decision
+    15).
     """
     failover = environment.failover
     if failover is None or failover.primary not in environment.clusters:
@@ -254,9 +257,9 @@ def failover_accounts(environment: Environment) -> Iterator[Problem]:
                 (*_PATH, "health"),
                 f"cannot be alarm for {name}, which is in account {cluster.account} while the "
                 f"failover is in {account}",
-                "a Route 53 health check watches an alarm of its own account only (AWS, Monitoring "
-                "a CloudWatch alarm)",
-                "write health: target-health or endpoint, or put both into one account",
+                "a Route 53 health check can monitor only an alarm of its own account (AWS, "
+                "Monitoring a CloudWatch alarm)",
+                "write health: target-health or endpoint, or use one account for both",
                 value=failover.health,
             )
     for name, cluster in failover_plan.cluster_pair(environment):
@@ -265,15 +268,15 @@ def failover_accounts(environment: Environment) -> Iterator[Problem]:
                 (*_PATH, "control"),
                 f"cannot be operator with {name} in account {cluster.account} and the failover in "
                 f"{account}",
-                "then only operators fail over, and they must see the health of both sides with "
-                "the permissions of one account",
-                "write control: automatic, or put both into one account",
+                "with control: operator, operators must see the health of both clusters with the "
+                "permissions of one account",
+                "write control: automatic, or use one account for both",
                 value=failover.control,
             )
 
 
 def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
-    """Each setting has an effect with the clusters' check methods."""
+    """Each setting of the failover must have an effect with the clusters' check methods."""
     failover = environment.failover
     methods = failover_plan.check_methods(environment)
     # The methods are known only if both clusters exist.
@@ -285,7 +288,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
         yield _unused(
             failover,
             "control",
-            "an alias evaluates target health whatever the switch says, so health would trigger a "
+            "an alias always evaluates target health, so unhealthy targets would trigger a "
             "failover too (AWS, Route 53 API, AliasTarget)",
             "write control: automatic, or health: alarm",
         )
@@ -294,24 +297,28 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             failover,
             "secondary_health",
             "failover aliases must evaluate target health (AWS, Route 53 API, AliasTarget)",
-            "remove it, or write health: alarm",
+            "remove secondary_health, or write health: alarm",
         )
     for key, is_unused, why in (
         ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
-        ("ttl", alias, f"an alias has the balancer's TTL, {limits.BALANCER_ALIAS_TTL_S} s"),
+        (
+            "ttl",
+            alias,
+            f"an alias record has the TTL of the balancer, {limits.BALANCER_ALIAS_TTL_S} s",
+        ),
         (
             "threshold",
             checks <= {"target-health"},
-            "it is for endpoint checks and alarms; targets are judged as balancer.health says",
+            "threshold is only for endpoint checks and alarms; target health uses balancer.health",
         ),
         (
             "interval",
             "endpoint" not in checks,
-            f"it is for endpoint checks; alarms are read every {limits.ALARM_PERIOD_S} s",
+            f"interval is only for endpoint checks; alarms use {limits.ALARM_PERIOD_S} s",
         ),
     ):
         if is_unused and getattr(failover, key) is not None:
-            yield _unused(failover, key, why, "remove it, or choose another health")
+            yield _unused(failover, key, why, f"remove {key}, or choose another health")
 
 
 def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
@@ -325,7 +332,7 @@ def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
 
 
 def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]:
-    """Target health should not be used with single-node target groups."""
+    """`health: target-health` should not be used if a target group contains a single node."""
     failover = environment.failover
     if failover is None or failover.health != "target-health":
         return
@@ -335,9 +342,9 @@ def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]
             yield Problem(
                 (*_PATH, "health"),
                 f"makes the loss of one node of {name} trigger a site failover",
-                f"{len(single)} target groups hold a single node, and an alias counts a balancer "
-                "as unhealthy as soon as one of its groups has no healthy target (AWS, Route 53 "
-                "API, AliasTarget), although the other nodes serve",
+                f"{len(single)} target groups contain a single node, and an alias treats a "
+                "balancer as unhealthy as soon as one of its target groups has no healthy target "
+                "(AWS, Route 53 API, AliasTarget), even if the other nodes serve",
                 "write health: auto",
                 value=failover.health,
                 severity=Severity.WARNING,
@@ -346,7 +353,7 @@ def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]
 
 
 def shared_switch(environment: Environment) -> Iterator[Problem]:
-    """The switch's metric should be in a namespace of this environment alone."""
+    """The switch's metric should be in a namespace that only this environment uses."""
     failover = environment.failover
     if failover is None or (
         failover_plan.switch_namespace(failover) != failover_plan.SWITCH_NAMESPACE
@@ -355,10 +362,10 @@ def shared_switch(environment: Environment) -> Iterator[Problem]:
     suggestion = f"{failover_plan.SWITCH_NAMESPACE}/{environment.name}"
     yield Problem(
         (*_PATH, "switch_namespace") if failover.switch_namespace else _PATH,
-        "has its switch in the namespace that environments share",
-        "IAM limits a metric by its namespace only, so operators of every environment in this "
-        "account and region may fail this one over (AWS, Service Authorization Reference, Amazon "
-        "CloudWatch)",
+        "has its switch in the namespace that all environments share",
+        "IAM can limit access to a metric only by namespace, so operators of any environment in "
+        "this account and region can fail over this environment (AWS, Service Authorization "
+        "Reference, Amazon CloudWatch)",
         f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
         "plan` checks that",
         value=failover_plan.SWITCH_NAMESPACE,

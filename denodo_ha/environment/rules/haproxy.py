@@ -1,4 +1,4 @@
-"""Rules about clusters whose balancer is HAProxy."""
+"""Rules about clusters with HAProxy."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from denodo_ha.environment.model.service import HealthSettings
 
 
 def balancer_kind_options(environment: Environment) -> Iterator[Problem]:
-    """HAProxy's settings are for HAProxy, and `health` is for Network Load Balancers."""
+    """`balancer.haproxy` requires kind haproxy; `balancer.health` is not allowed with this kind."""
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
         path: Path = ("clusters", name, "balancer")
@@ -26,29 +26,29 @@ def balancer_kind_options(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "haproxy"),
                 f"is not for kind {balancer.kind}",
-                "only HAProxy reads it, so it would be ignored",
-                "remove it, or write kind: haproxy",
+                "only HAProxy uses these settings, so they would be ignored",
+                "remove haproxy, or write kind: haproxy",
                 at_key=True,
             )
         if balancer.kind == "haproxy" and balancer.health != HealthSettings():
             yield Problem(
                 (*path, "health"),
                 "is not for kind haproxy",
-                "HAProxy checks the nodes by their own protocols, in its own intervals",
-                "write haproxy: {checks: …} with what should be different, or health in a service",
+                "HAProxy has its own health checks, which use the protocols of the services",
+                "set haproxy.checks, or health in a service, instead",
                 at_key=True,
             )
 
 
 def haproxy_hosts(environment: Environment) -> Iterator[Problem]:
-    """Hosts are given for nodes of the cluster."""
+    """Each key of `haproxy.hosts` must be the name of a node of the cluster."""
     for name, cluster in _haproxy_clusters(environment):
         for node in cluster.balancer.proxy.hosts:
             if node not in cluster.nodes:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", "hosts", node),
                     "is not a node of the cluster",
-                    "HAProxy has a server for each node",
+                    "each key of hosts must be the name of a node",
                     f"write one of {', '.join(sorted(cluster.nodes))}",
                     value=node,
                     at_key=True,
@@ -56,7 +56,7 @@ def haproxy_hosts(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_ports(environment: Environment) -> Iterator[Problem]:
-    """HAProxy's own ports are free on the balancer."""
+    """HAProxy's own ports must differ from the ports of services and nodes."""
     for name, cluster in _haproxy_clusters(environment):
         settings = cluster.balancer.proxy
         owners = {
@@ -71,15 +71,15 @@ def haproxy_ports(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", key),
                     f"is the port of {owners[port]} too",
-                    "HAProxy listens on both",
-                    "choose a free one",
+                    "HAProxy listens on both ports",
+                    "choose a free port",
                     value=str(port),
                 )
             owners.setdefault(port, key)
 
 
 def haproxy_tls(environment: Environment) -> Iterator[Problem]:
-    """TLS settings are for services with TLS, in a mode that fits the nodes' ports."""
+    """TLS settings must apply to a service with TLS, in a mode that fits the nodes' ports."""
     for name, cluster in _haproxy_clusters(environment):
         tls = cluster.balancer.proxy.tls
         path: Path = ("clusters", name, "balancer", "haproxy", "tls")
@@ -88,7 +88,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "services", index),
                     "is not a service",
-                    "TLS is for services of the configuration",
+                    "each entry must be the name of a service",
                     f"write one of {', '.join(sorted(environment.services))}",
                     value=service_name,
                 )
@@ -97,9 +97,9 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
         ):
             yield Problem(
                 path,
-                "is for no service",
-                "no service has port 9443, on the balancer or on the nodes",
-                "add such a service, name some in services, or remove it",
+                "applies to no service",
+                "no service has port 9443 on the balancer or on the nodes",
+                "add such a service, list services in tls.services, or remove tls",
             )
         for key, service in environment.services.items():
             settings = tls_settings(cluster, key, service)
@@ -107,7 +107,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "mode"),
                     f"cannot be terminate for {key}",
-                    f"the nodes speak TLS on {service.target_port}, and HAProxy would send them "
+                    f"the nodes use TLS on port {service.target_port}, and HAProxy would send "
                     "plain HTTP",
                     f"write reencrypt, or node_port: 9090 in service {key}",
                     value=settings.mode,
@@ -115,53 +115,56 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
             if service.certificate(name) is not None:
                 yield Problem(
                     ("services", key, "tls"),
-                    f"cannot be on {name}'s HAProxy",
-                    "an ACM certificate is for AWS's own balancers: its key cannot be read",
-                    f"write clusters.{name}.balancer.haproxy.tls, and here a map of the other "
-                    "clusters or nothing",
+                    f"cannot be used by the HAProxy of {name}",
+                    "only load balancers of AWS can use an ACM certificate, because its key "
+                    "cannot be exported",
+                    f"write clusters.{name}.balancer.haproxy.tls; here, write a map of the other "
+                    "clusters, or nothing",
                 )
 
 
 def haproxy_cookies(environment: Environment) -> Iterator[Problem]:
-    """Cookies are for web services whose requests HAProxy can read."""
+    """`sticky: cookie` is allowed only for web services whose requests HAProxy can read."""
     for name, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
             if service.sticky == "cookie" and not reads_http(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
                     "cannot be cookie here",
-                    f"{name}'s HAProxy passes {key}'s TLS through and reads no request",
-                    "write sticky: true for stickiness by source address, or let HAProxy end TLS",
+                    f"the HAProxy of {name} passes the TLS of {key} through, so it cannot read "
+                    "or set cookies",
+                    "write sticky: true for stickiness by source address, or let HAProxy "
+                    "terminate TLS",
                     value="cookie",
                 )
 
 
 def haproxy_old_workers(environment: Environment) -> Iterator[Problem]:
-    """Sessions from before a reload are not cut while they may still be silent."""
+    """HAProxy must not close sessions of old workers before their idle timeout has passed."""
     for name, cluster in _haproxy_clusters(environment):
         timeouts = cluster.balancer.proxy.timeouts
         if timeouts.old_worker <= timeouts.tcp:
             yield Problem(
                 ("clusters", name, "balancer", "haproxy", "timeouts", "old_worker"),
                 f"is not longer than tcp ({timeouts.tcp} s)",
-                "a session from before a reload would be cut earlier than a silent session is",
+                "HAProxy would close a session from before a reload earlier than an idle session",
                 f"write {timeouts.tcp + 1} or more, or a shorter tcp",
                 value=str(timeouts.old_worker),
             )
 
 
 def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
-    """Health checks should see a node that hangs; a check that only connects does not."""
+    """Health checks should detect a hung node, which a check that only connects does not."""
     for _, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
             reported = checks_readiness(environment, cluster, service)
             if service.health.protocol == "tcp" and not reported:
                 yield Problem(
                     ("services", key, "health", "protocol"),
-                    "does not see a node that hangs",
-                    "a hung node still accepts connections, and so does a node that closes them at "
-                    "once; its share of the connections fails as long as it does",
-                    "remove it, so that the service has to answer its own protocol",
+                    "does not detect a hung node",
+                    "a hung node still accepts connections, and so does a node that closes them "
+                    "at once; connections to this node fail until the node recovers",
+                    "remove protocol, so that the check uses the service's own protocol",
                     value="tcp",
                     severity=Severity.WARNING,
                     rule="haproxy-blind-check",
@@ -169,7 +172,7 @@ def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_instances(environment: Environment) -> Iterator[Problem]:
-    """HAProxy runs on instances that the configuration describes."""
+    """The configuration must describe the instances that run HAProxy."""
     for name, cluster in _haproxy_clusters(environment):
         path: Path = ("clusters", name, "balancer", "haproxy", "instance")
         instance = cluster.balancer.proxy.instance
@@ -177,15 +180,15 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 "is missing",
-                "HAProxy runs on its own instances, with an image that has it",
-                "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md says what the "
-                "image holds)",
+                "HAProxy runs on its own instances, whose image must contain HAProxy",
+                "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md describes "
+                "the image)",
             )
         elif instance.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
             yield Problem(
                 (*path, "type"),
                 "cannot be the target of a Network Load Balancer",
-                "instances of old types cannot be registered by their id (AWS, Elastic Load "
+                "instances of old types cannot be registered by instance id (AWS, Elastic Load "
                 "Balancing API, RegisterTargets)",
                 "write a type like c6i.large",
                 value=instance.type,
@@ -193,7 +196,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
-    """HAProxy reads its certificates from Secrets Manager in its own account and region."""
+    """Secrets with HAProxy's certificates must be in the cluster's account and region."""
     for name, cluster in _haproxy_clusters(environment):
         tls = cluster.balancer.proxy.tls
         if tls is None:
@@ -206,21 +209,21 @@ def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, key),
                     "is missing",
-                    "HAProxy on AWS has no other source of it",
+                    f"HAProxy on AWS reads this {key} only from Secrets Manager",
                     "add the ARN of a secret",
                 )
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
                     (*path, key),
                     f"is not of {cluster.account} in {cluster.region}, where {name} is",
-                    "HAProxy reads secrets of its own account and region",
+                    "HAProxy can read only secrets of its own account and region",
                     f"write the ARN of {name}'s own secret, which may be a replica",
                     value=arn,
                 )
 
 
 def haproxy_node_addresses(environment: Environment) -> Iterator[Problem]:
-    """HAProxy needs the address of an existing instance, which has no name in the nodes' zone."""
+    """With HAProxy, an existing instance must have an address or an entry in `haproxy.hosts`."""
     for name, cluster in _haproxy_clusters(environment):
         for node_name, node in cluster.nodes.items():
             known = node.address or node_name in cluster.balancer.proxy.hosts
@@ -228,34 +231,35 @@ def haproxy_node_addresses(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "nodes", node_name, "address"),
                     "is missing",
-                    "HAProxy connects to the node, and the address of an existing instance is not "
-                    "known",
-                    "add its private address, or a name in balancer.haproxy.hosts",
+                    "HAProxy connects to the node, and CloudFormation does not know the address "
+                    "of an existing instance",
+                    "add the private address of the instance, or its host name in "
+                    "balancer.haproxy.hosts",
                 )
 
 
 def haproxy_cross_zone(environment: Environment) -> Iterator[Problem]:
-    """While an HAProxy instance is replaced, its zone may have none."""
+    """Cross-zone load balancing must be on: a zone may be without an HAProxy instance at times."""
     for name, cluster in _haproxy_clusters(environment):
         if not cluster.balancer.cross_zone:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
                 "cannot be off with HAProxy",
-                "a zone whose HAProxy is lost or replaced would leave the balancer's DNS (AWS, "
-                "Cross-zone load balancing for target groups)",
+                "while a zone has no HAProxy instance, the balancer's DNS name would not include "
+                "the zone (AWS, Cross-zone load balancing for target groups)",
                 "remove cross_zone: false",
                 value="false",
             )
 
 
 def haproxy_zones(environment: Environment) -> Iterator[Problem]:
-    """HAProxy instances should be in two zones."""
+    """HAProxy instances should be in at least two zones."""
     for name, cluster in _haproxy_clusters(environment):
         if len(cluster.network.zones) == 1:
             yield Problem(
                 ("clusters", name, "network", "zones"),
-                "is one zone, and every HAProxy is in it",
-                "the loss of that zone takes the cluster down",
+                "is only one zone, so all HAProxy instances are in one zone",
+                "if that zone fails, the cluster is down",
                 "add a zone",
                 severity=Severity.WARNING,
                 rule="haproxy-one-zone",
@@ -285,4 +289,4 @@ DEPLOY_RULES = (
     haproxy_cross_zone,
     haproxy_zones,
 )
-"""Rules about HAProxy as the stacks deploy it."""
+"""Rules that apply only when stacks deploy HAProxy."""

@@ -1,4 +1,4 @@
-"""Rules about node metadata: the components that nodes must share, can share or export."""
+"""Rules about node metadata: components that must or can share metadata, and exports."""
 
 from collections.abc import Iterator
 
@@ -8,33 +8,37 @@ from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
 
 _CONSEQUENCES = {
-    "scheduler": "each would have and fire its own jobs: a job that is created on one node is lost "
-    "with that node, and a job on all nodes runs as often as there are nodes (Denodo, Scheduler "
-    "Administration Guide, Cluster Settings)",
-    "data-catalog": "each would have its own settings and saved queries, and a user would see "
-    "those of the node that the balancer chose (Denodo, Data Catalog Guide, Installing the Data "
-    "Catalog on a Cluster)",
+    "scheduler": (
+        "each node would have and run its own jobs: a job that is created on one node is lost "
+        "with that node, and a job that is created on all nodes runs once on each node (Denodo, "
+        "Scheduler Administration Guide, Cluster Settings)"
+    ),
+    "data-catalog": (
+        "each node would have its own settings and saved queries, and a user would see those of "
+        "the node that the balancer selects (Denodo, Data Catalog Guide, Installing the Data "
+        "Catalog on a Cluster)"
+    ),
 }
 
 
 def vdp_catalog_version(environment: Environment) -> Iterator[Problem]:
-    """Denodo 7.0 keeps the catalog of Virtual DataPort in the node."""
+    """Virtual DataPort must not use a shared metadata database with Denodo 7.0."""
     for name, catalog in _catalogs(environment):
-        if environment.denodo.version == "7.0" and "vdp" in catalog.components:
+        if environment.denodo.family == "7.0" and "vdp" in catalog.components:
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),
                 "cannot be shared by Denodo 7.0",
-                "Virtual DataPort keeps its catalog in an external database from 8.0 on (Denodo, "
-                "Virtual DataPort Administration Guide, Storing the Metadata on an External "
-                "Database)",
-                "take vdp out, and add exports to the cluster to keep a copy of each node's",
+                "Virtual DataPort can store its metadata in an external database from 8.0 on "
+                "(Denodo, Virtual DataPort Administration Guide, Storing the Metadata on an "
+                "External Database)",
+                "remove vdp, and add exports to the cluster to keep a copy of each node's metadata",
                 value="vdp",
             )
 
 
 def metadata_must_be_shared(environment: Environment) -> Iterator[Problem]:
-    """Scheduler and Data Catalog share their metadata if a cluster has several nodes."""
+    """In a cluster with several nodes, Scheduler and Data Catalog must share their metadata."""
     for server, component in node_metadata.servers_sharing_metadata(environment):
         for name, cluster in environment.clusters.items():
             catalog = cluster.catalog
@@ -44,14 +48,16 @@ def metadata_must_be_shared(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "components") if catalog else path,
                 f"lacks {component}" if catalog else "is missing",
-                f"{server} runs on {len(cluster.nodes)} nodes without a common database; "
+                f"{server} runs on {len(cluster.nodes)} nodes without a shared database; "
                 f"{_CONSEQUENCES[component]}",
-                f"add {component} to components" if catalog else "add catalog: {} for one on RDS",
+                f"add {component} to components"
+                if catalog
+                else "add catalog: {} for a database on RDS",
             )
 
 
 def unused_components(environment: Environment) -> Iterator[Problem]:
-    """A component with a database should run on the nodes."""
+    """A component with a metadata database should run on the nodes."""
     servers = node_metadata.configured_servers(environment)
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
@@ -59,8 +65,8 @@ def unused_components(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "catalog", "components", index),
                     "runs on no node",
-                    "denodo.servers does not name it, so its database would stay empty",
-                    "take it out, or add it to denodo.servers",
+                    "denodo.servers does not list it, so its database would remain empty",
+                    "remove it, or add it to denodo.servers",
                     value=component,
                     severity=Severity.WARNING,
                     rule="catalog-unused",
@@ -68,21 +74,21 @@ def unused_components(environment: Environment) -> Iterator[Problem]:
 
 
 def components_unique(environment: Environment) -> Iterator[Problem]:
-    """A component is listed once."""
+    """A component must be listed only once."""
     for name, catalog in _catalogs(environment):
         for index, component in enumerate(catalog.components):
             if component in catalog.components[:index]:
                 yield Problem(
                     ("clusters", name, "catalog", "components", index),
                     "is listed twice",
-                    "a component has one database",
+                    "a component has only one database",
                     "remove one of the two",
                     value=component,
                 )
 
 
 def component_settings(environment: Environment) -> Iterator[Problem]:
-    """Settings belong to a component that uses the database."""
+    """Settings are allowed only for components that use the metadata database."""
     for name, catalog in _catalogs(environment):
         for component in catalog.settings:
             if component not in catalog.components:
@@ -97,7 +103,7 @@ def component_settings(environment: Environment) -> Iterator[Problem]:
 
 
 def data_catalog_sessions(environment: Environment) -> Iterator[Problem]:
-    """Sessions of the Data Catalog should stay on the node that they began on."""
+    """Sessions of the Data Catalog should stay on the node on which they began."""
     web = environment.services.get("web")
     servers = node_metadata.configured_servers(environment)
     if web is None or web.sticky or "data-catalog" not in servers:
@@ -105,9 +111,10 @@ def data_catalog_sessions(environment: Environment) -> Iterator[Problem]:
     if any(len(cluster.nodes) > 1 for cluster in environment.clusters.values()):
         yield Problem(
             ("services", "web", "sticky"),
-            "is false, and the Data Catalog runs on several nodes",
-            "a session exists on one node only, and users of another node would have to log "
-            "in again (Denodo, Data Catalog Guide, Installing the Data Catalog on a Cluster)",
+            "is false although the Data Catalog runs on several nodes",
+            "a session exists only on one node, and a user whose requests go to another node "
+            "must log in again (Denodo, Data Catalog Guide, Installing the Data Catalog on a "
+            "Cluster)",
             "write sticky: true",
             severity=Severity.WARNING,
             rule="data-catalog-sticky",
@@ -115,13 +122,13 @@ def data_catalog_sessions(environment: Environment) -> Iterator[Problem]:
 
 
 def restore_of_shared_catalog(environment: Environment) -> Iterator[Problem]:
-    """A shared catalog of Virtual DataPort is never restored from an export."""
+    """Exports must not be restored if nodes share the metadata of Virtual DataPort."""
     for name, cluster in environment.clusters.items():
         exports, catalog = cluster.exports, cluster.catalog
         if exports and exports.restore and catalog and "vdp" in catalog.components:
             yield Problem(
                 ("clusters", name, "exports", "restore"),
-                "is true, and the nodes share the catalog of Virtual DataPort",
+                "is true although the nodes share the metadata of Virtual DataPort",
                 "a new node that imported an old export would undo the other nodes' changes",
                 "write restore: false",
                 value="true",
@@ -129,24 +136,24 @@ def restore_of_shared_catalog(environment: Environment) -> Iterator[Problem]:
 
 
 def exports_possible(environment: Environment) -> Iterator[Problem]:
-    """Exports need the node program, and Virtual DataPort on the nodes."""
+    """Exports require the node program, and should have Virtual DataPort to export from."""
     denodo = environment.denodo
     for name, cluster in environment.clusters.items():
         path: Path = ("clusters", name, "exports")
         if cluster.exports is not None and not denodo.program:
             yield Problem(
                 path,
-                "would never be made",
-                "program: false leaves the nodes as their image has them",
+                "would never run",
+                "with program: false, the nodes remain as in their image",
                 "remove exports, or program: false",
                 at_key=True,
             )
         elif cluster.exports is not None and "vdp" not in denodo.servers:
             yield Problem(
                 path,
-                "have nothing to export",
-                "an export holds the metadata of Virtual DataPort, and denodo.servers does not "
-                "name vdp",
+                "have no metadata to export",
+                "an export contains the metadata of Virtual DataPort, and denodo.servers does "
+                "not list vdp",
                 "remove exports, or add vdp to denodo.servers",
                 at_key=True,
                 severity=Severity.WARNING,
@@ -155,7 +162,7 @@ def exports_possible(environment: Environment) -> Iterator[Problem]:
 
 
 def metadata_source(environment: Environment) -> Iterator[Problem]:
-    """Nodes that share a catalog take their metadata from no other source."""
+    """Nodes that share the metadata of Virtual DataPort must not have another source of it."""
     denodo = environment.denodo
     if "metadata" not in denodo.model_fields_set or denodo.metadata.source == "catalog":
         return
@@ -163,8 +170,8 @@ def metadata_source(environment: Environment) -> Iterator[Problem]:
         if "vdp" in catalog.components:
             yield Problem(
                 ("denodo", "metadata", "source"),
-                f"must be catalog: the nodes of {name} share the catalog of Virtual DataPort",
-                "a shared catalog is complete and needs no import",
+                f"must be catalog: the nodes of {name} share the metadata of Virtual DataPort",
+                "the shared metadata is complete and needs no import",
                 "write catalog, or remove denodo.metadata",
                 value=denodo.metadata.source,
             )

@@ -1,4 +1,4 @@
-"""Rules about the metadata database: a created one on RDS, or an existing server."""
+"""Rules about the metadata database: created on RDS, or on an existing server."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,26 +11,26 @@ from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 
 _FOR_ANY_SERVER = frozenset({"components", "existing", "check_interval", "settings", "kms_key"})
-"""The keys of `catalog` that apply to an existing server too."""
+"""Keys of `catalog` that also apply to an existing server."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)
 
 Span = tuple[timedelta, timedelta]
-"""Begin and end of a window, counted from midnight of the day or of Monday. The end may be in the
-next day or week."""
+"""Start and end of a window: time since midnight for a daily window, since Monday 00:00 for a
+weekly window. The end may be in the next day or week."""
 
 
 def existing_server_options(environment: Environment) -> Iterator[Problem]:
-    """An existing server is not changed."""
+    """Keys that would change an existing server are not allowed."""
     for name, _, catalog in _catalogs(environment):
         if catalog.existing is None:
             continue
         for key in sorted(catalog.model_fields_set - _FOR_ANY_SERVER):
             yield Problem(
                 ("clusters", name, "catalog", key),
-                "is given for an existing server",
+                "is not allowed for an existing server",
                 "the stacks do not change an existing server",
                 f"remove {key}, or existing",
                 at_key=True,
@@ -38,7 +38,7 @@ def existing_server_options(environment: Environment) -> Iterator[Problem]:
 
 
 def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
-    """Two clusters do not share databases."""
+    """Two clusters must not share databases."""
     seen: dict[tuple[str, int, str | None], str] = {}
     for name, _, catalog in _catalogs(environment):
         server = catalog.existing
@@ -48,16 +48,16 @@ def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
         if identity in seen:
             yield Problem(
                 ("clusters", name, "catalog", "existing"),
-                f"names the databases of {seen[identity]} too",
-                "the Schedulers of both clusters would fire each other's jobs, also across regions",
-                "add a prefix of its own to each, such as "
-                f"prefix: {environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
+                f"is the server of {seen[identity]} too, with the same database names",
+                "the Schedulers of both clusters would run each other's jobs, even across regions",
+                "give each cluster its own prefix, such as prefix: "
+                f"{environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
             )
         seen.setdefault(identity, name)
 
 
 def database_zones(environment: Environment) -> Iterator[Problem]:
-    """RDS needs subnets in two zones, regardless of the nodes' zones."""
+    """A database on RDS must have subnets in two zones, even if the nodes are in one zone."""
     for name, cluster, catalog in _catalogs(environment):
         path: Path = ("clusters", name)
         if catalog.existing is not None:
@@ -67,26 +67,26 @@ def database_zones(environment: Environment) -> Iterator[Problem]:
                 given = cluster.network.vpc is not None
                 yield Problem(
                     (*path, "catalog", "subnets", zone),
-                    "is not one of the cluster's zones" if given else "is given, but no VPC",
-                    "the database is in the nodes' zones"
+                    "is not one of the cluster's zones" if given else "is set, but no VPC",
+                    "the database can be only in the zones of the cluster"
                     if given
-                    else "subnets belong to an existing VPC, and this one would be created",
-                    "write one of the network's zones" if given else "remove subnets",
+                    else "subnets belong to an existing VPC, and this VPC would be created",
+                    "write one of network.zones" if given else "remove subnets",
                     value=zone,
                     at_key=True,
                 )
         if len(node_metadata.database_subnets(cluster)) < limits.DATABASE_ZONES.value:
             yield Problem(
                 (*path, "catalog"),
-                "has subnets in one zone only",
+                "has subnets in only one zone",
                 f"RDS needs {limits.DATABASE_ZONES}",
-                "add a second zone to network.zones, in an existing VPC with nodes or with a "
-                "subnet in catalog.subnets",
+                "add a second zone to network.zones; in an existing VPC, also set a subnet for "
+                "this zone, as nodes in network.zones or in catalog.subnets",
             )
 
 
 def database_private_subnets(environment: Environment) -> Iterator[Problem]:
-    """The database is in private subnets. A VPC that is created for a public node has none."""
+    """The database must be in private subnets, which a VPC created for a public node lacks."""
     for name, cluster, catalog in _catalogs(environment):
         balancer, network = cluster.balancer, cluster.network
         public = balancer.kind == "none" and balancer.scheme == "internet-facing"
@@ -94,28 +94,29 @@ def database_private_subnets(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "catalog"),
                 "has no private subnet",
-                "the VPC that is created for a public node has public subnets only",
-                "give an existing VPC with catalog.subnets, or catalog.existing",
+                "the VPC that is created for a public node has only public subnets",
+                "use an existing VPC with catalog.subnets, or an existing server with "
+                "catalog.existing",
             )
 
 
 def database_storage_growth(environment: Environment) -> Iterator[Problem]:
-    """The largest storage is larger than the initial one by RDS's minimum."""
+    """`max_storage_gib` must exceed `storage_gib` by the minimum that RDS requires."""
     for name, _, catalog in _catalogs(environment):
         least = int(catalog.storage_gib * limits.DATABASE_GROWTH)
         if catalog.max_storage_gib is not None and catalog.max_storage_gib < least:
             yield Problem(
                 ("clusters", name, "catalog", "max_storage_gib"),
-                f"is not a tenth more than the storage, {catalog.storage_gib}",
-                "RDS refuses it (AWS, Amazon RDS, Managing capacity automatically with storage "
-                "autoscaling)",
+                f"must be at least a tenth more than storage_gib, {catalog.storage_gib}",
+                "RDS rejects a smaller value (AWS, Amazon RDS, Managing capacity automatically "
+                "with storage autoscaling)",
                 f"write {least} or more",
                 value=str(catalog.max_storage_gib),
             )
 
 
 def database_windows(environment: Environment) -> Iterator[Problem]:
-    """Windows last from half an hour to a day, and do not overlap."""
+    """Windows must last from half an hour to a day, and must not overlap."""
     allowed = limits.DATABASE_WINDOW_S
     for name, _, catalog in _catalogs(environment):
         path: Path = ("clusters", name, "catalog")
@@ -130,21 +131,21 @@ def database_windows(environment: Environment) -> Iterator[Problem]:
                     (*path, key),
                     f"lasts {lasts} hours",
                     f"RDS accepts windows from half an hour to a day ({allowed.source})",
-                    f"write an hour, such as {example}",
+                    f"write a window of an hour, such as {example}",
                     value=str(getattr(catalog, key)),
                 )
         if week and day and _overlap(week, day):
             yield Problem(
                 (*path, "maintenance_window"),
                 f"overlaps the backup window, {catalog.backup_window}",
-                f"RDS refuses windows that overlap ({allowed.source})",
-                "write another hour",
+                f"RDS rejects windows that overlap ({allowed.source})",
+                "write another time",
                 value=str(catalog.maintenance_window),
             )
 
 
 def secret_locations(environment: Environment) -> Iterator[Problem]:
-    """Keys and secrets are in the region and account of the cluster."""
+    """KMS keys and secrets must be in the region and account of the cluster."""
     for name, cluster in environment.clusters.items():
         catalog, exports = cluster.catalog, cluster.exports
         arns: list[tuple[Path, str]] = []
@@ -164,14 +165,14 @@ def secret_locations(environment: Environment) -> Iterator[Problem]:
                     yield Problem(
                         ("clusters", name, *path),
                         f"is not of {label}{expected}",
-                        "the nodes read secrets of their own region and account",
-                        f"write one of {expected}",
+                        "keys and secrets must be in the region and account of the cluster",
+                        f"write an ARN of {expected}",
                         value=arn,
                     )
 
 
 def database_safeguards(environment: Environment) -> Iterator[Problem]:
-    """Safeguards of a created database should be on."""
+    """The safeguards of a created database should be on."""
     for name, cluster, catalog in _catalogs(environment):
         if not node_metadata.creates_database(cluster):
             continue
@@ -191,15 +192,15 @@ def database_safeguards(environment: Environment) -> Iterator[Problem]:
 SAFEGUARDS = (
     (
         "multi_az",
-        "the loss of the database's zone stops the Scheduler and the Data Catalog of all nodes",
+        "if the zone of the database fails, the Scheduler and the Data Catalog of all nodes stop",
     ),
-    ("deletion_protection", "one command deletes the metadata of all nodes"),
+    ("deletion_protection", "a single command can delete the metadata of all nodes"),
     (
         "final_snapshot",
-        "deleting or replacing the database deletes the metadata without a way back",
+        "if the database is deleted or replaced, its metadata cannot be restored",
     ),
 )
-"""Keys that are true by default, with the consequence of false."""
+"""Keys that are true by default, with the consequence of setting them to false."""
 
 
 def _clock(text: str) -> timedelta:
@@ -222,7 +223,7 @@ def _week_span(window: str | None) -> Span | None:
 
 
 def _overlap(week: Span, day: Span) -> bool:
-    """Return whether a weekly window overlaps a daily one."""
+    """Return whether a weekly window overlaps a daily window."""
     daily = [(day[0] + n * _DAY, day[1] + n * _DAY) for n in range(-1, 2 * len(_DAYS))]
     return any(week[0] < end and begin < week[1] for begin, end in daily)
 

@@ -12,28 +12,28 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import CATALOG_STACK_SUFFIX, FAILOVER, alphanumeric
 
 RESERVED_SUFFIXES = (f"-{FAILOVER}", CATALOG_STACK_SUFFIX)
-"""Suffixes of other stacks, after the environment's or a cluster's name."""
+"""Suffixes of the names of other stacks, after the name of the environment or a cluster."""
 
 _OWN_TAGS = 4
-"""The tags that this project sets on a resource."""
+"""Number of tags that this project sets on a resource."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,{node_names.MAX_NAME_LENGTH}}}\Z){_LABEL}(\.{_LABEL})*")
 _HOST_NAME_RULE = (
-    f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels letters, "
-    "digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
+    f"a host name has at most {node_names.MAX_NAME_LENGTH} characters, and its labels contain "
+    "letters, digits and inner hyphens (RFC 1123, Requirements for Internet Hosts)"
 )
 
 
 def reserved_cluster_names(environment: Environment) -> Iterator[Problem]:
-    """A cluster's stack does not have the name of another stack."""
+    """A cluster's stack must not have the name of another stack."""
     for name in environment.clusters:
         suffix = next((end for end in RESERVED_SUFFIXES if f"-{name}".endswith(end)), None)
         if suffix:
             yield Problem(
                 ("clusters", name),
                 "is a reserved name for a cluster",
-                f"another stack of the environment ends in {suffix}",
+                f"the name of another stack of the environment ends in {suffix}",
                 "choose another name, like active",
                 value=name,
                 at_key=True,
@@ -41,7 +41,7 @@ def reserved_cluster_names(environment: Environment) -> Iterator[Problem]:
 
 
 def node_names_differ(environment: Environment) -> Iterator[Problem]:
-    """Names of nodes differ in letters and digits, as outputs and DNS keep nothing else."""
+    """Names of nodes must differ in letters or digits, regardless of upper and lower case."""
     for cluster_name, cluster in environment.clusters.items():
         seen: dict[str, str] = {}
         for name in cluster.nodes:
@@ -50,7 +50,8 @@ def node_names_differ(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
                     f"is the same name as {seen[key]}",
-                    "output names keep letters and digits only, and DNS has no upper case",
+                    "names of outputs contain only letters and digits, and DNS ignores upper and "
+                    "lower case",
                     "give the nodes names that differ in a letter or digit",
                     value=name,
                     at_key=True,
@@ -59,7 +60,7 @@ def node_names_differ(environment: Environment) -> Iterator[Problem]:
 
 
 def tag_keys(environment: Environment) -> Iterator[Problem]:
-    """AWS accepts the tags, and this project does not set them itself."""
+    """Tags must be accepted by AWS, and must not be tags that this project sets."""
     for key in environment.tags:
         prefix = next((start for start in ("aws:", "denodo:") if key.lower().startswith(start)), "")
         if prefix or key == "Name":
@@ -76,27 +77,28 @@ def tag_keys(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("tags",),
             f"has {len(environment.tags)} tags",
-            f"AWS allows {limits.TAGS_PER_RESOURCE}, and {_OWN_TAGS} are this project's",
+            f"AWS allows {limits.TAGS_PER_RESOURCE}, and this project sets {_OWN_TAGS}",
             f"keep at most {room}",
         )
 
 
 def existing_node_zone(environment: Environment) -> Iterator[Problem]:
-    """VPCs are associated with a created zone only."""
+    """VPCs can be associated only with a created hosted zone."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.node_zone and network.node_zone_vpcs:
             yield Problem(
                 ("clusters", name, "network", "node_zone_vpcs"),
-                "cannot be with node_zone",
-                "an existing zone is not changed, and its owner decides which VPCs resolve it",
+                "cannot be used with node_zone",
+                "the stacks do not change an existing hosted zone; its owner decides which VPCs "
+                "resolve its names",
                 "remove one of the two, and associate the VPCs with the zone yourself",
                 at_key=True,
             )
 
 
 def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
-    """A zone is associated with a VPC once."""
+    """A VPC can be associated with a hosted zone only once."""
     for name, cluster in environment.clusters.items():
         own = cluster.network.vpc
         seen = {own}
@@ -105,7 +107,7 @@ def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "network", "node_zone_vpcs", index),
                     "is listed twice" if peer.vpc != own else "is the cluster's own VPC",
-                    "a zone is associated with a VPC once",
+                    "a hosted zone can be associated with a VPC only once",
                     "remove it here",
                     value=peer.vpc,
                 )
@@ -138,7 +140,7 @@ def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
 
 
 def host_names_valid(environment: Environment) -> Iterator[Problem]:
-    """Nodes' names are valid host names, as servers, clients and certificates use them."""
+    """Host names of nodes must be valid, as servers, clients and certificates use them."""
     with_hyphen: dict[Path, str] = {}
     for name, cluster in environment.clusters.items():
         zone = cluster.network.node_zone
@@ -152,7 +154,7 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "network", "node_zone", "name"),
                 "does not result in valid host names",
-                f"a node would be {longest}; {_HOST_NAME_RULE}",
+                f"a node would have the name {longest}; {_HOST_NAME_RULE}",
                 "give the nodes another zone",
                 value=zone.name,
             )
@@ -160,15 +162,16 @@ def host_names_valid(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             path,
             "does not result in valid host names",
-            f"the nodes' zone is named after environment and cluster; {_HOST_NAME_RULE}",
-            "write it without the hyphen at its end",
+            "the hosted zone of the nodes is named after the environment and the cluster; "
+            f"{_HOST_NAME_RULE}",
+            "write the name without the hyphen at the end",
             value=part,
             at_key=path[0] == "clusters",
         )
 
 
 def host_names_unique(environment: Environment) -> Iterator[Problem]:
-    """Nodes of clusters that share a zone have different names."""
+    """Nodes of clusters that share a hosted zone must have different names."""
     seen: dict[tuple[str, str], str] = {}
     for name, cluster in environment.clusters.items():
         zone = cluster.network.node_zone
@@ -180,23 +183,24 @@ def host_names_unique(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "nodes", node),
                     f"has the name of {owner}",
-                    f"both have a record in {zone.name}",
-                    "rename one of them, or give the clusters zones of their own",
+                    f"both nodes would have a record of this name in {zone.name}",
+                    "rename one of the nodes, or give each cluster its own zone",
                     value=node,
                     at_key=True,
                 )
 
 
 def node_addresses(environment: Environment) -> Iterator[Problem]:
-    """Addresses are given for existing instances, as CloudFormation does not know them."""
+    """Only existing instances can have an `address`, which CloudFormation does not know."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             path: Path = ("clusters", name, "nodes", node_name)
             if node.instance_id is None and node.address is not None:
                 yield Problem(
                     (*path, "address"),
-                    "is not for a created node",
-                    "a created node gets an address of its subnet, and its record follows",
+                    "is not allowed for a created node",
+                    "a created node gets an address from its subnet, and its DNS record is "
+                    "updated automatically",
                     "remove it",
                     value=node.address,
                 )
@@ -205,7 +209,7 @@ def node_addresses(environment: Environment) -> Iterator[Problem]:
             elif node.instance_id is not None:
                 yield Problem(
                     path,
-                    f"has no name in {node_names.zone_name(environment, name)}",
+                    f"has no DNS name in {node_names.zone_name(environment, name)}",
                     "CloudFormation does not know the address of an existing instance",
                     "add address: with the instance's private address",
                     severity=Severity.NOTE,
@@ -216,14 +220,14 @@ def node_addresses(environment: Environment) -> Iterator[Problem]:
 def _impossible_address(
     name: str, cluster: Cluster, node_name: str, address: str
 ) -> Iterator[Problem]:
-    """Yield a problem if an address is of another network, or of another node."""
+    """Yield a problem if an address is in another network, or belongs to another node."""
     path: Path = ("clusters", name, "nodes", node_name, "address")
     cidr = cluster.network.cidr
     if cidr and IPv4Address(address) not in IPv4Network(cidr):
         yield Problem(
             path,
             f"is not in {cidr}",
-            "the balancer reaches the node in the cluster's network",
+            "the balancer connects to the node in the cluster's network",
             "write the instance's private address",
             value=address,
         )
@@ -232,7 +236,7 @@ def _impossible_address(
         yield Problem(
             path,
             f"is the address of {first} too",
-            "a node is one server",
+            "two nodes cannot be the same server",
             "write the instance's own private address",
             value=address,
         )

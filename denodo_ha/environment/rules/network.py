@@ -16,14 +16,14 @@ from denodo_ha.environment.model.environment import Environment
 
 
 def zones_of_region(environment: Environment) -> Iterator[Problem]:
-    """The zones of a cluster are in its region."""
+    """The zones of a cluster must be in the cluster's region."""
     for name, cluster in environment.clusters.items():
         for zone in cluster.network.zones:
             if zone[:-1] != cluster.region:
                 yield Problem(
                     ("clusters", name, "network", "zones", zone),
                     f"is not a zone of {cluster.region}",
-                    "a cluster is in one region, and its subnets are in that region's zones",
+                    "a cluster is in one region, and its subnets are in the zones of that region",
                     f"write a zone like {cluster.region}a, or change the region",
                     value=zone,
                     at_key=True,
@@ -31,7 +31,7 @@ def zones_of_region(environment: Environment) -> Iterator[Problem]:
 
 
 def existing_network(environment: Environment) -> Iterator[Problem]:
-    """An existing VPC needs the subnets that are used, each in one zone."""
+    """With an existing VPC, the subnets to use must be set, a different one for each zone."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None:
@@ -40,7 +40,7 @@ def existing_network(environment: Environment) -> Iterator[Problem]:
             creates_node = any(
                 node.zone == zone and node.instance_id is None for node in cluster.nodes.values()
             )
-            # HAProxy is in the nodes' subnets, which have a route to AWS.
+            # HAProxy instances are in the subnets of the nodes, which have a route to the AWS APIs.
             needed = {
                 "nodes": creates_node or cluster.balancer.kind == "haproxy",
                 "balancer": cluster.balancer.kind != "none",
@@ -50,7 +50,7 @@ def existing_network(environment: Environment) -> Iterator[Problem]:
                     yield Problem(
                         ("clusters", name, "network", "zones", zone, key),
                         "is missing",
-                        "an existing VPC may have many subnets, so those to use are given",
+                        "an existing VPC may have many subnets, so the subnet to use must be set",
                         f"add {key}: subnet-… of {zone}",
                     )
         yield from _shared_subnets(name, cluster)
@@ -74,7 +74,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
 
 
 def created_network(environment: Environment) -> Iterator[Problem]:
-    """A created VPC needs a CIDR that its zones can share, and has no given subnets."""
+    """A created VPC must have a CIDR that its zones can share, and no configured subnets."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is not None:
@@ -84,15 +84,15 @@ def created_network(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "cidr"),
                 "is missing",
-                "the VPC is created, as network.vpc names none",
-                "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one",
+                "network.vpc is not set, so a VPC is created, which needs a CIDR",
+                "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing VPC",
             )
         elif not fits_created_vpc(network.cidr):
             yield Problem(
                 (*path, "cidr"),
                 "has the wrong size for a created VPC",
-                "every zone gets its share for nodes and balancer, and AWS allows a VPC of /16 "
-                "at most and subnets of /28 at least (AWS, VPC CIDR blocks)",
+                "every zone gets a part for nodes and balancer, and AWS allows a VPC of at most "
+                "/16 and subnets of at least /28 (AWS, VPC CIDR blocks)",
                 f"write a network from /{SHORTEST_PREFIX} to /{LONGEST_PREFIX}",
                 value=network.cidr,
             )
@@ -101,25 +101,25 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                 if getattr(subnets, key) is not None:
                     yield Problem(
                         (*path, "zones", zone, key),
-                        "is given, but no VPC",
-                        "subnets belong to an existing VPC, and this one would be created",
-                        "add network.vpc, or list the zones' names only",
+                        "is set, but no VPC",
+                        "subnets belong to an existing VPC, and this VPC would be created",
+                        "add network.vpc, or list only the names of the zones",
                         value=getattr(subnets, key),
                     )
             if zone[-1] not in ZONE_LETTERS:
                 yield Problem(
                     (*path, "zones", zone),
-                    "is a zone that a created VPC has no room for",
-                    f"a zone's letter, {ZONE_LETTERS[0]} to {ZONE_LETTERS[-1]}, decides its "
-                    "addresses, so that adding a zone moves no other",
-                    "choose another zone, or give an existing VPC",
+                    "is a zone that a created VPC has no addresses for",
+                    f"a zone's letter, {ZONE_LETTERS[0]} to {ZONE_LETTERS[-1]}, determines its "
+                    "addresses, so that adding a zone changes no other zone",
+                    "choose another zone, or use an existing VPC",
                     value=zone,
                     at_key=True,
                 )
 
 
 def node_zones(environment: Environment) -> Iterator[Problem]:
-    """A node is in one of the network's zones."""
+    """A node must be in one of the zones of its cluster's network."""
     for name, cluster in environment.clusters.items():
         zones = cluster.network.zones
         for node_name, node in cluster.nodes.items():
@@ -127,14 +127,14 @@ def node_zones(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "nodes", node_name, "zone"),
                     "is not one of the cluster's zones",
-                    "the node needs a subnet there",
+                    "the node needs a subnet in its zone",
                     f"write one of {', '.join(sorted(zones))}, or add the zone to network.zones",
                     value=node.zone,
                 )
 
 
 def nodes_in_two_zones(environment: Environment) -> Iterator[Problem]:
-    """The nodes of a cluster are in two zones at least (rule 2 of the topology)."""
+    """The nodes of a cluster must be in at least two zones."""
     for name, cluster in environment.clusters.items():
         zones = {node.zone for node in cluster.nodes.values()}
         if len(cluster.nodes) < 2 or len(zones) > 1:
@@ -145,7 +145,7 @@ def nodes_in_two_zones(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"all nodes are in {zone}",
-                "losing that zone takes the cluster down",
+                "if that zone fails, the cluster is down",
                 "spread them over two zones",
                 severity=Severity.WARNING,
                 rule="single-zone",
@@ -154,14 +154,14 @@ def nodes_in_two_zones(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"all {len(cluster.nodes)} nodes are in one zone",
-                "losing that zone would take the cluster down",
-                "spread them over two zones, or accept it with allow_single_zone: true",
+                "if that zone failed, the cluster would be down",
+                "spread the nodes over two zones, or accept the risk with allow_single_zone: true",
                 value=zone,
             )
 
 
 def cidrs_unique(environment: Environment) -> Iterator[Problem]:
-    """A CIDR is listed once, as AWS refuses equal rules in a security group."""
+    """A CIDR must be listed only once, because AWS rejects equal rules in a security group."""
     lists: list[tuple[Path, tuple[str, ...]]] = [
         (("clusters", name, "balancer", "clients"), cluster.balancer.clients)
         for name, cluster in environment.clusters.items()
@@ -174,14 +174,14 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, index),
                     "is listed twice",
-                    "a security group takes a rule once",
+                    "a security group accepts each rule only once",
                     "remove one of the two",
                     value=cidr,
                 )
 
 
 def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
-    """Created VPCs of a failover should have different addresses, so that they can be connected."""
+    """Created VPCs of a failover should not overlap, so that they can be connected."""
     pair = [
         (name, cluster.network.cidr)
         for name, cluster in failover_plan.cluster_pair(environment)
@@ -194,8 +194,8 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", secondary, "network", "cidr"),
                 f"overlaps {primary_cidr} of {primary}",
-                "the two fail over to each other, and VPCs with common addresses cannot be peered "
-                "or share a transit gateway's routes",
+                "the two clusters fail over to each other, and VPCs with common addresses can "
+                "neither be peered nor share the routes of a transit gateway",
                 "choose a network that does not overlap",
                 value=secondary_cidr,
                 severity=Severity.WARNING,
@@ -204,7 +204,7 @@ def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
 
 
 def public_node_first_boot(environment: Environment) -> Iterator[Problem]:
-    """A public node needs a route to AWS at first boot: its Elastic IP comes once it is ready."""
+    """A public node must reach AWS at first boot, before it gets its Elastic IP."""
     if not environment.denodo.program:
         return
     for name, cluster in environment.clusters.items():
@@ -214,10 +214,11 @@ def public_node_first_boot(environment: Environment) -> Iterator[Problem]:
         for zone in sorted({node.zone for node in cluster.nodes.values()}):
             yield Problem(
                 ("clusters", name, "network", "zones", zone),
-                "must give a new node a public address, or have VPC endpoints",
-                "the node fetches its program before it is ready, and gets its Elastic IP after",
-                "see that the subnet assigns public addresses: aws ec2 modify-subnet-attribute "
-                "--map-public-ip-on-launch --subnet-id …",
+                "must give new nodes a public address, or have VPC endpoints",
+                "a node downloads the node program before it is ready, and gets its Elastic IP "
+                "only afterwards",
+                "make sure that the subnet assigns public addresses: aws ec2 "
+                "modify-subnet-attribute --map-public-ip-on-launch --subnet-id …",
                 severity=Severity.NOTE,
                 rule="way-out-at-first-boot",
             )

@@ -1,4 +1,4 @@
-"""Rules about nodes: created instances and existing ones."""
+"""Rules about nodes: created and existing instances."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,13 @@ from denodo_ha.environment.model.pins import configured_machine
 from denodo_ha.environment.names import BALANCER_SECURITY_GROUP_ID, HAPROXY_SECURITY_GROUP_ID
 
 _FOREIGN_POLICY = (
-    "a role takes managed policies of its own account and of AWS (AWS, IAM, AttachRolePolicy)"
+    "a role accepts only managed policies of its own account and of AWS (AWS, IAM, "
+    "AttachRolePolicy)"
 )
 
 
 def node_instances(environment: Environment) -> Iterator[Problem]:
-    """A node is created from `instance`, or is one existing instance."""
+    """A node must either be created from `instance`, or be one existing instance."""
     for name, cluster in environment.clusters.items():
         seen: dict[str, str] = {}
         for node_name, node in cluster.nodes.items():
@@ -28,8 +29,9 @@ def node_instances(environment: Environment) -> Iterator[Problem]:
             if node.instance is not None:
                 yield Problem(
                     (*path, "instance"),
-                    "is given for an existing instance",
-                    "an existing instance is registered and otherwise left alone",
+                    "is not allowed for an existing instance",
+                    "an existing instance is registered with the load balancer and otherwise not "
+                    "changed",
                     "remove instance, or instance_id",
                     at_key=True,
                 )
@@ -37,7 +39,7 @@ def node_instances(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "instance_id"),
                     f"is the instance of {seen[node.instance_id]} too",
-                    "a node is one server",
+                    "two nodes cannot be the same server",
                     "write the id of another instance",
                     value=node.instance_id,
                 )
@@ -51,13 +53,13 @@ def _missing_instance_keys(name: str, cluster: Cluster, node_name: str) -> Itera
             yield Problem(
                 ("clusters", name, "nodes", node_name),
                 f"has no {key}",
-                "the node is created, and the cluster has no instance to take it from",
+                f"the node is created, and neither the node nor the cluster sets {key}",
                 f"add instance with {key} to the cluster, or instance_id to the node",
             )
 
 
 def existing_instances(environment: Environment) -> Iterator[Problem]:
-    """Existing instances need their VPC and CIDR, and a balancer: the stacks do not change them."""
+    """Existing instances, which the stacks do not change, need a VPC, its CIDR and a balancer."""
     for name, cluster in environment.clusters.items():
         nodes = [
             node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
@@ -76,22 +78,22 @@ def existing_instances(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*network, "cidr"),
                 "is missing",
-                f"{nodes[0]} is in security groups of its owner, so the balancer's security group "
-                "can let traffic out to its network's addresses only",
-                "add cidr with the network that the instance's address is in",
+                f"{nodes[0]} is in security groups of its owner, so the balancer's security "
+                "group must allow traffic to the addresses of the node's network",
+                "add cidr: with the network that contains the instance's address",
             )
         if cluster.balancer.kind == "none":
             yield Problem(
                 ("clusters", name, "nodes", nodes[0], "instance_id"),
-                "cannot be without a balancer",
-                "an existing instance is left alone, so the stack would be empty",
-                "write kind: nlb, or let the node be created",
+                "is not possible without a balancer",
+                "the stack does not change an existing instance, so the stack would be empty",
+                "write kind: nlb, or remove instance_id so that the node is created",
                 value=str(cluster.nodes[nodes[0]].instance_id),
             )
 
 
 def existing_instance_security_groups(environment: Environment) -> Iterator[Problem]:
-    """The owner of existing instances opens their security groups to the balancer."""
+    """The owner of existing instances must open their security groups to the balancer."""
     for name, cluster in environment.clusters.items():
         nodes = sorted(
             node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
@@ -112,9 +114,9 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
             )
         yield Problem(
             ("clusters", name, "nodes"),
-            f"{', '.join(nodes)} are registered and not changed",
-            "their security groups belong to their owner",
-            f"let the stack's output {output} in on ports "
+            f"{', '.join(nodes)} are existing instances, which the stack does not change",
+            "their owner must open their security groups",
+            f"allow traffic from the security group in the stack's output {output} on ports "
             + ", ".join(str(port) for port in ports),
             severity=Severity.NOTE,
             rule="adopted-nodes",
@@ -122,7 +124,7 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
 
 
 def instance_types(environment: Environment) -> Iterator[Problem]:
-    """A target's instance type can be registered by instance id, which some old types cannot."""
+    """It must be possible to register the instance type by instance id, unlike some old types."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             instance = configured_machine(cluster.instance, node)
@@ -138,15 +140,15 @@ def instance_types(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     path,
                     "cannot be the target of a Network Load Balancer",
-                    "instances of old types cannot be registered by their id (AWS, Elastic Load "
-                    "Balancing API, RegisterTargets)",
+                    "instances of old types cannot be registered by instance id (AWS, Elastic "
+                    "Load Balancing API, RegisterTargets)",
                     "write a type like m5.xlarge",
                     value=instance.type,
                 )
 
 
 def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
-    """A key encrypts disks of its region, and a policy belongs to roles of its account."""
+    """A KMS key must be in the cluster's region, and a policy in the cluster's account."""
     for name, cluster in environment.clusters.items():
         for path, instance in instance_settings(name, cluster):
             key = instance.kms_key
@@ -154,7 +156,8 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "kms_key"),
                     f"is not of {cluster.region}",
-                    "a disk is encrypted with a key of its region (AWS, Amazon EBS encryption)",
+                    "a disk can be encrypted only with a key of its region (AWS, Amazon EBS "
+                    "encryption)",
                     f"write a key of {cluster.region}",
                     value=key,
                 )
@@ -164,7 +167,7 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
                         (*path, "role_policies", index),
                         f"is not of account {cluster.account}",
                         _FOREIGN_POLICY,
-                        "write a policy of the cluster's account, or one of AWS",
+                        "write a policy of the cluster's account, or a policy of AWS",
                         value=arn,
                     )
         boundary = environment.permissions_boundary
@@ -173,7 +176,7 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
                 ("permissions_boundary",),
                 f"is not of account {cluster.account}, where {name} is",
                 _FOREIGN_POLICY,
-                "write a policy of AWS, or make one environment for each account",
+                "write a policy of AWS, or create one environment for each account",
                 value=boundary,
             )
 
@@ -183,7 +186,7 @@ def _is_foreign(arn: str, account: str) -> bool:
 
 
 def policies_unique(environment: Environment) -> Iterator[Problem]:
-    """A policy is attached to a role once."""
+    """A policy must be listed only once for a role."""
     for name, cluster in environment.clusters.items():
         for path, instance in instance_settings(name, cluster):
             policies = instance.role_policies or ()
@@ -192,7 +195,7 @@ def policies_unique(environment: Environment) -> Iterator[Problem]:
                     yield Problem(
                         (*path, "role_policies", index),
                         "is listed twice",
-                        "a role takes a policy once",
+                        "a role accepts each policy only once",
                         "remove one of the two",
                         value=arn,
                     )
@@ -201,7 +204,7 @@ def policies_unique(environment: Environment) -> Iterator[Problem]:
 def instance_settings(
     name: str, cluster: Cluster
 ) -> Iterator[tuple[Path, Instance | InstanceOverride]]:
-    """Yield a cluster's `instance` keys with their paths: the cluster's, then those of nodes."""
+    """Yield `instance` of a cluster and of each of its nodes, with the paths of these keys."""
     if cluster.instance is not None:
         yield ("clusters", name, "instance"), cluster.instance
     for node_name, node in cluster.nodes.items():

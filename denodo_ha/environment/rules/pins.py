@@ -1,4 +1,4 @@
-"""Rules about pins: nodes that differ from the configuration, or whose state is unknown."""
+"""Rules about pins: missing pins, pins that differ from the configuration, and unused pins."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ NO_PINS_RULE = "no-pins"
 
 
 def missing_pins(environment: Environment) -> Iterator[Problem]:
-    """Created nodes need pins, else one deploy can restart or replace all of them at once."""
+    """Created nodes should have pins; otherwise one deployment can replace all nodes at once."""
     if any(
         node.instance_id is None
         for cluster in environment.clusters.values()
@@ -20,17 +20,17 @@ def missing_pins(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("clusters",),
             "has no pins file beside it",
-            "a change of type, image or disk would change every node in one deploy, which takes "
-            "the cluster down",
-            "after the first deploy, write what the nodes run into NAME.pins.yaml beside this file "
-            "(see docs/pins.md) and commit it",
+            "a change of type, image or disk would replace or restart every node in one deploy, "
+            "which takes the cluster down",
+            "after the first deploy, write the values of the nodes to NAME.pins.yaml beside this "
+            "file (see docs/pins.md), and commit it",
             severity=Severity.WARNING,
             rule=NO_PINS_RULE,
         )
 
 
 def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[Problem]:
-    """Nodes whose pins differ from the configuration change only by a rollout."""
+    """A node whose pin differs from the configuration should be changed by a rollout."""
     for cluster_name, cluster in environment.clusters.items():
         for name, node in cluster.nodes.items():
             pin = pins.of(cluster_name, name)
@@ -49,8 +49,8 @@ def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
                     "waits for a rollout",
-                    "its pin keeps what it runs: " + ", ".join(differences),
-                    "move the pins one node at a time, deploying after each",
+                    "the pin keeps the node's current values: " + ", ".join(differences),
+                    "change the pins of one node at a time, and deploy after each change",
                     severity=Severity.NOTE,
                     rule="waiting-for-rollout",
                 )
@@ -77,7 +77,7 @@ def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Proble
 
 
 def stale_pins(environment: Environment, pins: Pins) -> Iterator[Problem]:
-    """Pins are for created nodes of the configuration. The path is in the pins file."""
+    """Each pin must belong to a created node. The paths of the problems are in the pins file."""
     for cluster_name, nodes in pins.root.items():
         cluster = environment.clusters.get(cluster_name)
         if cluster is None:

@@ -8,22 +8,22 @@ from denodo_ha.environment.model.environment import Environment
 
 
 def service_ports_unique(environment: Environment) -> Iterator[Problem]:
-    """Each port of the balancer belongs to one service."""
+    """Each port of the balancer must belong to only one service."""
     seen: dict[int, str] = {}
     for name, service in environment.services.items():
         if service.port in seen:
             yield Problem(
                 ("services", name, "port"),
                 f"is the port of {seen[service.port]} too",
-                "a balancer has one listener for each port",
-                "give one of them another port; node_port keeps the one on the nodes",
+                "a balancer can have only one listener for each port",
+                "give one of the two another port; node_port keeps its port on the nodes",
                 value=str(service.port),
             )
         seen.setdefault(service.port, name)
 
 
 def private_ports(environment: Environment) -> Iterator[Problem]:
-    """No service uses a port that is for the node itself or its managers.
+    """A service should not use a port that only the node itself or its managers use.
 
     See `denodo_ha.environment.facts.denodo_ports`.
     """
@@ -32,9 +32,10 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
         if service.target_port in ports.private:
             yield Problem(
                 ("services", name, "node_port" if service.node_port else "port"),
-                f"is the nodes' port for {ports.occupied[service.target_port]}",
-                "any client of this port can stop or manage a server, and Denodo advises to serve "
-                "it on no balancer (Denodo, Default ports used by the Denodo Platform)",
+                f"is the port of the nodes for {ports.occupied[service.target_port]}",
+                "any client that connects to this port can stop or manage a server; Denodo "
+                "advises against serving it on a balancer (Denodo, Default ports used by the "
+                "Denodo Platform)",
                 "remove the service unless you are sure",
                 value=str(service.target_port),
                 severity=Severity.WARNING,
@@ -43,7 +44,7 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
 
 
 def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
-    """Denodo 7.0 needs an auxiliary port for each node; later versions have none."""
+    """With Denodo 7.0, each node must have an auxiliary port; with later versions, no node may."""
     version = environment.denodo.version
     auxiliary = version_ports(environment).auxiliary
     for cluster_name, cluster in environment.clusters.items():
@@ -53,16 +54,17 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     path,
                     "is missing",
-                    f"a Denodo {version} client continues on the auxiliary port of the node that "
-                    "answered, so each node needs its own on the balancer",
+                    f"a Denodo {version} client opens its second connection to the auxiliary "
+                    "port of the node that answered, so each node needs its own port on the "
+                    "balancer",
                     "add auxiliary_port with a port that no other node of the cluster has",
                 )
             elif not auxiliary and node.auxiliary_port is not None:
                 yield Problem(
                     path,
-                    "is not for this version",
-                    f"a Denodo {version} client uses one connection for everything, so the port "
-                    "would have no use",
+                    "is not allowed for this version",
+                    f"a Denodo {version} client uses only one connection, so the port would not "
+                    "be used",
                     "remove it",
                     value=str(node.auxiliary_port),
                     at_key=True,
@@ -70,7 +72,7 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
 
 
 def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
-    """An auxiliary port is unique in its cluster, and free on the balancer and on the node."""
+    """An auxiliary port must be unique in its cluster, and free on the balancer and on the node."""
     if not version_ports(environment).auxiliary:
         return
     occupied = version_ports(environment).occupied
@@ -84,12 +86,12 @@ def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
                 continue
             if port in seen:
                 owner = f"node {seen[port]}"
-                why = "the port decides on which node a client continues"
+                why = "the port determines the node that a client connects to"
             elif port in on_balancer or port in on_nodes:
                 owner = f"service {on_balancer.get(port) or on_nodes[port]}"
-                why = "one port cannot lead to all nodes and to a single node"
+                why = "one port cannot lead both to all nodes and to a single node"
             elif port in occupied:
-                owner, why = occupied[port], "Denodo's own server uses it on the node"
+                owner, why = occupied[port], "a server of Denodo uses this port on the node"
             else:
                 owner, why = "", ""
             seen.setdefault(port, name)
@@ -98,7 +100,7 @@ def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
                     ("clusters", cluster_name, "nodes", name, "auxiliary_port"),
                     f"is the port of {owner} too",
                     why,
-                    "choose a free one, like 19997 and 29997",
+                    "choose a free port, like 19997 or 29997",
                     value=str(port),
                 )
 

@@ -1,4 +1,4 @@
-"""Rules about AWS quotas, each with the number, the limit, its source and what to do."""
+"""Rules about AWS quotas. Each message has the number, the limit, its source and a remedy."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _DIRECTIONS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
 
 
 def listener_quota(environment: Environment) -> Iterator[Problem]:
-    """Each service and each auxiliary port is a listener."""
+    """The listeners of services and auxiliary ports must fit the quota of a load balancer."""
     for name, cluster in _balanced_clusters(environment):
         count = len(listeners(environment, cluster))
         yield from _exceeded(
@@ -36,7 +36,7 @@ def listener_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def target_quota(environment: Environment) -> Iterator[Problem]:
-    """A node or an HAProxy instance counts once in each of its target groups."""
+    """The targets must fit the quota, in which a node counts once for each of its target groups."""
     for name, cluster in _balanced_clusters(environment):
         served = listeners(environment, cluster)
         proxied = cluster.balancer.kind == "haproxy"
@@ -63,11 +63,14 @@ def _cookie_targets(environment: Environment, cluster: Cluster) -> str:
     limit = limits.TARGETS_PER_ALB_BEHIND_NLB
     if not count:
         return ""
-    return f", and each of {count} services with cookies {limit.value} ({limit.source})"
+    return (
+        f", and each of {count} services with cookies counts as {limit.value} targets "
+        f"({limit.source})"
+    )
 
 
 def rule_quota(environment: Environment) -> Iterator[Problem]:
-    """Each CIDR is at least one security group rule, and one for each port while that fits."""
+    """Security group rules must fit the quota, at least with one port range for each CIDR."""
     for name in environment.clusters:
         for rule_set in firewall(environment, name):
             label = f"{_OWNERS[rule_set.group]} security group, {_DIRECTIONS[rule_set.direction]}"
@@ -75,8 +78,8 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
                 limits.RULES_PER_SECURITY_GROUP,
                 rule_set.weight,
                 _cidrs_path(environment, name, rule_set),
-                f"{label}, with one range of ports for each CIDR",
-                "join networks, for example neighbouring /24 into a /23",
+                f"{label}, even with one port range for each CIDR",
+                "combine networks, for example two neighbouring /24 into a /23",
             )
             fits = rule_set.weight <= limits.RULES_PER_SECURITY_GROUP.value
             if rule_set.uses_ranges and fits:
@@ -84,22 +87,22 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
-    """Return the problem that ranges replace single ports: a warning if networks reach more."""
+    """Return a note that port ranges replace single ports; a warning if they open other ports."""
     more = sorted({(rule.first, rule.last) for rule in rule_set.opens_unused_ports})
-    effect = "".join(f", and ports {first} to {last} are open, used or not" for first, last in more)
+    effect = "".join(f", and all ports from {first} to {last} are open" for first, last in more)
     return Problem(
         ("clusters", name),
-        f"{label}: one range of ports for each source instead of single ports",
-        f"{len(rule_set.port_rules)} single rules, with room to change them, do not fit "
+        f"{label}: has one port range for each peer instead of single ports",
+        f"{len(rule_set.port_rules)} rules for single ports, with room for later changes, exceed "
         f"{limits.RULES_PER_SECURITY_GROUP}{effect}",
-        "join client networks to go back to single ports",
+        "combine client networks to use single ports again",
         severity=Severity.WARNING if more else Severity.NOTE,
         rule="port-ranges",
     )
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
-    """Return the path of a rule set's CIDRs. Clients connect to a node without a balancer."""
+    """Return the path of a rule set's CIDRs. Without a balancer, clients connect to the node."""
     if rule_set.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
     if rule_set.group == "haproxy":
@@ -108,7 +111,7 @@ def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
 
 
 def resource_quota(environment: Environment) -> Iterator[Problem]:
-    """A cluster is one stack."""
+    """The resources of a cluster must fit the quota of one stack."""
     for name in environment.clusters:
         yield from _exceeded(
             limits.RESOURCES_PER_TEMPLATE,
@@ -120,29 +123,32 @@ def resource_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def max_resources(environment: Environment, name: str) -> int:
-    """Return an upper bound of the resources in a cluster's stack.
+    """Return an upper bound of the number of resources in a cluster's stack.
 
-    A test compares it with the templates.
+    A test compares this bound with the templates.
     """
     cluster = environment.clusters[name]
     behind_alb = len(cookie_balancer.alb_services(environment, cluster))
-    # A service with cookies has a second listener and target group; the Application Load Balancer
-    # and its security group are two more.
+    # Each service with cookies has a second listener and target group. The Application Load
+    # Balancer and its security group count as one more pair.
     served = len(listeners(environment, cluster)) + behind_alb + bool(behind_alb)
     rules = sum(len(rule_set.rules) for rule_set in firewall(environment, name))
     zones = len(cluster.network.zones)
-    # A created VPC: itself, gateway, attachment, S3 endpoint. A zone: two subnets with route
-    # table, association and route each, and NAT gateway with address.
+    # Resources of a created VPC: the VPC, gateway, attachment and S3 endpoint. Resources of each
+    # zone: two subnets, each with route table, association and route, and a NAT gateway with
+    # address.
     network = 0 if cluster.network.vpc else 4 + 10 * zones
-    # HAProxy: security group, fleet, template, profile, role, policy, parameter, document.
+    # Resources of HAProxy: security group, fleet, template, profile, role, policy, parameter,
+    # document.
     haproxy = 8 if cluster.balancer.kind == "haproxy" else 0
-    # A node: instance, profile, role, policy, parameter, name. Besides: security groups, balancer,
-    # alarm, health check, zone of the names, document, the operators' policy.
+    # Resources of each node: instance, profile, role, policy, parameter, DNS record. Other
+    # resources: security groups, balancer, alarm, health check, hosted zone, document, operators'
+    # policy.
     return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + haproxy
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
-    """Created VPCs have an Elastic IP for the NAT gateway of each zone."""
+    """The Elastic IPs of an account and region, one for each NAT gateway, should fit the quota."""
     clusters_of_ips: dict[tuple[str, str], list[str]] = {}
     for name, cluster in environment.clusters.items():
         location = (cluster.account, cluster.region)
@@ -153,30 +159,30 @@ def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", names[-1]),
                 f"brings the Elastic IPs of {account} in {region} to {len(names)}",
-                f"the quota is {limit}, and existing ones of the account count too",
-                "have AWS raise the quota before the deploy, or use existing VPCs",
+                f"the quota is {limit}, and existing Elastic IPs of the account count too",
+                "request a quota increase from AWS before the deploy, or use existing VPCs",
                 severity=Severity.WARNING,
                 rule="elastic-ips",
             )
 
 
 def _elastic_ips(cluster: Cluster) -> int:
-    """Return how many Elastic IPs a cluster's stack allocates."""
+    """Return the number of Elastic IPs that a cluster's stack allocates."""
     nat = 0 if cluster.network.vpc else len(cluster.network.zones)
     node = cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
     return nat + int(node)
 
 
 def policy_quota(environment: Environment) -> Iterator[Problem]:
-    """A role takes a limited number of managed policies."""
+    """The managed policies of a role must fit the quota."""
     for name, cluster in environment.clusters.items():
         for path, instance in instance_settings(name, cluster):
             yield from _exceeded(
                 limits.POLICIES_PER_ROLE,
                 len(instance.role_policies or ()),
                 (*path, "role_policies"),
-                "each node's role gets them all",
-                "join policies",
+                "the role of each node gets all these policies",
+                "combine policies",
             )
 
 

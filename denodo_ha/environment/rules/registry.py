@@ -1,7 +1,7 @@
 """Registry of the rules about a configuration as a whole.
 
-A rule is a function from the environment to its problems. Rules are grouped by subject, in one
-module each. A rule's docstring says what must hold; its messages say why, with the source.
+A rule is a function that takes the environment and yields its problems. Each subject has one module
+of rules. A rule's docstring says what must hold; its messages say why, with the source.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 DEPLOY_RULES: frozenset[Rule] = frozenset(haproxy.DEPLOY_RULES)
-"""The rules that apply only to stacks. `denodo-ha haproxy render` writes a file without stacks."""
+"""Rules that apply only to the deployment of stacks, and not to `denodo-ha haproxy render`."""
 
 
 def environment_problems(
@@ -97,7 +97,7 @@ def _found(environment: Environment, pinned: Pins | None, *, deploying: bool) ->
 
 
 def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Problem]:
-    """Yield the problems of the pins file that follow from the configuration."""
+    """Yield the problems of the pins file that result from comparing it with the configuration."""
     for problem in _until_invalid(pins.stale_pins(environment, pinned)):
         judged = acceptance.judged(environment, pinned, problem, datetime.now(UTC).date())
         if judged is not None:
@@ -105,6 +105,6 @@ def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Probl
 
 
 def _until_invalid(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Yield the problems of a rule until the rule reads a value that did not validate."""
+    """Yield the problems of a rule until the rule reads an invalid value."""
     with suppress(NotValidated):
         yield from problems

@@ -1,4 +1,4 @@
-"""Rules about risks: allowed settings that are warned about, each with its possible consequence."""
+"""Rules about risks: settings that are allowed with a warning about their consequences."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from denodo_ha.environment.model.pins import configured_machine
 
 
 def open_to_the_world(environment: Environment) -> Iterator[Problem]:
-    """Clients should be known networks."""
+    """`balancer.clients` should contain only known networks."""
     for name, cluster in environment.clusters.items():
         if ANYWHERE in cluster.balancer.clients:
             index = cluster.balancer.clients.index(ANYWHERE)
             yield Problem(
                 ("clusters", name, "balancer", "clients", index),
                 "allows connections from every address",
-                "then only Denodo's login protects the data",
+                "only Denodo's login then protects the data",
                 "write the networks of your clients",
                 value=ANYWHERE,
                 severity=Severity.WARNING,
@@ -28,14 +28,14 @@ def open_to_the_world(environment: Environment) -> Iterator[Problem]:
 
 
 def deletion_protection(environment: Environment) -> Iterator[Problem]:
-    """Balancers should be protected after the first deploy; a failed one could not roll back."""
+    """Balancers should be protected after the first deployment (before, it could not roll back)."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind != "none" and not cluster.balancer.deletion_protection:
             yield Problem(
                 ("clusters", name, "balancer"),
                 "has no deletion protection",
-                "one wrong call would delete what clients connect to; it is off by default because "
-                "a failed first deploy could not roll back",
+                "a single wrong call could delete the load balancer; the protection is off by "
+                "default because a failed first deploy could not roll back with it",
                 "after the first deploy, write deletion_protection: true and deploy again",
                 severity=Severity.WARNING,
                 rule="no-deletion-protection",
@@ -43,12 +43,12 @@ def deletion_protection(environment: Environment) -> Iterator[Problem]:
 
 
 def one_node(environment: Environment) -> Iterator[Problem]:
-    """A cluster should have another node to fall back on."""
+    """A cluster should have more than one node."""
     for name, cluster in environment.clusters.items():
         if len(cluster.nodes) == 1:
             yield Problem(
                 ("clusters", name, "nodes"),
-                "is one node",
+                "has only one node",
                 "if the node is lost, the cluster is down until another node has started",
                 "add a node in another zone, or rely on the failover",
                 severity=Severity.WARNING,
@@ -57,16 +57,16 @@ def one_node(environment: Environment) -> Iterator[Problem]:
 
 
 def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
-    """Connections of one NAT device may collide if client addresses are kept with cross-zone on."""
+    """Connections from a NAT device can collide if client addresses are kept with cross-zone on."""
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
         services = sorted(
             service_name
             for service_name, service in environment.services.items()
-            # With cookies client_ip cannot be turned off, so there is no advice to give.
+            # With cookies, client_ip cannot be false, so the advice would not apply.
             if service.client_ip and not cookie_balancer.uses_alb(cluster, service)
         )
-        # HAProxy gets the client's address by the PROXY protocol, and does not keep it.
+        # HAProxy gets the client's address through the PROXY protocol; connections do not keep it.
         if not services or balancer.kind != "nlb" or not balancer.cross_zone:
             continue
         single_addresses = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
@@ -74,19 +74,19 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
             suspect = single_addresses[0] if single_addresses else "clients on the internet"
             yield Problem(
                 ("clusters", name, "balancer", "clients"),
-                f"may hold a NAT device: {suspect}",
-                f"{', '.join(services)} keep the client's address, and a device that reuses a "
-                "source port towards two of the balancer's addresses gets connection errors (AWS, "
-                "Troubleshoot your Network Load Balancer)",
-                "if such errors occur, write client_ip: false for the service; nodes then see the "
-                "balancer's addresses",
+                f"may include a NAT device: {suspect}",
+                f"{', '.join(services)} keep the client's address, and a NAT device that uses "
+                "one source port for connections to two of the balancer's addresses gets "
+                "connection errors (AWS, Troubleshoot your Network Load Balancer)",
+                "if such errors occur, write client_ip: false for the service; nodes then see "
+                "the addresses of the balancer",
                 severity=Severity.WARNING,
                 rule="clients-behind-nat",
             )
 
 
 def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
-    """A node's own connection tracking must not drop a connection before the balancer does."""
+    """The connection tracking of a node should not drop a connection before the balancer does."""
     for name, service in environment.services.items():
         idle = service.idle_timeout
         if idle is None or idle <= limits.NITRO_V6_TRACKING_S:
@@ -109,11 +109,12 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
             if types:
                 yield Problem(
                     ("services", name, "idle_timeout"),
-                    f"is longer than {cluster_name}'s nodes track a connection",
+                    f"is longer than the nodes of {cluster_name} track an idle connection",
                     f"{', '.join(types)} track an idle connection for "
                     f"{limits.NITRO_V6_TRACKING_S} s by default (AWS, Amazon EC2 security group "
                     "connection tracking)",
-                    "write 350 or less, let clients send keep-alives, or choose an older type",
+                    "write 350 or less, let clients send keep-alives, or choose an older "
+                    "instance type",
                     value=str(idle),
                     severity=Severity.WARNING,
                     rule="idle-on-nitro-v6",
@@ -185,7 +186,7 @@ def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
 
 
 def _is_nitro_v6(instance_type: str) -> bool:
-    """Return whether a type is Nitro v6: generation 8 or later, except Graviton4's first types."""
+    """Return whether a type is Nitro v6: generation 8 or later, except `NITRO_V5_FAMILIES`."""
     family = instance_type.split(".", 1)[0]
     generation = next((letter for letter in family if letter.isdigit()), "0")
     return int(generation) >= limits.NITRO_V6_GENERATION and family not in limits.NITRO_V5_FAMILIES

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 _BACKUP_SUFFIX = ".before-denodo-node"
 
 
-_WRITTEN_WITHOUT_LOCK = (".drained.", ".metadata.", ".exported.")
-"""Temporary files of records that another run may be writing now; none contains a secret."""
-
 CONFIGURED = ("conf", "resources/apache-tomcat/conf")
 """Folders in which the program and Denodo's scripts change files, relative to DENODO_HOME."""
 
@@ -88,18 +85,17 @@ class Journal:
         files.remove(self._file)
 
     def remove_leftovers(self) -> None:
-        """Remove backups and temporary files of runs that were killed; no change is in progress."""
+        """Remove backups and temporary files of runs that were killed.
+
+        No change is in progress, and no record is written meanwhile (`Record.locked`).
+        """
         for path in self._own_files():
             files.remove(path)
 
     def _own_files(self) -> list[Path]:
         folders = [self._home / folder for folder in CONFIGURED]
         found = [path for folder in folders for path in folder.rglob("*") if is_own_file(path)]
-        return found + [
-            path
-            for path in self._system.folder.iterdir()
-            if is_own_file(path) and not path.name.startswith(_WRITTEN_WITHOUT_LOCK)
-        ]
+        return found + [path for path in self._system.folder.iterdir() if is_own_file(path)]
 
     def _write(self, change: str, kept: Iterable[Path]) -> None:
         data = {"change": change, "at": self._system.time, "files": [str(path) for path in kept]}

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
-from hosts.common.process import run
 from hosts.denodo.configuration.change_journal import CONFIGURED, is_own_file
 from hosts.denodo.configuration.settings import TOKEN, Setting
 from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
+from hosts.denodo.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
-_CONFIGURATOR = "bin/denodo_tls_configurator.sh"
+_CONFIGURATOR = "denodo_tls_configurator.sh"
 _SECONDS = 300
 _STORES = ("keystore", "truststore")
 _TLS_PARTS = (*_STORES, "certificate", "credentials")
@@ -80,20 +80,20 @@ def configure_tls(system: System, state: State) -> None:
         parts = {part: (folder if part in _STORES else temporary) / part for part in _TLS_PARTS}
         for part, path in parts.items():
             files.replace(path, _bytes(state, part, data[part]), mode=files.PRIVATE)
-        result = run(
-            [
-                state.home / _CONFIGURATOR,
-                *("--denodo-home", state.home),
-                *("--keystore", parts["keystore"]),
-                *("--truststore", parts["truststore"]),
-                *("--cert-cer-file", parts["certificate"]),
-                *("--credentials-file", parts["credentials"]),
-            ],
+        result = run_script(
+            state,
+            _CONFIGURATOR,
+            *("--denodo-home", state.home),
+            *("--keystore", parts["keystore"]),
+            *("--truststore", parts["truststore"]),
+            *("--cert-cer-file", parts["certificate"]),
+            *("--credentials-file", parts["credentials"]),
             seconds=_SECONDS,
+            utf8=True,
         )
     if not result.succeeded:
         message = (
-            f"{_CONFIGURATOR} {result.ending}; its output may contain secrets, and is not shown"
+            f"bin/{_CONFIGURATOR} {result.ending}; its output may contain secrets, and is not shown"
         )
         raise NotReadyError(message)
 

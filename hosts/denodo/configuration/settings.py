@@ -6,11 +6,11 @@ Command Line", "Changing the RMI host", "Register the Denodo Servers in the Lice
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.denodo.configuration.heap import with_heap
 from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
@@ -29,17 +29,14 @@ STANDALONE_LICENSE = Path("conf/denodo.lic")
 
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
-_JVM = "java.env.DENODO_OPTS_START"
+JVM_OPTIONS = "java.env.DENODO_OPTS_START"
 
 SHUTDOWN_PORT = f"{_MANAGER}.shutdownPort"
-WEB_PORT = f"{_TOMCAT}.http.port"
-
-
-# java(1): -Xmx is the maximum and -Xms the initial size of the heap.
-_MAXIMUM_HEAP = re.compile(r"(?<!\S)-Xmx(?P<size>\S+)")
-_INITIAL_HEAP = re.compile(r"(?<!\S)-Xms(?P<size>\S+)")
-_SIZE = re.compile(r"(?P<number>[0-9]+)(?P<unit>[kKmMgGtT]?)")
-_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+HTTP_PORT = f"{_TOMCAT}.http.port"
+HTTPS_PORT = f"{_TOMCAT}.https.port"
+NO_PORT = ("", "0")
+"""Values of a port that turn a protocol of the web container off, as a missing key does."""
+SCHEDULER_PORT = "Launcher/registryPort"
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,7 @@ class Setting:
         keys: possible names of the key; the one that the file has is used, else the first.
         value: the value.
         only_if_set: do not add the key to a file that lacks it.
+        kept: values that remain.
         secret: do not show the value.
         encrypted: prefix of a value that Denodo has encrypted since the program wrote it; a value
             with the prefix is kept.
@@ -61,13 +59,16 @@ class Setting:
     keys: tuple[str, ...]
     value: str
     only_if_set: bool = False
+    kept: tuple[str, ...] = ()
     secret: bool = False
     encrypted: str = ""
     heap_mib: int = 0
 
     def new_value(self, current: str | None) -> str:
         """Return the value that replaces the current one."""
-        if current is not None and self.encrypted and current.startswith(self.encrypted):
+        if current is not None and (
+            current.strip() in self.kept or (self.encrypted and current.startswith(self.encrypted))
+        ):
             return current
         return with_heap(current or "", self.heap_mib) if self.heap_mib else self.value
 
@@ -88,15 +89,7 @@ def settings(state: State) -> Iterator[Setting]:
     """Return all settings of a state except the secret ones."""
     yield Setting(VDP, (f"{_MANAGER}.registryURL",), state.rmi_host)
     yield from (Setting(VDP, (key,), str(port)) for key, port in _vdp_ports(state).items() if port)
-    for name in ("http", "shutdown", "jmx", "jmx.rmi"):
-        port = state.ports.get("web" if name == "http" else f"web_{name}".replace(".", "_"))
-        if port:
-            yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
-    port = state.ports.get("web_tls")
-    if port:
-        # Without TLS the key is commented out; if it is set, the container needs a key store.
-        key = f"{_TOMCAT}.https.port"
-        yield Setting(WEB, (key,), str(port), only_if_set=not state.certificate)
+    yield from _web_container(state)
     if state.license_manager:
         manager = state.license_manager
         yield Setting(LICENSE, ("com.denodo.license.host",), manager.host)
@@ -109,14 +102,32 @@ def settings(state: State) -> Iterator[Setting]:
             only_if_set=not manager.tls,
         )
     if "scheduler" in state.servers:
-        # Denodo's manuals disagree about the name of the key.
-        keys = ("Launcher/registryURL", "Server/registryURL")
-        yield Setting(SCHEDULER, keys, state.host)
+        # `Server/…` are keys of the Scheduler Index, which has a file of its own.
+        yield Setting(SCHEDULER, ("Launcher/registryURL",), state.host)
     for server, file in (("vdp", VDP), ("web", WEB), ("scheduler", SCHEDULER)):
         if server in state.jvm:
-            yield Setting(file, (_JVM,), state.jvm[server])
+            yield Setting(file, (JVM_OPTIONS,), state.jvm[server])
     if state.heap_mib and "vdp" not in state.jvm:
-        yield Setting(VDP, (_JVM,), "", heap_mib=state.heap_mib)
+        yield Setting(VDP, (JVM_OPTIONS,), "", heap_mib=state.heap_mib)
+
+
+def _web_container(state: State) -> Iterator[Setting]:
+    for name in ("shutdown", "jmx", "jmx.rmi"):
+        port = state.ports.get(f"web_{name}".replace(".", "_"))
+        if port:
+            yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
+    if state.web_jmx:
+        yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
+    # A key that is commented out turns its protocol off: the site wants HTTPS only, or HTTP only.
+    # With TLS of the program, the container has a key store for HTTPS.
+    for key, name, required in (
+        (HTTP_PORT, "web", False),
+        (HTTPS_PORT, "web_tls", bool(state.certificate)),
+    ):
+        port = state.ports.get(name)
+        if port:
+            kept = () if required else NO_PORT
+            yield Setting(WEB, (key,), str(port), only_if_set=not required, kept=kept)
 
 
 def _vdp_ports(state: State) -> dict[str, int | None]:
@@ -133,27 +144,3 @@ def _vdp_ports(state: State) -> dict[str, int | None]:
         f"{_MANAGER}.registryPort": ports.get("jmx_registry"),
         f"{_MANAGER}.factoryPort": ports.get("jmx_factory"),
     }
-
-
-def with_heap(options: str, mib: int) -> str:
-    """Return JVM options with a maximum heap, and with all other options unchanged.
-
-    An initial heap above the maximum would keep Java from starting, so it is lowered to the
-    maximum.
-    """
-    maximum = [match["size"] for match in _MAXIMUM_HEAP.finditer(options)]
-    # If an option is repeated, Java uses the last one.
-    if not maximum:
-        options = f"-Xmx{mib}m {options}".rstrip()
-    elif _bytes(maximum[-1]) != mib * 2**20:
-        options = _MAXIMUM_HEAP.sub(f"-Xmx{mib}m", options)
-    initial = [match["size"] for match in _INITIAL_HEAP.finditer(options)]
-    if initial and (_bytes(initial[-1]) or 0) > mib * 2**20:
-        options = _INITIAL_HEAP.sub(f"-Xms{mib}m", options)
-    return options
-
-
-def _bytes(size: str) -> int | None:
-    """Return a size in Java's notation as bytes, None if Java refuses it."""
-    match = _SIZE.fullmatch(size)
-    return int(match["number"]) * _BYTES[match["unit"].lower()] if match else None

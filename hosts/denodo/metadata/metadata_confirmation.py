@@ -6,26 +6,31 @@ Denodo's script succeeds. In all other cases an operator confirms the metadata.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
-from hosts.common.process import run
 from hosts.denodo import log
-from hosts.denodo.errors import MetadataError
+from hosts.denodo.errors import MetadataError, NotReadyError
 from hosts.denodo.metadata import metadata_export
+from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
+from hosts.denodo.scripts import run_script
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hosts.denodo.record import Record
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
-_IMPORT = "bin/import.sh"
+_IMPORT = "import.sh"
 _SECONDS = 3600
 _FOLDER = "import"
 _PROGRAM = "the node program"
+_IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
+"""Names and passwords that mean the same in an address as outside."""
 
 
 def ensure(system: System, state: State, record: Record) -> None:
@@ -58,19 +63,25 @@ def _import(system: System, state: State) -> bool:
         if not _fetch(system, state.metadata.uri, folder, vql):
             return False
         login = json_object.parse(system.aws_cli.secret(state.metadata.login))
-        user = f"{login['username']}@{login['password']}"
-        uri = f"//{system.local}:{state.ports['vdp']}/admin?{user}\n"
+        uri = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login)}\n"
         with system.temporary_folder(_FOLDER) as temporary:
             server = temporary / "server"
             # The password is no command argument: Denodo's script reads the server from a file.
             files.replace(server, uri.encode(), mode=files.PRIVATE)
-            result = run(
-                [state.home / _IMPORT, "--file", vql, "--servers-file", server], seconds=_SECONDS
+            # Denodo advises single-user mode, in which no client sees half of the metadata.
+            arguments = ("--singleuser", "--file", vql, "--servers-file", server)
+            result = run_script(state, _IMPORT, *arguments, seconds=_SECONDS, utf8=True)
+        if result.status == metadata_export.SOME_FAILED:
+            message = (
+                f"bin/{_IMPORT} of {state.metadata.uri} could not import some elements (status"
+                f" {result.status}), and imported the others; its log names them. Import them by"
+                " hand, then run `confirm-metadata`"
             )
-        if not result.succeeded:
-            message = f"{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
             raise MetadataError(message)
-    except (AwsError, metadata_export.BrokenExportError, OSError) as error:
+        if not result.succeeded:
+            message = f"bin/{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
+            raise MetadataError(message)
+    except (AwsError, NotReadyError, metadata_export.BrokenExportError, OSError) as error:
         message = f"{state.metadata.uri} cannot be imported: {error}"
         raise MetadataError(message) from None
     except (ValueError, TypeError, KeyError):
@@ -79,6 +90,27 @@ def _import(system: System, state: State) -> bool:
     finally:
         files.remove(folder)
     return True
+
+
+def _user(state: State, login: Mapping[str, Any]) -> str:
+    """Return user and password of a server's address, in which `@` and `&` have a meaning.
+
+    Raises:
+        MetadataError: The name of the user cannot be part of an address.
+        NotReadyError: The password cannot be part of an address, nor be encrypted.
+    """
+    user, password = str(login["username"]), str(login["password"])
+    if not _IN_ADDRESS.fullmatch(user):
+        message = (
+            f"the user {user!r} of the secret {state.metadata.login} cannot import: {_IMPORT} takes"
+            " an address, in which a name has letters, digits and . _ - only; use another user"
+        )
+        raise MetadataError(message)
+    if password.startswith(PREFIX) or _IN_ADDRESS.fullmatch(password):
+        return f"{user}@{password}"
+    given = login.get("encrypted_password")
+    text = str(given).removeprefix(PREFIX) if given else encrypted(state, password)
+    return f"{user}@{PREFIX}{text}"
 
 
 def remove_leftovers(system: System) -> None:

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
-from hosts.common.process import run
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
 from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
+from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.record import Record
+from hosts.denodo.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,15 +37,12 @@ if TYPE_CHECKING:
 VDP = "vdp"
 DATA_CATALOG = Path("conf/data-catalog/DataCatalogBackend.properties")
 
-_REGENERATE = "bin/regenerateMetadata.sh"
-_ENCRYPT = "bin/encrypt_password.sh"
+_REGENERATE = "regenerateMetadata.sh"
 _SECONDS = 600
 _TEMPORARY = "metadata"
 _PROPERTIES = "metadata.properties"
 _STORAGE = "com.denodo.vdb.catalog.storage"
 _QUARTZ = "org.quartz"
-_ENCRYPTED = "encrypted:"
-"""Prefix of a password that Denodo has encrypted in its own file."""
 
 _SECRET = ("{password}", "{encrypted_password}")
 _NOT_FOUND = "ResourceNotFoundException"
@@ -188,7 +186,7 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
                 (key,),
                 _filled(template, values),
                 secret=secret,
-                encrypted=_ENCRYPTED if secret and known else "",
+                encrypted=PREFIX if secret and known else "",
             )
 
 
@@ -224,7 +222,9 @@ def regenerate(system: System, state: State, record: Record) -> None:
             values = _values(system, state, VDP, account)
             templates = _entries(VDP, options.entries)
             if any("{encrypted_password}" in template for template in templates.values()):
-                values["encrypted_password"] = account.encrypted or _encrypted(state, account)
+                values["encrypted_password"] = account.encrypted or encrypted(
+                    state, account.password
+                )
             _run(system, state, {key: _filled(text, values) for key, text in templates.items()})
 
 
@@ -244,23 +244,14 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
         # The password is no command argument: Denodo's script reads it from a file.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         log.info("moving Virtual DataPort's catalog to the shared database")
-        result = run([state.home / _REGENERATE, "--file", file, "--yes"], seconds=_SECONDS)
+        result = run_script(
+            state, _REGENERATE, "--file", file, "--yes", seconds=_SECONDS, utf8=True
+        )
     if not result.succeeded:
-        message = f"{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
-        raise NotReadyError(message)
-
-
-def _encrypted(state: State, account: Login) -> str:
-    """Return the password as Denodo encrypts it; the script reads it from standard input."""
-    result = run([state.home / _ENCRYPT], seconds=_SECONDS, stdin=f"{account.password}\n")
-    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
-    if not result.succeeded or not lines or account.password in lines[-1]:
         message = (
-            f"{_ENCRYPT} {result.ending} and encrypted nothing; encrypt the password by hand, and"
-            f" add it to the login as encrypted_password"
+            f"bin/{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
         )
         raise NotReadyError(message)
-    return lines[-1].removeprefix(_ENCRYPTED)
 
 
 def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Login]]:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
 from hosts.common.errors import HostError
-from hosts.common.process import run
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.errors import BusyError, ExportError
 from hosts.denodo.record import Record
+from hosts.denodo.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 MANIFEST = "export.json"
 METADATA = "metadata.vql"
 
-_EXPORT = "bin/export.sh"
+_EXPORT = "export.sh"
+SOME_FAILED = 126
+"""Status of export and import if some elements failed (Denodo, Administration Guide, "Export
+Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
 _SCHEMA = 1
@@ -175,18 +178,24 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
         # The password is no command argument: Denodo's script reads it from a file.
         text = f"password={properties_file.escaped(password)}\n"
         files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
-        command: list[str | Path] = [state.home / _EXPORT, "--login", user]
+        command: list[str | Path] = ["--login", user]
         command += ["--configurationfile", login, "--file", vql]
         command += ["--server", f"//{system.local}:{state.ports['vdp']}"]
         for key, value in _PROPERTIES.items():
             command += ["-P", f"{key}={value}"]
-        result = run(command, seconds=_SECONDS)
+        result = run_script(state, _EXPORT, *command, seconds=_SECONDS, utf8=True)
+    if result.status == SOME_FAILED:
+        message = (
+            f"bin/{_EXPORT} could not export some elements (status {SOME_FAILED}), so the export is"
+            " not complete and not kept; its log names them"
+        )
+        raise ExportError(message)
     if not result.succeeded:
-        message = f"{_EXPORT} {result.ending}; its log says why"
+        message = f"bin/{_EXPORT} {result.ending}; its log says why"
         raise ExportError(message)
     content = vql.read_bytes() if vql.exists() else b""
     if digest(content) == digest(b""):
-        message = f"{_EXPORT} succeeded but wrote nothing"
+        message = f"bin/{_EXPORT} succeeded but wrote nothing"
         raise ExportError(message)
     version = system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{METADATA}", vql)
     if not version:

@@ -14,8 +14,6 @@ The oldest connection is the oldest that has not sent its request, if there is s
 from __future__ import annotations
 
 import errno
-import io
-import json
 import re
 import resource
 import selectors
@@ -24,13 +22,14 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 from hosts.denodo import log
+from hosts.denodo.readiness.http_messages import HEAD_LIMIT, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
 
 _REQUEST_SECONDS = 5.0
 """Time in which a request must arrive as a whole."""
@@ -41,8 +40,6 @@ _PAUSE_SECONDS = 0.5
 _WARNING_SECONDS = 60.0
 """Time between two warnings about file descriptors."""
 
-_HEAD_LIMIT = 8192
-"""Size in bytes of the largest request; health checks send some 200 bytes."""
 _DISCARD_LIMIT = 65536
 """Number of bytes after a request that are read, so that the kernel does not reset the connection
 before the client has read its answer."""
@@ -60,21 +57,6 @@ _CLOSED_AT_ONCE = 16
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _END_OF_HEAD = re.compile(rb"(?:\A|\n)\r?\n")
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer to a request.
-
-    Args:
-        status: HTTP status code.
-        data: content, sent as JSON.
-        settled: waiting cannot change the answer; otherwise the client waits for a better one.
-    """
-
-    status: int
-    data: Mapping[str, object]
-    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,46 +82,6 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class Request(BaseHTTPRequestHandler):
-    """A request that has arrived as a whole, and what is sent to its client.
-
-    Args:
-        head: the bytes received; a head that was cut off counts as complete.
-    """
-
-    def __init__(self, head: bytes) -> None:
-        # The base class would read from a socket and answer at once.
-        self._output = io.BytesIO()
-        self.rfile, self.wfile = io.BytesIO(head), self._output
-        self.target: str | None = None
-        if len(head) > _HEAD_LIMIT:
-            self.requestline, self.request_version, self.command = "", "HTTP/1.0", "GET"
-            self.send_error(431)
-        else:
-            self.handle_one_request()
-
-    @property
-    def output(self) -> bytes:
-        """Return the bytes for the client: an error, or the answer once it is given."""
-        return self._output.getvalue()
-
-    def do_GET(self) -> None:
-        """Record what the client asks for."""
-        self.target = self.path
-
-    def answer(self, response: Response) -> None:
-        """Add the answer to the output."""
-        body = json.dumps(response.data).encode() + b"\n"
-        self.send_response(response.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: load balancers send several requests per second."""
 
 
 class _Connection:
@@ -347,12 +289,12 @@ class HttpEventLoop:
 
     def _read(self, connection: _Connection) -> None:
         received = connection.received
-        chunk = self._receive(connection, min(_CHUNK, _HEAD_LIMIT + 1 - len(received)))
+        chunk = self._receive(connection, min(_CHUNK, HEAD_LIMIT + 1 - len(received)))
         if chunk is None:
             return
         searched = max(0, len(received) - 2)
         received += chunk
-        if chunk and len(received) <= _HEAD_LIMIT and not _END_OF_HEAD.search(received, searched):
+        if chunk and len(received) <= HEAD_LIMIT and not _END_OF_HEAD.search(received, searched):
             return
         connection.request = Request(bytes(received))
         received.clear()

@@ -1,22 +1,24 @@
-"""Probes of the servers on this node: each server is queried in its own protocol."""
+"""Probes of the servers on this node: each server is queried in its own protocol.
+
+None of these probes starts a Java; `ping.sh` is in `hosts.denodo.readiness.ping`.
+"""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.common.process import run
-
 if TYPE_CHECKING:
-    from hosts.denodo.state import Service, State
+    from collections.abc import Iterable
+
+    from hosts.denodo.state import Service
     from hosts.denodo.system import System
 
-PING_SECONDS = 10
-"""Limit of one `ping.sh`, which starts a Java; Denodo's own health check of 9.x has the same."""
-_PING_MILLISECONDS = 5000
-_SECONDS = 3
+SECONDS = 3
+"""Limit of a connection, and of an answer."""
 
 # PostgreSQL, "Message Formats": SSLRequest; the answer is one letter.
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -25,88 +27,121 @@ _SSL_ANSWERS = (b"S", b"N")
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_ACK = bytes.fromhex("4e")
 
-_NO_ANSWER = "did not answer"
+NO_ANSWER = "did not answer"
 
 
-def why_not_ready(system: System, state: State, service: Service) -> str:
-    """Probe a service; return why it is not ready, empty if it is ready."""
-    probe = {
-        "vdp": _vdp,
-        "odbc": _odbc,
-        "web": _web,
-        "scheduler": _scheduler,
-        "tcp": _tcp,
-    }[service.kind]
+@dataclass(frozen=True)
+class Failure:
+    """The reason why a probe failed.
+
+    Attributes:
+        reason: the reason.
+        refused: nothing listens on the port.
+        silent: the server did not answer in time.
+    """
+
+    reason: str
+    refused: bool = False
+    silent: bool = False
+
+
+def failure(system: System, service: Service, *, paths: Iterable[str] = ()) -> Failure | None:
+    """Probe a service; return None if it answers.
+
+    Args:
+        system: the machine.
+        service: the service; for `vdp`, the port is only connected to.
+        paths: paths of web applications that must exist, for `web`.
+    """
     try:
-        return probe(system, state, service)
+        if service.kind == "odbc":
+            reason = _odbc(system, service.port)
+        elif service.kind == "scheduler":
+            reason = _scheduler(system, service.port)
+        elif service.kind == "web":
+            reason = _web(system, service, paths)
+        else:
+            reason = _connection(system, service.port)
     except (socket.timeout, TimeoutError):
-        return f"{_NO_ANSWER} on port {service.port} within {_SECONDS} s"
+        reason = f"{NO_ANSWER} on port {service.port} within {SECONDS} s"
+        return Failure(reason, silent=True)
     except ConnectionRefusedError:
-        return f"nothing listens on port {service.port}"
+        return Failure(f"nothing listens on port {service.port}", refused=True)
     except (OSError, http.client.HTTPException) as error:
-        return f"port {service.port}: {error!r}"
+        return Failure(f"port {service.port}: {error!r}")
+    return Failure(reason) if reason else None
 
 
 def listens(system: System, port: int) -> bool:
     """Return whether a server listens on a port."""
     try:
-        with _connected(system, port):
-            return True
+        return not _connection(system, port)
     except OSError:
         return False
 
 
-def _vdp(system: System, state: State, service: Service) -> str:
-    # The connection comes first, so that no Java is started for a server that is down.
-    with _connected(system, service.port):
-        pass
-    script = state.home / "bin/ping.sh"
-    ready = ["-r"] if state.knows_readiness else []
-    address = f"//{system.local}:{service.port}/admin"
-    result = run(
-        [script, *ready, "-t", str(_PING_MILLISECONDS), address],
-        seconds=PING_SECONDS,
-    )
-    if result.status is None:
-        return f"{_NO_ANSWER}: ping.sh was not done within {PING_SECONDS} s"
-    return "" if result.succeeded else f"ping.sh {result}"
+def application_failure(
+    system: System, port: int, path: str, *, tls: bool = False
+) -> Failure | None:
+    """Ask for a web application; a path that does not exist is a failure."""
+    try:
+        status = _status(system, port, path, tls=tls)
+    except (socket.timeout, TimeoutError):
+        return Failure(f"{path} {NO_ANSWER} within {SECONDS} s", silent=True)
+    except ConnectionRefusedError:
+        return Failure(f"nothing listens on port {port}", refused=True)
+    except (OSError, http.client.HTTPException) as error:
+        return Failure(f"{path} on port {port}: {error!r}")
+    return None if _exists(status) else Failure(_answered(port, path, status))
 
 
-def _odbc(system: System, _state: State, service: Service) -> str:
-    answer = _exchange(system, service.port, _SSL_REQUEST)
-    return "" if answer in _SSL_ANSWERS else f"port {service.port} is not PostgreSQL's protocol"
-
-
-def _scheduler(system: System, _state: State, service: Service) -> str:
-    answer = _exchange(system, service.port, _RMI_HELLO)
-    return "" if answer == _RMI_ACK else f"port {service.port} is not Java RMI"
-
-
-def _tcp(system: System, _state: State, service: Service) -> str:
-    with _connected(system, service.port):
+def _connection(system: System, port: int) -> str:
+    with _connected(system, port):
         return ""
 
 
-def _web(system: System, _state: State, service: Service) -> str:
+def _odbc(system: System, port: int) -> str:
+    answer = _exchange(system, port, _SSL_REQUEST)
+    return "" if answer in _SSL_ANSWERS else f"port {port} is not PostgreSQL's protocol"
+
+
+def _scheduler(system: System, port: int) -> str:
+    answer = _exchange(system, port, _RMI_HELLO)
+    return "" if answer == _RMI_ACK else f"port {port} is not Java RMI"
+
+
+def _web(system: System, service: Service, paths: Iterable[str]) -> str:
+    status = _status(system, service.port, service.path, tls=service.tls)
+    # At the root every answer except a server error counts: the site chooses what lies there.
+    if not (_exists(status) or (service.path == "/" and status < 500)):
+        return _answered(service.port, service.path, status)
+    for path in paths:
+        status = _status(system, service.port, path, tls=service.tls)
+        if not _exists(status):
+            return _answered(service.port, path, status)
+    return ""
+
+
+def _exists(status: int) -> bool:
+    return status < 400 or status in (401, 403)
+
+
+def _answered(port: int, path: str, status: int) -> str:
+    return f"GET {path} on port {port} is answered with status {status}"
+
+
+def _status(system: System, port: int, path: str, *, tls: bool) -> int:
     connection = (
         # Not verified: the certificate has the name that clients use, and this stays on the node.
-        http.client.HTTPSConnection(
-            system.local, service.port, timeout=_SECONDS, context=_unverified()
-        )
-        if service.tls
-        else http.client.HTTPConnection(system.local, service.port, timeout=_SECONDS)
+        http.client.HTTPSConnection(system.local, port, timeout=SECONDS, context=_unverified())
+        if tls
+        else http.client.HTTPConnection(system.local, port, timeout=SECONDS)
     )
     try:
-        connection.request("GET", service.path)
-        status = connection.getresponse().status
+        connection.request("GET", path)
+        return connection.getresponse().status
     finally:
         connection.close()
-    # At the root every answer except a server error counts: the site chooses what lies there.
-    needs_login = status in (401, 403)
-    answers = status < (500 if service.path == "/" else 400)
-    if answers or needs_login:
-        return ""
-    return f"GET {service.path} on port {service.port} is answered with status {status}"
 
 
 def _unverified() -> ssl.SSLContext:
@@ -123,4 +158,4 @@ def _exchange(system: System, port: int, request: bytes) -> bytes:
 
 
 def _connected(system: System, port: int) -> socket.socket:
-    return socket.create_connection((system.local, port), _SECONDS)
+    return socket.create_connection((system.local, port), SECONDS)

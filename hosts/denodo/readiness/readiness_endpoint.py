@@ -1,7 +1,8 @@
 """The readiness endpoint: `GET /ready/{service}` for the load balancer, `GET /ready` for people.
 
 A service is ready if its server answers in its own protocol, the node is not drained, and the
-metadata of the node is confirmed. An answer has a time limit, even if a server hangs.
+metadata of the node is confirmed. An answer has a time limit, even if a server hangs. Its `state`
+tells what to do about a node that is not ready: see `hosts.denodo.readiness.service_probe`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,18 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hosts.common.errors import HostError
 from hosts.denodo import log
-from hosts.denodo.readiness import probes
-from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Response, raise_file_limit
+from hosts.denodo.readiness import ping, probes
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, raise_file_limit
+from hosts.denodo.readiness.http_messages import Response
+from hosts.denodo.readiness.service_probe import (
+    DEAD,
+    DRAINED,
+    READY,
+    STARTING,
+    UNCONFIRMED,
+    ServiceProbe,
+    Verdict,
+)
 from hosts.denodo.record import Record
 
 if TYPE_CHECKING:
@@ -26,14 +37,16 @@ if TYPE_CHECKING:
 
 _ROOT = "/ready"
 
+_FAILED = Verdict(DEAD, ready=False, reason="the probe failed")
+_SILENT = Verdict(DEAD, ready=False, reason=probes.NO_ANSWER)
+
 T = TypeVar("T")
 
 KEPT_SECONDS = 4.0
-"""Time for which the result of a probe is reused: health checks come every 5 s from every zone,
-and each probe of Virtual DataPort starts a Java."""
+"""Time for which the result of a probe is reused: health checks come every 5 s from every zone."""
 PATIENCE_SECONDS = 3.0
 """Time that a request waits for a new result; load balancers wait for at least 5 s."""
-STALE_SECONDS = KEPT_SECONDS + probes.PING_SECONDS
+STALE_SECONDS = KEPT_SECONDS + ping.SECONDS
 """Time for which the last result is valid while a probe runs: a slow Java is not a failure."""
 REFRESH_SECONDS = 60.0
 """Time for which a desired state is reused that was read for services not yet applied."""
@@ -98,6 +111,7 @@ class Answer:
     service: str
     ready: bool
     reason: str = ""
+    state: str = READY
 
 
 class Readiness:
@@ -123,7 +137,8 @@ class Readiness:
         self.system, self._read_desired, self._patience = system, desired, patience
         self._notify: Callable[[], None] = lambda: None
         self._changed = threading.Condition()
-        self._probes: dict[Service, _Renewed[str]] = {}
+        self._probes: dict[Service, _Renewed[Verdict]] = {}
+        self._applied: State | None = None
         self._desired: _Renewed[Mapping[str, Service]] = self._renewed({}, self._desired_services)
 
     def watch(self, notify: Callable[[], None]) -> None:
@@ -142,16 +157,24 @@ class Readiness:
         """Return the readiness as the records are now."""
         return View(self)
 
-    def reason(self, state: State, service: Service) -> tuple[str, bool]:
-        """Return why a service is not ready, empty if it is, and whether that is settled."""
+    def verdict(self, state: State, service: Service) -> tuple[Verdict, bool]:
+        """Return the condition of a service, and whether it is settled."""
         with self._changed:
+            self._applied = state
             if service not in self._probes:
-                self._probes[service] = self._renewed(
-                    "the probe failed", lambda: probes.why_not_ready(self.system, state, service)
-                )
+                self._probes[service] = self._renewed(_FAILED, self._probe(service))
             probe = self._probes[service]
             settled = probe.is_fresh(KEPT_SECONDS)
-            return ("did not answer" if probe.age > STALE_SECONDS else probe.value), settled
+            return (_SILENT if probe.age > STALE_SECONDS else probe.value), settled
+
+    def _probe(self, service: Service) -> Callable[[], Verdict]:
+        probe = ServiceProbe(self.system, service)
+
+        def verdict() -> Verdict:
+            assert self._applied is not None  # set by the caller that asks for a renewal
+            return probe.verdict(self._applied)
+
+        return verdict
 
     def desired(self, name: str) -> tuple[Service | None, bool]:
         """Return a service of the desired state, and whether that is settled.
@@ -207,16 +230,18 @@ class View:
     def of(self, name: str) -> tuple[Answer | None, bool]:
         """Return the readiness of a service, None if no state has it, and whether it is settled."""
         if self._state is None:
-            return Answer(name, ready=False, reason="no state was applied yet"), True
+            reason = "no state was applied yet"
+            return Answer(name, ready=False, reason=reason, state=STARTING), True
         service, settled = self._state.services.get(name), True
         if service is None:
             service, settled = self._readiness.desired(name)
         if service is None:
             return None, settled
-        reason = self._held_back
-        if not reason:
-            reason, settled = self._readiness.reason(self._state, service)
-        return Answer(name, ready=not reason, reason=reason), settled
+        verdict = self._held_back
+        if verdict is None:
+            verdict, settled = self._readiness.verdict(self._state, service)
+        answer = Answer(name, verdict.ready, verdict.reason, verdict.condition)
+        return answer, settled
 
     def all(self) -> tuple[list[Answer], bool]:
         """Return the readiness of every service of the applied state, and whether it is settled."""
@@ -240,15 +265,16 @@ class View:
         return Response(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
 
 
-def _held_back(record: Record) -> str:
-    """Return why the whole node is unready, empty if only its servers decide."""
+def _held_back(record: Record) -> Verdict | None:
+    """Return why the whole node is unready, None if only its servers decide."""
     drained = record.drained
     if drained is not None:
         who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
-        return f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
+        reason = f"drained by {who}, {when}: {drained.get('why', 'no reason given')}"
+        return Verdict(DRAINED, ready=False, reason=reason)
     if not record.metadata_confirmed:
-        return "its metadata is not confirmed"
-    return ""
+        return Verdict(UNCONFIRMED, ready=False, reason="its metadata is not confirmed")
+    return None
 
 
 def server(

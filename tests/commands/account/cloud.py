@@ -23,7 +23,8 @@ faults.
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.handlers
@@ -38,6 +39,9 @@ from tests.commands.account.targets import State, Targets
 from tests.commands.account.template_resources import Making, nodes
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.support.assembly import Template
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Cloud:
@@ -63,6 +67,7 @@ class Cloud:
         self._templates = templates
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._written: dict[tuple[str, str], datetime] = {}
 
     def deploy(self, only: str | None = None) -> None:
         """Deploy each stack of the environment in the caller's account, or one cluster's stack."""
@@ -217,8 +222,20 @@ class Cloud:
         call: Call = context["call"]
         if http_response.status_code < 300 and call.service == "elbv2":
             self._follow(call, parsed)
+        if http_response.status_code < 300 and call.service == "ssm":
+            self._date(call, parsed)
         if not _is_ours(context):
             self.faults.meet(call, after=True)
+
+    def _date(self, call: Call, parsed: dict[str, Any]) -> None:
+        """Let AWS's clock be the virtual clock, in parameters and in the header of each answer."""
+        name = call.region, str(call.parameters.get("Name"))
+        if call.operation == "PutParameter":
+            self._written[name] = self.clock.now()
+        if call.operation == "GetParameter" and name in self._written:
+            parsed["Parameter"]["LastModifiedDate"] = self._written[name]
+            date = format_datetime(self.clock.now(), usegmt=True)
+            parsed["ResponseMetadata"]["HTTPHeaders"] = {"date": date}
 
     def _follow(self, call: Call, parsed: dict[str, Any]) -> None:
         """Keep targets as a real load balancer would."""

@@ -60,19 +60,20 @@ class TestTogether:
     def test_keeps_the_order(self) -> None:
         assert map_concurrently(lambda one: one * 2, range(20)) == [one * 2 for one in range(20)]
 
-    def test_never_more_than_allowed(self) -> None:
+    def test_as_many_as_allowed_and_never_more(self) -> None:
         busy, most, lock = 0, 0, threading.Lock()
+        together = threading.Barrier(3)
 
         def work(_: int) -> None:
             nonlocal busy, most
             with lock:
                 busy += 1
                 most = max(most, busy)
-            time.sleep(0.005)
+            together.wait(timeout=60)
             with lock:
                 busy -= 1
 
-        map_concurrently(work, range(20), workers=3)
+        map_concurrently(work, range(21), workers=3)
         assert most == 3
 
     def test_an_error_stops_what_has_not_begun(self) -> None:

@@ -2,13 +2,14 @@
 
 import json
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from denodo_ha.aws.lock import LIFETIME_S, RENEWAL_S, Lock
-from denodo_ha.cli.errors import AccessDenied, Failed, Refused, Throttled
+from denodo_ha.cli.errors import AccessDenied, Failed, Refused, Throttled, Unreachable
 from tests.commands.account.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class ParameterStore:
         writes: the number of writes altogether.
         after_read: called once after the next read, as another command that is faster.
         fails: the error code of every call; empty if calls succeed.
+        lost: 1: the answer to the next write is lost; 2: and the SDK repeats the write.
+        server_clock: AWS's clock, if it is to be in the answers.
     """
 
     def __init__(self) -> None:
@@ -35,17 +38,26 @@ class ParameterStore:
         self.version = self.writes = 0
         self.after_read: Callable[[], object] | None = None
         self.fails = ""
+        self.lost = 0
+        self.server_clock: VirtualClock | None = None
+        self._written: object = None
 
     def client(self, service: str, region: str) -> Any:
         assert (service, region) == ("ssm", "eu-west-1")
         return self
 
-    def put_parameter(self, **arguments: Any) -> dict[str, int]:
+    def put_parameter(self, **arguments: Any) -> dict[str, Any]:
         self._fail("PutParameter")
         if self.value is not None and not arguments["Overwrite"]:
             raise error("ParameterAlreadyExists", "PutParameter")
         assert (arguments["Name"], arguments["Type"]) == (NAME, "String")
         self.write(arguments["Value"])
+        if self.lost:
+            repeats, self.lost = self.lost > 1, 0
+            if not repeats:
+                raise EndpointConnectionError(endpoint_url="https://ssm")
+            answer = self.put_parameter(**arguments)
+            return {**answer, "ResponseMetadata": {"RetryAttempts": 1}}
         return {"Version": self.version}
 
     def get_parameter(self, **arguments: Any) -> dict[str, Any]:
@@ -53,7 +65,12 @@ class ParameterStore:
         if self.value is None:
             raise error("ParameterNotFound", "GetParameter")
         assert arguments == {"Name": NAME}
-        answer = {"Parameter": {"Value": self.value, "Version": self.version}}
+        parameter = {"Value": self.value, "Version": self.version}
+        answer: dict[str, Any] = {"Parameter": parameter}
+        if self.server_clock is not None:
+            parameter["LastModifiedDate"] = self._written
+            date = format_datetime(self.server_clock.now(), usegmt=True)
+            answer["ResponseMetadata"] = {"HTTPHeaders": {"date": date}}
         happens, self.after_read = self.after_read, None
         if happens is not None:
             happens()
@@ -67,6 +84,7 @@ class ParameterStore:
         self.value = value
         self.version += 1
         self.writes += 1
+        self._written = self.server_clock.now() if self.server_clock else None
 
     def _fail(self, operation: str) -> None:
         if self.fails:
@@ -256,7 +274,75 @@ def test_throttled_renewals_end_the_run_when_the_lock_has_expired(
             renewing.sleep(RENEWAL_S)
 
 
-def test_a_release_that_fails_is_left_to_expire(store: ParameterStore, clock: VirtualClock) -> None:
-    with lock_of(store, clock).held():
-        store.fails = "ThrottlingException"
+@pytest.mark.parametrize("code", ["ThrottlingException", "ExpiredTokenException"])
+def test_a_release_that_fails_names_the_lock_and_the_option(
+    store: ParameterStore, clock: VirtualClock, code: str
+) -> None:
+    lock = lock_of(store, clock)
+    with lock.held():
+        store.fails = code
     assert store.value is not None
+    assert NAME in lock.remaining
+    assert "--take-over" in lock.remaining
+
+
+def test_a_lock_whose_answer_was_lost_is_its_own(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    """The SDK repeats the write, and AWS answers that the parameter exists."""
+    store.lost = 2
+    lock = lock_of(store, clock)
+    with lock.held():
+        assert store.writes == 1
+        lock.prove()
+    assert store.value is None
+    assert lock.remaining == ""
+
+
+def test_a_lock_whose_every_answer_was_lost_is_its_own(
+    store: ParameterStore, clock: VirtualClock
+) -> None:
+    store.lost = 1
+    with lock_of(store, clock).held():
+        assert store.writes == 1
+
+
+def test_a_repeated_renewal_is_no_other_command(store: ParameterStore, clock: VirtualClock) -> None:
+    lock = lock_of(store, clock)
+    with lock.held():
+        store.lost = 2
+        lock.prove()
+        assert store.version == 3
+        store.lost = 1
+        with pytest.raises(Unreachable):
+            lock.prove()
+        lock.prove()
+
+
+def test_an_interrupted_write_is_released(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store.put_parameter
+
+    def interrupted(**arguments: Any) -> dict[str, int]:
+        write(**arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "put_parameter", interrupted)
+    with pytest.raises(KeyboardInterrupt), lock_of(store, clock).held():
+        pass
+    assert store.value is None
+
+
+def test_a_clock_that_is_fast_does_not_take_a_live_lock(
+    store: ParameterStore, clock: VirtualClock, kept: list[object]
+) -> None:
+    store.server_clock = clock
+    take(lock_of(store, clock, "drain node1"), kept)
+    fast = VirtualClock(clock.now() + timedelta(minutes=30))
+    with pytest.raises(Refused, match="drain node1"):
+        lock_of(store, fast).held().__enter__()
+    clock.sleep(LIFETIME_S)
+    slow = VirtualClock(clock.now() - timedelta(minutes=30))
+    with lock_of(store, slow).held():
+        assert store.version == 2

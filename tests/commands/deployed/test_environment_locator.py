@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.cli.errors import AccessDenied, Refused, Unreachable, UsageError
+from denodo_ha.cli.errors import ExpiredCredentials, Refused, UsageError
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.environment_locator import EnvironmentLocation
 from denodo_ha.environment.loading.problem import ConfigError
@@ -76,17 +76,27 @@ class TestFile:
     def test_all_regions_lost(self, cloud: Cloud) -> None:
         cloud.faults.lose(HOME)
         cloud.faults.lose(AWAY)
-        with pytest.raises(Unreachable):
-            by_file("active-passive")
+        assert len(by_file("active-passive").reachable) == 2
+
+    def test_an_account_that_is_not_known_stops_no_command(self, cloud: Cloud) -> None:
+        cloud.faults.deny("GetCallerIdentity")
+        assert len(by_file("active-passive").reachable) == 2
 
     def test_credentials_that_cannot_be_used(self, cloud: Cloud) -> None:
-        cloud.faults.deny("GetCallerIdentity")
-        with pytest.raises(AccessDenied, match="sts:GetCallerIdentity"):
+        cloud.faults.expire("GetCallerIdentity")
+        with pytest.raises(ExpiredCredentials, match="get new ones"):
             by_file("active-passive")
 
 
 class TestTags:
     """`--environment NAME --region REGION`."""
+
+    def test_a_lost_region_hides_no_other(self, cloud: Cloud) -> None:
+        cloud.faults.lose(HOME)
+        found = by_tags("denodo70", HOME, AWAY)
+        assert [cluster.name for cluster in found.clusters] == ["passive"]
+        (unread,) = found.unread
+        assert f"the stacks in {HOME} are unknown: AWS does not answer" in unread
 
     @pytest.mark.usefixtures("cloud")
     def test_finds_the_same_as_the_file(self) -> None:

@@ -241,14 +241,73 @@ def test_a_lock_that_aws_refuses_changes_nothing(cloud: Cloud, go: Run) -> None:
     assert is_as_before(cloud)
 
 
+def test_another_node_s_drain_tag_is_believed(cloud: Cloud, go: Run) -> None:
+    """Target health may be an old look: the other node has just left."""
+    id_ = cloud.nodes("active")["node2"]
+    tags = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new disk"}]
+    cloud.client("ec2", "eu-west-1").create_tags(Resources=[id_], Tags=tags)
+    done = go("node1")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "node2 (healthy, but it has a drain tag, since 2026-01-01" in done.stderr
+    assert cloud.mark("active", "node1") is None
+    assert go("node1", "--force").exit_code == exit_codes.DONE
+
+
+def test_another_node_that_leaves_meanwhile_undoes_it(cloud: Cloud, go: Run) -> None:
+    def leave(_: object) -> None:
+        cloud.take_out("active", "node2")
+
+    cloud.faults.add(Fault(lambda call: call.operation == "CreateTags", leave, on=1))
+    done = go("node1")
+    assert done.exit_code == exit_codes.FAILED
+    assert "0 healthy nodes would be left" in done.stderr
+    assert "It was undone: node1 is as before" in done.stderr
+    assert "othing was changed" not in done.stderr
+    assert cloud.mark("active", "node1") is None
+    assert "node1" in cloud.registered("active", "jdbc")
+
+
+def test_a_deregistration_that_arrives_after_the_undo_is_undone(cloud: Cloud, go: Run) -> None:
+    def late(_: object) -> None:
+        now = cloud.clock.monotonic()
+        cloud.clock.at(now + 3, lambda: cloud.take_out("active", "node1", "jdbc"))
+        raise KeyboardInterrupt
+
+    cloud.faults.add(Fault(lambda call: call.operation == "DeregisterTargets", late, on=1))
+    done = go("node1")
+    assert done.exit_code == exit_codes.INTERRUPTED
+    assert "It was undone: node1 is as before" in done.stderr
+    assert all("node1" in cloud.registered("active", group) for group in ("jdbc", "odbc", "web"))
+    assert cloud.mark("active", "node1") is None
+
+
+def test_a_node_that_is_put_back_meanwhile_is_said_to_serve(cloud: Cloud, go: Run) -> None:
+    cloud.clock.at(30, lambda: cloud.put_in("active", "node1"))
+    done = go("node1")
+    assert done.exit_code == exit_codes.FAILED
+    assert "node1 was put back meanwhile, into jdbc, odbc, web: it gets new conn" in done.stderr
+    assert cloud.clock.monotonic() < 60
+
+
+def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
+    cloud.faults.expire("DescribeStacks")
+    cloud.faults.expire("DeleteParameter")
+    done = go("node1")
+    assert done.exit_code == exit_codes.AWS
+    assert "no node was changed" in done.stderr
+    assert "othing was changed" not in done.stderr
+    assert "/denodo/denodo70/active/.lock could not be released" in done.stderr
+    assert "--take-over" in done.stderr
+
+
 def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.throttle("DescribeTargetHealth", on=9)
+    cloud.faults.throttle("DescribeTargetHealth", on=12)
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
 
 
 def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.expire("DescribeTargetHealth", on=9)
+    cloud.faults.expire("DescribeTargetHealth", on=12)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
     assert "Run this again to wait for that" in done.stderr

@@ -11,6 +11,7 @@ from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.failover import command as failover
 from tests.commands.account.calls import Fault, error
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import Route53
@@ -142,6 +143,39 @@ def test_moves_back(world: Route53, go: Go, arguments: tuple[str, ...]) -> None:
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert go(world, *arguments).exit_code == exit_codes.DONE
     assert (world.thrown, world.answered) == ([1.0, 0.0], "active")
+
+
+def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
+    """The deployment of the Solution Manager to two clusters, each in its turn."""
+    before = world.cloud.clock.monotonic()
+    done = go(world, "from", "active")
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert done.stdout.endswith("no new client is sent to active\n")
+    assert (world.answered, world.thrown) == ("passive", [1.0])
+    # Clients may keep the old answer for a while after DNS has followed.
+    assert world.cloud.clock.monotonic() - before >= 75 + failover.CLIENTS_S
+    world.down.add("active")
+    world.cloud.clock.at(world.cloud.clock.monotonic() + 40, lambda: world.down.discard("active"))
+    done = go(world, "restore", "active")
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert (world.answered, world.thrown) == ("active", [1.0, 0.0])
+    for command in ("from", "restore"):
+        done = go(world, command, "passive")
+        assert done.exit_code == exit_codes.DONE, done.output
+    assert (world.answered, world.thrown) == ("active", [1.0, 0.0])
+    assert "passive is the secondary; the failover is as it was" in done.stdout
+
+
+def test_does_not_leave_a_cluster_for_one_that_is_not_healthy(world: Route53, go: Go) -> None:
+    world.down.add("passive")
+    done = go(world, "from", "active")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "passive is not healthy" in done.stderr
+    assert world.cloud.calls.changes == []
+    done = go(world, "restore", "passive", "--timeout", "30")
+    assert done.exit_code == exit_codes.FAILED
+    assert "passive is not healthy after 30 s" in done.stderr
+    assert go(world, "from", "other").exit_code == exit_codes.USAGE
 
 
 def test_does_nothing_on_a_dry_run(world: Route53, go: Go) -> None:

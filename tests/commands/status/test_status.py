@@ -249,8 +249,34 @@ def test_what_may_not_be_asked_is_said(
 def test_a_balancer_that_may_not_be_asked_is_unknown(cloud: Cloud, go: Run) -> None:
     cloud.faults.deny("DescribeLoadBalancers")
     done = go("--format", "json")
+    assert done.exit_code == exit_codes.NO
+    problems = [text for one in json.loads(done.stdout)["clusters"] for text in one["problems"]]
+    assert any("its load balancer is unknown: the credentials may not" in text for text in problems)
+    done = go("--format", "json", "--accept-unknown", "balancer")
     assert done.exit_code == exit_codes.DONE
     assert cluster(done)["balancer"]["state"] == "unknown"
+
+
+def test_an_unknown_failover_is_never_healthy(cloud: Cloud, go: Run) -> None:
+    for operation in ("ListResourceRecordSets", "GetHealthCheck", "GetHealthCheckStatus"):
+        cloud.faults.deny(operation)
+        done = go()
+        assert done.exit_code == exit_codes.NO
+        assert done.stdout.startswith("denodo70 is degraded")
+        assert "unknown" in done.stdout
+        done = go("--format", "json", "--accept-unknown", "dns")
+        assert (done.exit_code, json.loads(done.stdout)["state"]) == (exit_codes.DONE, "healthy")
+        cloud.faults.heal()
+
+
+def test_calls_grow_with_clusters_and_groups(cloud: Cloud, go: Run) -> None:
+    cloud.calls.forget()
+    go("--no-ask")
+    groups = sum(len(cloud.groups(name)) for name in ("active", "passive"))
+    made = Counter(call.operation for call in cloud.calls.made)
+    assert made["DescribeTargetHealth"] == groups
+    per_cluster = ("DescribeStacks", "GetTemplate", "DescribeInstances", "DescribeLoadBalancers")
+    assert {name: made[name] for name in per_cluster} == dict.fromkeys(per_cluster, 2)
 
 
 def test_a_deploy_that_goes_on_and_one_that_failed(cloud: Cloud, go: Run) -> None:

@@ -127,14 +127,14 @@ WRONG = (
         cross_zone_needed,
         {f"{BALANCER}/cross_zone": False},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off here (false)", "2 target groups hold a single node"),
+        ("cannot be off here (false)", "2 target groups contain a single node"),
         base=V7,
     ),
     Wrong(
         cross_zone_needed,
         {f"{BALANCER}/cross_zone": False, **LONELY},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off here (false)", "1 target groups hold a single node"),
+        ("cannot be off here (false)", "1 target groups contain a single node"),
     ),
     Wrong(
         health_check_settings,
@@ -166,13 +166,13 @@ WRONG = (
         health_check_settings,
         {WEB: {"port": 9090, "health": {"path": "/ready"}}},
         "services.web.health.path",
-        ("is given for a tcp check (/ready)", "add protocol: http"),
+        ("is not allowed for a tcp check (/ready)", "add protocol: http"),
     ),
     Wrong(
         single_node_without_balancer,
         {f"{BALANCER}/kind": "none"},
         "clusters.main.balancer.kind",
-        ("is for one node, and main has 2 (none)", "write kind: nlb, or keep one node"),
+        ("is only for one node, and main has 2 (none)", "write kind: nlb, or keep one node"),
     ),
     Wrong(
         options_needing_balancer,
@@ -185,7 +185,7 @@ WRONG = (
         options_needing_balancer,
         {WEB: {"port": 9443, "tls": arn()}},
         "services.web.tls",
-        ("cannot be without a balancer", "clients of main connect to the node itself"),
+        ("is not possible without a balancer", "clients of main connect directly to the node"),
         base=bare,
     ),
     Wrong(
@@ -193,7 +193,7 @@ WRONG = (
         # No certificate is required where it could not be used.
         {WEB: {"port": 9443, "tls": {"main": arn()}}},
         "services.web.tls",
-        ("cannot be without a balancer", "clients of spare connect to the node itself"),
+        ("is not possible without a balancer", "clients of spare connect directly to the node"),
         base=mixed,
     ),
     Wrong(
@@ -206,7 +206,7 @@ WRONG = (
         balancer_addresses,
         {f"{BALANCER}/addresses": {A: "10.0.0.4"}},
         "clusters.main.balancer.addresses",
-        (f"has none for {B}", "in every zone or in none"),
+        (f"has no address for {B}", "in every zone or in none"),
     ),
     Wrong(
         balancer_addresses,
@@ -225,7 +225,7 @@ WRONG = (
         balancer_addresses_unique,
         {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.0.4"}},
         f"clusters.main.balancer.addresses.{B}",
-        (f"is the address in {A} of main too (10.0.0.4)", "write another one"),
+        (f"is the address in {A} of main too (10.0.0.4)", "write another address"),
         base=given,
     ),
     Wrong(

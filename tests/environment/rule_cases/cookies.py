@@ -62,8 +62,8 @@ WRONG = (
         {"services/jdbc": {"port": 9999, "sticky": "cookie"}},
         "services.jdbc.sticky",
         (
-            "is for web services (cookie)",
-            "nodes speak no HTTP on 9999 (Virtual DataPort)",
+            "is only for web services (cookie)",
+            "nodes do not use HTTP on port 9999 (Virtual DataPort)",
             "write sticky: true",
         ),
     ),
@@ -72,7 +72,7 @@ WRONG = (
         # Recognised by its name, whatever its port.
         {"services/odbc": {"port": 15432, "sticky": "cookie"}},
         "services.odbc.sticky",
-        ("is for web services (cookie)", "nodes speak no HTTP on 15432 (odbc)"),
+        ("is only for web services (cookie)", "nodes do not use HTTP on port 15432 (odbc)"),
     ),
     Wrong(
         cookie_protocol,
@@ -81,26 +81,30 @@ WRONG = (
             "denodo/program": False,
         },
         "services.batch.sticky",
-        ("nodes speak no HTTP on 8000 (Scheduler)",),
+        ("nodes do not use HTTP on port 8000 (Scheduler)",),
     ),
     Wrong(
         cookie_protocol,
         {"services/flight": {"port": 9994, "sticky": "cookie"}},
         "services.flight.sticky",
-        ("nodes speak no HTTP on 9994 (Virtual DataPort Arrow Flight SQL)",),
+        ("nodes do not use HTTP on port 9994 (Virtual DataPort Arrow Flight SQL)",),
         base=partial(minimal, "9.0"),
     ),
     Wrong(
         cookie_certificate,
         web(port=443, node_port=9443),
         "services.web.sticky",
-        ("needs a certificate here (cookie)", "nodes speak TLS on 9443", "add tls:"),
+        ("needs a certificate here (cookie)", "nodes use TLS on port 9443", "add tls:"),
     ),
     Wrong(
         cookie_health_checks,
         web(health={"protocol": "tcp"}),
         "services.web.health.protocol",
-        ("cannot be tcp for web, which has cookies (tcp)", "checks by HTTP", "write http with"),
+        (
+            "cannot be tcp for web, which has sticky: cookie (tcp)",
+            "use HTTP or HTTPS",
+            "write protocol: http",
+        ),
     ),
     Wrong(
         cookie_health_checks,
@@ -118,33 +122,45 @@ WRONG = (
         cookie_idle_timeout,
         web(idle_timeout=4001),
         "services.web.idle_timeout",
-        ("is too long with cookies (4001)", "waits 4000 s at most", "write 4000 or less"),
+        (
+            "is too long with cookies (4001)",
+            "an idle timeout of at most 4000 s",
+            "write 4000 or less",
+        ),
     ),
     Wrong(
         alb_zones,
         PLAIN,
         "clusters.main.network.zones",
-        ("is one zone, and web has cookies", "needs 2 zones", "add a zone; it needs no nodes"),
+        (
+            "is only one zone, and web has sticky: cookie",
+            "needs 2 zones",
+            "add a zone; it can be without nodes",
+        ),
         base=one_zone,
     ),
     Wrong(
         alb_zones,
         PLAIN,
         "clusters.main.network.zones",
-        ("is one zone, and web has cookies",),
+        ("is only one zone, and web has sticky: cookie",),
         base=given_zone,
     ),
     Wrong(
         alb_subnets,
         {**PLAIN, "clusters/main/network/cidr": "10.0.0.0/24"},
         "clusters.main.network.cidr",
-        ("is too small for web, which has cookies (10.0.0.0/24)", "would be of /28", "of /23"),
+        (
+            "is too small for web, which has sticky: cookie (10.0.0.0/24)",
+            "would be a /28",
+            "of /23",
+        ),
     ),
     Wrong(
         alb_cross_zone,
         {**PLAIN, f"{BALANCER}/cross_zone": False},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off, as web has cookies (false)", "or write sticky: true"),
+        ("cannot be off, because web has sticky: cookie (false)", "or write sticky: true"),
     ),
     Wrong(
         cookie_name_shared,
@@ -157,7 +173,10 @@ WRONG = (
         cookie_balancer_needed,
         PLAIN,
         "services.web.sticky",
-        ("cannot be cookie without a balancer (cookie)", "clients of main connect to the node"),
+        (
+            "cannot be cookie without a balancer (cookie)",
+            "clients of main connect directly to its only node",
+        ),
         base=bare,
     ),
     Wrong(

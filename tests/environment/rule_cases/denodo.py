@@ -7,6 +7,7 @@ from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.denodo import (
     desired_state_size,
     features_of_version,
+    flight_exists,
     heap_fits_memory,
     heap_or_jvm_options,
     metadata_import,
@@ -14,6 +15,7 @@ from denodo_ha.environment.rules.denodo import (
     node_ports_unique,
     node_secret_locations,
     options_needing_program,
+    rmi_host_reachable,
     service_has_server,
 )
 from tests.environment.rule_cases.case import Right, Wrong
@@ -44,7 +46,49 @@ def full(length: int) -> dict[str, Any]:
     }
 
 
+ALONE: dict[str, Any] = {
+    "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
+    "clusters/main/nodes/node2": GONE,
+}
+
 WRONG = (
+    Wrong(
+        features_of_version,
+        {"denodo/readiness": "strict"},
+        "denodo.readiness",
+        ("is not for Denodo 7.0", "remove it"),
+        base=V7,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "node"},
+        "denodo.rmi_host",
+        ("is not for 7.0 behind a balancer", "go past the balancer", "write balancer"),
+        base=V7,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "balancer", **ALONE},
+        "denodo.rmi_host",
+        ("has no name in main", "write node"),
+        base=V9,
+    ),
+    Wrong(
+        rmi_host_reachable,
+        {"denodo/rmi_host": "balancer"},
+        "denodo.rmi_host",
+        ("leads JMX to the balancer", "Solution Manager"),
+        base=V9,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        flight_exists,
+        {"services/flight": 9994},
+        "services.flight",
+        ("needs Denodo 9.1", 'write version: "9.1"'),
+        base=V9,
+        severity=Severity.WARNING,
+    ),
     Wrong(
         no_dynamic_references,
         {"denodo/jvm": {"web": "-Dkey={{resolve:ssm:name}}"}},
@@ -67,35 +111,39 @@ WRONG = (
         features_of_version,
         {"denodo/tls": {"secret": arn()}},
         "denodo.tls",
-        ("is not for 7.0", "Denodo 7.0 does not have it", "remove it"),
+        ("is not for Denodo 7.0", "Denodo 7.0 does not have this feature", "remove it"),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {TOKEN: arn()},
         "denodo.security_token",
-        ("is not for 7.0", "remove it"),
+        ("is not for Denodo 7.0", "remove it"),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {METADATA: {"source": "catalog"}},
         "denodo.metadata.source",
-        ("is not for 7.0 (catalog)", "keeps its catalog in the node", "write manual or export"),
+        (
+            "is not for Denodo 7.0 (catalog)",
+            "stores its metadata only on the node",
+            "write manual or export",
+        ),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {METADATA: "catalog"},
         "denodo.metadata.source",
-        ("is not for 7.0 (catalog)",),
+        ("is not for Denodo 7.0 (catalog)",),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {SERVERS: ["vdp", "design-studio"]},
         "denodo.servers.1",
-        ("is not for 7.0 (design-studio)", "remove it"),
+        ("is not for Denodo 7.0 (design-studio)", "remove it"),
         base=V7,
     ),
     *(
@@ -103,7 +151,7 @@ WRONG = (
             options_needing_program,
             {"denodo/program": False, f"denodo/{key}": value},
             f"denodo.{key}",
-            ("would be ignored", "remove it, or program: false"),
+            ("would be ignored", "remove this key, or program: false"),
         )
         for key, value in {
             "home": "/opt/denodo",
@@ -123,7 +171,11 @@ WRONG = (
         metadata_import,
         {METADATA: {"source": "export", "uri": EXPORT}},
         "denodo.metadata.login",
-        ("is missing", "an export is imported from a file, by a user", "add login"),
+        (
+            "is missing",
+            "an export is imported from a file, by a user of Virtual DataPort",
+            "add login",
+        ),
     ),
     Wrong(
         metadata_import,
@@ -135,7 +187,11 @@ WRONG = (
         metadata_import,
         {METADATA: {"source": "manual", "uri": EXPORT}},
         "denodo.metadata.uri",
-        ("is not for source: manual", "only an export is imported", "or write source: export"),
+        (
+            "is not for source: manual",
+            "metadata is imported only with source: export",
+            "or write source: export",
+        ),
     ),
     Wrong(
         metadata_import,
@@ -165,7 +221,7 @@ WRONG = (
         "denodo.security_token",
         (
             f"is not of {ACCOUNT} in us-east-1, where spare is ({arn()})",
-            "write a map: cluster to the ARN of its secret, which may be a replica",
+            "write a map of cluster to the ARN of its secret, which may be a replica",
         ),
         base=twins,
     ),
@@ -186,23 +242,23 @@ WRONG = (
         {"services/odbc": {"port": 1234, "node_port": 9999}},
         "services.odbc.node_port",
         (
-            "is taken by another server of the node (9999)",
-            "vdp and odbc would have this one",
-            "choose a free node_port",
+            "is the port of another server of the node too (9999)",
+            "vdp and odbc would have this port",
+            "write a free port as node_port",
         ),
     ),
     Wrong(
         node_ports_unique,
         {"services/web": {"port": 443, "node_port": 9191}},
         "services.web.node_port",
-        ("is taken by another server of the node (9191)", "web and ready would have"),
+        ("is the port of another server of the node too (9191)", "web and ready would have"),
     ),
     Wrong(
         node_ports_unique,
         # No other listener uses the port on the load balancer.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
-        ("is taken by another server of the node (9998)", "vdp and shutdown would have"),
+        ("is the port of another server of the node too (9998)", "vdp and shutdown would have"),
     ),
     Wrong(
         node_ports_unique,
@@ -222,35 +278,35 @@ WRONG = (
         SCHEDULER,
         "services.scheduler",
         (
-            "is served by no server",
+            "has no server on the nodes",
             "the nodes start vdp, data-catalog, so the service would never be ready in main",
-            "add the server to denodo.servers, leave the service out of services, or check it",
+            "add the server to denodo.servers, remove the service, or give it another health check",
         ),
     ),
     Wrong(
         service_has_server,
         {"services/web": 9090, SERVERS: ["vdp", "scheduler"], **SHARED},
         "services.web",
-        ("is served by no server", "the nodes start vdp, scheduler"),
+        ("has no server on the nodes", "the nodes start vdp, scheduler"),
     ),
     Wrong(
         service_has_server,
         {"services": {"portal": {"port": 443, "node_port": 9443}}, SERVERS: ["vdp"]},
         "services.portal",
-        ("is served by no server",),
+        ("has no server on the nodes",),
     ),
     Wrong(
         service_has_server,
         {SERVERS: ["data-catalog"], **SHARED},
         "services.jdbc",
-        ("is served by no server", "the nodes start data-catalog"),
+        ("has no server on the nodes", "the nodes start data-catalog"),
     ),
     Wrong(
         service_has_server,
         # A service on ODBC's port is ODBC, whatever its name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
-        ("is served by no server",),
+        ("has no server on the nodes",),
     ),
     Wrong(
         service_has_server,
@@ -265,8 +321,8 @@ WRONG = (
         {TYPE: "x2idn.16xlarge"},
         "clusters.main.instance.type",
         (
-            "has an unknown memory (x2idn.16xlarge)",
-            "stays as the image has it",
+            "has an unknown memory size (x2idn.16xlarge)",
+            "remains as in the image",
             "add denodo.heap_gib",
         ),
         severity=Severity.NOTE,
@@ -275,7 +331,7 @@ WRONG = (
         heap_fits_memory,
         {"clusters/main/nodes/node2/instance": {"type": "m4.xlarge"}},
         "clusters.main.nodes.node2.instance.type",
-        ("has an unknown memory (m4.xlarge)",),
+        ("has an unknown memory size (m4.xlarge)",),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -284,7 +340,7 @@ WRONG = (
         "denodo.heap_gib",
         (
             "is all of the 16 GiB of m5.xlarge, or more (16)",
-            "16 GB of memory are for 8 GB of heap",
+            "a heap of 8 GB needs 16 GB of memory",
             "write 8, or choose a larger type",
         ),
     ),
@@ -298,7 +354,7 @@ WRONG = (
         heap_or_jvm_options,
         {"denodo/heap_gib": 8, "denodo/jvm": {"vdp": "-Xmx6g"}},
         "denodo.heap_gib",
-        ("has no effect beside jvm.vdp (8)", "remove it, and write -Xmx8192m into jvm.vdp"),
+        ("has no effect with jvm.vdp (8)", "remove heap_gib, and write -Xmx8192m into jvm.vdp"),
     ),
     Wrong(
         desired_state_size,
@@ -312,6 +368,14 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(rmi_host_reachable, {"denodo/rmi_host": "balancer"}, base=V7),
+    Right(rmi_host_reachable, {"denodo/rmi_host": "node"}, base=V9),
+    Right(rmi_host_reachable, {}, base=V9),
+    Right(flight_exists, {"denodo/version": "9.1", "services/flight": 9994}),
+    Right(flight_exists, {"denodo/version": "9.10", "services/flight": 9994}),
+    Right(flight_exists, {"services/own": 9993}, base=V9),
+    Right(features_of_version, {"denodo/readiness": "ping"}, base=V7),
+    Right(features_of_version, {"denodo/readiness": "strict"}),
     Right(no_dynamic_references, {"denodo/jvm": {"web": "-Dkey={one}"}}),
     Right(features_of_version, {METADATA: {"source": "export", "uri": EXPORT, "login": arn()}}, V7),
     Right(

@@ -116,7 +116,7 @@ WRONG = (
         shared_switch,
         {"failover/switch_namespace": "Denodo/Failover"},
         "failover.switch_namespace",
-        ("in the namespace that environments share (Denodo/Failover)",),
+        ("in the namespace that all environments share (Denodo/Failover)",),
         base=twins,
         severity=Severity.WARNING,
     ),
@@ -138,7 +138,7 @@ WRONG = (
         failover_clusters,
         {"failover/secondary": "main"},
         "failover.secondary",
-        ("is the primary too (main)", "write another one of main, spare"),
+        ("is the primary too (main)", "write another cluster, one of main, spare"),
         base=twins,
     ),
     Wrong(
@@ -196,7 +196,10 @@ WRONG = (
         health_check_reaches_cluster,
         {HEALTH: "endpoint", **FACING, **CHECKED, f"{SPARE}/scheme": "internal"},
         "failover.health",
-        ("cannot be endpoint for spare, whose balancer is internal", "reach no private address"),
+        (
+            "cannot be endpoint for spare, whose balancer is internal",
+            "cannot reach private addresses",
+        ),
         base=twins,
     ),
     Wrong(
@@ -214,7 +217,7 @@ WRONG = (
         health_check_reaches_cluster,
         {**ODBC_ONLY, **ALARM},
         "services",
-        ("has no jdbc", "health: alarm watches the jdbc service", "add jdbc: 9999"),
+        ("has no service jdbc", "health: alarm monitors the service jdbc", "add jdbc: 9999"),
         base=twins,
     ),
     Wrong(
@@ -245,7 +248,10 @@ WRONG = (
         failover_record_types,
         {f"clusters/{name}": cluster(region) for name, region in (("main", "eu-west-1"),)},
         "failover",
-        ("joins spare, which has no balancer, with one that has", "give both a balancer, or none"),
+        (
+            "combines spare, which has no balancer, with a cluster that has a balancer",
+            "give both clusters a balancer, or neither",
+        ),
         base=public_singles,
     ),
     Wrong(
@@ -261,7 +267,7 @@ WRONG = (
         "failover.health",
         (
             f"cannot be alarm for spare, which is in account {OTHER_ACCOUNT} while the failover",
-            "an alarm of its own account only",
+            "only an alarm of its own account",
         ),
         base=twins,
     ),
@@ -299,7 +305,7 @@ WRONG = (
         unused_failover_settings,
         {**ALARM, "failover/interval": 30},
         "failover.interval",
-        ("has no effect with these clusters (30)", "alarms are read every 60 s"),
+        ("has no effect with these clusters (30)", "alarms use 60 s"),
         base=twins,
     ),
     Wrong(

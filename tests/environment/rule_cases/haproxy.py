@@ -78,13 +78,13 @@ WRONG = (
         balancer_kind_options,
         {HAPROXY: {"maxconn": 100}},
         PLACE,
-        ("is not for kind nlb", "remove it, or write kind: haproxy"),
+        ("is not for kind nlb", "remove haproxy, or write kind: haproxy"),
     ),
     HaproxyWrong(
         balancer_kind_options,
         {f"{BALANCER}/health": {"interval": 10}},
         "clusters.main.balancer.health",
-        ("is not for kind haproxy", "write haproxy: {checks: …}"),
+        ("is not for kind haproxy", "set haproxy.checks"),
     ),
     HaproxyWrong(
         haproxy_hosts,
@@ -96,7 +96,7 @@ WRONG = (
         haproxy_ports,
         {f"{HAPROXY}/health_port": 9999},
         f"{PLACE}.health_port",
-        ("is the port of service jdbc too (9999)", "choose a free one"),
+        ("is the port of service jdbc too (9999)", "choose a free port"),
     ),
     HaproxyWrong(
         haproxy_ports,
@@ -121,7 +121,7 @@ WRONG = (
         haproxy_tls,
         {TLS: {"mode": "reencrypt"}, WEB: 9090},
         f"{PLACE}.tls",
-        ("is for no service", "no service has port 9443"),
+        ("applies to no service", "no service has port 9443"),
     ),
     HaproxyWrong(
         haproxy_tls,
@@ -133,7 +133,7 @@ WRONG = (
         haproxy_tls,
         {WEB: {"port": 9443, "tls": ARN}},
         "services.web.tls",
-        ("cannot be on main's HAProxy", "write clusters.main.balancer.haproxy.tls"),
+        ("cannot be used by the HAProxy of main", "write clusters.main.balancer.haproxy.tls"),
     ),
     HaproxyWrong(
         haproxy_cookies,
@@ -151,7 +151,7 @@ WRONG = (
         haproxy_tcp_checks,
         {JDBC: {"port": 9999, "health": {"protocol": "tcp"}}},
         "services.jdbc.health.protocol",
-        ("does not see a node that hangs (tcp)", "remove it"),
+        ("does not detect a hung node (tcp)", "remove protocol"),
         severity=Severity.WARNING,
     ),
     DeployedWrong(
@@ -182,7 +182,10 @@ WRONG = (
         haproxy_node_addresses,
         {},
         "clusters.main.nodes.node1.address",
-        ("is missing", "add its private address, or a name in balancer.haproxy.hosts"),
+        (
+            "is missing",
+            "add the private address of the instance, or its host name in balancer.haproxy.hosts",
+        ),
         base=adopted,
     ),
     DeployedWrong(
@@ -199,7 +202,7 @@ WRONG = (
             "clusters/main/allow_single_zone": True,
         },
         "clusters.main.network.zones",
-        ("is one zone, and every HAProxy is in it",),
+        ("is only one zone, so all HAProxy instances are in one zone",),
         severity=Severity.WARNING,
     ),
 )

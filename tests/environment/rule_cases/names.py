@@ -94,7 +94,7 @@ WRONG = (
         node_names_differ,
         {"clusters/main/nodes": TWO},
         'clusters.main.nodes."A.1"',
-        ("is the same name as a1 (A.1)", "DNS has no upper case"),
+        ("is the same name as a1 (A.1)", "DNS ignores upper and lower case"),
     ),
     Wrong(
         tag_keys,
@@ -112,13 +112,17 @@ WRONG = (
         tag_keys,
         {"tags": _tags(47)},
         "tags",
-        ("has 47 tags", "AWS allows 50 tags", "4 are this project's", "keep at most 46"),
+        ("has 47 tags", "AWS allows 50 tags", "this project sets 4", "keep at most 46"),
     ),
     Wrong(
         existing_node_zone,
         {f"{NETWORK}/node_zone": ZONE, f"{NETWORK}/node_zone_vpcs": [OTHER_VPC]},
         "clusters.main.network.node_zone_vpcs",
-        ("cannot be with node_zone", "its owner decides which VPCs resolve it", "remove one of"),
+        (
+            "cannot be used with node_zone",
+            "its owner decides which VPCs resolve it",
+            "remove one of",
+        ),
     ),
     Wrong(
         node_zone_vpcs_unique,
@@ -129,7 +133,7 @@ WRONG = (
             ]
         },
         "clusters.main.network.node_zone_vpcs.1",
-        (f"is listed twice ({OTHER_VPC})", "associated with a VPC once", "remove it here"),
+        (f"is listed twice ({OTHER_VPC})", "associated with a VPC only once", "remove it here"),
     ),
     Wrong(
         node_zone_vpcs_unique,
@@ -144,14 +148,17 @@ WRONG = (
         (
             "does not result in valid host names (test-)",
             "RFC 1123",
-            "without the hyphen at its end",
+            "without the hyphen at the end",
         ),
     ),
     Wrong(
         host_names_valid,
         {"clusters": {"main-": cluster()}},
         "clusters.main-",
-        ("does not result in valid host names (main-)", "named after environment and cluster"),
+        (
+            "does not result in valid host names (main-)",
+            "named after the environment and the cluster",
+        ),
     ),
     Wrong(
         host_names_valid,
@@ -159,7 +166,7 @@ WRONG = (
         "clusters.main.network.node_zone.name",
         (
             "does not result in valid host names (_nodes.example.com)",
-            "a node would be node1._nodes.example.com",
+            "a node would have the name node1._nodes.example.com",
             "give the nodes another zone",
         ),
     ),
@@ -179,8 +186,8 @@ WRONG = (
         "clusters.spare.nodes.NODE1",
         (
             "has the name of node1 of main (NODE1)",
-            "both have a record in nodes.example.com",
-            "rename one of them, or give the clusters zones of their own",
+            "both nodes would have a record of this name in nodes.example.com",
+            "rename one of the nodes, or give each cluster its own zone",
         ),
         base=shared,
     ),
@@ -188,14 +195,14 @@ WRONG = (
         node_addresses,
         {f"{NODES}/node1/address": "10.0.0.10"},
         "clusters.main.nodes.node1.address",
-        ("is not for a created node (10.0.0.10)", "remove it"),
+        ("is not allowed for a created node (10.0.0.10)", "remove it"),
     ),
     Wrong(
         node_addresses,
         {f"{NODES}/node1/address": GONE},
         "clusters.main.nodes.node1",
         (
-            "has no name in main.test.internal",
+            "has no DNS name in main.test.internal",
             "CloudFormation does not know the address",
             "add address: with the instance's private address",
         ),
@@ -213,7 +220,7 @@ WRONG = (
         node_addresses,
         {f"{NODES}/node2/address": "10.0.0.10"},
         "clusters.main.nodes.node2.address",
-        ("is the address of node1 too (10.0.0.10)", "a node is one server"),
+        ("is the address of node1 too (10.0.0.10)", "two nodes cannot be the same server"),
         base=named,
     ),
     Wrong(

@@ -46,7 +46,7 @@ WRONG = (
         public_node_first_boot,
         {**PUBLIC, NETWORK: given()},
         "clusters.main.network.zones.eu-west-1a",
-        ("must give a new node a public address", "gets its Elastic IP after"),
+        ("must give new nodes a public address", "gets its Elastic IP only afterwards"),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -83,7 +83,7 @@ WRONG = (
         created_network,
         {f"{NETWORK}/cidr": GONE},
         "clusters.main.network.cidr",
-        ("is missing", "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing one"),
+        ("is missing", "add cidr: 10.0.0.0/16, or vpc: vpc-… of an existing VPC"),
     ),
     Wrong(
         created_network,
@@ -101,19 +101,22 @@ WRONG = (
         created_network,
         {f"{NETWORK}/zones": {"eu-west-1a": {"nodes": subnet(1)}, "eu-west-1b": {}}},
         "clusters.main.network.zones.eu-west-1a.nodes",
-        (f"is given, but no VPC ({subnet(1)})", "add network.vpc"),
+        (f"is set, but no VPC ({subnet(1)})", "add network.vpc"),
     ),
     Wrong(
         created_network,
         {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1i"]},
         "clusters.main.network.zones.eu-west-1i",
-        ("has no room for (eu-west-1i)", "a to h"),
+        ("has no addresses for (eu-west-1i)", "a to h"),
     ),
     Wrong(
         node_zones,
         {"clusters/main/nodes/node2/zone": "eu-west-1c"},
         "clusters.main.nodes.node2.zone",
-        ("is not one of the cluster's zones (eu-west-1c)", "write one of eu-west-1a, eu-west-1b"),
+        (
+            "is not one of the cluster's zones (eu-west-1c)",
+            "write one of eu-west-1a, eu-west-1b",
+        ),
     ),
     Wrong(
         nodes_in_two_zones,

@@ -69,14 +69,14 @@ WRONG = (
         node_instances,
         {f"{NODE}/instance": {"type": "m5.large"}},
         "clusters.main.nodes.node1.instance",
-        ("is given for an existing instance", "remove instance, or instance_id"),
+        ("is not allowed for an existing instance", "remove instance, or instance_id"),
         base=exists,
     ),
     Wrong(
         node_instances,
         {"clusters/main/nodes/node2/instance_id": FIRST},
         "clusters.main.nodes.node2.instance_id",
-        (f"is the instance of node1 too ({FIRST})", "a node is one server"),
+        (f"is the instance of node1 too ({FIRST})", "two nodes cannot be the same server"),
         base=exists,
     ),
     Wrong(
@@ -100,7 +100,7 @@ WRONG = (
         existing_instances,
         {"clusters/main/nodes/node2": GONE, "clusters/main/balancer/kind": "none"},
         "clusters.main.nodes.node1.instance_id",
-        (f"cannot be without a balancer ({FIRST})", "so the stack would be empty"),
+        (f"is not possible without a balancer ({FIRST})", "so the stack would be empty"),
         base=exists,
     ),
     Wrong(
@@ -168,8 +168,8 @@ WRONG = (
         {"services/web": {"port": 9090, "health": {"port": 9191}}},
         "clusters.main.nodes",
         (
-            "node1, node2 are registered and not changed",
-            "let the stack's output BalancerSecurityGroupId in on ports 9090, 9191, 9999",
+            "node1, node2 are existing instances, which the stack does not change",
+            "in the stack's output BalancerSecurityGroupId on ports 9090, 9191, 9999",
         ),
         base=exists,
         severity=Severity.NOTE,

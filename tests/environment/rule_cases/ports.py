@@ -33,28 +33,28 @@ WRONG = (
         private_ports,
         {"services/stop": 9998},
         "services.stop.port",
-        ("is the nodes' port for Virtual DataPort shutdown (9998)", "on no balancer"),
+        ("is the port of the nodes for Virtual DataPort shutdown (9998)", "on a balancer"),
         severity=Severity.WARNING,
     ),
     Wrong(
         private_ports,
         {"services/jmx": {"port": 1234, "node_port": 9997}},
         "services.jmx.node_port",
-        ("is the nodes' port for Virtual DataPort JMX registry (9997)",),
+        ("is the port of the nodes for Virtual DataPort JMX registry (9997)",),
         severity=Severity.WARNING,
     ),
     Wrong(
         auxiliary_port_given,
         {NODE2: GONE},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is missing", "a Denodo 7.0 client continues", "add auxiliary_port"),
+        ("is missing", "opens its second connection", "add auxiliary_port"),
         base=V7,
     ),
     Wrong(
         auxiliary_port_given,
         {NODE1: 19997},
         "clusters.main.nodes.node1.auxiliary_port",
-        ("is not for this version (19997)", "a Denodo 8.0 client", "remove it"),
+        ("is not allowed for this version (19997)", "a Denodo 8.0 client", "remove it"),
         base=V8,
     ),
     Wrong(
@@ -62,14 +62,14 @@ WRONG = (
         # Denodo itself uses the port as well, but the only message is that it must be removed.
         {NODE1: 9999},
         "clusters.main.nodes.node1.auxiliary_port",
-        ("is not for this version (9999)", "a Denodo 9.0 client"),
+        ("is not allowed for this version (9999)", "a Denodo 9.0 client"),
         base=V9,
     ),
     Wrong(
         auxiliary_port_free,
         {NODE2: 19997},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is the port of node node1 too (19997)", "choose a free one"),
+        ("is the port of node node1 too (19997)", "choose a free port"),
         base=V7,
     ),
     Wrong(
@@ -78,7 +78,7 @@ WRONG = (
         "clusters.main.nodes.node2.auxiliary_port",
         (
             "is the port of service other too (29997)",
-            "cannot lead to all nodes and to a single node",
+            "cannot lead both to all nodes and to a single node",
         ),
         base=V7,
     ),
@@ -93,7 +93,7 @@ WRONG = (
         auxiliary_port_free,
         {NODE2: 9998},
         "clusters.main.nodes.node2.auxiliary_port",
-        ("is the port of Virtual DataPort shutdown too (9998)", "Denodo's own server"),
+        ("is the port of Virtual DataPort shutdown too (9998)", "a server of Denodo"),
         base=V7,
     ),
     Wrong(

@@ -131,7 +131,7 @@ WRONG = (
         "clusters.main",
         (
             "needs 502 targets of a Network Load Balancer",
-            "and each of 5 services with cookies 100 (AWS, Use an Application Load Balancer as",
+            "and each of 5 services with cookies counts as 100 targets",
         ),
     ),
     Wrong(
@@ -140,8 +140,8 @@ WRONG = (
         "clusters.main.balancer.clients",
         (
             "needs 61 rules of a security group in each direction, and AWS allows 60",
-            "the balancer's security group, inbound, with one range of ports for each CIDR",
-            "join networks, for example neighbouring /24 into a /23",
+            "the balancer's security group, inbound, even with one port range for each CIDR",
+            "combine networks, for example two neighbouring /24 into a /23",
         ),
     ),
     Wrong(
@@ -182,7 +182,7 @@ WRONG = (
             rule_quota,
             changes,
             "clusters.main",
-            (f"the {group} security group, inbound: one range of ports for each source",),
+            (f"the {group} security group, inbound: has one port range for each peer",),
             base=base,
             severity=Severity.WARNING,
         )
@@ -198,10 +198,10 @@ WRONG = (
         {**_services(2), CLIENTS: networks(21)},
         "clusters.main",
         (
-            "the balancer's security group, inbound: one range of ports for each source instead of",
-            "42 single rules, with room to change them, do not fit 60 rules",
-            ", and ports 9999 to 20000 are open, used or not",
-            "join client networks",
+            "the balancer's security group, inbound: has one port range for each peer instead of",
+            "42 rules for single ports, with room for later changes, exceed 60 rules",
+            ", and all ports from 9999 to 20000 are open",
+            "combine client networks",
         ),
         severity=Severity.WARNING,
     ),
@@ -209,7 +209,7 @@ WRONG = (
         rule_quota,
         {MANAGERS: {"cidrs": networks(9)}},
         "clusters.main",
-        ("the nodes' security group, inbound: one range of ports for each source",),
+        ("the nodes' security group, inbound: has one port range for each peer",),
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -217,7 +217,7 @@ WRONG = (
         # The range has no port that is not used.
         {"services": {"jdbc": 9999, "odbc": 10000}, CLIENTS: networks(21)},
         "clusters.main",
-        ("rules of a security group in each direction (AWS, Amazon VPC quotas); join",),
+        ("rules of a security group in each direction (AWS, Amazon VPC quotas); combine",),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -230,7 +230,10 @@ WRONG = (
             }
         },
         "clusters.main",
-        ("the balancer's security group, outbound: one range", "60 single rules"),
+        (
+            "the balancer's security group, outbound: has one port range",
+            "60 rules for single ports",
+        ),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -246,7 +249,7 @@ WRONG = (
         (
             f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",
             "the quota is 5 Elastic IP addresses in a region",
-            "have AWS raise the quota before the deploy",
+            "request a quota increase from AWS before the deploy",
         ),
         severity=Severity.WARNING,
     ),
@@ -262,7 +265,7 @@ WRONG = (
         policy_quota,
         {POLICIES: _policies(11)},
         "clusters.main.instance.role_policies",
-        ("needs 11 managed policies attached to a role, and AWS allows 10", "join policies"),
+        ("needs 11 managed policies attached to a role, and AWS allows 10", "combine policies"),
     ),
     Wrong(
         policy_quota,
@@ -277,7 +280,7 @@ WRONG = (
             "clusters/main/balancer/haproxy": {"metrics_clients": networks(60)},
         },
         "clusters.main.balancer.haproxy.metrics_clients",
-        ("HAProxy's security group, inbound", "join networks"),
+        ("HAProxy's security group, inbound", "combine networks"),
         deploying=False,
     ),
 )

@@ -4,7 +4,6 @@ import os
 import stat
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from hosts.common import aws_cli, files, lock, process
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import AwsCliMissingError, AwsError
+from tests.support.waiting import until
 
 _AWS = """#!/bin/sh
 echo "$AWS_DEFAULT_REGION $*" >>{calls}
@@ -127,8 +127,7 @@ def test_a_process_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
     result = process.run(["sh", "-c", f"sleep 99 & echo $! >{pid}; wait"], seconds=0.5)
     assert (result.status, result.ending) == (None, "did not end within 0.5 s")
     child = Path("/proc") / pid.read_text().strip() / "cmdline"
-    while child.exists() and child.read_bytes():
-        time.sleep(0.01)
+    until(lambda: not (child.exists() and child.read_bytes()))
     added = process.run(
         [sys.executable, "-c", "import os; print(os.environ['ADDED'], 'PATH' in os.environ)"],
         seconds=60,

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from hosts.common.errors import CRASH
 from tests.support.assembly import ROOT
+from tests.support.waiting import read_until, until
 
 _PROGRAM = """
 import sys, time
@@ -50,15 +50,13 @@ def test_streams_do_not_change_the_exit_code(redirection: str, does: str, code: 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_with_its_code(number: signal.Signals) -> None:
     with subprocess.Popen(
-        _command("wait"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        _command("wait"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout
-        while process.stdout.readline() != b"waiting\n":
-            pass
+        read_until(process.stdout, "waiting")
         process.send_signal(number)
         _output, errors = process.communicate(timeout=300)
     assert process.returncode == 128 + number
-    assert errors.decode() == f"interrupted by {number.name}\n"
+    assert errors == f"interrupted by {number.name}\n"
 
 
 def test_a_signal_in_the_first_second_leaves_no_traceback(tmp_path: Path) -> None:
@@ -73,10 +71,7 @@ def test_a_signal_in_the_first_second_leaves_no_traceback(tmp_path: Path) -> Non
         env=environment,
         stderr=subprocess.PIPE,
     ) as process:
-        deadline = time.monotonic() + 300
-        while not started.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(started.exists)
         process.send_signal(signal.SIGINT)
         _output, errors = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGINT

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,15 @@ class Cloud:
     def fault(self, call: str, message: str) -> None:
         """Let calls fail that contain a text."""
         self.answer(call, {"!": message})
+
+    @contextmanager
+    def unavailable(self) -> Iterator[None]:
+        """Deny every call."""
+        answers = self._answers.read_text()
+        denied = "An error occurred (AccessDeniedException) when calling an operation"
+        self._answers.write_text(json.dumps({"": {"!": denied}}))
+        yield
+        self._answers.write_text(answers)
 
     def hang(self, call: str) -> None:
         """Let calls hang that contain a text, longer than any limit of the program."""

@@ -1,9 +1,16 @@
-"""Denodo installations of 7.0, 8.0 and 9.0 in a folder, with stand-ins for their scripts."""
+"""Denodo installations of 7.0, 8.0 and 9.0 in a folder, with stand-ins for their scripts.
+
+The folder `installations` has the files of real installations of 7.0 and 8.0: the keys that matter
+in their order and form, without prose. 9.0 has the files of 8.0.
+"""
 
 import getpass
 import json
 import os
+import re
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,6 +18,7 @@ from typing import Any, Literal, cast
 from hosts.denodo.state import State, parse
 from hosts.denodo.system import System
 from tests.hosts.denodo import java_properties, stand_in
+from tests.support.servers import certificates
 from tests.support.servers.ports import free_ports
 
 VERSIONS = ("7.0", "8.0", "9.0")
@@ -40,40 +48,30 @@ _SCRIPTS = (
     "scheduler_shutdown.sh",
     "scheduler_webadmin_startup.sh",
     "diagnosticmonitoringtool_startup.sh",
+    "datacatalog_shutdown.sh",
+    "scheduler_webadmin_shutdown.sh",
+    "diagnosticmonitoringtool_shutdown.sh",
 )
 _LATER_SCRIPTS = (
     "designstudio_startup.sh",
+    "designstudio_shutdown.sh",
     "denodo_tls_configurator.sh",
     "regenerateMetadata.sh",
 )
 
-_CONFIGURATION = f"""\
-#Virtual DataPort, written by its installer
-{MANAGER}.registryURL=localhost
-# Ports
-{{ports}}
-{MANAGER}.odbcPort={{odbc}}
-{MANAGER}.shutdownPort={{shutdown}}
-
-java.env.DENODO_OPTS_START=-Xmx1024m -XX\\:NewRatio\\=4
+_MORE = """\
+# Written by hand
 com.denodo.vdb.some.unknown.key : caf\u00e9 \\
     on two lines
 """
-_TOMCAT = """\
-# The web container
-com.denodo.tomcat.http.port={web}
-#com.denodo.tomcat.https.port=9443
-com.denodo.tomcat.shutdown.port=9099
-com.denodo.tomcat.jmx.port=9098
-com.denodo.tomcat.jmx.rmi.port=9097
-"""
-_MANAGER = """\
-com.denodo.license.host=localhost
-com.denodo.license.port=10091
-# com.denodo.license.security.ssl.enabled=true
-"""
+_INSTALLATIONS = Path(__file__).parent / "installations"
+_TOMCAT = "com.denodo.tomcat"
 
-PORTS = ("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory", "web", "scheduler")
+PORTS = (
+    *("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory"),
+    *("web", "web_tls", "scheduler"),
+)
+Connectors = Literal["http", "https", "both"]
 
 
 @dataclass
@@ -84,17 +82,20 @@ class Home:
         folder: a folder of its own.
         version: Denodo's version.
         ports: ports in the files of the image.
+        connectors: the protocols of the web container; HTTP alone as installed.
     """
 
     folder: Path
     version: Version = "8.0"
     ports: dict[str, int] = field(default_factory=dict)
+    connectors: Connectors = "http"
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
         """Return a home that another process has created."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
+        home.connectors = "http"
         return home
 
     def __post_init__(self) -> None:
@@ -103,20 +104,15 @@ class Home:
         for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "VERSION").write_text(self.version)
-        (self.path / "SCHEDULER_PORT").write_text(str(self.ports["scheduler"]))
+        self.bundle_java(self.path / "jre")
+        self.make_newer()
         for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
             self.write_script(name)
-        keys = (
-            {"port": "vdp", "registryPort": "jmx_registry", "factoryPort": "jmx_factory"}
-            if later
-            else {"registryPort": "vdp", "factoryPort": "auxiliary"}
-        )
-        ports = "\n".join(f"{MANAGER}.{key}={self.ports[name]}" for key, name in keys.items())
-        self.write(VDP, _CONFIGURATION.format(ports=ports, **self._some("odbc", "shutdown")))
-        self.write(WEB, _TOMCAT.format(**self._some("web")))
-        self.write(LICENSE, _MANAGER)
-        key = "Launcher" if self.version == "7.0" else "Server"
-        self.write(SCHEDULER, f"# Scheduler\n{key}/registryURL=localhost\n")
+        for file in FILES:
+            source = _INSTALLATIONS / ("8.0" if later else "7.0") / file
+            self.write(file, source.read_text("latin-1"))
+        self._set_ports(later=later)
+        self.write(VDP, self.read(VDP) + _MORE)
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
         (self.folder / "node").mkdir(exist_ok=True)
         (self.folder / "machine").write_text("i-0123456789abcdef0\n")
@@ -126,8 +122,41 @@ class Home:
         (self.path / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
         self.write(DATA_CATALOG, "# Data Catalog\nspring.datasource.url=jdbc\\:derby\\:dc\n")
 
-    def _some(self, *names: str) -> dict[str, int]:
-        return {name: self.ports[name] for name in names}
+    def _set_ports(self, *, later: bool) -> None:
+        keys = (
+            {"port": "vdp", "registryPort": "jmx_registry", "factoryPort": "jmx_factory"}
+            if later
+            else {"registryPort": "vdp", "factoryPort": "auxiliary"}
+        )
+        for key, name in {**keys, "odbcPort": "odbc", "shutdownPort": "shutdown"}.items():
+            self.set(VDP, f"{MANAGER}.{key}", str(self.ports[name]))
+        self.set(SCHEDULER, "Launcher/registryPort", str(self.ports["scheduler"]))
+        self.set_connectors(self.connectors)
+
+    def set_connectors(self, connectors: Connectors) -> None:
+        """Set the ports of the web container; without HTTP its key is commented out."""
+        http, https = f"{_TOMCAT}.http.port", f"{_TOMCAT}.https.port"
+        text = re.sub(
+            rf"(?m)^#?{re.escape(http)}=.*\n|^#?{re.escape(https)}=.*\n", "", self.read(WEB)
+        )
+        text += f"{'#' if connectors == 'https' else ''}{http}={self.ports['web']}\n"
+        if connectors != "http":
+            text += f"{https}={self.ports['web_tls']}\n"
+            identity = certificates.authority().issue("localhost")
+            (self.path / "web.pem").write_bytes(identity.chain + identity.key)
+        self.write(WEB, text)
+
+    def set(self, file: str, key: str, value: str) -> None:
+        """Set the value of a key that a file has."""
+        text, count = re.subn(
+            rf"(?m)^{re.escape(key)}=.*$", lambda _: f"{key}={value}", self.read(file)
+        )
+        assert count == 1, (file, key)
+        self.write(file, text)
+
+    def read(self, file: str) -> str:
+        """Return the text of a file of Denodo."""
+        return (self.path / file).read_bytes().decode("latin-1")
 
     @property
     def path(self) -> Path:
@@ -166,6 +195,19 @@ class Home:
             "machine",
         )
         return [f"--{name}={getattr(self.system, name)}" for name in names]
+
+    def bundle_java(self, folder: Path) -> None:
+        """Create a Java, which no stand-in runs."""
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        (folder / "bin/java").touch(mode=0o755)
+
+    def make_older(self) -> None:
+        """Install an update whose `ping.sh` has no option `-r`."""
+        (self.path / "UPDATE").write_text("older")
+
+    def make_newer(self) -> None:
+        """Install an update whose `ping.sh` has the option `-r`."""
+        (self.path / "UPDATE").write_text("newer")
 
     def write(self, file: str, text: str) -> None:
         """Write a file of Denodo."""
@@ -234,6 +276,10 @@ class Home:
         """Return the contents of Denodo's files."""
         return {file: (self.path / file).read_bytes() for file in FILES}
 
+    def decrypted(self, text: str) -> str:
+        """Return a password that the script of this home has encrypted."""
+        return stand_in.decrypted(text)
+
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
         """Return the settings that a server was started with; None if it does not run."""
         file = self.path / "run" / f"{server}.json"
@@ -254,6 +300,16 @@ class Home:
         for folder in Path("/proc").glob("[0-9]*"):
             if _alive(int(folder.name), self.path):
                 os.kill(int(folder.name), 9)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether a condition holds within a minute."""
+    end = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _alive(pid: int, home: Path) -> bool:

@@ -3,8 +3,9 @@
     python -m tests.hosts.denodo.kill_matrix [--sample N --seed N]
 
 The node then has the old state or the new one, its servers run, and nothing of the killed run is
-left. The scenario changes JVM options, names, TLS and the logins of all components at once.
-`make kill-matrix` tries all steps; `test_killed.py` tries a sample.
+left. So it is in a boot between the two during which AWS answers no call. The scenario changes JVM
+options, names, TLS and the logins of all components at once. `make kill-matrix` tries all steps;
+`test_killed.py` tries a sample.
 """
 
 import argparse
@@ -29,7 +30,8 @@ _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _PASSWORDS = {"old": "password-of-old", "new": "password-of-new"}
 _MOST_STEPS = 1000
 _KEPT = ("tls-", "catalog-")
-_RECORDS = ("applied.json", "metadata.json", "logins.json", "lock", "export-lock", "signal.json")
+_RECORDS = ("applied.json", "metadata.json", "logins.json", "readiness.json", "signal.json")
+_LOCKS = ("lock", "export-lock", "record-lock")
 
 
 class Scenario:
@@ -66,6 +68,11 @@ class Scenario:
         """Boot with a state; return the exit code."""
         return killed.forked(lambda: boot.boot(self.home.system, self.states[name]), kill_at)
 
+    def run_in_incident(self) -> int:
+        """Boot while AWS answers no call; return the exit code."""
+        with self._cloud.unavailable():
+            return killed.forked(lambda: boot.start_applied(self.home.system, "no answer"))
+
     def expected(self, name: str) -> dict[str, str]:
         """Return what a node with a state has."""
         assert self.run(name) == 0
@@ -85,13 +92,13 @@ class Scenario:
         lines = (self.home.path / file).read_text("latin-1").splitlines()
         return "\n".join(dict.fromkeys(lines) if file == VDP_FILE else lines)
 
-    def left(self) -> Iterator[str]:
-        """Return files of a run that is over."""
+    def left(self, *records: str) -> Iterator[str]:
+        """Return files of a run that is over, except some records."""
         folder = self.home.system.folder
         for path in sorted(folder.iterdir()):
             if path.name == "run" and not list(path.iterdir()):
                 continue
-            if path.name not in _RECORDS and not path.name.startswith(_KEPT):
+            if path.name not in (*_RECORDS, *_LOCKS, *records) and not path.name.startswith(_KEPT):
                 yield path.name
         if len(list(folder.glob("tls-*"))) != 1:
             yield "several folders of key stores"
@@ -115,26 +122,39 @@ def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) 
     tried = list(range(first, steps + 1))
     if sample:
         tried = sorted(random.Random(seed).sample(tried, sample))  # noqa: S311 - no secret
-    problems, current = [], "new"
+    problems: list[str] = []
+    current = "new"
     for step in tried:
         other = "old" if current == "new" else "new"
         # Then the parameter has the desired state, or an operator has put the previous one back.
         after = other if (step + seed) % 3 else current
         ended = scenario.run(other, kill_at=step)
+        where = f"step {step}, killed {ended}"
+        again = scenario.run_in_incident()
+        applied = scenario.found()["applied"]
+        (name,) = [name for name in expected if expected[name]["applied"] == applied]
+        incident = f"{where}, boot without AWS"
+        problems += _problems(scenario, expected[name], again, incident, "behind.json")
         again = scenario.run(after)
-        found = scenario.found()
-        if again:
-            problems.append(f"step {step}: the next boot ended with {again}")
-        problems += [
-            f"step {step}, killed {ended}: {key} is {found[key]!r}, not {value!r}"
-            for key, value in expected[after].items()
-            if found[key] != value
-        ]
-        problems += [f"step {step}, killed {ended}: {name} is left" for name in scenario.left()]
+        problems += _problems(scenario, expected[after], again, where)
         if problems:
             break
         current = after
     return {"steps": steps, "tried": len(tried), "problems": problems}
+
+
+def _problems(
+    scenario: Scenario, expected: dict[str, str], ended: int, where: str, *records: str
+) -> Iterator[str]:
+    """Yield the differences between the node and a state, after a boot."""
+    found = scenario.found()
+    if ended:
+        yield f"{where}: the next boot ended with {ended}"
+    for key, value in expected.items():
+        if found[key] != value:
+            yield f"{where}: {key} is {found[key]!r}, not {value!r}"
+    for name in scenario.left(*records):
+        yield f"{where}: {name} is left"
 
 
 if __name__ == "__main__":

@@ -3,31 +3,55 @@
 Every script in `bin` of the home runs this file with the name of the script. A server is a process
 named `java` that listens on the ports in Denodo's files and answers Denodo's protocols. Like
 Denodo's, it reads the ports when it starts, and has the RMI host and JVM options that
-`regenerateFiles.sh` read before.
+`regenerateFiles.sh` read before. It has other habits of a real Denodo:
 
-JVM options make it misbehave: `-Ddead` ends at once, `-Ddeaf` never listens,
-`-Dunready` listens and is never ready; and so do files in `behave/`, see `Home.behaves`.
+- scripts that start and stop servers end with 0, whatever happens
+- from 8.0 on, port 9999 waits for a client that speaks first, and does not answer RMI's hello
+- Virtual DataPort starts the web container with its own applications: `/` answers, and the paths
+  of the other applications do not exist before their scripts have run
+- a web application that starts before Virtual DataPort listens is dead
+- `ping.sh` of 7.0 and of older updates refuses `-r`
+
+JVM options make a server misbehave: `-Ddead` ends at once, `-Ddeaf` never listens,
+`-Dunready` listens and is never ready; and so do files in `behave/`, see `Home.behaves`:
+
+- `regenerateFiles.sh`: `nothing`
+- a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
+- `vdp`, `web`, `scheduler`: `slow=SECONDS` before the server listens
+- `odbc`: `silent`; `ping.sh`: `promotion`, `single-user`, `silent`
+- `web`: `broken` answers every request with status 500
 """
 
+import base64
 import json
 import os
 import re
 import resource
-import selectors
+import shutil
 import socket
+import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-_ANSWERS = {
-    bytes.fromhex("0000000804d2162f"): b"N",  # PostgreSQL's SSLRequest
-    bytes.fromhex("4a524d4900024b"): b"\x4e",  # the hello of RMI
-}
+_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+_RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _VDP = "conf/vdp/VDBConfiguration.properties"
 _WEB = "resources/apache-tomcat/conf/tomcat.properties"
-_WEB_STARTERS = ("datacatalog", "designstudio", "scheduler_webadmin", "diagnosticmonitoringtool")
+_SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+_FILES = {"vdp": _VDP, "web": _WEB, "scheduler": _SCHEDULER}
+_APPLICATIONS = {
+    "datacatalog": "/denodo-data-catalog/",
+    "designstudio": "/denodo-design-studio/",
+    "scheduler_webadmin": "/webadmin/denodo-scheduler-admin/",
+    "diagnosticmonitoringtool": "/diagnostic-monitoring-tool/",
+}
+_OPTIONS = "java.env.DENODO_OPTS_START"
+_SECONDS = 60
 
 Settings = dict[str, str]
 
@@ -53,14 +77,37 @@ class Home:
         file = self.path / "behave" / script
         return file.read_text().split() if file.exists() else []
 
-    def port(self, server: str) -> int:
-        """Return the port of a server that starts now."""
+    @property
+    def listens_for_rmi(self) -> bool:
+        """Return whether Virtual DataPort's port answers RMI's hello."""
+        return self.version == "7.0"
+
+    @property
+    def knows_readiness(self) -> bool:
+        """Return whether `ping.sh` has the option `-r`."""
+        return self.version != "7.0" and (self.path / "UPDATE").read_text() == "newer"
+
+    def ports(self, server: str) -> dict[str, int]:
+        """Return the ports of a server that starts now, by protocol."""
+        settings = self.settings(_FILES[server])
         if server == "scheduler":
-            return int((self.path / "SCHEDULER_PORT").read_text())
+            return {"rmi": int(settings["Launcher/registryPort"])}
         if server == "web":
-            return int(self.settings(_WEB)["com.denodo.tomcat.http.port"])
-        key = "registryPort" if self.version == "7.0" else "port"
-        return int(self.settings(_VDP)[f"{_MANAGER}.{key}"])
+            names = ("http", "https")
+            ports = {name: settings.get(f"com.denodo.tomcat.{name}.port", "") for name in names}
+            return {name: int(port) for name, port in ports.items() if port not in ("", "0")}
+        key = "registryPort" if self.listens_for_rmi else "port"
+        port = int(settings[f"{_MANAGER}.{key}"])
+        name = "rmi" if self.listens_for_rmi else "vdp"
+        return {name: port, "odbc": int(settings[f"{_MANAGER}.odbcPort"])}
+
+    def listens(self, server: str) -> bool:
+        """Return whether a port of a server is open."""
+        return any(_connected(port) for port in self.ports(server).values())
+
+    def application(self, name: str) -> Path:
+        """Return the file with the state of a web application: `up` or `dead`."""
+        return self.path / "run/applications" / name
 
     def running(self, server: str) -> dict[str, object]:
         """Return the settings that a server was started with."""
@@ -82,73 +129,122 @@ def main() -> int:
     behaviour = Home(home).behaves(name)
     if "hang" in behaviour:
         time.sleep(60)
-    if "fail" in behaviour:
-        sys.stderr.write(f"{name}: told to fail\n")
-        return 1
     for one in behaviour:
         if one.startswith("slow="):
             time.sleep(float(one[5:]))
     stem = name[: -len(".sh")]
     for end, do in (("_startup", start), ("_shutdown", stop)):
         if stem.endswith(end):
-            return do(Home(home), stem[: -len(end)], *arguments)
+            with suppress(_FailureError):
+                if "fail" in behaviour:
+                    sys.stderr.write(f"{name}: told to fail\n")
+                    raise _FailureError
+                do(Home(home), stem[: -len(end)], *arguments)
+            return 0
+    if "fail" in behaviour:
+        sys.stderr.write(f"{name}: told to fail\n")
+        return 1
     return _OTHERS[name](Home(home), arguments)
 
 
-def start(home: Home, name: str, *_: str) -> int:
-    server = "web" if name in _WEB_STARTERS else {"vqlserver": "vdp"}.get(name, name)
-    if _connected(home.port(server)):
-        return 0
-    if not (home.path / "run/generated.json").exists() and server == "vdp":
-        sys.stderr.write("regenerateFiles.sh was never run\n")
-        return 1
+class _FailureError(Exception):
+    """A script fails; nobody sees it in the exit status."""
+
+
+def start(home: Home, name: str, *_: str) -> None:
+    server = "web" if name in _APPLICATIONS else {"vqlserver": "vdp"}.get(name, name)
+    if not home.listens(server):
+        if not (home.path / "run/generated.json").exists() and server == "vdp":
+            sys.stderr.write("regenerateFiles.sh was never run\n")
+            raise _FailureError
+        _spawn(home, server)
+    if name in _APPLICATIONS:
+        _start_application(home, name)
+
+
+def _spawn(home: Home, server: str) -> None:
+    if server == "web":
+        shutil.rmtree(home.path / "run/applications", ignore_errors=True)
+        (home.path / "run/applications").mkdir()
+    made = home.path / "run/generated.json"
+    options = json.loads(made.read_text())["options"] if made.exists() else {}
+    more = options.get(server, "").split()
+    if server == "web":
+        more.append(f"-Dcatalina.home={home.path}/resources/apache-tomcat")
     # The first argument is the name of the process.
     os.posix_spawn(
         sys.executable,
-        ["java", "-S", __file__, str(home.path), "serve", server, f"{home.path}/lib/denodo.jar"],
+        [
+            *("java", "-S", __file__, str(home.path), "serve", server),
+            *(f"{home.path}/lib/denodo.jar", *more),
+        ],
         {**os.environ, "PYTHONHOME": sys.base_prefix},
         setsid=True,
     )
-    return 0
 
 
-def stop(home: Home, name: str, *how: str) -> int:
+def _start_application(home: Home, name: str) -> None:
+    behaviour = home.behaves(f"{name}_startup.sh")
+    crashed = home.path / "run" / f"{name}-crashed"
+    crashes = "crash" in behaviour or ("crash-once" in behaviour and not crashed.exists())
+    if crashes:
+        crashed.touch()
+    up = not crashes and home.listens("vdp")
+    home.application(name).write_text("up" if up else "dead")
+
+
+def stop(home: Home, name: str, *how: str) -> None:
+    if name in _APPLICATIONS:
+        home.application(name).unlink(missing_ok=True)
+        return
     server = {"vqlserver": "vdp", "webcontainer": "web"}.get(name, name)
     if "deaf" in home.behaves(f"{name}_shutdown.sh") or (
         "queries" in home.behaves(f"{name}_shutdown.sh") and "safe" in how
     ):
-        return 0
+        return
     pid = home.running(server).get("pid")
     if server == "vdp" and "rewrites" in home.behaves("vqlserver_shutdown.sh"):
         with (home.path / _VDP).open("a") as file:
             file.write("written.at.shutdown=yes\n")
     if isinstance(pid, int) and Path(f"/proc/{pid}").exists():
         os.kill(pid, 15)
-    return 0
 
 
 def ping(home: Home, arguments: list[str]) -> int:
     ready = "-r" in arguments
-    if ready and home.version == "7.0":
-        sys.stderr.write("unknown option -r\n")
-        return 2
+    behaviour = home.behaves("ping.sh")
+    options = "[-r] [-t <timeout>]" if home.knows_readiness else "[-t <timeout>]"
+    if not arguments or (ready and not home.knows_readiness):
+        sys.stderr.write("Unrecognized option: -r\n" if arguments else "Missing argument\n")
+        sys.stderr.write(f"usage: ping {options} //host[:port][/database]\n")
+        return 1
     match = re.fullmatch(r"//([^:/]+):(\d+)/admin", arguments[-1])
     assert match, arguments
     if not _connected(int(match[2])):
         sys.stderr.write("connection refused\n")
         return 1
-    unready = "-Dunready" in str(home.running("vdp").get("jvm"))
-    if unready or (ready and "promotion" in home.behaves("ping.sh")):
+    if "silent" in behaviour:
+        sys.stderr.write("the connection timed out\n")
+        return 1
+    if "single-user" in behaviour:
+        sys.stderr.write("The server is in single user mode\n")
+        return 1
+    if "-Dunready" in str(home.running("vdp").get("jvm")) or (ready and "promotion" in behaviour):
         sys.stderr.write("the server is not ready\n")
         return 1
     return 0
 
 
 def regenerate(home: Home, _arguments: list[str]) -> int:
+    if "nothing" in home.behaves("regenerateFiles.sh"):
+        return 0
     settings = home.settings(_VDP)
     made = {
         "rmi": settings.get(f"{_MANAGER}.registryURL"),
-        "jvm": settings.get("java.env.DENODO_OPTS_START", ""),
+        "jvm": settings.get(_OPTIONS, ""),
+        "options": {
+            server: home.settings(file).get(_OPTIONS, "") for server, file in _FILES.items()
+        },
     }
     (home.path / "run/generated.json").write_text(json.dumps(made))
     return 0
@@ -168,10 +264,22 @@ def tls(home: Home, arguments: list[str]) -> int:
 
 
 def import_metadata(home: Home, arguments: list[str]) -> int:
+    """Import; the address of the server is //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE]."""
+    assert arguments[0] == "--singleuser", arguments
+    arguments = arguments[1:]
+    behaviour = home.behaves("import.sh")
+    if "some" in behaviour:
+        sys.stderr.write("2 elements failed\n")
+        return 126
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     (home.path / "imported.json").write_text(
         json.dumps({key: Path(path).read_text() for key, path in given.items()})
     )
+    address = Path(given["--servers-file"]).read_text().strip()
+    user, _, password = address.partition("?")[2].partition("&")[0].partition("@")
+    if password.startswith("encrypted:"):
+        password = decrypted(password[len("encrypted:") :])
+    (home.path / "imported-as.json").write_text(json.dumps([user, password]))
     return 0
 
 
@@ -190,10 +298,20 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
 def encrypt(home: Home, arguments: list[str]) -> int:
     """Encrypt the password on standard input; with `silent`, print nothing."""
     assert not arguments
-    given = sys.stdin.readline().strip()
+    # Like Java, the script decodes by the locale; without one it has ASCII only.
+    coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
+    given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
     if "silent" not in home.behaves("encrypt_password.sh"):
-        sys.stdout.write(f"Encrypted Password:\nenc{given[::-1]}\n")
+        sys.stdout.write(f"Encrypted Password:\n{encrypted(given)}\n")
     return 0
+
+
+def encrypted(text: str) -> str:
+    return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
+
+
+def decrypted(text: str) -> str:
+    return bytes(255 - byte for byte in base64.b64decode(text)).decode()
 
 
 def export_metadata(home: Home, arguments: list[str]) -> int:
@@ -210,6 +328,10 @@ def export_metadata(home: Home, arguments: list[str]) -> int:
     behaviour = home.behaves("export.sh")
     if "nothing" in behaviour:
         return 0
+    if "some" in behaviour:
+        Path(given["--file"]).write_text(text)
+        sys.stderr.write("2 elements failed\n")
+        return 126
     if "half" in behaviour:
         Path(given["--file"]).write_text(text[: len(text) // 2])
         sys.stderr.write("connection lost\n")
@@ -234,10 +356,16 @@ def serve(home: Home, server: str) -> int:
     settings = home.settings(_VDP)
     made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}
-    port = home.port(server)
-    started.update(port=port, pid=os.getpid(), config=settings if server == "vdp" else {})
+    ports = home.ports(server)
+    options = started.get("options", {}).get(server, "")
+    started.update(
+        port=next(iter(ports.values())),
+        pid=os.getpid(),
+        config=settings if server == "vdp" else {},
+    )
+    started["jvm"] = options
+    started["java_home"] = os.environ.get("JAVA_HOME", "")
     (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
-    options = started.get("jvm", "") if server == "vdp" else ""
     if "-Ddead" in options:
         time.sleep(0.2)
         return 1
@@ -245,35 +373,71 @@ def serve(home: Home, server: str) -> int:
         if one.startswith("slow="):
             time.sleep(float(one[5:]))
     if "-Ddeaf" in options:
-        time.sleep(60)
+        time.sleep(_SECONDS)
         return 1
-    ports = [port]
-    if server == "vdp":
-        ports.append(int(settings[f"{_MANAGER}.odbcPort"]))
-    with selectors.DefaultSelector() as selector:
-        for number in ports:
-            listener = socket.create_server(("127.0.0.1", number))
-            selector.register(listener, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                assert isinstance(key.fileobj, socket.socket)
-                _answer(key.fileobj, selector)
+    listeners = {
+        protocol: socket.create_server(("127.0.0.1", port)) for protocol, port in ports.items()
+    }
+    if server == "vdp" and "alone" not in home.behaves("vdp") and not home.listens("web"):
+        _spawn(home, "web")
+    threads = [
+        threading.Thread(target=_accept, args=(home, protocol, listener))
+        for protocol, listener in listeners.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 0
 
 
-def _answer(ready: socket.socket, selector: selectors.BaseSelector) -> None:
-    if ready.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        selector.register(ready.accept()[0], selectors.EVENT_READ)
+def _accept(home: Home, protocol: str, listener: socket.socket) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=_talk, args=(home, protocol, connection), daemon=True).start()
+
+
+def _talk(home: Home, protocol: str, connection: socket.socket) -> None:
+    connection.settimeout(_SECONDS)
+    with connection, suppress(OSError):
+        if protocol == "https":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(home.path / "web.pem")
+            with context.wrap_socket(connection, server_side=True) as secured:
+                _answer(home, protocol, secured)
+        else:
+            _answer(home, protocol, connection)
+
+
+def _answer(home: Home, protocol: str, connection: socket.socket) -> None:
+    said = connection.recv(1000)
+    if protocol in ("http", "https"):
+        if said.startswith(b"GET "):
+            path = said.split()[1].decode("latin-1")
+            connection.sendall(f"HTTP/1.0 {_status(home, path)} That\r\n\r\n".encode())
+    elif protocol == "odbc":
+        if said == _SSL_REQUEST and "silent" not in home.behaves("odbc"):
+            connection.sendall(b"N")
+            return
+    elif protocol == "rmi":
+        if said == _RMI_HELLO:
+            connection.sendall(b"\x4e")
         return
-    try:
-        said = ready.recv(1000)
-    except OSError:
-        said = b""
-    if said.startswith(b"GET "):
-        ready.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
-    elif said in _ANSWERS:
-        ready.sendall(_ANSWERS[said])
-    selector.unregister(ready)
-    ready.close()
+    elif said.startswith(b"asyncrmi") and len(said) >= 9:
+        connection.sendall(b"asyncrmi" + bytes([(said[8] + 1) % 256]))
+        return
+    while protocol not in ("http", "https") and connection.recv(1000):
+        pass
+
+
+def _status(home: Home, path: str) -> int:
+    if "broken" in home.behaves("web"):
+        return 500
+    for name, its_path in _APPLICATIONS.items():
+        if path == its_path:
+            file = home.application(name)
+            return 200 if file.exists() and file.read_text() == "up" else 404
+    return 200 if path == "/" else 404
 
 
 def _connected(port: int) -> bool:

@@ -11,7 +11,9 @@ import pytest
 from hosts.denodo import boot, commands, installation
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
+from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.record import Record
+from hosts.denodo.servers import Servers
 from tests.hosts.denodo.cloud import (
     DATA_CATALOG,
     PARAMETER,
@@ -19,7 +21,7 @@ from tests.hosts.denodo.cloud import (
     TOKEN,
     Cloud,
 )
-from tests.hosts.denodo.home import SSO, Home
+from tests.hosts.denodo.home import FILES, SSO, Home
 
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _PROCESSES = ("vdp", "web", "scheduler")
@@ -150,6 +152,35 @@ def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
     assert all(home.running(process) for process in _PROCESSES)
     (warning,) = _behind(home, capsys)
     assert "the previous state runs again" in warning or "no server runs now" in warning
+
+
+class _KilledError(BaseException):
+    """The end of a run at this place."""
+
+
+@pytest.mark.parametrize("call", ["parameter", "scheduler"])
+def test_a_boot_takes_back_the_change_of_a_killed_run(
+    home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Nothing that AWS would have to answer is needed for it."""
+
+    def kill(_servers: Servers) -> None:
+        raise _KilledError
+
+    before = {file: (home.path / file).read_bytes() for file in FILES}
+    state = home.state(**_changes(), jvm={"vdp": "-Xmx2g"}, host="new.internal")
+    with monkeypatch.context() as patch:
+        patch.setattr(Servers, "regenerate", kill)
+        with pytest.raises(_KilledError):
+            apply(home.system, state)
+    assert before != {file: (home.path / file).read_bytes() for file in FILES}
+    home.end()
+    for each in {call, "scheduler", "data-catalog", "token"}:
+        _fail(cloud, each, "denied")
+    assert _boot(home) == 0
+    assert all(home.running(process) for process in _PROCESSES)
+    assert before == {file: (home.path / file).read_bytes() for file in FILES}
+    assert not Journal(home.system, home.path).open
 
 
 def test_a_later_apply_catches_up(home: Home, cloud: Cloud) -> None:

@@ -102,8 +102,8 @@ class Running:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def start(self, content: str | None = None) -> None:
-        """Start HAProxy, with a given file or the generated one."""
+    def start(self, content: str | None = None, *, awaited: bool = True) -> None:
+        """Start HAProxy, with a given file or the generated one; wait until all nodes serve."""
         written = render_config(self.environment, "main", self.host) if content is None else content
         self.haproxy.config.write_text(written)
         with (self.folder / "log").open("ab") as log:
@@ -117,7 +117,8 @@ class Running:
                 stderr=log,
                 start_new_session=True,
             )
-        self.until(lambda: all(server.usable for server in servers(self.haproxy)))
+        if awaited:
+            self.until(lambda: all(server.usable for server in servers(self.haproxy)))
         self.until(lambda: workers(self.haproxy).serving is not None)
 
     def stop(self) -> None:

@@ -61,7 +61,8 @@ def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
             if workers(haproxy).serving is not None:
                 return process
         except NoAnswer:
-            assert time.monotonic() < end, (haproxy.run / "log").read_text()
+            ended = process.poll() is not None or time.monotonic() > end
+            assert not ended, (haproxy.run / "log").read_text()
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from hosts.haproxy.errors import DOWN, NO, Failed, NoAnswer, Refused, UsageError
 from hosts.haproxy.reloading import reload
 from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.server_state_file import admin_states
-from hosts.haproxy.servers import parse_states, parse_statistics
+from hosts.haproxy.servers import parse_states, parse_statistics, servers
 from hosts.haproxy.validation import validate
 from hosts.haproxy.workers import node_sessions, workers
 from tests.hosts.haproxy.played_haproxy import GOOD, played_haproxy
-from tests.hosts.haproxy.small_haproxy import PROGRAM
+from tests.hosts.haproxy.small_haproxy import PROGRAM, small_haproxy
+from tests.support.servers.ports import free_port
 
 STATES, STATISTICS = GOOD["show servers state"], GOOD["show stat"]
 _HEADER_ONLY = "".join(STATES.splitlines(keepends=True)[:2])
@@ -201,3 +202,64 @@ def test_a_configuration_is_bytes(folder: Path) -> None:
 def test_a_configuration_that_cannot_be_read_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         validate(PROGRAM, folder / "none.cfg")
+
+
+_MIXED = """
+frontend in
+    bind 127.0.0.1:{port}
+backend vdp
+    server jdbc1 127.0.0.2:1
+    server jdbc2 127.0.0.3:1
+backend pg
+    server odbc1 127.0.0.2:2
+    server odbc2 127.0.0.3:2
+backend web
+    server a 127.0.0.2:3
+    server b 127.0.0.3:3
+    server c 127.0.0.3:4
+backend swapped
+    server a 127.0.0.3:5
+    server z 127.0.0.2:5
+"""
+
+
+def test_a_drain_takes_every_server_of_the_machine(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The servers of a machine have one address, whatever their names."""
+    haproxy = LocalHaproxy(folder, folder / "server-state", folder / "haproxy.cfg", PROGRAM)
+    with small_haproxy(haproxy, more=_MIXED.format(port=free_port())):
+        assert _run(haproxy, "drain", "jdbc1") == 0
+        out = {server.id for server in servers(haproxy) if server.maint}
+        assert out == {"vdp/jdbc1", "pg/odbc1", "web/a", "swapped/z"}
+        assert _run(haproxy, "enable", "odbc1") == 0
+        assert not any(server.maint for server in servers(haproxy))
+        assert _run(haproxy, "drain", "a") == UsageError.code
+        assert (
+            "a is the name of several machines (swapped/a at 127.0.0.3, web/a at 127.0.0.2): give"
+            " one of them as BACKEND/SERVER, such as swapped/a; nothing was changed"
+        ) in capsys.readouterr().err
+        assert _run(haproxy, "drain", "web/a") == 0
+        assert {server.id for server in servers(haproxy) if server.maint} == out
+        assert _run(haproxy, "enable", "web/a") == 0
+        # Two servers of a backend at one address are two nodes.
+        assert _run(haproxy, "drain", "web/c") == 0
+        maint = {server.id for server in servers(haproxy) if server.maint}
+        assert "web/c" in maint
+        assert "web/b" not in maint
+
+
+def test_a_warning_is_called_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    haproxy = LocalHaproxy(folder, folder / "server-state", folder / "haproxy.cfg", PROGRAM)
+    with small_haproxy(haproxy):
+        new = folder / "new.cfg"
+        new.write_text(f"{haproxy.config.read_text()}\nbackend more\n    cookie x\n")
+        assert _run(haproxy, "reload", new) == Refused.code
+        assert f"HAProxy starts with {new} and gives a warning:" in capsys.readouterr().err
+        haproxy.config.write_text(new.read_text())
+        assert _run(haproxy, "verify") == NO
+        output = capsys.readouterr().out
+        assert f"WRONG HAProxy starts with {haproxy.config} and gives a warning:" in output
+        haproxy.config.write_text(f"{haproxy.config.read_text()}    bogus\n")
+        assert _run(haproxy, "verify") == NO
+        assert f"WRONG HAProxy does not accept {haproxy.config}:" in capsys.readouterr().out

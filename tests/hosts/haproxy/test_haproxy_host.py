@@ -20,7 +20,9 @@ from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
 from tests.hosts.haproxy.servers import dns, web
 from tests.hosts.haproxy.stand_ins import Site
-from tests.support.configurations import changed
+from tests.support.configurations import Data, changed, minimal
+from tests.support.servers.ports import free_port
+from tests.support.servers.scripted import scripted
 
 _ASK = """
 import os, socket, sys
@@ -137,6 +139,59 @@ def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
             assert proxy.states()[f"{service}/node2"] == "up"
         unready.clear()
         proxy.until(lambda: "down" not in proxy.states().values())
+
+
+def _answers_its_own_clients(connection: socket.socket) -> None:
+    """Answer as JDBC's port of 8.0 and later: the client speaks first, and not in JRMP."""
+    hello = connection.recv(29)
+    while hello and not hello.startswith(b"asyncrmi"):
+        hello = connection.recv(29)
+    connection.sendall(hello)
+
+
+def _jdbc(version: str, node_port: int, checks: Data) -> Data:
+    return changed(
+        minimal(version),
+        {
+            "denodo/program": False,
+            f"{BALANCER}/kind": "haproxy",
+            f"{BALANCER}/haproxy": {
+                "hosts": dict(NODES),
+                "health_port": free_port(),
+                "metrics_port": free_port(),
+                "maxconn": 2000,
+                "checks": checks,
+            },
+            "services": {"jdbc": {"port": free_port(), "node_port": node_port}},
+        },
+    )
+
+
+@pytest.mark.parametrize("version", ["8.0", "9.0"])
+def test_jdbc_without_java_rmi_is_connected_to(version: str) -> None:
+    """A check that speaks JRMP would keep every server of these versions down."""
+    node_port = free_port()
+    with ExitStack() as stack:
+        for address in NODES.values():
+            stack.enter_context(scripted(_answers_its_own_clients, host=address, port=node_port))
+        proxy = stack.enter_context(running(_jdbc(version, node_port, {})))
+        proxy.until(lambda: proxy.statistic("jdbc", "node1", "check_duration") >= 0)
+        assert set(proxy.states().values()) == {"up"}
+        assert RMI_HELLO not in proxy.haproxy.config.read_text()
+
+
+def test_jdbc_without_java_rmi_is_asked_for_its_readiness() -> None:
+    node_port, unready = free_port(), {"node2"}
+    with ExitStack() as stack:
+        stack.enter_context(_ready(unready))
+        for address in NODES.values():
+            stack.enter_context(scripted(_answers_its_own_clients, host=address, port=node_port))
+        data = _jdbc("8.0", node_port, {"ready": True})
+        proxy = stack.enter_context(running(data, started=False))
+        proxy.start(awaited=False)
+        proxy.until(lambda: proxy.states() == {"jdbc/node1": "up", "jdbc/node2": "down"})
+        unready.clear()
+        proxy.until(lambda: set(proxy.states().values()) == {"up"})
 
 
 def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:

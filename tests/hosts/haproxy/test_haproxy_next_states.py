@@ -34,6 +34,8 @@ CHANGES = {
     "checked": ("AT:OLD no-check", "AT:OLD"),
     "disabled": ("AT:OLD", "AT:OLD disabled"),
     "added": ("", "AT:OLD"),
+    "uncheckedname": ("", "localhost:OLD no-check init-addr libc,none"),
+    "follows": ("AT:OLD", "AT:OLD no-check track web/same"),
     "removed": ("AT:OLD", ""),
     "same": ("AT:OLD", "AT:OLD"),
 }
@@ -85,10 +87,14 @@ def test_the_file_wins_over_the_saved_state(serving: WebSite) -> None:
     states = serving.states()
     for id_, state in states.items():
         order = id_.rpartition("-")[2]
-        if not id_.startswith(("web/disabled", "web/added")) and order in ("drain", "maint"):
+        if not id_.startswith(("web/disabled", "web/added", "web/uncheckedname")) and order in (
+            "drain",
+            "maint",
+        ):
             assert state.split(",")[0] == order, id_
     assert {states["web/disabled"], states["web/disabled-drain"]} == {"maint"}
-    assert states["web/same"] == states["web/unchecked"] == "up"
+    assert {states[f"web/{name}"] for name in ("same", "unchecked", "uncheckedname")} == {"up"}
+    serving.until(lambda: serving.states()["web/follows"] == "up")
 
 
 def test_a_changed_port_arrives_and_no_client_fails(serving: WebSite) -> None:

@@ -23,6 +23,7 @@ from tests.hosts.haproxy.running import Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
 from tests.support.assembly import ROOT
 from tests.support.host_program import unpacked
+from tests.support.waiting import read_until
 
 TIMEOUT_S = 300
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
@@ -185,11 +186,7 @@ def test_a_signal_ends_what_waits_and_says_what_stands(
 ) -> None:
     sessions = [handshaken(pair[0].port("jdbc")) for _ in range(2)]
     with manager.start("node1", "maint", "-", "-", "lb1,lb2", "100") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline()]
-        while "lb1: node1: waiting for 1 session (jdbc 1)" not in lines[-1]:
-            lines.append(process.stdout.readline())
-            assert lines[-1], lines
+        read_until(process.stdout, "lb1: node1: waiting for 1 session (jdbc 1)")
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == exit_codes.INTERRUPTED

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from denodo_ha.environment.facts.denodo_ports import VERSIONS
+from denodo_ha.environment.facts.denodo_ports import FAMILIES
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.validation import validate
@@ -108,7 +108,7 @@ def _refused(environment: Environment, host: Host, folder: Path, cluster: str = 
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", FAMILIES)
 def test_haproxy_takes_every_variant(version: str, mode: str, host: Host, tmp_path: Path) -> None:
     for number, (name, data) in enumerate(_variants(version, mode)):
         environment = loaded(tmp_path, data, deploying=False).environment
@@ -139,7 +139,9 @@ def _behind_haproxy(data: Data) -> Data:
 
 def _without_tls(service: Data) -> Data:
     result = {key: value for key, value in service.items() if key != "tls"}
-    if result.get("node_port", result["port"]) == HTTPS_PORT and result.get("sticky") == "cookie":
+    is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
+    is_tls |= result.get("health", {}).get("protocol") == "https"
+    if is_tls and result.get("sticky") == "cookie":
         result["sticky"] = True
     return result
 

@@ -48,12 +48,14 @@ class Node:
 
     Attributes:
         ready: whether its check passes.
+        status: status of its check, if that is another than 200 or 503.
         requests: number of requests of clients, by port.
         unready: number of requests of clients while its check did not pass.
     """
 
     address: str
     ready: bool = True
+    status: int | None = None
     requests: Counter[int] = field(default_factory=Counter)
     unready: int = 0
 
@@ -62,7 +64,7 @@ class Node:
 
         def answer(path: str) -> tuple[int, str]:
             if path == "/ready":
-                return (200 if self.ready else 503), ""
+                return self.status or (200 if self.ready else 503), ""
             self.requests[port] += 1
             self.unready += not self.ready
             return 200, f"{self.address}:{port}"
@@ -78,12 +80,13 @@ class WebSite:
         haproxy: the HAProxy; its state and sockets are in a folder with a short path.
         port: the port of clients.
         said: lines of the commands.
+        made: the nodes, for a test that keeps them here.
     """
 
     haproxy: LocalHaproxy
     port: int = field(default_factory=free_port)
     said: list[str] = field(default_factory=list)
-    _process: object = None
+    made: dict[str, Node] = field(default_factory=dict)
 
     def file(
         self, *lines: str, bind: str = "", more: str = "", state: str = "server-state-file STATE"

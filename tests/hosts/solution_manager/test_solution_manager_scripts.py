@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.assembly import ROOT
+from tests.support.waiting import read_until
 
 SCRIPTS = ROOT / "solution-manager"
 TIMEOUT_S = 300
@@ -82,8 +83,8 @@ def manager(tmp_path: Path) -> Manager:
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("enable", ["enable", "node1", "--timeout", "600"]),
-        ("disable", ["drain", "node1", "--timeout", "600", "--why", "Solution Manager"]),
+        ("enable", ["enable", "node1", "--timeout", "500"]),
+        ("disable", ["drain", "node1", "--timeout", "500", "--why", "Solution Manager"]),
     ],
 )
 def test_runs_the_command_and_logs(manager: Manager, script: str, expected: list[str]) -> None:
@@ -109,7 +110,7 @@ def test_limit_and_profile(manager: Manager) -> None:
 
 def test_none_is_a_hyphen(manager: Manager) -> None:
     assert manager.run("enable", "prod", "active", "node1", "-", "-")[0] == 0
-    assert manager.arguments.read_text().split()[6:] == ["--timeout", "600"]
+    assert manager.arguments.read_text().split()[6:] == ["--timeout", "500"]
 
 
 @pytest.mark.parametrize("code", [1, 3, 4, 6])
@@ -158,10 +159,7 @@ def test_a_command_that_takes_too_long_is_ended(manager: Manager) -> None:
 def test_who_ends_the_script_ends_the_command(manager: Manager, number: int) -> None:
     manager.put(HANGING)
     with manager.start("disable", "prod", "active", "node1") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline()]
-        while "ready" not in lines[-1]:
-            lines.append(process.stdout.readline())
+        read_until(process.stdout, "ready")
         process.send_signal(number)
         rest, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
@@ -314,17 +312,17 @@ def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
 @pytest.mark.parametrize(
     ("user", "host", "expected"),
     [
-        ("sm", "localhost", "haproxy {} vdp.node01 --timeout 540"),
-        ("-", "-", "haproxy {} vdp.node01 --timeout 540"),
-        ("sm", "lb1,lb2", "haproxy {} vdp.node01 --timeout 540 --host lb1,lb2 --user sm"),
-        ("-", "10.0.9.1", "haproxy {} vdp.node01 --timeout 540 --host 10.0.9.1"),
-        ("", "lb1", "haproxy {} vdp.node01 --timeout 540 --host lb1"),
+        ("sm", "localhost", "haproxy {} vdp.node01 --timeout 450"),
+        ("-", "-", "haproxy {} vdp.node01 --timeout 450"),
+        ("sm", "lb1,lb2", "haproxy {} vdp.node01 --timeout 450 --host lb1,lb2 --user sm"),
+        ("-", "10.0.9.1", "haproxy {} vdp.node01 --timeout 450 --host 10.0.9.1"),
+        ("", "lb1", "haproxy {} vdp.node01 --timeout 450 --host lb1"),
         (
             "sm",
             "prod/active",
-            "{} vdp.node01 --cluster active -c prod --timeout 600{} --profile sm",
+            "{} vdp.node01 --cluster active -c prod --timeout 500{} --profile sm",
         ),
-        ("-", "/a/b.yaml/main", "{} vdp.node01 --cluster main -c /a/b.yaml --timeout 600{}"),
+        ("-", "/a/b.yaml/main", "{} vdp.node01 --cluster main -c /a/b.yaml --timeout 500{}"),
     ],
 )
 def test_the_articles_parameters(

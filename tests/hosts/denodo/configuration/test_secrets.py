@@ -110,6 +110,7 @@ def test_an_export_is_imported_once(
     apply(home.system, state)
     given = json.loads((home.path / "imported.json").read_text())
     (home.path / "imported.json").unlink()
+    (home.path / "imported-as.json").unlink()
     assert given == {
         "--file": "CREATE VIEW",
         "--servers-file": f"//127.0.0.1:{home.ports['vdp']}/admin?importer@{_SECRET}\n",

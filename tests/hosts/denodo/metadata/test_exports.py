@@ -98,7 +98,7 @@ def test_there_and_back(exporting: Home) -> None:
     assert Record(exporting.system).metadata_confirmed
 
 
-@pytest.mark.parametrize("how", ["half", "nothing", "fail"])
+@pytest.mark.parametrize("how", ["half", "nothing", "fail", "some"])
 def test_a_half_written_export_is_never_restored(exporting: Home, cloud: Cloud, how: str) -> None:
     metadata_export.export(exporting.system, if_due=False)
     (exporting.path / "metadata").write_text("CREATE VIEW c; and more")

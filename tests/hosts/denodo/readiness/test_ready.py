@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ import pytest
 
 from hosts.common.errors import HostError
 from hosts.denodo.apply import apply
-from hosts.denodo.readiness import probes, readiness_endpoint
+from hosts.denodo.readiness import ping, probes, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.state import Service, State, parse
 from tests.hosts.denodo.home import Home
 from tests.support.suspended import suspend
+from tests.support.waiting import TIMEOUT_S, until
 
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 
@@ -49,7 +49,7 @@ def _get(address: str) -> tuple[int, dict[str, Any]]:
             return refused.code, json.load(refused)
 
 
-def _run(home: Home) -> None:
+def _run(home: Home, **changes: Any) -> None:
     ports = home.ports
     services = {
         "jdbc": {"kind": "vdp", "port": ports["vdp"]},
@@ -58,23 +58,30 @@ def _run(home: Home) -> None:
         "jobs": {"kind": "scheduler", "port": ports["scheduler"]},
         "flight": {"kind": "tcp", "port": ports["vdp"]},
     }
-    apply(home.system, home.state(servers=_SERVERS, ready__services=services))
+    apply(home.system, home.state(servers=_SERVERS, ready__services=services, **changes))
 
 
 def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     assert _get(f"{endpoint}/ready/jdbc") == (
         503,
-        {"service": "jdbc", "ready": False, "reason": "no state was applied yet"},
+        {
+            "service": "jdbc",
+            "ready": False,
+            "reason": "no state was applied yet",
+            "state": "starting",
+        },
     )
     assert _get(f"{endpoint}/ready") == (503, {"services": []})
     _run(home)
-    assert _get(f"{endpoint}/ready/jdbc")[1]["reason"] == "its metadata is not confirmed"
+    answer = _get(f"{endpoint}/ready/jdbc")[1]
+    assert answer["reason"] == "its metadata is not confirmed"
+    assert answer["state"] == "metadata unconfirmed"
     record = Record(home.system)
     record.confirm_metadata("alice", "looked")
     for name in ("jdbc", "odbc", "web", "jobs", "flight"):
         assert _get(f"{endpoint}/ready/{name}") == (
             200,
-            {"service": name, "ready": True, "reason": ""},
+            {"service": name, "ready": True, "reason": "", "state": "ready"},
         )
     status, data = _get(f"{endpoint}/ready")
     assert status == 200
@@ -86,6 +93,7 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     record.drain("bob", "a promotion")
     status, data = _get(f"{endpoint}/ready/odbc")
     assert status == 503
+    assert data["state"] == "drained"
     assert data["reason"].startswith("drained by bob, 20")
     assert data["reason"].endswith(": a promotion")
     record.undrain()
@@ -96,12 +104,12 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     assert _get(f"{endpoint}/ready/odbc")[1]["reason"] == "its metadata is not confirmed"
 
 
-def test_promotion_is_not_ready_although_open(home: Home, endpoint: str) -> None:
-    _run(home)
+def test_a_long_promotion_is_not_ready_although_open(home: Home, endpoint: str) -> None:
+    _run(home, ready__busy_seconds=0)
     Record(home.system).confirm_metadata("alice", "looked")
     home.behave("ping.sh", "promotion")
     status, data = _get(f"{endpoint}/ready/jdbc")
-    assert status == 503
+    assert (status, data["state"]) == (503, "busy")
     assert "the server is not ready" in data["reason"]
     assert _get(f"{endpoint}/ready/flight")[0] == 200
 
@@ -113,20 +121,29 @@ def test_hung_servers_do_not_hang_the_endpoint(
     Record(home.system).confirm_metadata("alice", "looked")
     monkeypatch.setattr(readiness_endpoint, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(readiness_endpoint, "STALE_SECONDS", 10.0)
-    monkeypatch.setattr(probes, "PING_SECONDS", 0.5)
-    monkeypatch.setattr(probes, "_SECONDS", 0.5)
+    monkeypatch.setattr(ping, "SECONDS", 0.5)
+    monkeypatch.setattr(probes, "SECONDS", 0.5)
     home.behave("ping.sh", "hang")
     running = home.running("scheduler")
     assert running
     suspend(running["pid"])
+    begin, probe = threading.Event(), probes.failure
+
+    def held_probe(*arguments: Any, **options: Any) -> probes.Failure | None:
+        begin.wait(TIMEOUT_S)
+        return probe(*arguments, **options)
+
+    monkeypatch.setattr(probes, "failure", held_probe)
+    # The endpoint answers while no probe has a result.
     for name in ("jdbc", "jobs"):
-        began = time.monotonic()
         status, data = _get(f"{endpoint}/ready/{name}")
-        assert (status, data["reason"]) == (503, "did not answer")
-        assert time.monotonic() - began < 2
+        assert (status, data["reason"], data["state"]) == (503, "did not answer", "dead")
     # After its time limit, the probe itself gives a reason.
-    time.sleep(0.9)
-    assert _get(f"{endpoint}/ready/jdbc")[1]["reason"].startswith("did not answer: ping.sh")
+    begin.set()
+    reason = "did not answer: ping.sh was not done within 0.5 s"
+    until(lambda: _get(f"{endpoint}/ready/jdbc")[1]["reason"] == reason)
+    reason_of_jobs = f"did not answer on port {home.ports['scheduler']} within 0.5 s"
+    until(lambda: _get(f"{endpoint}/ready/jobs")[1]["reason"] == reason_of_jobs)
 
 
 def test_checks_from_many_zones_start_one_java(
@@ -148,11 +165,11 @@ def test_a_server_that_is_down_starts_no_java(home: Home, endpoint: str) -> None
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     home.end()
-    while probes.listens(home.system, home.ports["vdp"]):
-        time.sleep(0.01)
+    until(lambda: not probes.listens(home.system, home.ports["vdp"]))
     home.calls()
     status, data = _get(f"{endpoint}/ready/jdbc")
-    assert (status, data["reason"]) == (503, f"nothing listens on port {home.ports['vdp']}")
+    reason = f"nothing listens on port {home.ports['vdp']}"
+    assert (status, data["reason"], data["state"]) == (503, reason, "dead")
     assert home.calls() == []
 
 
@@ -184,9 +201,9 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 
         thread = threading.Thread(target=answer)
         thread.start()
-        found = probes.why_not_ready(home.system, home.state(), Service(kind, port, path))
+        failure = probes.failure(home.system, Service(kind, port, path))
         thread.join()
-    assert (reason in found) if reason else found == ""
+    assert (failure is not None and reason in failure.reason) if reason else failure is None
 
 
 def test_a_service_that_was_added_is_known_before_it_is_applied(

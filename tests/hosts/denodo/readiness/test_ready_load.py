@@ -16,7 +16,8 @@ import pytest
 
 from hosts.denodo.apply import apply
 from hosts.denodo.readiness import http_event_loop, probes, readiness_endpoint
-from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Limits, Response
+from hosts.denodo.readiness.http_event_loop import HttpEventLoop, Limits
+from hosts.denodo.readiness.http_messages import Response
 from hosts.denodo.record import Record
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT
@@ -317,7 +318,10 @@ def test_many_requests_for_hung_servers_share_one_thread(
     apply(home.system, home.state(servers=["vdp"], ready__services=services))
     Record(home.system).confirm_metadata("alice", "looked")
     hung = threading.Event()
-    monkeypatch.setattr(probes, "why_not_ready", lambda *_: "" if hung.wait(_PATIENCE) else "hung")
+    silent = probes.Failure("hung", silent=True)
+    monkeypatch.setattr(
+        probes, "failure", lambda *_, **__: None if hung.wait(_PATIENCE) else silent
+    )
     monkeypatch.setattr(readiness_endpoint, "PATIENCE_SECONDS", _PATIENCE)
     request = b"GET /ready/flight HTTP/1.1\r\n\r\n"
     with ExitStack() as stack:

@@ -1,0 +1,36 @@
+"""Passwords as Denodo encrypts them, for files that cannot contain every password as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hosts.denodo.errors import NotReadyError
+from hosts.denodo.scripts import run_script
+
+if TYPE_CHECKING:
+    from hosts.denodo.state import State
+
+PREFIX = "encrypted:"
+"""Prefix of an encrypted password in Denodo's files and addresses."""
+
+_SCRIPT = "encrypt_password.sh"
+_SECONDS = 600
+
+
+def encrypted(state: State, password: str) -> str:
+    """Return a password as Denodo encrypts it, without prefix.
+
+    The script reads the password from standard input, so that it is no command argument.
+
+    Raises:
+        NotReadyError: The script encrypts nothing.
+    """
+    result = run_script(state, _SCRIPT, seconds=_SECONDS, utf8=True, stdin=f"{password}\n")
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    if not result.succeeded or not lines or password in lines[-1]:
+        message = (
+            f"bin/{_SCRIPT} {result.ending} and encrypted nothing; encrypt the password by hand,"
+            " and add it to the login as encrypted_password"
+        )
+        raise NotReadyError(message)
+    return lines[-1].removeprefix(PREFIX)

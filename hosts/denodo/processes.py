@@ -1,0 +1,93 @@
+"""Java processes of one installation, as the kernel lists them (proc(5)).
+
+Other users' processes and those that end meanwhile are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hosts.denodo.system import System
+
+_LISTENING = "0A"
+"""State of a listening socket in the kernel's tables."""
+
+
+@dataclass(frozen=True)
+class JavaProcess:
+    """A process that runs Java, with the arguments of its command line."""
+
+    pid: int
+    arguments: tuple[str, ...]
+
+    @property
+    def is_web_container(self) -> bool:
+        """Return whether the process is a Tomcat (Apache Tomcat, RUNNING.txt: `catalina.home`)."""
+        return any("catalina" in argument for argument in self.arguments)
+
+
+def of_home(system: System, home: Path) -> list[JavaProcess]:
+    """Return the Java processes of an installation, whose folder may be a symbolic link."""
+    folders = tuple({f"{folder}/" for folder in (home, _resolved(home))})
+    return [
+        process
+        for process in _java(system)
+        if any(folder in argument for argument in process.arguments for folder in folders)
+    ]
+
+
+def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
+    """Return the Java process of an installation that listens on a port, None if it is unknown."""
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(system, port)}
+    for process in of_home(system, home) if sockets else ():
+        with suppress(OSError):
+            for descriptor in (system.processes / str(process.pid) / "fd").iterdir():
+                with suppress(OSError):
+                    if str(descriptor.readlink()) in sockets:
+                        return process
+    return None
+
+
+def age(system: System, pid: int) -> float:
+    """Return for how many seconds a process has run; infinite if that is unknown."""
+    try:
+        # The name of the program, in parentheses, may contain spaces; field 22 is the start.
+        fields = (system.processes / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        uptime = float((system.processes / "uptime").read_text().split()[0])
+        return uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return float("inf")
+
+
+def _java(system: System) -> Iterator[JavaProcess]:
+    for file in system.processes.glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            arguments = file.read_bytes().decode(errors="replace").split("\0")
+            if arguments[0].rsplit("/", 1)[-1] == "java":
+                yield JavaProcess(int(file.parent.name), tuple(arguments))
+
+
+def _listening_inodes(system: System, port: int) -> Iterator[str]:
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (system.processes / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9]
+
+
+def _resolved(home: Path) -> Path:
+    try:
+        return home.resolve()
+    except (OSError, RuntimeError):
+        return home

@@ -1,0 +1,70 @@
+"""HTTP messages of the readiness endpoint: a request that is complete, and the response to it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAD_LIMIT = 8192
+"""Size in bytes of the largest request; health checks send some 200 bytes."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer to a request.
+
+    Args:
+        status: HTTP status code.
+        data: content, sent as JSON.
+        settled: waiting cannot change the answer; otherwise the client waits for a better one.
+    """
+
+    status: int
+    data: Mapping[str, object]
+    settled: bool = True
+
+
+class Request(BaseHTTPRequestHandler):
+    """A request that has arrived as a whole, and what is sent to its client.
+
+    Args:
+        head: the bytes received; a head that was cut off counts as complete.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        # The base class would read from a socket and answer at once.
+        self._output = io.BytesIO()
+        self.rfile, self.wfile = io.BytesIO(head), self._output
+        self.target: str | None = None
+        if len(head) > HEAD_LIMIT:
+            self.requestline, self.request_version, self.command = "", "HTTP/1.0", "GET"
+            self.send_error(431)
+        else:
+            self.handle_one_request()
+
+    @property
+    def output(self) -> bytes:
+        """Return the bytes for the client: an error, or the answer once it is given."""
+        return self._output.getvalue()
+
+    def do_GET(self) -> None:
+        """Record what the client asks for."""
+        self.target = self.path
+
+    def answer(self, response: Response) -> None:
+        """Add the answer to the output."""
+        body = json.dumps(response.data).encode() + b"\n"
+        self.send_response(response.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: load balancers send several requests per second."""

@@ -1,0 +1,132 @@
+"""`ping.sh`, which asks Virtual DataPort whether it is alive, or with `-r` whether it is ready.
+
+A server in promotion or single-user mode is alive and not ready: it queues requests. Each call
+starts a Java, so it is used rarely. `-r` came with an update of 8.0 (about 20230301); the updates
+before it refuse the option. The date is deduced, so the option is looked for and never assumed.
+
+Sources: Denodo, Virtual DataPort Administration Guide, "Ping Script"; Denodo's container images,
+health check of Virtual DataPort (`ping.sh -r -t 5000 //localhost:9999/admin`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hosts.denodo import log
+from hosts.denodo.readiness.probes import NO_ANSWER
+from hosts.denodo.scripts import run_script
+from hosts.denodo.state import OLDEST
+
+if TYPE_CHECKING:
+    from hosts.denodo.record import Record
+    from hosts.denodo.state import State
+    from hosts.denodo.system import System
+
+SECONDS = 10
+"""Limit of one `ping.sh`, which starts a Java; Denodo's own health check of 9.x has the same."""
+_MILLISECONDS = 5000
+_SCRIPT = "ping.sh"
+
+# The texts are not documented. An answer that matches neither is checked in another way.
+_REFUSED_OPTION = re.compile(
+    r"(un(recognized|recognised|known|expected|supported)|invalid|illegal)[^\n]*(option|argument)"
+    r"|\busage:",
+    re.IGNORECASE,
+)
+_QUEUES = re.compile(r"single[ -]?user|promotion", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a ping.
+
+    Attributes:
+        reason: why the server is not ready, empty if it is.
+        busy: the server is alive, and queues requests meanwhile.
+    """
+
+    reason: str = ""
+    busy: bool = False
+
+
+def ask(system: System, state: State, port: int, *, ready: bool) -> Answer:
+    """Ping Virtual DataPort.
+
+    Args:
+        system: the machine.
+        state: contains the home.
+        port: port of Virtual DataPort.
+        ready: use `-r`, and if that fails a ping without `-r`, which tells busy from dead.
+    """
+    answer = _ping(system, state, port, ready=ready)
+    if not ready or not answer.reason or answer.busy or answer.reason.startswith(NO_ANSWER):
+        return answer
+    plain = _ping(system, state, port, ready=False)
+    if plain.reason:
+        return plain
+    if not _REFUSED_OPTION.search(answer.reason):
+        return Answer(answer.reason, busy=True)
+    if state.readiness == "strict":
+        return Answer(f"{answer.reason}; `denodo.readiness: strict` needs an update with -r")
+    return plain
+
+
+def asks_readiness(state: State, record: Record) -> bool:
+    """Return whether pings of Virtual DataPort use `-r`."""
+    if state.version == OLDEST or state.readiness == "ping":
+        return False
+    # Without a record the option is tried: a refusal of the option itself is no failure.
+    return state.readiness == "strict" or record.readiness.get("ping") != "alive"
+
+
+def find_ready_option(system: System, state: State, record: Record, port: int) -> None:
+    """Look whether `ping.sh` has `-r`, and record it; Virtual DataPort must be alive."""
+    if state.version == OLDEST or state.readiness != "auto":
+        return
+    has_option = _has_ready_option(system, state, port)
+    record.remember_readiness(ping="ready" if has_option else "alive")
+    if not has_option:
+        log.warning(warning(state, record))
+
+
+def warning(state: State, record: Record) -> str:
+    """Return the warning of a node that does not notice promotions, empty for other nodes."""
+    if state.readiness != "auto" or record.readiness.get("ping") != "alive":
+        return ""
+    return (
+        f"bin/{_SCRIPT} of this update has no option -r, so the node does not notice promotions and"
+        " single-user mode; install a newer update, or write `denodo.readiness: ping` to accept"
+        " that"
+    )
+
+
+def _has_ready_option(system: System, state: State, port: int) -> bool:
+    answer = _ping(system, state, port, ready=True)
+    if not answer.reason or answer.busy:
+        return True
+    if _REFUSED_OPTION.search(answer.reason):
+        return False
+    # Another refusal: the usage, which the script prints without arguments, has its options.
+    usage = run_script(state, _SCRIPT, seconds=SECONDS)
+    options = re.findall(r"(?<![\w-])-[a-z](?!\w)", f"{usage.output}\n{usage.errors}")
+    return "-r" in options or "-t" not in options
+
+
+def _ping(system: System, state: State, port: int, *, ready: bool) -> Answer:
+    options = ["-r"] if ready else []
+    address = f"//{system.local}:{port}/admin"
+    try:
+        result = run_script(
+            state, _SCRIPT, *options, "-t", str(_MILLISECONDS), address, seconds=SECONDS
+        )
+    except OSError as error:
+        return Answer(f"bin/{_SCRIPT} cannot be run: {error.strerror}")
+    if result.succeeded:
+        return Answer()
+    if result.status is None:
+        return Answer(f"{NO_ANSWER}: ping.sh was not done within {SECONDS} s")
+    reason = f"ping.sh {result}"
+    queues = _QUEUES.search(reason) and not _REFUSED_OPTION.search(reason)
+    return Answer(reason, busy=bool(queues))

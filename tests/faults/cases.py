@@ -1,0 +1,126 @@
+"""Cases of the fault matrix: commands x call positions x faults x once or lasting.
+
+The commands come from the program's registry, so that a new command without a row fails.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+from tests.faults.site import PRIMARY, SECONDARY
+from tests.support.servers.fault_proxy import Call, Fault, Rule
+
+Arguments = tuple[str, ...]
+
+_ON: Final = ("--cluster", PRIMARY)
+ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
+    "status": (("status", "--no-ask"),),
+    "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
+    "drain": (
+        ("drain", "node1", *_ON),
+        ("drain", "node1", *_ON, "--dry-run"),
+    ),
+    "enable": (("enable", "node1", *_ON),),
+    "pin": (("pin", "--dry-run"),),
+    "plan": (("plan", "{assembly}"),),
+    "roll": (("roll", *_ON, "--dry-run"),),
+    "rollout": (("rollout", *_ON, "--dry-run"),),
+    "catalog": (("catalog", "status", *_ON),),
+    "haproxy": (("haproxy", "apply", *_ON),),
+    "failover": (
+        ("failover", "status"),
+        ("failover", "to", SECONDARY, "--timeout", "4"),
+        ("failover", "to", SECONDARY, "--dry-run"),
+    ),
+}
+"""Arguments of each command that calls AWS, by its name in the registry."""
+WITHOUT_AWS: Final = frozenset({"drill", "nodes"})
+"""Commands that read files only."""
+DRAINED_BEFORE: Final = frozenset({"enable"})
+"""Commands that find a drained node."""
+
+CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
+    "no answer": (Fault.REFUSE,),
+    "not now": (Fault.UNAVAILABLE, Fault.THROTTLED),
+    "no answer of AWS": (Fault.HTML, Fault.CUT, Fault.EMPTY),
+    "lost": (Fault.LOST, Fault.LATE),
+    "rejected": (Fault.DENIED, Fault.EXPIRED),
+    "eventually consistent": (Fault.STALE, Fault.PAGED),
+}
+"""Faults by kind. `Fault.HANG` costs seconds of every run, and is in the whole matrix only."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run with a fault.
+
+    Attributes:
+        arguments: the command.
+        position: number of the disturbed call among those of an undisturbed run, from 0.
+        call: the operation and region at that position.
+        fault: what happens to the call.
+        lasting: True: also to every later call of the operation in the region.
+    """
+
+    arguments: Arguments
+    position: int
+    call: tuple[str, str]
+    fault: Fault
+    lasting: bool
+
+    @property
+    def key(self) -> str:
+        """Return the name of the case."""
+        operation, region = self.call
+        how = "lasting" if self.lasting else "once"
+        line = " ".join(self.arguments)
+        return f"{line} | {self.position} {operation} {region} | {self.fault} {how}"
+
+    def rule(self, calls: Sequence[tuple[str, str]]) -> Rule:
+        """Return the rule of the proxy.
+
+        Args:
+            calls: the calls of an undisturbed run.
+        """
+        operation, region = self.call
+        number = calls[: self.position + 1].count(self.call)
+        return Rule(
+            self.fault,
+            region=region,
+            operation=operation,
+            on=None if self.lasting else number,
+        )
+
+
+def rows() -> Iterator[Arguments]:
+    """Yield the arguments of every row."""
+    for arguments in ROWS.values():
+        yield from arguments
+
+
+def named(calls: Sequence[Call]) -> list[tuple[str, str]]:
+    """Return operation and region of calls."""
+    return [(call.operation, call.region) for call in calls]
+
+
+def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterator[Case]:
+    """Yield all cases of a row."""
+    for (position, call), fault, lasting in product(enumerate(calls), Fault, (False, True)):
+        yield Case(arguments, position, call, fault, lasting)
+
+
+def sample(
+    arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
+) -> Iterator[Case]:
+    """Yield a case of a row for each kind of fault, at random positions, once or lasting."""
+    for faults in CLASSES.values():
+        position = generator.randrange(len(calls))
+        yield Case(
+            arguments,
+            position,
+            calls[position],
+            generator.choice(faults),
+            lasting=generator.random() < 0.5,
+        )

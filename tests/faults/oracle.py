@@ -1,0 +1,113 @@
+"""Oracle of the fault matrix: what a command says is so, and what must never be."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.cli import exit_codes
+from tests.faults.site import Done, State
+from tests.support.servers.fault_proxy import Call, Fault
+
+CODES: Final = frozenset(
+    {
+        *(exit_codes.DONE, exit_codes.NO, exit_codes.USAGE, exit_codes.REFUSED),
+        *(exit_codes.FAILED, exit_codes.DOWN, exit_codes.AWS, exit_codes.INTERRUPTED),
+    }
+)
+_FAULTY: Final = ("Traceback", "internal error", "fault of denodo-ha")
+_UNCHANGED = re.compile(r"\bnothing was changed", re.IGNORECASE)
+_WITHHOLDS: Final = frozenset(Fault) - {Fault.STALE, Fault.PAGED}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a command, and what was so before and after it.
+
+    Attributes:
+        arguments: the command.
+        done: its end.
+        before: the state before.
+        after: the state after.
+        arrived: the calls that AWS has got.
+        disturbed: the calls that have met the fault.
+        fault: the fault, if it lasted.
+    """
+
+    arguments: tuple[str, ...]
+    done: Done
+    before: State
+    after: State
+    arrived: tuple[Call, ...]
+    disturbed: tuple[Call, ...]
+    fault: Fault | None
+
+    @property
+    def put(self) -> bool:
+        """Return whether AWS has got a datapoint of the switch."""
+        return any(call.operation == "PutMetricData" for call in self.arrived)
+
+
+def violations(run: Run) -> Iterator[str]:
+    """Yield what a run says that is not so, and what it leaves that must not be."""
+    text = run.done.text
+    yield from (f"it ends in {word!r}" for word in _FAULTY if word in text)
+    if run.done.code not in CODES:
+        yield f"it ends with {run.done.code}"
+    for (cluster, node), state in run.after.nodes.items():
+        if state.missing and state.tag is None:
+            yield f"{cluster} {node} is out of {sorted(state.missing)} without a drain tag"
+    for cluster, holder in run.after.locks.items():
+        if "--take-over" not in text:
+            yield f"the lock of {cluster} ({holder}) remains without a word"
+    changed = run.before.nodes != run.after.nodes or bool(run.after.locks) or run.put
+    if changed and _UNCHANGED.search(text):
+        yield "it says that nothing was changed"
+    if "is as before" in text and run.before.nodes != run.after.nodes:
+        yield "it says that the node is as before"
+    yield from {
+        "drain": _of_drain,
+        "enable": _of_enable,
+        "failover": _of_failover,
+        "status": _of_status,
+    }.get(run.arguments[0], lambda _: iter(()))(run)
+
+
+def _of_drain(run: Run) -> Iterator[str]:
+    state = run.after.of("active", "node1")
+    if run.done.code == exit_codes.DONE and "--dry-run" not in run.arguments:
+        if not state.out or state.tag is None:
+            yield f"it says that the node is drained: {state}"
+    elif run.before.nodes != run.after.nodes and "denodo-ha enable node1" not in run.done.text:
+        yield f"it leaves the node changed without a word: {state}"
+    elif "--dry-run" in run.arguments and run.before.nodes != run.after.nodes:
+        yield "a dry run has changed a node"
+
+
+def _of_enable(run: Run) -> Iterator[str]:
+    state = run.after.of("active", "node1")
+    if run.done.code == exit_codes.DONE and (state.missing or state.tag is not None):
+        yield f"it says that the node is back: {state}"
+
+
+def _of_failover(run: Run) -> Iterator[str]:
+    text = run.done.text
+    if "to" not in run.arguments:
+        return
+    if run.put and "--dry-run" in run.arguments:
+        yield "a dry run has thrown the switch"
+    if run.put and "was not thrown" in text:
+        yield "it says that the switch was not thrown"
+    says_thrown = "the switch is set to" in text or text.startswith("put ")
+    if says_thrown and not run.put:
+        yield "it says that the switch is thrown"
+    if run.done.code == exit_codes.DONE and not run.put and "--dry-run" not in run.arguments:
+        yield "it ends with 0, and the switch was not thrown"
+
+
+def _of_status(run: Run) -> Iterator[str]:
+    # The state of an alarm is a detail of the reason; the health check's state is known.
+    details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer"}
+    withheld = {call.operation for call in run.disturbed} - details
+    if run.fault in _WITHHOLDS and withheld and run.done.code == exit_codes.DONE:
+        yield f"it is healthy without {', '.join(sorted(withheld))}"

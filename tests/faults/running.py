@@ -1,0 +1,114 @@
+"""Runs of the fault matrix in this process, with short waits."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import botocore.loaders
+import botocore.session
+import pytest
+from botocore.retries.standard import ExponentialBackoff
+from typer.testing import CliRunner
+
+from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.deployed import instances
+from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.deployed.rotation import rotation, target_group_rotation
+from denodo_ha.drain import draining, enabling
+from denodo_ha.failover import switching
+from tests.faults import cases, oracle
+from tests.faults.cases import Case
+from tests.faults.site import KEPT, PRIMARY, Done, Site
+from tests.support import local_aws_server
+from tests.support.servers.fault_proxy import Fault
+from tools.local_aws.credentials import Access
+
+_LATE_S = 2.0
+
+
+@cache
+def _loader(search_path: str | None = None) -> Any:
+    return botocore.loaders.create_loader(search_path)
+
+
+@contextmanager
+def short_waits(site: Site) -> Iterator[None]:
+    """Let commands of this process call the proxy, and wait for short times."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        access = Access(site.proxy.endpoint, site.account, KEPT)
+        for key, value in access.settings(local_aws_server.paths()).items():
+            patch.setenv(key, value)
+        # Each run creates a session, and would load the services' descriptions again.
+        patch.setattr(botocore.session, "create_loader", _loader)
+        patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
+        # No resolver knows the names of the local AWS.
+        patch.setattr(dns_answer, "lookup", lambda _name: None)
+        patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+        for module, name, seconds in (
+            (rotation, "EVERY_S", 0.1),
+            (target_group_rotation, "VISIBLE_EVERY_S", 0.1),
+            (target_group_rotation, "VISIBLE_S", 3),
+            (draining, "LOOK_EVERY_S", 0.1),
+            (draining, "SETTLE_S", 2.5),
+            (draining, "UNDO_S", 6),
+            (enabling, "HEALTHY_S", 8),
+            (enabling, "VISIBLE_EVERY_S", 0.1),
+            (instances, "VISIBLE_EVERY_S", 0.1),
+            (instances, "VISIBLE_S", 1),
+            (switching, "EVERY_S", 0.1),
+            (switching, "EFFECT_S", 3),
+        ):
+            patch.setattr(module, name, seconds)
+        yield
+
+
+def run_here(site: Site, arguments: Sequence[str]) -> Done:
+    """Run a command in this process."""
+    filled = [part.format(assembly=site.assembly) for part in arguments]
+    begin = time.monotonic()
+    result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
+    stderr = result.stderr
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        stderr += f"Traceback: {result.exception!r}"
+    return Done(result.exit_code, result.stdout, stderr, time.monotonic() - begin)
+
+
+def prepare(site: Site, arguments: Sequence[str]) -> None:
+    """Bring the environment into the state that a row begins with."""
+    site.restore()
+    if arguments[0] in cases.DRAINED_BEFORE:
+        site.take_out(PRIMARY, "node1")
+
+
+def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the calls of a run without faults."""
+    prepare(site, arguments)
+    run_here(site, arguments)
+    calls = cases.named(site.proxy.calls)
+    assert calls, f"{arguments} does not call AWS"
+    return calls
+
+
+def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[str]:
+    """Run a case, and return what the oracle denies."""
+    prepare(site, case.arguments)
+    before = site.state()
+    site.proxy.add(case.rule(calls))
+    done = run_here(site, case.arguments)
+    if case.fault is Fault.LATE:
+        time.sleep(_LATE_S)
+    run = oracle.Run(
+        case.arguments,
+        done,
+        before,
+        site.state(),
+        tuple(site.proxy.arrived),
+        tuple(site.proxy.disturbed),
+        case.fault if case.lasting else None,
+    )
+    return [f"{case.key}: {violation}\n{done.text}" for violation in oracle.violations(run)]

@@ -1,0 +1,30 @@
+"""A sample of the fault matrix, and the completeness of its rows."""
+
+import random
+
+import pytest
+
+from denodo_ha.cli.main import COMMANDS
+from tests.faults import cases
+from tests.faults.running import problems, short_waits, undisturbed_calls
+from tests.faults.site import Site
+
+_SEED = 20261126
+
+
+def test_every_command_has_a_row() -> None:
+    """A new command without a row is not in the matrix."""
+    assert {command.name for command in COMMANDS} == {*cases.ROWS, *cases.WITHOUT_AWS}
+
+
+@pytest.mark.long
+def test_a_sample_says_what_is_so(site: Site) -> None:
+    """Each row meets each kind of fault, at random positions with a fixed seed."""
+    generator = random.Random(_SEED)  # noqa: S311 - a sample
+    denied = []
+    with short_waits(site):
+        for arguments in cases.rows():
+            calls = undisturbed_calls(site, arguments)
+            for case in cases.sample(arguments, calls, generator):
+                denied += problems(site, case, calls)
+    assert denied == [], "\n\n".join(denied)

@@ -1,0 +1,116 @@
+"""Whether `ping.sh` has the option `-r` is looked up at each apply."""
+
+from typing import Any
+
+import pytest
+
+from hosts.denodo import node_warnings
+from hosts.denodo.apply import apply
+from hosts.denodo.errors import RolledBackError
+from hosts.denodo.readiness import ping
+from hosts.denodo.record import Record
+from tests.hosts.denodo.home import Home
+
+_WARNING = "has no option -r, so the node does not notice promotions"
+
+
+def _pings(home: Home) -> list[str]:
+    return [call for call in home.calls() if call.startswith("ping.sh")]
+
+
+def test_an_update_without_the_option_comes_up_with_a_warning(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.make_older()
+    state = home.state()
+    apply(home.system, state)
+    record = Record(home.system)
+    assert home.running()
+    assert record.readiness["ping"] == "alive"
+    assert capsys.readouterr().out.count(_WARNING) == 1
+    assert _WARNING in "".join(node_warnings.warnings(home.system, record))
+    assert not ping.asks_readiness(state, record)
+
+    # A newer update is noticed by the next apply, which restarts nothing.
+    first = home.running()
+    home.make_newer()
+    apply(home.system, state)
+    assert home.running() == first
+    assert ping.asks_readiness(state, record)
+    assert not list(node_warnings.warnings(home.system, record))
+
+
+def test_the_option_is_looked_up_once_in_an_apply(home: Home) -> None:
+    home.behave("ping.sh", "promotion")
+    with pytest.raises(RolledBackError, match="the server is not ready"):
+        apply(home.system, home.state(limits__start_seconds=3))
+    # Without arguments it prints its usage, which has -r: so it is the server that is not ready.
+    assert _pings(home).count("ping.sh") == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "has_option"),
+    [
+        ("Unrecognized option: -r", False),
+        ("ERROR: unknown argument -r", False),
+        ("invalid option -- r", False),
+        ("usage: ping [-t <timeout>] //host", False),
+        ("The server is in single user mode", True),
+        ("A promotion is in progress", True),
+        ("Unknown host", True),
+        ("", True),
+    ],
+)
+def test_refusals(home: Home, says: str, *, has_option: bool) -> None:
+    record = Record(home.system)
+    script = home.path / "bin/ping.sh"
+    script.write_text(f'#!/bin/sh\ncase "$*" in *-r*) echo "{says}" >&2; exit 1;; esac\n')
+    ping.find_ready_option(home.system, home.state(), record, home.ports["vdp"])
+    assert record.readiness["ping"] == ("ready" if has_option else "alive")
+
+
+@pytest.mark.parametrize(
+    ("usage", "has_option"),
+    [
+        ("usage: ping [-t <ms>] URI", False),
+        ("usage: ping [-r] [-t <ms>] URI", True),
+        ("-r,--ready  -t,--timeout", True),
+        ("this is all", True),
+    ],
+)
+def test_an_unclear_refusal_is_settled_by_the_usage(
+    home: Home, usage: str, *, has_option: bool
+) -> None:
+    script = home.path / "bin/ping.sh"
+    script.write_text(
+        f'#!/bin/sh\n[ $# = 0 ] && {{ echo "{usage}"; exit 1; }}\necho "No." >&2; exit 1\n'
+    )
+    record = Record(home.system)
+    ping.find_ready_option(home.system, home.state(), record, home.ports["vdp"])
+    assert record.readiness["ping"] == ("ready" if has_option else "alive")
+
+
+def test_ping_never_asks_for_readiness(home: Home) -> None:
+    apply(home.system, home.state(ready__virtual_dataport="ping"))
+    assert _pings(home)
+    assert not [call for call in _pings(home) if "-r" in call]
+    home.behave("ping.sh", "promotion")
+    apply(home.system, home.state(ready__virtual_dataport="ping", jvm__vdp="-Xmx2048m"))
+
+
+def test_strict_needs_the_option(make_home: Any) -> None:
+    home = make_home("8.0")
+    home.make_older()
+    state = home.state(ready__virtual_dataport="strict", limits__start_seconds=2)
+    with pytest.raises(RolledBackError, match="readiness: strict` needs an update with -r"):
+        apply(home.system, state)
+    home.make_newer()
+    apply(home.system, home.state(ready__virtual_dataport="strict"))
+    assert "ping" not in Record(home.system).readiness
+
+
+def test_7_0_has_no_readiness(make_home: Any) -> None:
+    home = make_home("7.0")
+    apply(home.system, home.state())
+    assert not [call for call in _pings(home) if "-r" in call]
+    assert not list(node_warnings.warnings(home.system, Record(home.system)))
