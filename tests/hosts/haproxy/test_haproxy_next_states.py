@@ -305,7 +305,9 @@ def test_a_trial_takes_nothing_of_the_running_haproxy(
 
 
 def test_a_file_that_haproxy_cannot_run_is_said(site: WebSite) -> None:
-    with pytest.raises(Failed, match=r"(?s)does not run a trial of .*ALERT.*unknown keyword 'bogus'"):
+    with pytest.raises(
+        Failed, match=r"(?s)does not run a trial of .*ALERT.*unknown keyword 'bogus'"
+    ):
         next_states.file_rows(site.haproxy, site.haproxy.config, b"backend a\n    bogus\n")
     silent = replace(site.haproxy, program="true")
     with pytest.raises(Failed, match="does not run a trial"):
