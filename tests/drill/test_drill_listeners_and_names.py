@@ -89,6 +89,20 @@ def test_a_check_that_only_connects_to_a_tls_listener_sees_the_balancer_only(
     assert result.by_failure[Failure("region-lost", "site-a", "eu-west-1")].moves_site
 
 
+def test_a_dns_threshold_may_count_for_an_alias() -> None:
+    templates = two_clusters("alias")
+    for side in ("site-a", "site-b"):
+        name = "target_group_health.dns_failover.minimum_healthy_targets.count"
+        properties(templates, side, "P9999")["TargetGroupAttributes"] = [{"Key": name, "Value": 2}]
+    result = drill(templates)
+    (change,) = result.without_failure.dns_changes
+    assert (change.after, change.standby) == ("site-a", True)
+    lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
+    (text,) = lost.interpretations
+    assert lost.moves_site
+    assert "whatever its dns_failover settings are: DNS stays" in text
+
+
 NAMES = ["sql.example.org", "SQL.Example.org."]
 
 
