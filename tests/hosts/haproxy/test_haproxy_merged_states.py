@@ -19,9 +19,16 @@ from tests.hosts.haproxy.played_haproxy import GOOD
 
 ROW = {
     **parse_states(GOOD["show servers state"])[0],
-    "srv_op_state": "2", "srv_addr": "10.0.0.1", "srv_port": "9999", "tracked": "",
-    "srv_check_status": "9", "srv_check_result": "3", "srv_check_health": "4",
-    "srv_uweight": "1", "srv_iweight": "1", "srv_check_state": "6",
+    "srv_op_state": "2",
+    "srv_addr": "10.0.0.1",
+    "srv_port": "9999",
+    "tracked": "",
+    "srv_check_status": "9",
+    "srv_check_result": "3",
+    "srv_check_health": "4",
+    "srv_uweight": "1",
+    "srv_iweight": "1",
+    "srv_check_state": "6",
 }
 """A server that is checked and up."""
 
