@@ -56,7 +56,7 @@ WRONG = (
         features_of_version,
         {"denodo/readiness": "strict"},
         "denodo.readiness",
-        ("is not for 7.0", "remove it"),
+        ("is not for Denodo 7.0", "remove it"),
         base=V7,
     ),
     Wrong(
