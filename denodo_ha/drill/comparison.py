@@ -64,9 +64,9 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
             worsenings += _worsenings(compared, outcome)
             improvements += _improvements(compared, outcome)
             lost = alarms_before[compared.failure] and not alarms_after[failure]
-            if lost:
+            if lost and not _harms_less(compared, outcome):
                 worsenings.append(f"no alarm any more ({_names(alarms_before[compared.failure])})")
-            elif alarms_after[failure] and not alarms_before[compared.failure]:
+            if alarms_after[failure] and not alarms_before[compared.failure]:
                 improvements.append(f"alarm {_names(alarms_after[failure])}")
         if before != outcome or worsenings or improvements:
             yield OutcomeChange(failure, before, outcome, tuple(worsenings), tuple(improvements))
@@ -111,6 +111,11 @@ def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
         yield "DNS stays"
     for name in _lost_standbys(after, before):
         yield f"{name}: has a standby"
+
+
+def _harms_less(before: Outcome, after: Outcome) -> bool:
+    """Return whether more ports are reached, or the site no longer moves: no alarm is due."""
+    return any(_more_ports(after, before)) or (before.moves_site and not after.moves_site)
 
 
 def _recoveries(before: Outcome, after: Outcome) -> str:

@@ -124,8 +124,9 @@ def render(
         program = config_check.find_haproxy(haproxy)
         errors = config_check.validation_errors(environment, name, host, program)
         if errors:
-            print_message(f"denodo-ha: {program} does not accept the file:")
-            for line in errors.splitlines():
+            first, *lines = errors.splitlines()
+            print_message(f"denodo-ha: {program}: {first}")
+            for line in lines:
                 print_message(f"  {line}")
             raise typer.Exit(exit_codes.NO)
         print_message(f"{program} accepts the file")
@@ -216,6 +217,24 @@ def save(*, run: Run = _DEFAULT.run, state: State = _DEFAULT.state) -> None:
         local = LocalHaproxy(run, state)
         with local.locked():
             server_state_file.save(local)
+
+
+@haproxy.command()
+def prepare(
+    *,
+    run: Run = _DEFAULT.run,
+    state: State = _DEFAULT.state,
+    file: File = _DEFAULT.config,
+    haproxy: Program = _DEFAULT.program,
+) -> None:
+    """Save the states with which the file's servers start, before a start or reload by systemd.
+
+    The generated systemd drop-in runs it. `reload` does the same and more.
+    """
+    with _converted_errors():
+        local = LocalHaproxy(run, state, file, haproxy)
+        with local.locked():
+            reloading.prepare_start(local, print_line)
 
 
 @haproxy.command()

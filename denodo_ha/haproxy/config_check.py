@@ -13,7 +13,7 @@ import botocore
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
-from hosts.haproxy.validation import validate
+from hosts.haproxy.validation import problem
 
 _PROGRAMS = ("haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 """Usual paths of HAProxy: users other than root often have no /usr/sbin in their PATH."""
@@ -61,7 +61,7 @@ def find_haproxy(program: str | None) -> str:
 
 
 def validation_errors(environment: Environment, cluster: str, host: Host, haproxy: str) -> str:
-    """Return the errors that HAProxy reports for the file; empty if there are none.
+    """Return what HAProxy says against the file, in its lines; empty if it accepts the file.
 
     Users and certificates that this machine does not have are replaced, so that only the file is
     validated.
@@ -69,7 +69,7 @@ def validation_errors(environment: Environment, cluster: str, host: Host, haprox
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "haproxy.cfg"
         file.write_text(render_config(environment, cluster, _local(host)), encoding="utf-8")
-        return validate(haproxy, file)
+        return problem(haproxy, file).replace(str(file), "the file")
 
 
 def missing_files(host: Host) -> list[str]:

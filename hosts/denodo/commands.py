@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 more += [f"--who={options.who}"] if hasattr(options, "who") else []
                 return privileges.run_as(account, [*given, *more])
             options = _parser().parse_args([*given, *more])
-        code = _COMMANDS[options.command](system, options)
+        code = REGISTRY[options.command](system, options)
     except HostError as error:
         log.error(str(error))
         code = error.code
@@ -294,7 +294,7 @@ def _update(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
-_COMMANDS: dict[str, Callable[[System, argparse.Namespace], int]] = {
+REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "apply": _apply,
     "check": _check,
     "boot": _boot,

@@ -15,7 +15,7 @@ from stacks.access.machine_permissions import allow
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
 
-HOST = Host(behind_proxy=True)
+HOST = Host(behind_proxy=True, tool=None)
 """Machine that HAProxy runs on in AWS, for rendering the configuration file."""
 
 

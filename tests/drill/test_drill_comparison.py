@@ -1,8 +1,9 @@
 """The comparison of two drills: worse, better, the same; and the gate `--no-worse`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import typer
@@ -12,6 +13,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill as drill_command
 from denodo_ha.drill.comparison import outcome_changes
+from denodo_ha.drill.outcome import Failure, Outcome
 from tests.drill.sample_templates import (
     FILES,
     Data,
@@ -87,9 +89,8 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # Where nodes no longer move the site, they no longer raise its alarm either.
-    other = [text for one in improved for text in one.worsenings if not text.startswith("no alarm")]
-    assert other == []
+    # Where nodes no longer move the site, they no longer raise its alarm either: that is not worse.
+    assert [text for one in improved for text in one.worsenings] == []
 
 
 def test_a_move_that_serves_what_was_not_served_is_better() -> None:
@@ -113,6 +114,65 @@ def test_one_worsening_outweighs_improvements() -> None:
     changes = outcome_changes(drill(BASE), drill(templates))
     (lost,) = [one for one in changes if str(one.failure) == "node-lost site-a Box1"]
     assert lost.verdict == "worse"
+
+
+def test_a_failure_that_is_new_or_gone() -> None:
+    small, large = drill({"site-a": cluster("a")}), drill({"site-a": cluster("a", nodes="abab")})
+    grown = {str(one.failure): one for one in outcome_changes(small, large)}
+    assert grown["node-lost site-a Box3"].verdict == "new"
+    assert grown["nodes-lost site-a Box1 + Box3"].verdict == "better"
+    shrunk = {str(one.failure): one for one in outcome_changes(large, small)}
+    gone = shrunk["node-lost site-a Box3"]
+    assert (gone.verdict, gone.after) == ("gone", None)
+    assert list(shrunk)[-1] in {str(one.failure) for one in shrunk.values() if one.after is None}
+
+
+ALL: Final = Outcome(Failure("node-lost", "site-a", "Box1"))
+DEGREES: Final = [
+    (replace(ALL, unknown=(9999,)), "9999: of unknown reach"),
+    (replace(ALL, partial=(9999,)), "9999: not reached by all"),
+    (replace(ALL, unreachable=(9999,)), "9999: not reached"),
+]
+"""The degrees to which a port is reached, the best first, and how a worse one is told."""
+
+
+@pytest.mark.parametrize("degree", range(3))
+def test_each_degree_of_reach_is_worse_than_those_before(degree: int) -> None:
+    result = drill({"site-a": cluster("a")})
+    worse, text = DEGREES[degree]
+    before = replace(result, outcomes=(ALL, *(result.outcomes[:1])))
+    for better in (ALL, *(outcome for outcome, _ in DEGREES[:degree])):
+        one, other = replace(before, outcomes=(better,)), replace(before, outcomes=(worse,))
+        (change,) = outcome_changes(one, other)
+        assert (change.verdict, change.worsenings[0]) == ("worse", text)
+        (change,) = outcome_changes(other, one)
+        port, how = text.split(": ")
+        assert (change.verdict, change.improvements[0]) == ("better", f"{port}: no longer {how}")
+
+
+def test_a_lost_standby_is_worse() -> None:
+    templates = two_clusters()
+    properties(templates, "site-b", "NoneHealthy")["Threshold"] = 3
+    changes = outcome_changes(drill(BASE), drill(templates))
+    (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
+    assert (nothing.verdict, nothing.worsenings) == ("worse", ("sql.example.org: no standby",))
+    changes = outcome_changes(drill(templates), drill(BASE))
+    (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
+    assert (nothing.verdict, nothing.improvements) == (
+        "better",
+        ("sql.example.org: has a standby",),
+    )
+
+
+def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
+    """One of two nodes was worse than the other before, and the new one is as bad as that."""
+    base, new = two_clusters(), two_clusters()
+    for templates, name in ((base, "old"), (new, "new")):
+        group = properties(templates, "site-a", "P9999")
+        group["Targets"] = group["Targets"][:1]
+        properties(templates, "site-a", "Box1")["Tags"] = [{"Key": "Name", "Value": name}]
+    changes = outcome_changes(drill(base), drill(new))
+    assert {one.verdict for one in changes if one.failure.kind == "node-lost"} == {"new", "gone"}
 
 
 def test_no_change_is_no_row() -> None:

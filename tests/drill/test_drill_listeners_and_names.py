@@ -11,6 +11,7 @@ from denodo_ha.drill.outcome import Failure
 from tests.drill.sample_templates import (
     FILES,
     Data,
+    Health,
     add,
     drill,
     listener,
@@ -87,6 +88,20 @@ def test_a_check_that_only_connects_to_a_tls_listener_sees_the_balancer_only(
     down = result.by_failure[Failure("service-down", "site-a", "9999 on all nodes")]
     assert down.moves_site is moves
     assert result.by_failure[Failure("region-lost", "site-a", "eu-west-1")].moves_site
+
+
+def test_a_dns_threshold_may_count_for_an_alias() -> None:
+    templates = two_clusters("alias")
+    for side in ("site-a", "site-b"):
+        name = "target_group_health.dns_failover.minimum_healthy_targets.count"
+        properties(templates, side, "P9999")["TargetGroupAttributes"] = [{"Key": name, "Value": 2}]
+    result = drill(templates)
+    (change,) = result.without_failure.dns_changes
+    assert (change.after, change.standby) == ("site-a", True)
+    lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
+    (text,) = lost.interpretations
+    assert lost.moves_site
+    assert "whatever its dns_failover settings are: DNS stays" in text
 
 
 NAMES = ["sql.example.org", "SQL.Example.org."]
@@ -178,3 +193,19 @@ def test_the_delays_of_a_nodes_program_come_on_top_of_its_check() -> None:
     assert [step.seconds for step in not_ready.steps] == [25, 14]
     lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     assert [step.seconds for step in lost.steps] == [14]
+
+
+@pytest.mark.parametrize(("health", "rest"), [("alarm", [60, 60, 60, 30]), ("alias", [60])])
+def test_the_delays_come_on_top_of_what_triggers_a_failover(
+    health: Health, rest: list[int]
+) -> None:
+    templates = two_clusters(health)
+    for side in ("site-a", "site-b"):
+        templates[side]["Metadata"] = {"Denodo": {"Delays": {"ping": 5, "busy": 20}}}
+        check_of_program = {"HealthCheckProtocol": "HTTP", "HealthCheckPath": "/ready/jdbc"}
+        properties(templates, side, "P9999").update(check_of_program, HealthCheckTimeoutSeconds=4)
+    result = drill(templates)
+    down = result.by_failure[Failure("service-down", "site-a", "9999 on all nodes")]
+    assert [step.seconds for step in down.steps] == [25, 14, *rest]
+    lost = result.by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
+    assert [step.seconds for step in lost.steps] == [14, *rest]

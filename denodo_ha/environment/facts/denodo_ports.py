@@ -18,6 +18,7 @@ VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
 FIRST_FLIGHT_UPDATE: Final = 1
 """Update of Denodo 9 that introduced Arrow Flight SQL (Denodo, New features of 9.1)."""
 FLIGHT_PORT: Final = 9994
+"""Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
 
 NODE_TLS_PORTS: Final = frozenset({9443})
 """Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""

@@ -63,6 +63,7 @@ class Host:
     run: str = "/run/haproxy"
     state: str = "/var/lib/haproxy/server-state"
     program: str = "/usr/sbin/haproxy"
+    tool: str | None = "/opt/denodo-ha"
     chroot: bool = True
 
 

@@ -20,6 +20,10 @@ def render_drop_in(settings: Haproxy, host: Host) -> str:
     file = f"{host.folder}/haproxy.cfg"
     files = 2 * settings.maxconn + _OTHER_FILES
     run = host.run.rpartition("/")
+    # With `-` a host without the program, or a program that fails, does not keep HAProxy down.
+    prepare = f"-/bin/sh -c 'cd {host.tool} && exec python3 -m haproxy prepare'"
+    before_start = f"ExecStartPre={prepare}\n" if host.tool else ""
+    before_reload = f"ExecReload={prepare}\n" if host.tool else ""
     return f"""\
 # Written by `denodo-ha haproxy render --systemd`.
 [Service]
@@ -32,8 +36,8 @@ ExecStartPre=
 ExecStart=
 ExecReload=
 ExecStartPre={host.program} -c -q -f {file}
-ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
+{before_start}ExecStart={host.program} -Ws -f {file} -p {host.run}/haproxy.pid \\
     -S {host.run}/master.sock,mode,660,group,{host.group}
 ExecReload={host.program} -c -q -f {file}
-ExecReload=/bin/kill -USR2 $MAINPID
+{before_reload}ExecReload=/bin/kill -USR2 $MAINPID
 """

@@ -45,7 +45,8 @@ def find_configuration(choice: str, root: File) -> File:
         file = _expand_home(File(choice))
         if _is_file(file):
             return file
-        raise ConfigError([_not_found(choice, "there is no such file", root)])
+        what = "it is not a regular file" if _exists(file) else "there is no such file"
+        raise ConfigError([_not_found(choice, what, root)])
     for folder in _FOLDERS:
         for suffix in _SUFFIXES:
             file = root / folder / f"{choice}{suffix}"
@@ -67,6 +68,13 @@ def _is_file(file: File) -> bool:
     """Return whether a path is a file; false if the path cannot exist."""
     try:
         return file.is_file()
+    except OSError:
+        return False
+
+
+def _exists(file: File) -> bool:
+    try:
+        return file.exists()
     except OSError:
         return False
 

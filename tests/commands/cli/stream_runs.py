@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 
 import typer
 
@@ -16,6 +17,7 @@ from denodo_ha import __main__ as program
 from denodo_ha.cli import main, process
 from denodo_ha.cli.output import print_document
 from tests.commands.cli.sample_commands import SAMPLE
+from tests.commands.cli.test_printable import ROWS
 
 Arguments = tuple[str, ...]
 LONG = "x" * 79 + "\n"
@@ -74,6 +76,14 @@ def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
                 yield stream, descriptors, (name,)
 
 
+def failing_runs() -> Iterator[Arguments]:
+    """Yield arguments for each command with which its own work fails, without AWS."""
+    missing = {"active-passive": "nowhere", "shared-catalog": "nowhere"}
+    for words, (row, *_) in ROWS.items():
+        given = [each.format(hostile="/nowhere", assembly="/nowhere/cdk.out") for each in row]
+        yield (*words.split(), *(missing.get(each, each) for each in given))
+
+
 def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> int:
     """Return the exit code of a command with these streams."""
     child = os.fork()
@@ -103,4 +113,8 @@ if __name__ == "__main__":
         each.load()
     assert process.stdout_error() is None
     results = [[*run, code_of(*run)] for run in runs()]
-    sys.stdout.write(json.dumps(results))
+    failing = [
+        [arguments, code_of("closed", (), arguments), code_of(stream, (1, 2), arguments)]
+        for arguments, stream in zip(failing_runs(), cycle(STREAMS), strict=False)
+    ]
+    sys.stdout.write(json.dumps({"runs": results, "failing": failing}))

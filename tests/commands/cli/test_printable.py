@@ -55,12 +55,17 @@ ROWS: dict[str, list[list[str]]] = {
     "haproxy enable": [["node1", "--run", "{hostile}", "--state", "{hostile}/state"]],
     "haproxy reload": [["{hostile}", "--run", "{hostile}", "--state", "{hostile}/state"]],
     "haproxy save": [["--run", "{hostile}", "--state", "{hostile}/state"]],
+    "haproxy prepare": [
+        ["--run", "{hostile}", "--state", "{hostile}/state", "--file", "{hostile}/cfg"]
+    ],
     "haproxy status": [["--run", "{hostile}"], ["--run", "{hostile}", "--format", "json"]],
     "haproxy verify": [["--run", "{hostile}"], ["--run", "{hostile}", "--format", "json"]],
     "haproxy apply": [["-c", "active-passive"]],
     "failover status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
+    "failover from": [["active", "-c", "active-passive"]],
+    "failover restore": [["active", "-c", "active-passive"]],
 }
 """For each command arguments with which it meets foreign text: `{hostile}` is a path, `{assembly}`
 a cloud assembly whose names and tags are hostile, and AWS answers every call with an error."""

@@ -59,7 +59,8 @@ def test_the_exit_code_depends_on_no_stream() -> None:
     assert done.returncode == 0, done.stderr
     commands = set()
     differences = []
-    for stream, descriptors, arguments, code in json.loads(done.stdout):
+    results = json.loads(done.stdout)
+    for stream, descriptors, arguments, code in results["runs"]:
         commands.add(arguments[0])
         expected = CODES[arguments[-1]]
         if (arguments[-1], stream) == ("document", "full") and 1 in descriptors:
@@ -69,6 +70,10 @@ def test_the_exit_code_depends_on_no_stream() -> None:
             differences.append((stream, descriptors, arguments, code))
     assert differences == []
     assert commands >= {command.name for command in COMMANDS}
+    # Each command, and each of its subcommands, with work that fails.
+    assert len(results["failing"]) > len(COMMANDS)
+    for arguments, expected, code in results["failing"]:
+        assert code == expected != exit_codes.DONE, arguments
 
 
 @pytest.mark.parametrize(
@@ -129,3 +134,25 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
 
 def test_outside_a_process_of_its_own_no_output_is_lost() -> None:
     assert process.stdout_error() is None
+
+
+def test_a_second_signal_ends_at_once_with_what_stands() -> None:
+    script = """
+import os, signal, time
+from denodo_ha.cli import process
+
+def program():
+    process.set_state_left("node1 may be out of jdbc")
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+
+process.run(lambda: program)
+"""
+    done = run("-c", script)
+    assert (done.returncode, done.stdout) == (exit_codes.INTERRUPTED, "")
+    assert done.stderr == (
+        "denodo-ha: interrupted again, so nothing more is undone: node1 may be out of jdbc\n"
+    )

@@ -5,9 +5,11 @@ links, FIFOs, folders, devices, and files without an end. Root then runs every c
 """
 
 import errno
+import http.client
 import json
 import os
 import pwd
+import re
 import resource
 import shutil
 import signal
@@ -23,7 +25,7 @@ from typing import Any
 import pytest
 
 from hosts.common import files
-from hosts.denodo import privileges
+from hosts.denodo import commands, privileges, record
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError, SystemRefusedError
 from hosts.denodo.state import parse
@@ -47,12 +49,20 @@ _COMMANDS = (
     ("export",),
     ("check", "--state"),
     ("apply", "--state"),
+    ("boot", "--state"),
+    ("hold", "a reason"),
+    ("release",),
+    ("look", "--act"),
     ("stop",),
 )
+_BY_ROOT = ("install", "update")
+"""Commands that become no other user; they open no record."""
+_WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
-    *("exported.json", "signal.json", "journal.json", "lock", "export-lock", "run", "export"),
-    *("import", ".drained.json.denodo-node", "metadata.properties"),
+    *("exported.json", "signal.json", "journal.json", "behind.json", "held.json", "watchdog.json"),
+    *("lock", "export-lock", "record-lock", "run", "export", "import", "metadata.properties"),
+    *(".drained.json.denodo-node", ".applied.json.denodo-node", ".journal.json.denodo-node"),
 )
 
 
@@ -179,7 +189,12 @@ def _device(node: Node, path: Path) -> None:
         _endless(node, path)
 
 
-_REPLACEMENTS = (_link, _new, _fifo, _folder, _endless, _device)
+def _large(_node: Node, path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+_REPLACEMENTS = (_link, _new, _fifo, _folder, _endless, _large, _device)
 
 
 def _replace_records(node: Node, replacement: Callable[[Node, Path], None]) -> None:
@@ -200,6 +215,53 @@ def _try_everything(node: Node, replacement: Callable[[Node, Path], None], *name
         assert "Traceback" not in done.stderr, (command, done)
         assert done.returncode not in (1, 70), (command, done)
         assert node.of_root() == before, command
+
+
+def test_every_command_and_every_record_is_tried() -> None:
+    tried = {command for command, *_ in _COMMANDS}
+    assert {*commands.REGISTRY} == tried | {*_BY_ROOT, *_WITHOUT_AN_END}
+    source = Path(record.__file__).read_text()
+    names = set(re.findall(r"_(?:read|write|file)\(\s*\"(\w+)\"", source))
+    assert names
+    assert {f"{name}.json" for name in names} <= {*_RECORDS}
+
+
+@pytest.mark.parametrize("replacement", [_link, _fifo, _endless])
+@pytest.mark.parametrize("command", _WITHOUT_AN_END)
+def test_a_command_without_an_end_changes_nothing_of_root(
+    node: Node, command: str, replacement: Callable[[Node, Path], None]
+) -> None:
+    """The endpoint answers that the node is not ready; the watchdog looks on."""
+    node.install()
+    before = node.of_root()
+    _replace_records(node, replacement)
+    (port,), watched = free_ports(1), node.folder / "root/watched"
+    more = [f"--port={port}"] if command == "serve" else [f"--watchdog-folder={watched}"]
+    with subprocess.Popen(
+        [_python(), "-u", "-m", "node", *node.home.arguments, command, *more],
+        cwd=node.program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_little_memory,  # noqa: PLW1509 - no thread runs here
+    ) as process:
+        assert process.stdout
+        try:
+            if command == "serve":
+                assert any(f"port {port}" in line for line in process.stdout)
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+                connection.request("GET", "/ready/jdbc")
+                assert connection.getresponse().status == 503
+                connection.close()
+            while command == "watch" and not watched.exists():
+                assert process.poll() is None
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert "Traceback" not in output
+    shutil.rmtree(watched, ignore_errors=True)
+    assert node.of_root() == before
 
 
 @pytest.mark.parametrize("replacement", _REPLACEMENTS)

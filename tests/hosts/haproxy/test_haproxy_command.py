@@ -1,6 +1,7 @@
 """`denodo-ha haproxy`, and the program alone as it runs on a HAProxy host."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy import commands, errors
-from tests.hosts.haproxy.running import BALANCER, PROGRAM, Running
+from hosts.haproxy.server_state_file import saved_rows
+from tests.hosts.haproxy.running import BALANCER, PROGRAM, Running, configuration, running
+from tests.hosts.haproxy.stand_ins import Site
 from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, minimal, twins, write
 from tests.support.host_program import unpacked
@@ -113,6 +117,39 @@ def test_render_prints_the_drop_in(tmp_path: Path) -> None:
     told = _render(tmp_path, data, "--systemd", "--group", "denodo").stdout
     assert "LimitNOFILE=11000:524288\n" in told
     assert "-S /run/haproxy/master.sock,mode,660,group,denodo\n" in told
+
+
+def test_the_unit_saves_the_states_before_each_start_and_reload(site: Site, tmp_path: Path) -> None:
+    """The command of the unit, on a host with the program and on one without it."""
+    drop_in = _render(tmp_path, _behind(minimal()), "--systemd").stdout
+    start, reload_ = (
+        [line.removeprefix(f"{key}=") for line in drop_in.splitlines() if line.startswith(key)]
+        for key in ("ExecStartPre", "ExecReload")
+    )
+    assert [command.partition(" ")[0] for command in start] == ["", "/usr/sbin/haproxy", "-/bin/sh"]
+    assert [command.partition(" ")[0] for command in reload_] == [
+        *("", "/usr/sbin/haproxy", "-/bin/sh", "/bin/kill")
+    ]
+    assert start[2] == reload_[2]
+    unpacked("haproxy", tmp_path)
+    with running(configuration(site.ports), started=False) as proxy:
+        proxy.haproxy.config.write_text(render_config(proxy.environment, "main", proxy.host))
+        own = f"{shlex.join(map(str, _there(proxy)))} --config {proxy.haproxy.config}"
+        command = (
+            start[2]
+            .removeprefix("-")
+            .replace("/opt/denodo-ha", str(tmp_path))
+            .replace("-m haproxy", f"-m haproxy {own} --haproxy {PROGRAM}")
+        )
+        done = subprocess.run(
+            shlex.split(command), capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "6 of 8 servers start as down until they pass their checks\n"
+        rows = saved_rows(proxy.haproxy)
+        down = {row["be_name"] for row in rows if row["srv_op_state"] == "0"}
+        assert down == {"jdbc", "odbc", "web"}
+        proxy.start()
 
 
 def test_render_for_a_balancer_in_front(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ _SECONDS = 600
 _SAMPLE = 24
 _MEMORY = 2**30
 """Address space of a command in bytes."""
-_COMMANDS = ("drain node1", "enable node1", "save", "status", "verify", "reload")
+_COMMANDS = ("drain node1", "enable node1", "save", "status", "verify", "reload", "prepare")
 _FILES = ("server-state", f".server-state{files.TEMPORARY_SUFFIX}", "server-state.lock")
 _TRAPS = {
     "link": 'ln -s "$root/secret" "$1"',
@@ -44,6 +44,7 @@ _TRAPS = {
     "empty folder": 'mkdir "$1"',
     "folder": 'mkdir "$1" && ln -s "$root" "$1/root" && mkdir "$1/inside" && : >"$1/inside/file"',
     "no end": 'ln -s /dev/zero "$1"',
+    "too large": 'truncate -s 1T "$1"',
     "unreadable": ': >"$1" && chmod 0 "$1"',
 }
 
