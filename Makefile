@@ -26,8 +26,8 @@ quick := tests/environment tests/drill tests/commands tests/docs tests/test_impo
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup dev local local-down local-env test test-long kill-matrix fuzz spin quick \
-	snapshots reference lint format synth drill diff upgrade-fixture bench lock clean
+.PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz spin \
+	quick snapshots reference lint format synth drill diff upgrade-fixture bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -60,6 +60,10 @@ kill-matrix: dev ## kill the host programs at every step of a change, and run th
 	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)
 	@$(python) -m tests.hosts.haproxy.kill_matrix $(ARGS)
 
+fault-matrix: dev ## run every command with every fault of AWS's answers at every call (ARGS='--shard 1/4')
+	@tools/local_aws/setup
+	@$(python) -m tests.faults.matrix $(ARGS)
+
 fuzz: dev ## fuzz the readers of files and answers (FUZZ_SECONDS=600, ARGS='drill hosts' for some)
 	@$(python) -m tests.fuzz --seconds '$(FUZZ_SECONDS)' $(ARGS)
 
@@ -75,9 +79,10 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
-reference: setup ## write config/schema.json and docs/configuration.md from the model
+reference: dev ## write config/schema.json and docs/configuration.md from the model
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
+	@$(python) -m tools.deploy_permissions
 
 lint: dev ## check format, rules and types
 	@$(python) -m ruff format --check .

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-LOOK_S: Final = 9.0
+LOOK_S: Final = 8.0
 """Ours: seconds that a command may take to read a state, while a region does not answer."""
 LAST_LOOK_S: Final = 2.0
 """Ours: seconds of the last look of a wait whose timeout has expired."""

@@ -32,7 +32,7 @@ from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
 
-ACCOUNT_S: Final = 3.0
+ACCOUNT_S: Final = 2.0
 """Ours: seconds to learn the account of the credentials, which no command needs to continue."""
 SEARCH_S: Final = 6.0
 """Ours: seconds to search the regions for stacks."""

@@ -47,10 +47,10 @@ from denodo_ha.environment.derived import failover_plan
 TIMEOUT_S: Final = 300
 """Ours: more than twice the longest time of a failover with the default TTL (docs/failover.md)."""
 EVERY_S: Final = 5
-LOOK_S: Final = 4.0
+LOOK_S: Final = 3.0
 """Ours: seconds for all looks before the switch is thrown. Nothing of a dead region is needed in
 order to leave it, and what does not answer within this time is unknown."""
-ANSWER_S: Final = 1.5
+ANSWER_S: Final = 1.0
 """Ours: seconds to resolve the names afterwards."""
 EFFECT_S: Final = 150
 """Ours: seconds until a datapoint has thrown the switch's health check (docs/failover.md), and a

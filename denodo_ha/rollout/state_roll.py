@@ -10,7 +10,7 @@ from typing import Final
 
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.ssm_command import CommandResult
-from denodo_ha.cli.errors import CommandError, Failed
+from denodo_ha.cli.errors import CommandError, Failed, Unreachable
 from denodo_ha.cli.progress import lasted
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
@@ -162,16 +162,28 @@ class StateRoll(NodeSequence):
             raise Failed(message)
 
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:
-        """Apply the state; a killed run of ours may still be at work on the node."""
+        """Apply the state; a killed run of ours may still be at work on the node.
+
+        If AWS's answer to the command is lost, the command may run or not. The node's program runs
+        one apply at a time, and changes nothing if its state is applied: so it is sent again.
+        """
         begin = self._clock.monotonic()
         with self._progress.step(f"{node}: applying its state") as step:
             while True:
-                result = agent.run(
-                    node,
-                    "apply",
-                    timeout=seconds,
-                    progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
-                )
+                late = self._clock.monotonic() - begin >= seconds
+                try:
+                    result = agent.run(
+                        node,
+                        "apply",
+                        timeout=seconds,
+                        progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
+                    )
+                except Unreachable as error:
+                    if late:
+                        raise
+                    step.update(str(error))
+                    self._clock.sleep(BUSY_S)
+                    continue
                 late = self._clock.monotonic() - begin >= seconds
                 if result.code != node_agent.BUSY or late:
                     return result

@@ -26,7 +26,7 @@ from denodo_ha.status.verdict import Part
 
 ATTEMPTS: Final = 3
 """Ours: attempts of each AWS call. A lost region does not answer more attempts either."""
-READ_S: Final = 12.0
+READ_S: Final = 11.0
 """Ours: seconds of one reading; what does not answer meanwhile is unknown."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill
+from denodo_ha.drill.event_orders import PROPERTIES
+from denodo_ha.drill.policies import POLICY_IDS
 from denodo_ha.drill.reading.resource_reader import INSTANCE, TARGET_GROUP
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS, FAILURE_SENTENCES
 from tests.drill.sample_templates import FILES, Templates, properties, two_clusters, yaml_templates
@@ -135,6 +137,12 @@ def test_every_kind_of_failure_that_applies_is_played(program: typer.Typer) -> N
     absent |= {"license-manager-lost"}
     assert set(kinds) == set(FAILURE_KINDS) - absent
     assert kinds.count("nodes-lost") == 4 * 3 / 2
+
+
+def test_the_page_has_every_kind_policy_and_property() -> None:
+    page = (Path(__file__).parents[2] / "docs/drill.md").read_text()
+    names = {*FAILURE_KINDS, *POLICY_IDS, *PROPERTIES} - {"nothing"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
 
 
 def test_every_kind_of_failure_has_a_sentence() -> None:

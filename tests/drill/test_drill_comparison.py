@@ -150,6 +150,20 @@ def test_each_degree_of_reach_is_worse_than_those_before(degree: int) -> None:
         assert (change.verdict, change.improvements[0]) == ("better", f"{port}: no longer {how}")
 
 
+def test_a_lost_standby_is_worse() -> None:
+    templates = two_clusters()
+    properties(templates, "site-b", "NoneHealthy")["Threshold"] = 3
+    changes = outcome_changes(drill(BASE), drill(templates))
+    (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
+    assert (nothing.verdict, nothing.worsenings) == ("worse", ("sql.example.org: no standby",))
+    changes = outcome_changes(drill(templates), drill(BASE))
+    (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
+    assert (nothing.verdict, nothing.improvements) == (
+        "better",
+        ("sql.example.org: has a standby",),
+    )
+
+
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
     """One of two nodes was worse than the other before, and the new one is as bad as that."""
     base, new = two_clusters(), two_clusters()

@@ -42,6 +42,12 @@ def test_all_nodes_of_both_sides_not_ready() -> None:
     assert (outcome.moves_site, outcome.unreachable) == (False, (9999,))
 
 
+def test_a_zone_with_an_address_of_the_balancer_and_no_node_is_lost_too() -> None:
+    outcomes = of_kind(drill({"site-a": cluster("a", zones="abc")}), "zone-lost")
+    assert set(outcomes) == {"eu-west-1a", "eu-west-1b", "eu-west-1c"}
+    assert outcomes["eu-west-1c"].unreachable == ()
+
+
 def shiftable(*, enabled: str) -> Templates:
     templates = {"site-a": cluster("a")}
     front = properties(templates, "site-a", "Front")

@@ -78,6 +78,8 @@ def _of_drain(run: Run) -> Iterator[str]:
     if run.done.code == exit_codes.DONE and "--dry-run" not in run.arguments:
         if not state.out or state.tag is None:
             yield f"it says that the node is drained: {state}"
+    elif run.before.nodes != run.after.nodes and "denodo-ha enable node1" not in run.done.text:
+        yield f"it leaves the node changed without a word: {state}"
     elif "--dry-run" in run.arguments and run.before.nodes != run.after.nodes:
         yield "a dry run has changed a node"
 

@@ -134,3 +134,25 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
 
 def test_outside_a_process_of_its_own_no_output_is_lost() -> None:
     assert process.stdout_error() is None
+
+
+def test_a_second_signal_ends_at_once_with_what_stands() -> None:
+    script = """
+import os, signal, time
+from denodo_ha.cli import process
+
+def program():
+    process.set_state_left("node1 may be out of jdbc")
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+
+process.run(lambda: program)
+"""
+    done = run("-c", script)
+    assert (done.returncode, done.stdout) == (exit_codes.INTERRUPTED, "")
+    assert done.stderr == (
+        "denodo-ha: interrupted again, so nothing more is undone: node1 may be out of jdbc\n"
+    )

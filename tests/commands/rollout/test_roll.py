@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import Lock
@@ -16,6 +17,7 @@ from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.state_roll import StateRoll
 from tests.commands.account.agents import Agents
+from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
@@ -75,6 +77,23 @@ def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
     all_is_well(cloud, agents)
     assert agents.most_out == 1
     assert [node.applies for node in agents.nodes.values()] == [1, 1, 1]
+
+
+def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
+    """The answer to SendCommand is lost after it took effect: it may run, and is sent again."""
+
+    def lose(_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="https://ssm.eu-west-1.amazonaws.com/")
+
+    def applies(call: Call) -> bool:
+        action = call.parameters.get("Parameters", {}).get("Action")
+        return call.operation == "SendCommand" and action == ["apply"]
+
+    agents.deploy(**NEW)
+    cloud.faults.add(Fault(applies, lose, on=1, after=True))
+    assert rolling(cloud).roll("node2") == ["node2"]
+    assert agents.stale == {"node1", "node3"}
+    assert (agents.out(), marked(cloud)) == (set(), set())
 
 
 def test_one_node_only(cloud: Cloud, agents: Agents) -> None:

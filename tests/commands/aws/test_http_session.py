@@ -1,0 +1,147 @@
+"""Calls of real clients through the fault proxy: bounded by the deadline, and answered by AWS."""
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from denodo_ha.aws import deadline
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import first_answer, map_concurrently
+from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.cli.errors import NotFound, Unreachable, UnreadableAnswer
+from tests.support.servers.fault_proxy import Fault, FaultProxy, Rule
+
+_ACCOUNT = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
+    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+
+
+class _Aws(http.server.BaseHTTPRequestHandler):
+    """Answers every call as STS and SSM do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        json_call = "X-Amz-Target" in self.headers
+        body = b'{"Command": {"CommandId": "c1"}}' if json_call else _ACCOUNT
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1" if json_call else "text/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Discard the message."""
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Aws)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with FaultProxy(f"http://127.0.0.1:{server.server_address[1]}") as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
+        proxy.heal()
+    server.shutdown()
+    server.server_close()
+
+
+def account(aws: Aws, region: str = "eu-west-1") -> str:
+    with translated_errors():
+        return str(aws.client("sts", region).get_caller_identity()["Account"])
+
+
+def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
+    proxy.add(Rule(Fault.HANG, region="eu-west-1"))
+    aws = Aws()
+    with deadline.limited(0.5), pytest.raises(Unreachable):
+        account(aws)
+    # The deadline was used up by the first attempt: a further one was not sent.
+    assert len(proxy.calls) == 1
+    assert account(aws, "eu-central-1") == "111122223333"
+
+
+def test_an_expired_deadline_sends_nothing(proxy: FaultProxy) -> None:
+    with deadline.limited(0), pytest.raises(Unreachable, match="was not called any more"):
+        account(Aws())
+    assert proxy.calls == []
+
+
+def test_threads_have_the_deadline_of_their_caller(proxy: FaultProxy) -> None:
+    proxy.add(Rule(Fault.HANG))
+    aws = Aws()
+    with deadline.limited(0.5), pytest.raises(Unreachable):
+        map_concurrently(lambda region: account(aws, region), ["eu-west-1", "eu-central-1"])
+
+
+def test_the_first_answer_does_not_wait_for_a_lost_region(proxy: FaultProxy) -> None:
+    proxy.add(Rule(Fault.HANG, region="eu-west-1"))
+    assert Aws().account(["eu-west-1", "eu-central-1"]) == "111122223333"
+
+
+@pytest.mark.parametrize("fault", [Fault.HTML, Fault.CUT, Fault.REFUSE, Fault.UNAVAILABLE])
+def test_an_answer_that_is_not_aws_s_is_asked_for_again(proxy: FaultProxy, fault: Fault) -> None:
+    proxy.add(Rule(fault, on=1))
+    assert account(Aws()) == "111122223333"
+    assert len(proxy.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(Fault.HTML, "begins with '<!doctype html>"), (Fault.CUT, "the answer is cut after")],
+)
+def test_an_answer_that_stays_wrong_is_named(proxy: FaultProxy, fault: Fault, said: str) -> None:
+    proxy.add(Rule(fault))
+    with pytest.raises(Unreachable, match=said):
+        account(Aws(attempts=1))
+
+
+def test_an_answer_without_its_keys_is_unreadable(proxy: FaultProxy) -> None:
+    proxy.add(Rule(Fault.EMPTY))
+    with pytest.raises(UnreadableAnswer, match="KeyError"):
+        account(Aws(attempts=1))
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.HTML, Fault.CUT])
+def test_a_command_is_not_sent_twice(proxy: FaultProxy, fault: Fault) -> None:
+    proxy.add(Rule(fault, operation="SendCommand", on=1))
+    client = Aws().client("ssm", "eu-west-1")
+    with pytest.raises(Unreachable, match="may run on the instance"), translated_errors():
+        client.send_command(DocumentName="d", InstanceIds=["i-0123456789abcdef0"])
+    assert len(proxy.calls) == 1
+
+
+class TestFirstAnswer:
+    """The first result without an error, else the error that says most."""
+
+    def test_an_error_does_not_hide_a_result(self) -> None:
+        def ask(item: int) -> int:
+            if item == 0:
+                raise NotFound
+            time.sleep(0.05)
+            return item
+
+        assert first_answer(ask, [0, 1]) == 1
+
+    def test_missing_everywhere_is_missing(self) -> None:
+        def ask(item: int) -> int:
+            raise NotFound if item else Unreachable
+
+        with pytest.raises(Unreachable):
+            first_answer(ask, [0, 1])
+        with pytest.raises(NotFound):
+            first_answer(ask, [1, 2])
+
+
+def test_an_inner_deadline_does_not_outlast_an_outer_one() -> None:
+    with deadline.limited(1), deadline.limited(100):
+        assert deadline.left(50) <= 1
+        with deadline.extended(100):
+            assert deadline.left(50) == 50
+    assert deadline.left(50) == 50

@@ -1,0 +1,86 @@
+"""Commands while a region does not answer: the switch first, and the truth of what is known.
+
+No test asserts a duration: a region hangs until its test ends, so a command that waits for it
+would not end in time either.
+"""
+
+import pytest
+
+from denodo_ha.cli import exit_codes
+from tests.faults.running import run_here, short_waits
+from tests.faults.site import LOST, PRIMARY, SECONDARY, Site
+from tests.support.servers.fault_proxy import Fault, Rule
+
+pytestmark = pytest.mark.long
+
+_GLOBAL = ("route53", "sts", "cloudformation", "elasticloadbalancing")
+
+
+def lose(site: Site, fault: Fault, *services: str) -> None:
+    """Lose the primary's region, and some services in every region."""
+    site.proxy.add(Rule(fault, region=LOST), *(Rule(fault, service=name) for name in services))
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.HTML])
+def test_the_switch_is_thrown_without_what_is_dead(site: Site, fault: Fault) -> None:
+    lose(site, fault, *_GLOBAL)
+    with short_waits(site):
+        done = run_here(site, ("failover", "to", SECONDARY, "--timeout", "3"))
+    assert [call.operation for call in site.proxy.arrived if call.changes] == ["PutMetricData"]
+    assert "looking at the clusters and the switch" in done.stderr.splitlines()[0]
+    assert "the switch is set to passive and remains set" in done.stderr
+    assert "it is not known whether passive is healthy" in done.stderr
+
+
+def test_only_the_clusters_own_region_is_called(site: Site) -> None:
+    lose(site, Fault.HANG)
+    with short_waits(site):
+        done = run_here(site, ("drain", "node1", "--cluster", SECONDARY))
+    assert done.code == exit_codes.DONE, done.text
+    assert LOST not in {call.region for call in site.proxy.calls}
+    assert site.state().of(SECONDARY, "node1").out
+
+
+def test_status_shows_what_answers(site: Site) -> None:
+    lose(site, Fault.HANG)
+    with short_waits(site):
+        done = run_here(site, ("status", "--no-ask"))
+    assert done.code == exit_codes.NO
+    assert done.stdout.startswith("denodo70 is degraded")
+    assert "passive is healthy" in done.stdout
+    assert f"! {PRIMARY}: AWS does not answer" in done.stdout
+
+
+def test_plan_compares_what_answers(site: Site) -> None:
+    lose(site, Fault.HTML)
+    with short_waits(site):
+        done = run_here(site, ("plan", "{assembly}"))
+    assert done.code == exit_codes.AWS
+    assert "passive" in done.stdout
+    assert f"! denodo70-{PRIMARY} is unknown: AWS does not answer: the answer is not" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault.DENIED, "the switch was not thrown, and nothing was changed"),
+        (Fault.THROTTLED, "the switch was not thrown, and nothing was changed"),
+        (Fault.HTML, "it is not known whether the switch is thrown"),
+    ],
+)
+def test_a_datapoint_that_never_arrives_is_not_claimed(site: Site, fault: Fault, said: str) -> None:
+    site.proxy.add(Rule(fault, operation="PutMetricData"))
+    with short_waits(site):
+        done = run_here(site, ("failover", "to", SECONDARY))
+    assert done.code == exit_codes.AWS
+    assert said in done.stderr
+    assert not [call for call in site.proxy.arrived if call.operation == "PutMetricData"]
+
+
+def test_a_datapoint_whose_every_answer_is_lost_is_seen_by_its_effect(site: Site) -> None:
+    site.proxy.add(Rule(Fault.LOST, operation="PutMetricData"))
+    with short_waits(site):
+        done = run_here(site, ("failover", "to", SECONDARY))
+    assert done.code == exit_codes.DONE, done.text
+    assert "it is not known whether AWS has got" in done.stderr
+    assert "leads to passive" in done.stdout
