@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
-_SECTIONS = frozenset(
+SECTIONS = frozenset(
     {
         *("defaults", "global", "backend", "listen", "frontend", "userlist", "peers", "mailers"),
         *("resolvers", "cache", "http-errors", "ring", "log-forward", "program", "fcgi-app"),
         *("namespace_list", "spoe-agent", "spoe-group", "spoe-message", "crt-store", "traces"),
     }
 )
+"""First words of sections (HAProxy, Configuration Manual, Configuration file format)."""
 _CHECK = re.compile(
     r"(no )?option (\S+-check|httpchk)\b|(http|tcp|external)-check |timeout (check|connect) "
     r"|default-server |server-template "
@@ -34,7 +35,7 @@ def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:
     servers: dict[str, tuple[str, list[str]]] = {}
     kind = backend = ""
     for words in map(_words, config.decode(errors="replace").splitlines()):
-        if words and words[0] in _SECTIONS:
+        if words and words[0] in SECTIONS:
             kind, backend = words[0], words[1] if len(words) > 1 else ""
             inherited = named.get(words[3], []) if words[2:3] == ["from"] else last
             common = [*(inherited if kind != "defaults" or words[2:3] == ["from"] else [])]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hosts.haproxy.errors import Refused
-from hosts.haproxy.servers import Admin, Check, Operational, is_checked, parse_states
+from hosts.haproxy.servers import COLUMNS, Admin, Check, Operational, is_checked, parse_states
 from hosts.haproxy.trial import trial
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 Rows = list[Row]
-
-COLUMNS = (
-    *("be_id", "be_name", "srv_id", "srv_name", "srv_addr", "srv_op_state", "srv_admin_state"),
-    *("srv_uweight", "srv_iweight", "srv_time_since_last_change", "srv_check_status"),
-    *("srv_check_result", "srv_check_health", "srv_check_state", "srv_agent_state"),
-    *("bk_f_forced_id", "srv_f_forced_id", "srv_fqdn", "srv_port", "srvrecord"),
-)
-"""The columns that HAProxy needs (include/haproxy/server-t.h, SRV_STATE_FILE_MIN_FIELDS)."""
 
 FILE_COLUMNS = {
     "srv_addr": "address",
@@ -196,7 +188,7 @@ def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
 
 def _shown(column: str, value: str) -> str:
     if column == "srv_use_ssl":
-        return "on" if int(value) else "off"
+        return "off" if value == "0" else "on"
     return "none" if value == _NONE or (column.endswith("port") and value == "0") else value
 
 

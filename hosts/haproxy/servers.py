@@ -26,7 +26,13 @@ _STATE_NUMBERS = frozenset(
         *("srv_check_status", "srv_check_result", "srv_check_health", "srv_check_state"),
     }
 )
-_STATE_COLUMNS = _STATE_NUMBERS | {"be_name", "srv_name", "srv_addr", "srv_fqdn"}
+COLUMNS = (
+    *("be_id", "be_name", "srv_id", "srv_name", "srv_addr", "srv_op_state", "srv_admin_state"),
+    *("srv_uweight", "srv_iweight", "srv_time_since_last_change", "srv_check_status"),
+    *("srv_check_result", "srv_check_health", "srv_check_state", "srv_agent_state"),
+    *("bk_f_forced_id", "srv_f_forced_id", "srv_fqdn", "srv_port", "srvrecord"),
+)
+"""The columns that HAProxy needs (include/haproxy/server-t.h, SRV_STATE_FILE_MIN_FIELDS)."""
 _STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_status", "last_chk"})
 
 
@@ -224,7 +230,7 @@ def parse_states(answer: str) -> list[dict[str, str]]:
         or not lines[0].startswith("# be_id ")
         or lines[-2:] != ["", ""]
         or not answer.isascii()
-        or not _STATE_COLUMNS.issubset(names)
+        or not set(COLUMNS).issubset(names)
         or any(len(line.split()) != len(names) for line in lines[1:-2])
         or not all(_has_numbers(row) for row in rows)
     ):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.haproxy.check_lines import SECTIONS
 from hosts.haproxy.errors import Failed
 from hosts.haproxy.servers import parse_states, parse_statistics
 from hosts.haproxy.validation import SHOWN, memory_file, stateless
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 
     from hosts.haproxy.runtime_api import LocalHaproxy
 
-_LEFT_OUT = re.compile(
-    rb"^[ \t]*(bind|dgram-bind|log|email-alert|daemon|master-worker|pidfile|stats[ \t]+socket"
-    rb"|stats-file|shm-stats-file)([ \t].*)?$",
-    re.MULTILINE,
-)
-"""Lines that would take a port, a socket or a file of the running HAProxy, or tell others of the
+_LEFT_OUT = frozenset({"bind", "dgram-bind", "log", "email-alert"})
+"""Lines of all sections that would take a port of the running HAProxy, or tell others of the
 trial's servers."""
-_BACKEND = re.compile(rb"^[ \t]*(backend|listen)[ \t].*$", re.MULTILINE)
+_LEFT_OUT_OF_GLOBAL = frozenset(
+    {"daemon", "master-worker", "pidfile", "stats socket", "stats-file", "shm-stats-file"}
+)
+"""Lines that would take a socket or a file of the running HAProxy."""
+_PRIVILEGES = frozenset({"user", "group", "uid", "gid", "chroot"})
+"""Lines that only root can follow."""
+_LEFT_OUT_SECTIONS = frozenset({"program", "log-forward"})
 _STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULTILINE)
 _STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
 
@@ -159,6 +162,26 @@ def _with_state(haproxy: LocalHaproxy, content: bytes, state: str) -> bytes:
 
 def _prepared(content: bytes) -> bytes:
     """Return a configuration without listeners, with quick checks and the trial's own socket."""
-    text = _BACKEND.sub(rb"\g<0>\n    " + _QUICK_CHECKS, _LEFT_OUT.sub(b"", content))
+    lines, section = [], ""
+    for line in content.splitlines():
+        words = line.decode(errors="replace").split(maxsplit=2)
+        first = words[0] if words else ""
+        section = first if first in SECTIONS else section
+        if section in _LEFT_OUT_SECTIONS or _is_left_out(section, words):
+            continue
+        lines.append(line)
+        if first in ("backend", "listen"):
+            lines.append(_QUICK_CHECKS)
     # A later section `global` adds to the one of the file.
-    return text + b"\nglobal\n    " + _SOCKET + b"\n    " + _QUICK_START + b"\n"
+    return b"\n".join([*lines, b"global", _SOCKET, _QUICK_START, b""])
+
+
+def _is_left_out(section: str, words: list[str]) -> bool:
+    if not words:
+        return False
+    if section == "global":
+        given = {words[0], " ".join(words[:2])}
+        root = os.geteuid() == 0
+        if given & _LEFT_OUT_OF_GLOBAL or (words[0] in _PRIVILEGES and not root):
+            return True
+    return words[0] in _LEFT_OUT

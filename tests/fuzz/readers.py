@@ -37,7 +37,7 @@ from hosts.denodo.configuration import hosts_file, properties_file
 from hosts.denodo.readiness.http_messages import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
-from hosts.haproxy import reloading, server_state_file, servers
+from hosts.haproxy import next_states, reloading, server_state_file, servers
 from hosts.haproxy.desired_state import DesiredState
 from hosts.haproxy.runtime_api import LocalHaproxy
 from tests.support.assembly import EXAMPLES
@@ -169,7 +169,11 @@ def _haproxy_statistics(data: bytes, _folder: Path) -> object:
 def _haproxy_state_file(data: bytes, folder: Path) -> object:
     file = folder / "servers"
     file.write_bytes(data)
-    return server_state_file.admin_states(LocalHaproxy(state=file))
+    haproxy = LocalHaproxy(state=file)
+    rows = server_state_file.saved_rows(haproxy)
+    content = next_states.merged(rows, rows, lambda _id: False).content
+    assert len(servers.parse_states(content.decode())) == len(rows)
+    return server_state_file.admin_states(haproxy)
 
 
 def _haproxy_cfg(data: bytes, folder: Path) -> None:

@@ -5,7 +5,6 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from denodo_ha.environment.loading.problem import Path, Problem
@@ -147,16 +146,11 @@ def _below(annotation: Any, part: int | str) -> Any:
         if _is_section(kind):
             info = kind.model_fields.get(str(part))
             if info is not None:
-                return _typed(info)
+                return info.annotation
         elif get_origin(kind) in (dict, tuple, Mapping):
             inner = [item for item in get_args(kind) if item is not Ellipsis]
             return inner[-1]
     return None
-
-
-def _typed(info: FieldInfo) -> Any:
-    """Return the type of a field with its metadata."""
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -75,6 +75,8 @@ class PeerVpc(Section):
     """Id of the VPC."""
     region: Region | None = None
     """Region of the VPC; default: the cluster's region."""
+    account: AccountId | None = None
+    """Account of the VPC; default: the cluster's account, and another one is refused."""
 
 
 def _zones_of_list(value: Any) -> Any:

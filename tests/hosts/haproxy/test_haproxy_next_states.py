@@ -1,14 +1,19 @@
 """What the file says of a server is what the next HAProxy runs; orders and true states remain."""
 
+import os
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hosts.haproxy import next_states
 from hosts.haproxy.draining import drain
-from hosts.haproxy.errors import Refused
+from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.reloading import prepare_start
 from tests.hosts.haproxy.clients import load
+from tests.hosts.haproxy.ports import PROXY
 from tests.hosts.haproxy.programs import PROGRAMS
 from tests.hosts.haproxy.web_site import WebSite, nodes, started, web_site
 from tests.support.servers.ports import free_ports
@@ -237,3 +242,73 @@ def test_a_trial_leaves_nothing_behind(serving: WebSite, tmp_path: Path) -> None
     assert serving.wrong() == []
     assert {path.name for path in serving.haproxy.run.iterdir()} == before
     assert not list(tmp_path.parent.glob("hx-*"))
+
+
+_EVERYTHING = """\
+global
+    daemon
+    master-worker
+    {user}
+    pidfile {folder}/pid
+    stats socket {folder}/admin.sock mode 600 level admin
+    log 127.0.0.1:{port} local0
+peers both
+    bind 127.0.0.1:{port}
+    server here
+    server there 127.0.0.9:{port}
+userlist people
+    user admin insecure-password x
+log-forward logs
+    bind 127.0.0.1:{port}
+    log 127.0.0.1 local0
+program other
+    command touch {folder}/started
+defaults
+    mode http
+    log global
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+listen statistics
+    bind 127.0.0.1:{port}
+    stats enable
+    server s1 127.0.0.9:1 check port 2 weight 3
+backend web
+    stick-table type ip size 1k expire 1h peers both
+    default-server port 7 weight 4
+    server-template t 2 127.0.0.9:80 check
+.if defined(NO_SUCH_VARIABLE)
+    server none 127.0.0.9:1
+.endif
+    server "quoted" 127.0.0.9:"${{NO_SUCH_VARIABLE-81}}"
+"""
+
+
+@pytest.mark.parametrize("user", ["", "user no-such-user"])
+def test_a_trial_takes_nothing_of_the_running_haproxy(
+    site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    """It takes no port, socket or program; another user than root needs no right of root."""
+    if user:
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with socket.create_server((PROXY, 0)) as taken:
+        text = _EVERYTHING.format(port=taken.getsockname()[1], folder=tmp_path, user=user)
+        rows = next_states.file_rows(site.haproxy, site.haproxy.config, text.encode())
+    columns = ("srv_port", "srv_check_port", "srv_iweight")
+    assert {next_states.key(row): tuple(row[column] for column in columns) for row in rows} == {
+        "statistics/s1": ("1", "2", "3"),
+        "web/t1": ("80", "7", "4"),
+        "web/t2": ("80", "7", "4"),
+        "web/quoted": ("81", "7", "4"),
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_haproxy_cannot_run_is_said(site: WebSite) -> None:
+    with pytest.raises(
+        Failed, match=r"(?s)does not run a trial of .*ALERT.*unknown keyword 'bogus'"
+    ):
+        next_states.file_rows(site.haproxy, site.haproxy.config, b"backend a\n    bogus\n")
+    silent = replace(site.haproxy, program="true")
+    with pytest.raises(Failed, match="does not run a trial"):
+        next_states.file_rows(silent, site.haproxy.config, b"backend a\n")
