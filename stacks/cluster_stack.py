@@ -251,13 +251,19 @@ class ClusterStack(EnvironmentStack):
         group_settings: list[object] = [jdbc.target_port, jdbc.tls is not None]
         if self.cluster.balancer.kind == "haproxy":
             group_settings = ["haproxy", jdbc.port]
+        silence = failover_plan.silence_minutes(failover)
         checks = BalancerHealthChecks(
             self,
             "Health",
             nlb=balancer.nlb,
             target_group=balancer.groups["jdbc"],
             region=self.cluster.region,
-            minutes=failover.threshold or failover_plan.ALARM_THRESHOLD_DEFAULT,
+            minutes=failover_plan.alarm_minutes(failover),
+            silence_minutes=silence,
+            followed_minutes=self._pins.silence_minutes(
+                self.name, failover_plan.alarm_minutes(failover)
+            )
+            or silence,
             balancer_settings=self.replacement_settings,
             target_group_settings=[*self.replacement_settings, *group_settings],
         )

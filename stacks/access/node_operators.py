@@ -10,6 +10,7 @@ from stacks.access.cluster_grants import ClusterGrants
 
 _READS = (
     "ec2:DescribeInstances",
+    "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTargetHealth",
     "ssm:GetCommandInvocation",
 )

@@ -29,6 +29,10 @@ ALARM_THRESHOLD_DEFAULT = 1
 """Project default, in minutes: the alarm uses the maximum of the metric over all zones, so a single
 minute without a healthy node is a reliable signal."""
 
+SILENCE_DEFAULT_MIN = 3
+"""Ours: a single minute that CloudWatch delivers late must not trigger a failover. How long it
+takes until a lost region counts as without data is not documented (decision 51)."""
+
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
@@ -37,6 +41,16 @@ namespace is the default of `failover.switch_namespace`."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
+
+
+def silence_minutes(failover: Failover) -> int:
+    """Return the minutes without data after which a cluster is unhealthy."""
+    return failover.minutes_without_data or SILENCE_DEFAULT_MIN
+
+
+def alarm_minutes(failover: Failover) -> int:
+    """Return the minutes without a healthy node after which a cluster is unhealthy."""
+    return failover.threshold or ALARM_THRESHOLD_DEFAULT
 
 
 def cluster_pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:

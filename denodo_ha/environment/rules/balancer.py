@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+from denodo_ha.environment.derived import readiness
 from denodo_ha.environment.derived.subnets import (
     RESERVED_FIRST,
     ZONE_LETTERS,
@@ -39,6 +40,26 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
                 f"({limits.IDLE_TIMEOUT_S.source})",
                 "remove idle_timeout, and let clients send keep-alives",
                 value=str(service.idle_timeout),
+            )
+
+
+def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
+    """A service with PostgreSQL's protocol, which starts in clear text, must not have `tls`."""
+    balanced = tuple(
+        name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "nlb"
+    )
+    for name, service in environment.services.items():
+        probe = readiness.service_probe(environment, name, service)
+        if balanced and service.tls is not None and probe.kind == "odbc":
+            yield Problem(
+                ("services", name, "tls"),
+                "is not possible for a service with PostgreSQL's protocol",
+                "clients first request TLS in clear text, even with sslmode=require (PostgreSQL, "
+                "Frontend/Backend Protocol, SSLRequest), but a TLS listener expects TLS from the "
+                "first byte",
+                "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
+                rule="odbc-behind-tls",
+                refuses=balanced,
             )
 
 
@@ -245,6 +266,7 @@ def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]
 
 RULES = (
     tls_listener_options,
+    odbc_behind_tls,
     listener_certificates,
     cross_zone_needed,
     health_check_settings,

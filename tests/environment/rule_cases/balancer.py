@@ -9,6 +9,7 @@ from denodo_ha.environment.rules.balancer import (
     cross_zone_needed,
     health_check_settings,
     listener_certificates,
+    odbc_behind_tls,
     options_needing_balancer,
     single_node_without_balancer,
     tls_listener_options,
@@ -72,6 +73,19 @@ def neighbours() -> Data:
 
 
 WRONG = (
+    Wrong(
+        odbc_behind_tls,
+        {"services/odbc": {"port": 9996, "tls": arn()}},
+        "services.odbc.tls",
+        ("PostgreSQL", "SSLRequest", "denodo.tls"),
+    ),
+    Wrong(
+        odbc_behind_tls,
+        # Another name, with the port of ODBC.
+        {"services/bi": {"port": 443, "node_port": 9996, "tls": arn()}},
+        "services.bi.tls",
+        ("SSLRequest",),
+    ),
     Wrong(
         tls_listener_options,
         {WEB: {"port": 9443, "tls": arn(), "sticky": True}},
@@ -249,6 +263,7 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(odbc_behind_tls, {WEB: {"port": 9443, "tls": arn()}, "services/odbc": 9996}),
     Right(tls_listener_options, {WEB: {"port": 9443, "tls": arn()}}),
     Right(tls_listener_options, {WEB: {"port": 9443, "sticky": True, "idle_timeout": 6000}}),
     Right(listener_certificates, {WEB: {"port": 9443, "tls": arn()}}),
