@@ -307,7 +307,7 @@ def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:
 
 
 def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.expire("DescribeTargetHealth", on=12)
+    cloud.faults.expire("DescribeTargetHealth", on=15)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
     assert "Run this again to wait for that" in done.stderr
