@@ -66,6 +66,29 @@ def test_port_0_turns_http_off_and_stays(make_home: Any) -> None:
     assert connectors(home.path) == [Connector(home.ports["web_tls"], tls=True)]
 
 
+def test_a_service_on_a_protocol_that_is_off_is_a_warning(make_home: Any) -> None:
+    home = _home(make_home, "https")
+    services = {
+        "web": {"kind": "web", "port": home.ports["web"]},
+        "secure": {"kind": "web", "port": home.ports["web_tls"], "tls": True},
+    }
+    apply(home.system, home.state(servers=["vdp", "data-catalog"], ready__services=services))
+    found = list(node_warnings.warnings(home.system, Record(home.system)))
+    assert len(found) == 1
+    expected = (
+        f"the service web is on port {home.ports['web']}, and the web container listens on "
+        f"{home.ports['web_tls']} (HTTPS): write that port into services.web.node_port"
+    )
+    assert found[0].startswith(expected)
+    readiness = Readiness(home.system, patience=60.0)
+    Record(home.system).confirm_metadata("alice", "looked")
+    answers = {name: readiness.of(name) for name in services}
+    assert {name: answer and answer.ready for name, answer in answers.items()} == {
+        "web": False,
+        "secure": True,
+    }
+
+
 def test_another_port_is_set_where_http_is_on(home: Home) -> None:
     ports = {"ports__web": home.ports["web_tls"], "ports__web_tls": None}
     apply(home.system, home.state(servers=["vdp"], **ports))
