@@ -1,6 +1,7 @@
 """The web container with HTTP, HTTPS or both, and its applications."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from hosts.denodo.apply import apply, check
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.settings import HTTP_PORT, HTTPS_PORT
 from hosts.denodo.errors import ImageError, RolledBackError
+from hosts.denodo.readiness import earlier_rules, probes
 from hosts.denodo.readiness.readiness_endpoint import Readiness
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 from hosts.denodo.web_container import Connector, connectors
-from tests.hosts.denodo.home import WEB, Connectors, Home
+from tests.hosts.denodo.home import WEB, Connectors, Home, eventually
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 
@@ -106,7 +108,6 @@ def test_a_container_without_any_port_is_refused_before_anything_stops(home: Hom
 
 def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
     """It hangs while it starts: only its process tells that it runs."""
-    home.behave("vdp", "alone")
     apply(home.system, home.state(servers=["vdp"]))
     home.set(WEB, "java.env.DENODO_OPTS_START", "-Ddeaf")
     installed = Servers(home.system, home.state(servers=["vdp", "data-catalog"]))
@@ -160,11 +161,14 @@ def test_an_application_that_stays_dead_is_reported(
 
 def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home) -> None:
     """Virtual DataPort starts the container, in which only its own applications are."""
+    home.behave("vdp", "web")
     state = home.state(servers=_SERVERS)
     apply(home.system, state)
     installed = Servers(home.system, state)
     installed.stop()
     installed.launch(["vdp"])
+    assert eventually(lambda: probes.listens(home.system, home.ports["web"]))
+    assert installed.application_failures(_SERVERS)
     installed.start(_SERVERS, time.monotonic() + 60)
     assert not installed.application_failures(_SERVERS)
     home.calls()
@@ -200,6 +204,19 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
     apply(home.system, changed)
     assert record.has_current_rules, "the rules agree again"
     assert not list(node_warnings.warnings(home.system, record))
+
+
+def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
+    """The endpoint judges by the servers of the applied state, the ones that wait included."""
+    services = {"web": {"kind": "web", "port": home.ports["web"]}}
+    home.behave("vdp", "web")
+    apply(home.system, home.state(servers=["vdp"], ready__services=services))
+    assert eventually(lambda: probes.listens(home.system, home.ports["web"]))
+    record = Record(home.system)
+    record.remember_readiness(rules="")
+    waiting = home.state(servers=_SERVERS, ready__services=services)
+    earlier_rules.settle(home.system, replace(waiting, servers=["vdp"]), record)
+    assert record.readiness["rules"] == "earlier"
 
 
 def _is_ready(home: Home) -> bool:
