@@ -301,13 +301,13 @@ def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
 
 
 def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.throttle("DescribeTargetHealth", on=12)
+    cloud.faults.throttle("DescribeTargetHealth", on=15)
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
 
 
 def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.expire("DescribeTargetHealth", on=12)
+    cloud.faults.expire("DescribeTargetHealth", on=15)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
     assert "Run this again to wait for that" in done.stderr
