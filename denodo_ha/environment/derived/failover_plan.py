@@ -44,12 +44,12 @@ APEX = "@"
 
 
 def silence_minutes(failover: Failover) -> int:
-    """Return the minutes without data that make a cluster unhealthy."""
+    """Return the minutes without data after which a cluster is unhealthy."""
     return failover.minutes_without_data or SILENCE_DEFAULT_MIN
 
 
 def alarm_minutes(failover: Failover) -> int:
-    """Return the minutes without a healthy node that make a cluster unhealthy."""
+    """Return the minutes without a healthy node after which a cluster is unhealthy."""
     return failover.threshold or ALARM_THRESHOLD_DEFAULT
 
 

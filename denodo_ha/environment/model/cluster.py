@@ -31,6 +31,7 @@ from denodo_ha.environment.model.catalog import Catalog, Exports
 from denodo_ha.environment.model.field_types import (
     Address,
     Cidr,
+    Clients,
     DomainName,
     Flag,
     NodeName,
@@ -76,7 +77,7 @@ class PeerVpc(Section):
     region: Region | None = None
     """Region of the VPC; default: the cluster's region."""
     account: AccountId | None = None
-    """Account of the VPC; default: the cluster's account, and another one is refused."""
+    """Account of the VPC; default: the cluster's account, the only account that is allowed."""
 
 
 def _zones_of_list(value: Any) -> Any:
@@ -193,8 +194,9 @@ clients connect to the single node."""
     scheme: Literal["internal", "internet-facing"] = "internal"
     """Type of addresses of the load balancer or, without a load balancer, of the node. internal: \
 private; internet-facing: public."""
-    clients: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Networks of the clients that may connect; 0.0.0.0/0 is allowed with a warning."""
+    clients: Annotated[tuple[Clients, ...], Field(min_length=1)]
+    """Networks that may connect: CIDRs, prefix lists (pl-…) and, for clients in the same or a \
+peered VPC, security groups (sg-…); 0.0.0.0/0 is allowed with a warning."""
     cross_zone: Flag = True
     """Let the load balancer's address in one zone send clients to nodes in other zones."""
     deregistration_delay: DelaySeconds = DEREGISTRATION_DELAY_DEFAULT_S

@@ -158,7 +158,7 @@ FindingName = Annotated[
 
 
 def _date_text(value: Any) -> Any:
-    """Return a date, which YAML reads as such, as text."""
+    """Convert a date to text, because YAML reads a date as such."""
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     return value.isoformat() if is_day else value
 
@@ -250,6 +250,24 @@ Cidr = Annotated[
     AfterValidator(_network),
     Field(json_schema_extra={"pattern": r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$"}),
 ]
+_CLIENTS_BY_ID = re.compile(r"(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17})")
+
+
+def _clients(value: str) -> str:
+    return value if _CLIENTS_BY_ID.fullmatch(value) else _network(value)
+
+
+Clients = Annotated[
+    str,
+    AfterValidator(_clients),
+    Field(
+        json_schema_extra={
+            "pattern": r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}"
+            r"|(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17}))$"
+        }
+    ),
+]
+"""Clients of a balancer: a CIDR, a prefix list or a security group."""
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
 HealthPath = Annotated[
     str,

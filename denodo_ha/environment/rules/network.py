@@ -180,6 +180,24 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def clients_by_security_group(environment: Environment) -> Iterator[Problem]:
+    """A security group names clients by their private addresses."""
+    for name, cluster in environment.clusters.items():
+        if cluster.balancer.scheme != "internet-facing":
+            continue
+        for index, clients in enumerate(cluster.balancer.clients):
+            if clients.startswith("sg-"):
+                yield Problem(
+                    ("clusters", name, "balancer", "clients", index),
+                    "does not admit clients to public addresses",
+                    "a rule with a security group admits the private addresses of its instances "
+                    "(AWS, Security group rules), and clients reach public addresses from public "
+                    "ones",
+                    "write the public addresses of the clients, or scheme: internal",
+                    value=clients,
+                )
+
+
 def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
     """Created VPCs of a failover should not overlap, so that they can be connected."""
     pair = [
@@ -232,5 +250,6 @@ RULES = (
     node_zones,
     nodes_in_two_zones,
     cidrs_unique,
+    clients_by_security_group,
     overlapping_vpcs,
 )
