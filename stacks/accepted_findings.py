@@ -212,7 +212,7 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
-    """Yield the wildcards in the policy of the operators of a cluster's metadata."""
+    """Yield accepted wildcards in the policy for operators of a cluster's metadata."""
     cluster = environment.clusters[name]
     resources = {
         f"cloudformation:stack/{stack}/*": _ONE_STACK
@@ -230,7 +230,7 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
     yield AcceptedFinding(
         _NAG,
         "AwsSolutions-IAM5[Resource::*]",
-        "The action that describes databases has no resource that is known before",
+        "The ARN of the database, which the action describes, is not known in advance",
     )
     if cluster.exports is not None:
         partition = node_metadata.partition(cluster.region)

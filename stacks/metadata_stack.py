@@ -61,7 +61,7 @@ class MetadataStack(EnvironmentStack):
         self._create_operator_policy(admin_secret)
 
     def _create_operator_policy(self, admin_secret: str | None) -> None:
-        """Create the policy of operators who run `denodo-ha catalog`."""
+        """Create the policy for operators who run `denodo-ha catalog`."""
         settings, name = self._cluster.cluster, self._cluster.name
         catalog = settings.catalog
         policy = CatalogOperatorPolicy(

@@ -1,4 +1,4 @@
-"""The policy of operators of a cluster's metadata: the database's logins, and the exports."""
+"""IAM policy for operators of a cluster's metadata: the database's logins, and the exports."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ _SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
 
 
 class CatalogOperatorPolicy(Construct):
-    """A managed policy for operators who run `denodo-ha catalog`. It is attached to no principal.
+    """Managed policy for operators who run `denodo-ha catalog`, not attached to any principal.
 
-    It allows to read the administrator's secret, to read and replace the components' logins, to
-    forward a port through a node of the cluster (`--through`), and to read the exports' manifests.
-    `catalog status` and `catalog rotate --finish` also query the nodes, which the cluster's policy
-    for node operators allows.
+    The policy allows reading the administrator's secret, reading and replacing the components'
+    logins, forwarding a port through a node of the cluster (`--through`), and reading the manifests
+    of exports. `catalog status` and `catalog rotate --finish` also query the nodes, which the
+    cluster's policy for node operators allows.
 
     Attributes:
         arn: ARN of the policy.
@@ -46,10 +46,10 @@ class CatalogOperatorPolicy(Construct):
             environment: name of the environment.
             cluster: name of the cluster.
             cluster_stack: name of the cluster's stack.
-            admin_secret: ARN of the administrator's secret, None without a database.
-            kms_key: key of the secrets, None for the account's own.
-            secret_names: names of the components' logins.
-            bucket: bucket of the exports, None without exports.
+            admin_secret: ARN of the administrator's secret; None without a database.
+            kms_key: KMS key of the secrets; None for the account's own key.
+            secret_names: names of the secrets with the components' logins.
+            bucket: bucket of the exports; None without exports.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -63,8 +63,8 @@ class CatalogOperatorPolicy(Construct):
                     for name in (cluster_stack, stack.stack_name)
                 ],
             ),
-            # The action takes no resource that is known before (AWS, Service Authorization
-            # Reference, Amazon RDS).
+            # The ARN of the database is not known in advance (AWS, Service Authorization Reference,
+            # Amazon RDS).
             iam.PolicyStatement(
                 sid="SeeTheDatabase",
                 actions=["rds:DescribeDBInstances"],
@@ -137,7 +137,7 @@ class CatalogOperatorPolicy(Construct):
 
 
 def _forward_ports(grants: ClusterGrants) -> list[iam.PolicyStatement]:
-    """Allow to forward a port through an instance of the cluster, and to end the own sessions."""
+    """Allow forwarding a port through an instance of the cluster, and ending one's own sessions."""
     stack = grants.stack
     return [
         iam.PolicyStatement(

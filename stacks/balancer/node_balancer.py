@@ -90,7 +90,8 @@ class NodeBalancer(Construct):
             # The Application Load Balancer uses any free addresses, so the Network Load Balancer
             # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
-        # A 7.0 client's session is on the node's auxiliary port, so jdbc's timeout applies there.
+        # The session of a Denodo 7.0 client is on the node's auxiliary port, so the idle timeout of
+        # jdbc applies to this port.
         jdbc = [listener.service for listener in listeners if listener.key == "jdbc"]
         self._session_idle_timeout = next((item.idle_timeout for item in jdbc if item), None)
         for listener in listeners:

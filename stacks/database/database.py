@@ -110,8 +110,8 @@ class Database(Construct):
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # An exact version remains. For a major version, RDS installs minor versions in the
-            # maintenance window.
+            # If the version is exact, RDS keeps it. If it is a major version, RDS installs minor
+            # versions in the maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
             # Without this setting, RDS rejects a new major version.
             allow_major_version_upgrade=True,

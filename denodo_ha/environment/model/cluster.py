@@ -77,7 +77,7 @@ class PeerVpc(Section):
     region: Region | None = None
     """Region of the VPC; default: the cluster's region."""
     account: AccountId | None = None
-    """Account of the VPC; default: the cluster's account, and another one is refused."""
+    """Account of the VPC; default: the cluster's account, the only account that is allowed."""
 
 
 def _zones_of_list(value: Any) -> Any:

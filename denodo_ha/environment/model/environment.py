@@ -61,10 +61,10 @@ class LicenseManager(Section):
 
 
 class Acceptance(Section):
-    """A finding that is known and accepted for a time."""
+    """Acceptance of a finding until a date."""
 
     why: Annotated[str, Field(min_length=1)]
-    """The reason, for those who read the file."""
+    """Reason for the acceptance."""
     until: DateText
     """Last day of the acceptance; afterwards the finding is reported again."""
 
@@ -92,7 +92,7 @@ ports."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}
-    """Warnings and named refusals to turn off until a date, by the name that `cdk synth` prints \
+    """Warnings and named errors to turn off until a date, by the name that `cdk synth` prints \
 after each finding."""
     permissions_boundary: PolicyArn | None = None
     """Permissions boundary of every role that is created."""

@@ -43,8 +43,8 @@ the switch does."""
     """Number of consecutive failed endpoint checks, or of minutes for an alarm, after which a \
 cluster is unhealthy; default 3 checks, 1 minute."""
     minutes_without_data: FailureThreshold | None = None
-    """Minutes in which a balancer reports nothing, as if its region were lost, that make its \
-cluster unhealthy (alarm); default 3."""
+    """For alarm: number of minutes after which a cluster is unhealthy if its balancer reports no \
+metrics, as if the region were lost; default 3."""
     account: AccountId | None = None
     """AWS account of the failover stack; default: the primary's account."""
     region: Region | None = None

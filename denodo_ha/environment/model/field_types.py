@@ -158,7 +158,7 @@ FindingName = Annotated[
 
 
 def _date_text(value: Any) -> Any:
-    """Return a date, which YAML reads as such, as text."""
+    """Convert a date to text, because YAML reads a date as such."""
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     return value.isoformat() if is_day else value
 

@@ -47,11 +47,11 @@ class Pin(Section):
     first_boot: FirstBootVersion = 1
     """Version of the first-boot text of the node. A change of this key only restarts the node."""
     minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
-    """Minutes of the alarm that notices the silence of the node's balancer, and that `pin` has \
-seen in state OK: the health check follows this alarm."""
+    """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
+state OK. The health check monitors this alarm."""
 
     def with_alarm_of(self, pin: "Pin") -> "Pin":
-        """Return this pin with the alarm of another one: a rollout does not change the alarm."""
+        """Return this pin with another pin's alarm, since a rollout does not change the alarm."""
         return self.model_copy(update={"minutes_without_data": pin.minutes_without_data})
 
 
@@ -69,14 +69,15 @@ class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
         return self.root.get(cluster, {}).get(node)
 
     def silence_minutes(self, cluster: str, before: int) -> int | None:
-        """Return the minutes of the alarm of silence that a cluster's health check follows.
+        """Return the minutes of the alarm on missing metrics that a health check monitors.
 
         Args:
             cluster: name of the cluster.
-            before: the minutes that earlier versions used, for pins without the key.
+            before: the minutes that earlier versions of this project used, for pins without the
+                key.
 
         Returns:
-            None for a cluster without pins, which is new.
+            None for a new cluster, which has no pins.
         """
         pins = self.root.get(cluster)
         if not pins:

@@ -1,9 +1,9 @@
-"""Acceptance of findings: refusals that are newer than a deployed cluster, and `accept`.
+"""Acceptance of findings: `accept`, and errors that a later version of this project added.
 
-A named finding is a warning, a note, or a refusal that a later version has added. Such a refusal is
-an error for a new cluster, and a warning for a cluster that is deployed with what is refused: a
-cluster with nodes in the pins file is deployed. `accept` turns a named finding off until a date.
-Errors without a name cannot be accepted: AWS or this project would fail.
+A named finding is a warning, a note, or an error that a later version added. Such an error is only
+a warning for a cluster that is deployed already, which is a cluster with nodes in the pins file.
+`accept` turns a named finding off until a date. Errors without a name cannot be accepted: AWS or
+this project would fail.
 """
 
 from collections.abc import Iterator
@@ -57,11 +57,11 @@ FINDINGS: Final = frozenset(
         "web-not-sticky",
     }
 )
-"""The names of all findings that rules report."""
+"""Names of all findings that rules report."""
 
 
 def accepted_names(environment: Environment) -> Iterator[Problem]:
-    """A key of `accept` is the name of a finding."""
+    """Each key of `accept` must be the name of a finding."""
     for name in environment.accept:
         if name not in FINDINGS:
             near = get_close_matches(name, FINDINGS, n=1)
@@ -78,13 +78,13 @@ def accepted_names(environment: Environment) -> Iterator[Problem]:
 def judged(
     environment: Environment, pinned: Pins | None, problem: Problem, today: date
 ) -> Problem | None:
-    """Return a finding with its severity for this environment, None if it is accepted.
+    """Return a finding with its severity for this environment; None if the finding is accepted.
 
     Args:
         environment: the configuration.
-        pinned: the pins, None without a pins file.
+        pinned: the pins; None without a pins file.
         problem: the finding.
-        today: the day until which acceptances must last.
+        today: today's date; an acceptance that ends earlier has no effect.
     """
     acceptance = environment.accept.get(problem.rule)
     is_acceptable = problem.severity is not Severity.ERROR or bool(problem.refuses)

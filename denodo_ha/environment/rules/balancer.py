@@ -44,7 +44,7 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
 
 
 def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
-    """PostgreSQL's protocol starts in clear text, so it cannot pass a TLS listener."""
+    """A service with PostgreSQL's protocol, which starts in clear text, must not have `tls`."""
     balanced = tuple(
         name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "nlb"
     )
@@ -53,11 +53,11 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
         if balanced and service.tls is not None and probe.kind == "odbc":
             yield Problem(
                 ("services", name, "tls"),
-                "cannot be on a service that speaks PostgreSQL's protocol",
-                "its clients ask for TLS in clear text first, also with sslmode=require "
-                "(PostgreSQL, Frontend/Backend Protocol, SSLRequest), and a TLS listener expects "
-                "TLS from the first byte on",
-                "remove tls here, and let Denodo end TLS on the node (denodo.tls)",
+                "is not possible for a service with PostgreSQL's protocol",
+                "clients first request TLS in clear text, even with sslmode=require (PostgreSQL, "
+                "Frontend/Backend Protocol, SSLRequest), but a TLS listener expects TLS from the "
+                "first byte",
+                "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
                 rule="odbc-behind-tls",
                 refuses=balanced,
             )

@@ -81,7 +81,7 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_record_is_a_host(environment: Environment) -> Iterator[Problem]:
-    """Clients connect to the record, so it is no wildcard."""
+    """The record must not be a wildcard, because clients connect to its name."""
     failover = environment.failover
     if failover is not None and failover.record.startswith("*"):
         yield Problem(
@@ -95,7 +95,7 @@ def failover_record_is_a_host(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_partition(environment: Environment) -> Iterator[Problem]:
-    """Both clusters and the failover stack are in one partition of AWS."""
+    """Both clusters and the failover stack must be in the same AWS partition."""
     failover, pair = environment.failover, failover_plan.cluster_pair(environment)
     if failover is None or len(pair) < len(_ROLES):
         return
@@ -115,7 +115,7 @@ def failover_partition(environment: Environment) -> Iterator[Problem]:
 
 
 def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
-    """An endpoint check fails if no node serves, so what it connects to is a node."""
+    """An endpoint check must connect to a node, so that the check fails if no node serves."""
     failover = environment.failover
     if failover is None:
         return
@@ -130,9 +130,13 @@ def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*_PATH, "health"),
                 f"never fails for {name} as endpoint",
-                f"{what} connections also if no node serves, so Route 53 would not fail over",
+                f"{what} connections even if no node serves, so Route 53 would not fail over",
                 "write health: target-health"
-                + ("" if haproxy else ", or remove tls from jdbc, where Denodo can end TLS itself"),
+                + (
+                    ""
+                    if haproxy
+                    else (", or remove tls from jdbc, since Denodo can terminate TLS itself")
+                ),
                 value=failover.health,
                 rule="endpoint-never-fails",
                 refuses=(name,),

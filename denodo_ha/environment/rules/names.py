@@ -115,7 +115,7 @@ def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
-    """A VPC of another account is associated by that account, after an authorisation."""
+    """A VPC of another account must not be listed: only that account can associate the VPC."""
     for name, cluster in environment.clusters.items():
         for index, peer in enumerate(cluster.network.node_zone_vpcs):
             if peer.account in {None, cluster.account}:
@@ -124,10 +124,10 @@ def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "network", "node_zone_vpcs", index, "account"),
                 f"is not {cluster.account}, the account of {name}",
-                "Route 53 associates a VPC of another account only if the zone's account has "
-                "authorised it, and only on a call of the VPC's account (AWS, Associating an "
-                "Amazon VPC and a private hosted zone that you created with different AWS "
-                "accounts)",
+                "only the account of a VPC can associate the VPC with a hosted zone of another "
+                "account, after the account of the hosted zone has authorised this (AWS, "
+                "Associating an Amazon VPC and a private hosted zone that you created with "
+                "different AWS accounts)",
                 "remove the VPC here, deploy, and run with the id of the zone: in "
                 f"{cluster.account} aws route53 create-vpc-association-authorization "
                 f"--hosted-zone-id ID --vpc {vpc}, then in {peer.account} aws route53 "

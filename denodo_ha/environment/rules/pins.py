@@ -57,7 +57,7 @@ def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[
 
 
 def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Problem]:
-    """A health check follows a new alarm only after the alarm was seen in state OK."""
+    """A health check should monitor a new alarm only after the alarm has been in state OK."""
     failover = environment.failover
     if failover is None:
         return
@@ -68,9 +68,11 @@ def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Proble
             yield Problem(
                 ("failover", "minutes_without_data"),
                 f"waits for one more deploy of {name}",
-                f"its health check follows the alarm of {current} minutes, since a new alarm has "
-                f"no data, which counts as unhealthy; the alarm of {wanted} minutes is made beside",
-                "deploy, run denodo-ha pin after some minutes, commit the pins file, deploy again",
+                f"the deploy creates the alarm of {wanted} minutes, but the health check still "
+                f"monitors the alarm of {current} minutes, since a new alarm has no data, which "
+                "counts as unhealthy",
+                "deploy, run denodo-ha pin after some minutes, commit the pins file, and deploy "
+                "again",
                 severity=Severity.NOTE,
                 rule="silence-alarm-waits",
             )

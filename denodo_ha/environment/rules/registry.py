@@ -66,14 +66,14 @@ def environment_problems(
     Args:
         environment: the configuration.
         pinned: the pins; None if there is no pins file.
-        deploying: if false, the rules that matter only for stacks are left out.
-        today: the day until which acceptances must last; None: today.
+        deploying: if false, rules that apply only to stacks are skipped.
+        today: the date for which acceptances are checked; None for today's date.
     """
     day = today or datetime.now(UTC).date()
     for problem in _found(environment, pinned, deploying=deploying):
         try:
             judged = acceptance.judged(environment, pinned, problem, day)
-        except NotValidated:  # `accept` has errors of its own
+        except NotValidated:  # an acceptance cannot turn off errors of `accept` itself
             judged = problem
         if judged is not None:
             yield judged

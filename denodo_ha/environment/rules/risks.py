@@ -122,7 +122,7 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
 
 
 def web_not_sticky(environment: Environment) -> Iterator[Problem]:
-    """A web application keeps its sessions in one node."""
+    """Web services should be sticky, because a node keeps its web sessions to itself."""
     for cluster_name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "none" or len(cluster.nodes) == 1:
             continue
@@ -142,7 +142,7 @@ def web_not_sticky(environment: Environment) -> Iterator[Problem]:
 
 
 def public_without_tls(environment: Environment) -> Iterator[Problem]:
-    """What crosses the internet is encrypted: by the balancer, or by Denodo on the node."""
+    """Connections over the internet should be encrypted, by the balancer or by Denodo."""
     if environment.denodo.tls is not None:
         return
     for cluster_name, cluster in environment.clusters.items():
@@ -163,7 +163,7 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
 
 
 def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
-    """A connection that waits for the result of a query is idle, and must not be removed."""
+    """The idle timeout should be longer than a query: the client's connection is idle meanwhile."""
     limit = limits.QUERY_TIMEOUT_DEFAULT_S
     if not any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values()):
         return
@@ -175,8 +175,8 @@ def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name, *(("idle_timeout",) if is_set else ())),
                 f"removes connections that are idle for {idle} s",
-                f"Denodo lets a query run for {limit} s, and its connection is idle meanwhile: the "
-                "client would wait for an answer that never comes",
+                f"a query may run for {limit} s in Denodo, and its connection is idle meanwhile: "
+                "after the connection is removed, the client waits for an answer that never comes",
                 f"write idle_timeout: {limit} or more"
                 + ("; a TLS listener cannot, so remove tls" if service.tls else ""),
                 value=str(idle) if is_set else "",
