@@ -27,7 +27,7 @@ export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz spin \
-	quick snapshots reference lint format synth drill diff upgrade-fixture bench lock clean
+	quick snapshots reference lint format synth drill diff upgrade-fixture bench readiness-cost lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -79,9 +79,10 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
-reference: setup ## write config/schema.json and docs/configuration.md from the model
+reference: dev ## write config/schema.json and docs/configuration.md from the model
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
+	@$(python) -m tools.deploy_permissions
 
 lint: dev ## check format, rules and types
 	@$(python) -m ruff format --check .
@@ -104,6 +105,9 @@ diff: setup ## show what the working tree changes in the templates of CONFIG sin
 
 upgrade-fixture: setup ## archive revision BASE for tests/upgrade, as COMMIT.tar.xz
 	@$(python) -m tools.upgrade_fixture --revision '$(BASE)'
+
+readiness-cost: dev ## measure what a node's readiness checks cost, and cost before with a Java at each check
+	@$(python) -m tools.bench.readiness $(ARGS)
 
 bench: dev ## measure the synth of CONFIG beside a minimal CDK app, and our HAProxy file beside the article's
 	@$(python) -m tools.bench.synth --config '$(CONFIG)' $(ARGS)

@@ -173,6 +173,8 @@ def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedF
         yield _LOGINS
     if cluster.exports is not None:
         yield _EXPORTS
+    if node_metadata.has_stack(cluster):
+        yield from _catalog_operator_resources(environment, name)
 
 
 def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
@@ -207,6 +209,37 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
         (f"cloudformation:stack/{stack}/*", _ONE_STACK),
     ):
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)
+
+
+def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards in the policy for operators of a cluster's metadata."""
+    cluster = environment.clusters[name]
+    resources = {
+        f"cloudformation:stack/{stack}/*": _ONE_STACK
+        for stack in (
+            names.cluster_stack(environment.name, name),
+            names.catalog_stack(environment.name, name),
+        )
+    }
+    if cluster.catalog is not None:
+        resources["ec2:instance/*"] = "Only instances with the tags of this cluster"
+        for user in ("userid", "username"):
+            resources[f"ssm:session/<aws:{user}>-*"] = "Only the operator's own sessions"
+    for resource, reason in resources.items():
+        yield _wildcard_in(cluster.region, cluster.account, resource, reason)
+    yield AcceptedFinding(
+        _NAG,
+        "AwsSolutions-IAM5[Resource::*]",
+        "The ARN of the database, which the action describes, is not known in advance",
+    )
+    if cluster.exports is not None:
+        partition = node_metadata.partition(cluster.region)
+        bucket = node_metadata.export_bucket_name(environment, name)
+        yield AcceptedFinding(
+            _NAG,
+            f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*/export.json]",
+            "The manifests of all nodes' exports, which contain no metadata",
+        )
 
 
 def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:

@@ -15,6 +15,7 @@ from denodo_ha.environment.facts.denodo_ports import POSTGRESQL_PORT
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
 from stacks import accepted_findings
+from stacks.access.catalog_operators import CatalogOperatorPolicy
 from stacks.cluster_stack import ClusterStack
 from stacks.database.database import ComponentLogins, Database
 from stacks.database.database_alarms import DatabaseAlarms
@@ -46,8 +47,9 @@ class MetadataStack(EnvironmentStack):
             cluster=cluster.name,
         )
         self._environment, self._cluster = environment, cluster
+        admin_secret = None
         if settings.catalog is not None:
-            self._create_shared_metadata(settings.catalog)
+            admin_secret = self._create_shared_metadata(settings.catalog)
         if settings.exports is not None:
             bucket = ExportBucket(
                 self,
@@ -56,9 +58,37 @@ class MetadataStack(EnvironmentStack):
                 retention_days=settings.exports.retention_days,
             )
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
+        self._create_operator_policy(admin_secret)
 
-    def _create_shared_metadata(self, catalog: Catalog) -> None:
-        """Create the database unless one exists, and a login for each component."""
+    def _create_operator_policy(self, admin_secret: str | None) -> None:
+        """Create the policy for operators who run `denodo-ha catalog`."""
+        settings, name = self._cluster.cluster, self._cluster.name
+        catalog = settings.catalog
+        policy = CatalogOperatorPolicy(
+            self,
+            "CatalogOperators",
+            environment=self._environment.name,
+            cluster=name,
+            cluster_stack=self._cluster.stack_name,
+            admin_secret=admin_secret,
+            kms_key=catalog.kms_key if catalog is not None else None,
+            secret_names=[
+                node_metadata.secret_name(self._environment.name, name, component)
+                for component in sorted(catalog.components if catalog is not None else ())
+            ],
+            bucket=(
+                node_metadata.export_bucket_name(self._environment, name)
+                if settings.exports is not None
+                else None
+            ),
+        )
+        CfnOutput(self, names.CATALOG_OPERATOR_POLICY_ARN, value=policy.arn)
+
+    def _create_shared_metadata(self, catalog: Catalog) -> str:
+        """Create the database unless one exists, and a login for each component.
+
+        Return the ARN of the administrator's secret.
+        """
         key = kms.Key.from_key_arn(self, "Key", catalog.kms_key) if catalog.kms_key else None
         if catalog.existing is None:
             self.add_stack_dependency(self._cluster, "the database is in its network")
@@ -82,6 +112,7 @@ class MetadataStack(EnvironmentStack):
         CfnOutput(self, names.CATALOG_ADMIN_SECRET, value=admin_secret)
         for component, secret in logins.secrets.items():
             CfnOutput(self, names.catalog_secret_output(component), value=secret.secret_arn)
+        return admin_secret
 
     def _create_database(self, catalog: Catalog, key: kms.IKey | None) -> tuple[str, str, str]:
         """Create the RDS database. Return its host, its port and the administrator's secret."""

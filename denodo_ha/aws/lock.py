@@ -44,6 +44,8 @@ RENEWAL_S: Final = 60
 
 RELEASE_S: Final = 20
 """Ours: seconds to release the lock, also after an expired deadline."""
+LATE_S: Final = (1, 2)
+"""Ours: seconds before the second and third look for a lock whose write was interrupted."""
 
 _ALREADY_EXISTS: Final = "ParameterAlreadyExists"
 
@@ -85,7 +87,7 @@ class Lock:
         self._expires = self._since
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
-        self.holder = ""
+        self.holder, self._in_flight = "", False
         # Several threads may wait at once.
         self._renewal = threading.Lock()
 
@@ -195,6 +197,7 @@ class Lock:
         try:
             self._write(overwrite=False)
         except ClientError as error:
+            self._in_flight = False
             if error.response["Error"]["Code"] == _ALREADY_EXISTS:
                 raise _AlreadyExistsError from None
             raise
@@ -217,21 +220,39 @@ class Lock:
 
     def _release(self) -> None:
         """Delete the lock if it is this one's, and else set `remaining`."""
-        reason = "interrupted"
         try:
             with deadline.extended(RELEASE_S):
+                try:
+                    self._delete()
+                except AwsError as error:
+                    # The answer may have been lost after the deletion.
+                    if self._may_remain():
+                        self.remaining = self._remains(str(error))
+        except KeyboardInterrupt:
+            self.remaining = self._remains("interrupted")
+            raise
+
+    def _delete(self) -> None:
+        """Delete the lock, also if an interrupted write arrives a little later."""
+        for seconds in (0, *LATE_S) if self._in_flight else (0,):
+            if seconds:
+                self._clock.sleep(seconds)
+            try:
                 if self._is_ours(self._read()):
                     with translated_errors():
                         self._client.delete_parameter(Name=self._name)
-                return
+                    return
+            except NotFound:
+                continue
+
+    def _may_remain(self) -> bool:
+        """Return whether the lock is this one's still, or not known."""
+        try:
+            return self._is_ours(self._read())
         except NotFound:
-            return
-        except AwsError as error:
-            reason = str(error)
-        except KeyboardInterrupt:
-            self.remaining = self._remains(reason)
-            raise
-        self.remaining = self._remains(reason)
+            return False
+        except AwsError:
+            return True
 
     def _remains(self, reason: str) -> str:
         return (
@@ -256,9 +277,11 @@ class Lock:
             "until": self._expires.isoformat(timespec="seconds"),
             "token": self._token,
         }
+        self._in_flight = True
         answer: dict[str, Any] = self._client.put_parameter(
             Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
         )
+        self._in_flight = False
         return answer
 
     def _read(self) -> _Record:

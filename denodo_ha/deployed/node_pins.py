@@ -8,11 +8,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Failed
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment.model.pins import Pin
 from denodo_ha.environment.names import FIRST_BOOT_LINE
 
+_SILENCE_METRIC = "ActiveFlowCount"
 _FIRST_BOOT = re.compile(f"^{FIRST_BOOT_LINE.format('([0-9]+)')}$", re.MULTILINE)
 
 
@@ -27,6 +31,52 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
         for node in cluster.nodes
         if node.logical_id is not None
     }
+
+
+def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
+    """Return the minutes of the alarm of silence that a health check can follow, and a message.
+
+    That is the newest alarm if its state is OK, else the one that the check follows now. The
+    message says that the newest one is not OK yet; it is empty otherwise.
+
+    Raises:
+        AwsError: AWS did not answer, or denied a call.
+    """
+    alarms = {
+        id_: int(properties["EvaluationPeriods"])
+        for id_, properties in cluster.stack.resources("AWS::CloudWatch::Alarm")
+        if properties.get("MetricName") == _SILENCE_METRIC
+    }
+    followed = {
+        name.get("Ref")
+        for _, properties in cluster.stack.resources("AWS::Route53::HealthCheck")
+        if isinstance(
+            name := mapping_in(mapping_in(properties, "HealthCheckConfig"), "AlarmIdentifier").get(
+                "Name"
+            ),
+            Mapping,
+        )
+    }
+    current = next((minutes for id_, minutes in alarms.items() if id_ in followed), None)
+    for id_, minutes in alarms.items():
+        name = cluster.stack.physical_ids.get(id_)
+        if id_ in followed or name is None:
+            continue
+        with translated_errors():
+            client = aws.client("cloudwatch", cluster.location.region)
+            (state,) = [
+                alarm["StateValue"]
+                for alarm in client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+            ] or ["unknown"]
+        if state == "OK":
+            return minutes, ""
+        message = (
+            f"the alarm {name} of {minutes} minutes without data is {state}, so the health check "
+            f"of {cluster.name} continues to follow the one of {current} minutes: run denodo-ha "
+            "pin again in some minutes"
+        )
+        return current, message
+    return current, ""
 
 
 def pin_of(node: str, properties: Mapping[str, Any]) -> Pin:

@@ -92,7 +92,7 @@ def drain(
     The node leaves every shared target group of its cluster and keeps its auxiliary target group.
     The command waits for the deregistration delay. A drain tag on the instance records who drained
     it, when and why. Run the command again to continue after an interruption; `enable` brings the
-    node back.
+    node back. With --cluster no other region is called.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 

@@ -61,6 +61,7 @@ CATALOG_PORT: Final = "CatalogPort"
 CATALOG_ADMIN_SECRET: Final = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC: Final = "CatalogAlarms"
 EXPORT_BUCKET: Final = "ExportBucket"
+CATALOG_OPERATOR_POLICY_ARN: Final = "CatalogOperatorPolicyArn"
 _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
 

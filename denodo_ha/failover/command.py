@@ -73,7 +73,7 @@ def status(
     """Show which cluster DNS answers with, and why: each health check with its reason.
 
     Exit code 0: both clusters are healthy; 1: one is unhealthy or unknown; 5: both are unhealthy;
-    6: both are unknown.
+    6: both are unknown. What does not answer within 15 s is unknown, with the reason.
 
     [bold]Example[/bold]
 
@@ -121,7 +121,8 @@ def to(
 
     The command puts one datapoint of a metric; it edits no DNS record and no health check. It
     refuses an unhealthy cluster, since Route 53 would not follow. If the switch is already set,
-    it puts nothing.
+    it puts nothing. The datapoint is put within 10 s, whichever regions but the switch's own, and
+    whichever global services, do not answer. Run it again if the switch is not known to be thrown.
 
     [bold]Example[/bold]
 

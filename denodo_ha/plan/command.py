@@ -84,21 +84,7 @@ def plan(
 
         denodo-ha plan -c prod --destroy passive
     """
-    if base is not None and new is not None and destroy is None:
-        compared = _Comparison(
-            cloud_assembly.read_templates(base), cloud_assembly.read_templates(new)
-        )
-    elif config is not None and destroy is not None and base is None:
-        compared = _destroyed(config, destroy, region, profile)
-    elif config is not None and destroy is None:
-        compared = _deployed(config, base, region, profile)
-    elif destroy is not None:
-        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
-    else:
-        message = (
-            "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
-        )
-        raise UsageError(message)
+    compared = _compared((base, new), config, destroy, region, profile)
     before, after = compared.before, compared.after
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
     nodes = [change for pair in pairs for change in changes(*pair)]
@@ -107,12 +93,14 @@ def plan(
     if destroy is not None:
         at_once = {}
     switches = switch_changes(before, after)
+    waiting = [name for name, template in sorted(after.items()) if _has_waiting_alarm(template)]
     if form is options.TableFormat.json:
         print_json(
             {
                 "nodes": nodes,
                 "touched": touched(nodes),
                 "databases": databases,
+                "waiting_alarms": waiting,
                 "failed": compared.failed,
                 "dependent": compared.dependent,
                 "switches": switches,
@@ -121,6 +109,7 @@ def plan(
         )
     else:
         _show(nodes, at_once, databases)
+        _show_waiting(waiting)
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
         _show_switches(switches)
@@ -135,6 +124,27 @@ def plan(
     if refused:
         raise typer.Exit(exit_codes.NO)
     raise typer.Exit(exit_codes.AWS if compared.unknown else exit_codes.DONE)
+
+
+def _compared(
+    folders: tuple[Path | None, Path | None],
+    config: str | None,
+    destroy: str | None,
+    regions: list[str] | None,
+    profile: str | None,
+) -> _Comparison:
+    """Compare what the options name."""
+    base, new = folders
+    if base is not None and new is not None and destroy is None:
+        return _Comparison(cloud_assembly.read_templates(base), cloud_assembly.read_templates(new))
+    if config is not None and destroy is not None and base is None:
+        return _destroyed(config, destroy, regions, profile)
+    if config is not None and destroy is None:
+        return _deployed(config, base, regions, profile)
+    if destroy is not None:
+        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
+    message = "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
+    raise UsageError(message)
 
 
 def _deployed(
@@ -203,6 +213,25 @@ def _destroyed(
     dependent = dependent_stacks.dependent_stacks(aws, site, location, config=config)
     before = stack.read_stack(aws, location).template
     return _Comparison(before={location.stack: before}, after={}, dependent=dependent)
+
+
+def _has_waiting_alarm(template: Template) -> bool:
+    """Return whether a cluster has two alarms of silence, of which a check follows one."""
+    alarms = [
+        properties
+        for kind, properties in stack.resources_of(template).values()
+        if kind == "AWS::CloudWatch::Alarm" and properties.get("MetricName") == "ActiveFlowCount"
+    ]
+    return len(alarms) > 1
+
+
+def _show_waiting(stacks: Sequence[str]) -> None:
+    for stack_name in stacks:
+        print_line(
+            f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
+            "health check follows it before denodo-ha pin has seen it OK. Deploy, run "
+            "denodo-ha pin after some minutes, commit the pins file, and deploy again"
+        )
 
 
 def _show_failed(failed: Sequence[FailedCreation]) -> None:

@@ -197,7 +197,9 @@ class MachineRollout(NodeSequence):
                 "groups, and its pin stays moved. Repair the stack, then run this again"
             )
             raise Failed(message) from error
-        pins_text.write(pins_file(self._file), self._pins_with(node, runs))
+        moved = load(self._file).pins.of(self._location.name, node)
+        restored = runs.with_alarm_of(moved) if moved is not None else runs
+        pins_text.write(pins_file(self._file), self._pins_with(node, restored))
         message = f"{error}. The pin of {node} was restored"
         try:
             self._bring_back(cluster, node)
@@ -237,7 +239,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
     settings = loaded.environment.clusters[cluster.name]
     conditions = read_conditions(aws, cluster)
     tasks, unpinned = [], []
-    for name, runs in deployed_pins(cluster).items():
+    for name, deployed in deployed_pins(cluster).items():
         node = settings.nodes.get(name)
         machine = configured_machine(settings.instance, node) if node else None
         if machine is None:
@@ -247,6 +249,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         if pin is None:
             unpinned.append(name)
             continue
+        runs = deployed.with_alarm_of(pin)
         goal = _goal(runs, machine)
         condition = conditions[name]
         tasks.append(
@@ -280,7 +283,7 @@ def _goal(runs: Pin, machine: Instance) -> Pin:
         value != getattr(runs, key) for key, value in values.items() if key not in _RESTARTING_KEYS
     )
     first_boot = NEWEST_FIRST_BOOT if replaced else runs.first_boot
-    return Pin.model_validate({**values, "first_boot": first_boot})
+    return Pin.model_validate({**values, "first_boot": first_boot}).with_alarm_of(runs)
 
 
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:

@@ -37,7 +37,13 @@ def pin(
     for location in [site.cluster(cluster)] if cluster else site.clusters:
         location.require_reachable()
         deployed = read_cluster(aws, location)
-        pins[location.name] = node_pins.deployed_pins(deployed)
+        silence, waits = node_pins.silence_minutes(aws, deployed)
+        pins[location.name] = {
+            name: pin_.model_copy(update={"minutes_without_data": silence})
+            for name, pin_ in node_pins.deployed_pins(deployed).items()
+        }
+        if waits:
+            print_message(f"denodo-ha: {waits}")
         for difference in _drifted(aws, deployed, pins[location.name]):
             print_message(f"denodo-ha: {difference}")
     before = pins_text.read(file)

@@ -222,6 +222,11 @@ def cluster_status(
     problems = list(verdict.problems(nodes, groups, balancer, status, proxies, accepted=accepted))
     if haproxy.problem:
         problems.append(haproxy.problem)
+    silent = haproxy.unasked or (proxies and not any(proxy.answered for proxy in proxies))
+    if silent and Part.haproxy not in accepted:
+        problems.append(
+            "no HAProxy instance reports its status, so it is not known whether nodes serve"
+        )
     if location.region in known.lost and Part.instances not in accepted:
         problems.append(f"the state of its instances is unknown: {known.lost[location.region]}")
     return ClusterStatus(

@@ -31,6 +31,7 @@ class Part(StrEnum):
     dns = "dns"
     balancer = "balancer"
     instances = "instances"
+    haproxy = "haproxy"
 
 
 def problems(

@@ -160,8 +160,8 @@ def verify(
     """Verify what clients see: DNS names, every service in its own protocol, which node answers.
 
     Run this command on a machine in the clients' network: what it cannot reach, they cannot reach.
-    It changes nothing and logs in nowhere. Exit code 0: all right, or notes only; 1: something is
-    wrong.
+    It changes nothing and logs in nowhere. Names that AWS does not tell within 15 s are noted. Exit
+    code 0: all right, or notes only; 1: something is wrong.
 
     [bold]Examples[/bold]
 

@@ -130,6 +130,7 @@ class _Change:
 
     def _replace(self, *, interrupted: bool) -> None:
         self._new.check()
+        metadata_database.check(self._system, self._state, self._record)
         self._warn_of_standalone_license()
         running = bool(self._old.running()) or (interrupted and self._before is not None)
         if self._before is None:

@@ -13,7 +13,11 @@ _CHECK_READS = (
     "route53:GetHealthCheckLastFailureReason",
     "route53:GetHealthCheckStatus",
 )
-_HEALTH_READS = ("cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeTargetHealth")
+_HEALTH_READS = (
+    "cloudwatch:DescribeAlarms",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetHealth",
+)
 """Actions that cannot be limited to a resource, or whose resource names are unknown in this stack
 (AWS, Service Authorization Reference). They are limited only to regions."""
 

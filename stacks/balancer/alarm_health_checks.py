@@ -50,6 +50,8 @@ class BalancerHealthChecks(Construct):
         target_group: elbv2.NetworkTargetGroup,
         region: str,
         minutes: int,
+        silence_minutes: int,
+        followed_minutes: int,
         balancer_settings: object,
         target_group_settings: object,
     ) -> None:
@@ -61,7 +63,11 @@ class BalancerHealthChecks(Construct):
             nlb: the load balancer.
             target_group: target group whose number of healthy nodes is monitored.
             region: region of the alarms.
-            minutes: minutes without a healthy node, or without data, until a check is unhealthy.
+            minutes: minutes without a healthy node until a check is unhealthy.
+            silence_minutes: minutes without data until a check is unhealthy.
+            followed_minutes: minutes without data of the alarm that the check monitors now. A new
+                alarm has no data, so a deployed check monitors the earlier alarm until the new
+                alarm has been in state OK.
             balancer_settings: settings whose change replaces the load balancer.
             target_group_settings: settings whose change replaces the load balancer or the target
                 group.
@@ -88,19 +94,22 @@ class BalancerHealthChecks(Construct):
         )
         # Load balancers always report this metric, and the value is never below 0 (AWS, CloudWatch
         # metrics for your Network Load Balancer): the alarm is in state OK or INSUFFICIENT_DATA.
-        alive = _maximum_alarm(
-            self,
-            f"AliveAlarm{fingerprint(minutes, balancer_settings)}",
-            metric_name="ActiveFlowCount",
-            dimensions=load_balancer,
-            minutes=minutes,
-            threshold=0,
-            description="Without data the balancer, or its region, is lost",
-        )
+        alive = {
+            number: _maximum_alarm(
+                self,
+                f"AliveAlarm{fingerprint(number, balancer_settings)}",
+                metric_name="ActiveFlowCount",
+                dimensions=load_balancer,
+                minutes=number,
+                threshold=0,
+                description="Without data the balancer, or its region, is lost",
+            )
+            for number in sorted({silence_minutes, followed_minutes})
+        }
         self.alive = _alarm_check(
             self,
             "Alive",
-            alive,
+            alive[followed_minutes],
             region=region,
             without_data=route53.InsufficientDataHealthStatusEnum.UNHEALTHY,
         )

@@ -10,11 +10,15 @@ from constructs import Construct
 
 from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
-from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
+from denodo_ha.environment.facts.denodo_ports import FLIGHT_PORT, NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
-from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.balancer.network_load_balancer import (
+    allow_zonal_shift,
+    create_network_load_balancer,
+    target_health_check,
+)
 from stacks.library_values import seconds
 
 _OFF = 0
@@ -86,6 +90,10 @@ class NodeBalancer(Construct):
             # The Application Load Balancer uses any free addresses, so the Network Load Balancer
             # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
+        # The session of a Denodo 7.0 client is on the node's auxiliary port, so the idle timeout of
+        # jdbc applies to this port.
+        jdbc = [listener.service for listener in listeners if listener.key == "jdbc"]
+        self._session_idle_timeout = next((item.idle_timeout for item in jdbc if item), None)
         for listener in listeners:
             if listener.alb_health is not None and cookies is not None:
                 self._add_cookie_service(listener, cookies.listeners[listener.key])
@@ -163,7 +171,7 @@ class NodeBalancer(Construct):
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
         )
-        self._create_listener(scope, listener, group)
+        self._create_listener(scope, listener, group, idle_timeout=self._session_idle_timeout)
         Tags.of(group).add(NODE_TAG, listener.key)
 
     def _create_target_group(
@@ -175,7 +183,7 @@ class NodeBalancer(Construct):
         preserve_client_ip: bool,
         health: elbv2.TargetGroupHealth | None = None,
     ) -> elbv2.NetworkTargetGroup:
-        return elbv2.NetworkTargetGroup(
+        group = elbv2.NetworkTargetGroup(
             scope,
             "Group",
             vpc=self._vpc,
@@ -191,6 +199,8 @@ class NodeBalancer(Construct):
             target_group_health=health,
             health_check=target_health_check(listener.health),
         )
+        allow_zonal_shift(group, self._balancer)
+        return group
 
     def _create_listener(
         self,
@@ -211,6 +221,12 @@ class NodeBalancer(Construct):
                 [elbv2.ListenerCertificate.from_arn(certificate)] if certificate else None
             ),
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS if certificate else None,
+            # gRPC clients require that TLS negotiates HTTP/2 (gRPC, PROTOCOL-HTTP2).
+            alpn_policy=(
+                elbv2.AlpnPolicy.HTTP2_ONLY
+                if certificate and (listener.key == "flight" or listener.target_port == FLIGHT_PORT)
+                else None
+            ),
             default_target_groups=[group],
             tcp_idle_timeout=seconds(idle_timeout) if idle_timeout else None,
         )

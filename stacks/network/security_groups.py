@@ -63,5 +63,7 @@ class SecurityGroups(Construct):
                 return ipv4_peer(peer.name)
             case "prefix-list":
                 return ec2.Peer.prefix_list(peer.name)
+            case "security-group":
+                return ec2.Peer.security_group_id(peer.name)
             case "group":
                 return next(group for name, group in self._groups.items() if name == peer.name)

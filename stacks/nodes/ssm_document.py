@@ -7,7 +7,7 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness")
-"""Actions of the document, each a command of the node's program (docs/node.md)."""
+"""Actions of the document. Each action is a command of the node program (docs/node.md)."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""

@@ -11,6 +11,7 @@ from denodo_ha.drill.outcome import Failure
 from tests.drill.sample_templates import (
     FILES,
     Data,
+    Health,
     add,
     drill,
     listener,
@@ -192,3 +193,19 @@ def test_the_delays_of_a_nodes_program_come_on_top_of_its_check() -> None:
     assert [step.seconds for step in not_ready.steps] == [25, 14]
     lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     assert [step.seconds for step in lost.steps] == [14]
+
+
+@pytest.mark.parametrize(("health", "rest"), [("alarm", [60, 60, 60, 30]), ("alias", [60])])
+def test_the_delays_come_on_top_of_what_triggers_a_failover(
+    health: Health, rest: list[int]
+) -> None:
+    templates = two_clusters(health)
+    for side in ("site-a", "site-b"):
+        templates[side]["Metadata"] = {"Denodo": {"Delays": {"ping": 5, "busy": 20}}}
+        check_of_program = {"HealthCheckProtocol": "HTTP", "HealthCheckPath": "/ready/jdbc"}
+        properties(templates, side, "P9999").update(check_of_program, HealthCheckTimeoutSeconds=4)
+    result = drill(templates)
+    down = result.by_failure[Failure("service-down", "site-a", "9999 on all nodes")]
+    assert [step.seconds for step in down.steps] == [25, 14, *rest]
+    lost = result.by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
+    assert [step.seconds for step in lost.steps] == [14, *rest]

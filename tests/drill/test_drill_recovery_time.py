@@ -91,6 +91,24 @@ def test_by_switch_for_an_alias() -> None:
     assert seconds(thrown) == [60, 60, 60]
 
 
+def test_an_alias_is_healthy_again_with_its_last_service() -> None:
+    templates = two_clusters("alias", services=(9999, 9996))
+    properties(templates, "site-a", "P9996")["HealthCheckIntervalSeconds"] = 30
+    outcome = drill(templates).by_failure[REGION]
+    assert seconds(outcome) == [20, 60]
+    assert outcome.after_repair == "site-a again within 120 s of being healthy, automatically"
+
+
+def test_an_alias_with_a_check_fails_with_the_first_and_is_healthy_with_the_last() -> None:
+    templates = two_clusters("alias")
+    watch = {"Fn::GetStackOutput": {"StackName": "site-a", "OutputName": "Check"}}
+    properties(templates, "names", "First")["HealthCheckId"] = watch
+    outcome = drill(templates).by_failure[REGION]
+    assert seconds(outcome) == [20, 60]
+    back = 10 + 60 + 60 + 60 + 60
+    assert outcome.after_repair == f"site-a again within {back} s of being healthy, automatically"
+
+
 def test_a_lost_alarm_needs_no_target_check() -> None:
     """Its metric stops at once; the site fails over, and fails back when data come again."""
     silent = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))

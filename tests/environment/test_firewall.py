@@ -232,3 +232,20 @@ def test_single_node_groups_are_no_shared_ones(folder: Path, data: Data) -> None
             assert one.nodes == (everyone if one.service else (one.key,))
             assert one.service or one.port not in shared
             assert one.health.timeout < one.health.interval
+
+
+def test_clients_by_prefix_list_and_security_group(tmp_path: Path) -> None:
+    """One rule for each port; a prefix list weighs as much as its entries may be."""
+    clients = ["10.0.0.0/8", "pl-0123456789abcdef0", "sg-0123456789abcdef0"]
+    data = changed(minimal(), {"clusters/main/balancer/clients": clients})
+    (side,) = [
+        rules
+        for rules in firewall(loaded(tmp_path, data).environment, "main")
+        if (rules.group, rules.direction) == ("balancer", "ingress")
+    ]
+    assert {(rule.peer.kind, rule.peer.name, rule.first) for rule in side.rules} == {
+        ("cidr", "10.0.0.0/8", 9999),
+        ("prefix-list", "pl-0123456789abcdef0", 9999),
+        ("security-group", "sg-0123456789abcdef0", 9999),
+    }
+    assert side.weight == 1 + 25 + 1

@@ -24,7 +24,7 @@ class TestValues:
             ('"8.0"', "8.0", "3:12: denodo.version: is not text (8.0);"),
             ('"8.0"', "7.10", "3:12: denodo.version: is not text (7.10);"),
             ('"8.0"', "8", "3:12: denodo.version: is not text (8);"),
-            ('"8.0"', '"10.0"', "3:12: denodo.version: is not a version that is known (10.0);"),
+            ('"8.0"', '"10.0"', "3:12: denodo.version: is not a known version of Denodo (10.0);"),
             (
                 '"111122223333"',
                 "011122223333",

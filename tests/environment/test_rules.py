@@ -11,6 +11,7 @@ from denodo_ha.environment.loading.validation import validate
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.rules.registry import RULES
 from tests.environment.rule_cases import (
+    acceptance,
     balancer,
     cookies,
     denodo,
@@ -28,6 +29,7 @@ from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import findings, loaded, text, write
 
 TABLES = (
+    acceptance,
     names,
     network,
     ports,

@@ -19,7 +19,7 @@ def test_every_command_has_a_row() -> None:
 
 @pytest.mark.long
 def test_a_sample_says_what_is_so(site: Site) -> None:
-    """Each row meets each kind of fault, at random positions with a fixed seed."""
+    """Rows meet kinds of faults at random positions, with a fixed seed."""
     generator = random.Random(_SEED)  # noqa: S311 - a sample
     denied = []
     with short_waits(site):

@@ -60,7 +60,8 @@ def environments(draw: Draw) -> Data:
         data["tags"] = {"team": "data", "cost center": "7"}
     if draw(st.booleans()):
         data["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess"
-    if len(clusters) > 1 and draw(st.booleans()):
+    partitions = {"gov" in of["region"] for of in list(clusters.values())[:2]}
+    if len(clusters) > 1 and len(partitions) == 1 and draw(st.booleans()):
         data["failover"] = draw(_failovers(data, bare=bare))
     elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
         del data["services"]["jdbc"]
@@ -215,7 +216,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        if own and draw(st.integers(0, 2)) == 0:
+        # ODBC cannot pass a TLS listener, and an endpoint check of one never fails.
+        if own and name not in {"jdbc", "odbc"} and draw(st.integers(0, 2)) == 0:
             service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())
@@ -296,8 +298,11 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
         failover["threshold"] = draw(st.integers(1, 10))
     if "endpoint" in checks:
         failover["interval"] = draw(st.sampled_from([10, 30]))
+    if "alarm" in checks:
+        failover["minutes_without_data"] = draw(st.integers(1, 10))
+    is_gov = "gov" in pair["c0"]["region"]
     optional = {
-        "region": st.sampled_from(REGIONS),
+        "region": st.sampled_from([region for region in REGIONS if ("gov" in region) == is_gov]),
         "switch_namespace": st.just("Denodo/Failover/prod"),
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}

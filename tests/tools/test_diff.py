@@ -251,7 +251,7 @@ def test_port_of_the_default_example(repository: Repository) -> None:
         )
     shutil.copy(ROOT / "app.py", repository.root)
     repository.commit()
-    example.write_text(example.read_text().replace("jdbc: 9999", "jdbc: 9989"))
+    example.write_text(example.read_text().replace("port: 9999", "port: 9989"))
 
     done = paragraphs(repository.diff("--config", "config/examples/active-passive.yaml"))
 

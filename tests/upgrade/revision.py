@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from denodo_ha.aws import cloud_assembly
 from denodo_ha.deployed import node_pins
@@ -131,3 +132,12 @@ def python(
         timeout=_TIMEOUT_S,
         check=False,
     )
+
+
+def known(new: Any, old: Any) -> Any:
+    """Return what a revision reads or writes now, without the keys that an earlier one lacks."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return {key: known(value, old[key]) for key, value in new.items() if key in old}
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [known(*pair) for pair in zip(new, old, strict=True)]
+    return new

@@ -13,7 +13,7 @@ from tests.hosts.denodo.conftest import make_home
 from tests.hosts.denodo.home import Home, Version
 from tests.support.assembly import Template
 from tests.upgrade.conftest import NewTemplates
-from tests.upgrade.revision import EXAMPLES, Revision, python
+from tests.upgrade.revision import EXAMPLES, Revision, known, python
 
 __all__ = ["make_home"]
 
@@ -111,7 +111,8 @@ def test_records_are_carried_over(
     else:
         _run(revision, _WRITE_RECORDS, *folders, stdin=json.dumps(home.data()))
     read_by_old = json.loads(_run(revision, _READ_RECORDS, *folders))
-    assert _read_records(home) == read_by_old
+    contents, *values = _read_records(home)
+    assert [known(contents, read_by_old[0]), *values] == read_by_old
     logins, reason = {"vdp": "a hash"}, "the bucket is full"
     assert read_by_old[1:] == [home.state().hash, True, logins, reason, True]
     assert read_by_old[0]["drained"]["who"] == "an operator"

@@ -126,14 +126,25 @@ class TargetGroupRotation(Rotation):
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:
-        """Deregister a node from target groups; connections last for the deregistration delay."""
+        """Deregister a node from target groups; connections last for the deregistration delay.
+
+        A target that was registered with a port is found only by both, and a call that finds no
+        target succeeds (AWS, Elastic Load Balancing API, DeregisterTargets).
+        """
         instance_id = self.cluster.node(node).instance_id
         for entrance, group in self._groups(entrances):
             yield entrance
+            (health,) = self._read_health([group])
+            ports = [
+                target.port
+                for target in health.targets
+                if target.id == instance_id and target.port and _is_registered(target)
+            ]
+            targets = [{"Id": instance_id, "Port": port} for port in ports or [group.port]]
             try:
                 with translated_errors():
                     self.aws.client("elbv2", group.region).deregister_targets(
-                        TargetGroupArn=group.arn, Targets=[{"Id": instance_id}]
+                        TargetGroupArn=group.arn, Targets=targets
                     )
             except NotFound:
                 # The group was deleted meanwhile, and sends nothing any more.

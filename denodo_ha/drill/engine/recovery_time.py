@@ -10,7 +10,7 @@ from denodo_ha.drill.engine.balancer_view import BalancerView
 from denodo_ha.drill.engine.route53_health import Route53Health
 from denodo_ha.drill.engine.situation import ClusterState
 from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
-from denodo_ha.drill.model.machines import Key, Target, TargetHealthCheck
+from denodo_ha.drill.model.machines import Key, TargetHealthCheck
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import RecoveryStep, RecoverySteps, longest_steps, total_seconds
 from denodo_ha.environment.facts.limits import (
@@ -84,7 +84,10 @@ class DnsTiming:
             is_healthy = not after.lost and self._after.alias_count(after, key) > 0
             if was_healthy != is_healthy and (registered or after.registered[key]):
                 check = self._model.target_groups[key].health_check
-                alternatives.append((target_unhealthy(check) if worse else target_healthy(check),))
+                steps: RecoverySteps = (target_healthy(check),)
+                if worse:
+                    steps = targets_unhealthy(self._model, before, after, key)
+                alternatives.append(steps)
         return _shortest(alternatives) if worse else longest_steps(alternatives)
 
     def _check_change(self, key: Key) -> RecoverySteps:
@@ -125,10 +128,17 @@ class DnsTiming:
             return metric_alarm(alarm, periods, "alarm without data")
         if alarm.key in self._before.situation.alarms_without_data:
             return metric_alarm(alarm, periods)
+        return (*self._detection(alarm, check), *metric_alarm(alarm, periods))
+
+    def _detection(self, alarm: Alarm, check: HealthCheck) -> RecoverySteps:
+        """Return the steps until an alarm's metric counts the changed targets."""
         group = self._model.target_groups.get(alarm.target_group or "")
-        step = target_healthy if self._after.check(check.key) else target_unhealthy
-        detection = (step(group.health_check),) if group else ()
-        return (*detection, *metric_alarm(alarm, periods))
+        if group is None or alarm.balancer is None:
+            return ()
+        if self._after.check(check.key):
+            return (target_healthy(group.health_check),)
+        before, after = self._before.view(alarm.balancer), self._after.view(alarm.balancer)
+        return targets_unhealthy(self._model, before, after, group.key)
 
 
 def _healthy_targets(view: BalancerView) -> int:
@@ -142,10 +152,7 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
     answered at jdbc.
     """
     alternatives = [
-        (
-            *_own_delay(model, healthy & after.unhealthy_targets[key], key, after),
-            target_unhealthy(model.target_groups[key].health_check),
-        )
+        targets_unhealthy(model, before, after, key)
         for key, healthy in before.healthy_targets.items()
         if healthy & after.unhealthy_targets[key]
     ]
@@ -156,16 +163,23 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
     return steps
 
 
-def _own_delay(
-    model: Model, targets: Iterable[Target], group: Key, after: BalancerView
+def targets_unhealthy(
+    model: Model, before: BalancerView, after: BalancerView, group: Key
 ) -> RecoverySteps:
-    """Return the step until nodes that run report that they are not ready, none if it is 0 s."""
-    if not model.target_groups[group].health_check.requests_readiness:
-        return ()
+    """Return the steps until a target group's check has found its changed targets unhealthy.
+
+    Nodes that run report only after some time that they are not ready.
+    """
+    check = model.target_groups[group].health_check
+    step = target_unhealthy(check)
+    if not check.requests_readiness:
+        return (step,)
+    healthy = before.healthy_targets.get(group, frozenset())
+    targets = healthy & after.unhealthy_targets.get(group, frozenset())
     machines = (model.machines[target.machine] for target in targets)
     delays = [node.readiness_delay for node in machines if after.machine_states.runs(node)]
     delay = max(delays, default=0)
-    return (RecoveryStep("the node's own checks", delay),) if delay else ()
+    return (RecoveryStep("the node's own checks", delay), step) if delay else (step,)
 
 
 def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:

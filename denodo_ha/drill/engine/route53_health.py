@@ -39,6 +39,10 @@ class Route53Health:
         self._checks: dict[Key, bool] = {}
         self._answers: dict[str, Role] = {}
 
+    def view(self, balancer: Key) -> BalancerView:
+        """Return a balancer in the situation."""
+        return self._views(balancer, self.situation)
+
     def answer(self, name: FailoverName) -> Role:
         """Return the role of the record with which Route 53 answers."""
         if name.name not in self._answers:

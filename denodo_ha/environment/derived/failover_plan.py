@@ -29,6 +29,11 @@ ALARM_THRESHOLD_DEFAULT = 1
 """Project default, in minutes: the alarm uses the maximum of the metric over all zones, so a single
 minute without a healthy node is a reliable signal."""
 
+SILENCE_DEFAULT_MIN = 3
+"""Project default: a single minute of metrics that CloudWatch delivers late must not trigger a
+failover. AWS does not document how soon the metrics of a lost region count as missing (decision
+51)."""
+
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
@@ -37,6 +42,16 @@ namespace is the default of `failover.switch_namespace`."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
+
+
+def silence_minutes(failover: Failover) -> int:
+    """Return the minutes without data after which a cluster is unhealthy."""
+    return failover.minutes_without_data or SILENCE_DEFAULT_MIN
+
+
+def alarm_minutes(failover: Failover) -> int:
+    """Return the minutes without a healthy node after which a cluster is unhealthy."""
+    return failover.threshold or ALARM_THRESHOLD_DEFAULT
 
 
 def cluster_pair(environment: Environment) -> tuple[tuple[str, Cluster], ...]:

@@ -33,10 +33,11 @@ class Peer:
 
     Attributes:
         kind: the kind of the peer.
-        name: the CIDR, the name of the security group or the id of the prefix list.
+        name: the CIDR, the name of the cluster's own security group, or the id of the prefix list
+            or of another security group.
     """
 
-    kind: Literal["cidr", "group", "prefix-list"]
+    kind: Literal["cidr", "group", "prefix-list", "security-group"]
     name: str
 
     @property
@@ -117,6 +118,13 @@ def haproxy_target_ports(environment: Environment, name: str) -> list[int]:
     return sorted(ports)
 
 
+def client_peer(clients: str) -> Peer:
+    """Return the peer of an entry of `balancer.clients`."""
+    if clients.startswith("pl-"):
+        return Peer("prefix-list", clients)
+    return Peer("security-group" if clients.startswith("sg-") else "cidr", clients)
+
+
 def creates_nodes(cluster: Cluster) -> bool:
     """Return whether the stack creates any node. Created nodes have their own security group."""
     return any(node.instance_id is None for node in cluster.nodes.values())
@@ -192,9 +200,9 @@ def _from_clients(
 ) -> Iterator[FirewallRule]:
     """Yield rules from clients and health checkers to the balancer or, without one, the node."""
     cluster = environment.clusters[name]
-    for cidr in cluster.balancer.clients:
+    for clients in cluster.balancer.clients:
         for listener in served:
-            yield _rule(group, "ingress", Peer("cidr", cidr), listener.port)
+            yield _rule(group, "ingress", client_peer(clients), listener.port)
     for peer in _health_checker_peers(environment, name, cluster):
         for listener in served:
             if listener.service and listener.key == "jdbc":

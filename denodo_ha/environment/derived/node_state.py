@@ -163,7 +163,7 @@ def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
 
 
 def _readiness(denodo: Denodo) -> dict[str, Any]:
-    """Return the options of readiness; older node programs read states with defaults only."""
+    """Return the readiness options that are not defaults: older node programs know no options."""
     options: dict[str, Any] = {}
     if denodo.readiness != "auto":
         options["virtual_dataport"] = denodo.readiness

@@ -47,7 +47,7 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
 
 
 def reporting_delays(environment: Environment) -> dict[str, int]:
-    """Return the longest seconds, by name, until a node that runs reports that it is not ready."""
+    """Return the maximum delays, in seconds by name, before a node reports that it is not ready."""
     denodo = environment.denodo
     delays = {"ping interval": PING_INTERVAL_S, "ping": PING_TIMEOUT_S}
     if denodo.family != "7.0" and denodo.readiness != "ping":

@@ -69,7 +69,8 @@ def version_ports(environment: Environment) -> Ports:
 def hands_out_balancer_name(environment: Environment) -> bool:
     """Return whether nodes give clients the load balancer's name for further connections.
 
-    From 8.0 on clients need no second connection, and JMX stubs contain the node's own name.
+    Default: only 7.0 nodes do so. From 8.0 on, clients need no second connection, and the name is
+    also that of JMX, which only the node itself serves.
     """
     chosen = environment.denodo.rmi_host
     return chosen == "balancer" or (chosen is None and version_ports(environment).auxiliary)

@@ -11,12 +11,14 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Family = Literal["7.0", "8.0", "9.0"]
-"""Versions whose ports, files and scripts differ; every later 8.x and 9.x belongs to its family."""
+"""Families: versions of Denodo whose ports, files and scripts differ from other families. Every 8.x
+belongs to 8.0, every 9.x to 9.0."""
 FAMILIES: Final[tuple[Family, ...]] = ("7.0", "8.0", "9.0")
 VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
 FIRST_FLIGHT_UPDATE: Final = 1
-"""Arrow Flight SQL came with 9.1 (Denodo, New features of 9.1)."""
+"""Update of Denodo 9 that introduced Arrow Flight SQL (Denodo, New features of 9.1)."""
 FLIGHT_PORT: Final = 9994
+"""Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
 
 NODE_TLS_PORTS: Final = frozenset({9443})
 """Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
@@ -37,12 +39,12 @@ JMX_REGISTRY_PORT: Final = 9997
 JMX_FACTORY_PORT: Final = 9995
 WEB_PORT: Final = 9090
 WEB_JMX_PORTS: Final = (9098, 9097)
-"""Registry and factory of the web container's JMX."""
+"""Ports of the JMX registry and the JMX factory of the web container."""
 SCHEDULER_PORT: Final = 8000
 
 
 def family_of(version: str) -> Family | None:
-    """Return the family of a version, None if it is not a version of Denodo that is known."""
+    """Return the family of a Denodo version; None if the version is unknown."""
     if re.fullmatch(VERSION_PATTERN, version) is None:
         return None
     return next(family for family in FAMILIES if family[0] == version[0])

@@ -196,12 +196,14 @@ node program and its signal, so that the node reports its own error before Cloud
 out."""
 
 BUSY_LIMIT_DEFAULT_S: Final = 30
-"""Ours: statements that put Virtual DataPort into single-user mode by themselves last a moment."""
+"""Project default: longer than the short time for which a statement puts Virtual DataPort into
+single-user mode."""
 
 PING_INTERVAL_S: Final = 20
 PING_TIMEOUT_S: Final = 10
-"""Ours: the node program runs `ping.sh` this often and for this long (Denodo's own health check:
-every 30 s, 10 s); `hosts/denodo/readiness` has the same numbers, and a test compares them."""
+"""Project values: interval and timeout with which the node program runs `ping.sh`. Denodo's own
+health check uses 30 s and 10 s. `hosts/denodo/readiness` has the same numbers, and a test compares
+them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
 """Denodo's default query timeout (Denodo, Virtual DataPort Administration Guide)."""

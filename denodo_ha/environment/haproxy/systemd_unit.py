@@ -20,7 +20,7 @@ def render_drop_in(settings: Haproxy, host: Host) -> str:
     file = f"{host.folder}/haproxy.cfg"
     files = 2 * settings.maxconn + _OTHER_FILES
     run = host.run.rpartition("/")
-    # With `-` a host without the program, or a program that fails, does not keep HAProxy down.
+    # With the prefix `-`, HAProxy starts even if the program is missing or fails.
     prepare = f"-/bin/sh -c 'cd {host.tool} && exec python3 -m haproxy prepare'"
     before_start = f"ExecStartPre={prepare}\n" if host.tool else ""
     before_reload = f"ExecReload={prepare}\n" if host.tool else ""

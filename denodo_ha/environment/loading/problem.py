@@ -41,6 +41,9 @@ class Problem:
         value: the value as it is in the file; empty if there is none.
         severity: whether the problem stops the synth.
         rule: the rule's name, by which a warning can be acknowledged.
+        refuses: clusters to which a named error applies that earlier versions of this project did
+            not report. For deployed clusters, the error is a warning
+            (`denodo_ha.environment.rules.acceptance`).
         at_key: whether the position is that of the key, not of its value.
         position: the position in the file, or `NO_POSITION`.
         file: the file's name; empty until it is known.
@@ -53,6 +56,7 @@ class Problem:
     value: str = ""
     severity: Severity = Severity.ERROR
     rule: str = ""
+    refuses: tuple[str, ...] = ()
     at_key: bool = False
     position: Position = field(default=(1, 1), compare=False)
     file: str = field(default="", compare=False)

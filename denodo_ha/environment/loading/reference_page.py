@@ -23,7 +23,12 @@ from denodo_ha.environment.model.cluster import (
     Zone,
 )
 from denodo_ha.environment.model.denodo import Denodo, Jvm, Metadata, Tls
-from denodo_ha.environment.model.environment import Environment, LicenseManager, SolutionManager
+from denodo_ha.environment.model.environment import (
+    Acceptance,
+    Environment,
+    LicenseManager,
+    SolutionManager,
+)
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.field_types import Cidr, Form
 from denodo_ha.environment.model.haproxy import (
@@ -47,6 +52,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("denodo.metadata", Metadata),
     ("solution_manager", SolutionManager),
     ("license_manager", LicenseManager),
+    ("accept.FINDING", Acceptance),
     ("services.NAME", Service),
     ("services.NAME.health, clusters.NAME.balancer.health", HealthSettings),
     ("clusters.NAME", Cluster),

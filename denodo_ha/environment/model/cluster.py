@@ -31,6 +31,7 @@ from denodo_ha.environment.model.catalog import Catalog, Exports
 from denodo_ha.environment.model.field_types import (
     Address,
     Cidr,
+    Clients,
     DomainName,
     Flag,
     NodeName,
@@ -75,6 +76,8 @@ class PeerVpc(Section):
     """Id of the VPC."""
     region: Region | None = None
     """Region of the VPC; default: the cluster's region."""
+    account: AccountId | None = None
+    """Account of the VPC; default: the cluster's account, the only account that is allowed."""
 
 
 def _zones_of_list(value: Any) -> Any:
@@ -191,12 +194,16 @@ clients connect to the single node."""
     scheme: Literal["internal", "internet-facing"] = "internal"
     """Type of addresses of the load balancer or, without a load balancer, of the node. internal: \
 private; internet-facing: public."""
-    clients: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Networks of the clients that may connect; 0.0.0.0/0 is allowed with a warning."""
+    clients: Annotated[tuple[Clients, ...], Field(min_length=1)]
+    """Networks that may connect: CIDRs, prefix lists (pl-…) and, for clients in the same or a \
+peered VPC, security groups (sg-…); 0.0.0.0/0 is allowed with a warning."""
     cross_zone: Flag = True
     """Let the load balancer's address in one zone send clients to nodes in other zones."""
     deregistration_delay: DelaySeconds = DEREGISTRATION_DELAY_DEFAULT_S
     """Seconds for which a node keeps its connections after it is deregistered."""
+    zonal_shift: Flag = False
+    """Let operators shift traffic away from a zone (`denodo-ha shift`). Clients of a dead node \
+then wait for their own timeouts, since AWS ends no connections of unhealthy nodes."""
     deletion_protection: Flag = False
     """Refuse to delete the load balancer; set it after the first deploy has succeeded."""
     health: HealthSettings = HealthSettings()

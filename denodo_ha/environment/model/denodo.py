@@ -31,8 +31,8 @@ Version = Annotated[
     str,
     Form(
         VERSION_PATTERN,
-        "is not a version that is known",
-        'it determines ports, files and scripts: "7.0", any 8.x and any 9.x',
+        "is not a known version of Denodo",
+        'the version determines ports, files and scripts; "7.0", any 8.x and any 9.x are known',
         '"8.0"',
     ),
 ]
@@ -141,10 +141,10 @@ the ports, and whether nodes need auxiliary ports."""
     """Let this project's node program set up the nodes (docs/node.md). Without the program, nodes \
 remain as in their image, and health checks only open a TCP connection."""
     home: FolderPath | None = None
-    """Folder in which Denodo is installed, or a symbolic link to it; default: \
+    """Folder in which Denodo is installed, or a symbolic link to this folder; default: \
 /opt/denodo/denodo_platform_8_0 for 8.x."""
     java_home: FolderPath | None = None
-    """JAVA_HOME of Denodo's scripts; default: the `jre` folder of the installation."""
+    """JAVA_HOME for Denodo's scripts; default: the `jre` folder of the installation."""
     user: LinuxUser = USER_DEFAULT
     """Linux user that owns the installation and runs the servers."""
     servers: Annotated[
@@ -166,17 +166,17 @@ map of cluster to ARN."""
     metadata: MetadataEntry = Metadata(source="manual")
     """The source of a new node's metadata."""
     readiness: Literal["auto", "ping", "strict"] = "auto"
-    """Whether a node in promotion or single-user mode is not ready: auto, if the installed \
-`ping.sh` has the option -r (8.0 from 2023 on); ping, never; strict, always, and an update without \
-the option is an error."""
+    """Treatment of a node in promotion or single-user mode. auto: not ready, if the installed \
+`ping.sh` has the option -r (8.0 from 2023 on); ping: ready; strict: not ready, and a \
+`ping.sh` without the option is an error."""
     busy_limit: Annotated[Whole, Field(ge=0, le=3600)] = BUSY_LIMIT_DEFAULT_S
-    """Seconds for which a node in promotion or single-user mode, which queues requests, stays in \
-service."""
+    """Seconds for which a node in promotion or single-user mode stays in service; the node queues \
+requests during this time."""
     rmi_host: Literal["node", "balancer"] | None = None
-    """Name that the servers give to their clients for further connections: the node's own name \
-(default from 8.0 on) or the load balancer's (7.0)."""
+    """Host name that the servers send to clients for further connections. node: the node's own \
+name (default from 8.0 on); balancer: the load balancer's name (default for 7.0)."""
     web_jmx: Flag = False
-    """Whether the Solution Manager's networks may use the web container's JMX."""
+    """Allow the Solution Manager's networks to use the JMX ports of the web container."""
     signal: Literal["ready", "configured"] = "ready"
     """State in which CloudFormation considers a new node created. ready: the node can serve \
 clients; configured: the node is set up, but must be registered for a licence before it can \
@@ -190,9 +190,9 @@ serve."""
 
     @property
     def family(self) -> Family:
-        """Version whose ports, files and scripts this version has."""
+        """Family of this version, which determines its ports, files and scripts."""
         family = family_of(self.version)
-        assert family is not None  # the type of `version` allows known versions only
+        assert family is not None  # the type of `version` allows only known versions
         return family
 
     def platform_home(self) -> str:

@@ -22,7 +22,9 @@ from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.field_types import (
     Cidr,
     ClusterName,
+    DateText,
     EnvironmentName,
+    FindingName,
     Flag,
     HostName,
     Port,
@@ -58,6 +60,15 @@ class LicenseManager(Section):
     """Use TLS for connections to the License Manager."""
 
 
+class Acceptance(Section):
+    """Acceptance of a finding until a date."""
+
+    why: Annotated[str, Field(min_length=1)]
+    """Reason for the acceptance."""
+    until: DateText
+    """Last day of the acceptance; afterwards the finding is reported again."""
+
+
 class Environment(Section):
     """One environment of Denodo clusters on AWS."""
 
@@ -80,6 +91,9 @@ ports."""
     """Failover between two clusters by DNS."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
+    accept: Mapping[FindingName, Acceptance] = {}
+    """Warnings and named errors to turn off until a date, by the name that `cdk synth` prints \
+after each finding."""
     permissions_boundary: PolicyArn | None = None
     """Permissions boundary of every role that is created."""
 

@@ -42,6 +42,9 @@ the switch does."""
     threshold: FailureThreshold | None = None
     """Number of consecutive failed endpoint checks, or of minutes for an alarm, after which a \
 cluster is unhealthy; default 3 checks, 1 minute."""
+    minutes_without_data: FailureThreshold | None = None
+    """For alarm: number of minutes after which a cluster is unhealthy if its balancer reports no \
+metrics, as if the region were lost; default 3."""
     account: AccountId | None = None
     """AWS account of the failover stack; default: the primary's account."""
     region: Region | None = None

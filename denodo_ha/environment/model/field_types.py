@@ -7,10 +7,18 @@ values.
 
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
@@ -137,6 +145,44 @@ RecordName = Annotated[
         "write a name like {example}",
     ),
 ]
+FindingName = Annotated[
+    str,
+    Form(
+        r"[a-z][a-z0-9-]{0,63}",
+        "is not a name for a finding",
+        "a finding has a name of lower-case letters, digits and hyphens",
+        "web-not-sticky",
+        "write the name that cdk synth prints, like {example}",
+    ),
+]
+
+
+def _date_text(value: Any) -> Any:
+    """Convert a date to text, because YAML reads a date as such."""
+    is_day = isinstance(value, date) and not isinstance(value, datetime)
+    return value.isoformat() if is_day else value
+
+
+def _existing_day(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise wrong("is not a day", "the calendar has no such day", "write a date") from None
+    return value
+
+
+DateText = Annotated[
+    str,
+    Form(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        "is not a date",
+        "the acceptance ends on a day",
+        "2027-03-31",
+        "write a date like {example}",
+    ),
+    AfterValidator(_existing_day),
+    BeforeValidator(_date_text, json_schema_input_type=str),
+]
 TagKey = Annotated[str, Field(min_length=1, max_length=128)]
 TagText = Annotated[str, Field(max_length=256)]
 
@@ -204,6 +250,24 @@ Cidr = Annotated[
     AfterValidator(_network),
     Field(json_schema_extra={"pattern": r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$"}),
 ]
+_CLIENTS_BY_ID = re.compile(r"(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17})")
+
+
+def _clients(value: str) -> str:
+    return value if _CLIENTS_BY_ID.fullmatch(value) else _network(value)
+
+
+Clients = Annotated[
+    str,
+    AfterValidator(_clients),
+    Field(
+        json_schema_extra={
+            "pattern": r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}"
+            r"|(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17}))$"
+        }
+    ),
+]
+"""Clients of a balancer: a CIDR, a prefix list or a security group."""
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
 HealthPath = Annotated[
     str,

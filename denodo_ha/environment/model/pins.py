@@ -46,9 +46,18 @@ class Pin(Section):
     """EC2 key pair; default: none."""
     first_boot: FirstBootVersion = 1
     """Version of the first-boot text of the node. A change of this key only restarts the node."""
+    minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
+    """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
+state OK. The health check monitors this alarm."""
+
+    def with_alarm_of(self, pin: "Pin") -> "Pin":
+        """Return this pin with another pin's alarm, since a rollout does not change the alarm."""
+        return self.model_copy(update={"minutes_without_data": pin.minutes_without_data})
 
 
-MACHINE_KEYS = tuple(key for key in Pin.model_fields if key != "first_boot")
+MACHINE_KEYS = tuple(
+    key for key in Pin.model_fields if key not in {"first_boot", "minutes_without_data"}
+)
 """Keys of a pin that are also keys of `instance` in the configuration."""
 
 
@@ -58,6 +67,23 @@ class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
     def of(self, cluster: str, node: str) -> Pin | None:
         """Return the pin of a node, if it has one."""
         return self.root.get(cluster, {}).get(node)
+
+    def silence_minutes(self, cluster: str, before: int) -> int | None:
+        """Return the minutes of the alarm on missing metrics that a health check monitors.
+
+        Args:
+            cluster: name of the cluster.
+            before: the minutes that earlier versions of this project used, for pins without the
+                key.
+
+        Returns:
+            None for a new cluster, which has no pins.
+        """
+        pins = self.root.get(cluster)
+        if not pins:
+            return None
+        seen = [pin.minutes_without_data for pin in pins.values() if pin.minutes_without_data]
+        return max(seen, default=before)
 
 
 NO_PINS = Pins({})

@@ -49,7 +49,7 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
 
 
 def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
-    """The RMI host leads clients and the Solution Manager to the node that answered."""
+    """The RMI host must lead clients and the Solution Manager to the node that answered."""
     chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
     kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
     alone = [name for name, kind in kinds.items() if kind == "none"]
@@ -57,26 +57,26 @@ def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
         if chosen == "node" and len(alone) < len(kinds):
             yield Problem(
                 path,
-                f"is not for {_OLDEST} behind a balancer",
-                f"a Denodo {_OLDEST} client continues at the RMI host on the auxiliary port of the "
-                "node, so it would go past the balancer",
-                "remove it, or write balancer",
+                f"is not allowed for Denodo {_OLDEST} behind a balancer",
+                f"a Denodo {_OLDEST} client opens its second connection to the RMI host, so this "
+                "connection would bypass the balancer",
+                "remove rmi_host, or write balancer",
                 value=chosen,
             )
     elif chosen == "balancer" and alone:
         yield Problem(
             path,
-            f"has no name in {alone[0]}",
-            "a cluster of one node without a balancer has no balancer's name",
+            f"is not possible in {alone[0]}",
+            "this cluster has no balancer, and so no name of a balancer",
             "write node",
             value=chosen,
         )
     elif chosen == "balancer":
         yield Problem(
             path,
-            "leads JMX to the balancer",
-            "the servers put this name into their JMX stubs, and the balancer serves no JMX: the "
-            "Solution Manager and monitoring cannot reach the nodes by JMX any more",
+            "directs JMX to the balancer",
+            "JMX stubs of the servers contain this name, and the balancer does not serve JMX: "
+            "the Solution Manager and monitoring can no longer reach the nodes over JMX",
             "write node, unless clients need the balancer's name",
             value=chosen,
             severity=Severity.WARNING,
@@ -85,7 +85,7 @@ def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
 
 
 def flight_exists(environment: Environment) -> Iterator[Problem]:
-    """Arrow Flight SQL came with an update of 9."""
+    """A service on the port of Arrow Flight SQL needs a version with Arrow Flight SQL."""
     family, _, update = environment.denodo.version.partition(".")
     if family == "9" and int(update) >= FIRST_FLIGHT_UPDATE:
         return
@@ -94,9 +94,9 @@ def flight_exists(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name),
                 f"needs Denodo 9.{FIRST_FLIGHT_UPDATE}",
-                f"port {FLIGHT_PORT} is Arrow Flight SQL, which came with that update, and "
-                f"denodo.version is {environment.denodo.version}",
-                f'write version: "9.{FIRST_FLIGHT_UPDATE}" or the version that is installed',
+                f"port {FLIGHT_PORT} is that of Arrow Flight SQL, which this update introduced, "
+                f"and denodo.version is {environment.denodo.version}",
+                f'write version: "9.{FIRST_FLIGHT_UPDATE}" or the installed version',
                 severity=Severity.WARNING,
                 rule="flight-update",
             )

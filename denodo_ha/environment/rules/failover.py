@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived import failover_plan, node_metadata
 from denodo_ha.environment.derived.topology import single_node_listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Problem, Severity
@@ -78,6 +78,69 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
         )
+
+
+def failover_record_is_a_host(environment: Environment) -> Iterator[Problem]:
+    """The record must not be a wildcard, because clients connect to its name."""
+    failover = environment.failover
+    if failover is not None and failover.record.startswith("*"):
+        yield Problem(
+            (*_PATH, "record"),
+            "is a wildcard",
+            "clients connect to the record by its name, and * is no host name; a wildcard answers "
+            "for every name that the zone does not have",
+            "write a name like denodo",
+            value=failover.record,
+        )
+
+
+def failover_partition(environment: Environment) -> Iterator[Problem]:
+    """Both clusters and the failover stack must be in the same AWS partition."""
+    failover, pair = environment.failover, failover_plan.cluster_pair(environment)
+    if failover is None or len(pair) < len(_ROLES):
+        return
+    regions = [cluster.region for _, cluster in pair]
+    regions.append(failover_plan.stack_region(environment, failover))
+    partitions = {node_metadata.partition(region): region for region in regions}
+    if len(partitions) > 1:
+        listed = ", ".join(f"{region} in {name}" for name, region in sorted(partitions.items()))
+        yield Problem(
+            _PATH,
+            f"spans partitions of AWS: {listed}",
+            "accounts, hosted zones and references between stacks end at the partition (AWS, IAM, "
+            "Amazon Resource Names; CloudFormation, Fn::GetStackOutput)",
+            "choose two regions of one partition, and have records of another DNS provider for "
+            "both partitions",
+        )
+
+
+def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
+    """An endpoint check must connect to a node, so that the check fails if no node serves."""
+    failover = environment.failover
+    if failover is None:
+        return
+    jdbc = environment.services.get("jdbc")
+    for name, method in failover_plan.health_checks(environment).items():
+        cluster = environment.clusters[name]
+        if method != "endpoint":
+            continue
+        haproxy = cluster.balancer.kind == "haproxy"
+        if haproxy or (cluster.balancer.kind == "nlb" and jdbc is not None and jdbc.tls):
+            what = "HAProxy accepts" if haproxy else "a TLS listener accepts"
+            yield Problem(
+                (*_PATH, "health"),
+                f"never fails for {name} as endpoint",
+                f"{what} connections even if no node serves, so Route 53 would not fail over",
+                "write health: target-health"
+                + (
+                    ""
+                    if haproxy
+                    else (", or remove tls from jdbc, since Denodo can terminate TLS itself")
+                ),
+                value=failover.health,
+                rule="endpoint-never-fails",
+                refuses=(name,),
+            )
 
 
 def health_check_reaches_cluster(environment: Environment) -> Iterator[Problem]:
@@ -241,6 +304,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             "remove secondary_health, or write health: alarm",
         )
     for key, is_unused, why in (
+        ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
         (
             "ttl",
             alias,
@@ -317,6 +381,9 @@ def shared_switch(environment: Environment) -> Iterator[Problem]:
 RULES = (
     failover_clusters,
     failover_record,
+    failover_record_is_a_host,
+    failover_partition,
+    endpoint_check_can_fail,
     health_check_reaches_cluster,
     internal_single_node,
     failover_record_types,

@@ -176,7 +176,7 @@ def database_safeguards(environment: Environment) -> Iterator[Problem]:
     for name, cluster, catalog in _catalogs(environment):
         if not node_metadata.creates_database(cluster):
             continue
-        for key, consequence in _SAFEGUARDS:
+        for key, consequence in SAFEGUARDS:
             if not getattr(catalog, key):
                 yield Problem(
                     ("clusters", name, "catalog", key),
@@ -189,7 +189,7 @@ def database_safeguards(environment: Environment) -> Iterator[Problem]:
                 )
 
 
-_SAFEGUARDS = (
+SAFEGUARDS = (
     (
         "multi_az",
         "if the zone of the database fails, the Scheduler and the Data Catalog of all nodes stop",

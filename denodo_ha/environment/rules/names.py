@@ -114,6 +114,31 @@ def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
             seen.add(peer.vpc)
 
 
+def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
+    """A VPC of another account must not be listed: only that account can associate the VPC."""
+    for name, cluster in environment.clusters.items():
+        for index, peer in enumerate(cluster.network.node_zone_vpcs):
+            if peer.account in {None, cluster.account}:
+                continue
+            vpc = f"VPCRegion={peer.region or cluster.region},VPCId={peer.vpc}"
+            yield Problem(
+                ("clusters", name, "network", "node_zone_vpcs", index, "account"),
+                f"is not {cluster.account}, the account of {name}",
+                "only the account of a VPC can associate the VPC with a hosted zone of another "
+                "account, after the account of the hosted zone has authorised this (AWS, "
+                "Associating an Amazon VPC and a private hosted zone that you created with "
+                "different AWS accounts)",
+                "remove the VPC here, deploy, and run with the id of the zone: in "
+                f"{cluster.account} aws route53 create-vpc-association-authorization "
+                f"--hosted-zone-id ID --vpc {vpc}, then in {peer.account} aws route53 "
+                f"associate-vpc-with-hosted-zone --hosted-zone-id ID --vpc {vpc}; or share the "
+                "zone by a Route 53 Profile",
+                value=str(peer.account),
+                rule="vpc-of-another-account",
+                refuses=(name,),
+            )
+
+
 def host_names_valid(environment: Environment) -> Iterator[Problem]:
     """Host names of nodes must be valid, as servers, clients and certificates use them."""
     with_hyphen: dict[Path, str] = {}
@@ -223,6 +248,7 @@ RULES = (
     tag_keys,
     existing_node_zone,
     node_zone_vpcs_unique,
+    node_zone_vpcs_accounts,
     host_names_valid,
     host_names_unique,
     node_addresses,

@@ -180,6 +180,24 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def clients_by_security_group(environment: Environment) -> Iterator[Problem]:
+    """Clients of an internet-facing balancer must not be a security group."""
+    for name, cluster in environment.clusters.items():
+        if cluster.balancer.scheme != "internet-facing":
+            continue
+        for index, clients in enumerate(cluster.balancer.clients):
+            if clients.startswith("sg-"):
+                yield Problem(
+                    ("clusters", name, "balancer", "clients", index),
+                    "does not allow clients to connect to public addresses",
+                    "a rule with a security group allows only the private addresses of its "
+                    "instances (AWS, Security group rules), but clients connect to public "
+                    "addresses from public addresses",
+                    "write the public addresses of the clients, or scheme: internal",
+                    value=clients,
+                )
+
+
 def overlapping_vpcs(environment: Environment) -> Iterator[Problem]:
     """Created VPCs of a failover should not overlap, so that they can be connected."""
     pair = [
@@ -232,5 +250,6 @@ RULES = (
     node_zones,
     nodes_in_two_zones,
     cidrs_unique,
+    clients_by_security_group,
     overlapping_vpcs,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import MACHINE_KEYS, Pins, configured_machine, pinned_machine
@@ -53,6 +54,28 @@ def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[
                     severity=Severity.NOTE,
                     rule="waiting-for-rollout",
                 )
+
+
+def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Problem]:
+    """A health check should monitor a new alarm only after the alarm has been in state OK."""
+    failover = environment.failover
+    if failover is None:
+        return
+    wanted = failover_plan.silence_minutes(failover)
+    for name, method in failover_plan.health_checks(environment).items():
+        current = pins.silence_minutes(name, failover_plan.alarm_minutes(failover))
+        if method == "alarm" and current not in {None, wanted}:
+            yield Problem(
+                ("failover", "minutes_without_data"),
+                f"waits for one more deploy of {name}",
+                f"the deploy creates the alarm of {wanted} minutes, but the health check still "
+                f"monitors the alarm of {current} minutes, since a new alarm has no data, which "
+                "counts as unhealthy",
+                "deploy, run denodo-ha pin after some minutes, commit the pins file, and deploy "
+                "again",
+                severity=Severity.NOTE,
+                rule="silence-alarm-waits",
+            )
 
 
 def stale_pins(environment: Environment, pins: Pins) -> Iterator[Problem]:

@@ -6,12 +6,14 @@ of rules. A rule's docstring says what must hold; its messages say why, with the
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, date, datetime
 
 from denodo_ha.environment.loading.problem import Problem
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins
 from denodo_ha.environment.model.section import NotValidated
 from denodo_ha.environment.rules import (
+    acceptance,
     balancer,
     cookies,
     denodo,
@@ -44,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *metadata_database.RULES,
     *quotas.RULES,
     *risks.RULES,
+    *acceptance.RULES,
     *haproxy.DEPLOY_RULES,
 )
 
@@ -52,9 +55,31 @@ DEPLOY_RULES: frozenset[Rule] = frozenset(haproxy.DEPLOY_RULES)
 
 
 def environment_problems(
-    environment: Environment, pinned: Pins | None, *, deploying: bool = True
+    environment: Environment,
+    pinned: Pins | None,
+    *,
+    deploying: bool = True,
+    today: date | None = None,
 ) -> Iterator[Problem]:
-    """Yield the problems of a configuration; `pinned` is None if there is no pins file."""
+    """Yield the problems of a configuration, without those that `accept` turns off.
+
+    Args:
+        environment: the configuration.
+        pinned: the pins; None if there is no pins file.
+        deploying: if false, rules that apply only to stacks are skipped.
+        today: the date for which acceptances are checked; None for today's date.
+    """
+    day = today or datetime.now(UTC).date()
+    for problem in _found(environment, pinned, deploying=deploying):
+        try:
+            judged = acceptance.judged(environment, pinned, problem, day)
+        except NotValidated:  # an acceptance cannot turn off errors of `accept` itself
+            judged = problem
+        if judged is not None:
+            yield judged
+
+
+def _found(environment: Environment, pinned: Pins | None, *, deploying: bool) -> Iterator[Problem]:
     seen = set()
     for rule in RULES:
         if not deploying and rule in DEPLOY_RULES:
@@ -64,16 +89,19 @@ def environment_problems(
             if (problem.path, problem.what) not in seen:
                 seen.add((problem.path, problem.what))
                 yield problem
-    yield from _until_invalid(
-        pins.missing_pins(environment)
-        if pinned is None
-        else pins.nodes_waiting_for_rollout(environment, pinned)
-    )
+    if pinned is None:
+        yield from _until_invalid(pins.missing_pins(environment))
+    else:
+        yield from _until_invalid(pins.nodes_waiting_for_rollout(environment, pinned))
+        yield from _until_invalid(pins.silence_alarm_waits(environment, pinned))
 
 
 def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Problem]:
     """Yield the problems of the pins file that result from comparing it with the configuration."""
-    yield from _until_invalid(pins.stale_pins(environment, pinned))
+    for problem in _until_invalid(pins.stale_pins(environment, pinned)):
+        judged = acceptance.judged(environment, pinned, problem, datetime.now(UTC).date())
+        if judged is not None:
+            yield judged
 
 
 def _until_invalid(problems: Iterator[Problem]) -> Iterator[Problem]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import cookie_balancer
+from denodo_ha.environment.derived import cookie_balancer, readiness
 from denodo_ha.environment.derived.failover_plan import ANYWHERE
 from denodo_ha.environment.facts import limits
+from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
@@ -120,6 +121,70 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def web_not_sticky(environment: Environment) -> Iterator[Problem]:
+    """Web services should be sticky, because a node keeps its web sessions to itself."""
+    for cluster_name, cluster in environment.clusters.items():
+        if cluster.balancer.kind == "none" or len(cluster.nodes) == 1:
+            continue
+        for name, service in environment.services.items():
+            probe = readiness.service_probe(environment, name, service)
+            if probe.kind == "web" and not service.sticky:
+                yield Problem(
+                    ("services", name),
+                    "is a web service without stickiness",
+                    f"{cluster_name} has {len(cluster.nodes)} nodes, and Denodo's web applications "
+                    "keep a user's session in one of them, so users would be asked to log in again",
+                    "write sticky: cookie, or sticky: true where all clients have their own "
+                    "addresses",
+                    severity=Severity.WARNING,
+                    rule="web-not-sticky",
+                )
+
+
+def public_without_tls(environment: Environment) -> Iterator[Problem]:
+    """Connections over the internet should be encrypted, by the balancer or by Denodo."""
+    if environment.denodo.tls is not None:
+        return
+    for cluster_name, cluster in environment.clusters.items():
+        if cluster.balancer.scheme != "internet-facing":
+            continue
+        for name, service in environment.services.items():
+            if service.certificate(cluster_name) or service.target_port in NODE_TLS_PORTS:
+                continue
+            yield Problem(
+                ("services", name),
+                "crosses the internet in clear text",
+                f"{cluster_name} is internet-facing, and neither its balancer nor Denodo ends TLS, "
+                "so logins and data can be read on the way",
+                "write denodo.tls, which encrypts all services, or tls for a web service",
+                severity=Severity.WARNING,
+                rule="public-without-tls",
+            )
+
+
+def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
+    """The idle timeout should be longer than a query: the client's connection is idle meanwhile."""
+    limit = limits.QUERY_TIMEOUT_DEFAULT_S
+    if not any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values()):
+        return
+    for name, service in environment.services.items():
+        probe = readiness.service_probe(environment, name, service)
+        is_set = service.idle_timeout is not None
+        idle = service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S
+        if probe.kind in {"vdp", "odbc"} and idle < limit:
+            yield Problem(
+                ("services", name, *(("idle_timeout",) if is_set else ())),
+                f"removes connections that are idle for {idle} s",
+                f"a query may run for {limit} s in Denodo, and its connection is idle meanwhile: "
+                "after the connection is removed, the client waits for an answer that never comes",
+                f"write idle_timeout: {limit} or more"
+                + ("; a TLS listener cannot, so remove tls" if service.tls else ""),
+                value=str(idle) if is_set else "",
+                severity=Severity.WARNING,
+                rule="idle-below-query-timeout",
+            )
+
+
 def _is_nitro_v6(instance_type: str) -> bool:
     """Return whether a type is Nitro v6: generation 8 or later, except `NITRO_V5_FAMILIES`."""
     family = instance_type.split(".", 1)[0]
@@ -127,4 +192,13 @@ def _is_nitro_v6(instance_type: str) -> bool:
     return int(generation) >= limits.NITRO_V6_GENERATION and family not in limits.NITRO_V5_FAMILIES
 
 
-RULES = (open_to_the_world, deletion_protection, one_node, clients_behind_nat, idle_on_nitro_v6)
+RULES = (
+    open_to_the_world,
+    deletion_protection,
+    one_node,
+    clients_behind_nat,
+    idle_on_nitro_v6,
+    web_not_sticky,
+    public_without_tls,
+    idle_below_query_timeout,
+)

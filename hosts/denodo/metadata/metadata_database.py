@@ -24,6 +24,7 @@ from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
 from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
+from hosts.denodo.metadata import database_drivers
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.record import Record
 from hosts.denodo.scripts import run_script
@@ -71,8 +72,8 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
     },
     VDP: {
         f"{_STORAGE}.plugin": "postgresql",
-        f"{_STORAGE}.version": "10",
-        f"{_STORAGE}.classpath": "postgresql-10",
+        f"{_STORAGE}.version": "{driver}",
+        f"{_STORAGE}.classpath": "postgresql-{driver}",
         f"{_STORAGE}.driver": "org.postgresql.Driver",
         f"{_STORAGE}.uri": "{url}",
         f"{_STORAGE}.user": "{user}",
@@ -228,6 +229,16 @@ def regenerate(system: System, state: State, record: Record) -> None:
             _run(system, state, {key: _filled(text, values) for key, text in templates.items()})
 
 
+def check(system: System, state: State, record: Record) -> None:
+    """Check, before any server is stopped, that the components can use their database.
+
+    Raises:
+        ImageError: A component finds no driver; the message lists all problems.
+    """
+    components = [component for component, _, _ in _logins(system, state)]
+    database_drivers.check(state.home, components, record)
+
+
 def remove_leftovers(system: System) -> None:
     """Remove the secrets that a killed run has left; older programs had them in their folder."""
     system.remove_temporary_folder(_TEMPORARY)
@@ -282,6 +293,7 @@ def _values(system: System, state: State, component: str, account: Login) -> dic
         "user": account.username,
         "password": account.password,
         "node": state.node,
+        "driver": database_drivers.newest_version(state.home),
         "check_interval": str(1000 * state.catalog[component].check_interval),
     }
 

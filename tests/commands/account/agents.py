@@ -32,6 +32,7 @@ class Node:
         seconds: duration of an apply.
         reachable: True if the SSM agent answers.
         applies: number of applies.
+        accepts: number of times that the node took the readiness rules of its version.
     """
 
     applied: dict[str, Any] | None = None
@@ -42,6 +43,7 @@ class Node:
     seconds: float = 20
     reachable: bool = True
     applies: int = 0
+    accepts: int = 0
 
 
 @dataclass
@@ -138,6 +140,10 @@ class Agents:
         elif action == "confirm-metadata":
             node.confirmed = node.outcome == node_agent.DONE
             ended = Command(now, node.outcome, f"ended with {node.outcome}")
+        elif action == "accept-readiness":
+            node.accepts += 1
+            node.more = {**node.more, "readiness": {"rules": "current"}}
+            ended = Command(now, node_agent.DONE, "the services are judged by the current rules")
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:

@@ -97,7 +97,8 @@ class Targets:
         group = self._groups[arn]
         for target in targets:
             for (id_, port), registration in group.targets.items():
-                named = id_ == target["Id"] and target.get("Port", port) == port
+                # Without a port, the group's own (AWS, DeregisterTargets).
+                named = id_ == target["Id"] and int(target.get("Port", group.port)) == port
                 if named and registration.leaving is None:
                     registration.leaving = self._clock.monotonic() + self.lag
 

@@ -334,6 +334,33 @@ def test_an_interrupted_write_is_released(
     assert store.value is None
 
 
+def test_an_interrupted_write_that_arrives_later_is_released(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(**arguments: Any) -> dict[str, int]:
+        clock.at(2, lambda: store.write(arguments["Value"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "put_parameter", late)
+    with pytest.raises(KeyboardInterrupt), lock_of(store, clock).held():
+        pass
+    assert (store.value, store.writes) == (None, 1)
+
+
+def test_a_release_whose_answer_was_lost_leaves_nothing(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(**_: Any) -> None:
+        store.value = None
+        raise EndpointConnectionError(endpoint_url="https://ssm")
+
+    monkeypatch.setattr(store, "delete_parameter", lost)
+    lock = lock_of(store, clock)
+    with lock.held():
+        pass
+    assert lock.remaining == ""
+
+
 def test_a_clock_that_is_fast_does_not_take_a_live_lock(
     store: ParameterStore, clock: VirtualClock, kept: list[object]
 ) -> None:

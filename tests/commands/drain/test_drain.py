@@ -301,13 +301,13 @@ def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
 
 
 def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.throttle("DescribeTargetHealth", on=12)
+    cloud.faults.throttle("DescribeTargetHealth", on=15)
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
 
 
 def test_expired_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.expire("DescribeTargetHealth", on=12)
+    cloud.faults.expire("DescribeTargetHealth", on=15)
     done = go("node1")
     assert done.exit_code == exit_codes.AWS
     assert "Run this again to wait for that" in done.stderr
@@ -436,3 +436,11 @@ def test_the_lock_of_who_was_killed_ends(cloud: Cloud, go: Run) -> None:
     assert "waiting: " in done.stderr
     assert is_drained(cloud)
     killed.close()
+
+
+def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
+    """Without its port AWS finds no target that was registered with one, and says success."""
+    assert go("node1").exit_code == exit_codes.DONE
+    assert is_drained(cloud)
+    targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]
+    assert sorted(target["Port"] for (target,) in targets) == [9090, 9996, 9999]

@@ -38,7 +38,13 @@ def agents(cloud: Cloud) -> Agents:
     return Agents(cloud, CLUSTER)
 
 
-def rolling(cloud: Cloud, *, minimum: int | None = None, take_over: bool = False) -> StateRoll:
+def rolling(
+    cloud: Cloud,
+    *,
+    minimum: int | None = None,
+    take_over: bool = False,
+    accept_readiness: bool = False,
+) -> StateRoll:
     aws = Aws(attempts=1)
     site = environment_locator.locate_environment(
         aws, config="active-active", environment=None, regions=None
@@ -47,7 +53,7 @@ def rolling(cloud: Cloud, *, minimum: int | None = None, take_over: bool = False
     context = OperationContext(
         aws, site.environment, location, cloud.clock, Progress(), take_over=take_over
     )
-    return StateRoll(context, minimum=minimum)
+    return StateRoll(context, minimum=minimum, accept_readiness=accept_readiness)
 
 
 def marked(cloud: Cloud) -> set[str]:
@@ -100,6 +106,34 @@ def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     assert [str(task) for task in rolling(cloud).plan()] == ["waits for its new state"] * 3
     assert {call.operation for call in cloud.calls.changes} == {"SendCommand"}
+
+
+def test_rules_of_an_earlier_version_are_left_on_request_only(cloud: Cloud, agents: Agents) -> None:
+    """Otherwise a stricter rule would take the nodes out one after another."""
+    for name in ("node1", "node3"):
+        agents.nodes[name].more = {"readiness": {"rules": "earlier", "why": "404"}}
+    agents.nodes["node2"].more = {"readiness": None}
+    assert rolling(cloud).roll() == []
+    accepting = rolling(cloud, accept_readiness=True)
+    tasks = [str(task) for task in accepting.plan() if task.due]
+    assert tasks == ["takes the readiness rules of its version"] * 2
+    assert accepting.roll() == ["node1", "node3"]
+    all_is_well(cloud, agents)
+    assert agents.most_out == 1
+    assert [node.accepts for node in agents.nodes.values()] == [1, 0, 1]
+    assert rolling(cloud, accept_readiness=True).roll() == []
+
+
+def test_a_node_that_is_not_ready_by_the_new_rules_stops_the_roll(
+    cloud: Cloud, agents: Agents
+) -> None:
+    for name in ("node1", "node2", "node3"):
+        agents.nodes[name].more = {"readiness": {"rules": "earlier"}}
+    agents.nodes["node1"].unready = {"web": "GET /denodo-data-catalog/ is answered with 404"}
+    with pytest.raises(Failed, match="node1"):
+        rolling(cloud, accept_readiness=True).roll()
+    assert [node.accepts for node in agents.nodes.values()] == [1, 0, 0]
+    assert agents.out() <= {"node1"}
 
 
 def test_the_first_failure_stops_and_comes_back(cloud: Cloud, agents: Agents) -> None:

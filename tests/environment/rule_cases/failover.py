@@ -4,9 +4,12 @@ from functools import partial
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.failover import (
+    endpoint_check_can_fail,
     failover_accounts,
     failover_clusters,
+    failover_partition,
     failover_record,
+    failover_record_is_a_host,
     failover_record_types,
     health_check_reaches_cluster,
     internal_single_node,
@@ -20,6 +23,7 @@ from tests.support.configurations import (
     CHECKERS,
     GONE,
     OTHER_ACCOUNT,
+    UUID,
     Data,
     changed,
     cluster,
@@ -38,6 +42,10 @@ CHECKED = {
 ENDPOINT = {**FACING, **CHECKED, HEALTH: "endpoint"}
 WORLD = {f"{MAIN}/clients": ["0.0.0.0/0"], f"{SPARE}/clients": ["0.0.0.0/0"]}
 APART = {"clusters/spare/account": OTHER_ACCOUNT}
+BY_CLUSTER = {
+    name: f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{UUID}"
+    for name, region in (("main", "eu-west-1"), ("spare", "us-east-1"))
+}
 ODBC_ONLY = {"services": {"odbc": 9996}}
 
 
@@ -58,6 +66,44 @@ def public_singles() -> Data:
 
 
 WRONG = (
+    Wrong(
+        failover_record_is_a_host,
+        {"failover/record": "*"},
+        "failover.record",
+        ("is a wildcard (*)", "write a name like denodo"),
+        base=twins,
+    ),
+    Wrong(
+        failover_partition,
+        {"clusters/spare": cluster("cn-north-1", block="10.1.0.0/16")},
+        "failover",
+        ("spans partitions of AWS: eu-west-1 in aws, cn-north-1 in aws-cn",),
+        base=twins,
+    ),
+    Wrong(
+        endpoint_check_can_fail,
+        {
+            **ENDPOINT,
+            "services/jdbc": {"port": 9999, "tls": BY_CLUSTER},
+        },
+        "failover.health",
+        ("never fails for main as endpoint (endpoint)", "a TLS listener accepts", "remove tls"),
+        base=twins,
+        others=1,
+    ),
+    Wrong(
+        endpoint_check_can_fail,
+        {
+            **ENDPOINT,
+            f"{MAIN}/kind": "haproxy",
+            f"{SPARE}/kind": "haproxy",
+        },
+        "failover.health",
+        ("never fails for spare as endpoint", "HAProxy accepts", "target-health"),
+        base=twins,
+        others=1,
+        deploying=False,
+    ),
     Wrong(
         shared_switch,
         {},
@@ -296,6 +342,9 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(failover_record_is_a_host, {"failover/record": "denodo.a"}, base=twins),
+    Right(failover_partition, {}, base=twins),
+    Right(endpoint_check_can_fail, ENDPOINT, base=twins),
     Right(shared_switch, {"failover/switch_namespace": "Denodo/Failover/test"}, base=twins),
     Right(failover_clusters, {}, base=twins),
     Right(failover_clusters, {"failover/primary": "spare", "failover/secondary": "main"}, twins),

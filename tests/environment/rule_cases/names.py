@@ -7,13 +7,24 @@ from denodo_ha.environment.rules.names import (
     host_names_valid,
     node_addresses,
     node_names_differ,
+    node_zone_vpcs_accounts,
     node_zone_vpcs_unique,
     reserved_cluster_names,
     tag_keys,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.environment.rule_cases.nodes import exists
-from tests.support.configurations import GONE, VPC, Data, changed, cluster, given_network, twins
+from tests.support.configurations import (
+    ACCOUNT,
+    GONE,
+    OTHER_ACCOUNT,
+    VPC,
+    Data,
+    changed,
+    cluster,
+    given_network,
+    twins,
+)
 
 ZONES = ({"zone": "eu-west-1a"}, {"zone": "eu-west-1b"})
 TWO, THREE = (
@@ -57,6 +68,16 @@ def shared() -> Data:
 
 
 WRONG = (
+    Wrong(
+        node_zone_vpcs_accounts,
+        {f"{NETWORK}/node_zone_vpcs": [{"vpc": VPC, "account": OTHER_ACCOUNT}]},
+        "clusters.main.network.node_zone_vpcs.0.account",
+        (
+            f"is not {ACCOUNT}, the account of main ({OTHER_ACCOUNT})",
+            "create-vpc-association-authorization --hosted-zone-id ID",
+            f"--vpc VPCRegion=eu-west-1,VPCId={VPC}",
+        ),
+    ),
     Wrong(
         reserved_cluster_names,
         _named("failover"),
@@ -210,6 +231,10 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(
+        node_zone_vpcs_accounts,
+        {f"{NETWORK}/node_zone_vpcs": [VPC, {"vpc": f"{VPC[:-1]}1", "account": ACCOUNT}]},
+    ),
     Right(reserved_cluster_names, _named("failovers", "catalog-a", "overcatalog")),
     Right(node_names_differ, {"clusters/main/nodes": THREE}),
     Right(node_names_differ, {"clusters/main/nodes": {"a1": ZONES[0], "a11": ZONES[1]}}),

@@ -3,6 +3,7 @@
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.network import (
     cidrs_unique,
+    clients_by_security_group,
     created_network,
     existing_network,
     node_zones,
@@ -42,6 +43,15 @@ def _given(**zones: Data) -> Data:
 
 
 WRONG = (
+    Wrong(
+        clients_by_security_group,
+        {
+            "clusters/main/balancer/scheme": "internet-facing",
+            "clusters/main/balancer/clients": ["198.51.100.0/24", "sg-0123456789abcdef0"],
+        },
+        "clusters.main.balancer.clients.1",
+        ("public addresses (sg-0123456789abcdef0)",),
+    ),
     Wrong(
         public_node_first_boot,
         {**PUBLIC, NETWORK: given()},
@@ -161,6 +171,10 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(
+        clients_by_security_group,
+        {"clusters/main/balancer/clients": ["sg-0123456789abcdef0", "pl-01234567"]},
+    ),
     Right(public_node_first_boot, PUBLIC),
     Right(public_node_first_boot, {NETWORK: given()}),
     Right(public_node_first_boot, {**PUBLIC, NETWORK: given(), "denodo/program": False}),

@@ -4,20 +4,53 @@ from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.risks import (
     clients_behind_nat,
     deletion_protection,
+    idle_below_query_timeout,
     idle_on_nitro_v6,
     one_node,
     open_to_the_world,
+    public_without_tls,
+    web_not_sticky,
 )
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import GONE
+from tests.support.configurations import ACCOUNT, GONE
 
 BALANCER = "clusters/main/balancer"
 CLIENTS = f"{BALANCER}/clients"
 LONELY = {"clusters/main/nodes/node2": GONE}
 IDLE = "services/jdbc"
+LONG = {"port": 9999, "idle_timeout": 900}
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:tls-AbCdEf"
 TYPE = "clusters/main/instance/type"
 
 WRONG = (
+    Wrong(
+        web_not_sticky,
+        {"services/web": 9090},
+        "services.web",
+        ("main has 2 nodes", "write sticky: cookie"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        public_without_tls,
+        {f"{BALANCER}/scheme": "internet-facing"},
+        "services.jdbc",
+        ("clear text", "main is internet-facing", "denodo.tls"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        idle_below_query_timeout,
+        {},
+        "services.jdbc",
+        ("idle for 350 s", "a query may run for 900 s", "write idle_timeout: 900 or more"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        idle_below_query_timeout,
+        {"services/odbc": {"port": 9996, "idle_timeout": 899}, IDLE: {**LONG}},
+        "services.odbc.idle_timeout",
+        ("idle for 899 s (899)",),
+        severity=Severity.WARNING,
+    ),
     Wrong(
         open_to_the_world,
         {CLIENTS: ["10.0.0.0/8", "0.0.0.0/0"]},
@@ -66,6 +99,17 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(web_not_sticky, {"services/web": {"port": 9090, "sticky": True}}),
+    Right(web_not_sticky, {"services/web": 9090, **LONELY}),
+    Right(
+        public_without_tls,
+        {
+            f"{BALANCER}/scheme": "internet-facing",
+            "denodo/tls": {"secret": SECRET},
+        },
+    ),
+    Right(public_without_tls, {}),
+    Right(idle_below_query_timeout, {IDLE: {**LONG}}),
     Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
     Right(deletion_protection, {f"{BALANCER}/deletion_protection": True}),
     Right(deletion_protection, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),

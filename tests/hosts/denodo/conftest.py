@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.denodo.first_boot_machine import Machine
 from tests.hosts.denodo.home import VERSIONS, Home, Version
 
 
@@ -29,3 +30,10 @@ def home(make_home: Callable[[Version], Home]) -> Home:
 @pytest.fixture(params=VERSIONS)
 def each_home(make_home: Callable[[Version], Home], request: pytest.FixtureRequest) -> Home:
     return make_home(request.param)
+
+
+@pytest.fixture
+def machine(home: Home, tmp_path: Path) -> Machine:
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    return Machine(home, folder)

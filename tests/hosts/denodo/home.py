@@ -105,6 +105,12 @@ class Home:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "VERSION").write_text(self.version)
         self.bundle_java(self.path / "jre")
+        # A site that uses a shared database has copied the driver of the installation.
+        for folder in (
+            *(f"lib/extensions/jdbc-drivers/postgresql-{name}" for name in ("9", "10", "12")),
+            *("lib/scheduler-extensions", "lib/data-catalog-extensions"),
+        ):
+            self.add_driver(folder)
         self.make_newer()
         for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
             self.write_script(name)
@@ -195,6 +201,16 @@ class Home:
             "machine",
         )
         return [f"--{name}={getattr(self.system, name)}" for name in names]
+
+    def add_driver(self, folder: str, version: str = "42.7.4") -> None:
+        """Create a JDBC driver of PostgreSQL in a folder of the installation."""
+        (self.path / folder).mkdir(parents=True, exist_ok=True)
+        (self.path / folder / f"postgresql-{version}.jar").touch()
+
+    def remove_drivers(self) -> None:
+        """Remove all JDBC drivers."""
+        for jar in (self.path / "lib").rglob("*.jar"):
+            jar.unlink()
 
     def bundle_java(self, folder: Path) -> None:
         """Create a Java, which no stand-in runs."""

@@ -69,7 +69,9 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert certificates == ([certificate] if certificate else [])
         assert listener["Protocol"] == ("TLS" if certificate else "TCP")
         assert ("TLS13-1-2" in listener.get("SslPolicy", "")) == bool(certificate)
-        idle_is_right(listener, service)
+        idle_is_right(listener, service or view.environment.services.get("jdbc"))
+        speaks_grpc = certificate and service and service.target_port == 9994
+        assert listener.get("AlpnPolicy") == (["HTTP2Only"] if speaks_grpc else None)
     assert sorted(used) == sorted(view.groups)
 
 

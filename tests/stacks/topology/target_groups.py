@@ -9,7 +9,10 @@ TLS_ON_NODES = {9443}
 
 
 def idle_is_right(listener: dict[str, Any], service: Service | None) -> None:
-    """The idle timeout of a listener is that of the service, if configured."""
+    """The idle timeout of a listener is that of the service, if configured.
+
+    A 7.0 node's auxiliary port, which is no service, has that of jdbc.
+    """
     idle = attributes_of(listener.get("ListenerAttributes", []))
     expected = service.idle_timeout if service else None
     assert idle.get("tcp.idle_timeout.seconds") == (str(expected) if expected else None)

@@ -1,0 +1,102 @@
+"""Acceptance of findings: `accept`, and errors that a later version of this project added.
+
+A named finding is a warning, a note, or an error that a later version added. Such an error is only
+a warning for a cluster that is deployed already, which is a cluster with nodes in the pins file.
+`accept` turns a named finding off until a date. Errors without a name cannot be accepted: AWS or
+this project would fail.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from difflib import get_close_matches
+from typing import Final
+
+from denodo_ha.environment.loading.problem import Problem, Severity
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.pins import Pins
+
+FINDINGS: Final = frozenset(
+    {
+        "adopted-nodes",
+        "catalog-deletion-protection",
+        "catalog-final-snapshot",
+        "catalog-multi-az",
+        "catalog-unused",
+        "clients-behind-nat",
+        "data-catalog-sticky",
+        "elastic-ips",
+        "endpoint-never-fails",
+        "exports-unused",
+        "flight-update",
+        "haproxy-blind-check",
+        "haproxy-one-zone",
+        "heap-of-image",
+        "idle-below-query-timeout",
+        "idle-on-nitro-v6",
+        "no-deletion-protection",
+        "no-pins",
+        "node-without-name",
+        "odbc-behind-tls",
+        "one-cookie-a-host",
+        "one-node",
+        "one-node-moves-the-site",
+        "open-to-the-world",
+        "overlapping-vpcs",
+        "port-ranges",
+        "private-port",
+        "public-without-tls",
+        "rmi-host-balancer",
+        "shared-switch",
+        "silence-alarm-waits",
+        "single-zone",
+        "stale-pin",
+        "vpc-of-another-account",
+        "waiting-for-rollout",
+        "way-out-at-first-boot",
+        "web-not-sticky",
+    }
+)
+"""Names of all findings that rules report."""
+
+
+def accepted_names(environment: Environment) -> Iterator[Problem]:
+    """Each key of `accept` must be the name of a finding."""
+    for name in environment.accept:
+        if name not in FINDINGS:
+            near = get_close_matches(name, FINDINGS, n=1)
+            yield Problem(
+                ("accept", name),
+                "is not the name of a finding",
+                "the name is at the end of the finding, as in [ack: denodo-ha:NAME]",
+                f"did you mean {near[0]}?" if near else "write the name that cdk synth prints",
+                value=name,
+                at_key=True,
+            )
+
+
+def judged(
+    environment: Environment, pinned: Pins | None, problem: Problem, today: date
+) -> Problem | None:
+    """Return a finding with its severity for this environment; None if the finding is accepted.
+
+    Args:
+        environment: the configuration.
+        pinned: the pins; None without a pins file.
+        problem: the finding.
+        today: today's date; an acceptance that ends earlier has no effect.
+    """
+    acceptance = environment.accept.get(problem.rule)
+    is_acceptable = problem.severity is not Severity.ERROR or bool(problem.refuses)
+    if acceptance is not None and is_acceptable and date.fromisoformat(acceptance.until) >= today:
+        return None
+    if problem.severity is not Severity.ERROR or not problem.refuses:
+        return problem
+    deployed = pinned.root if pinned is not None else {}
+    if all(deployed.get(cluster) for cluster in problem.refuses):
+        return replace(problem, severity=Severity.WARNING)
+    instead = f"{problem.instead}; or accept it for a while with accept: {{{problem.rule}: {{why: "
+    return replace(problem, instead=f"{instead}…, until: YYYY-MM-DD}}}}")
+
+
+RULES = (accepted_names,)

@@ -1,0 +1,162 @@
+"""IAM policy for operators of a cluster's metadata: the database's logins, and the exports."""
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.access.cluster_grants import STACK_READS, ClusterGrants
+
+_FORWARDING = "AWS-StartPortForwardingSessionToRemoteHost"
+_SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
+"""Wildcard for the suffix that Secrets Manager adds to a secret's name in its ARN."""
+
+
+class CatalogOperatorPolicy(Construct):
+    """Managed policy for operators who run `denodo-ha catalog`, not attached to any principal.
+
+    The policy allows reading the administrator's secret, reading and replacing the components'
+    logins, forwarding a port through a node of the cluster (`--through`), and reading the manifests
+    of exports. `catalog status` and `catalog rotate --finish` also query the nodes, which the
+    cluster's policy for node operators allows.
+
+    Attributes:
+        arn: ARN of the policy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: str,
+        cluster: str,
+        cluster_stack: str,
+        admin_secret: str | None,
+        kms_key: str | None,
+        secret_names: Sequence[str],
+        bucket: str | None,
+    ) -> None:
+        """Create the policy.
+
+        Args:
+            scope: parent.
+            id_: id.
+            environment: name of the environment.
+            cluster: name of the cluster.
+            cluster_stack: name of the cluster's stack.
+            admin_secret: ARN of the administrator's secret; None without a database.
+            kms_key: KMS key of the secrets; None for the account's own key.
+            secret_names: names of the secrets with the components' logins.
+            bucket: bucket of the exports; None without exports.
+        """
+        super().__init__(scope, id_)
+        stack = Stack.of(self)
+        grants = ClusterGrants(stack, environment, cluster)
+        statements = [
+            iam.PolicyStatement(
+                sid="SeeTheStacks",
+                actions=[*STACK_READS],
+                resources=[
+                    grants.arn("cloudformation", "stack", f"{name}/*")
+                    for name in (cluster_stack, stack.stack_name)
+                ],
+            ),
+            # The ARN of the database is not known in advance (AWS, Service Authorization Reference,
+            # Amazon RDS).
+            iam.PolicyStatement(
+                sid="SeeTheDatabase",
+                actions=["rds:DescribeDBInstances"],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:RequestedRegion": stack.region}},
+            ),
+        ]
+        if admin_secret is not None:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="ReadTheAdministratorsLogin",
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[admin_secret],
+                )
+            )
+        if secret_names:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="ReplaceTheLogins",
+                    actions=[
+                        "secretsmanager:DescribeSecret",
+                        "secretsmanager:GetSecretValue",
+                        "secretsmanager:PutSecretValue",
+                    ],
+                    resources=[
+                        stack.format_arn(
+                            service="secretsmanager",
+                            resource="secret",
+                            resource_name=f"{name}{_SECRET_SUFFIX}",
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                        for name in secret_names
+                    ],
+                )
+            )
+            statements += _forward_ports(grants)
+        if kms_key is not None:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="UseTheKey",
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=[kms_key],
+                    conditions={
+                        "StringEquals": {
+                            "kms:ViaService": f"secretsmanager.{stack.region}.amazonaws.com"
+                        }
+                    },
+                )
+            )
+        if bucket is not None:
+            arn = f"arn:{stack.partition}:s3:::{bucket}"
+            statements += [
+                iam.PolicyStatement(
+                    sid="SeeTheExports", actions=["s3:ListBucket"], resources=[arn]
+                ),
+                iam.PolicyStatement(
+                    sid="ReadTheManifests",
+                    actions=["s3:GetObject"],
+                    resources=[f"{arn}/*/export.json"],
+                ),
+            ]
+        policy = iam.ManagedPolicy(
+            self,
+            "Policy",
+            # Changing the description replaces the policy and detaches it from all principals.
+            description="Create, rotate and look at the metadata of a Denodo cluster",
+            statements=statements,
+        )
+        self.arn = policy.managed_policy_arn
+
+
+def _forward_ports(grants: ClusterGrants) -> list[iam.PolicyStatement]:
+    """Allow forwarding a port through an instance of the cluster, and ending one's own sessions."""
+    stack = grants.stack
+    return [
+        iam.PolicyStatement(
+            sid="ForwardAPort",
+            actions=["ssm:StartSession"],
+            resources=[f"arn:{stack.partition}:ssm:{stack.region}::document/{_FORWARDING}"],
+        ),
+        iam.PolicyStatement(
+            sid="ThroughANode",
+            actions=["ssm:StartSession"],
+            resources=[grants.arn("ec2", "instance", "*")],
+            conditions={"StringEquals": grants.tag_conditions("ssm:resourceTag")},
+        ),
+        iam.PolicyStatement(
+            sid="EndOwnSessions",
+            actions=["ssm:TerminateSession", "ssm:ResumeSession"],
+            resources=[
+                grants.arn("ssm", "session", f"${{aws:{name}}}-*")
+                for name in ("userid", "username")
+            ],
+        ),
+    ]

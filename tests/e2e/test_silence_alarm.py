@@ -1,0 +1,108 @@
+"""A changed number of minutes without data, on a deployed site: two deploys, and no failover."""
+
+import json
+import os
+import time
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import CliRunner, Result
+
+from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.deployed.failover import dns_answer
+from tests.e2e.deployment import Data, Deployment
+from tests.support import local_aws_server
+from tools.local_aws.credentials import Access
+
+_TIMEOUT_S = 300.0
+
+
+def _one_minute(data: Data) -> None:
+    """As versions before this setting: the minutes of `threshold`."""
+    data["failover"]["minutes_without_data"] = 1
+    # No server answers readiness checks here.
+    for cluster in data["clusters"].values():
+        cluster["balancer"]["health"] = {"protocol": "tcp"}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDK_VALIDATION", "false")
+        folder = tmp_path_factory.mktemp("silence")
+        deployment = Deployment.of_example("active-passive", folder, _one_minute)
+        deployment.prepare()
+        deployment.deploy()
+    return deployment
+
+
+def _run(deployment: Deployment, *arguments: str) -> Result:
+    file = str(deployment.out.parent / "environment.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        for key, value in deployment.access.settings(local_aws_server.paths()).items():
+            patch.setenv(key, value)
+        patch.setattr(dns_answer, "lookup", lambda _name: None)
+        return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", file])
+
+
+def _assert_at_primary(deployment: Deployment) -> None:
+    description = json.loads(_run(deployment, "failover", "status", "--format", "json").stdout)
+    assert {item["cluster"] for item in description["answered"][1:]} == {"active"}
+
+
+def _pinned(deployment: Deployment) -> set[int | None]:
+    """Run `pin`, and return the minutes that the pins of the active cluster have."""
+    done = _run(deployment, "pin")
+    assert done.exit_code == 0, done.output
+    file = deployment.out.parent / "environment.pins.yaml"
+    pins: Any = YAML(typ="safe").load(file.read_text())
+    return {pin.get("minutes_without_data") for pin in pins["active"].values()}
+
+
+def _minutes(deployment: Deployment) -> tuple[set[int], int]:
+    """Return the minutes of all alarms of silence in the primary's region, and of the followed."""
+    endpoint, (_, region) = local_aws_server.endpoint(), ("", "eu-west-1")
+    access = Access(endpoint, deployment.access.account, region)
+    alarms = {
+        alarm["AlarmName"]: alarm["EvaluationPeriods"]
+        for alarm in access.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        if alarm["MetricName"] == "ActiveFlowCount"
+    }
+    names = [
+        check["HealthCheckConfig"].get("AlarmIdentifier", {}).get("Name")
+        for check in access.client("route53").list_health_checks()["HealthChecks"]
+    ]
+    (followed,) = [alarms[name] for name in names if name in alarms]
+    return set(alarms.values()), followed
+
+
+def _deploy(deployment: Deployment) -> None:
+    deployment.deploy()
+    _assert_at_primary(deployment)
+
+
+def test_it_arrives_in_two_deploys(deployment: Deployment) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while _run(deployment, "failover", "status").exit_code:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert _minutes(deployment) == ({1}, 1)
+    assert _pinned(deployment) == {1}
+
+    deployment.change(lambda data: data["failover"].pop("minutes_without_data"))
+    _deploy(deployment)
+    assert _minutes(deployment) == ({1, 3}, 1), "the new alarm is made beside the old one"
+    plan = _run(deployment, "plan", str(deployment.out))
+    assert "denodo70-active: one more deploy: " in plan.stdout
+    while _pinned(deployment) != {3}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    deployment.change(lambda _data: None)
+    _deploy(deployment)
+    assert _minutes(deployment) == ({3}, 3)
+    assert "one more deploy" not in _run(deployment, "plan", str(deployment.out)).stdout
+    assert _pinned(deployment) == {3}
