@@ -87,6 +87,24 @@ def write(stream: TextIO, text: str) -> None:
             os.close(null)
 
 
+def write_lines(stream: TextIO, text: str, prefix: str = "") -> None:
+    """Write lines of text, each with a prefix.
+
+    Words of a server, of Denodo or of AWS cannot control a terminal: characters that are not
+    printable are escaped.
+    """
+    for line in text.split("\n"):
+        write(stream, f"{prefix}{printable(line)}\n")
+
+
+def printable(text: str) -> str:
+    """Return a text in which each character that is not printable is an escape."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def _open_closed_streams() -> None:
     """Open /dev/null for each closed stream, so that no other file gets its descriptor."""
     inheritable = True

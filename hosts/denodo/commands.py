@@ -362,7 +362,7 @@ def _system(options: argparse.Namespace) -> System:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="node", description=__doc__)
+    parser = program.Parser(prog="node", description=__doc__)
     machine = parser.add_argument_group("the machine, to try the program in a folder")
     for name in _MACHINE:
         default = getattr(System(), name) or "determined automatically"

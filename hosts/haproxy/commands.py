@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import HostError
-from hosts.common.program import Interrupted, Parser, write
+from hosts.common.program import Interrupted, Parser, printable, write, write_lines
 from hosts.haproxy import desired_state, host, server_state_file
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
@@ -34,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(haproxy, options)
     except HostError as error:
-        write(sys.stderr, f"haproxy: {error}\n")
+        write_lines(sys.stderr, f"haproxy: {error}")
         # Calls of AWS have no exit code of their own here.
         return error.code if isinstance(error, HaproxyError) else Failed.code
     except OSError as error:
-        write(sys.stderr, f"haproxy: {error}: check the disk and the path, and run this again\n")
+        hint = "check the disk and the path, and run this again"
+        write_lines(sys.stderr, f"haproxy: {error}: {hint}")
         return Failed.code
     except (Interrupted, KeyboardInterrupt):
         write(sys.stderr, "haproxy: interrupted: `status` shows the current state\n")
@@ -84,7 +85,8 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
 def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
     """Print the state of HAProxy; return the exit code."""
     current = status(haproxy)
-    report(json.dumps(current.data()) if as_json else "\n".join(current.lines()))
+    for line in [json.dumps(current.data())] if as_json else current.lines():
+        report(line)
     return current.code
 
 
@@ -105,11 +107,7 @@ def report(line: str) -> None:
     Words of HAProxy or of a server cannot control a terminal or forge a line: characters that are
     not printable are escaped.
     """
-    printable = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in line
-    )
-    write(sys.stdout, f"{printable}\n")
+    write(sys.stdout, f"{printable(line)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -62,6 +62,7 @@ def test_whatever_changes_something_is_bounded(statements: dict[str, dict[str, A
             assert one["Condition"]
 
 
+@pytest.mark.slow
 def test_existing_instances_are_named() -> None:
     stack = Stack(App(), "one", env=Environment(account="111122223333", region="eu-west-1"))
     given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}

@@ -64,8 +64,17 @@ class Hosts:
     def get_paginator(self, _operation: str) -> Any:
         return self
 
-    def paginate(self, **_: Any) -> Iterator[Any]:
-        yield {"Reservations": [{"Instances": [{"InstanceId": id_} for id_ in self.ids]}]}
+    def paginate(self, **asked: Any) -> Iterator[Any]:
+        known = {
+            "State": {"Name": "running"},
+            "Placement": {"AvailabilityZone": "eu-west-1a"},
+            "InstanceType": "m5.xlarge",
+            "ImageId": "ami-0123456789abcdef0",
+        }
+        filters = {item["Name"]: item["Values"] for item in asked["Filters"]}
+        ids = filters.get("instance-id", self.ids)
+        instances = [{"InstanceId": id_, **known} for id_ in ids]
+        yield {"Reservations": [{"Instances": instances}]}
 
     def create_tags(self, **asked: Any) -> None:
         self.tags += asked["Resources"]
@@ -286,7 +295,8 @@ def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -
     hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
     with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
         draining.drain("node1")
-    assert hosts.asked[-1][0] == "enable"
+    # After the change, the command reads the result.
+    assert [action for action, *_ in hosts.asked if action != "status"][-1] == "enable"
     assert hosts.tags == []
 
 

@@ -301,7 +301,7 @@ def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
 
 
 def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:
-    cloud.faults.throttle("DescribeTargetHealth", on=12)
+    cloud.faults.throttle("DescribeTargetHealth", on=15)
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
 

@@ -55,7 +55,7 @@ def port_of_another_server(data: Data) -> Paths | None:
 
 BREAKAGES: tuple[Breakage, ...] = (
     Put(path_of("denodo"), "8.0"),
-    Put(path_of("denodo", "version"), "9.1"),
+    Put(path_of("denodo", "version"), "10.1"),
     Put(path_of("denodo", "version"), 9),
     Put(path_of("denodo", "version"), None),
     Put((*DENODO, "colour"), "green"),

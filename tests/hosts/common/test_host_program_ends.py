@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hosts.common.errors import CRASH
+from hosts.denodo import log
 from tests.support.assembly import ROOT
 from tests.support.waiting import read_until, until
 
@@ -45,6 +46,20 @@ def test_streams_do_not_change_the_exit_code(redirection: str, does: str, code: 
     )
     assert done.returncode == code, done
     assert (b"Traceback" in done.stderr) == (does == "crash" and "2>&-" not in redirection)
+
+
+def test_foreign_words_control_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of Denodo's output cannot set its own priority in the journal either."""
+    words = "caf\u00e9 \x1b[2J\u202e\x9b\udcff\rforged\n<0>forged"
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    log.warning(words)
+    escaped = "caf\u00e9 \\x1b[2J\\u202e\\x9b\\udcff\nforged\n<0>forged\n"
+    assert capsys.readouterr().out == escaped
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    log.error(words)
+    assert [line[:3] for line in capsys.readouterr().out.splitlines()] == ["<3>"] * 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

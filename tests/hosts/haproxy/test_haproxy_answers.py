@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,31 @@ def test_status_of_a_cut_answer_is_a_failure(
     with played_haproxy(folder, {command: answer.encode()}) as haproxy:
         assert _run(haproxy, "status") == Failed.code
     assert message in capsys.readouterr().err
+
+
+def test_status_is_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with played_haproxy(folder, {}) as haproxy:
+        _run(haproxy, "status")
+        heading, *rows, worker = capsys.readouterr().out.splitlines()
+        assert heading.split()[:3] == ["Backend", "Node", "State"]
+        assert {row.split()[0] for row in rows} >= {"jdbc"}
+        assert worker.startswith("Worker ")
+        _run(haproxy, "status", "--format", "json")
+        assert "\\n" not in capsys.readouterr().out
+
+
+def test_words_of_haproxy_in_an_error_are_escaped(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with played_haproxy(folder, {"show proc": b"\x1b[2J\n\n"}) as haproxy:
+        haproxy.config.write_text("global\n")
+        validator = folder / "haproxy"
+        validator.write_text("#!/bin/sh\nprintf 'line 1\\nline \\033[2J2\\n' >&2; exit 1\n")
+        validator.chmod(0o755)
+        assert _run(replace(haproxy, program=str(validator)), "reload") == Refused.code
+    written = capsys.readouterr().err
+    assert "\x1b" not in written
+    assert "line 1\nline \\x1b[2J2\n" in written
 
 
 def test_cut_statistics_do_not_prove_that_no_session_is_left(folder: Path) -> None:
