@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from denodo_ha.drill.event_orders import (
     PROPERTIES,
     OrdersResult,
     Story,
+    _Search,
     in_every_interpretation,
     search_orders,
 )
@@ -204,6 +205,11 @@ FLAWS: dict[str, tuple[Health, Flaw, str]] = {
         _with("site-a", "P9999In", Protocol="TLS"),
         "answers-dead-side",
     ),
+    "alarm that ignores missing data": (
+        "alarm",
+        _with("site-a", "NoneHealthy", TreatMissingData="ignore"),
+        "remembers",
+    ),
     "switch that forgets": ("alarm", _alarm_without_memory, "remembers"),
 }
 
@@ -239,6 +245,38 @@ def test_many_nodes_are_one_and_all_others() -> None:
     result = search(two_clusters("alias", nodes="ababab"))
     assert "every other node of site-a lost" in result.failures
     assert (result.complete, result.stories) == (True, ())
+
+
+def test_a_switch_that_is_put_back_without_a_datapoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Search, "_put_back", lambda _, state: state.last_statuses)
+    stories = {story.property: story for story in search(two_clusters("alarm"), 3).stories}
+    assert stories["does-not-return"].steps == (
+        "at the start DNS answers site-a",
+        "switch thrown: DNS answers site-b",
+        "switch put back: DNS answers site-b",
+    )
+
+
+def test_checks_that_change_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = cycle([True, False])
+    key = "names/LeverCheck"
+    monkeypatch.setattr(_Search, "_present_statuses", lambda _, __: {key: next(statuses)})
+    assert "oscillates" in {one.property for one in search(two_clusters("alarm"), 1).stories}
+
+
+def test_failures_are_named() -> None:
+    assert search(two_clusters("alarm"), 1).failures == (
+        "node site-a/Box1 lost",
+        "node site-a/Box2 lost",
+        "balancer Front of site-a lost",
+        "node site-b/Box1 lost",
+        "node site-b/Box2 lost",
+        "balancer Front of site-b lost",
+        "region of site-a lost",
+        "region of site-b lost",
+        "metrics of site-a missing",
+        "metrics of site-b missing",
+    )
 
 
 def test_orders_start_with_what_is_drained() -> None:
