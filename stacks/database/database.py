@@ -119,6 +119,7 @@ class Database(Construct):
             preferred_backup_window=catalog.backup_window,
             preferred_maintenance_window=_capitalize_days(catalog.maintenance_window),
             copy_tags_to_snapshot=True,
+            cloudwatch_logs_exports=["postgresql", "upgrade"] if catalog.log_exports else None,
             delete_automated_backups=False,
             deletion_protection=catalog.deletion_protection,
             removal_policy=removal,
