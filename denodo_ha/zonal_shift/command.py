@@ -52,6 +52,7 @@ def shift(
             rich_help_panel="How",
         ),
     ] = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Shift traffic away from a zone of a cluster's load balancer, or show the active shift.
 
@@ -71,10 +72,18 @@ def shift(
     location = site.cluster(cluster)
     location.require_reachable()
     shifts = ZonalShifts(aws, read_cluster(aws, location))
+    if zone is not None and dry_run:
+        shifts.require_possible(zone, force=force)
+        print_line(f"{location.name}: {zone} would get no new connections for {hours} h")
+        return
     if zone is not None:
         until = shifts.start(zone, hours=hours, comment=why, force=force)
         print_line(f"{location.name}: {zone} gets no new connections until {until}")
         return
-    for item in shifts.cancel() if back else shifts.active():
-        state = "is back" if back else f"is shifted until {item.until}"
+    for item in shifts.cancel() if back and not dry_run else shifts.active():
+        state = (
+            ("would be back" if dry_run else "is back")
+            if back
+            else f"is shifted until {item.until}"
+        )
         print_line(f"{location.name}: {item.zone} {state} ({item.comment})")

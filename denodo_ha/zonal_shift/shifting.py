@@ -58,8 +58,8 @@ class ZonalShifts:
             answer = self._client().list_zonal_shifts(resourceIdentifier=self._arn, status="ACTIVE")
         return [_shift(item, zones) for item in answer["items"]]
 
-    def start(self, zone: str, *, hours: int, comment: str, force: bool) -> str:
-        """Shift traffic away from a zone; return when the shift ends.
+    def require_possible(self, zone: str, *, force: bool) -> str:
+        """Return the id of a zone that may be shifted; nothing is changed.
 
         Raises:
             UsageError: The load balancer is not in the zone.
@@ -81,6 +81,17 @@ class ZonalShifts:
                 raise Refused(message)
         if not force:
             self._require_healthy_elsewhere(zone)
+        return ids[zone]
+
+    def start(self, zone: str, *, hours: int, comment: str, force: bool) -> str:
+        """Shift traffic away from a zone; return when the shift ends.
+
+        Raises:
+            UsageError: The load balancer is not in the zone.
+            Refused: See `require_possible`.
+            AwsError: AWS did not answer, or denied a call.
+        """
+        zone_id = self.require_possible(zone, force=force)
         duration = {"expiresIn": f"{hours}h", "comment": comment}
         with translated_errors():
             client, active = self._client(), self.active()
@@ -88,7 +99,7 @@ class ZonalShifts:
                 answer = client.update_zonal_shift(zonalShiftId=active[0].id, **duration)
             else:
                 answer = client.start_zonal_shift(
-                    resourceIdentifier=self._arn, awayFrom=ids[zone], **duration
+                    resourceIdentifier=self._arn, awayFrom=zone_id, **duration
                 )
         return str(answer["expiryTime"])
 

@@ -16,7 +16,7 @@ _SESSION_MANAGER = (
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
-    # Run Command with agents before 3.3.40 (AWS, SSM Agent release notes).
+    # Run Command needs these actions with SSM agents before 3.3.40 (AWS, SSM Agent release notes).
     "ec2messages:AcknowledgeMessage",
     "ec2messages:DeleteMessage",
     "ec2messages:FailMessage",

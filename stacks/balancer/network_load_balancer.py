@@ -46,7 +46,7 @@ def create_network_load_balancer(
 
 
 def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer) -> None:
-    """Set what a zonal shift with cross-zone on demands of every target group.
+    """Set the attributes that zonal shift with cross-zone on requires of a target group.
 
     Otherwise AWS refuses to enable it (AWS, Enable zonal shift for your Network Load Balancer).
     """

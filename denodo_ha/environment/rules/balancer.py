@@ -64,7 +64,7 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
 
 
 def zonal_shift_possible(environment: Environment) -> Iterator[Problem]:
-    """A zonal shift needs target groups of nodes only."""
+    """Zonal shift requires a Network Load Balancer whose target groups contain only nodes."""
     for name, cluster in environment.clusters.items():
         if not cluster.balancer.zonal_shift:
             continue

@@ -71,6 +71,9 @@ def arc(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Arc:
 def test_a_zone_is_shifted_extended_and_brought_back(
     arc: Arc, cloud: Cloud, denodo_ha: Run
 ) -> None:
+    done = denodo_ha("shift", ZONE, *_ARGUMENTS, "--dry-run")
+    assert (done.exit_code, arc.items) == (exit_codes.DONE, [])
+    assert "would get no new connections for 8 h" in done.stdout
     done = denodo_ha("shift", ZONE, *_ARGUMENTS, "--why", "packet loss")
     assert done.exit_code == exit_codes.DONE, done.output
     assert f"active: {ZONE} gets no new connections until in 8h" in done.stdout
@@ -84,6 +87,8 @@ def test_a_zone_is_shifted_extended_and_brought_back(
     assert f"active: {ZONE} is shifted until in 24h" in denodo_ha("shift", *_ARGUMENTS).stdout
     other = denodo_ha("shift", OTHER, *_ARGUMENTS)
     assert (other.exit_code, "one zone at a time" in other.stderr) == (exit_codes.REFUSED, True)
+    done = denodo_ha("shift", "--back", *_ARGUMENTS, "--dry-run")
+    assert (f"active: {ZONE} would be back" in done.stdout, len(arc.items)) == (True, 1)
     assert f"active: {ZONE} is back" in denodo_ha("shift", "--back", *_ARGUMENTS).stdout
     assert arc.items == []
 
