@@ -95,6 +95,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._create_nodes()
         self._haproxy: HaproxyLayer | None = None
+        self._balancer_arn: str | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
         self._grant_metadata_access()
         self._create_node_names()
@@ -177,6 +178,7 @@ class ClusterStack(EnvironmentStack):
         has_haproxy = self.cluster.balancer.kind == "haproxy"
         balancer = self._create_haproxy_layer() if has_haproxy else self._create_node_balancer()
         host = balancer.nlb.load_balancer_dns_name
+        self._balancer_arn = balancer.nlb.load_balancer_arn
         self._output(names.BALANCER_DNS_NAME, host)
         self._output(
             names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
@@ -338,6 +340,7 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
+            shifted_balancer=self._balancer_arn if self.cluster.balancer.zonal_shift else None,
         )
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 

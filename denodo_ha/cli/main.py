@@ -54,6 +54,12 @@ def _verify() -> Imported:
     return verify
 
 
+def _shift() -> Imported:
+    from denodo_ha.zonal_shift.command import shift
+
+    return shift
+
+
 def _drain() -> Imported:
     from denodo_ha.drain.command import drain
 
@@ -146,6 +152,12 @@ COMMANDS: tuple[Command, ...] = (
         "Nodes",
         "Bring a node back into every target group that the deployed configuration gives it.",
         _enable,
+    ),
+    Command(
+        "shift",
+        "Nodes",
+        "Shift traffic away from a zone of a cluster's load balancer, or show the active shift.",
+        _shift,
     ),
     Command(
         "pin",

@@ -48,6 +48,12 @@ _NO_RESTART = (
     "# This systemd cannot start a oneshot again, so the program repeats a boot that fails."
 )
 _SYSTEMCTL_SECONDS = 60
+_AGENTS = (
+    "usr/bin/amazon-ssm-agent",
+    "usr/local/bin/amazon-ssm-agent",
+    "snap/amazon-ssm-agent/current/amazon-ssm-agent",
+)
+"""Paths of the SSM agent: of its packages, and of Ubuntu's snap (AWS, Verifying SSM Agent)."""
 _INSTALLATIONS = (
     "opt/denodo",
     "opt/denodo/*",
@@ -80,6 +86,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     lacking = _lacking(state, live=live, root=root)
     findings = privileges.warnings(privileges.Account.named(state.user))
     findings += [finding for finding in (scripts.missing_java(state),) if finding]
+    findings += missing_agent(root) if live else []
     if environment.exists():
         # On a node that serves already, a new finding refuses nothing.
         for finding in findings:
@@ -181,6 +188,17 @@ def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
     if live and not shutil.which("systemctl"):
         lacking.append("systemd is missing; use an image that boots with it")
     return lacking
+
+
+def missing_agent(root: Path) -> list[str]:
+    """Return that the SSM agent, by which commands reach the node, is missing; else nothing."""
+    if any((root / path).exists() for path in _AGENTS):
+        return []
+    message = (
+        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or `denodo-ha"
+        " roll` and `status` cannot reach the node"
+    )
+    return [message]
 
 
 def _systemctl(*arguments: str) -> None:

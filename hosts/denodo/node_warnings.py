@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hosts.denodo import scripts
+from hosts.denodo import scripts, web_container
+from hosts.denodo.configuration import settings
 from hosts.denodo.readiness import earlier_rules, ping
 from hosts.denodo.servers import Servers
 
@@ -12,7 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hosts.denodo.record import Record
+    from hosts.denodo.state import State
     from hosts.denodo.system import System
+
+
+def _unserved_ports(state: State) -> Iterator[str]:
+    """Yield the web services whose protocol the site has turned off in the web container."""
+    connectors = web_container.connectors(state.home)
+    ports = {connector.port for connector in connectors}
+    for name, service in state.services.items():
+        if service.kind == "web" and connectors and service.port not in ports:
+            listens = " and ".join(
+                f"{connector.port} ({'HTTPS' if connector.tls else 'HTTP'})"
+                for connector in connectors
+            )
+            yield (
+                f"the service {name} is on port {service.port}, and the web container listens on"
+                f" {listens}: write that port into services.{name}.node_port, or turn the protocol"
+                f" on in {settings.WEB}"
+            )
 
 
 def warnings(system: System, record: Record) -> Iterator[str]:
@@ -22,6 +41,7 @@ def warnings(system: System, record: Record) -> Iterator[str]:
     if state is None:
         return
     yield from Servers(system, state).heap_warnings()
+    yield from _unserved_ports(state)
     if warning := scripts.missing_java(state):
         yield warning
     if warning := earlier_rules.warning(record):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files, verified_object
+from hosts.common import files, selinux, verified_object
 from hosts.common.process import run
 from hosts.common.releases import Releases
 from hosts.haproxy.draining import POLL_S, Report
@@ -34,6 +34,8 @@ PACKAGE = "haproxy"
 PROGRAM_FOLDER = Path("/opt/denodo-haproxy")
 """Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
 
+_MAY_CONNECT = "haproxy_connect_any"
+"""Boolean of SELinux's policy (Red Hat, haproxy_selinux(8))."""
 _START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15
@@ -144,9 +146,15 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
         UnverifiedError: The configuration is not what its name says; nothing was changed.
-        Refused: HAProxy does not accept the configuration.
+        Refused: HAProxy does not accept the configuration, or SELinux does not let it connect.
         Failed: HAProxy does not start.
     """
+    if host.systemctl is not None and selinux.is_off(_MAY_CONNECT):
+        message = (
+            f"SELinux confines HAProxy to a list of ports, and Denodo's are not among them; run "
+            f"`setsebool -P {_MAY_CONNECT} 1` in the image, and replace this instance"
+        )
+        raise Refused(message)
     with _fetched_file(host, aws, desired) as new:
         _write_secrets(_secrets(host, aws, desired))
         reason = problem(host.haproxy.program, new)

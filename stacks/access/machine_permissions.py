@@ -16,6 +16,13 @@ _SESSION_MANAGER = (
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
+    # Run Command needs these actions with SSM agents before 3.3.40 (AWS, SSM Agent release notes).
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:GetEndpoint",
+    "ec2messages:GetMessages",
+    "ec2messages:SendReply",
 )
 """Minimum permissions for Session Manager. AWS's managed policy would allow a node to read all
 parameters of the account (AWS, Create a custom IAM role for Session Manager)."""

@@ -38,6 +38,7 @@ class NodeOperatorPolicy(Construct):
         node_document: str | None,
         haproxy_documents: Sequence[str] = (),
         existing_instance_ids: Sequence[str],
+        shifted_balancer: str | None = None,
     ) -> None:
         """Create the policy.
 
@@ -48,6 +49,7 @@ class NodeOperatorPolicy(Construct):
             cluster: name of the cluster.
             node_document: name of the nodes' SSM document; None if nodes have no program.
             haproxy_documents: names of HAProxy's SSM documents; empty without HAProxy.
+            shifted_balancer: ARN of the load balancer, if zonal shift is enabled for it.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
         """
         super().__init__(scope, id_)
@@ -62,6 +64,8 @@ class NodeOperatorPolicy(Construct):
             statements += grants.send_to_haproxy(haproxy_documents)
         else:
             statements.append(_change_targets(grants))
+        if shifted_balancer is not None:
+            statements += _shift_zones(grants, shifted_balancer)
         statements.append(grants.write_drain_tag())
         if node_document is not None:
             statements.append(
@@ -84,6 +88,30 @@ class NodeOperatorPolicy(Construct):
             ],
         )
         self.arn = policy.managed_policy_arn
+
+
+def _shift_zones(grants: ClusterGrants, balancer: str) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            sid="ShiftZones",
+            actions=[
+                "arc-zonal-shift:CancelZonalShift",
+                "arc-zonal-shift:StartZonalShift",
+                "arc-zonal-shift:UpdateZonalShift",
+            ],
+            resources=[balancer],
+        ),
+        iam.PolicyStatement(
+            sid="SeeZones",
+            actions=[
+                "arc-zonal-shift:ListZonalShifts",
+                "ec2:DescribeAvailabilityZones",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            ],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:RequestedRegion": grants.stack.region}},
+        ),
+    ]
 
 
 def _change_targets(grants: ClusterGrants) -> iam.PolicyStatement:

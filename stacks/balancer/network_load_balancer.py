@@ -38,9 +38,20 @@ def create_network_load_balancer(
         deletion_protection=balancer.deletion_protection,
         security_groups=[security_group],
     )
+    if balancer.zonal_shift:
+        nlb.set_attribute("zonal_shift.config.enabled", "true")
     if balancer.addresses:
         _set_addresses(nlb, balancer.addresses, subnets)
     return nlb
+
+
+def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer) -> None:
+    """Set the attributes that zonal shift with cross-zone on requires of a target group.
+
+    Otherwise AWS refuses to enable it (AWS, Enable zonal shift for your Network Load Balancer).
+    """
+    if balancer.zonal_shift:
+        group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
 
 
 def _set_addresses(

@@ -14,7 +14,11 @@ from denodo_ha.environment.facts.denodo_ports import FLIGHT_PORT, NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
-from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.balancer.network_load_balancer import (
+    allow_zonal_shift,
+    create_network_load_balancer,
+    target_health_check,
+)
 from stacks.library_values import seconds
 
 _OFF = 0
@@ -179,7 +183,7 @@ class NodeBalancer(Construct):
         preserve_client_ip: bool,
         health: elbv2.TargetGroupHealth | None = None,
     ) -> elbv2.NetworkTargetGroup:
-        return elbv2.NetworkTargetGroup(
+        group = elbv2.NetworkTargetGroup(
             scope,
             "Group",
             vpc=self._vpc,
@@ -195,6 +199,8 @@ class NodeBalancer(Construct):
             target_group_health=health,
             health_check=target_health_check(listener.health),
         )
+        allow_zonal_shift(group, self._balancer)
+        return group
 
     def _create_listener(
         self,

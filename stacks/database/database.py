@@ -110,8 +110,8 @@ class Database(Construct):
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # An exact version remains. For a major version, RDS installs minor versions in the
-            # maintenance window.
+            # If the version is exact, RDS keeps it. If it is a major version, RDS installs minor
+            # versions in the maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
             # Without this setting, RDS rejects a new major version.
             allow_major_version_upgrade=True,
@@ -119,6 +119,7 @@ class Database(Construct):
             preferred_backup_window=catalog.backup_window,
             preferred_maintenance_window=_capitalize_days(catalog.maintenance_window),
             copy_tags_to_snapshot=True,
+            cloudwatch_logs_exports=["postgresql", "upgrade"] if catalog.log_exports else None,
             delete_automated_backups=False,
             deletion_protection=catalog.deletion_protection,
             removal_policy=removal,

@@ -62,6 +62,7 @@ def _database(draw: Draw, cluster: Data, number: int) -> Data:
         "backup_window": st.just("01:00-02:00"),
         "deletion_protection": st.booleans(),
         "final_snapshot": st.booleans(),
+        "log_exports": st.booleans(),
     }
     database: Data = draw(st.fixed_dictionaries({}, optional=optional))
     return database

@@ -30,8 +30,9 @@ ALARM_THRESHOLD_DEFAULT = 1
 minute without a healthy node is a reliable signal."""
 
 SILENCE_DEFAULT_MIN = 3
-"""Ours: a single minute that CloudWatch delivers late must not trigger a failover. How long it
-takes until a lost region counts as without data is not documented (decision 51)."""
+"""Project default: a single minute of metrics that CloudWatch delivers late must not trigger a
+failover. AWS does not document how soon the metrics of a lost region count as missing (decision
+51)."""
 
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"

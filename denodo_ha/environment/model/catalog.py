@@ -115,6 +115,8 @@ RDS chooses."""
     """Refuse to delete the database."""
     final_snapshot: Flag = True
     """Create a snapshot before the database is deleted or replaced."""
+    log_exports: Flag = False
+    """Send PostgreSQL's logs to CloudWatch Logs, where they are kept until you delete them."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
     subnets: Mapping[ZoneName, SubnetId] = {}

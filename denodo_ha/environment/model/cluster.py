@@ -201,6 +201,9 @@ peered VPC, security groups (sg-…); 0.0.0.0/0 is allowed with a warning."""
     """Let the load balancer's address in one zone send clients to nodes in other zones."""
     deregistration_delay: DelaySeconds = DEREGISTRATION_DELAY_DEFAULT_S
     """Seconds for which a node keeps its connections after it is deregistered."""
+    zonal_shift: Flag = False
+    """Let operators shift traffic away from a zone (`denodo-ha shift`). Clients of a dead node \
+then wait for their own timeouts, since AWS ends no connections of unhealthy nodes."""
     deletion_protection: Flag = False
     """Refuse to delete the load balancer; set it after the first deploy has succeeded."""
     health: HealthSettings = HealthSettings()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from denodo_ha.environment.derived import readiness
+from denodo_ha.environment.derived import cookie_balancer, readiness
 from denodo_ha.environment.derived.subnets import (
     RESERVED_FIRST,
     ZONE_LETTERS,
@@ -60,6 +60,33 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
                 "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
                 rule="odbc-behind-tls",
                 refuses=balanced,
+            )
+
+
+def zonal_shift_possible(environment: Environment) -> Iterator[Problem]:
+    """Zonal shift requires a Network Load Balancer whose target groups contain only nodes."""
+    for name, cluster in environment.clusters.items():
+        if not cluster.balancer.zonal_shift:
+            continue
+        path: Path = ("clusters", name, "balancer", "zonal_shift")
+        with_cookies = next(iter(cookie_balancer.alb_services(environment, cluster)), None)
+        if cluster.balancer.kind != "nlb":
+            yield Problem(
+                path,
+                f"is given for a balancer of kind {cluster.balancer.kind}",
+                "nodes behind HAProxy get traffic from HAProxy in all zones, and a node alone has "
+                "no balancer that could be shifted",
+                "remove zonal_shift",
+                value="true",
+            )
+        elif with_cookies is not None:
+            yield Problem(
+                path,
+                f"cannot be with {with_cookies}, which has cookies",
+                "AWS refuses a zonal shift of a load balancer with an Application Load Balancer as "
+                "a target (AWS, Enable zonal shift for your Network Load Balancer)",
+                f"remove zonal_shift, or write sticky: true for {with_cookies}",
+                value="true",
             )
 
 
@@ -267,6 +294,7 @@ def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]
 RULES = (
     tls_listener_options,
     odbc_behind_tls,
+    zonal_shift_possible,
     listener_certificates,
     cross_zone_needed,
     health_check_settings,

@@ -181,7 +181,7 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def clients_by_security_group(environment: Environment) -> Iterator[Problem]:
-    """A security group names clients by their private addresses."""
+    """Clients of an internet-facing balancer must not be a security group."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.scheme != "internet-facing":
             continue
@@ -189,10 +189,10 @@ def clients_by_security_group(environment: Environment) -> Iterator[Problem]:
             if clients.startswith("sg-"):
                 yield Problem(
                     ("clusters", name, "balancer", "clients", index),
-                    "does not admit clients to public addresses",
-                    "a rule with a security group admits the private addresses of its instances "
-                    "(AWS, Security group rules), and clients reach public addresses from public "
-                    "ones",
+                    "does not allow clients to connect to public addresses",
+                    "a rule with a security group allows only the private addresses of its "
+                    "instances (AWS, Security group rules), but clients connect to public "
+                    "addresses from public addresses",
                     "write the public addresses of the clients, or scheme: internal",
                     value=clients,
                 )

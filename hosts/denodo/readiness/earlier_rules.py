@@ -34,13 +34,15 @@ def settle(system: System, state: State, record: Record) -> None:
     """
     if record.has_current_rules:
         return
+    # Also servers that wait for their database, as in the applied state.
+    paths = web_container.paths(state.raw["servers"])
     differences = []
     for name, service in state.services.items():
         if service.kind != "web":
             continue
         if probes.failure(system, service) is not None:
             return
-        failure = probes.failure(system, service, paths=web_container.paths(state.servers))
+        failure = probes.failure(system, service, paths=paths)
         if failure is not None:
             differences.append(f"{name}: {failure.reason}")
     if not differences:

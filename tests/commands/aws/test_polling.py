@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.polling import PollTimeout, RealClock, poll_until
 from denodo_ha.cli.errors import AccessDenied, Throttled
 from tests.commands.account.virtual_clock import VirtualClock
@@ -52,6 +53,26 @@ def test_looks_once_more_when_the_time_is_up() -> None:
     clock = VirtualClock()
     assert wait(Looks("not", "not", "not", "so"), clock, timeout=12) == "so"
     assert clock.slept == [5, 5, 2]
+
+
+def test_the_calls_of_a_look_end_with_the_timeout() -> None:
+    """A look may not take longer than what is left of the wait; the last one is short."""
+    clock, left = VirtualClock(), []
+
+    def look() -> None:
+        left.append(deadline.left(1000))
+
+    with pytest.raises(PollTimeout):
+        poll_until(look, done=lambda _: False, clock=clock, timeout=12, every=6)
+    for seconds, most in zip(left, (12, 6, deadline.LAST_LOOK_S), strict=True):
+        assert 0 < seconds <= most
+
+
+def test_an_outer_deadline_ends_a_wait() -> None:
+    clock = VirtualClock()
+    with deadline.limited(8), pytest.raises(PollTimeout):
+        wait(Looks("not"), clock, timeout=600)
+    assert clock.monotonic() <= 8
 
 
 def test_bears_throttling_for_a_while() -> None:

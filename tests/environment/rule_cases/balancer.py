@@ -13,6 +13,7 @@ from denodo_ha.environment.rules.balancer import (
     options_needing_balancer,
     single_node_without_balancer,
     tls_listener_options,
+    zonal_shift_possible,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import (
@@ -73,6 +74,19 @@ def neighbours() -> Data:
 
 
 WRONG = (
+    Wrong(
+        zonal_shift_possible,
+        {f"{BALANCER}/zonal_shift": True, WEB: {"port": 9090, "sticky": "cookie"}},
+        "clusters.main.balancer.zonal_shift",
+        ("cannot be with web, which has cookies (true)", "sticky: true for web"),
+    ),
+    Wrong(
+        zonal_shift_possible,
+        {f"{BALANCER}/zonal_shift": True},
+        "clusters.main.balancer.zonal_shift",
+        ("is given for a balancer of kind none (true)",),
+        base=bare,
+    ),
     Wrong(
         odbc_behind_tls,
         {"services/odbc": {"port": 9996, "tls": arn()}},
@@ -263,6 +277,7 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(zonal_shift_possible, {f"{BALANCER}/zonal_shift": True}),
     Right(odbc_behind_tls, {WEB: {"port": 9443, "tls": arn()}, "services/odbc": 9996}),
     Right(tls_listener_options, {WEB: {"port": 9443, "tls": arn()}}),
     Right(tls_listener_options, {WEB: {"port": 9443, "sticky": True, "idle_timeout": 6000}}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.common import aws_cli, files, lock, process
+from hosts.common import aws_cli, files, lock, process, selinux
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import AwsCliMissingError, AwsError
 from tests.support.waiting import until
@@ -134,3 +134,24 @@ def test_a_process_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
         environment={"ADDED": "yes"},
     )
     assert (added.succeeded, added.output) == (True, "yes True\n")
+
+
+@pytest.mark.parametrize(
+    ("mode", "boolean", "off"),
+    [
+        ("Enforcing", "haproxy_connect_any --> off", True),
+        ("Enforcing", "haproxy_connect_any --> on", False),
+        ("Permissive", "haproxy_connect_any --> off", False),
+        ("Disabled", "", False),
+    ],
+)
+def test_selinux_confines_only_if_it_is_enforced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, boolean: str, *, off: bool
+) -> None:
+    for name, output in (("getenforce", mode), ("getsebool", boolean)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{output}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert selinux.is_off("haproxy_connect_any") == off
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert not selinux.is_off("haproxy_connect_any"), "a machine without SELinux"

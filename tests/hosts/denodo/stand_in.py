@@ -7,8 +7,7 @@ Denodo's, it reads the ports when it starts, and has the RMI host and JVM option
 
 - scripts that start and stop servers end with 0, whatever happens
 - from 8.0 on, port 9999 waits for a client that speaks first, and does not answer RMI's hello
-- Virtual DataPort starts the web container with its own applications: `/` answers, and the paths
-  of the other applications do not exist before their scripts have run
+- `/` of the web container answers before the applications exist, whose scripts make them
 - a web application that starts before Virtual DataPort listens is dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
@@ -18,6 +17,7 @@ JVM options make a server misbehave: `-Ddead` ends at once, `-Ddeaf` never liste
 - `regenerateFiles.sh`: `nothing`
 - a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
 - `vdp`, `web`, `scheduler`: `slow=SECONDS` before the server listens
+- `vdp`: `web` also starts the web container, with its own applications only, as Denodo's does
 - `odbc`: `silent`; `ping.sh`: `promotion`, `single-user`, `silent`
 - `web`: `broken` answers every request with status 500
 """
@@ -171,14 +171,15 @@ def _spawn(home: Home, server: str) -> None:
     more = options.get(server, "").split()
     if server == "web":
         more.append(f"-Dcatalina.home={home.path}/resources/apache-tomcat")
-    # The first argument is the name of the process.
+    # The first argument is the name of the process, from which Python derives another executable.
+    python = os.environ.get("STAND_IN_PYTHON", sys.executable)
     os.posix_spawn(
-        sys.executable,
+        python,
         [
             *("java", "-S", __file__, str(home.path), "serve", server),
             *(f"{home.path}/lib/denodo.jar", *more),
         ],
-        {**os.environ, "PYTHONHOME": sys.base_prefix},
+        {**os.environ, "PYTHONHOME": sys.base_prefix, "STAND_IN_PYTHON": python},
         setsid=True,
     )
 
@@ -378,7 +379,7 @@ def serve(home: Home, server: str) -> int:
     listeners = {
         protocol: socket.create_server(("127.0.0.1", port)) for protocol, port in ports.items()
     }
-    if server == "vdp" and "alone" not in home.behaves("vdp") and not home.listens("web"):
+    if server == "vdp" and "web" in home.behaves("vdp") and not home.listens("web"):
         _spawn(home, "web")
     threads = [
         threading.Thread(target=_accept, args=(home, protocol, listener))

@@ -79,3 +79,12 @@ def test_scripts_get_the_java_of_the_state(home: Home) -> None:
     running = home.running()
     assert running
     assert running["java_home"] == "/opt/java-11"
+
+
+@pytest.mark.parametrize("file", ["usr/bin", "snap/amazon-ssm-agent/current"])
+def test_the_ssm_agent_is_looked_for(tmp_path: Path, file: str) -> None:
+    (missing,) = installation.missing_agent(tmp_path)
+    assert "install amazon-ssm-agent" in missing
+    (tmp_path / file).mkdir(parents=True)
+    (tmp_path / file / "amazon-ssm-agent").touch()
+    assert installation.missing_agent(tmp_path) == []

@@ -1,6 +1,7 @@
 """The web container with HTTP, HTTPS or both, and its applications."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from hosts.denodo.apply import apply, check
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.settings import HTTP_PORT, HTTPS_PORT
 from hosts.denodo.errors import ImageError, RolledBackError
+from hosts.denodo.readiness import earlier_rules, probes
 from hosts.denodo.readiness.readiness_endpoint import Readiness
 from hosts.denodo.record import Record
 from hosts.denodo.servers import Servers
 from hosts.denodo.web_container import Connector, connectors
-from tests.hosts.denodo.home import WEB, Connectors, Home
+from tests.hosts.denodo.home import WEB, Connectors, Home, eventually
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 
@@ -66,6 +68,29 @@ def test_port_0_turns_http_off_and_stays(make_home: Any) -> None:
     assert connectors(home.path) == [Connector(home.ports["web_tls"], tls=True)]
 
 
+def test_a_service_on_a_protocol_that_is_off_is_a_warning(make_home: Any) -> None:
+    home = _home(make_home, "https")
+    services = {
+        "web": {"kind": "web", "port": home.ports["web"]},
+        "secure": {"kind": "web", "port": home.ports["web_tls"], "tls": True},
+    }
+    apply(home.system, home.state(servers=["vdp", "data-catalog"], ready__services=services))
+    found = list(node_warnings.warnings(home.system, Record(home.system)))
+    assert len(found) == 1
+    expected = (
+        f"the service web is on port {home.ports['web']}, and the web container listens on "
+        f"{home.ports['web_tls']} (HTTPS): write that port into services.web.node_port"
+    )
+    assert found[0].startswith(expected)
+    readiness = Readiness(home.system, patience=60.0)
+    Record(home.system).confirm_metadata("alice", "looked")
+    answers = {name: readiness.of(name) for name in services}
+    assert {name: answer and answer.ready for name, answer in answers.items()} == {
+        "web": False,
+        "secure": True,
+    }
+
+
 def test_another_port_is_set_where_http_is_on(home: Home) -> None:
     ports = {"ports__web": home.ports["web_tls"], "ports__web_tls": None}
     apply(home.system, home.state(servers=["vdp"], **ports))
@@ -83,7 +108,6 @@ def test_a_container_without_any_port_is_refused_before_anything_stops(home: Hom
 
 def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
     """It hangs while it starts: only its process tells that it runs."""
-    home.behave("vdp", "alone")
     apply(home.system, home.state(servers=["vdp"]))
     home.set(WEB, "java.env.DENODO_OPTS_START", "-Ddeaf")
     installed = Servers(home.system, home.state(servers=["vdp", "data-catalog"]))
@@ -137,11 +161,14 @@ def test_an_application_that_stays_dead_is_reported(
 
 def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home) -> None:
     """Virtual DataPort starts the container, in which only its own applications are."""
+    home.behave("vdp", "web")
     state = home.state(servers=_SERVERS)
     apply(home.system, state)
     installed = Servers(home.system, state)
     installed.stop()
     installed.launch(["vdp"])
+    assert eventually(lambda: probes.listens(home.system, home.ports["web"]))
+    assert installed.application_failures(_SERVERS)
     installed.start(_SERVERS, time.monotonic() + 60)
     assert not installed.application_failures(_SERVERS)
     home.calls()
@@ -177,6 +204,19 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
     apply(home.system, changed)
     assert record.has_current_rules, "the rules agree again"
     assert not list(node_warnings.warnings(home.system, record))
+
+
+def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
+    """The endpoint judges by the servers of the applied state, the ones that wait included."""
+    services = {"web": {"kind": "web", "port": home.ports["web"]}}
+    home.behave("vdp", "web")
+    apply(home.system, home.state(servers=["vdp"], ready__services=services))
+    assert eventually(lambda: probes.listens(home.system, home.ports["web"]))
+    record = Record(home.system)
+    record.remember_readiness(rules="")
+    waiting = home.state(servers=_SERVERS, ready__services=services)
+    earlier_rules.settle(home.system, replace(waiting, servers=["vdp"]), record)
+    assert record.readiness["rules"] == "earlier"
 
 
 def _is_ready(home: Home) -> bool:

@@ -45,7 +45,7 @@ _LEFT = frozenset({"admin.sock", "master.sock", "haproxy.cfg", "log", "server-st
 
 
 @dataclass(frozen=True)
-class _Cloud(AwsCli):
+class CloudOfFiles(AwsCli):
     """The file and the secret of the deployed state."""
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Machine:
         """Apply the wanted state."""
         config = self.configs[self.wanted].encode()
         uri = f"s3://bucket/{hashlib.sha256(config).hexdigest()}.cfg"
-        cloud = _Cloud(
+        cloud = CloudOfFiles(
             files={
                 uri: config,
                 "certificate": self.certificates[self.wanted].encode(),

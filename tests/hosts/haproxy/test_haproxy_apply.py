@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from denodo_ha.environment.haproxy.config_file import render_config
+from hosts.common import selinux
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import AwsError, UnverifiedError
 from hosts.haproxy.desired_state import DesiredState, fetch
@@ -253,6 +254,15 @@ def test_first_boot_waits_until_a_node_is_usable(fresh: Deployed) -> None:
     assert fresh.said == ["HAProxy serves"]
     assert (fresh.folder / "told").read_text().split() == ["daemon-reload", "enable", "restart"]
     assert fresh.proxy.haproxy.config.read_text() == fresh.file
+
+
+def test_first_boot_under_selinux_names_the_boolean(
+    fresh: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selinux, "is_off", lambda boolean: boolean == "haproxy_connect_any")
+    with pytest.raises(Refused, match="setsebool -P haproxy_connect_any 1"):
+        boot(fresh.host, AWS, fresh.desired, fresh.said.append)
+    assert not (fresh.folder / "told").exists()
 
 
 def test_first_boot_with_other_bytes_starts_nothing(fresh: Deployed) -> None:

@@ -4,6 +4,7 @@ A real unprivileged user owns the folder of the state file, and replaces each fi
 by links, FIFOs, folders, devices and files without an end. Root then runs every command.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -23,8 +24,11 @@ import pytest
 
 from hosts.common import files
 from hosts.haproxy import commands, runtime_api, server_state_file
-from hosts.haproxy.errors import Refused
+from hosts.haproxy.desired_state import DesiredState
+from hosts.haproxy.errors import HaproxyError, Refused
+from hosts.haproxy.host import Host, apply
 from hosts.haproxy.runtime_api import LocalHaproxy
+from tests.hosts.haproxy.kill_matrix import CloudOfFiles
 from tests.hosts.haproxy.small_haproxy import PROGRAM, small_haproxy
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -34,7 +38,16 @@ _SECONDS = 600
 _SAMPLE = 24
 _MEMORY = 2**30
 """Address space of a command in bytes."""
-_COMMANDS = ("drain node1", "enable node1", "save", "status", "verify", "reload", "prepare")
+_COMMANDS = (
+    "drain node1",
+    "enable node1",
+    "save",
+    "status",
+    "verify",
+    "reload",
+    "prepare",
+    "apply",
+)
 _FILES = ("server-state", f".server-state{files.TEMPORARY_SUFFIX}", "server-state.lock")
 _TRAPS = {
     "link": 'ln -s "$root/secret" "$1"',
@@ -116,8 +129,25 @@ class Machine:
         ]
         output = io.StringIO()
         with redirect_stdout(output), redirect_stderr(output):
-            code = commands.main([*options, *command.split()])
+            if command == "apply":
+                code = self._apply()
+            else:
+                code = commands.main([*options, *command.split()])
         return code, output.getvalue()
+
+    def _apply(self) -> int:
+        """Load another file of a deploy; return the exit code."""
+        config = self.haproxy.config.read_bytes() + b"# again\n"
+        uri = f"s3://bucket/{hashlib.sha256(config).hexdigest()}.cfg"
+        tls, drop_in = self.folder / "tls", self.folder / "systemd/denodo.conf"
+        machine = Host(self.haproxy, tls=tls, drop_in=drop_in, systemctl=None, settle=0)
+        desired = DesiredState("program", uri, "[Service]\n", "", "", 1)
+        try:
+            apply(machine, CloudOfFiles(files={uri: config}), desired, commands.report)
+        except HaproxyError as error:
+            commands.report(str(error))
+            return error.code
+        return 0
 
     def wrong(self, command: str, name: str, trap: str) -> str:
         """Run a command with a trap in place of a file; return the problem, or nothing."""

@@ -81,6 +81,8 @@ def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Sit
 
         thread = threading.Thread(target=answer)
         thread.start()
+        # A slow machine's checks may have found the node dead before the server listened.
+        proxy.until(lambda: proxy.states()["web/node1"] == "up")
         client = http.client.HTTPConnection(PROXY, proxy.port("web"), timeout=10)
         forged = {
             "Cookie": "denodo-web=node1; mine=1",

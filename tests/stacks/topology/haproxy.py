@@ -79,7 +79,7 @@ def _role_is_least(view: ClusterView) -> None:
             for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
                 allowed.setdefault(action, []).extend(on)
     everywhere = {action for action, on in allowed.items() if on == ["*"]}
-    assert {action.split(":")[0] for action in everywhere} == {"ssm", "ssmmessages"}
+    assert {action.split(":")[0] for action in everywhere} == {"ec2messages", "ssm", "ssmmessages"}
     named = {action: on for action, on in allowed.items() if action not in everywhere}
     assert "*" not in json.dumps(named)
     tls = view.cluster.balancer.proxy.tls

@@ -94,6 +94,8 @@ def _database(cluster: Cluster, stack: str, assembly: Assembly) -> None:
         assert one["DeletionProtection"] == catalog.deletion_protection
         assert one["BackupRetentionPeriod"] == catalog.retention_days >= 1
         kept = "Snapshot" if catalog.final_snapshot else "Delete"
+        logs = ["postgresql", "upgrade"] if catalog.log_exports else None
+        assert one.get("EnableCloudwatchLogsExports") == logs
         resource = assembly.templates[stack]["Resources"][id_]
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (kept, kept)
         parameters = assembly.resources(stack, "AWS::RDS::DBParameterGroup")

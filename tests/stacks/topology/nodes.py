@@ -79,8 +79,12 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
                 resources if isinstance(resources, list) else [resources]
             )
     sessions = {action for action, on in by_action.items() if on == ["*"]}
-    assert {action.split(":")[0] for action in sessions} == {"ssm", "ssmmessages"}
-    assert sessions - {"ssm:UpdateInstanceInformation"} == {
+    services = {action.split(":")[0] for action in sessions}
+    assert services == {"ec2messages", "ssm", "ssmmessages"}
+    # Run Command with old agents.
+    commands = {action for action in sessions if action.startswith("ec2messages:")}
+    assert len(commands) == 6
+    assert sessions - commands - {"ssm:UpdateInstanceInformation"} == {
         f"ssmmessages:{verb}{what}Channel"
         for verb in ("Create", "Open")
         for what in ("Control", "Data")

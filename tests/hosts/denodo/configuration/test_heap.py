@@ -20,6 +20,7 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         # The same size in another notation remains.
         ("-Xmx4g -Xms1g", "-Xmx4g -Xms1g"),
         ("-Xmx4294967296", "-Xmx4294967296"),
+        ("-Xms4g -Xmx4g", "-Xms4g -Xmx4g"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
         # Java uses the last one, whatever its spelling; one remains.
         ("-Xmx4g -Xmx1g", "-Xmx4096m"),
@@ -30,6 +31,7 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-mx4g", "-mx4g"),
         ("-ms8g -mx4g", "-Xms4096m -mx4g"),
         ("-XX:InitialHeapSize=8g -Xms1g -Xmx4g", "-XX:InitialHeapSize=8g -Xms1g -Xmx4g"),
+        ("-XX:InitialHeapSize=8g -Xmx4g", "-Xms4096m -Xmx4g"),
         ("-Xms1g -ms8g -Xmx4g", "-Xms4096m -Xmx4g"),
         ("-mxbean -Xmx4g", "-mxbean -Xmx4g"),
         ("-Xmxnonsense", "-Xmx4096m"),

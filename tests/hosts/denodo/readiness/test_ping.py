@@ -69,6 +69,17 @@ def test_refusals(home: Home, says: str, *, has_option: bool) -> None:
     assert record.readiness["ping"] == ("ready" if has_option else "alive")
 
 
+def test_a_busy_server_has_the_option(home: Home) -> None:
+    script = home.path / "bin/ping.sh"
+    script.write_text(
+        '#!/bin/sh\n[ $# = 0 ] && { echo "usage: ping [-t <ms>] URI"; exit 1; }\n'
+        'echo "A promotion is in progress" >&2; exit 1\n'
+    )
+    record = Record(home.system)
+    ping.find_ready_option(home.system, home.state(), record, home.ports["vdp"])
+    assert record.readiness["ping"] == "ready"
+
+
 @pytest.mark.parametrize(
     ("usage", "has_option"),
     [
