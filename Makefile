@@ -26,8 +26,9 @@ quick := tests/environment tests/drill tests/commands tests/docs tests/test_impo
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 
-.PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz spin \
-	quick snapshots reference lint format synth drill diff upgrade-fixture bench readiness-cost lock clean
+.PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
+	spin quick snapshots reference lint format synth drill diff upgrade-fixture readiness-cost bench \
+	lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18

@@ -183,6 +183,8 @@ def test_a_server_that_is_down_starts_no_java(home: Home, endpoint: str) -> None
         ("web", "/", b"HTTP/1.0 404 Not found\r\n\r\n", ""),
         ("web", "/", b"HTTP/1.0 503 Busy\r\n\r\n", "answered with status 503"),
         ("web", "/app", b"HTTP/1.0 404 Not found\r\n\r\n", "GET /app on port"),
+        ("web", "/app", b"HTTP/1.0 400 Bad\r\n\r\n", "answered with status 400"),
+        ("web", "/", b"HTTP/1.0 500 Broken\r\n\r\n", "answered with status 500"),
         ("web", "/app", b"HTTP/1.0 401 Who?\r\n\r\n", ""),
         ("web", "/app", b"HTTP/1.0 302 There\r\n\r\n", ""),
         ("web", "/", b"what?\r\n\r\n", "BadStatusLine"),
