@@ -132,7 +132,8 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
     if "cbor" in asked:
         return "cbor" in kind
     try:
-        if "json" in asked:
+        # A request without content does not tell which of the two REST protocols it is of.
+        if "json" in asked or (not asked and "json" in kind):
             return isinstance(json.loads(content), dict)
         # Not parsed as a document with entities: the parser of botocore reads it afterwards.
         root = ElementTree.fromstring(content)  # noqa: S314
