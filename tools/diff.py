@@ -114,13 +114,13 @@ def checked_out(commit: str, tree: Path) -> Iterator[None]:
 
 
 def as_seen_from_a_tree(config: str) -> str:
-    """Return a configuration's name or path for both sides: a path in this clone becomes relative."""
+    """Return a configuration's name or path for both sides: paths in this clone are relative."""
     path = Path(config).expanduser()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else config
 
 
 def has_config(tree: Path, config: str) -> bool:
-    """Return whether a tree contains a configuration, given by path or by name (as in `-c config=`)."""
+    """Return whether a tree contains a configuration, given by path or by name."""
     folders, suffixes = ("config", "config/examples"), (".yaml", ".yml")
     named = [Path(folder, config + suffix) for folder in folders for suffix in suffixes]
     return any((tree / path).is_file() for path in (Path(config).expanduser(), *named))

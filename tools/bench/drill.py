@@ -35,7 +35,7 @@ def cluster_stack(config: str) -> SynthesisedStack:
 
 
 def copies(stack: SynthesisedStack, count: int) -> tuple[SynthesisedStack, ...]:
-    """Return copies of a cluster's stack, and a stack with a failover name for each pair of copies."""
+    """Return copies of a cluster's stack, and a failover name's stack for each pair."""
     clusters = [
         SynthesisedStack(f"copy{number}", f"region{number % 4}", "", stack.template)
         for number in range(count)

@@ -32,7 +32,7 @@ class Stages:
 
     @classmethod
     def of_one(cls, run: Run) -> Self:
-        """Return the stages of one run of `tools/bench/timed_app.py` with Python's `-X importtime`."""
+        """Return the stages of one run of `timed_app.py` with Python's option `-X importtime`."""
         _, _, details = run.stderr.partition('stages: "start"\n')
         cdk = others = 0.0
         timed: dict[str, float] = {}

@@ -123,7 +123,7 @@ def make_prerequisites(endpoint: str, loaded: Loaded) -> int:
 
 
 def _absolute(config: str) -> str:
-    """Return a configuration's name or absolute path, so that another working folder can be used."""
+    """Return a configuration's name or absolute path, valid in another working folder."""
     path = Path(config).expanduser()
     return str(path.resolve()) if path.is_file() else config
 

@@ -18,7 +18,7 @@ class Clock:
         self.pace = pace
 
     def now(self) -> float:
-        """Return real seconds since the epoch; this time also passes while the server is stopped."""
+        """Return real seconds since the epoch; the time also passes while the server is stopped."""
         return time.time()
 
     def real(self, seconds: float) -> float:

@@ -91,7 +91,7 @@ def release() -> None:
 
 
 def install() -> None:
-    """Create resources with signals on a worker thread, which may block until the signals arrive."""
+    """Create resources with signals on a worker thread, which may wait for the signals."""
     blocking = private(ministack.lifecycle, "_runs_on_worker_thread")
     ministack.replace(
         ministack.lifecycle,

@@ -35,7 +35,7 @@ def _failing(create: Any) -> Any:
 
 
 def _remember_undeleted(stack: dict[str, Any]) -> None:
-    """Restore in the stack's record the resources that the rollback of a creation did not delete."""
+    """Restore in the stack's record the resources that a creation's rollback did not delete."""
     if stack.get("StackStatus") != "ROLLBACK_FAILED":
         return
     # In creation order: a later deletion of the stack deletes its resources in reverse order.

@@ -77,7 +77,7 @@ def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
 
 
 def enforce_schemas() -> None:
-    """Add to every type the schema check and the list of properties whose change replaces a resource.
+    """Add to every type the schema check and the properties whose change replaces a resource.
 
     Call this function after all types are declared.
     """

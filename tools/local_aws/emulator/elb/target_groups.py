@@ -111,7 +111,7 @@ def _group_attributes(properties: Properties) -> list[dict[str, str]]:
 
 
 def _wanted(properties: Properties, vpc_id: str) -> list[dict[str, Any]]:
-    """Return the targets of the template, after checking that they are in the target group's VPC."""
+    """Return the template's targets, after checking that they are in the target group's VPC."""
     requested = []
     for item in properties.get("Targets") or []:
         target = {"Id": item["Id"], "Port": int(item.get("Port") or properties["Port"])}

@@ -56,7 +56,7 @@ def _status(config: Record) -> Verdict:
 
 
 def _of_alarm(config: Record) -> Verdict:
-    """Return the status from the alarm's metric: Route 53 reads the metric, not the alarm's state."""
+    """Return the status from the metric: Route 53 does not read the alarm's state."""
     named, unknown = config["AlarmIdentifier"], config.get("InsufficientDataHealthStatus")
     with ministack.acting_for(ministack.account(), named["Region"]):
         alarm = ministack.alarms.get(named["Name"])
