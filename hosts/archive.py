@@ -4,9 +4,10 @@
 
 An archive is unpacked into a folder with the package name of the program (`node`, `haproxy`), and
 the program is started as that package: `python3 -m node status`. An archive contains the program,
-the parts in `common`, and a start module. Its bytes depend on the sources only, not on the
-machine, so a program is published again only if it changed. The name of its object is the SHA-256
-of these bytes, which a machine compares before it unpacks them (`hosts.common.releases`).
+the modules in `common`, and a start module. Its bytes depend on the sources only, not on the
+machine, so a program is published again only if it changed. In S3, the archive is named by the
+SHA-256 of these bytes. A machine checks this hash before it unpacks the archive
+(`hosts.common.releases`).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def write(program: str, file: Path) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(_members(program).items()):
             member = zipfile.ZipInfo(name, _EPOCH)
-            # Otherwise the byte depends on the operating system.
+            # The default value of this byte depends on the operating system.
             member.create_system = _UNIX
             member.external_attr = _FILE_MODE
             archive.writestr(member, content)
@@ -65,7 +66,7 @@ def write(program: str, file: Path) -> Path:
 
 
 def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file, which is the name of its object."""
+    """Return the SHA-256 of a file, which is the name of the file's S3 object."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -82,7 +83,7 @@ def _members(program: str) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """Write the archive that the arguments name."""
+    """Write the archive that the command line specifies."""
     parser = argparse.ArgumentParser(description="Write the archive of a host program.")
     parser.add_argument("program", choices=sorted(PACKAGES))
     parser.add_argument("file", type=Path)

@@ -8,6 +8,8 @@ from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_document, print_line, print_message
 from denodo_ha.deployed import environment_locator, instances, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.environment_locator import EnvironmentLocation
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.pins import Pin, pins_file
 from denodo_ha.rollout import pins_file as pins_text
 
@@ -38,6 +40,8 @@ def pin(
         location.require_reachable()
         deployed = read_cluster(aws, location)
         silence, waits = node_pins.silence_minutes(aws, deployed)
+        if silence == _minutes_before(site):
+            silence = None  # what earlier versions assume, which do not read the key
         pins[location.name] = {
             name: pin_.model_copy(update={"minutes_without_data": silence})
             for name, pin_ in node_pins.deployed_pins(deployed).items()
@@ -57,6 +61,12 @@ def pin(
         count = sum(map(len, pins.values()))
         print_line(f"wrote {file} with {count} nodes; commit it")
     raise typer.Exit(exit_codes.DONE)
+
+
+def _minutes_before(site: EnvironmentLocation) -> int | None:
+    """Return the minutes without data that a pin without the key means."""
+    failover = site.loaded.environment.failover if site.loaded is not None else None
+    return failover_plan.alarm_minutes(failover) if failover is not None else None
 
 
 def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:

@@ -1,6 +1,7 @@
-"""Calls of the image's `aws` command, with the role of the instance.
+"""Calls to AWS with the image's `aws` command and the role of the instance.
 
-No other module calls AWS. No secret is an argument, and no secret is logged or written here.
+No other module calls AWS. This module never passes a secret as an argument, logs a secret, or
+writes a secret to a file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MORE_PATH = ("/snap/bin",)
-"""Ubuntu installs the AWS CLI as a snap, and SSM documents and units do not look there."""
+"""Folders to add to PATH: Ubuntu installs the AWS CLI as a snap, whose folder is not in the PATH of
+SSM documents and systemd units."""
 _UNIQUE_ID_LENGTH = 64
 """Maximum length of the id of a signal (CloudFormation API Reference, SignalResource)."""
 
@@ -31,7 +33,7 @@ class AwsCli:
 
     Attributes:
         program: name or path of the command.
-        region: region of the calls; empty: the region that the CLI finds itself.
+        region: region of the calls; empty: the region that the AWS CLI determines.
         call_seconds: time limit of an API call.
         copy_seconds: time limit of a copy from or to S3.
     """
@@ -51,7 +53,12 @@ class AwsCli:
             raise AwsError(message) from None
 
     def secret(self, arn: str, version: str = "") -> str:
-        """Return the text of a secret; `version` is the id of a version, empty for the current."""
+        """Return the text of a secret.
+
+        Args:
+            arn: ARN of the secret.
+            version: id of a version of the secret, empty for the current version.
+        """
         options = [f"--version-id={version}"] if version else []
         answer = self._call("secretsmanager", "get-secret-value", f"--secret-id={arn}", *options)
         try:
@@ -65,7 +72,7 @@ class AwsCli:
         self._run("s3", "cp", "--no-progress", uri, str(path), seconds=self.copy_seconds)
 
     def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
-        """Copy at most the first bytes of an S3 object to a file; no object fills the disk."""
+        """Copy the first `most_bytes` bytes of an S3 object, so that no object fills the disk."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self._run(
             *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}"),
@@ -74,9 +81,9 @@ class AwsCli:
         )
 
     def put_object(self, bucket: str, key: str, path: Path) -> str:
-        """Upload a file to a versioned bucket in one call; return the id of its version.
+        """Upload a file to a versioned bucket in one call; return the version id of the object.
 
-        The version is empty if the bucket keeps no versions.
+        The id is empty if the bucket is not versioned.
         """
         answer = self._call(
             *("s3api", "put-object", f"--bucket={bucket}", f"--key={key}", f"--body={path}"),
@@ -105,9 +112,9 @@ class AwsCli:
     def signal_resource(self, stack: str, resource: str, unique_id: str, *, success: bool) -> None:
         """Signal success or failure of a resource to CloudFormation.
 
-        The id starts with the id of the instance (AWS, SignalResource). A signal has no field for
-        a reason, but CloudFormation shows the id in the stack's events, so that of a failure
-        continues with the reason; it is cut to the maximum length.
+        `unique_id` starts with the id of the instance (AWS, SignalResource). A signal has no field
+        for a reason, but CloudFormation shows the id in the stack's events. So the id of a failure
+        also contains the reason. An id above the maximum length is truncated.
         """
         self._run(
             "cloudformation",

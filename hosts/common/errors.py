@@ -3,14 +3,14 @@
 HostError
 ├── AwsError            a call of the AWS CLI failed
 ├── AwsCliMissingError  the AWS CLI cannot be run
-├── UnverifiedError     a program or file from the bucket is not what its name says
+├── UnverifiedError     a program or file from the bucket cannot be verified
 └── the errors of each program, in its own module `errors`
 """
 
 from __future__ import annotations
 
 CRASH = 70
-"""Exit code after a fault of a host program (EX_SOFTWARE of sysexits.h); 1 has other meanings."""
+"""Exit code after an unhandled exception (EX_SOFTWARE of sysexits.h); 1 has other meanings."""
 
 
 class HostError(Exception):
@@ -34,6 +34,9 @@ class AwsCliMissingError(HostError):
 
 
 class UnverifiedError(HostError):
-    """A program or file from the deploy's bucket is not what its name says; it was not used."""
+    """A program or file from the deployment bucket cannot be verified, and was not used.
+
+    For example, the content does not match the SHA-256 in the name of the object.
+    """
 
     code = 12

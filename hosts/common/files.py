@@ -3,9 +3,9 @@
 The new content is written to a temporary file in the same folder, flushed to the disk, and
 renamed; then the folder is flushed. So the path always names the old file or the new one.
 
-Folders are opened once, and files in them are reached by the open folder: a folder that another
-user renames or replaces by a symbolic link meanwhile leads nowhere else. Only regular files are
-read, up to a size: a FIFO would block the reader, and a device may have no end.
+A file is written through an open descriptor of its folder. So another user who renames the folder
+or replaces it with a symbolic link in the meantime cannot redirect the write. Only regular files
+up to a size limit are read: a FIFO would block the reader, and a device may have endless content.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PRIVATE = 0o600
 PUBLIC = 0o644
 
 READ_LIMIT = 16 * 2**20
-"""Size in bytes up to which a file is read."""
+"""Maximum size in bytes of a file that is read."""
 
 TEMPORARY_SUFFIX = ".denodo-node"
-"""Suffix of temporary files, on every kind of host; deployed programs know the files by it."""
+"""Suffix of temporary files on every kind of host; deployed programs find the files by it."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,7 +44,7 @@ def read(path: Path, *, limit: int = READ_LIMIT, follow: bool = True) -> bytes:
     Raises:
         OSError: The file cannot be read, is larger than the limit, or is not a regular file.
     """
-    # O_NONBLOCK: a FIFO without a writer would block the opening.
+    # Without O_NONBLOCK, opening a FIFO that has no writer would block.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
     try:
@@ -62,12 +62,12 @@ def read(path: Path, *, limit: int = READ_LIMIT, follow: bool = True) -> bytes:
 
 @contextmanager
 def open_folder(path: Path, *, trusted: bool = False) -> Iterator[int]:
-    """Open a folder; return its descriptor, for the `dir_fd` of calls of `os`.
+    """Open a folder; yield its descriptor, for the parameter `dir_fd` of functions in `os`.
 
     Args:
-        path: the folder; symbolic links on the way are resolved first.
-        trusted: refuse, if this process is root, a folder whose entries another user can
-            replace, or that lies below such a folder.
+        path: the folder; symbolic links in the path are resolved first.
+        trusted: if this process is root, refuse a folder whose entries another user can
+            replace, and a folder below such a folder.
 
     Raises:
         OSError: The folder cannot be opened.
@@ -116,7 +116,7 @@ def write_atomically(
     """Replace a file.
 
     Args:
-        path: the file; a symbolic link is replaced itself.
+        path: the file; of a symbolic link, the link is replaced and not its target.
         content: the new content.
         mode: permissions of the file.
         owner: ids of user and group; None: those of this process.
@@ -125,7 +125,7 @@ def write_atomically(
     Raises:
         OSError: The file cannot be written; the old file is unchanged.
     """
-    # The name is constant, so that the next write replaces what a power cut leaves behind.
+    # The name is constant, so that the next write replaces a file left by a power failure.
     temporary = f".{path.name}{TEMPORARY_SUFFIX}"
     with open_folder(path.parent, trusted=trusted) as folder:
         _remove(path.with_name(temporary), temporary, folder)
@@ -142,7 +142,7 @@ def write_atomically(
                     os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
             os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:  # also after Ctrl-C, no temporary file is left
+        except BaseException:  # also after Ctrl-C, the temporary file must be removed
             os.unlink(temporary, dir_fd=folder)
             raise
         os.fsync(folder)
@@ -156,7 +156,7 @@ def replace(
     private: bool = False,
     trusted: bool = False,
 ) -> None:
-    """Replace a file, or the file that a symbolic link leads to, and keep its owner and mode.
+    """Replace a file, or the target of a symbolic link, and keep the file's owner and mode.
 
     Args:
         path: the file.
@@ -191,7 +191,7 @@ def remove(path: Path) -> None:
 
 
 def _remove(path: Path, name: str, folder: int) -> None:
-    """Remove the entry of an open folder, whatever it is."""
+    """Remove an entry of an open folder, whatever its type, if it exists."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -24,12 +24,12 @@ TEXT_LIMIT = 2**20
 Fallback = TypeVar("Fallback")
 
 _SHOWN = 60
-"""Number of characters of a wrong value that a message shows."""
+"""Maximum number of characters of an invalid value that a message shows."""
 _MISSING = object()
 
 
 def parse(text: str | bytes, *, limit: int = TEXT_LIMIT) -> Any:
-    """Return the value of a JSON text that another program or person has written.
+    """Return the value of a JSON text, which may come from outside this program.
 
     Raises:
         ValueError: The text is not JSON, is nested too deeply, or is larger than the limit.
@@ -82,7 +82,7 @@ class JsonObject:
         return "" if self._is_null(key) else self.text(key, pattern, default="")
 
     def integer(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
-        """Return a whole number of a range; without a default the key is required."""
+        """Return an integer within a range; without a default the key is required."""
         value = self._take(key, required=default is None)
         if value is _MISSING:
             return default or 0
@@ -91,11 +91,11 @@ class JsonObject:
         return value
 
     def optional_integer(self, key: str, low: int, high: int) -> int | None:
-        """Return a whole number of a range, None if the key is missing or null."""
+        """Return an integer within a range, None if the key is missing or null."""
         return None if self._is_null(key) else self.integer(key, low, high)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """Return a truth value, the default if the key is missing."""
+        """Return a Boolean value, or the default if the key is missing."""
         value = self._take(key, required=False)
         if value is _MISSING:
             return default
@@ -114,7 +114,7 @@ class JsonObject:
         return allowed[0]
 
     def choices(self, key: str, allowed: Sequence[str]) -> list[str]:
-        """Return a list of allowed texts, at least one and each once; the key is required."""
+        """Return a non-empty list of allowed texts without duplicates; the key is required."""
         value = self._take(key, required=True)
         if value is _MISSING:
             return []
@@ -133,23 +133,23 @@ class JsonObject:
         return JsonObject({} if value is _MISSING else value, self._problems, self._below(key))
 
     def optional_object(self, key: str, *, nullable: bool = True) -> JsonObject | None:
-        """Return an object, None if the key is missing, or null where that is allowed."""
+        """Return an object, None if the key is missing, or null in the case of `nullable`."""
         if key not in self._data or (nullable and self._data[key] is None):
             self._known.append(key)
             return None
         return self.object(key)
 
     def named_objects(self, pattern: str) -> Iterator[tuple[str, JsonObject]]:
-        """Return the objects of a mapping from names, which match a pattern, to objects."""
+        """Yield each name in this object and its value, an object; names must match a pattern."""
         for key in self._names(pattern):
             yield key, self.object(key)
 
     def named_texts(self, pattern: str) -> dict[str, str | None]:
-        """Return a mapping from names, which match a pattern, to texts or null."""
+        """Return this object's names and values (texts or null); names must match a pattern."""
         return {key: None if self._is_null(key) else self.text(key) for key in self._names(pattern)}
 
     def finish(self) -> None:
-        """Report the keys that were not read."""
+        """Report each key that was not read as unknown."""
         names = {*self._known}
         known = ", ".join(sorted(names))
         for key in self._data:

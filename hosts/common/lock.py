@@ -21,7 +21,7 @@ class LockedError(Exception):
     """Another process holds the lock.
 
     Attributes:
-        holder: the note of the process that holds the lock, empty if there is none yet.
+        holder: the note of the process that holds the lock, empty if the note is not written yet.
     """
 
     def __init__(self, path: Path, holder: str) -> None:
@@ -58,7 +58,7 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
 
 
 def acquire_existing(path: Path, *, seconds: float = 0) -> IO[str]:
-    """Lock a file that this user may only read, and leave its note; otherwise like `acquire`."""
+    """Lock a file that this user may only read; like `acquire`, but no note is written."""
     file = _open(path, os.O_RDONLY, 0, "r")
     try:
         _lock(file, path, seconds)
@@ -69,7 +69,7 @@ def acquire_existing(path: Path, *, seconds: float = 0) -> IO[str]:
 
 
 def _open(path: Path, flags: int, mode: int, purpose: str) -> IO[str]:
-    # Not through a link, which could lead to another file: the lock is truncated.
+    # O_NOFOLLOW: `acquire` truncates the file, and a symbolic link could lead to another file.
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -85,6 +85,6 @@ def _lock(file: IO[str], path: Path, seconds: float) -> None:
         except BlockingIOError:  # noqa: PERF203 - each try may succeed
             if time.monotonic() >= end:
                 raise LockedError(path, file.read(_NOTE_LENGTH).strip()) from None
-            time.sleep(_POLL_SECONDS)  # a blocking flock has no time limit
+            time.sleep(_POLL_SECONDS)  # polling, because a blocking flock has no time limit
         else:
             return

@@ -22,10 +22,10 @@ class _Path(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """The end of a process.
+    """The result of a process that has ended.
 
     Attributes:
-        status: exit status; None if the process was killed because its time was over.
+        status: exit status; None if the process was killed because its time limit expired.
         output: text on standard output.
         errors: text on standard error.
         seconds: time limit of the process.
@@ -63,9 +63,9 @@ def run(
 ) -> Result:
     """Run a command without a shell, in its own process group, and wait for that process alone.
 
-    The output goes to files, not to pipes: a server that a start script leaves behind inherits a
-    pipe and would keep it open for ever. Processes that the command starts live on, except when
-    the time limit expires: then the whole process group is killed.
+    The output goes to files, not to pipes: a server that a start script leaves running would
+    inherit a pipe and keep it open, so reading would never end. Processes that the command has
+    started continue to run, unless the time limit expires: then the whole process group is killed.
 
     Args:
         command: the program and its arguments, none of which may be a secret.

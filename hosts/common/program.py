@@ -1,8 +1,9 @@
 """Start and end of a host program: its streams, signals and exit code.
 
-The exit code is the one of the work: a standard stream that is closed, full or a broken pipe does
-not change it. A signal ends the program with 128 plus its number and without a traceback, and a
-fault of the program with `errors.CRASH`.
+The exit code reports only the result of the program's task. A failed write to a standard stream
+(closed, full, or a broken pipe) does not change it. A signal ends the program with exit code 128
+plus the signal number and no traceback. An unhandled exception ends the program with exit code
+`errors.CRASH`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose exit code does not depend on the streams."""
+    """An argument parser whose exit code does not change if a standard stream fails."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         write(file or sys.stderr, message)
@@ -36,7 +37,7 @@ class Interrupted(BaseException):
 
     Attributes:
         number: number of the signal.
-        code: exit code of the program, as a shell reports the signal.
+        code: exit code of the program, by which shells report the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -49,7 +50,7 @@ def run(main: Callable[[], int]) -> int:
     """Run a program; return its exit code.
 
     Args:
-        main: does the work and returns the exit code.
+        main: the task of the program; returns the exit code.
     """
     _open_closed_streams()
     for number in _SIGNALS:
@@ -80,7 +81,7 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except (OSError, ValueError):
-        # Python writes the rest of its buffer at the end, and would exit with 120 if that fails.
+        # At exit, Python writes the rest of its buffer; it would exit with 120 if that failed.
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
@@ -90,15 +91,15 @@ def write(stream: TextIO, text: str) -> None:
 def write_lines(stream: TextIO, text: str, prefix: str = "") -> None:
     """Write lines of text, each with a prefix.
 
-    Words of a server, of Denodo or of AWS cannot control a terminal: characters that are not
-    printable are escaped.
+    Characters that are not printable are escaped, so that text from a server, Denodo or AWS cannot
+    control a terminal.
     """
     for line in text.split("\n"):
         write(stream, f"{prefix}{printable(line)}\n")
 
 
 def printable(text: str) -> str:
-    """Return a text in which each character that is not printable is an escape."""
+    """Return a text with each non-printable character replaced by an escape sequence."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
@@ -106,7 +107,7 @@ def printable(text: str) -> str:
 
 
 def _open_closed_streams() -> None:
-    """Open /dev/null for each closed stream, so that no other file gets its descriptor."""
+    """Open /dev/null for each closed standard stream, so that no other file gets its descriptor."""
     inheritable = True
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
@@ -118,18 +119,18 @@ def _open_closed_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         else:
-            # A character that the terminal does not have is no reason to fail.
+            # A character that the stream's encoding does not have must not cause an error.
             stream.reconfigure(errors="backslashreplace")
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _ignore_signals()  # another signal must not interrupt what undoes the work
+    _ignore_signals()  # another signal must not interrupt the clean-up
     raise Interrupted(number)
 
 
 def _ignore_signals() -> None:
-    """Let no signal interrupt the end of the program, or what undoes its work."""
+    """Ignore further signals, so that they do not interrupt the clean-up."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

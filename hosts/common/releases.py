@@ -2,11 +2,11 @@
 
     FOLDER/releases/NAME/PACKAGE   an unpacked archive (`hosts.archive`); NAME: its SHA-256
     FOLDER/current                 a symbolic link to the release in use
-    FOLDER/refused.json            why the last release that was desired is not in use
+    FOLDER/refused.json            why the release that the desired state names is not in use
 
-First boot creates the same layout (`stacks/nodes/first_boot.py`). Because the link is replaced
-in one step, a run that is killed leaves the old release in use or the new one. A release has its
-name only after its archive was verified and unpacked.
+First boot creates the same layout (`stacks/nodes/first_boot.py`). The link is replaced atomically,
+so a run that is killed leaves either the old or the new release in use. The folder of a release
+gets its final name only after the archive was verified and unpacked.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
 MOST_MEMBERS = 1000
-"""Limits of an archive; those of this project are far smaller (a test compares them)."""
+"""Limits of an archive; this project's archives are far smaller (a test compares them)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REFUSED = "refused.json"
 _MOST_REFUSED_BYTES = 16 * 1024
 _SHOWN = 800
-"""Number of characters of a reason that the record has."""
+"""Number of characters from the end of a reason that are recorded."""
 _PRIVATE_FOLDER = 0o755
 _NOT_READABLE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def running_release() -> Path:
-    """Return the folder in which the archive of the running program was unpacked as a package."""
+    """Return the release folder of the running program, which contains the unpacked package."""
     return Path(__file__).resolve().parents[3]
 
 
@@ -61,15 +61,18 @@ class Releases:
 
     @classmethod
     def of_running_program(cls, package: str) -> Releases | None:
-        """Return the releases that the running program belongs to, None if it is not a release."""
+        """Return the releases of this program, None if it does not run from a release folder."""
         release = running_release()
         return cls(release.parents[1], package) if release.parent.name == "releases" else None
 
     def named_by(self, uri: str) -> Path:
-        """Return the folder of the release whose archive is an S3 object.
+        """Return the folder of a release, which has the name of the archive's S3 object.
+
+        Args:
+            uri: S3 URL of the archive.
 
         Raises:
-            UnverifiedError: The name of the object cannot be the name of a folder.
+            UnverifiedError: The name of the object is not allowed as the name of a release.
         """
         name = PurePosixPath(uri).stem
         if not _NAME.fullmatch(name):
@@ -87,7 +90,7 @@ class Releases:
 
         Raises:
             AwsError: The archive cannot be fetched.
-            UnverifiedError: The archive is not what its name says, or another user can write the
+            UnverifiedError: The archive does not match its name, or another user can write the
                 folder of the releases. Nothing was unpacked.
             OSError: The archive cannot be unpacked.
         """
@@ -105,7 +108,7 @@ class Releases:
             verified_object.fetch(aws, uri, archive, most_bytes=MOST_ARCHIVE_BYTES)
             unpack(archive, unpacked / self.package)
             archive.unlink()
-            # A release that has its name must be complete, also after a power cut.
+            # A folder with the final name must be complete, also after a power failure.
             os.sync()
             unpacked.replace(release)
         finally:
@@ -113,14 +116,14 @@ class Releases:
         return release
 
     def use(self, release: Path) -> None:
-        """Let `current` lead to a release."""
+        """Replace the link `current` with a link to a release."""
         link = self.folder / f"current.{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(release)
         link.replace(self.folder / "current")
 
     def refuse(self, uri: str, reason: str, at: str) -> None:
-        """Record why a desired release is not used, until another one is."""
+        """Record why the desired release is not used; `accept` removes the record."""
         text = json.dumps({"program": uri, "reason": reason[-_SHOWN:], "at": at}, indent=1)
         if self.folder.is_dir():
             files.write_atomically(self.folder / _REFUSED, text.encode(), mode=files.PUBLIC)
@@ -131,7 +134,7 @@ class Releases:
 
     @property
     def refused(self) -> dict[str, str] | None:
-        """Return the program that is not used (`program`), why (`reason`) and since when (`at`)."""
+        """Return the refused `program`, the `reason` and the time (`at`), None if there is none."""
         try:
             with (self.folder / _REFUSED).open(encoding="utf-8") as file:
                 data = json_object.parse(file.read(_MOST_REFUSED_BYTES))
@@ -142,17 +145,18 @@ class Releases:
         return {str(key): str(value) for key, value in data.items()}
 
     def remove_others(self, kept: Path) -> None:
-        """Remove all releases except one and the one of the running program."""
+        """Remove all releases except `kept` and the release of the running program."""
         for release in kept.parent.iterdir():
             if release.resolve() not in (kept.resolve(), running_release()):
                 shutil.rmtree(release, ignore_errors=True)
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an archive that contains regular files below the folder, and nothing else.
+    """Unpack an archive, in which only regular files and folders below the folder are allowed.
 
     Raises:
-        UnverifiedError: The archive has another form; nothing was unpacked.
+        UnverifiedError: The archive is not valid, too large, or has a member that is not allowed;
+            nothing was unpacked.
         OSError: A file cannot be written.
     """
     try:
@@ -187,7 +191,7 @@ def _is_harmless(member: zipfile.ZipInfo) -> bool:
 
 
 def _require_own(folder: Path) -> None:
-    """Refuse a folder that another user than root and this one can write.
+    """Refuse a folder that a user other than root and the user of this process can write.
 
     Raises:
         UnverifiedError: Another user can write the folder.

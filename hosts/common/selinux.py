@@ -1,4 +1,4 @@
-"""SELinux: whether its policy confines a service of this machine."""
+"""SELinux: check whether its policy restricts a service of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECONDS = 30
 def is_off(boolean: str) -> bool:
     """Return whether SELinux is enforced and a boolean of its policy is off.
 
-    A machine without SELinux, or whose policy does not have the boolean, is not confined by it.
+    Return False on a machine without SELinux, or if its policy does not have the boolean.
     """
     return _output("getenforce") == "Enforcing" and _output("getsebool", boolean).endswith("> off")
 

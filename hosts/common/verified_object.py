@@ -1,8 +1,8 @@
-"""Objects of the deploy's bucket whose name is the SHA-256 of their bytes.
+"""Objects in the deployment bucket, each named by the SHA-256 of its content.
 
-The desired state names such an object: `s3://BUCKET/SHA256.EXTENSION`. The state comes from a
-parameter that a deploy has written. Bytes that do not have this hash were changed in the bucket,
-cut on their way, or published by an older version, whose names are other hashes. They are not used.
+The desired state, an SSM parameter that a deploy writes, names such an object:
+`s3://BUCKET/SHA256.EXTENSION`. Content with another hash is not used: it was changed in the bucket,
+truncated during the transfer, or published by an older version, which used another hash as name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def fetch(aws: AwsCli, uri: str, path: Path, *, most_bytes: int) -> None:
-    """Fetch an object to a file, and verify its bytes; without a right hash the file is removed.
+    """Fetch an object to a file and verify its hash; if the hash is wrong, remove the file.
 
     Args:
         aws: the AWS CLI.
@@ -30,10 +30,10 @@ def fetch(aws: AwsCli, uri: str, path: Path, *, most_bytes: int) -> None:
 
     Raises:
         AwsError: The object cannot be fetched.
-        UnverifiedError: The object does not have the hash that its name has, or is too large.
+        UnverifiedError: The object does not match the hash in its name, or is too large.
         OSError: The file cannot be read.
     """
-    # One byte more than allowed, which shows that an object is too large.
+    # One byte more than allowed, to detect an object that is too large.
     aws.copy_beginning(uri, path, most_bytes + 1)
     problem = _problem(uri, path.read_bytes(), most_bytes)
     if problem:

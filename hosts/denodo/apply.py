@@ -38,7 +38,7 @@ def check(system: System, state: State) -> Plan:
 
 
 def apply(system: System, state: State, *, start: bool = True) -> None:
-    """Bring the node to a state; if it is there already, change and restart nothing.
+    """Apply a state to the node; if it is applied already, change and restart nothing.
 
     Args:
         system: the machine.
@@ -46,28 +46,30 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
         start: start the servers, wait until they are ready, and undo the change if they are not.
 
     Raises:
-        HostError: The state is not applied; the class tells which state is active now.
+        HostError: The state was not applied; the error class shows which state is active now.
     """
     with system.locked():
         _Change(system, metadata_database.startable(system, state), start=start).make()
 
 
 def recover(system: System, applied: State) -> None:
-    """Undo the change of a run that was killed, or close its journal; AWS is not needed for this.
+    """Undo the change of a run that was killed; if the change was complete, only close its journal.
+
+    This calls nothing in AWS.
 
     Args:
         system: the machine.
         applied: the state that was applied last.
 
     Raises:
-        HostError: The files are not those of the applied state.
+        HostError: The files of the applied state could not be restored.
     """
     with system.locked():
         _Change(system, applied, start=False).recover()
 
 
 class _Change:
-    """One run of an apply, which holds the lock."""
+    """One run of `apply` or `recover`; the caller holds the lock of changes."""
 
     def __init__(self, system: System, state: State, *, start: bool) -> None:
         self._system = system
@@ -100,14 +102,14 @@ class _Change:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def recover(self) -> None:
-        """Complete or take back the change of an interrupted run, and remove what it has left."""
+        """Complete or undo the change of an interrupted run, and remove the files that it left."""
         if self._recover():
             self._old.regenerate()
             self._journal.end()
         self._remove_leftovers(self._before)
 
     def _recover(self) -> bool:
-        """Undo the change of an interrupted run; return whether there was one to undo."""
+        """Undo the change of an interrupted run; return whether there was a change to undo."""
         if not self._journal.open:
             return False
         if self._record.change == self._journal.change:
@@ -115,13 +117,14 @@ class _Change:
             self._journal.end()
             return False
         log.warning("an earlier run was interrupted; its files are restored first")
-        # Before the files are restored: servers that the run has started listen where they say.
+        # Before the files are restored: the servers that the interrupted run started listen on the
+        # ports in the present files.
         self._old.stop(force=True)
         self._journal.undo()
         return True
 
     def _remove_leftovers(self, applied: State | None) -> None:
-        """Remove files of earlier runs that the applied state does not need; several are secret."""
+        """Remove files of earlier runs that the applied state does not need; some have secrets."""
         with self._record.locked():
             self._journal.remove_leftovers()
         secret_settings.remove_leftovers(self._system, self._state, applied)
@@ -154,7 +157,7 @@ class _Change:
         try:
             self._old.stop()
         except (HostError, OSError):
-            # Some servers may have stopped, which the clients need.
+            # Some servers may have stopped already; clients need all of them.
             self._old.launch(self._old.state.servers)
             self._journal.end()
             raise

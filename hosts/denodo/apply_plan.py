@@ -30,7 +30,7 @@ class Plan:
         changes: one line for each changed value.
         reasons: other reasons to restart the servers.
         recorded: whether the state is the one that was applied last.
-        private: those of the files that only their owner may read.
+        private: the files among `files` that only their owner may read.
     """
 
     files: Mapping[Path, bytes]

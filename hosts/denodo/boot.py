@@ -1,9 +1,9 @@
 """Boot and shutdown of a node.
 
-At every boot the desired state is read from its parameter and applied, and the servers are
-started. At the first boot of an instance, CloudFormation is signalled how it went. If the state
-cannot be applied, for example because AWS does not answer, every later boot starts the servers as
-they were applied before.
+At every boot the desired state is read from its SSM parameter and applied, and the servers are
+started. At the first boot of an instance, success or failure is signalled to CloudFormation. If a
+later boot cannot apply the state, for example because AWS does not answer, the boot starts the
+servers with the state that was applied last.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def patiently(system: System, action: Callable[[], Result]) -> Result:
     """Return the result of an action that reads from AWS; repeat the action with growing pauses.
 
     Raises:
-        UnavailableError: AWS still does not answer, or denies a call, after the patience of a boot.
+        UnavailableError: AWS still does not answer, or denies a call, after `system.patience`
+            seconds.
     """
     deadline, pause = time.monotonic() + system.patience, system.poll
     while True:
@@ -59,7 +60,7 @@ def boot(system: System, state: State) -> None:
     """Apply the state and start the servers.
 
     Raises:
-        HostError: The node is not up, or its servers run as they were applied before.
+        HostError: The servers do not run, or run with the state that was applied before.
     """
     record = Record(system)
     record.forget_watchdog()
@@ -80,7 +81,11 @@ def boot(system: System, state: State) -> None:
 
 
 def _bring_up(system: System, state: State, record: Record) -> bool:
-    """Apply the state and start the servers; return False if they start as applied before."""
+    """Apply the state and start the servers.
+
+    Returns:
+        False if the servers were started with the state that was applied before.
+    """
     try:
         patiently(system, lambda: apply(system, state))
         startable = patiently(system, lambda: metadata_database.startable(system, state))
@@ -98,7 +103,7 @@ def _bring_up(system: System, state: State, record: Record) -> bool:
 
 
 def signal_failure(system: System, state: State, reason: str, *, recorded: bool = True) -> None:
-    """Signal CloudFormation why the node is not up, if it was not signalled before.
+    """Signal to CloudFormation why the boot failed, unless a signal was sent before.
 
     Args:
         system: the machine.
@@ -125,7 +130,7 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # First without AWS, which may not answer for the secrets of the applied state either.
+        # `recover` is first, because `apply` reads secrets, for which AWS may not answer either.
         recover(system, applied)
         apply(system, applied, start=False)
         startable = metadata_database.startable(system, applied)
@@ -165,7 +170,7 @@ def stop(system: System) -> None:
 def _signal(
     system: System, state: State, *, success: bool, message: str, recorded: bool = True
 ) -> None:
-    """Signal CloudFormation, and retry until the time-out of the creation at the latest."""
+    """Signal CloudFormation; after errors, retry for at most `start_seconds` of the state."""
     record = Record(system)
     if state.signal is None or (recorded and record.was_signalled):
         return
@@ -178,7 +183,7 @@ def _signal(
             system.aws_cli.signal_resource(stack, resource, unique_id, success=success)
         except HostError as error:
             log.warning(f"CloudFormation could not be signalled: {error}")
-            # An error of validation: no deploy waits for a signal of this node.
+            # A validation error means that no deploy waits for a signal of this node.
             if "(ValidationError)" in str(error) or time.monotonic() + pause > deadline:
                 return
         else:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
-"""Ours: time limit of a call of AWS during a boot, which continues without an answer."""
+"""Project default: time limit of a call of AWS in a boot, which continues without an answer."""
 _MACHINE = (
     *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "patience"),
     "machine",
@@ -51,7 +51,7 @@ _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("export", "status", "stop", "hold", "release", "look"),
 )
-"""Commands without a desired state; root runs them as the Denodo user from their beginning."""
+"""Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
 _REPEAT_SECONDS = 60.0
 _SERVERS_RUN = (0, 6, 9, 11)
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _repeat(arguments: Sequence[str]) -> None:
-    """Begin this boot again after a pause, in place of systemd before version 244."""
+    """Start this boot again after a pause, which systemd before version 244 cannot do."""
     log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
     time.sleep(_REPEAT_SECONDS)
     command = [sys.executable, "-m", program_update.PACKAGE, *arguments]
@@ -111,7 +111,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _enter_unit(system: System) -> int:
-    """Move this process to the unit of Denodo's servers, on a real machine."""
+    """As root on a real machine, move this process to the unit of Denodo's servers."""
     return unit_cgroup.enter() if os.geteuid() == 0 and system.folder == System.folder else 0
 
 
@@ -141,7 +141,10 @@ def _boot(system: System, options: argparse.Namespace) -> int:
 
 
 def _start_applied(system: System, options: argparse.Namespace, reason: str) -> int:
-    """Start what was applied last; only the Denodo user opens its records."""
+    """Start the servers with the state that was applied last.
+
+    If this process is root, a process of the Denodo user does this: root never opens the records.
+    """
     if os.geteuid() == 0 and options.state is None:
         account = privileges.installed_account(system)
         if account.uid != 0:
@@ -152,7 +155,10 @@ def _start_applied(system: System, options: argparse.Namespace, reason: str) -> 
 
 
 def _signal_failure(system: System, state: State, reason: str) -> None:
-    """Signal CloudFormation that the boot failed; only the Denodo user opens its records."""
+    """Signal CloudFormation that the boot failed.
+
+    If this process is root, a process of the Denodo user does this: root never opens the records.
+    """
     if os.geteuid() == 0:
         try:
             if privileges.must_switch_user(state):
@@ -161,7 +167,7 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
                 privileges.run_as(account, arguments, json.dumps(state.raw))
                 return
         except HostError:
-            # Without the user there are no records that tell of an earlier signal.
+            # Without the user there are no records, so an earlier signal is unknown.
             boot.signal_failure(system, state, reason, recorded=False)
             return
     boot.signal_failure(system, state, reason)
@@ -249,7 +255,7 @@ def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
 
 
 def _status(system: System, options: argparse.Namespace) -> int:
-    # This process has no earlier results, and a slow Java is not a failure.
+    # This process has no earlier results to use, and a slow Java process is not a failure.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)
@@ -316,10 +322,10 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
 
 
 def _state(system: System, options: argparse.Namespace) -> State:
-    """Return the state that the options name.
+    """Return the desired state from the file or the parameter that the options name.
 
     Raises:
-        StateError: The state cannot be read, or the options name none.
+        StateError: The state cannot be read, or the options name neither file nor parameter.
     """
     if options.state is not None:
         try:

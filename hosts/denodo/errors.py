@@ -31,7 +31,7 @@ class StateError(HostError):
 
 
 class UnavailableError(StateError):
-    """AWS does not answer or denies a call for the state or a secret; a later one may succeed."""
+    """AWS does not answer or denies a call for the state or a secret; a later call may succeed."""
 
 
 class ImageError(HostError):

@@ -1,7 +1,7 @@
 """Installation of the program's systemd units.
 
-`install` first checks that the image has all that the units need. Programs that run already, such
-as the readiness endpoint, are restarted by `install`.
+`install` first checks that the image has everything that the units need. At the end, `install`
+restarts the watchdog, and the readiness endpoint if it runs, so that both use this release.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _AGENTS = (
     "usr/local/bin/amazon-ssm-agent",
     "snap/amazon-ssm-agent/current/amazon-ssm-agent",
 )
-"""Paths of the SSM agent: of its packages, and of Ubuntu's snap (AWS, Verifying SSM Agent)."""
+"""Paths of the SSM agent, as packages and Ubuntu's snap install it (AWS, Verifying SSM Agent)."""
 _INSTALLATIONS = (
     "opt/denodo",
     "opt/denodo/*",
@@ -63,19 +63,19 @@ _INSTALLATIONS = (
 )
 """Folders in which Denodo is usually installed, by name or by symbolic link."""
 _UNPRIVILEGED = 1024
-"""First port that needs no right of its own (ip(7))."""
+"""First port on which a process without special rights can listen (ip(7))."""
 _SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
 _NO_SUDO = "No process gets more rights by a program such as sudo."
 _LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
 
 
 def install(state: State, parameter: str, *, region: str, root: Path) -> None:
-    """Write the units and their environment, and enable the units.
+    """Write the systemd units and their environment file, and enable the units.
 
     Args:
         state: contains the user and the port of the units.
         parameter: name of the SSM parameter with the desired state.
-        region: region of the AWS calls; empty: the region that the AWS CLI finds itself.
+        region: region of the AWS calls; empty: the region that the AWS CLI determines.
         root: `/`; below another folder, files are written and systemd is not called.
 
     Raises:
@@ -88,7 +88,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     findings += [finding for finding in (scripts.missing_java(state),) if finding]
     findings += missing_agent(root) if live else []
     if environment.exists():
-        # On a node that serves already, a new finding refuses nothing.
+        # On a node that is already installed, these findings are warnings only.
         for finding in findings:
             log.warning(finding)
     else:
@@ -103,7 +103,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("daemon-reload")
         _systemctl("enable", *enabled)
         _systemctl("start", "denodo-node-export.timer")
-        # Restarts the endpoint with this release if it runs; Denodo's servers are not touched.
+        # If the endpoint runs, restart it with this release. Denodo's servers are not restarted.
         _systemctl("try-restart", "denodo-node-ready.service")
         _systemctl("restart", _WATCHDOG)
     log.info(f"installed {', '.join(UNITS)}")
@@ -114,7 +114,8 @@ def unit_text(unit: str, state: State) -> str:
     text = _template(unit)
     sandbox = _template("sandbox").rstrip()
     if _aws_is_a_snap():
-        # The limits of the program's own user remain; all later ones hinder snaps.
+        # Keep the directives before @SANDBOX@, such as the user. Remove those after @SANDBOX@:
+        # they prevent snap applications from running.
         text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
     if unit == _WATCHDOG:
         sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")
@@ -177,7 +178,7 @@ def _missing_home(state: State, root: Path) -> str:
 
 
 def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
-    """Return what the image lacks, each with what to install."""
+    """Return a message for each component that the image lacks, with what to install."""
     lacking = []
     if sys.version_info < _OLDEST_PYTHON:
         lacking.append(f"Python is {sys.version.split()[0]}; install 3.9 or later")
@@ -191,7 +192,7 @@ def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
 
 
 def missing_agent(root: Path) -> list[str]:
-    """Return that the SSM agent, by which commands reach the node, is missing; else nothing."""
+    """Return a message if the SSM agent, through which commands reach the node, is missing."""
     if any((root / path).exists() for path in _AGENTS):
         return []
     message = (

@@ -1,4 +1,4 @@
-"""Warnings of a node that serves, for `status`: what an operator should look at."""
+"""Warnings about a running node, which `status` shows to operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _unserved_ports(state: State) -> Iterator[str]:
-    """Yield the web services whose protocol the site has turned off in the web container."""
+    """Yield a warning for each web service on whose port the web container does not listen."""
     connectors = web_container.connectors(state.home)
     ports = {connector.port for connector in connectors}
     for name, service in state.services.items():
@@ -35,7 +35,7 @@ def _unserved_ports(state: State) -> Iterator[str]:
 
 
 def warnings(system: System, record: Record) -> Iterator[str]:
-    """Return the warnings, from records and from the running processes."""
+    """Yield warnings, from the records, Denodo's files and the running processes."""
     yield from record.warnings()
     state = record.applied
     if state is None:

@@ -3,10 +3,10 @@
 Root writes the hosts file, the systemd units and their environment, and the releases of the
 program. Root starts the program again as the Denodo user for everything else, before it opens
 anything in the folder of the records or below DENODO_HOME: those files belong to the Denodo user,
-who could replace them by links to any file, by scripts, or by files without an end.
+who could replace them with links to any file, with scripts, or with files of endless content.
 
-Root learns the name of the user from what only root or AWS can write: the desired state, the
-environment file of the units, or the owner of the folder of the records.
+Root reads the name of the Denodo user only from sources that only root or AWS can write: the
+desired state, the environment file of the units, or the owner of the folder of the records.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ class Account:
 
 
 def with_names_in_hosts_file(system: System, state: State, action: Callable[[], int]) -> int:
-    """Run an action while the hosts file has the names of the old and of the new state.
+    """Run an action while the hosts file contains the node's names in the old and the new state.
 
-    New names are added before the action, and old names are removed after it, so that each state
-    finds its own names.
+    New names are added before the action, and old names are removed after it. So the servers can
+    resolve the node's names in either state.
 
     Args:
         system: the machine.
         state: the desired state.
-        action: does the work of the Denodo user and returns an exit code.
+        action: the steps of the Denodo user; returns an exit code.
 
     Raises:
         SystemRefusedError: The hosts file must be changed, and this user cannot write it.
@@ -111,7 +111,7 @@ def must_switch_user(state: State) -> bool:
 
 
 def installed_account(system: System) -> Account:
-    """Return the Denodo user of an installed node, from what only root can write.
+    """Return the Denodo user of an installed node, from sources that only root can write.
 
     Raises:
         ImageError: The user does not exist.
@@ -120,7 +120,8 @@ def installed_account(system: System) -> Account:
     name = environment_file.read(system.environment).get(environment_file.USER)
     if name:
         return Account.named(name)
-    # A node that an older program installed. Only root can give a folder to another user.
+    # The node was installed by an older version. The folder's owner can be trusted, because only
+    # root can change the owner of a folder.
     try:
         with files.open_folder(system.folder.parent, trusted=True) as parent:
             status = os.stat(system.folder.name, dir_fd=parent, follow_symlinks=False)
@@ -141,7 +142,7 @@ def installed_account(system: System) -> Account:
 
 
 def warnings(account: Account) -> list[str]:
-    """Return rights of the Denodo user that make it as powerful as root."""
+    """Return a warning if the Denodo user is root, or has sudo rights."""
     if account.uid == 0:
         return [
             (
@@ -161,7 +162,7 @@ def warnings(account: Account) -> list[str]:
 def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
     """Run the program again as the Denodo user; return its exit code.
 
-    The process has a session of its own: it cannot write into the input of root's terminal.
+    The process has its own session, so that it cannot insert input into root's terminal.
 
     Args:
         account: the user.
@@ -184,7 +185,7 @@ def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
             process.communicate(None if pending is None else pending.encode())
             break
         except Interrupted as interruption:
-            # The process ends by itself: it may have to leave the node in order first.
+            # Forward the signal and continue to wait: the process may first have to clean up.
             pending = None
             process.send_signal(interruption.number)
     return process.returncode if process.returncode >= 0 else 128 - process.returncode

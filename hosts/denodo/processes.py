@@ -1,6 +1,6 @@
 """Java processes of one installation, as the kernel lists them (proc(5)).
 
-Other users' processes and those that end meanwhile are left out.
+Processes that cannot be read, because they belong to another user or have just ended, are left out.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
 
 
 def age(system: System, pid: int) -> float:
-    """Return for how many seconds a process has run; infinite if that is unknown."""
+    """Return the age of a process in seconds, infinite if it is unknown."""
     try:
-        # The name of the program, in parentheses, may contain spaces; field 22 is the start.
+        # The program's name is in parentheses and may contain spaces, so only the fields after it
+        # are split. Field 22, the time of the start, is the 20th of these.
         fields = (system.processes / str(pid) / "stat").read_text().rpartition(")")[2].split()
         uptime = float((system.processes / "uptime").read_text().split()[0])
         return uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,8 @@
 """Update of a node to the release of the program that its desired state names.
 
-The release is fetched and verified, installs its own units, and is then used. An update reads
-`program` in the desired state and nothing else: the rest may be for the new release only.
+The release is fetched and verified; then it installs its own units; then it is put into use. An
+update reads only the key `program` of the desired state: the other keys may have a format that only
+the new release can read.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 _COPY_SECONDS = 60
-"""Ours: time limit of the copy of a release, which is smaller than 8 MiB. A boot waits for it."""
+"""Project default: time limit to copy a release (at most 8 MiB). A boot waits for the copy."""
 PACKAGE = "node"
 PROGRAM_FOLDER = Path("/opt/denodo-node")
-"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
+"""Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
 
 
 def desired_program(system: System, parameter: str) -> str:
@@ -36,7 +37,7 @@ def desired_program(system: System, parameter: str) -> str:
 
     Raises:
         AwsError: The parameter cannot be read.
-        StateError: The parameter names no program.
+        StateError: The parameter is not JSON, or names no program.
     """
     try:
         state: Any = json_object.parse(system.aws_cli.parameter(parameter))
@@ -51,7 +52,7 @@ def desired_program(system: System, parameter: str) -> str:
 
 
 def install_arguments(parameter: str, root: Path, region: str) -> list[str]:
-    """Return the arguments of `install`; without a region, that of this process."""
+    """Return the arguments of `install`; if `region` is empty, use the region of this process."""
     arguments = [f"--parameter={parameter}", f"--root={root}"]
     if region := region or os.environ.get("AWS_DEFAULT_REGION", ""):
         arguments.append(f"--region={region}")
@@ -59,9 +60,10 @@ def install_arguments(parameter: str, root: Path, region: str) -> list[str]:
 
 
 def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bool:
-    """Use a release of the program.
+    """Change to a release of the program.
 
-    A release that cannot be used is recorded, and `status` shows it: the node keeps its program.
+    If the release cannot be used, the node keeps its program. The reason is recorded, and `status`
+    shows it.
 
     Args:
         system: the machine.
@@ -70,11 +72,11 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
         install: arguments of `install` of the new release.
 
     Returns:
-        Whether another release is used now.
+        Whether the release in use has changed.
 
     Raises:
         AwsError: The release cannot be fetched.
-        UnverifiedError: The release is not what its name says.
+        UnverifiedError: The release does not match the hash in its name.
         SystemRefusedError: The release cannot be unpacked, or its `install` fails.
     """
     releases = Releases(folder, PACKAGE)
@@ -98,8 +100,8 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
 def hand_over_boot(system: System, parameter: str) -> None:
     """Update to the program that the desired state names, and continue the boot with it.
 
-    Return if the running program is the desired one, is not a release, or cannot be replaced: then
-    the boot continues with the running program.
+    The function returns only if the boot must continue with the running program: because it is the
+    desired program, does not run as root from a release folder, or cannot be replaced.
     """
     releases = Releases.of_running_program(PACKAGE)
     if releases is None or os.geteuid() != 0:

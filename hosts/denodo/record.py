@@ -4,14 +4,14 @@ applied.json   the applied state, its hash, and since when
 failed.json    the last change that failed, and why
 held.json      that the watchdog must not act: by whom, when, why
 watchdog.json  the processes that the watchdog has seen, and what it has started again
-behind.json    that the last boot started what was applied before, and why
+behind.json    that the last boot started the state that was applied before, and why
 drained.json   that the node is drained: by whom, when, why
 metadata.json  that the metadata is confirmed: by whom, when, and on which machine
-logins.json    hashes of the logins that the components have at their shared database
+logins.json    hashes of the components' logins to their shared database
 exported.json  when the metadata was last exported, and why a later export failed
 signal.json    that CloudFormation was signalled for this machine
-readiness.json what is known for the readiness of the servers: whether `ping.sh` has `-r` (`ping`),
-               and by which rules the services are judged (`rules`)
+readiness.json facts for the readiness checks: whether `ping.sh` has `-r` (`ping`), and by which
+               rules the services are judged (`rules`)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LIMIT = 2**20
 
 _LOCK = "record-lock"
 _LOCK_SECONDS = 10.0
-"""Ours: time to wait for another write of a record, which takes milliseconds."""
+"""Project default: time to wait until another process has written a record (milliseconds)."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Record:
 
     @property
     def behind(self) -> str:
-        """Return why the last boot started what was applied before, empty if it did not."""
+        """Return why the last boot used the state that was applied before, empty if it did not."""
         data = self._read("behind")
         return str(data.get("reason", "")) if data is not None else ""
 
     def fall_behind(self, reason: str) -> None:
-        """Record that the servers were started as they were applied before."""
+        """Record why the servers were started with the state that was applied before."""
         self._write("behind", {"reason": reason})
 
     def catch_up(self) -> None:
@@ -126,7 +126,7 @@ class Record:
         self._write("watchdog", {**data, "seen": list(seen)})
 
     def revive(self, processes: Sequence[str], *, last: bool) -> None:
-        """Record that processes are started again; `last`: none is for a while after this."""
+        """Record that processes are started again; `last`: no process is for a while after this."""
         data = self._read("watchdog") or {}
         count = data.get("count", 0)
         self._write(
@@ -146,7 +146,10 @@ class Record:
 
     @property
     def metadata_confirmed(self) -> bool:
-        """Return whether the metadata is confirmed, and not on the machine of a copied disk."""
+        """Return whether the metadata is confirmed on this machine.
+
+        A copy of the disk of a confirmed machine is not confirmed.
+        """
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
 
@@ -156,14 +159,14 @@ class Record:
 
     @property
     def logins(self) -> dict[str, str]:
-        """Return the fingerprints of the logins that the components have now."""
+        """Return the recorded fingerprints of the components' logins."""
         data = (self._read("logins") or {}).get("components", {})
         if not isinstance(data, dict):
             return {}
         return {str(name): str(fingerprint) for name, fingerprint in data.items()}
 
     def remember_logins(self, fingerprints: Mapping[str, str]) -> None:
-        """Record the logins of some components, and keep those of the others."""
+        """Record fingerprints of some components' logins, and keep those of other components."""
         if {**self.logins, **fingerprints} != self.logins:
             self._write("logins", {"components": {**self.logins, **fingerprints}})
 
@@ -178,18 +181,18 @@ class Record:
 
     @property
     def readiness(self) -> dict[str, Any]:
-        """Return what is known for the readiness of the servers."""
+        """Return the recorded facts for the readiness checks."""
         return self._read("readiness") or {}
 
     def remember_readiness(self, **values: str) -> None:
-        """Record something for the readiness of the servers, and keep the rest."""
+        """Record facts for the readiness checks, and keep the other facts."""
         current = {key: value for key, value in self.readiness.items() if key != "at"}
         if {**current, **values} != current:
             self._write("readiness", {**current, **values})
 
     @property
     def has_current_rules(self) -> bool:
-        """Return whether the rules of this version decide, see `readiness.earlier_rules`."""
+        """Return whether the rules of this version judge readiness (`readiness.earlier_rules`)."""
         return self.readiness.get("rules") == CURRENT_RULES
 
     @property
@@ -203,7 +206,7 @@ class Record:
         self._write("signal", {"machine": self.system.machine_id})
 
     def warnings(self) -> Iterator[str]:
-        """Yield what the records say that an operator should know."""
+        """Yield the warnings in the records, for operators."""
         if behind := self.behind:
             yield f"the last boot started what was applied before: {behind}"
         watchdog = self._read("watchdog") or {}
@@ -235,7 +238,7 @@ class Record:
             data = None
         if isinstance(data, dict):
             return data
-        # A write is atomic, so the file was replaced by hand. Its existence still counts.
+        # Writes are atomic, so the file was changed by hand. The record still counts as existing.
         return {"unreadable": str(self._file(name))}
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
@@ -247,7 +250,9 @@ class Record:
             files.replace(path, text.encode() + b"\n")
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the lock of all records, for one write: a drain writes while a change is made.
+        """Hold the lock of all records, for one write.
+
+        This is not the lock of changes, so that a node can be drained while a change is made.
 
         Raises:
             BusyError: Another run holds the lock.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
 
 _UTF8 = {"LC_ALL": "C.UTF-8"}
-"""Java decodes standard input and command arguments by the locale, which is empty in a unit."""
+"""Java decodes standard input and arguments by the locale, which is not set in systemd units."""
 
 
 def run_script(
@@ -36,7 +36,7 @@ def run_script(
         arguments: arguments of the script.
         seconds: time limit.
         stdin: text for standard input.
-        utf8: the script handles text; one that starts a server keeps the locale of the machine.
+        utf8: use UTF-8, for a script that handles text; servers keep the locale of the machine.
 
     Raises:
         OSError: The script cannot be started.

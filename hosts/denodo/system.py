@@ -1,4 +1,4 @@
-"""The machine that the program runs on; tests put all of its parts into a folder."""
+"""The machine that the program runs on; in tests, a folder contains all of its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNTIME = Path("/run/denodo-node")
 CHANGES_LOCK = "lock"
 """File name of the lock that every change of the node holds."""
 _LOCK_MODE = 0o660
-"""Read and write for user and group, because both root and the Denodo user take the lock."""
+"""Read and write for user and group, because both root and the Denodo user use the lock."""
 _ID_LIMIT = 4096
 
 
@@ -44,7 +44,7 @@ class System:
         aws: name or path of the AWS CLI.
         poll: seconds between two checks of a condition that takes time.
         settle: seconds that the Java process of a stopped server may continue to run.
-        patience: seconds that a boot repeats calls of AWS before the boot continues without them.
+        patience: seconds for which a boot repeats failed calls of AWS before it continues.
         machine: file that contains the id of the machine.
         processes: folder in which the kernel lists processes.
         now: clock for records; no time limit depends on it.
@@ -78,7 +78,7 @@ class System:
 
     @property
     def machine_id(self) -> str:
-        """Return an id that a machine with a copy of this disk does not have, empty if unknown."""
+        """Return the id of this machine, empty if unknown; the id is not stored on the disk."""
         try:
             return files.read(self.machine, limit=_ID_LIMIT).decode(errors="replace").strip()
         except OSError:
@@ -86,7 +86,7 @@ class System:
 
     @property
     def runtime(self) -> Path:
-        """Return the folder of temporary files, in memory where root has created such a folder."""
+        """Return the folder of temporary files: `RUNTIME` if usable, otherwise a folder on disk."""
         if self.folder != System.folder:
             return self.folder / "run"
         return RUNTIME if os.access(RUNTIME, os.W_OK) else self.folder / "run"
@@ -96,7 +96,7 @@ class System:
         """Create a private folder for temporary secrets, and remove the folder at the end.
 
         Args:
-            name: name of the folder; only one run at a time uses the name, because of a lock.
+            name: name of the folder; the caller holds a lock, so that no other run uses the name.
         """
         self.remove_temporary_folder(name)
         folder = self.runtime / name
@@ -117,7 +117,7 @@ class System:
         if self.address:
             return self.address
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            # Sends no packet: the kernel only selects the address that it would send from.
+            # `connect` sends no packet here: the kernel only selects the source address.
             probe.connect(("169.254.169.254", 80))
             return str(probe.getsockname()[0])
 

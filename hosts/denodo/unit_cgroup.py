@@ -1,9 +1,10 @@
 """The control group of the unit `denodo-node`, in which all of Denodo's servers run.
 
-systemd applies limits to the control group, and ends what is in it when the unit stops. An `apply`
-that is started elsewhere, such as by Systems Manager, would start servers elsewhere: so its process
-moves to the control group first, and keeps its input, output and exit code. A unit that is not
-active has no control group; its start applies the state and starts the servers.
+systemd applies limits to the control group, and ends its processes when the unit stops. An `apply`
+that runs outside the unit, for example by Systems Manager, would start servers outside the control
+group. So the process of `apply` first moves to the control group; its input, output and exit code
+remain. A unit that is not active has no control group. It is started instead, which applies the
+state and starts the servers.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _failure(unit: Mapping[str, str]) -> int:
 def _move(control_groups: Path, group: str) -> bool:
     """Move this process; return whether the control group exists.
 
-    With version 2 there is one hierarchy; with version 1 one for each controller.
+    Version 2 of control groups has one hierarchy; version 1 has one hierarchy per controller.
     """
     moved = False
     for hierarchy in (control_groups, *control_groups.iterdir()):

@@ -1,8 +1,8 @@
-"""The web container: where it listens, and its applications.
+"""Ports and applications of the web container.
 
-All web applications run in one Tomcat, which Virtual DataPort starts with its own applications: so
-`/` answers before, and without, the applications that users open. HTTP is off where its port is
-commented out or 0, which is Denodo's way to have HTTPS only.
+All web applications run in one Tomcat. Virtual DataPort starts Tomcat with applications of Virtual
+DataPort, so `/` answers even if the applications that users open do not run. HTTP is off if its
+port is commented out or 0; Denodo documents this for HTTPS only.
 
 Sources: Denodo, Virtual DataPort Administration Guide, "Enabling HTTPS in the Embedded Web
 Container"; Installation Guide, "Denodo Web Container"; Denodo's container images, health checks of
@@ -39,9 +39,10 @@ class Connector:
 
 
 def connectors(home: Path) -> list[Connector]:
-    """Return the ports of the web container in its file, HTTP first; none if it has no such file.
+    """Return the ports in the web container's file, HTTP first; none if there is no file.
 
-    Denodo's file is the source, since the desired state does not know what the site has turned off.
+    The ports are read from Denodo's file, because the desired state does not say which protocols
+    are turned off there.
     """
     try:
         text = files.read(home / settings.WEB).decode(properties_file.ENCODING)
@@ -54,7 +55,7 @@ def connectors(home: Path) -> list[Connector]:
 
 
 def paths(servers: Iterable[str]) -> list[str]:
-    """Return the paths of the web applications among some servers."""
+    """Return the paths of those servers that are web applications."""
     return [APPLICATIONS[server] for server in servers if server in APPLICATIONS]
 
 

@@ -261,9 +261,11 @@ def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
     }
 
 
-def with_proxies(serves: Data | None = None, *, size: int = 2) -> Templates:
+def with_proxies(
+    serves: Data | None = None, *, size: int = 2, health: Health = "alarm"
+) -> Templates:
     """Return two clusters where the primary's balancer has proxies in front of its nodes."""
-    templates = two_clusters("alarm")
+    templates = two_clusters(health)
     resources = templates["site-a"]["Resources"]
     resources["P9999"]["Properties"].pop("Targets")
     resources["Proxies"] = resource(

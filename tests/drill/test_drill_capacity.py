@@ -10,7 +10,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import Commands
 from denodo_ha.drill.command import drill as drill_command
 from denodo_ha.drill.outcome import Failure
-from tests.drill.sample_templates import FILES, cluster, drill, two_clusters, violations
+from tests.drill.sample_templates import FILES, cluster, drill, properties, two_clusters, violations
 
 LOST = Failure("node-lost", "site-a", "Box1")
 
@@ -61,3 +61,18 @@ def test_the_option() -> None:
     assert result.exit_code == exit_codes.NO
     (policy,) = [one for one in json.loads(result.output)["policies"] if one["id"] == "max-load"]
     assert "node-lost site-a left: 200 %" in policy["broken_by"]
+
+
+def test_the_most_loaded_service_counts() -> None:
+    result = drill({"site-a": cluster("a", services=(9999, 9996))})
+    failure = Failure("service-down", "site-a", "9996 on Box1")
+    assert result.by_failure[failure].load_percent == 200
+
+
+def test_targets_that_get_connections_and_do_not_listen_carry_no_load() -> None:
+    templates = {"site-a": cluster("a")}
+    name = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
+    group = properties(templates, "site-a", "P9999")
+    group["TargetGroupAttributes"] = [{"Key": name, "Value": 2}]
+    outcome = drill(templates).by_failure[LOST]
+    assert (outcome.partial, outcome.load_percent) == ((9999,), 200)

@@ -186,3 +186,11 @@ def test_an_instance_tells_the_zone_of_its_subnet() -> None:
     properties(templates, "site-a", "Box2")["SubnetId"] = "subnet-1"
     machines = model(templates).machines
     assert machines["site-a/Box2"].zone == "eu-west-1c"
+
+
+def test_an_endpoint_check_that_only_connects_sees_the_proxies_only() -> None:
+    """The proxies accept connections while no node serves, so that DNS does not change."""
+    result = drill(with_proxies(SERVES, health="endpoint"))
+    lost = result.by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
+    assert (lost.moves_site, lost.unreachable) == (False, (9999,))
+    assert result.by_failure[Failure("region-lost", "site-a", "eu-west-1")].moves_site

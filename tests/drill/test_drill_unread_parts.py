@@ -241,6 +241,14 @@ def test_targets_that_no_template_tells_are_unknown(targets: Any, *, known: bool
     assert ("node-unreachable" in unknown_policies(result)) is not known
 
 
+def test_unknown_targets_take_no_zone_out_of_dns() -> None:
+    """Only the group of known targets has none in zone b."""
+    templates = {"site-a": cluster("a", nodes="a", zones="ab", cross_zone=False)}
+    templates["site-a"]["Resources"] |= listener("P8000", 8000, [])
+    del properties(templates, "site-a", "P8000")["Targets"]
+    assert {gap.address for gap in drill(templates).without_failure.gaps} == {"eu-west-1a"}
+
+
 def test_what_a_parameter_without_a_default_decides_is_unknown() -> None:
     for type_, default, unknown in (
         ("Number", None, True),

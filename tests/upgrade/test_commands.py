@@ -136,4 +136,7 @@ def test_pins_of_the_old_command_are_those_of_the_new_one(
     text = pins_file.read_text()
     assert load(file).pins.of(CLUSTER, "node2") is not None
     assert commands["new"]("pin", "--cluster", CLUSTER).exit_code == exit_codes.DONE
-    assert pins_file.read_text() == text
+    pinned = pins_file.read_text()
+    # A stack of this version has an alarm that older versions do not know (CHANGELOG, Upgrade).
+    assert ("minutes_without_data" in pinned) == (stack == "new")
+    assert pinned.replace(", minutes_without_data: 3", "") == text

@@ -37,13 +37,13 @@ def with_heap(options: str, mib: int) -> str:
 
 
 def maximum_bytes(arguments: Iterable[str]) -> int | None:
-    """Return the maximum heap that Java takes from its arguments, None if they name none."""
+    """Return the maximum heap that Java's arguments set, None if they set none."""
     sizes = [match["size"] for match in _MAXIMUM.finditer(" ".join(arguments))]
     return _bytes(sizes[-1]) if sizes else None
 
 
 def _with_one(pattern: re.Pattern[str], options: str, option: str) -> str:
-    """Return options in which the first match is another option, and further ones are removed."""
+    """Return options with the first match replaced by `option` and further matches removed."""
     first = pattern.search(options)
     assert first is not None
     rest = re.sub(pattern.pattern + r"[ \t]*", "", options[first.end() :])

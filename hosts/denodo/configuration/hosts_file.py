@@ -23,7 +23,7 @@ _END = "# END denodo-node"
 _BLOCK = re.compile(rf"^{_BEGIN}\r?\n(.*?)^{_END}(?:\r?\n|\Z)", re.MULTILINE | re.DOTALL)
 
 _ENCODING = "latin-1"
-"""Each byte is one character, so that bytes outside the block remain whatever they mean."""
+"""An encoding with one character per byte, so that all bytes outside the block are kept."""
 
 
 def node_names(state: State) -> list[str]:
@@ -32,16 +32,16 @@ def node_names(state: State) -> list[str]:
 
 
 def with_names(system: System, names: Iterable[str]) -> str | None:
-    """Return the text of the hosts file with names of the node, None if it has them already."""
+    """Return the new text of the hosts file with the node's names, None if nothing changes."""
     text = _text(system)
     block = f"{_BEGIN}\n{system.own_address} {' '.join(names)}\n{_END}\n"
-    # At the beginning, because the first line with a name decides.
+    # The block is placed first, because the first line that contains a name is used.
     changed = block + _BLOCK.sub("", text)
     return None if changed == text else changed
 
 
 def names_in_file(system: System) -> list[str]:
-    """Return the names of the node that the hosts file has now."""
+    """Return the node's names that are in the hosts file now."""
     block = _BLOCK.search(_text(system))
     return block.group(1).split()[1:] if block else []
 

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Environment, Stack
-from aws_cdk.assertions import Template as Found
 
 from denodo_ha.environment import names
-from stacks.access.node_operators import NodeOperatorPolicy
 from tests.support.assembly import ROOT, Template
 
 EXAMPLES = ROOT / "config/examples"
@@ -64,6 +61,12 @@ def test_whatever_changes_something_is_bounded(statements: dict[str, dict[str, A
 
 @pytest.mark.slow
 def test_existing_instances_are_named() -> None:
+    # ruff: noqa: PLC0415 - jsii starts when aws_cdk is imported
+    from aws_cdk import App, Environment, Stack
+    from aws_cdk.assertions import Template as Found
+
+    from stacks.access.node_operators import NodeOperatorPolicy
+
     stack = Stack(App(), "one", env=Environment(account="111122223333", region="eu-west-1"))
     given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
     NodeOperatorPolicy(stack, "Some", existing_instance_ids=["i-0123456789abcdef0"], **given)

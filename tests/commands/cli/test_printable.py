@@ -31,6 +31,7 @@ ROWS: dict[str, list[list[str]]] = {
     "verify": [["-c", "{hostile}"], ["-c", "active-passive", "--ca-bundle", "{hostile}"]],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
+    "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
     "pin": [["-c", "active-passive", "--dry-run"]],
     "plan": [
         ["{assembly}", "{assembly}"],
