@@ -1,1 +1,1 @@
-"""Tools of the clone: local AWS, benchmarks, diff."""
+"""Development tools that run in a clone: the local AWS, benchmarks, template differences."""

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tools.deploy_permissions
 
-CloudFormation publishes for each resource type which actions its handlers call. The types are
-those of `tools.local_aws.published_schemas`, which every template of this project keeps to.
+CloudFormation publishes for each resource type the actions that its handlers call. The types are
+those of `tools.local_aws.published_schemas`; templates of this project use no other types.
 """
 
 import json

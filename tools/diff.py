@@ -3,8 +3,8 @@
     .venv/bin/python tools/diff.py --base main --config active-passive
 
 Both sides are synthesised by the CDK CLI with the packages of this clone, and compared by
-`cdk diff`: no account is needed and AWS is not called. Each side has its own configuration file,
-so that a change of the file shows like a change of the code.
+`cdk diff`: no account is needed and AWS is not called. Each side uses its own version of the
+configuration file, so that changes of the file are shown as well as changes of the code.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CDK = str(ROOT / "tools" / "cdk-offline")
-# Seconds. A synth takes about four; these limits only end a process that hangs.
+# Seconds. A synthesis takes about four; these limits only end a process that hangs.
 SYNTH_TIMEOUT = 600
 COMMAND_TIMEOUT = 120
 
@@ -102,8 +102,8 @@ def commit_of(revision: str) -> str:
 
 @contextmanager
 def checked_out(commit: str, tree: Path) -> Iterator[None]:
-    """Check a commit out into a worktree, and remove the worktree after the block."""
-    # Without the user's hooks, which are for the user's checkouts.
+    """Check out a commit into a new worktree, and remove the worktree after the block."""
+    # The user's git hooks are meant for the user's own checkouts, so they do not run here.
     git = ["git", "-c", "core.hooksPath=/dev/null", "worktree"]
     run([*git, "add", "--quiet", "--detach", str(tree), commit])
     try:
@@ -114,13 +114,13 @@ def checked_out(commit: str, tree: Path) -> Iterator[None]:
 
 
 def as_seen_from_a_tree(config: str) -> str:
-    """Return a configuration for either side: a path into this clone becomes a relative one."""
+    """Return a configuration's name or path for both sides: paths in this clone are relative."""
     path = Path(config).expanduser()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else config
 
 
 def has_config(tree: Path, config: str) -> bool:
-    """Return whether a tree has a configuration: a path, or a name as for `-c config=`."""
+    """Return whether a tree contains a configuration, given by path or by name."""
     folders, suffixes = ("config", "config/examples"), (".yaml", ".yml")
     named = [Path(folder, config + suffix) for folder in folders for suffix in suffixes]
     return any((tree / path).is_file() for path in (Path(config).expanduser(), *named))
@@ -129,7 +129,7 @@ def has_config(tree: Path, config: str) -> bool:
 def synthesise(side: str, tree: Path, out: Path, config: str) -> dict[str, Stack]:
     """Synthesise a configuration in the tree of one side, and return its stacks.
 
-    The CLI is used on both sides: templates made without it lack `aws:cdk:path`.
+    The CDK CLI synthesises both sides, because templates made without the CLI lack `aws:cdk:path`.
     """
     command = [CDK, "synth", "--quiet", "--output", str(out), "-c", f"config={config}"]
     try:
@@ -157,11 +157,11 @@ def change(old: Stack, new: Stack) -> str:
         return f"Stack {new.name}\n{move}{new.size}"
     if old.template == new.template:
         return ""
-    # --exclusively, or the stacks that this one depends on are compared with its template.
-    # --ci, or the differences go to stderr.
+    # Without --exclusively, the stacks that this stack depends on are compared with its template.
+    # Without --ci, the differences are printed to stderr.
     comparison = ["--exclusively", "--template", str(old.file), "--method", "template", "--ci"]
     details = run([CDK, "diff", new.name, *comparison, "--app", str(new.file.parent)])
-    # Before the heading there are notes, after the body a count of stacks.
+    # Notes precede the heading, and the number of stacks follows the body.
     _, heading, body = details.partition(f"Stack {new.name}\n")
     if not heading:
         message = f"`cdk diff {new.name}` did not show the stack:\n{details}"
@@ -200,7 +200,7 @@ def report(base: str, config: str) -> Iterator[str]:
 
 
 def stop(number: int, _frame: object) -> None:
-    """Exit so that every `finally` runs."""
+    """Exit by an exception, so that every `finally` block runs."""
     sys.exit(128 + number)
 
 

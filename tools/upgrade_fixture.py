@@ -11,8 +11,8 @@ The archive, `tests/upgrade/fixtures/COMMIT.tar.xz`, has:
     programs/node.zip       the node program and
     programs/haproxy.zip    the HAProxy program, unpacked as the packages `node` and `haproxy`
 
-Documents of Systems Manager are in the templates. The tests read this archive and no git history.
-The same revision gives the same bytes.
+Systems Manager documents are part of the templates. The tests read this archive and no git history.
+The same revision results in the same bytes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from tools.diff import ROOT, DiffError
 
 FIXTURES = ROOT / "tests/upgrade/fixtures"
 MOST_BYTES = 2_000_000
-"""Ours: the archive is committed."""
+"""Project default: the archive is committed, so it must be small."""
 
 _LEFT_OUT = ("performance-counters.json", "tree.json", "validation-report.json")
 """Files of an assembly that no deploy reads; the counters differ in each run."""
@@ -46,7 +46,7 @@ class Layout:
     Attributes:
         command: the package that runs the commands, by `python -m`.
         code: folders of the command packages.
-        programs: folders of the host programs before there was `hosts.archive`.
+        programs: folders of the host programs, for revisions without `hosts.archive`.
     """
 
     command: str
@@ -73,7 +73,7 @@ def _code(tree: Path, layout: Layout) -> Members:
 
 
 def _assemblies(tree: Path, scratch: Path) -> Members:
-    """Synthesise every example by the revision's own app, and yield the assemblies."""
+    """Synthesise every example with the revision's own app, and yield the assemblies."""
     files = sorted((tree / "config/examples").glob("*.yaml"))
     for example in [file.stem for file in files if not file.stem.endswith(".pins")]:
         out = scratch / example
@@ -107,7 +107,7 @@ def _zipped(tree: Path, folder: str) -> bytes:
 
 
 def _packed(members: dict[str, bytes]) -> bytes:
-    """Return a tar.xz archive of the members, the same bytes for the same members."""
+    """Return a tar.xz archive of the members; the same members result in the same bytes."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in sorted(members.items()):

@@ -19,7 +19,7 @@ class Target:
     """A target that the deployed template registers in a target group.
 
     Attributes:
-        id: an instance's id; in a group of another type an address or an ARN.
+        id: the instance's id; in a target group of another type an IP address or an ARN.
         port: the target's port.
         node: the node's name, None for a target that is not a node, such as HAProxy.
     """
@@ -39,13 +39,15 @@ class TargetGroup:
         port: port of the targets.
         protocol: TCP, TLS, HTTP or HTTPS.
         type: instance, ip or alb.
-        service: the service that all nodes share, None for other groups.
-        node: the node whose auxiliary port it serves, None for other groups.
+        service: the service for which all nodes are registered; None for other target groups.
+        node: the node for whose auxiliary port the target group exists; None for other target
+            groups.
         health: the health check of its targets; times in seconds.
         deregistration_delay: seconds for which a deregistered target keeps its connections.
         targets: the targets that the deployed template registers.
-        alb: the service whose Application Load Balancer is the only target, None for other groups;
-            that service's nodes are in the group behind that balancer.
+        alb: the service whose Application Load Balancer is the only target; None for other target
+            groups. The service's nodes are registered in the target group behind that load
+            balancer.
     """
 
     logical_id: str
@@ -62,13 +64,13 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """Return the name to show: the service, the node, the inner balancer or the logical id."""
+        """Return the name for messages: service, node, Application Load Balancer, or logical id."""
         inner = f"{self.alb}'s balancer" if self.alb else None
         return self.service or self.node or inner or self.logical_id
 
     @property
     def region(self) -> str:
-        """Return its region."""
+        """Return the target group's region."""
         return self.arn.split(":")[3]
 
     def target(self, node: str) -> Target | None:
@@ -78,7 +80,7 @@ class TargetGroup:
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of the load balancer.
+    """A listener of the load balancer.
 
     Attributes:
         arn: its ARN.
@@ -114,7 +116,8 @@ def balancer_of_stack(stack: Stack) -> Balancer | None:
     attribute = mapping_in(output, "Value").get("Fn::GetAtt")
     if isinstance(attribute, str):
         attribute = attribute.split(".")
-    # Not the first of the stack: there may be others behind it.
+    # Not simply the stack's first load balancer: there may be further load balancers behind this
+    # one.
     logical_id = str(attribute[0]) if isinstance(attribute, list) and attribute else ""
     if logical_id not in stack.physical_ids:
         return None

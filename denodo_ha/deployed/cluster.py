@@ -38,7 +38,8 @@ class Node:
     Attributes:
         name: its name.
         instance_id: id of its instance; empty if the running deploy has not created it yet.
-        logical_id: its instance in the template, None for an instance that existed before.
+        logical_id: logical id of its instance in the template, None for an instance that existed
+            before this project was used.
     """
 
     name: str
@@ -55,8 +56,8 @@ class Cluster:
         stack: its stack.
         nodes: its nodes by name.
         balancer: its load balancer, None for a single node without one.
-        groups: its target groups: those of services by name, then those of auxiliary ports by
-            node, then those of an Application Load Balancer in between.
+        groups: its target groups: first those of services, by name; then those of auxiliary ports,
+            by node; then those whose target is an Application Load Balancer.
     """
 
     location: StackLocation
@@ -84,10 +85,10 @@ class Cluster:
         return tuple(group for group in self.groups if group.target(node) is not None)
 
     def group_behind(self, listener: Listener) -> TargetGroup | None:
-        """Return the target group that serves a listener's clients, None if it is not known.
+        """Return the target group with the nodes for a listener's clients, None if it is not known.
 
-        With an Application Load Balancer in between, it is the group behind that balancer, in
-        which the nodes are registered.
+        If the listener forwards to an Application Load Balancer, the result is the target group
+        behind that load balancer, in which the nodes are registered.
         """
         group = next((group for group in self.groups if group.arn == listener.group), None)
         if group is None or group.alb is None:
@@ -123,7 +124,7 @@ def read_cluster(aws: Aws, location: StackLocation) -> Cluster:
 
 
 def read_clusters(aws: Aws, locations: Iterable[StackLocation]) -> list[Cluster | CommandError]:
-    """Read each cluster, or return the error of one that cannot be read.
+    """Read several clusters; the result has the error in place of a cluster that cannot be read.
 
     An unreachable region, or a stack that this version cannot read, therefore does not hide other
     clusters.
@@ -164,7 +165,7 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 
 def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
-    """Return a node's exact name, of which the output's name has only letters and digits."""
+    """Return a node's exact name; the output's name contains only its letters and digits."""
     metadata = mapping_in(mapping_in(stack.template, "Metadata"), names.METADATA)
     recorded = mapping_in(metadata, names.NODES_METADATA).get(output)
     if isinstance(recorded, str):
@@ -174,7 +175,8 @@ def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
         if tag:
             return tag
     suffix = output.removeprefix(names.NODE_ID_PREFIX)
-    # An instance that existed before is not in the template, but its auxiliary group is.
+    # An instance that existed before is not in the template, but the target group of its auxiliary
+    # port is.
     return next(
         (name for name in _tagged_nodes(stack) if names.alphanumeric(name) == suffix), suffix
     )

@@ -16,7 +16,7 @@ NodeState = Mapping[str, Any]
 def read_desired_state(
     aws: Aws, environment: str, place: StackLocation, node: str
 ) -> NodeState | None:
-    """Read a node's desired state; None if it has none, for example a node that existed before.
+    """Read a node's desired state; None if there is none, for example for an adopted instance.
 
     Raises:
         Failed: The parameter is not a JSON object.

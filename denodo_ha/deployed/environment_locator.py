@@ -5,9 +5,9 @@ The locations come from a configuration file, or from the tags of the deployed s
     environment = locate_environment(aws, config="prod", environment=None, regions=None)
     environment.cluster("active").region
 
-Credentials belong to one account. A stack in another account is listed with the reason why these
-credentials do not reach it: commands that only read skip it, commands that change something call
-`require_reachable`.
+Credentials belong to one account. The location of a stack in another account contains the reason
+why these credentials cannot access the stack. Commands that only read skip such a stack; commands
+that change something call `require_reachable`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,9 +33,9 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
 
 ACCOUNT_S: Final = 2.0
-"""Ours: seconds to learn the account of the credentials, which no command needs to continue."""
+"""Project default: seconds to read the credentials' account; commands continue without it."""
 SEARCH_S: Final = 6.0
-"""Ours: seconds to search the regions for stacks."""
+"""Project default: seconds to search the regions for stacks."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class StackLocation:
         stack: name of the stack.
         account: 12 digits.
         region: its region.
-        unreachable: why these credentials do not reach the stack, and what to do; empty if they do.
+        unreachable: why the credentials cannot access the stack, and what to do; empty if they can.
     """
 
     name: str
@@ -57,7 +57,7 @@ class StackLocation:
     unreachable: str = ""
 
     def require_reachable(self) -> None:
-        """Return only if the credentials reach the stack.
+        """Check that the credentials can access the stack.
 
         Raises:
             Refused: The stack is in another account.
@@ -67,7 +67,7 @@ class StackLocation:
             raise Refused(message)
 
     def seen_from(self, account: str) -> "StackLocation":
-        """Return the location with the reason why credentials of an account do not reach it."""
+        """Return the location; `unreachable` says if an account's credentials cannot access it."""
         if self.account == account:
             return self
         reason = (
@@ -83,10 +83,10 @@ class EnvironmentLocation:
 
     Attributes:
         environment: name of the environment.
-        clusters: the clusters by name; with --region only those of these regions.
+        clusters: the clusters by name; with the option --region only the clusters of those regions.
         failover: the failover, None if there is none.
         loaded: the configuration, None if the stacks were found by their tags.
-        unread: why stacks of a region are not known, if they were searched by their tags.
+        unread: for a search by tags, why the stacks of a region are not known.
     """
 
     environment: str
@@ -97,7 +97,7 @@ class EnvironmentLocation:
 
     @property
     def reachable(self) -> tuple[StackLocation, ...]:
-        """Return the clusters that the credentials reach."""
+        """Return the clusters that the credentials can access."""
         return tuple(cluster for cluster in self.clusters if not cluster.unreachable)
 
     def cluster(self, name: str | None) -> StackLocation:
@@ -134,7 +134,7 @@ def locate_environment(
     Args:
         aws: the credentials.
         config: path or name of a configuration.
-        environment: name of an environment, where its file is not available.
+        environment: name of an environment whose configuration file is not available.
         regions: regions to search; without --config the default is the credentials' own region.
         cluster: the only cluster of the command, so that no other region is called.
 
@@ -150,7 +150,7 @@ def locate_environment(
 
 
 def require_one_environment(config: str | None, environment: str | None) -> None:
-    """Return only if the options name one environment.
+    """Check that the options name exactly one environment.
 
     Raises:
         UsageError: Neither --config nor --environment is given, or both are.
@@ -183,7 +183,7 @@ def locate_configured(
     Raises:
         UsageError: The environment has no cluster in these regions.
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     environment = loaded.environment
     every = [cluster_location(environment, name) for name in sorted(environment.clusters)]
@@ -211,7 +211,7 @@ def locate_configured(
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError:
-        # Calls to another account's stacks then find nothing.
+        # The account stays unknown; if a stack is in another account, the calls do not find it.
         return EnvironmentLocation(environment.name, tuple(clusters), failover, loaded)
     return EnvironmentLocation(
         environment.name,
@@ -249,7 +249,7 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> En
             continue
         account, stack_name = stack_account(stack), stack["StackName"]
         cluster = tags.get(names.CLUSTER_TAG, "")
-        # Other stacks of a cluster have the cluster's tag as well.
+        # A cluster has further stacks with the same tag, so the stack's name must match too.
         if cluster and stack_name == names.cluster_stack(environment, cluster):
             clusters.append(StackLocation(cluster, stack_name, account, region))
         elif stack_name == names.failover_stack(environment):
@@ -275,12 +275,12 @@ def _not_deployed(environment: str, regions: Iterable[str], stacks: list[tuple[s
 
 
 def regions_to_search(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the given regions, else the credentials' own region if there is one."""
+    """Return the given regions, or else the region configured for the credentials, if any."""
     return tuple(dict.fromkeys(regions or ([aws.region] if aws.region else [])))
 
 
 def _attempt_stacks(aws: Aws, region: str) -> list[Any] | AwsError:
-    """Return the stacks of a region, or why they are not known: the region may be lost."""
+    """Return the stacks of a region, or the error if the region does not answer."""
     try:
         return _stacks(aws, region)
     except (NoCredentials, ExpiredCredentials):
@@ -290,25 +290,26 @@ def _attempt_stacks(aws: Aws, region: str) -> list[Any] | AwsError:
 
 
 def _stacks(aws: Aws, region: str) -> list[Any]:
-    """Return every stack of a region, as `describe_stacks` does."""
+    """Return every stack of a region, each as in the answer of `describe_stacks`."""
     with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
         stacks = [stack for page in pages for stack in page["Stacks"]]
-        # Their ids and names are read later.
+        # Access the keys that are read later, so that a missing key is reported as a bad answer
+        # here.
         _ = [(stack_account(stack), stack["StackName"]) for stack in stacks]
         return stacks
 
 
 def stack_account(stack: Mapping[str, Any]) -> str:
-    """Return the account of a stack of `describe_stacks`."""
+    """Return the account of a stack from an answer of `describe_stacks`."""
     return str(stack["StackId"]).split(":")[4]
 
 
 def stack_tags(stack: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags of a stack of `describe_stacks`."""
+    """Return the tags of a stack from an answer of `describe_stacks`."""
     return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
 
 
 def stack_outputs(stack: Mapping[str, Any]) -> dict[str, str]:
-    """Return the outputs of a stack of `describe_stacks`."""
+    """Return the outputs of a stack from an answer of `describe_stacks`."""
     return {output["OutputKey"]: str(output["OutputValue"]) for output in stack.get("Outputs", [])}

@@ -1,10 +1,10 @@
-"""The HAProxy instances of a cluster, commanded by the SSM documents of the cluster's stack.
+"""The HAProxy instances of a cluster, controlled through the SSM documents of the cluster's stack.
 
     instances = HaproxyInstances(aws, cluster, clock)
     instances.drain("node1", timeout=1800)
 
-The instances are those of the Auto Scaling group that the stack names. Each runs the same program
-(`hosts/haproxy`), whose exit codes are those of this one.
+The instances belong to the Auto Scaling group that the stack names. Each instance runs the same
+program (`hosts/haproxy`), which has the same exit codes as the command `denodo-ha`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,14 +75,14 @@ class HaproxyInstances(HaproxyFleet):
         return tuple(sorted(ids))
 
     def apply(self) -> dict[str, str]:
-        """Load on each instance, one at a time, the file that the last deploy wrote.
+        """Load the configuration file of the last deploy on each instance, one instance at a time.
 
         Returns:
             The output of each instance.
 
         Raises:
-            Failed: An instance did not load the file: it serves as before, and the instances
-                after it were not changed.
+            Failed: An instance did not load the file. It runs with its previous file, and the
+                instances after it were not changed.
         """
         outputs: dict[str, str] = {}
         for id_ in self.ids():
@@ -100,7 +100,7 @@ class HaproxyInstances(HaproxyFleet):
         """Return each instance's report on its nodes, sessions and processes.
 
         Raises:
-            Failed: An instance does not report.
+            Failed: An instance returns no valid report.
         """
         reports: dict[str, Mapping[str, Any]] = {}
         silent: dict[str, CommandResult] = {}
@@ -108,7 +108,8 @@ class HaproxyInstances(HaproxyFleet):
             try:
                 report = parse_json_answer(result.output)
                 for server in report["servers"]:
-                    # Read by `rotation.capacity_check`.
+                    # Access the keys that `rotation.capacity_check` reads: a report without them is
+                    # not valid.
                     _ = str(server["backend"]), server["node"], server["usable"]
                 reports[id_] = report
             except (ValueError, LookupError, TypeError):
@@ -129,16 +130,16 @@ class HaproxyInstances(HaproxyFleet):
         force: bool = False,
         patience: float | None = None,
     ) -> dict[str, CommandResult]:
-        """Run an action of the document on instances at the same time; see `HaproxyFleet`.
+        """Run an action of the SSM document on instances in parallel; see `HaproxyFleet`.
 
         Args:
             ids: ids of the instances.
             action: one of the document's actions.
-            node: name of the node that the action is about.
+            node: name of the node to which the action applies.
             seconds: seconds after which the action is ended.
-            wait: True if a drain waits for the end of the sessions.
-            force: True to drain the last node that serves as well.
-            patience: seconds to wait for the end; None: the timeout.
+            wait: True if a drain waits until the sessions end.
+            force: True to drain a node even if no other node serves.
+            patience: seconds to wait until the action ends; None: as long as the action may take.
         """
         ids = list(ids)
         parameters = {
@@ -162,7 +163,7 @@ class HaproxyInstances(HaproxyFleet):
             raise Failed(message) from None
 
     def _document(self, action: str) -> str:
-        """Return the document with the fewest actions; old stacks have one document for all."""
+        """Return the most restricted document with an action; old stacks have only one document."""
         outputs = self.cluster.stack.outputs
         general = outputs[names.HAPROXY_DOCUMENT]
         return (

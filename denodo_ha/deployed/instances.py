@@ -12,7 +12,7 @@ from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 VISIBLE_S: Final = 10
 VISIBLE_EVERY_S: Final = 2
 BATCH: Final = 100
-"""Ours: ids per call; a filter takes 200 values (AWS, DescribeInstances)."""
+"""Project default: ids for each call; a filter accepts 200 values (AWS, DescribeInstances)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Instance:
 
 
 def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
-    """Read instances, by id; ids that EC2 no longer knows are missing in the result.
+    """Read instances, by id; the result does not contain ids that EC2 no longer knows.
 
     Raises:
         AwsError: AWS did not answer, or denied a call.
@@ -47,7 +47,7 @@ def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Insta
     client = aws.client("ec2", region)
 
     def read_batch(batch: list[str]) -> list[Instance]:
-        # By a filter: an unknown id in the parameter InstanceIds would fail the call.
+        # Use a filter: with the parameter InstanceIds, the call would fail if one id is unknown.
         filters = [{"Name": "instance-id", "Values": batch}]
         with translated_errors():
             pages = client.get_paginator("describe_instances").paginate(Filters=filters)

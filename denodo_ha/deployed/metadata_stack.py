@@ -1,4 +1,4 @@
-"""Metadata stack of a cluster: the metadata database, its logins and the exports' bucket."""
+"""Metadata stack of a cluster: metadata database, its logins, and bucket of metadata exports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class MetadataStack:
     """The metadata stack of a cluster.
 
     Attributes:
-        location: location of the stack; its name is the cluster's.
+        location: location of the stack; the location's name is the cluster's name.
         environment: name of the environment.
         stack: the stack.
     """
@@ -30,12 +30,12 @@ class MetadataStack:
 
     @property
     def owner(self) -> str:
-        """Return the comment on this cluster's roles, which other clusters' roles do not have."""
+        """Return the comment that marks database roles of this cluster."""
         return f"denodo-ha {self.environment}/{self.location.name}"
 
     @property
     def secrets(self) -> Mapping[Component, str]:
-        """Return the ARN of each component's login."""
+        """Return the ARN of the secret with each component's login."""
         outputs = self.stack.outputs
         keys = {component: names.catalog_secret_output(component) for component in COMPONENTS}
         return {component: outputs[key] for component, key in keys.items() if key in outputs}

@@ -1,4 +1,4 @@
-"""The program on the nodes, run through Systems Manager by the document of the cluster's stack.
+"""The program on the nodes, run through Systems Manager with the document of the cluster's stack.
 
     agent = NodeAgent(aws, cluster, clock=clock)
     agent.status("node1").confirmed
@@ -21,17 +21,17 @@ from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 STATUS_S: Final = 120
-"""Ours: seconds to wait for a node's status."""
+"""Project default: seconds to wait for a node's status."""
 
 SHORT: Final = 8
-"""Ours: characters of a state's hash in the output."""
+"""Project default: characters of a state's hash in the output."""
 
 DONE: Final = 0
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
-"""Exit codes after which the servers run as before, as far as the node knows."""
+"""Exit codes after which the node reports that its servers run as before."""
 
 MEANINGS: Final[Mapping[int, str]] = {
     1: "a call of the node to AWS failed",
@@ -50,11 +50,11 @@ MEANINGS: Final[Mapping[int, str]] = {
 
 
 def explain_result(result: CommandResult) -> str:
-    """Return the meaning of a result of the node's program, with the program's last message."""
+    """Return the meaning of the program's exit code, with the program's last message."""
     if result.code == -1:
         return f"the command did not run on the node ({result.status})"
     lines = [line for line in (result.output + "\n" + result.error).splitlines() if line.strip()]
-    # Lines begin with journald's priorities, such as <3>.
+    # Each line begins with a priority for journald, such as <3>.
     last = lines[-1].split(">", 1)[-1].strip() if lines else ""
     meaning = MEANINGS.get(result.code, f"exit code {result.code}")
     return f"{meaning}: {last}" if last else meaning
@@ -65,13 +65,13 @@ class NodeStatus:
     """A node's own report.
 
     Attributes:
-        applied: the state that the node has applied, None before the first.
-        confirmed: True if the node's metadata is confirmed.
+        applied: the desired state that the node applied last, None before the first.
+        confirmed: True if the node's metadata is confirmed, by an operator or by an import.
         unready: for each service that is not ready, the reason.
         version: a short hash of the applied state; empty before the first.
         drained: True if the node reports "not ready" because it was drained.
-        earlier_rules: True if the node serves by the readiness rules of an earlier version only.
-        warnings: what the node warns about, such as a program that it refuses.
+        earlier_rules: True if the node is ready only by the readiness rules of an earlier version.
+        warnings: the node's warnings, for example about a new program that the node refuses to run.
     """
 
     applied: Mapping[str, Any] | None
@@ -85,7 +85,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class NodeAgent:
-    """The program on the nodes of a cluster."""
+    """Runs actions of the program on a cluster's nodes."""
 
     aws: Aws
     cluster: Cluster
@@ -133,19 +133,19 @@ class NodeAgent:
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
-        """Run an action on a node, and wait until it has ended.
+        """Run an action on a node, and wait until the action has ended.
 
         Args:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for a drain.
+            why: the operator's reason, for the action drain.
             progress: called with the status and the seconds that have passed.
-            patience: seconds to wait for the end; None: the timeout. An action that is still
-                running then continues.
+            patience: seconds to wait until the action ends; None: the timeout. An action that is
+                still running after this time continues.
 
         Raises:
-            Failed: Systems Manager does not reach the node, or the end was not seen in time.
+            Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
         id_ = self.cluster.node(node).instance_id
         parameters = {
@@ -187,7 +187,7 @@ class NodeAgent:
 
 
 def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the warnings of a node's report; programs of older versions have none."""
+    """Yield the warnings of a node's report; programs of older versions do not report any."""
     yield from map(str, report.get("warnings", ()))
     if refused := report.get("program_refused"):
         yield (

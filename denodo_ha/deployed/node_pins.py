@@ -1,7 +1,8 @@
 """Pins of the deployed nodes: image, type, disks and first boot from the deployed template.
 
-They are not read from EC2: a pin must result in the deployed template, or the next deploy would
-change the node. For an instance that was changed by hand, a pin of its state would replace it.
+Pins are not read from EC2: the next synthesised template must contain the same values as the
+deployed one, or the next deploy would change the node. If an instance was changed by hand, a pin
+with its actual state would cause the deploy to replace the instance.
 """
 
 import re
@@ -21,7 +22,7 @@ _FIRST_BOOT = re.compile(f"^{FIRST_BOOT_LINE.format('([0-9]+)')}$", re.MULTILINE
 
 
 def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
-    """Return the pins of the nodes that the stack has created, by node.
+    """Return the pins of the nodes whose instances the stack has created, by node.
 
     Raises:
         Failed: An instance of the template has unknown properties.
@@ -34,10 +35,11 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
 
 
 def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
-    """Return the minutes of the alarm of silence that a health check can follow, and a message.
+    """Return the minutes of the no-data alarm that a health check can monitor, and a message.
 
-    That is the newest alarm if its state is OK, else the one that the check follows now. The
-    message says that the newest one is not OK yet; it is empty otherwise.
+    The alarm becomes active after these minutes without data. The result is for the newest alarm if
+    its state is OK, else for the alarm that the health check monitors now; in the second case the
+    message says that the newest alarm is not OK yet. Otherwise the message is empty.
 
     Raises:
         AwsError: AWS did not answer, or denied a call.
@@ -80,10 +82,10 @@ def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
 
 
 def pin_of(node: str, properties: Mapping[str, Any]) -> Pin:
-    """Return the pin that results in the properties of a node's instance.
+    """Return the pin with the values of a node's instance in the deployed template.
 
     Raises:
-        Failed: The instance has other properties than those of this project.
+        Failed: The instance lacks a property that this version sets, or a value is invalid.
     """
     try:
         root, *more = properties["BlockDeviceMappings"]
@@ -106,7 +108,7 @@ def pin_of(node: str, properties: Mapping[str, Any]) -> Pin:
 
 
 def _first_boot(user_data: Any) -> int:
-    """Return the version of a first-boot text; the first version has no line that says so."""
+    """Return the version of a first-boot script; the script of version 1 has no version line."""
     text = user_data.get("Fn::Base64") if isinstance(user_data, Mapping) else None
     found = _FIRST_BOOT.search(text) if isinstance(text, str) else None
     return int(found[1]) if found else 1

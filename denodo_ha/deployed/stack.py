@@ -29,7 +29,7 @@ class Stack:
         outputs: outputs by name.
         parameters: parameters by name.
         tags: its tags.
-        template: the deployed template, processed.
+        template: the deployed template as CloudFormation processed it, with transforms applied.
         physical_ids: physical ids by logical id, of the resources that exist.
     """
 
@@ -60,7 +60,7 @@ class Stack:
         return resources_of(self.template).get(logical_id, ("", {}))[1]
 
     def value(self, expression: Any) -> str | None:
-        """Return the value of a literal or a Ref; None if the stack does not define it."""
+        """Return the value of a literal or a `Ref`; None if the stack does not define the value."""
         if isinstance(expression, str | int | float):
             return str(expression)
         if not isinstance(expression, Mapping):
@@ -78,11 +78,11 @@ class Stack:
         return None
 
     def number(self, expression: Any, subject: str) -> int:
-        """Return the number of a literal or a Ref.
+        """Return the number that a literal or a `Ref` stands for.
 
         Args:
             expression: the template's expression.
-            subject: the meaning of the number, for the message.
+            subject: the meaning of the number, for the error message.
 
         Raises:
             Failed: The stack does not define the number.
@@ -97,7 +97,7 @@ class Stack:
 
         Args:
             expression: the template's expression.
-            subject: the meaning of the list, for the message.
+            subject: the meaning of the list, for the error message.
 
         Raises:
             Failed: The list or an entry is another expression, such as an `Fn::If`.
@@ -110,7 +110,7 @@ class Stack:
         return entries
 
     def unknown(self, subject: str) -> Failed:
-        """Return the error for an expression that only CloudFormation evaluates."""
+        """Return the error for an expression that only CloudFormation can evaluate."""
         message = (
             f"{self.name}: {subject} is not known from here, because the deployed template has an "
             "expression or a shape there that this version does not evaluate; to see it: `aws "
@@ -129,7 +129,8 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
     client = aws.client("cloudformation", location.region)
     with translated_errors():
         (stack,) = client.describe_stacks(StackName=location.stack)["Stacks"]
-        # By its ARN from here: the stack may be deleted and created again between two calls.
+        # Use the ARN in the following calls: a stack of this name may be deleted and created again
+        # between two calls.
         arn = str(stack["StackId"])
         reads: tuple[Callable[[], Any], ...] = (
             lambda: _template_body(client, location, arn),
@@ -154,11 +155,11 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
 
 
 def read_stacks(aws: Aws, locations: Sequence[StackLocation]) -> list[Stack | CommandError]:
-    """Read each stack, or return the error of one that cannot be read.
+    """Read several stacks; the result has the error in place of a stack that cannot be read.
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
 
     def attempt(location: StackLocation) -> Stack | CommandError:
@@ -187,7 +188,7 @@ def _template_body(client: Any, location: StackLocation, arn: str) -> Any:
     try:
         return client.get_template(StackName=arn, TemplateStage="Processed")["TemplateBody"]
     except (RecursionError, ValueError) as error:
-        # The SDK parses a template that is JSON.
+        # The SDK itself parses a template in JSON, and raises this error if it cannot.
         message = f"{location.stack}: its deployed template cannot be read: {error}"
         raise Failed(message) from None
 
@@ -195,7 +196,8 @@ def _template_body(client: Any, location: StackLocation, arn: str) -> Any:
 def resources_of(template: Template | None) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Return type and properties of the resources of a template, by logical id.
 
-    Keys that are not resources, such as `Fn::Transform` and `Fn::ForEach::NAME`, are left out.
+    The result does not contain keys that are not resources, such as `Fn::Transform` and
+    `Fn::ForEach::NAME`.
     """
     return {
         id_: (resource["Type"], mapping_in(resource, "Properties"))
@@ -229,7 +231,7 @@ def read_outputs(aws: Aws, location: StackLocation) -> dict[str, str]:
 
 
 def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
-    """Return the value of a tag in a resource's properties, None if the resource lacks the tag."""
+    """Return the value of a tag in a resource's properties, None if there is no such tag."""
     tags = properties.get("Tags")
     if isinstance(tags, list):
         # An entry may be an `Fn::If`.

@@ -41,7 +41,7 @@ class TargetHealth:
     Attributes:
         id: the instance's id.
         port: the target's port.
-        state: healthy, initial, unhealthy, draining, unused or unavailable.
+        state: AWS's state: healthy, initial, unhealthy, draining, unused or unavailable.
         reason: AWS's code for a state other than healthy, such as Target.FailedHealthChecks.
         description: AWS's description of the reason; may be empty.
     """
@@ -65,7 +65,7 @@ class GroupHealth:
     Attributes:
         group: the target group.
         targets: the registered and the draining targets, by id.
-        deleted: AWS's answer if the target group no longer exists, else empty.
+        deleted: the error from AWS if the target group no longer exists, else empty.
     """
 
     group: TargetGroup

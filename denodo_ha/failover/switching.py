@@ -130,7 +130,7 @@ def read_task(
     Raises:
         Refused: The credentials belong to another account. Nothing was changed.
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     with deadline.limited(LOOK_S):
         site, sides = read_failover(aws, site)
@@ -144,7 +144,7 @@ def read_failover(aws: Aws, site: FailoverLocation) -> tuple[FailoverLocation, S
     Raises:
         Refused: The credentials belong to another account. Nothing was changed.
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     pool = ThreadPoolExecutor(max_workers=2)
     try:

@@ -84,7 +84,7 @@ class StatusReader:
 
         Raises:
             NoCredentials: There are no credentials.
-            ExpiredCredentials: The credentials are not valid any more.
+            ExpiredCredentials: The credentials have expired.
         """
         asks = self._ask and self._is_query_due()
         reachable = self._site.reachable

@@ -28,7 +28,7 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     if site.failover is None:
         return None

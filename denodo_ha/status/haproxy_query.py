@@ -52,7 +52,7 @@ def query_haproxy(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Ans
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     answers: dict[str, HaproxyAnswer] = {}
     pairs: list[tuple[HaproxyInstances, str]] = []

@@ -62,7 +62,7 @@ def query_nodes(
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     pairs = [(cluster, node) for cluster in clusters for node in cluster.nodes]
 

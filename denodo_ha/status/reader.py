@@ -68,7 +68,7 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     answers = read_clusters(aws, locations)
     for answer in answers:

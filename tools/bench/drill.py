@@ -1,10 +1,10 @@
-"""Measure the drill of many clusters of many nodes.
+"""Measure how the drill's run time grows with the number of clusters.
 
     .venv/bin/python -m tools.bench.drill --clusters 50
 
-The clusters are copies of one synthesised example under other names; a failover name joins every
-two of them. The program asserts nothing: compare the rows, which show how the time grows. The
-seconds are CPU time.
+The clusters are copies of one synthesised example, each with its own name; each pair of clusters
+has a failover name. The program asserts nothing: compare the rows, which show how the time grows.
+The seconds are CPU time.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def cluster_stack(config: str) -> SynthesisedStack:
 
 
 def copies(stack: SynthesisedStack, count: int) -> tuple[SynthesisedStack, ...]:
-    """Return copies of a cluster's stack, and a failover name for every two of them."""
+    """Return copies of a cluster's stack, and a failover name's stack for each pair."""
     clusters = [
         SynthesisedStack(f"copy{number}", f"region{number % 4}", "", stack.template)
         for number in range(count)
@@ -53,9 +53,8 @@ def _failover_name(
 ) -> dict[str, Any]:
     """Return the template of a failover name.
 
-    Its alias records have an unknown evaluation of targets, so that the drill simulates every
-    failure
-    twice.
+    The target health of its alias records is unknown to the drill, so the drill simulates every
+    failure twice.
     """
     return {
         "Resources": {
@@ -73,7 +72,7 @@ def _record(number: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
 
 
 def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
-    """Yield a row for each number of clusters, doubled up to the maximum."""
+    """Yield a row for an eighth, a quarter, half and all of the maximum number of clusters."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         start = time.process_time()

@@ -1,9 +1,10 @@
-"""Benchmark of HAProxy: the generated file compared with the article's file, under the same load.
+"""Benchmark of HAProxy: the generated file compared with that of Denodo's article on HAProxy.
 
     .venv/bin/python -m tools.bench.haproxy --connections 1600
 
-Two stand-in nodes run on this machine (tests/hosts/haproxy). Nothing is asserted: failures are
-counted, and of the speeds only the ratio is comparable between machines.
+Both files get the same load. Two simulated nodes run on this machine (tests/hosts/haproxy). The
+program asserts nothing: it counts failed connections and measures speeds. Only the ratio of the
+speeds is comparable between machines.
 """
 
 import argparse
@@ -30,7 +31,7 @@ SECONDS = 2.0
 
 
 def article(proxy: Running, site: Site) -> str:
-    """Return the article's file for the same ports."""
+    """Return the file of Denodo's article, with the addresses and ports of the benchmark."""
     values = {
         "run": proxy.folder,
         "jdbc": proxy.port("jdbc"),
@@ -70,7 +71,7 @@ def _loss(site: Site, make: Make, what: Callable[[Running], None], total: int) -
 
 
 def _change(make: Make) -> Callable[[Running], None]:
-    """Change the configuration as each documents it: the article restarts, the project reloads."""
+    """Apply the file again: the article's procedure restarts HAProxy, this project reloads it."""
 
     def restart(proxy: Running) -> None:
         proxy.stop()
@@ -80,7 +81,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Number of failed connections, and the seconds until the last failure."""
+    """Yield the table of failed connections, and of the seconds until the last failure."""
     yield f"{total} new connections, {RATE} a second: failures / seconds until the last failure"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
@@ -97,7 +98,7 @@ def losses(site: Site, total: int) -> Iterator[str]:
 
 
 def speeds(site: Site, runs: int) -> Iterator[str]:
-    """Measure speeds alternately; return medians and their ratio."""
+    """Measure both files in turn; yield a table of the median speeds and their ratio."""
     result: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
     result["RMI connections a second"] = [[], []]
     for _ in range(runs):
@@ -121,7 +122,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1600, help="runs of each failure")
     parser.add_argument("--runs", type=int, default=3, help="runs of each speed")
     arguments = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that give up are counted
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # these errors are counted, not logged
     print("HAProxy: the generated file beside the article's")
     print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
     site = stand_ins.site()

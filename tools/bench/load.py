@@ -14,7 +14,7 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Request:
-    """A request of a new connection, and the beginning of the right answer."""
+    """The request that a new connection sends, and the beginning of the correct answer."""
 
     sent: bytes
     answer: bytes
@@ -26,7 +26,7 @@ WEB = Request(b"GET /name HTTP/1.0\r\nHost: denodo\r\n\r\n", b"HTTP/1.1 200 ")
 
 @dataclass
 class Outcome:
-    """Outcome of the connections.
+    """Outcome of all connections of a run.
 
     Attributes:
         failed: start of each failed connection, in seconds since the event.
@@ -59,8 +59,8 @@ def connections(
         port: the port of HAProxy.
         total: number of connections.
         rate: connections a second.
-        event: the event, which may take any time.
-        after: number of connections before the event.
+        event: triggers the event, and may take any time.
+        after: number of connections that are opened before the event.
         request: what each connection sends and expects.
         patience: seconds that a client waits for its answer.
     """

@@ -56,9 +56,9 @@ def run(command: Sequence[str], extra: Mapping[str, str]) -> Run:
 
 
 def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
-    """Measured runs of several processes, after one warm-up run of each.
+    """Return measured runs of several processes, after one warm-up run of each.
 
-    The processes alternate, so that a machine that becomes slower affects all of them alike.
+    The processes run in turn, so that a machine that becomes slower affects all of them equally.
     """
     for process in processes:
         process()

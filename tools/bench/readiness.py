@@ -1,10 +1,10 @@
-"""Cost of the readiness checks on a node: processor time per second, now and with a ping each time.
+"""Processor time of a node's readiness checks: as implemented, and with a ping at each check.
 
     python -m tools.bench.readiness [--seconds 120]
 
-The node is a stand-in without Denodo: servers that answer, and a `ping.sh` that starts a real Java
-that compiles all that it loads and has no shared classes, which takes about half a second of a
-processor. Time between the checks is simulated; the cost of each check is measured.
+The node is simulated, without Denodo: servers that answer, and a `ping.sh` that starts Java. This
+Java compiles everything that it loads and has no shared classes, which takes about half a second
+of processor time. The time between the checks is simulated; the cost of each check is measured.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main(seconds: int) -> None:
 
 
 class _Clock:
-    """A clock that stands still between the checks."""
+    """A clock that advances only when the benchmark sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -72,7 +72,7 @@ def _used() -> float:
 
 
 def _server(answer: bytes) -> int:
-    """Run a server that answers each connection; return its port."""
+    """Start a server that sends this answer on each connection; return its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

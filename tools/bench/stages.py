@@ -32,7 +32,7 @@ class Stages:
 
     @classmethod
     def of_one(cls, run: Run) -> Self:
-        """Return the stages of a run of `tools/bench/timed_app.py` under `-X importtime`."""
+        """Return the stages of one run of `timed_app.py` with Python's option `-X importtime`."""
         _, _, details = run.stderr.partition('stages: "start"\n')
         cdk = others = 0.0
         timed: dict[str, float] = {}
@@ -40,7 +40,7 @@ class Stages:
             kind, _, rest = line.partition(":")
             if kind == "stages":
                 timed = json.loads(rest)
-                break  # Modules that are imported at the end count as part of the end.
+                break  # Imports after this line count as part of the end of the process.
             if kind == "import time":
                 microseconds, _, module = rest.split("|")
                 if module.strip().partition(".")[0] in CDK_PACKAGES:

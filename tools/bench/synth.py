@@ -1,8 +1,8 @@
-"""Benchmark of synth: compared with a minimal CDK app, and by the number of clusters.
+"""Benchmark of `cdk synth`: compared with a minimal CDK app, and by the number of clusters.
 
     .venv/bin/python -m tools.bench.synth --config active-passive --runs 5
 
-Nothing is asserted. Ratios and growth depend least on the machine.
+The program asserts nothing. Ratios and growth depend less on the machine than seconds do.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Synth:
     out: Path
 
     def app(self, *script: str, **variables: str) -> Run:
-        """Run tools/app with the context and the variables that the CDK CLI sets."""
+        """Run app.py with the context and the variables that the CDK CLI sets."""
         context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
         context |= {
             "config": self.config,
@@ -57,7 +57,7 @@ class Synth:
         return run([CDK, "synth", "--quiet", *arguments, *options], {})
 
     def stages(self, **variables: str) -> Run:
-        """Run tools/app with its stages timed."""
+        """Run app.py and measure the time of its stages."""
         return self.app("tools/bench/timed_app.py", PYTHONPROFILEIMPORTTIME="1", **variables)
 
 

@@ -1,4 +1,4 @@
-"""Run app.py, and print the seconds of its stages on stderr, as JSON after `MARK`.
+"""Run app.py, and print the seconds of its stages to stderr, as JSON after `MARK`.
 
 `tools/bench/synth.py` starts this program instead of app.py, and `tools/bench/stages.py` parses its
 output.
@@ -27,7 +27,7 @@ def note(what: object) -> None:
 
 
 def main() -> None:
-    """Run app.py, and time its loading and its synth."""
+    """Run app.py, and measure how long it loads the configuration and synthesises."""
     seconds = {"load": 0.0, "synth": 0.0, "all": 0.0}
 
     def timed(stage: str, call: Callable[P, R]) -> Callable[P, R]:

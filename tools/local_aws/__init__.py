@@ -1,1 +1,1 @@
-"""A local AWS, to which the real CDK CLI deploys without an account: see README.md here."""
+"""A local AWS, to which the real CDK CLI deploys without an account: see its README.md."""

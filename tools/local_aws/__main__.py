@@ -48,7 +48,7 @@ def main() -> int:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
         if arguments.command == "env":
-            # The lines for `eval` must fail, or the shell would continue with its own account.
+            # Make `eval` of the output fail, or the shell would continue with its own account.
             print("false")
         return 1
     except KeyboardInterrupt:

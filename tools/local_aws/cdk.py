@@ -1,4 +1,4 @@
-"""The CDK CLI of the clone, sent to the local AWS."""
+"""The CDK CLI of the clone, configured to call the local AWS."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
 
 TIMEOUT_S = 900.0
-"""Ours: a deploy takes seconds on the local AWS; this ends one that hangs."""
+"""Project default: a deploy to the local AWS takes seconds; this limit ends one that hangs."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Cdk:
     Attributes:
         access: the account and region.
         paths: paths of the local AWS, for the CLI's home folder.
-        folder: the working folder; in the clone's root the CLI synthesises app.py first.
+        folder: the working folder; in the clone's root, the CLI first synthesises app.py.
     """
 
     access: Access

@@ -1,7 +1,7 @@
 """Credentials and environment of every process that calls the local AWS.
 
 No AWS setting of the user reaches such a process: no profile, key, endpoint, configuration file
-or proxy. Its access key id is an account number, which the local AWS takes as that account.
+or proxy. Its access key id is an account number, and the local AWS acts for that account.
 """
 
 import os
@@ -43,7 +43,7 @@ class Access:
     region: str
 
     def settings(self, paths: Paths) -> dict[str, str]:
-        """Return the variables that send the CDK CLI, the AWS CLI and SDKs to the local AWS."""
+        """Return the variables that make the CDK CLI, the AWS CLI and SDKs call the local AWS."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.account,
@@ -53,7 +53,7 @@ class Access:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The CDK CLI caches there to which account an access key belongs.
+            # The CDK CLI caches in this folder which account an access key belongs to.
             "CDK_HOME": str(paths.home / ".cdk"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
         }
@@ -83,7 +83,7 @@ class Access:
 
 @cache
 def _session() -> Any:
-    """Return the one session of all clients, because each session parses the service models again.
+    """Return the session that all clients share, because each session parses the service models.
 
     The session reads neither the user's profiles nor configuration files, so a profile that does
     not exist is not an error.

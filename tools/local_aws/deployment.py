@@ -35,7 +35,7 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
     def say(text: str) -> None:
         console.print(f"[bold blue]==[/] {text}", highlight=False, soft_wrap=True)
 
-    # Before the server starts, so that an invalid configuration leaves no server behind.
+    # Load before the server starts, so that an invalid configuration leaves no server running.
     file = configuration_file.find_configuration(config, ROOT)
     loaded = load(file)
     with paths.exclusive():
@@ -51,7 +51,7 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
-    """Make the prerequisites, bootstrap, and deploy every stack by the CDK CLI.
+    """Make the prerequisites, bootstrap, and deploy every stack with the CDK CLI.
 
     Raises:
         LocalAwsError: a step failed, or the server has ended.
@@ -95,7 +95,7 @@ class _ServerEndedError(LocalAwsError):
 
 @contextmanager
 def _running(paths: Paths) -> Iterator[None]:
-    """Report an error in this block as the end of the server, if the server has ended."""
+    """If the server has ended, replace an error in this block by a message that says so."""
     try:
         yield
     except (LocalAwsError, OSError, BotoCoreError) as error:
@@ -123,7 +123,7 @@ def make_prerequisites(endpoint: str, loaded: Loaded) -> int:
 
 
 def _absolute(config: str) -> str:
-    """Return a configuration so that app.py finds it from another working folder."""
+    """Return a configuration's name or absolute path, valid in another working folder."""
     path = Path(config).expanduser()
     return str(path.resolve()) if path.is_file() else config
 
@@ -165,9 +165,9 @@ def _target_states(access: Access) -> set[str]:
 
 
 def _show_status(server: Server, environment: Environment, config: str, paths: Paths) -> None:
-    """Run `denodo-ha status`, whatever its exit code says of the environment.
+    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health.
 
-    Without queries of the nodes, because the instances of the local AWS run nothing.
+    The nodes are not queried, because the instances of the local AWS run no programs.
     """
     access = Access(server.endpoint, *bootstrap.home_location(environment))
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Paths of a local AWS: all in one folder of the clone, so that two clones never meet."""
+"""Paths of a local AWS, all in one folder of the clone, so that two clones use different files."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class Paths:
     """Paths of one local AWS.
 
     Attributes:
-        folder: the folder of its state; `make local-down` removes it.
+        folder: the folder of the local AWS's state; `make local-down` removes the folder.
         python: the Python of the server's own virtual environment.
     """
 
@@ -49,7 +49,7 @@ class Paths:
 
     @property
     def lock(self) -> Path:
-        """The lock file, beside the folder because the folder is removed while it is locked."""
+        """The lock file, outside the folder, which is removed while the lock is held."""
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:
@@ -73,7 +73,7 @@ class Paths:
             return 0
 
     def remember_port(self, port: int) -> None:
-        """Keep the port for the next start of the server."""
+        """Save the port for the next start of the server."""
         (self.folder / "port").write_text(str(port))
 
     @contextmanager

@@ -1,9 +1,8 @@
-"""Prerequisites of a configuration: the resources that it names but does not create.
+"""Prerequisites of a configuration: the resources that it refers to but does not create.
 
 These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
 Elastic IPs and instances. The local AWS makes them before the first deploy, under exactly those
-ids. What the configuration does not name does not exist there, so that a wrong reference fails as
-in AWS.
+ids. No other resources exist in the local AWS, so that a wrong reference fails as in AWS.
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 
 _CIDR = "10.0.0.0/16"
-"""Ours: CIDR block of a VPC for which the configuration has none."""
+"""Project default: CIDR block of a VPC for which the configuration has no block."""
 _AWS_MANAGED_POLICY = "arn:aws:iam::aws:policy/"
 
 _ORDER = (
@@ -40,7 +39,7 @@ Resource = tuple[str, str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prerequisite:
-    """One resource that must exist, with the properties that follow from the configuration."""
+    """One resource that must exist, with its properties according to the configuration."""
 
     account: str
     region: str
@@ -50,12 +49,12 @@ class Prerequisite:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The resource as the control API takes it."""
+        """The resource in the form that the control API accepts."""
         return {"kind": self.kind, "id": self.id, **dict(self.properties)}
 
 
 def prerequisites_of(loaded: Loaded) -> list[Prerequisite]:
-    """Return all prerequisites, each after the ones that it refers to."""
+    """Return all prerequisites, each one after the prerequisites that it refers to."""
     environment = loaded.environment
     first: dict[tuple[str, str, str, str], Prerequisite] = {}
     for name, cluster in sorted(environment.clusters.items()):
@@ -85,7 +84,7 @@ def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Prerequ
 
 
 def _network(cluster: Cluster) -> Iterator[Resource]:
-    """Yield the VPC and its subnets, public where clients connect from the internet."""
+    """Yield the VPC and its subnets; subnets for clients from the internet are public."""
     network, balancer = cluster.network, cluster.balancer
     if network.health_checkers:
         yield "prefix-list", network.health_checkers, {}
@@ -128,7 +127,7 @@ def _node_zone(cluster: Cluster) -> Iterator[Resource]:
 
 
 def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Resource]:
-    """Yield images, key pairs and policies of the nodes, of the configuration and of the pins."""
+    """Yield images, key pairs and policies that the configuration or a pin sets for the nodes."""
     for node_name, node in sorted(cluster.nodes.items()):
         instance = configured_machine(cluster.instance, node)
         if instance is not None and node.instance_id is None:
@@ -146,7 +145,7 @@ def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Res
 
 
 def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
-    """Yield image and policies of the HAProxy instances."""
+    """Yield the image and the policies of the HAProxy instances."""
     instance = cluster.balancer.proxy.instance
     if instance is not None:
         yield "image", instance.image, {"root_device": instance.root_device}
@@ -160,7 +159,7 @@ def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:
 
 
 def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
-    """Yield certificates and Elastic IPs."""
+    """Yield the certificates and Elastic IPs of the load balancer."""
     for _, service in sorted(environment.services.items()):
         certificate = service.certificate(name)
         if certificate is not None:

@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tools.local_aws.published_schemas
 
-The server runs in a virtual environment of its own, without cfn-lint. So the schemas are taken
-from cfn-lint here and reduced to what the server uses: the properties of a type, the required
-ones, and the ones whose change replaces the resource.
+The server runs in its own virtual environment, without cfn-lint. So this program reads the schemas
+of cfn-lint and reduces them to what the server uses: the properties of a type, the required
+properties, and the properties whose change replaces the resource.
 """
 
 import json

@@ -47,7 +47,7 @@ def stop_server(paths: Paths) -> None:
 
 
 def destroy(endpoint: str, assembly: Path, paths: Paths, say: Say) -> None:
-    """Destroy the stacks of a cloud assembly by the CDK CLI.
+    """Destroy the stacks of a cloud assembly with the CDK CLI.
 
     Raises:
         LocalAwsError: a stack could not be destroyed.
@@ -90,7 +90,7 @@ def _exists(access: Access, stack: str) -> bool:
 
 
 def _disable_deletion_protection(access: Access, say: Say) -> None:
-    """Disable deletion protection, as an operator must before a destroy."""
+    """Disable deletion protection, as an operator must do on AWS before destroying a stack."""
     elb = access.client("elbv2")
     for balancer in elb.describe_load_balancers()["LoadBalancers"]:
         arn = balancer["LoadBalancerArn"]

@@ -1,4 +1,4 @@
-"""The server process of the local AWS: find, start, clean up and stop it, always by its own id."""
+"""The server process of the local AWS: find, start and stop it by its process id."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Server:
-    """A local AWS that answers."""
+    """A running local AWS that answers requests."""
 
     pid: int
     port: int
@@ -39,7 +39,7 @@ class Server:
 
 
 def running(paths: Paths) -> Server | None:
-    """Return the server of these paths, None if it does not answer."""
+    """Return the server with these paths, None if no server answers."""
     record = paths.server_record()
     if record is None:
         return None
@@ -49,10 +49,10 @@ def running(paths: Paths) -> Server | None:
 
 
 def ensure_running(paths: Paths, say: Say, *, port: int = 0) -> Server:
-    """Return the running server, started if there is none.
+    """Return the running server; start the server if it is not running.
 
     Raises:
-        LocalAwsError: the server runs on another port than the given one, or cannot be started.
+        LocalAwsError: the server already runs on a port other than `port`, or cannot be started.
     """
     server = running(paths)
     if server is not None:
@@ -70,7 +70,7 @@ def ensure_running(paths: Paths, say: Say, *, port: int = 0) -> Server:
 
 
 def clean_up(paths: Paths, say: Say) -> None:
-    """Clean up after a server that was killed, and kill a server that hangs."""
+    """Kill a server that hangs, and remove the record of a server that no longer runs."""
     record = paths.server_record()
     assert record is not None
     if is_server(record["pid"], paths):
@@ -118,7 +118,7 @@ class _PortTakenError(LocalAwsError):
 
 def _launch(paths: Paths, port: int, parent: int | None) -> Server:
     command = [
-        # Without the user's PYTHON* variables and the packages of the home folder.
+        # Ignore the user's PYTHON* variables and the packages of the home folder.
         *(str(paths.python), "-E", "-s", "-m", MODULE),
         *("--port", str(port), "--state", str(paths.folder)),
         *(() if parent is None else ("--parent", str(parent))),
@@ -175,7 +175,7 @@ def stop(paths: Paths) -> bool:
 
 
 def is_server(pid: int, paths: Paths) -> bool:
-    """Tell the server of these paths from another process that has got its process id."""
+    """Return whether a process is the server, and not a later process with the same id."""
     command = command_line(pid)
     is_emulator = any(f" -m {module} " in command for module in (MODULE, *_EARLIER_MODULES))
     return is_emulator and str(paths.folder) in command
@@ -200,7 +200,7 @@ def command_line(pid: int) -> str:
 
 
 def _end(pid: int, signals: tuple[signal.Signals, ...]) -> None:
-    """Send the signals to a process, the next one if the process outlives a timeout."""
+    """Send the first signal to a process, and the next if the process is still running later."""
     for number in signals:
         try:
             os.kill(pid, number)
@@ -209,13 +209,15 @@ def _end(pid: int, signals: tuple[signal.Signals, ...]) -> None:
         deadline = time.monotonic() + _STOP_S
         while time.monotonic() < deadline:
             if not command_line(pid):
-                with suppress(ChildProcessError):  # It may be the child of another process.
+                with suppress(
+                    ChildProcessError
+                ):  # The process may be the child of another process.
                     os.waitpid(pid, os.WNOHANG)
                 return
             time.sleep(_POLL_S)
 
 
 def _end_child(process: subprocess.Popen[bytes]) -> None:
-    """Kill a server that does not come up."""
+    """Kill a server that does not answer after its start."""
     process.kill()
     process.wait(_STOP_S)

@@ -1,4 +1,4 @@
-"""`make -s local-env`: print the lines that send a shell to the local AWS."""
+"""`make -s local-env`: print the lines that make a shell use the local AWS."""
 
 import shlex
 from pathlib import Path
@@ -18,7 +18,7 @@ exec {command} "$@"
 
 
 def write_commands(paths: Paths) -> Path:
-    """Write the commands node, npx and cdk of the clone into a folder for PATH."""
+    """Write the clone's commands node, npx and cdk into a folder that is added to PATH."""
     folder = paths.folder / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     node = ROOT / ".venv/node"
@@ -36,7 +36,7 @@ def write_commands(paths: Paths) -> Path:
 
 
 def export_lines(config: str, paths: Paths) -> list[str]:
-    """Return the lines for `eval`.
+    """Return the lines that the user's shell evaluates.
 
     Raises:
         LocalAwsError: the local AWS is not running.

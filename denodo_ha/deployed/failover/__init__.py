@@ -1,1 +1,1 @@
-"""The deployed failover: its location, sides, health checks and DNS answers."""
+"""The deployed failover: location, state of both clusters, health checks and DNS answers."""

@@ -14,7 +14,7 @@ from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Sides
 
 PATIENCE_S: Final = 3.0
-"""Ours: seconds for one lookup; resolver libraries wait up to 30 s."""
+"""Project default: seconds for one lookup; resolver libraries wait up to 30 s."""
 
 RESOLVER: Final = "this machine's resolver"
 ROUTE53: Final = "Route 53 (TestDNSAnswer)"
@@ -24,11 +24,11 @@ SWITCH: Final = "the switch's health check"
 
 @dataclass(frozen=True)
 class DnsAnswer:
-    """The role that DNS answers with.
+    """The role, primary or secondary, whose cluster DNS answers with.
 
     Attributes:
-        role: the role; None if the answer belongs to neither cluster, or is not known.
-        by: the source of the answer.
+        role: the role; None if the answer belongs to neither cluster, or if there is no answer.
+        by: the source of the answer, such as this machine's resolver.
         text: the answer, or why there is none.
     """
 
@@ -49,7 +49,7 @@ Lookup = Callable[[str], Resolved | None]
 
 
 def lookup(name: str) -> Resolved | None:
-    """Resolve a name with this machine's resolver; None if it does not answer in `PATIENCE_S`."""
+    """Resolve a name with this machine's resolver; None without an answer within `PATIENCE_S`."""
     answers: list[Resolved] = []
 
     def resolve() -> None:
@@ -60,7 +60,7 @@ def lookup(name: str) -> Resolved | None:
         chain = frozenset(part.rstrip(".").lower() for part in (canonical, *aliases))
         answers.append(Resolved(chain, frozenset(addresses)))
 
-    # A daemon thread: the program must be able to end while the library still waits.
+    # A daemon thread does not keep the program running while the library still waits for an answer.
     thread = threading.Thread(target=resolve, daemon=True)
     thread.start()
     thread.join(max(deadline.left(PATIENCE_S), 0))
@@ -68,7 +68,7 @@ def lookup(name: str) -> Resolved | None:
 
 
 def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return the answer of this machine's resolver, which its clients get as well."""
+    """Return the answer of this machine's resolver, as other programs on this machine get it."""
     answered = look(site.endpoint)
     if answered is None:
         return DnsAnswer(None, RESOLVER, f"{site.endpoint} cannot be resolved on this machine")
@@ -77,7 +77,7 @@ def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> 
 
 
 def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return Route 53's answer, before any cache; public zones only (AWS, TestDNSAnswer)."""
+    """Return Route 53's own answer, not a cached one; public zones only (AWS, TestDNSAnswer)."""
     kind = "A" if sides.primary.alias or _is_address(sides.primary.target) else "CNAME"
     try:
         with translated_errors():
@@ -95,14 +95,14 @@ def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lo
 
 
 def by_rules(sides: Sides) -> DnsAnswer:
-    """Return the answer that Route 53's rules give for the state of the health checks."""
+    """Return the answer that follows from the health checks' state by Route 53's rules."""
     primary, secondary = sides.both
     text = f"{primary.cluster} counts as {primary.counts_as}, {secondary.cluster} as "
     return DnsAnswer(sides.answered, RULES, text + secondary.counts_as)
 
 
 def best(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return the first known answer of: resolver, Route 53, rules."""
+    """Return the first answer with a known role: from the resolver, Route 53, or the rules."""
     answer = by_resolver(site, sides, look)
     if answer.role is None:
         route53 = by_route53(aws, site, sides, look)
@@ -111,7 +111,7 @@ def best(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) 
 
 
 def _side(answered: Resolved, sides: Sides, look: Lookup) -> Role | None:
-    """Return the role whose record has the answer's names or addresses, None if not exactly one."""
+    """Return the role whose record matches the answer, None if no role or both roles match."""
     roles: set[Role] = set()
     for side in sides.both:
         if not side.target:

@@ -1,7 +1,8 @@
 """Route 53's health checks: the state of each, its reason and its children.
 
-The API returns no status for a calculated check (AWS, Route 53 API, GetHealthCheckStatus). It is
-computed from the children as Route 53 does (HealthCheckConfig, HealthThreshold).
+The API returns no status for a calculated health check (AWS, Route 53 API, GetHealthCheckStatus).
+This module computes that status from the children as Route 53 does (HealthCheckConfig,
+HealthThreshold).
 """
 
 import re
@@ -52,7 +53,7 @@ class Route53Check:
         return next((match for child in self.children if (match := child.find(kind))), None)
 
     def without(self, kind: str) -> "Route53Check | None":
-        """Return this check without its children of a kind; None if no check is left."""
+        """Return this check without children of a kind; None if this check is of the kind."""
         if self.kind == kind:
             return None
         rest = [kept for child in self.children if (kept := child.without(kind))]
@@ -67,7 +68,7 @@ class Route53Check:
 
 
 def combined_state(states: Iterable[str]) -> str:
-    """Return healthy if all states are, unhealthy if one is unhealthy, else unknown."""
+    """Return healthy if all states are healthy, unhealthy if at least one is, else unknown."""
     distinct = set(states)
     if UNHEALTHY in distinct:
         return UNHEALTHY
@@ -75,7 +76,7 @@ def combined_state(states: Iterable[str]) -> str:
 
 
 def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
-    """Read a check with its children; a check that cannot be read is unknown, with the reason.
+    """Read a health check and its children; if one cannot be read, its state is unknown.
 
     Args:
         aws: the credentials.
@@ -84,7 +85,7 @@ def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     try:
         with translated_errors():
@@ -137,7 +138,7 @@ def _calculated(
 
 
 def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
-    """Return the state by Route 53's checkers, and the reason."""
+    """Return the state that Route 53's health checkers report, and the reason."""
     client = aws.client("route53", region)
     with translated_errors():
         response = client.get_health_check_status(HealthCheckId=check_id)
@@ -170,7 +171,7 @@ def _most_common(statuses: list[str]) -> str:
 
 
 def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
-    """Return the state of an alarm in words; its region may be lost."""
+    """Return the state of an alarm in words, or that the alarm cannot be read."""
     if not alarm:
         return ""
     where = f"its alarm in {alarm['Region']}"

@@ -1,8 +1,9 @@
 """Failover location: its DNS name, its two clusters, and the region of its switch.
 
-With a configuration file the location is known without a call, since it is needed while a region
-is lost; without a file it comes from the outputs of the failover's stack. The switch's namespace
-always comes from the stack: a datapoint in another one has no effect.
+With a configuration file, the location is known without a call to AWS, because it is needed while a
+region is unavailable. Without a file, the location is read from the outputs of the failover's
+stack. The namespace of the switch's metric is always read from the stack: a datapoint in another
+namespace has no effect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ ROLES: Final[tuple[Role, Role]] = (PRIMARY, SECONDARY)
 
 @dataclass(frozen=True)
 class FailoverLocation:
-    """A DNS name that one of two clusters answers for.
+    """A DNS name that resolves to one of two clusters.
 
     Attributes:
         environment: name of the environment.
@@ -53,9 +54,9 @@ class FailoverLocation:
         region: region of the failover's stack, and so of the switch.
         clusters: locations of the two clusters.
         switch_namespace: namespace of the switch's metric.
-        switch_warning: why the namespace is the configuration's and not the deployed one; empty if
-            it is the deployed one.
-        is_deployed: True if the namespace is the deployed one.
+        switch_warning: why the namespace was read from the configuration and not from the deployed
+            stack; empty if it was read from the stack.
+        is_deployed: True if the namespace was read from the deployed stack.
     """
 
     environment: str
@@ -70,7 +71,7 @@ class FailoverLocation:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Return the regions of the failover, the switch's first."""
+        """Return the regions of the failover; the switch's region is the first."""
         every = (self.region, *(cluster.region for cluster in self.clusters.values()))
         return tuple(dict.fromkeys(every))
 
@@ -99,11 +100,11 @@ def locate_failover(
     Args:
         aws: the credentials.
         config: path or name of a configuration.
-        environment: name of an environment, where its file is not available.
+        environment: name of an environment whose configuration file is not available.
         regions: regions to search for the failover's stack; only with an environment's name.
 
     Raises:
-        UsageError: The options do not fit together, or there is no failover.
+        UsageError: The options cannot be combined, or there is no failover.
         AwsError: AWS did not answer.
     """
     require_one_environment(config, environment)
@@ -150,9 +151,10 @@ def _configured(environment: Environment) -> FailoverLocation:
 
 
 def with_deployed_switch(aws: Aws, location: FailoverLocation) -> FailoverLocation:
-    """Return the location with the deployed switch's namespace.
+    """Return the location with the namespace of the deployed switch.
 
-    If the stack cannot be read, the configuration's namespace remains, with a warning.
+    If the stack cannot be read, the result keeps the namespace from the configuration and has a
+    warning.
     """
     if location.is_deployed:
         return location
@@ -177,15 +179,15 @@ def _switch_namespace(outputs: Mapping[str, str]) -> str:
 
 
 def require_account(aws: Aws, location: FailoverLocation) -> None:
-    """Refuse another account: a datapoint there would have no effect, and raise no error.
+    """Check the account: a datapoint in another one would have no effect and cause no error.
 
-    An account that is not known does not refuse: STS may be throttled or denied, and is not needed
-    to fail over.
+    If the account of the credentials cannot be read, nothing is raised: STS may throttle or deny
+    the call, and a failover does not need STS.
 
     Raises:
         Refused: The credentials belong to another account.
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     try:
         account = aws.account(location.regions)
@@ -206,7 +208,8 @@ def _discovered(aws: Aws, environment: str, regions: Sequence[str] | None) -> Fa
     searched = regions_to_search(aws, regions)
     try:
         if searched:
-            # All at once: the stack is in one of them, and another one may be lost.
+            # Search all regions in parallel: the stack is in one region, and another region may not
+            # answer.
             return first_answer(lambda region: _read(aws, environment, region), searched)
     except NotFound:
         pass

@@ -1,6 +1,7 @@
-"""The two sides of a failover: the state that decides which cluster Route 53 answers with.
+"""The two sides of a failover: the record and the state of the primary and the secondary cluster.
 
-A state that cannot be read is unknown, with the reason: this is used while a region is lost.
+Together they decide which cluster Route 53 answers with. A state that cannot be read is "unknown",
+with the reason, because this module is used while a region is unavailable.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,9 +43,10 @@ class GroupCount:
         shared: True if every node is registered in the target group.
         healthy: number of healthy targets.
         all: number of targets.
-        alb: the service whose second balancer is the only target; empty for other groups.
-        attached: True if the target group is behind the load balancer that Route 53 evaluates, and
-            not behind a second one.
+        alb: the service whose Application Load Balancer is the only target; empty for other target
+            groups.
+        attached: True if the target group is directly behind the load balancer that Route 53
+            evaluates; False if it is behind an Application Load Balancer in between.
     """
 
     group: str
@@ -62,15 +64,16 @@ ReadTargets = Callable[[StackLocation], ClusterTargets]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two failover records, and the cluster that it answers with.
+    """One of the two failover records, and the cluster that the record answers with.
 
     Attributes:
         role: PRIMARY or SECONDARY.
         cluster: the cluster's name.
         target: the DNS name or address that the record answers with; empty if unknown.
         alias: True for an alias record, whose targets Route 53 evaluates as well.
-        check: the record's health check; None if it has none, or if it is not known.
-        targets: the target groups of its load balancer.
+        check: the record's health check; None if the record has no health check, or if the health
+            check is not known.
+        targets: the target groups of the cluster's load balancer.
         read: True if the record could be read.
         problems: what could not be read, and why.
     """
@@ -86,12 +89,12 @@ class Side:
 
     @property
     def checked(self) -> bool:
-        """Return True if Route 53 checks the cluster itself, and not the switch alone."""
+        """Return True if Route 53 checks the cluster itself, and not only the switch."""
         return self.alias or (self.check is not None and self._own is not None)
 
     @property
     def state(self) -> str:
-        """Return the cluster's state by Route 53's checks; without checks, by the targets."""
+        """Return the cluster's state from its health checks, or without them from its targets."""
         if not self.read:
             return UNKNOWN
         own = [self._own.state] if self._own else []
@@ -101,7 +104,7 @@ class Side:
 
     @property
     def counts_as(self) -> str:
-        """Return the record's state for Route 53, with the switch; healthy without any check."""
+        """Return the state that Route 53 uses for the record; healthy without health checks."""
         if not self.read:
             return UNKNOWN
         states = [self.check.state] if self.check else []
@@ -129,8 +132,9 @@ class Side:
     def _without_healthy_target(self) -> list[GroupCount]:
         """Return the required target groups without a healthy target.
 
-        An alias requires every group (AWS, Route 53 API, AliasTarget) but those behind a second
-        load balancer, which it does not evaluate; without an alias every service is required.
+        For an alias record, Route 53 requires a healthy target in every target group of the load
+        balancer (AWS, Route 53 API, AliasTarget); it does not evaluate target groups behind a
+        second load balancer. For other records, every service is required.
         """
         required = [
             group for group in self.targets if (group.attached if self.alias else group.shared)
@@ -145,7 +149,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides, and the switch between them."""
+    """Both sides of a failover, and the switch that selects one of them."""
 
     primary: Side
     secondary: Side
@@ -174,10 +178,10 @@ class Sides:
 
     @property
     def answered(self) -> Role | None:
-        """Return the role that Route 53 answers with by its rules; None if it is not known.
+        """Return the role that Route 53 answers with by its rules; None if the role is not known.
 
-        PRIMARY while it is healthy, else SECONDARY while that is healthy, else PRIMARY (AWS, How
-        Amazon Route 53 chooses records when health checking is configured).
+        This is PRIMARY while the primary is healthy, else SECONDARY while the secondary is healthy,
+        else PRIMARY (AWS, How Amazon Route 53 chooses records when health checking is configured).
         """
         primary, secondary = self.primary.counts_as, self.secondary.counts_as
         if primary == HEALTHY or secondary == UNHEALTHY:
@@ -191,16 +195,17 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
     Args:
         aws: the credentials.
         site: the failover.
-        targets_of: returns a cluster's target groups, if they were read before.
+        targets_of: returns a cluster's target groups; None: read them from AWS.
 
     Raises:
         NoCredentials: There are no credentials.
-        ExpiredCredentials: The credentials are not valid any more.
+        ExpiredCredentials: The credentials have expired.
     """
     look = targets_of or (lambda location: _targets(aws, location))
     pool = ThreadPoolExecutor(max_workers=len(ROLES))
     try:
-        # At the same time: a lost region must not take the time in which Route 53 would answer.
+        # Read the target groups in parallel with Route 53: an unavailable region must not delay the
+        # calls to Route 53.
         known = {role: begin(pool, look, site.clusters[role]) for role in ROLES}
         records, problem = _records(aws, site)
         checks = dict(zip(ROLES, map_concurrently(_check(aws, site, records), ROLES), strict=True))
@@ -214,7 +219,7 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
 
 
 def _records(aws: Aws, site: FailoverLocation) -> tuple[Mapping[str, Any], str]:
-    """Return the failover records by role, and why there are none."""
+    """Return the failover records by role, and the reason if they cannot be read."""
     name = f"{site.endpoint}.".lower()
     try:
         with translated_errors():
@@ -297,7 +302,7 @@ def _targets(aws: Aws, location: StackLocation) -> ClusterTargets:
 
 
 def record_target(cluster: Cluster) -> str:
-    """Return the load balancer's name, or the node's address, that a record answers with."""
+    """Return what a record answers with: the load balancer's DNS name, or the node's address."""
     outputs = cluster.stack.outputs
     name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
     return name.lower()

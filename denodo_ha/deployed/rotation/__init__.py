@@ -1,1 +1,1 @@
-"""Taking nodes out of service and bringing them back."""
+"""Operations that take nodes out of service and bring them back."""

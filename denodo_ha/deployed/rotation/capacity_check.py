@@ -18,18 +18,18 @@ def require_healthy_targets(
     accept: str,
     drained: Mapping[str, DrainTag],
 ) -> None:
-    """Check that enough targets stay healthy in target groups without a node.
+    """Check that enough other targets are healthy in the target groups that a node would leave.
 
-    A node with a drain tag counts as out also where a target group still shows it as healthy: AWS
-    shows a deregistration only some time later.
+    A node with a drain tag counts as out of service even if a target group still reports it as
+    healthy: AWS shows a deregistration only some time later.
 
     Args:
         cluster: the cluster.
         node: the node that is to be taken out.
         groups: health of the target groups that the node would leave.
-        minimum: the number of other targets that must be healthy in each; None: all, and at least
-            one.
-        accept: the option that accepts fewer, for the message.
+        minimum: the number of other targets that must be healthy in each target group; None: all of
+            them, and at least one.
+        accept: the option, named in the error message, with which an operator accepts fewer.
         drained: drain tags of the other nodes, by node.
 
     Raises:
@@ -70,7 +70,7 @@ def require_usable_servers(
     minimum: int | None,
     accept: str,
 ) -> None:
-    """Check that enough servers stay usable on HAProxy instances without a node.
+    """Check that enough other nodes are usable on every HAProxy instance.
 
     Args:
         cluster: the cluster.
@@ -78,7 +78,7 @@ def require_usable_servers(
         statuses: status of each HAProxy instance, by id.
         minimum: the number of other nodes that must be usable for each service; None: all, and at
             least one.
-        accept: the option that accepts fewer, for the message.
+        accept: the option, named in the error message, with which an operator accepts fewer.
 
     Raises:
         Refused: Fewer than the minimum would remain. Nothing was changed.
@@ -104,7 +104,7 @@ def require_usable_servers(
 
 
 def service_servers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the servers of services in an HAProxy status; auxiliary ports keep their node."""
+    """Return the servers of services in an HAProxy status, without those of auxiliary ports."""
     return [
         server
         for server in status["servers"]
@@ -113,7 +113,7 @@ def service_servers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def is_usable(status: Mapping[str, Any], node: str) -> bool:
-    """Return whether an HAProxy instance sends new sessions of some service to a node."""
+    """Return whether an HAProxy instance sends new sessions of at least one service to a node."""
     return any(server["node"] == node and server["usable"] for server in service_servers(status))
 
 

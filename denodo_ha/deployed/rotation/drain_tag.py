@@ -3,8 +3,8 @@
     write(aws, region, instance_id, DrainTag.now(clock, why="promotion"))
     DrainTag.from_tags(instance.tags).why
 
-The tag is the only record of a node that is out of service. A tag value has at most 256 characters
-(AWS, Tag naming limits and requirements).
+The tag is the only record of the fact that a node was taken out of service. A tag value has at most
+256 characters (AWS, Tag naming limits and requirements).
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class DrainTag:
     Attributes:
         since: the time at which the node was taken out, in UTC.
         who: user and machine, without spaces.
-        why: a short text; the command's name where a command takes the node out temporarily.
+        why: a short reason; the command's name if a command takes the node out temporarily.
     """
 
     since: datetime
@@ -37,7 +37,7 @@ class DrainTag:
 
     @classmethod
     def now(cls, clock: Clock, *, why: str, who: str = "") -> "DrainTag":
-        """Return a drain tag of the current time and operator."""
+        """Return a drain tag with the current time and the current operator."""
         return cls(clock.now(), accepted_name(who or operator_name()), accepted_text(why))
 
     @classmethod
@@ -51,10 +51,10 @@ class DrainTag:
         try:
             since = datetime.fromisoformat(time)
             since = since if since.tzinfo else since.replace(tzinfo=UTC)
-            # A time of the year 1 may have no equivalent in UTC.
+            # Converting a time of the year 1 to UTC can overflow.
             since.astimezone(UTC)
         except (ValueError, OverflowError):
-            # Written by hand in another format: the node is out all the same.
+            # A tag written by hand in another format also means that the node is out of service.
             return cls(datetime.fromtimestamp(0, UTC), "somebody", text)
         return cls(since, who, why)
 

@@ -1,8 +1,8 @@
 """HAProxy fleet: several HAProxy instances in front of the same nodes, reached by SSM or ssh.
 
-A node is taken out on every instance before its sessions are waited for on any: while one instance
-waits, another would send new sessions to the node. If one instance refuses, the drain is undone on
-the others.
+A node is first taken out on every instance; only then does the drain wait for its sessions to end.
+Otherwise, while one instance waits, another instance would send new sessions to the node. If one
+instance refuses, the drain is undone on the others.
 """
 
 from abc import ABC, abstractmethod
@@ -14,11 +14,11 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import CommandError, Failed, Refused, UsageError
 
 DRAIN_S: Final = 1800
-"""Ours: how long sessions may take to end."""
+"""Project default: seconds that sessions may take to end."""
 ENABLE_S: Final = 600
-"""Ours: how long a node may take to pass HAProxy's checks."""
+"""Project default: seconds that a node may take to pass HAProxy's health checks."""
 APPLY_S: Final = 300
-"""Ours: how long HAProxy may take to load another file."""
+"""Project default: seconds that HAProxy may take to load a new configuration file."""
 
 _ERROR_CLASSES: Final[Mapping[frozenset[int], type[CommandError]]] = {
     frozenset({exit_codes.USAGE}): UsageError,
@@ -52,21 +52,22 @@ class HaproxyFleet(ABC):
             ids: the instances.
             action: a command of the HAProxy program.
             node: the node of the action.
-            seconds: how long the action may take.
-            wait: whether a drain waits for sessions.
-            force: whether to drain also if no other node serves.
+            seconds: seconds that the action may take.
+            wait: True if a drain waits until the node's sessions end.
+            force: True to drain the node even if no other node serves.
 
         Raises:
             Failed: An action did not end in time, or an instance cannot be reached.
         """
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on every instance, then wait until it has no sessions on any.
+        """Take a node out on every instance, then wait until the node has no sessions on any.
 
         Raises:
             UsageError: There is no such node. Nothing was changed.
             Refused: No other node would serve. Nothing was changed.
-            Failed: Sessions remain, or an instance failed. The message names the state.
+            Failed: Sessions remain, or an instance failed. The message says whether the node is
+                out.
         """
         self.take_out(node, force=force)
         self.wait_until_gone(node, timeout=timeout)
@@ -77,13 +78,15 @@ class HaproxyFleet(ABC):
         Raises:
             UsageError: There is no such node. Nothing was changed.
             Refused: No other node would serve. Nothing was changed.
-            Failed: An instance failed. The message names the instance and the state.
+            Failed: An instance failed. The message names the instance and says whether the node is
+                out.
         """
         results = self.run(self.ids(), "drain", node, wait=False, force=force)
         failed = _failed(results)
         if not failed:
             return
-        # An instance that changed nothing prints nothing: a node that was out before stays out.
+        # Undo only on instances that printed something: an instance prints nothing if the node was
+        # already out there, and the node must then stay out.
         changed = [id_ for id_ in results if id_ not in failed and results[id_].output.strip()]
         restored = self.run(changed, "enable", node, ENABLE_S) if changed else {}
         not_restored = _failed(restored)
@@ -106,22 +109,24 @@ class HaproxyFleet(ABC):
         Raises:
             Failed: Sessions remain; the message says how many.
         """
-        # Forced, because the node is out already: the check for other nodes has been made.
+        # With force, because the node is already out and its capacity check was done when it was
+        # taken out.
         results = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), force=True)
         _require_success(results, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every instance, and wait until its checks pass there.
+        """Bring a node back on every instance, and wait until its health checks pass there.
 
         Raises:
-            Failed: The checks of an instance do not pass in time; the message names the instance.
+            Failed: The health checks of an instance do not pass in time; the message names the
+                instance.
         """
         results = self.run(self.ids(), "enable", node, int(timeout or ENABLE_S))
         _require_success(results, f"{node} is not back on every HAProxy instance")
 
 
 def failure_reason(result: CommandResult) -> str:
-    """Return the last output of a command on an HAProxy instance."""
+    """Return why a command on an HAProxy instance failed: the last line of its output."""
     if result.code == -1:
         return f"the command did not run ({result.status})"
     output = " ".join((result.error or result.output).split()).removeprefix("haproxy: ")

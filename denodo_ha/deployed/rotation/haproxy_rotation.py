@@ -1,7 +1,7 @@
 """Rotation of nodes behind HAProxy.
 
-The load balancer's target groups hold the HAProxy instances, so a node is taken out on each of
-these instances.
+The targets of the load balancer are the HAProxy instances, so a node is taken out of service on
+each of these instances.
 """
 
 # ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
@@ -27,19 +27,19 @@ class HaproxyRotation(Rotation):
         return HaproxyInstances(self.aws, self.cluster, self.clock)
 
     def drain_scope(self, node: str) -> str:
-        """Return that a drained node is out of every HAProxy instance."""
+        """Return the text that a drained node is out on every HAProxy instance."""
         return EVERY_INSTANCE.label
 
     def service_scope(self, node: str) -> str:
-        """Return that a node in service is healthy on every HAProxy instance."""
+        """Return the text that a node in service is healthy on every HAProxy instance."""
         return f"on {EVERY_INSTANCE.label}"
 
     def drain_seconds(self, node: str) -> int:
-        """Return how long HAProxy waits for sessions."""
+        """Return the seconds for which HAProxy waits until sessions end."""
         return DRAIN_S
 
     def drain_end(self, node: str) -> str:
-        """Return that HAProxy waits for sessions and cuts none."""
+        """Return the text that HAProxy waits until sessions end and closes none."""
         return "its sessions end by themselves"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
@@ -48,7 +48,7 @@ class HaproxyRotation(Rotation):
     def open_entrances(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"
     ) -> tuple[Entrance, ...]:
-        """Return `EVERY_INSTANCE` if some instance sends sessions to a node.
+        """Return `EVERY_INSTANCE` if at least one instance sends sessions to a node, else nothing.
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.
@@ -64,12 +64,12 @@ class HaproxyRotation(Rotation):
     def require_capacity(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"
     ) -> None:
-        """Check nothing: HAProxy instances check, and act before they answer."""
+        """Do nothing: the HAProxy instances made this check when they took the node out."""
 
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:
-        """Take a node out on every instance, also where its checks fail at the moment.
+        """Take a node out on every instance, including those where its health checks fail now.
 
         Raises:
             Refused: No other node would serve. Nothing was changed.
@@ -80,7 +80,7 @@ class HaproxyRotation(Rotation):
             self.instances.take_out(node, force=force)
 
     def wait_until_closed(self, node: str) -> None:
-        """Return at once: HAProxy instances act before they answer."""
+        """Return at once: an HAProxy instance answers only after it has taken the node out."""
 
     def wait_until_drained(self, node: str, timeout: float | None = None) -> None:
         """Wait until a node has no sessions on any instance.
@@ -106,16 +106,16 @@ class HaproxyRotation(Rotation):
             self.wait_until_healthy(node)
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Enable a node on every instance, and wait until its checks pass there.
+        """Enable a node on every instance, and wait until its health checks pass there.
 
         Raises:
-            Failed: The checks of an instance do not pass in time.
+            Failed: The health checks of an instance do not pass in time.
         """
         with self.progress.step(f"{node}: waiting until every HAProxy instance finds it healthy"):
             self.instances.enable(node, timeout=timeout)
 
     def describe(self, node: str) -> str:
-        """Return how many instances send sessions to a node, in words."""
+        """Return a text that says how many instances send sessions to a node."""
         try:
             statuses = self.instances.status()
         except Failed as error:

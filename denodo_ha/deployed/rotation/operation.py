@@ -1,7 +1,7 @@
 """Base of the operations that change nodes of a cluster: drain, enable, roll, rollout.
 
 An operation holds the cluster's lock while it changes something that two operations must not change
-at once, and every error that ends it early says in which state it leaves the cluster.
+at the same time. Every error that ends an operation early says in which state the cluster remains.
 """
 
 import re
@@ -36,18 +36,18 @@ UNCHANGED: Final = "nothing was changed"
 _UNCHANGED = re.compile(r"\b([Nn])othing was changed")
 RETRY_S: Final = 5
 LOCK_WAIT_S: Final = LIFETIME_S + 15
-"""Ours: the longest wait for the lock; the lock of a process that was killed expires before."""
+"""Project default: longest wait for the lock; a killed process's lock expires earlier."""
 
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
-    """Return the rotation of a cluster, by what is deployed in front of its nodes."""
+    """Return the rotation of a cluster: by HAProxy if the cluster has it, else by target groups."""
     kind = HaproxyRotation if has_haproxy(cluster) else TargetGroupRotation
     return kind(aws, cluster, clock, progress)
 
 
 @dataclass(frozen=True)
 class OperationContext:
-    """The cluster of an operation, and how the operation runs.
+    """The cluster of an operation, and the options with which the operation runs.
 
     Attributes:
         aws: the credentials.
@@ -56,7 +56,8 @@ class OperationContext:
         clock: the clock.
         progress: receives progress messages.
         timeout: seconds for each wait; None: a default for each kind of wait.
-        take_over: take the cluster's lock from its holder instead of waiting for it.
+        take_over: True to take the cluster's lock from its holder instead of waiting for its
+            release.
     """
 
     aws: Aws
@@ -75,13 +76,14 @@ class ClusterOperation:
     cluster, in words.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
+        context: the cluster of the operation, and the options with which the operation runs.
     """
 
     def __init__(self, context: OperationContext) -> None:
         self._context, self._aws, self._location = context, context.aws, context.location
         self._progress, self._timeout = context.progress, context.timeout
-        # While the lock is held, the clock renews the lock in every wait.
+        # While the operation holds the lock, another clock replaces this one: it renews the lock in
+        # every wait.
         self._clock = context.clock
         self._state_left = UNCHANGED
         self._remaining_lock = ""
@@ -95,12 +97,12 @@ class ClusterOperation:
     @_state_left.setter
     def _state_left(self, state: str) -> None:
         self._state = state
-        # For a second signal, which ends the program at once.
+        # A second signal ends the program at once, and the program then prints this state.
         process.set_state_left(f"{state}; a lock may remain: see `denodo-ha status`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
-        """Add the state that is left behind to every error that ends the operation early."""
+        """Add the state of the cluster to every error that ends the operation early."""
         try:
             yield
         except KeyboardInterrupt:
@@ -112,14 +114,15 @@ class ClusterOperation:
         except CommandError as error:
             if not self._remaining_lock:
                 raise
-            # A refusal promises that nothing was changed.
+            # Refused and UsageError mean that nothing was changed, which is not true if a lock
+            # remains.
             kind = Failed if isinstance(error, Refused | UsageError) else type(error)
             raise kind(self._with_lock(str(error))) from error
         if self._remaining_lock:
             self._progress.say(f"warning: {self._remaining_lock}")
 
     def _with_lock(self, message: str) -> str:
-        """Return a message that also names a lock that could not be released."""
+        """Return the message, with a note if the lock could not be released."""
         if not self._remaining_lock:
             return message
         changed = _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", message)
@@ -132,11 +135,11 @@ class ClusterOperation:
     def _locked(self, purpose: str) -> Iterator[Lock]:
         """Hold the cluster's lock, after waiting for another holder to release it.
 
-        Call `lock.prove()` before each step that must not happen twice: a process that was
-        suspended for minutes may have lost the lock.
+        Call `lock.prove()` before each step that two processes must not both make: a process that
+        was suspended for minutes may have lost the lock.
 
         Args:
-            purpose: what the operation does, for operations that wait.
+            purpose: what the operation does; shown to operations that wait for the lock.
 
         Raises:
             Refused: Another operation still holds the lock. Nothing was changed.
@@ -158,7 +161,8 @@ class ClusterOperation:
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
-            # Before the lock is acquired: its release then comes first.
+            # Registered before the lock is acquired, so that this callback runs after the lock's
+            # release.
             held.callback(self._note_lock, lock)
             try:
                 return lock, held.enter_context(lock.held(take_over=self._context.take_over))
@@ -176,7 +180,7 @@ class ClusterOperation:
         self._remaining_lock = lock.remaining or self._remaining_lock
 
     def _rotation(self, cluster: Cluster) -> Rotation:
-        """Return the rotation of the cluster, which waits by the current clock."""
+        """Return the rotation of the cluster; its waits renew a lock that this operation holds."""
         return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
     def _agent(self, cluster: Cluster) -> NodeAgent:

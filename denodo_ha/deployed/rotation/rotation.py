@@ -4,9 +4,9 @@
     rotation.out("node1", tag=DrainTag.now(clock, why="promotion"))
     rotation.back("node1", ready=lambda: "")
 
-Target groups and HAProxy instances each have an implementation of the same protocol. Both
-directions can be interrupted and repeated: the only records of progress are the state of the load
-balancer and the node's drain tag (`drain_tag`).
+`TargetGroupRotation` and `HaproxyRotation` implement this class. `out` and `back` can be
+interrupted and repeated: progress is recorded only in the state of the load balancer and in the
+node's drain tag (`drain_tag`).
 """
 
 from abc import ABC, abstractmethod
@@ -23,16 +23,16 @@ from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 
 EVERY_S: Final = 5
-"""Ours: seconds between two polls of health and readiness."""
+"""Project default: seconds between two polls of health and readiness."""
 HEALTHY_S: Final = 600
-"""Ours: how long a node that is ready may take to become healthy."""
+"""Project default: seconds that a ready node may take to become healthy."""
 READY_S: Final = 1800
-"""Ours: how long a node may take to become ready; Denodo starts in minutes, not in seconds."""
+"""Project default: seconds that a node may take to become ready; Denodo starts in minutes."""
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """A way by which new sessions reach a node: a target group, or all HAProxy instances.
+    """A target group, or all HAProxy instances together, that sends new sessions to a node.
 
     Attributes:
         id: ARN of the target group; for HAProxy instances a constant.
@@ -44,18 +44,18 @@ class Entrance:
 
 
 def without_promise(error: Exception) -> str:
-    """Return the message of a refusal, for a state in which something was changed."""
+    """Return the message of a refusal without the words that nothing was changed."""
     return str(error).replace(". Nothing was changed", "")
 
 
 def labels(entrances: Sequence[Entrance]) -> str:
-    """Return the labels of entrances as a list with commas."""
+    """Return the labels of target groups or HAProxy instances, separated by commas."""
     return ", ".join(entrance.label for entrance in entrances)
 
 
 @dataclass(frozen=True)
 class Rotation(ABC):
-    """The nodes of a cluster behind their load balancer.
+    """Takes the nodes of a cluster out of service behind their load balancer, and brings them back.
 
     Attributes:
         aws: the credentials.
@@ -71,23 +71,23 @@ class Rotation(ABC):
 
     @abstractmethod
     def drain_scope(self, node: str) -> str:
-        """Return the entrances of which a drained node is out, in words; empty if it has none."""
+        """Return the names of what a drained node leaves: target groups or HAProxy instances."""
 
     @abstractmethod
     def service_scope(self, node: str) -> str:
-        """Return where a node in service is healthy, in words, with its preposition."""
+        """Return a text that names where a node in service is healthy, such as "in jdbc, odbc"."""
 
     @abstractmethod
     def drain_seconds(self, node: str) -> int:
-        """Return the seconds that connections have to end once a node is out."""
+        """Return the seconds within which the connections of a node that was taken out may end."""
 
     @abstractmethod
     def drain_end(self, node: str) -> str:
-        """Return how the connections of a node that is out end, in words."""
+        """Return a text that says how the connections of a node that was taken out end."""
 
     @abstractmethod
     def require_drain_time(self, node: str, timeout: float | None) -> None:
-        """Check that a timeout leaves connections their time to end.
+        """Check that a timeout is not shorter than the time that connections have to end.
 
         Raises:
             UsageError: The timeout is too short. Nothing was changed.
@@ -97,13 +97,13 @@ class Rotation(ABC):
     def open_entrances(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"
     ) -> tuple[Entrance, ...]:
-        """Return the entrances that send new sessions to a node, after a capacity check.
+        """Check the capacity, and return each `Entrance` that sends new sessions to a node.
 
         Args:
             node: the node that is to be taken out.
             minimum: the number of other nodes that must be healthy behind each entrance. None: all
                 others, and at least one. 0: no check.
-            accept: the option that accepts fewer, for the message.
+            accept: the option, named in the error message, with which an operator accepts fewer.
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.
@@ -113,7 +113,7 @@ class Rotation(ABC):
     def require_capacity(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"
     ) -> None:
-        """Check again that enough other nodes serve, once a node is out.
+        """Check again that enough other nodes serve, after a node was taken out.
 
         Raises:
             Refused: Fewer than the minimum remain.
@@ -130,15 +130,15 @@ class Rotation(ABC):
         Args:
             node: the node.
             entrances: the result of `open_entrances`.
-            force: also if no other node would serve.
+            force: True to stop new sessions even if no other node would serve.
         """
 
     @abstractmethod
     def wait_until_closed(self, node: str) -> None:
-        """Wait until AWS shows that a node gets no new sessions: its API is eventually consistent.
+        """Wait until AWS (eventually consistent) shows that a node gets no new sessions.
 
         Raises:
-            Failed: AWS does not show it in time.
+            Failed: AWS still shows the node as registered after the timeout.
         """
 
     @abstractmethod
@@ -151,11 +151,11 @@ class Rotation(ABC):
 
     @abstractmethod
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the entrances that a node needs for service and that `open` must open."""
+        """Return the entrances that are not open for a node and must be open for its service."""
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return every entrance that `open` opens; those that are open already do no harm."""
+        """Return every entrance of a node; `open` also accepts those that are already open."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
@@ -171,7 +171,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def describe(self, node: str) -> str:
-        """Return where a node is now, in words."""
+        """Return a text that says where a node is in service now."""
 
     def is_out(self, node: str) -> bool:
         """Return whether no entrance sends new sessions to a node."""
@@ -187,22 +187,24 @@ class Rotation(ABC):
             tag: the drain tag to write.
             minimum: the number of other nodes that must be healthy behind each entrance; None: all
                 others, and at least one.
-            timeout: seconds to wait; None: the time that connections have to end, and a margin.
+            timeout: seconds to wait; None: the time that connections have to end, plus a margin.
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.
-            Failed: Connections remain after the timeout, or another node has left meanwhile. The
-                message names the state.
+            Failed: Connections remain after the timeout, or another node was taken out in the
+                meantime. The message says which state the node is in.
             AwsError: AWS does not answer, or denies access.
         """
         instance_id = self.cluster.node(node).instance_id
         entrances = self.open_entrances(node, minimum=minimum)
-        # The tag comes first, so that it explains a node that is found out of service.
+        # Write the tag before the node is taken out, so that no node is out of service without a
+        # tag.
         drain_tag.write(self.aws, self.cluster.location.region, instance_id, tag)
         for _ in self.close(node, entrances, force=minimum == 0):
             pass
         try:
-            # Again: another node may have left since, or the first look was an old one.
+            # Check again: another node may have been taken out since the first check, or the state
+            # that AWS returned then may have been out of date.
             self.require_capacity(node, minimum=minimum)
         except Refused as error:
             for _ in self.open(node, entrances):
@@ -224,13 +226,14 @@ class Rotation(ABC):
 
         Args:
             node: the node.
-            ready: returns why the node is not ready yet, or an empty text. Raises if waiting
-                cannot help. No entrance is opened before the node is ready.
+            ready: returns why the node is not ready yet, or an empty text; raises an error if
+                further waiting is useless. The node gets no new sessions before it is ready.
             ready_timeout: seconds that the node may take to become ready.
-            timeout: seconds that it may then take to become healthy.
+            timeout: seconds that a ready node may take to become healthy.
 
         Raises:
-            Failed: The node is not ready, or not healthy in time. The message names the state.
+            Failed: The node is not ready or not healthy in time. The message says where the node
+                is.
             AwsError: AWS does not answer, or denies access.
         """
         instance_id = self.cluster.node(node).instance_id
@@ -255,14 +258,14 @@ class Rotation(ABC):
         timeout: float,
         failure: Callable[[str], str],
     ) -> None:
-        """Poll until a reader returns an empty text.
+        """Call `read` repeatedly until it returns an empty text.
 
         Args:
             title: the title of the progress step.
             read: returns what is still missing, or an empty text.
             done: the last progress message.
             timeout: seconds to wait.
-            failure: makes the error message, from a text such as "after 60 s: jdbc draining".
+            failure: returns the error message for a text such as "after 60 s: jdbc draining".
         """
         with self.progress.step(title) as step:
             try:

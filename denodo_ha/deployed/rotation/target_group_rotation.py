@@ -1,8 +1,8 @@
-"""Rotation of nodes whose load balancer has them in target groups.
+"""Rotation of nodes that are themselves targets of the load balancer's target groups.
 
-A node that is taken out leaves the target groups that all nodes share. Its auxiliary target group
-keeps it: sessions that began there still need the node, and an empty group would count as
-unhealthy.
+A node that is taken out is deregistered from the target groups that all nodes share. It remains
+registered in the target group of its auxiliary port: open sessions still need that port, and an
+empty target group would count as unhealthy.
 """
 
 # ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
@@ -22,9 +22,9 @@ from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, 
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 MARGIN_S: Final = 60
-"""Ours: how much longer than the deregistration delay a target may take to leave."""
+"""Project default: seconds beyond the deregistration delay that a target may take to leave."""
 VISIBLE_S: Final = 60
-"""Ours: how long AWS may take to show a deregistration; its API is eventually consistent."""
+"""Project default: seconds until AWS shows a deregistration; its API is eventually consistent."""
 VISIBLE_EVERY_S: Final = 2
 
 _UNUSED: Final = "unused"
@@ -39,20 +39,20 @@ class TargetGroupRotation(Rotation):
     """The nodes of a cluster as targets of target groups."""
 
     def drain_scope(self, node: str) -> str:
-        """Return the shared target groups of a node."""
+        """Return the names of a node's shared target groups."""
         return labels(self._shared(node))
 
     def service_scope(self, node: str) -> str:
-        """Return every target group of a node, with "in"."""
+        """Return the names of all target groups of a node, with the word "in" before them."""
         return f"in {labels(self.all_entrances(node)) or 'no target group'}"
 
     def drain_seconds(self, node: str) -> int:
-        """Return the longest deregistration delay."""
+        """Return the longest deregistration delay of a node's shared target groups."""
         delays = [group.deregistration_delay for group in shared_groups(self.cluster, node)]
         return max(delays, default=0)
 
     def drain_end(self, node: str) -> str:
-        """Return that connections end within the deregistration delay."""
+        """Return the text that connections end within the deregistration delay."""
         return f"its connections end by themselves within {self.drain_seconds(node)} s"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
@@ -103,7 +103,7 @@ class TargetGroupRotation(Rotation):
             timeout=VISIBLE_S,
             every=VISIBLE_EVERY_S,
         )
-        # A group that was deleted meanwhile sends nothing any more.
+        # A target group that was deleted in the meantime routes no traffic, so it needs no targets.
         remaining = [group for group in health if not group.deleted]
         self._require_others(node, remaining, minimum=minimum, accept=accept)
 
@@ -126,10 +126,10 @@ class TargetGroupRotation(Rotation):
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:
-        """Deregister a node from target groups; connections last for the deregistration delay.
+        """Deregister a node from target groups; connections may last for the deregistration delay.
 
-        A target that was registered with a port is found only by both, and a call that finds no
-        target succeeds (AWS, Elastic Load Balancing API, DeregisterTargets).
+        The call needs the port that a target was registered with: with another port it finds no
+        target, but reports success (AWS, Elastic Load Balancing API, DeregisterTargets).
         """
         instance_id = self.cluster.node(node).instance_id
         for entrance, group in self._groups(entrances):
@@ -147,14 +147,14 @@ class TargetGroupRotation(Rotation):
                         TargetGroupArn=group.arn, Targets=targets
                     )
             except NotFound:
-                # The group was deleted meanwhile, and sends nothing any more.
+                # The target group was deleted in the meantime, so it routes no traffic to the node.
                 continue
 
     def wait_until_closed(self, node: str) -> None:
-        """Wait until AWS shows a node in no shared target group.
+        """Wait until AWS no longer shows a node as registered in a shared target group.
 
         Raises:
-            Failed: AWS does not show it in time.
+            Failed: AWS still shows the node as registered after the timeout.
         """
         groups = shared_groups(self.cluster, node)
         poll_until(
@@ -184,7 +184,8 @@ class TargetGroupRotation(Rotation):
                     states[group.group.key] = target.state
             registered = self._registered(node, health)
             looks.append(bool(registered))
-            # Twice, and after a look that showed it out: a single look may be an old one.
+            # Require two answers in a row with the node registered, after one without it: a single
+            # answer of AWS may be out of date.
             if False in looks and looks[-2:] == [True, True]:
                 message = (
                     f"{node} was put back meanwhile, into "
@@ -206,17 +207,17 @@ class TargetGroupRotation(Rotation):
         )
 
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the target groups in which the deployed template has a node that is not there."""
+        """Return the target groups that should contain a node by the template, but do not."""
         groups = self.cluster.groups_of(node)
         present = {group.arn for group in self._registered(node, self._read_health(groups))}
         return tuple(_entrance(group) for group in groups if group.arn not in present)
 
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the target groups in which the deployed template has a node."""
+        """Return the target groups in which the deployed template registers a node."""
         return tuple(map(_entrance, self.cluster.groups_of(node)))
 
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
-        """Register a node in target groups as the deployed template has it."""
+        """Register a node in target groups, with the port from the deployed template."""
         for entrance, group in self._groups(entrances):
             yield entrance
             target = group.target(node)
@@ -264,7 +265,7 @@ class TargetGroupRotation(Rotation):
         )
 
     def describe(self, node: str) -> str:
-        """Return in which shared target groups a node is, in words."""
+        """Return a text that names the shared target groups in which a node is registered."""
         shared = self._shared(node)
         if not shared:
             return f"{node} has no shared target group"
@@ -309,7 +310,7 @@ def _is_registered(target: TargetHealth) -> bool:
 
 
 def _stays(target: TargetHealth) -> bool:
-    """Return whether an unused target is still registered, such as a stopped instance."""
+    """Return whether a target with state "unused" is registered, for example a stopped instance."""
     return target.reason != "Target.NotRegistered"
 
 

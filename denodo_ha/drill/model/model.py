@@ -117,7 +117,7 @@ class Model:
             if key is not None and key in self.checks and key not in keys:
                 keys.add(key)
                 waiting += self.checks[key].children
-        return sorted((self.checks[key] for key in keys), key=lambda check: check.name)
+        return sorted((self.checks[key] for key in keys), key=lambda check: (check.name, check.key))
 
     def alarm_of(self, check: HealthCheck) -> Alarm | None:
         """Return the alarm of a metric check, None if no template has it."""

@@ -168,7 +168,9 @@ class FactsReader:
             for target in properties["Targets"]
         ]
         name = "target_group_health.dns_failover.minimum_healthy_targets.count"
-        attributes = {item["Key"]: item["Value"] for item in properties["TargetGroupAttributes"]}
+        attributes = {
+            item["Key"]: item["Value"] for item in properties.get("TargetGroupAttributes", [])
+        }
         return TargetGroup(
             tuple(target for target in targets if target is not None),
             attributes.get(name, "1") != "off",

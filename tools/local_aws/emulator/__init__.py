@@ -1,1 +1,1 @@
-"""The server: MiniStack with a plugin of ours, in an environment of its own."""
+"""The server: MiniStack with this project's plugin, in its own virtual environment."""

@@ -2,8 +2,8 @@
 
     tools/local_aws/.venv/bin/python -m tools.local_aws.emulator --port 4566 --state .local
 
-Port 0 takes a free port. Once the server answers, it writes port and process id to `server.json` in
-the state folder; it removes that file when a signal stops it.
+Port 0 selects a free port. Once the server answers, it writes port and process id to `server.json`
+in the state folder; it removes that file when a signal stops it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 
 def listening_socket(port: int) -> socket.socket:
-    """Return a socket that listens on the port, or exit if the port is taken."""
+    """Return a socket that listens on the port, or exit if another process uses the port."""
     server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -39,7 +39,7 @@ def set_environment(port: int, folder: Path) -> None:
         STATE_DIR=str(folder / "state"),
         S3_PERSIST="1",
         S3_DATA_DIR=str(folder / "s3"),
-        # Containers and brokers, which this project's stacks do not use.
+        # Switch off containers and brokers, which this project's stacks do not use.
         DOCKER_HOST=f"unix://{folder}/no-docker",
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
@@ -58,7 +58,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     server = listening_socket(arguments.port)
     set_environment(server.getsockname()[1], folder)
-    # Not at the top: this imports MiniStack, which reads the environment then.
+    # Imported here, because MiniStack reads the environment variables when it is imported.
     from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - see above
 
     Server(server, folder, parent=arguments.parent).run()

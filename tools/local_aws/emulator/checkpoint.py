@@ -1,9 +1,9 @@
-"""Checkpoints: the state on disk, complete however the server ends.
+"""Checkpoints: complete states on disk, even if the server is killed.
 
-MiniStack writes its state when a signal stops it, one file per service, and not when it is killed.
-Here all files are written to a new folder soon after every change, and the folder is then renamed.
-No checkpoint is written while a stack operation runs: a server that is killed then comes back with
-the state from before the operation, and never with half a stack.
+MiniStack alone writes its state only when a signal stops it, one file per service. This module
+writes all files to a new folder soon after every change, and then renames the folder. No checkpoint
+is written while a stack operation runs: after a kill, the server restarts with the state from
+before the operation, and never with half a stack.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tools.local_aws.emulator.ssm import documents
 
 _PLUGIN_KEY = "local_aws"
 _QUIET_S = 0.3
-"""Ours: time without a request before the state is written."""
+"""Project default: time without a request before the state is written."""
 
 
 class Checkpoint:
@@ -36,18 +36,18 @@ class Checkpoint:
         self._repair()
 
     def _repair(self) -> None:
-        """Undo a write that was interrupted between its two renames."""
+        """Restore the previous state if a write was interrupted between its two renames."""
         shutil.rmtree(self._new, ignore_errors=True)
         if not self.folder.exists() and self._old.exists():
             self._old.rename(self.folder)
         shutil.rmtree(self._old, ignore_errors=True)
 
     def note_change(self) -> None:
-        """Note that the state may have changed."""
+        """Record that the state may have changed."""
         self._changed_at = time.monotonic()
 
     async def write_after_changes(self) -> None:
-        """Write the state after every change, once no request has come for a while."""
+        """Write the state after changes, once no request has arrived for a short time."""
         while True:
             await asyncio.sleep(_QUIET_S)
             if self._changed_at and time.monotonic() - self._changed_at >= _QUIET_S:
@@ -69,7 +69,7 @@ class Checkpoint:
         return True
 
     def restore_plugin_state(self) -> None:
-        """Restore the state that the plugin has beside MiniStack's."""
+        """Restore the state that the plugin keeps in addition to MiniStack's state."""
         ministack.persistence.STATE_DIR = str(self.folder)
         state = ministack.persistence.load_state(_PLUGIN_KEY) or {}
         stand_ins.STORE.update(state.get("stand_ins", {}))

@@ -1,4 +1,4 @@
-"""The pace of time, because real durations such as a deregistration delay of 300 s are too long."""
+"""Shortened durations: those of AWS, such as a deregistration delay of 300 s, are too long here."""
 
 import os
 import time
@@ -18,7 +18,7 @@ class Clock:
         self.pace = pace
 
     def now(self) -> float:
-        """Return real seconds since the epoch, which pass while the server is stopped, too."""
+        """Return real seconds since the epoch; the time also passes while the server is stopped."""
         return time.time()
 
     def real(self, seconds: float) -> float:

@@ -1,7 +1,7 @@
 """The control API of the local AWS, under `/_local/`: calls that no AWS service has.
 
 GET    /_local/identity                 name, clone and process id of the server
-POST   /_local/prerequisites            make resources that a configuration names
+POST   /_local/prerequisites            make the resources that a configuration refers to
 GET    /_local/stand-ins                all stand-ins
 PUT    /_local/stand-ins/INSTANCE       {"address": "127.0.0.2", "ports": {"9999": 40123}}
 DELETE /_local/stand-ins/INSTANCE

@@ -12,7 +12,7 @@ _HANDLER_CODES = (
 class AwsError(ValueError):
     """An error that an AWS service returns.
 
-    As text it is the reason that CloudFormation shows in its events.
+    Converted to text, the error is the reason that CloudFormation shows in its events.
 
     Attributes:
         code: AWS's error code, such as `InvalidSubnetID.NotFound`.

@@ -1,8 +1,8 @@
 """All names of MiniStack that the plugin uses.
 
-MiniStack has no plugin interface: these are private names of one exact version. They are here and
-nowhere else, so that an update of MiniStack is a change of this file, and a missing name fails when
-the server starts and not during a deploy.
+MiniStack has no plugin interface: these are private names of one exact version. No other module
+uses private names, so that an update of MiniStack changes this file only, and a missing name causes
+an error when the server starts and not during a deploy.
 """
 
 from importlib.metadata import version

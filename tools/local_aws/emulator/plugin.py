@@ -1,4 +1,4 @@
-"""Installation of all parts of the plugin, in the order that they need."""
+"""Installation of all parts of the plugin, in the order that the parts require."""
 
 from tools.local_aws.emulator import iam, rds, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
@@ -42,7 +42,7 @@ def install() -> None:
     rds.install()
     stack_outputs.install()
     stack_events.install()
-    # After all declarations: the checks that are added last run first.
+    # Added after all declarations, because checks that are added last run first.
     resource_types.enforce_schemas()
     creation_policy.install()
     failed_creations.install()

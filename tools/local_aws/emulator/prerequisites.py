@@ -1,7 +1,7 @@
-"""Prerequisites: resources that a configuration names, made under exactly those ids.
+"""Prerequisites: resources that a configuration refers to, made under exactly those ids.
 
-A resource that exists is left alone, so that a second deploy finds the networks with the resources
-of the first deploy in them.
+Existing resources are not changed, so that a second deploy finds the networks with the resources
+of the first deploy.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tools.local_aws.emulator.route53 import hosted_zones
 Settings = dict[str, Any]
 
 _SUBNET_BITS = 4
-"""Ours: prefix bits of a subnet beyond its VPC's, because the configuration has no size."""
+"""Project default: bits that a subnet's prefix is longer than that of its VPC."""
 _LONGEST_PREFIX = 28
 
 
@@ -91,7 +91,7 @@ def _free_block(vpc_id: str, addresses_inside: list[IPv4Address]) -> IPv4Network
 
 
 def _make_public(subnet: ministack.Record) -> None:
-    """Add a route table with a route to the internet gateway to a subnet."""
+    """Make a subnet public: add a route table with a route to the internet gateway."""
     vpc_id = subnet["VpcId"]
     gateway = next(
         id_
@@ -189,7 +189,7 @@ def _prefix_list(settings: Settings) -> bool:
 
 
 def _instance(settings: Settings) -> bool:
-    """Make an adopted instance; one that was terminated stays terminated."""
+    """Make an adopted instance, unless it exists; a terminated instance stays terminated."""
     if settings["id"] in ministack.instances:
         return False
     image = settings.get("image", "ami-00000000000000000")

@@ -1,6 +1,6 @@
-"""RDS: references of databases must exist, and RDS manages the administrator's password.
+"""RDS: what databases refer to must exist, and RDS manages the administrator's password.
 
-No database server runs: MiniStack makes the record of a database only.
+No database server runs: MiniStack makes only the record of a database.
 """
 
 import json

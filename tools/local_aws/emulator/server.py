@@ -21,10 +21,10 @@ from tools.local_aws.emulator.elb import target_health
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
 _SEARCHED_BYTES = 4096
-"""Ours: the action is in the first bytes of a request."""
+"""Project default: the name of the action is within the first bytes of a request."""
 _PARENT_POLL_S = 1
 _STACK_POLL_S, _STACK_POLLS = 0.02, 100
-"""Ours: an operation that takes longer than the product is answered while it runs."""
+"""Project default: the answer to an operation is delayed by at most the product of the two."""
 _READ_METHODS = ("GET", "HEAD")
 
 
@@ -34,9 +34,9 @@ class Server:
     Args:
         listening: the listening socket.
         folder: the state folder.
-        parent: id of the process with whose end the server stops, None for a server that outlives
-            the command that has started it. The id comes from the command line: the imports take
-            seconds, and a parent that ends meanwhile would be missed by `os.getppid` here.
+        parent: id of a process; the server stops when that process ends. None: the server
+            continues to run. The id comes from the command line, because `os.getppid` would return
+            another process if the parent has ended during the imports, which take seconds.
     """
 
     def __init__(self, listening: socket.socket, folder: Path, *, parent: int | None) -> None:
@@ -51,7 +51,7 @@ class Server:
         """Serve until a signal or the end of the parent process."""
         asyncio.run(self._main())
         (self._folder / "server.json").unlink(missing_ok=True)
-        # Threads of MiniStack may still sleep; the state is written already.
+        # Some threads of MiniStack may still be waiting; the state is already written.
         os._exit(0)
 
     async def _main(self) -> None:
@@ -107,7 +107,7 @@ class Server:
         await send({"type": "http.response.body", "body": json.dumps(answer.content).encode()})
 
     def _write_server_record(self) -> None:
-        """Write process id and port for the commands that look for the server."""
+        """Write process id and port to a file that the commands read."""
         record = {"pid": os.getpid(), "port": self._listening.getsockname()[1]}
         new = self._folder / "server.json.new"
         new.write_text(json.dumps(record))
@@ -117,10 +117,10 @@ class Server:
 def _after_stack_operation(
     receive: Any, send: Any, in_progress: Callable[[], list[str]]
 ) -> tuple[Any, Any]:
-    """Delay the answer to an operation on a stack until the operation ends, or for a short time.
+    """Delay the answer to a stack operation until the operation ends, but only for a short time.
 
-    The CDK CLI polls a stack at once and then every five seconds, and most operations take a tenth
-    of a second here.
+    The CDK CLI polls a stack at once and then every five seconds, and most operations of the local
+    AWS take a tenth of a second. So the delay saves most of the waiting time.
     """
     body = bytearray()
 

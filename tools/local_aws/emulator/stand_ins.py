@@ -1,10 +1,11 @@
-"""Stand-ins: servers of this machine that answer in place of an instance.
+"""Stand-ins: servers on this machine that answer in place of an instance.
 
-An instance of the local AWS runs nothing. `PUT /_local/stand-ins/INSTANCE` with `{"address":
-"127.0.0.2"}` names a stand-in, and `"ports": {"9999": 40123}` its ports where they differ from the
-instance's. From then on the health checks of target groups connect there. Without a stand-in the
-health follows the instance's state. With `"commands": 40124` commands of Systems Manager are sent
-to that port (`tools.local_aws.emulator.ssm.commands`).
+An instance of the local AWS runs no programs. `PUT /_local/stand-ins/INSTANCE` with `{"address":
+"127.0.0.2"}` sets the address of its stand-in, and `"ports": {"9999": 40123}` the stand-in's port
+for a port of the instance, if the two differ. From then on, the health checks of target groups
+connect to the stand-in. Without a stand-in, the health depends on the instance's state only. With
+`"commands": 40124`, commands of Systems Manager are sent to that port
+(`tools.local_aws.emulator.ssm.commands`).
 """
 
 from ipaddress import ip_address
@@ -38,7 +39,7 @@ def put(instance_id: str, settings: Any) -> dict[str, Any]:
 
 
 def endpoint(instance_id: str, port: int) -> Endpoint | None:
-    """Return the endpoint for a port of an instance, None without a stand-in."""
+    """Return the endpoint that answers for a port of an instance, None without a stand-in."""
     stand_in = STORE.get(instance_id)
     if stand_in is None:
         return None
@@ -46,6 +47,6 @@ def endpoint(instance_id: str, port: int) -> Endpoint | None:
 
 
 def commands_endpoint(instance_id: str) -> Endpoint | None:
-    """Return the endpoint for commands of Systems Manager, None if the instance takes none."""
+    """Return the endpoint for Systems Manager commands, None if the instance accepts none."""
     stand_in = STORE.get(instance_id, {})
     return (stand_in["address"], stand_in["commands"]) if "commands" in stand_in else None

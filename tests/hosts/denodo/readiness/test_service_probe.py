@@ -107,6 +107,16 @@ def test_a_short_busy_spell_keeps_the_node_in_service(node: _Node) -> None:
     assert node.after(29).ready
 
 
+def test_a_failure_between_two_busy_spells_ends_the_first(node: _Node) -> None:
+    node.home.behave("ping.sh", "promotion")
+    assert node.after(0).ready
+    node.home.behave("ping.sh", "silent")
+    assert not node.after(UNREADY_PING_SECONDS).ready
+    node.home.behave("ping.sh", "promotion")
+    assert node.after(UNREADY_PING_SECONDS).ready
+    assert node.after(29).ready
+
+
 def test_the_time_of_a_busy_spell_is_a_key(home: Home, make_node: MakeNode) -> None:
     node = make_node(home, ready__busy_seconds=0)
     assert node.after(0).ready
@@ -149,6 +159,7 @@ def test_a_server_that_hangs_is_found_without_java(
     assert running
     suspend(running["pid"])
     node.pings()
+    node.started = node.now + 1  # what does not answer in time is dead, however young it is
     monkeypatch.setattr(probes, "SECONDS", 0.5)
     verdict = node.after(4)
     assert (verdict.condition, verdict.ready) == ("dead", False)
@@ -177,7 +188,10 @@ def test_a_server_that_was_started_just_now_is_starting(home: Home, make_node: M
     assert node.after(UNREADY_PING_SECONDS).condition == "dead", "its time is over"
 
 
-def test_a_server_that_was_ready_is_starting_only_after_another_start(node: _Node) -> None:
+def test_a_server_that_was_ready_is_starting_only_after_another_start(
+    home: Home, make_node: MakeNode
+) -> None:
+    node = make_node(home, limits__start_seconds=300)
     assert node.after(0).ready
     node.home.behave("ping.sh", "silent")
     assert node.after(PING_SECONDS).condition == "dead"

@@ -1,7 +1,7 @@
 """Creation signals: a resource with a CreationPolicy is complete once it has signalled success.
 
-Instances run nothing here, so by default each signals success at once. In the mode `manual` a test
-must call `SignalResource`, as the node program does on AWS.
+Instances of the local AWS run no programs, so by default a success signal is sent for each of them
+at once. In the mode `manual` a test must call `SignalResource`, as the node program does on AWS.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ MODE = Mode()
 
 
 def _resource_signal(stack: str, logical_id: str) -> dict[str, Any] | None:
-    """Return the `ResourceSignal` of a resource in the running operation."""
+    """Return the `ResourceSignal` that the stack's running operation sets for a resource."""
     definition = private(ministack.provisioners, "_cfn_wait_condition_definition")
     policy = definition(stack, logical_id).get("CreationPolicy") or {}
     signal: dict[str, Any] | None = policy.get("ResourceSignal")
@@ -55,8 +55,8 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         if signal is not None:
             try:
                 _wait(kind, stack, logical_id, signal)
-            except Exception:  # re-raised for the stack, which fails
-                # The stack does not delete a resource whose creation failed.
+            except Exception:  # re-raised, so that the stack fails
+                # A rollback does not delete a resource whose creation failed, so delete it here.
                 delete(made[0], properties)
                 raise
         return made
@@ -91,7 +91,7 @@ def release() -> None:
 
 
 def install() -> None:
-    """Create these resources on a worker thread, where they can wait."""
+    """Create resources with signals on a worker thread, which may wait for the signals."""
     blocking = private(ministack.lifecycle, "_runs_on_worker_thread")
     ministack.replace(
         ministack.lifecycle,

@@ -1,7 +1,7 @@
-"""Creations that fail: of resources that a test names, and what their rollback leaves behind.
+"""Failed creations of the resources that a test names, and what the rollback leaves behind.
 
 A resource that cannot be deleted in a rollback remains in its stack, which is then ROLLBACK_FAILED
-(AWS CloudFormation User Guide, "Stack failure options"). MiniStack forgets such a resource.
+(AWS CloudFormation User Guide, "Stack failure options"). MiniStack alone loses such a resource.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ faults = ministack.AccountRegionScopedDict()
 
 
 def set_faults(stack: str, logical_ids: list[str]) -> list[str]:
-    """Let the creation of these resources of a stack fail from now on, and no others of it."""
+    """Let the creation of exactly these resources of a stack fail from now on."""
     for fault in [fault for fault in faults if fault[0] == stack]:
         del faults[fault]
     for logical_id in logical_ids:
@@ -35,17 +35,17 @@ def _failing(create: Any) -> Any:
 
 
 def _remember_undeleted(stack: dict[str, Any]) -> None:
-    """Put the resources that the rollback of a creation did not delete back into the stack."""
+    """Restore in the stack's record the resources that a creation's rollback did not delete."""
     if stack.get("StackStatus") != "ROLLBACK_FAILED":
         return
-    # In the order of their creation: a later deletion of the stack goes through them in reverse.
+    # In creation order: a later deletion of the stack deletes its resources in reverse order.
     for logical_id, resource in reversed(stack.get("_rollback_failed", {}).items()):
         times = {"Timestamp": ministack.private(ministack.lifecycle, "now_iso")()}
         stack["_resources"][logical_id] = {**resource, **times, "ResourceStatus": _FAILED}
 
 
 def install() -> None:
-    """Add the faults to every type, and keep what a rollback does not delete."""
+    """Add the faults to every type, and keep resources that a rollback does not delete."""
     for handler in ministack.handlers.values():
         if "create" in handler:
             handler["create"] = _failing(handler["create"])
@@ -59,6 +59,6 @@ def install() -> None:
 
     for module in (ministack.lifecycle, ministack.operations):
         ministack.replace(module, "_roll_back_operation", remembering)
-    # MiniStack's validation before a deploy refuses an existing bucket even where the change set
-    # imports it. Without it the creation of the bucket is refused, unless it is imported.
+    # MiniStack's validation before a deploy refuses an existing bucket even if the change set
+    # imports the bucket. Without this validation, only the creation of an existing bucket fails.
     ministack.replace(ministack.provisioners, "s3_bucket_name_conflict", lambda _name: None)

@@ -1,8 +1,8 @@
 """Resource types of CloudFormation: their handlers, and the checks before a handler runs.
 
-Every type that this project's stacks use is checked against its published schema first. Further
-checks look at the references of a resource. Types that MiniStack makes correctly keep MiniStack's
-handlers, with these checks in front.
+The properties of every type that this project's stacks use are first checked against the published
+schema. Further checks verify that the resources that a resource refers to exist. Types that
+MiniStack makes correctly keep MiniStack's handlers, which run after these checks.
 """
 
 import json
@@ -28,7 +28,7 @@ SCHEMAS: dict[str, dict[str, list[str]]] = json.loads(
 
 
 def declare(kind: str, *, create: Create, delete: Delete, update: Update | None = None) -> None:
-    """Set the handlers of a type, instead of MiniStack's if it has any."""
+    """Set the handlers of a type; they replace MiniStack's handlers if there are any."""
     handler: dict[str, Any] = {"create": create, "delete": delete}
     if update is not None:
         handler["update"] = update
@@ -77,9 +77,9 @@ def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
 
 
 def enforce_schemas() -> None:
-    """Add the check of the schema to every type, and the properties that replace a resource.
+    """Add to every type the schema check and the properties whose change replaces a resource.
 
-    Called after all types are declared.
+    Call this function after all types are declared.
     """
     for kind, schema in SCHEMAS.items():
         check(kind, _allows(kind, schema))
@@ -104,14 +104,14 @@ def _allows(kind: str, schema: dict[str, list[str]]) -> Check:
 
 
 def changed(old: Properties, new: Properties, *path: str) -> bool:
-    """Return whether the value at a path of the properties differs."""
+    """Return whether the value at a path differs between the old and the new properties."""
     for key in path:
         old, new = (old or {}).get(key, {}), (new or {}).get(key, {})
     return old != new
 
 
 def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
-    """Return the tags of a resource in the services' form."""
+    """Return the tags of a resource in the form that the services return."""
     return [
         {"Key": str(tag["Key"]), "Value": str(tag.get("Value", ""))}
         for tag in properties.get(key) or []
@@ -119,12 +119,12 @@ def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list property, which a template may also give as a single value."""
+    """Return a property as a list; a template may also contain a single value."""
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]
 
 
 def truth(value: Any) -> bool:
-    """Return a boolean property, which a template may also give as text."""
+    """Return a property as a boolean; a template may also contain text."""
     return str(value).lower() == "true"

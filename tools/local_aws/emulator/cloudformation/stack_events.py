@@ -1,6 +1,6 @@
-"""Times of stack events, each later than the one before.
+"""Times of stack events, each later than that of the previous event.
 
-Dozens of resources are made within a millisecond here, and the CDK CLI sorts the events by time.
+The local AWS makes dozens of resources within a millisecond, and the CDK CLI sorts events by time.
 """
 
 import threading
@@ -27,5 +27,5 @@ class _Times:
 
 
 def install() -> None:
-    """Replace the times of events."""
+    """Replace MiniStack's event times by strictly increasing times."""
     ministack.replace(ministack.lifecycle, "now_iso", _Times())

@@ -1,6 +1,6 @@
-"""`Fn::GetStackOutput`: an output of another stack, in its region and the account of its role.
+"""`Fn::GetStackOutput`: an output of a stack in another region, or in the account of a role.
 
-MiniStack looks in the caller's account and region only.
+MiniStack alone searches only the caller's account and region.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""CloudWatch alarms: PutMetricAlarm's checks, and states that follow the metrics."""
+"""CloudWatch alarms: the checks of PutMetricAlarm, and alarm states computed from the metrics."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _check_alarm(properties: Properties) -> None:
 
 
 def evaluate(alarm: ministack.Record) -> None:
-    """Set the state of an alarm by its metric."""
+    """Set the state of an alarm from its metric."""
     if not alarm.get("MetricName"):
         return
     now = metrics.state(alarm)

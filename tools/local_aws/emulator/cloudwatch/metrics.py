@@ -1,8 +1,8 @@
 """Metrics of alarms: datapoints of PutMetricData, and two metrics of load balancers.
 
-A datapoint counts when its period is over, because a period's value may change before. Two metrics
-are computed: HealthyHostCount, from the current target health, and ActiveFlowCount, which is 0 as
-long as the load balancer exists.
+A datapoint counts only after the end of its period, because the period's value may change until
+then. Two metrics are computed: HealthyHostCount, from the current target health, and
+ActiveFlowCount, which is 0 while the load balancer exists.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ class State:
 
 
 def state(alarm: Alarm) -> State:
-    """Return the state of an alarm by its metric."""
+    """Return the state of an alarm, computed from its metric."""
     return _state_at(alarm, _series(alarm), _last_period(alarm))
 
 
 def last_known(alarm: Alarm) -> State | None:
-    """Return the state at the end of the last period with data, None without data."""
+    """Return the state at the end of the last period that has data, None if no period has data."""
     series = _series(alarm)
     return _state_at(alarm, series, max(series)) if series else None
 
@@ -101,7 +101,7 @@ def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
 
 
 def _healthy_hosts(dimensions: dict[str, str]) -> float | None:
-    """Return the healthy targets of a load balancer's target group, None if either is missing."""
+    """Return the number of healthy targets, None if load balancer or target group is missing."""
     group = dimensions.get("TargetGroup", "?")
     balancer = dimensions.get("LoadBalancer", "?")
     for arn, description in ministack.target_groups.items():

@@ -48,7 +48,7 @@ def allocation(allocation_id: str) -> ministack.Record:
 def associate(
     address: ministack.Record, *, instance: str | None = None, user: str | None = None
 ) -> None:
-    """Associate an address with an instance or with the user of a network interface."""
+    """Associate an address with an instance, or with a resource that has a network interface."""
     held = address["AssociationId"] and (address["InstanceId"] or address["NetworkInterfaceId"])
     if held and held not in (instance, user):
         message = f"resource {address['AllocationId']} is already associated with {held}"
@@ -172,7 +172,7 @@ def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Mad
 
 
 def _delete_nat(id_: str, _properties: Properties) -> None:
-    """Delete a NAT gateway: it remains visible, as on AWS, but its address is free at once."""
+    """Delete a NAT gateway: the record remains visible, as on AWS; the address is free at once."""
     gateway = ministack.nat_gateways.get(id_)
     if gateway is None:
         return

@@ -1,8 +1,8 @@
 """Auto Scaling groups that start instances and register them with their target groups.
 
-Groups of MiniStack only count their instances. Here they start instances like any others, from the
-launch template. A new launch template replaces the instances one after the other: the new instance
-starts before the old one is terminated. A group does not replace an instance that was terminated.
+MiniStack's own groups start no instances. The groups of this module start instances from their
+launch template. A new launch template replaces the instances one after the other: each new instance
+starts before the old instance is terminated. A group does not replace a terminated instance.
 """
 
 from itertools import cycle
@@ -125,7 +125,7 @@ def _replace(name: str, properties: Properties, arns: list[str], stack: str) -> 
 
 
 def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
-    """Register the instances with the target groups of the new properties only."""
+    """Register instances with added target groups, and deregister them from removed ones."""
     before, after = (set(item.get("TargetGroupARNs") or []) for item in (old, new))
     for item in group["Instances"]:
         for arn in after - before:
@@ -135,7 +135,7 @@ def _follow(group: dict[str, Any], old: Properties, new: Properties) -> None:
 
 
 def install() -> None:
-    """Start and terminate instances around MiniStack's own handlers."""
+    """Wrap MiniStack's handlers, so that groups start and terminate instances."""
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 
@@ -143,8 +143,8 @@ def install() -> None:
         made: Made = create(logical_id, properties, stack)
         try:
             _fill(made[0], properties, stack)
-        except Exception:  # re-raised for the stack, which fails
-            # The stack does not delete a resource whose creation failed.
+        except Exception:  # re-raised, so that the stack fails
+            # A rollback does not delete a resource whose creation failed, so delete it here.
             deleted(made[0], properties)
             raise
         return made

@@ -1,7 +1,7 @@
 """Instances, with the properties that this project's stacks use.
 
-MiniStack's own instances lose metadata options and disks, always get a public address, and accept
-any image, subnet and security group.
+MiniStack's own instances have no metadata options and disks, always get a public address, and
+accept any image, subnet and security group, even if it does not exist.
 """
 
 import uuid
@@ -126,7 +126,7 @@ def _group_summary(group: ministack.Record) -> dict[str, str]:
 def _check_placement(
     properties: Properties, inside: ministack.Record, groups: list[ministack.Record]
 ) -> None:
-    """Check that the zone is the subnet's, the groups are in its VPC, and the key pair exists."""
+    """Check zone and security groups against the subnet, and check that the key pair exists."""
     zone = properties.get("AvailabilityZone")
     if zone and zone != inside["AvailabilityZone"]:
         message = (
@@ -271,7 +271,7 @@ def _create(_logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) -> Made:
-    """Change in place what AWS changes in place, without the stop and start of some changes."""
+    """Change the properties that AWS changes without replacement; no change stops the instance."""
     new = _with_network_interface(new)
     instance = running(instance_id)
     groups = [security_groups.group(id_) for id_ in new.get("SecurityGroupIds") or []]
@@ -324,7 +324,7 @@ _error = private(ministack.ec2, "_error")
 
 
 def _terminated_by_call(parameters: dict[str, list[str]]) -> Any:
-    """Answer TerminateInstances, with termination protection."""
+    """Answer TerminateInstances; refuse it for instances with termination protection."""
     named = [item for key, (item, *_) in parameters.items() if key.startswith("InstanceId")]
     kept = [
         id_ for id_ in named if (ministack.instances.get(id_) or {}).get("DisableApiTermination")
@@ -368,5 +368,5 @@ def install() -> None:
     ministack.replacing["AWS::EC2::Instance"] = _NEVER_IN_PLACE
     ministack.ec2_actions["TerminateInstances"] = _terminated_by_call
     ministack.replace(ministack.ec2, "_instance_xml", _with_options)
-    # Without MiniStack's own images: only prerequisites may exist.
+    # Remove MiniStack's own images: only images made as prerequisites may exist.
     ministack.replace(ministack.ec2, "_STUB_AMIS", [])

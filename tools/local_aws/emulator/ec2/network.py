@@ -1,6 +1,6 @@
-"""VPCs, subnets, routes and gateways: references must exist, and what is in use is not deleted.
+"""Checks of VPCs, subnets, routes and gateways, which MiniStack makes without these checks.
 
-MiniStack makes these types; the checks are in this module.
+Resources that are referred to must exist, and resources in use are not deleted.
 """
 
 from ipaddress import IPv4Network
@@ -54,7 +54,7 @@ def _check_vpc_block(properties: Properties) -> None:
 
 
 def _check_subnet_block(properties: Properties) -> None:
-    """Check that the block is in the VPC's block, and the zone in the region."""
+    """Check that the VPC's CIDR block contains the subnet's, and that the zone is in the region."""
     owner = vpc(properties["VpcId"])
     block = IPv4Network(properties.get("CidrBlock", ""))
     if not block.subnet_of(IPv4Network(owner["CidrBlock"])):

@@ -1,8 +1,8 @@
 """Security groups and their rules.
 
-An egress rule that is a resource of its own removes the group's default egress rule, as on AWS
-(AWS, AWS::EC2::SecurityGroup, SecurityGroupEgress). The quota is enforced, because a group with too
-many rules fails at deploy.
+An egress rule that is a separate resource removes the group's default egress rule, as on AWS
+(AWS, AWS::EC2::SecurityGroup, SecurityGroupEgress). The quota of rules is enforced, because AWS
+refuses a group with too many rules during the deploy.
 """
 
 import uuid
@@ -39,7 +39,7 @@ def group(group_id: str) -> ministack.Record:
 
 
 def _permission(properties: Properties, owner: ministack.Record) -> dict[str, Any]:
-    """Return a rule in EC2's form, after a check that its peer exists."""
+    """Return a rule in EC2's form, after checking that its source or destination exists."""
     peers: dict[str, list[dict[str, str]]] = {
         "IpRanges": [],
         "Ipv6Ranges": [],
@@ -99,7 +99,7 @@ def _weight(permission: dict[str, Any]) -> int:
 
 
 def _comparable(permission: dict[str, Any]) -> dict[str, Any]:
-    """Return a rule without the keys that do not distinguish rules."""
+    """Return a rule without the keys that EC2 ignores when it compares rules."""
     unwanted = ("Description", "SecurityGroupRuleId", "UserId")
     return {
         key: [{k: v for k, v in item.items() if k not in unwanted} for item in value]
@@ -111,7 +111,7 @@ def _comparable(permission: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Rules:
-    """The resource type of rules in one direction."""
+    """The resource type of ingress rules or of egress rules."""
 
     def __init__(self, direction: str) -> None:
         self._direction, self._key = direction, _DIRECTIONS[direction]
@@ -153,7 +153,7 @@ def _check_vpc(properties: Properties) -> None:
 
 
 def _check_unused(group_id: str, _properties: Properties) -> None:
-    """Refuse to delete a group in use, by a resource or by a rule of another group."""
+    """Refuse to delete a group that a resource or a rule of another group uses."""
     instances = any(
         group_id == item["GroupId"]
         for instance in ministack.instances.values()

@@ -1,8 +1,8 @@
 """An Application Load Balancer as the target of a Network Load Balancer.
 
-AWS, Use an Application Load Balancer as a target of a Network Load Balancer: a target group has one
-such target, in its VPC, with a listener on the group's port; the group's attributes can't be
-changed, and its health checks use HTTP or HTTPS.
+AWS, Use an Application Load Balancer as a target of a Network Load Balancer: the target group has
+exactly one target, in the group's VPC, with a listener on the group's port; the group's attributes
+can't be changed, and its health checks use HTTP or HTTPS.
 """
 
 from typing import Any
@@ -16,12 +16,12 @@ Target = dict[str, Any]
 
 
 def leads_there(properties: Properties) -> bool:
-    """Return whether a target group's target is a load balancer."""
+    """Return whether the target of a target group is an Application Load Balancer."""
     return properties.get("TargetType") == "alb"
 
 
 def check_settings(properties: Properties, checked_by: str) -> None:
-    """Refuse settings that such a target group can't have."""
+    """Refuse settings that a target group of type `alb` can't have."""
     if properties.get("Protocol") != "TCP":
         message = "The protocol of a target group with target type 'alb' must be 'TCP'"
         raise fault("ValidationError", message)
@@ -34,7 +34,7 @@ def check_settings(properties: Properties, checked_by: str) -> None:
 
 
 def check_targets(targets: list[Target], vpc_id: str) -> None:
-    """Refuse targets that are not such a load balancer."""
+    """Refuse targets other than one Application Load Balancer in the VPC that has the listener."""
     if len(targets) > 1:
         message = "A target group with target type 'alb' can have one target"
         raise fault("TooManyTargets", message)
@@ -63,6 +63,6 @@ def _listener(target: Target) -> ministack.Record | None:
 
 
 def groups(target: Target) -> list[str]:
-    """Return the target groups behind the listener of a load balancer that is a target."""
+    """Return the target groups to which a target, an Application Load Balancer, forwards."""
     listener = _listener(target)
     return [] if listener is None else listeners.groups_of(listener)

@@ -1,4 +1,4 @@
-"""Listeners: one per port, with a certificate where they end TLS, and existing target groups."""
+"""Listeners: one per port, with existing target groups, and with a certificate if they use TLS."""
 
 import uuid
 from typing import Any
@@ -146,7 +146,7 @@ def _attach(record: ministack.Record) -> None:
 
 
 def detach_unused(balancer: str) -> None:
-    """Detach a load balancer from the target groups of none of its listeners."""
+    """Detach a load balancer from target groups that none of its listeners uses."""
     used = {
         group
         for item in ministack.listeners.values()

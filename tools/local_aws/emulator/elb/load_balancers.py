@@ -91,7 +91,7 @@ Balancers, Subnets for your load balancer)."""
 
 
 def _check_room(subnets: list[ministack.Record]) -> None:
-    """Check that an Application Load Balancer has two subnets that are large enough."""
+    """Check that an Application Load Balancer has two subnets with enough addresses."""
     if len(subnets) < 2:
         message = "At least two subnets in two different Availability Zones must be specified"
         raise fault("ValidationError", message)
@@ -134,7 +134,7 @@ def _mappings(properties: Properties, scheme: str) -> list[dict[str, str]]:
 
 
 def _check_address(mapping: dict[str, str], subnet: ministack.Record, scheme: str) -> None:
-    """Check a fixed address: an Elastic IP if internet-facing, else one of the subnet's block."""
+    """Check a fixed address: an Elastic IP if internet-facing, else an address of the subnet."""
     allocation, fixed = mapping.get("AllocationId"), mapping.get("PrivateIPv4Address")
     if allocation:
         if scheme != "internet-facing":

@@ -24,7 +24,7 @@ _ANY = {
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
 }
-# AWS, Target group attributes, of Network and of Application Load Balancers.
+# AWS, Target group attributes (of Network Load Balancers, of Application Load Balancers).
 _LAYER4_DEFAULTS = {
     **_ANY,
     "stickiness.type": "source_ip",
@@ -111,7 +111,7 @@ def _group_attributes(properties: Properties) -> list[dict[str, str]]:
 
 
 def _wanted(properties: Properties, vpc_id: str) -> list[dict[str, Any]]:
-    """Return the targets of the template after checking that they are in the group's VPC."""
+    """Return the template's targets, after checking that they are in the target group's VPC."""
     requested = []
     for item in properties.get("Targets") or []:
         target = {"Id": item["Id"], "Port": int(item.get("Port") or properties["Port"])}
@@ -180,7 +180,7 @@ def _attributes(arn: str) -> dict[str, Any]:
 
 
 def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
-    """Change in place; targets that the template never had stay registered, as on AWS."""
+    """Change a target group; targets that the template never had stay registered, as on AWS."""
     record = group(arn)
     settings, attributes = _check_settings(new), _group_attributes(new)
     requested = _wanted(new, record["VpcId"])
@@ -213,7 +213,7 @@ def _delete(arn: str, _properties: Properties) -> None:
 
 
 def _changed_by_call(parameters: dict[str, list[str]], *, comes: bool) -> Any:
-    """Answer RegisterTargets and DeregisterTargets, with draining and AWS's refusals."""
+    """Answer RegisterTargets and DeregisterTargets; refuse what AWS refuses."""
     (arn,) = parameters.get("TargetGroupArn", [""])
     action = "RegisterTargets" if comes else "DeregisterTargets"
     try:

@@ -1,8 +1,9 @@
 """The health of targets, with AWS's states and reason codes.
 
 AWS, Target health status (of Network Load Balancers). A target is `initial`, then `healthy` or
-`unhealthy`, then `draining` until it is deregistered; it is `unused`, with a reason, where it gets
-no traffic. A target is checked if its instance has a stand-in; without one every check passes.
+`unhealthy`, then `draining` until it is deregistered; it is `unused`, with a reason, if it gets no
+traffic. Real checks run only if a stand-in, a local server, answers for the target's instance; for
+other instances every check passes.
 """
 
 import logging
@@ -117,13 +118,13 @@ def health(arn: str, target: Target) -> Health:
         return _through(target)
     if _endpoint(group, target) is not None:
         return _checked(target)
-    # Without a stand-in every check since the registration has passed.
+    # Without a stand-in, every check since the registration counts as passed.
     needed = CLOCK.real(group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"])
     return _HEALTHY if CLOCK.now() >= target.get(_REGISTERED, 0) + needed else _CHECKING
 
 
 def _through(target: Target) -> Health:
-    """Return the health of a load balancer as a target: unhealthy nodes give no answer."""
+    """Return the health of a load balancer as a target: unhealthy if it has no healthy node."""
     states = {
         health(arn, item).state
         for arn in alb_targets.groups(target)
@@ -141,7 +142,7 @@ def healthy(arn: str) -> float:
 
 
 def _unused(group: ministack.Record, instance: ministack.Record | None) -> Health | None:
-    """Return why a target gets no traffic whatever its health checks find, None if it may."""
+    """Return the state of a target that gets no traffic regardless of health checks, else None."""
     if instance is not None and instance["State"]["Name"] != "running":
         state = instance["State"]["Name"]
         return Health("unused", "Target.InvalidState", f"Target is in the {state} state")
@@ -172,7 +173,7 @@ def _check_port(group: ministack.Record, target: Target) -> int:
 
 
 def _checked(target: Target) -> Health:
-    """Return the health that the checks of the stand-in have found so far."""
+    """Return the health of a target according to the checks of its stand-in so far."""
     result = target.get("Checked") or {}
     if result.get("State") is None:
         return _CHECKING
@@ -187,7 +188,7 @@ def check(group: ministack.Record, target: Target) -> None:
     if address is None:
         target.pop("Checked", None)
         return
-    # A real answer takes real time, whatever the pace; but never longer than on AWS.
+    # The server's answer takes real time, even if AWS's durations are shortened.
     timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
     if group["HealthCheckProtocol"] == "TCP":
         outcome = probe.tcp(address, timeout)
@@ -203,7 +204,7 @@ def check(group: ministack.Record, target: Target) -> None:
     if outcome.passed:
         result.update(Passed=result["Passed"] + 1, Failed=0)
         if result["Passed"] >= group["HealthyThresholdCount"] or result["State"] is None:
-            # A registered target needs one passed check, a recovering one the whole threshold
+            # A new target needs one passed check, a target that was unhealthy the whole threshold
             # (AWS, Health checks for Network Load Balancer target groups).
             result["State"] = "healthy"
     else:
@@ -230,7 +231,7 @@ class Checker(threading.Thread):
                 _log.debug("a round of health checks was interrupted", exc_info=True)
 
     def stop(self) -> None:
-        """Stop after the running round."""
+        """Stop after the current round."""
         self._stop_asked.set()
 
     def _round(self) -> None:

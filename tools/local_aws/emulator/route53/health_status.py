@@ -31,7 +31,7 @@ def of_check(check_id: str) -> Verdict:
 
 
 def of_record(record: Record) -> bool:
-    """Return whether a failover record is healthy: its health check, and its alias target."""
+    """Return whether a failover record is healthy by its health check and its alias target."""
     check = record.get("HealthCheckId", "")
     if check in ministack.health_checks and not of_check(check).healthy:
         return False
@@ -56,7 +56,7 @@ def _status(config: Record) -> Verdict:
 
 
 def _of_alarm(config: Record) -> Verdict:
-    """Return the status by the alarm's metric: Route 53 reads the metric, not the alarm's state."""
+    """Return the status from the metric: Route 53 does not read the alarm's state."""
     named, unknown = config["AlarmIdentifier"], config.get("InsufficientDataHealthStatus")
     with ministack.acting_for(ministack.account(), named["Region"]):
         alarm = ministack.alarms.get(named["Name"])
@@ -72,7 +72,7 @@ def _of_alarm(config: Record) -> Verdict:
 
 
 def _of_endpoint(config: Record) -> Verdict:
-    """Return the status of a TCP check of a load balancer's targets or an address's instance."""
+    """Return the status of a TCP check of a load balancer or of an instance's address."""
     name = str(config.get("FullyQualifiedDomainName", "")).lower()
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == name:
@@ -99,7 +99,7 @@ def _connected(*, open_: bool) -> Verdict:
 
 
 def _balancer_is_healthy(name: str) -> bool:
-    """Return whether every target group has a healthy target."""
+    """Return whether every target group of the load balancer has a healthy target."""
     requested = name.rstrip(".").lower().removeprefix("dualstack.")
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == requested:

@@ -1,4 +1,4 @@
-"""Hosted zones and records: private zones with VPCs, and the checks of ChangeResourceRecordSets."""
+"""Hosted zones, public or private in VPCs, and records with ChangeResourceRecordSets' checks."""
 
 from typing import Any
 
@@ -162,7 +162,7 @@ def _check_record(properties: Properties) -> None:
 
 
 def _check_cname(name: str, kind: str, zone_id: str) -> None:
-    """Refuse a CNAME beside a record of another type."""
+    """Refuse a CNAME record if the name has a record of another type, and the other way round."""
     others = {item["Type"] for item in ministack.records.get(zone_id, []) if item["Name"] == name}
     if others - {kind} and "CNAME" in others | {kind}:
         message = (
@@ -189,7 +189,7 @@ def _check_failover(properties: Properties, name: str) -> None:
 
 
 def _check_alias(alias: Properties, name: str) -> None:
-    """Check that an alias to a load balancer has an existing load balancer and its hosted zone."""
+    """Check that an alias names an existing load balancer and that load balancer's hosted zone."""
     target = str(alias.get("DNSName", "")).rstrip(".").lower().removeprefix("dualstack.")
     if ".elb." not in target:
         return

@@ -68,7 +68,7 @@ def _test_dns_answer(parameters: dict[str, list[str]]) -> Any:
 
 
 def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
-    """Return the record to answer with: SECONDARY if it alone is healthy, else PRIMARY."""
+    """Return the record that answers: SECONDARY if only that record is healthy, else PRIMARY."""
     roles = {item.get("Failover", "PRIMARY"): item for item in records}
     primary, secondary = roles.get("PRIMARY"), roles.get("SECONDARY")
     if primary is None or secondary is None:
@@ -78,7 +78,7 @@ def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
 
 
 def install() -> None:
-    """Answer these calls before MiniStack does."""
+    """Answer these calls instead of MiniStack."""
     others = private(_r53, "handle_request")
 
     async def handled(method: str, path: str, headers: Any, body: bytes, parameters: Any) -> Any:

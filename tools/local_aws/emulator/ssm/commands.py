@@ -1,8 +1,9 @@
 """SendCommand: the script of a document is sent to the stand-in of each instance.
 
-A stand-in takes commands on the port of its setting `"commands"` (`emulator.stand_ins`): each
-command is posted there as `{"document": …, "parameters": …, "script": …, "timeout": seconds}`, with
-the parameters filled in, and the answer is `{"code": 0, "output": "", "error": ""}`.
+A stand-in is a local server that acts for an instance (`emulator.stand_ins`). It receives commands
+on the port of its setting `"commands"`, by POST with the content `{"document": …, "parameters": …,
+"script": …, "timeout": seconds}`. The parameters are already inserted into the script. The answer
+is `{"code": 0, "output": "", "error": ""}`.
 """
 
 import http.client
@@ -27,7 +28,7 @@ def _fault(code: str, message: str) -> AwsError:
 
 
 def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
-    """Answer SendCommand for instances by their ids."""
+    """Answer SendCommand for instances that are given by their ids."""
     content = json.loads(document["Content"])
     given = _parameters(content.get("parameters", {}), asked.get("Parameters") or {})
     ids = asked.get("InstanceIds") or []
@@ -71,7 +72,7 @@ def show(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(declared: dict[str, Any], given: dict[str, list[str]]) -> dict[str, str]:
-    """Return the document's parameters after AWS's checks."""
+    """Return the values of the document's parameters, after the checks that AWS makes."""
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise _fault("InvalidParameters", f"Parameter {unknown[0]} is not in the document")
@@ -92,8 +93,8 @@ def _filled(text: str, given: dict[str, str]) -> str:
 
 
 def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) -> None:
-    """Send a command to the stand-in and store the result."""
-    # Without a stand-in: no process listens on port 0.
+    """Send a command to the server that simulates the instance, and store the result."""
+    # If the instance has no stand-in, the connection fails: no process listens on port 0.
     place = stand_ins.commands_endpoint(instance_id) or ("127.0.0.1", 0)
     try:
         connection = http.client.HTTPConnection(*place, timeout=command["timeout"] + _GRACE_S)
@@ -110,5 +111,5 @@ def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) 
         StandardErrorContent=output["error"][:_ERROR],
         StatusDetails=status,
     )
-    # Last, because the status says that the other fields are complete.
+    # Set last, because this status tells clients that the other fields are complete.
     invocation["Status"] = status
