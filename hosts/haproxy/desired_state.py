@@ -39,7 +39,7 @@ class DesiredState:
         """Return the state in a JSON text.
 
         Raises:
-            Failed: The text has another form.
+            Failed: The text has an unexpected format.
         """
         try:
             data: Mapping[str, Any] = json_object.parse(text)
@@ -65,6 +65,6 @@ def fetch(aws: AwsCli, parameter: str) -> DesiredState:
 
     Raises:
         AwsError: The parameter cannot be read.
-        Failed: Its value has another form.
+        Failed: Its value has an unexpected format.
     """
     return DesiredState.parse(aws.parameter(parameter))

@@ -333,7 +333,7 @@ def running_rows(haproxy: LocalHaproxy) -> Rows:
     """Return the servers of the serving worker.
 
     Raises:
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     return parse_states(haproxy.query("show servers state"))
 

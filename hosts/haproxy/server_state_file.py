@@ -27,7 +27,7 @@ def save(haproxy: LocalHaproxy) -> None:
     """Write the current state of all servers to the file.
 
     Raises:
-        Failed: HAProxy's answer has another form, or the file cannot be written.
+        Failed: HAProxy's answer has an unexpected format, or the file cannot be written.
     """
     write(haproxy, next_states.as_they_are(next_states.running_rows(haproxy)))
 
@@ -55,7 +55,7 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
     """Return what a reload would restore: the administrative state of each `backend/node`.
 
     Raises:
-        Failed: The file cannot be read, or has another form.
+        Failed: The file cannot be read, or has an unexpected format.
     """
     return {next_states.key(row): int(row["srv_admin_state"]) for row in saved_rows(haproxy)}
 
@@ -64,7 +64,7 @@ def saved_rows(haproxy: LocalHaproxy) -> list[dict[str, str]]:
     """Return the rows of the file, none if there is no file.
 
     Raises:
-        Failed: The file cannot be read, or has another form.
+        Failed: The file cannot be read, or has an unexpected format.
     """
     try:
         _require_owner(haproxy)

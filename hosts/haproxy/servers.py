@@ -165,7 +165,7 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     """Return all servers, sorted by backend and node, with auxiliary ports last.
 
     Raises:
-        Failed: HAProxy does not answer, its answer has another form, or it has no server.
+        Failed: HAProxy does not answer, its answer has an unexpected format, or it has no server.
     """
     found = servers_in(haproxy.query("show stat"), haproxy.query("show servers state"))
     if not found:
@@ -178,7 +178,7 @@ def servers_in(statistics: str, states: str) -> tuple[Server, ...]:
     """Return the servers in a worker's answers to `show stat` and `show servers state`.
 
     Raises:
-        Failed: An answer is incomplete, or has another form.
+        Failed: An answer is incomplete, or has an unexpected format.
     """
     rows = {(row["pxname"], row["svname"]): row for row in parse_statistics(statistics)}
     found = [
@@ -192,7 +192,7 @@ def parse_statistics(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show stat`.
 
     Raises:
-        Failed: The answer is incomplete, or has another form.
+        Failed: The answer is incomplete, or has an unexpected format.
     """
     text = answer.lstrip()
     try:
@@ -219,7 +219,7 @@ def parse_states(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show servers state`.
 
     Raises:
-        Failed: The answer is incomplete, or has another form.
+        Failed: The answer is incomplete, or has an unexpected format.
     """
     version, _, text = answer.partition("\n")
     lines = text.split("\n")

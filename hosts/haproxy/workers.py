@@ -51,7 +51,7 @@ def workers(haproxy: LocalHaproxy) -> Workers:
     """Return the worker processes that the master knows.
 
     Raises:
-        NoAnswer: The master does not answer, or its answer has another form.
+        NoAnswer: The master does not answer, or its answer has an unexpected format.
     """
     answer = haproxy.query_master("show proc")
     serving: int | None = None
@@ -82,7 +82,7 @@ def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
 
     Raises:
         UsageError: There is no such node, or the name is that of several machines.
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     counts: Counter[str] = Counter()
     serving = servers(haproxy)
@@ -98,7 +98,7 @@ def server_sessions(haproxy: LocalHaproxy) -> Counter[str]:
     """Return the number of sessions by `backend/server`, in all workers.
 
     Raises:
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     counts: Counter[str] = Counter()
     for every in (servers(haproxy), *_old_servers(haproxy)):
