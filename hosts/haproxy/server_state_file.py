@@ -1,7 +1,7 @@
-"""The file with the state of all servers, from which a reload knows the drained nodes.
+"""The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
-HAProxy reads the file as root when it starts. HAProxy's own user may own the folder and put
-anything in place of the file: links are not followed, and only a regular file is read.
+HAProxy reads the file as root when it starts. HAProxy's own user may own the folder, and could
+replace the file by something else. So links are not followed, and only a regular file is read.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write(haproxy: LocalHaproxy, content: bytes) -> None:
 
 
 def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
-    """Return what a reload would restore: the administrative state of each `backend/node`.
+    """Return the administrative state of each `backend/node` that a reload would restore.
 
     Raises:
         Failed: The file cannot be read, or has an unexpected format.

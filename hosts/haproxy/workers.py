@@ -1,7 +1,7 @@
 """HAProxy's processes: the master, the serving worker, and old workers.
 
-After a reload, sessions from before live on in the old worker, of which the serving worker knows
-nothing.
+After a reload, earlier sessions continue in the old worker. The serving worker does not know these
+sessions.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def _servers_of_old(haproxy: LocalHaproxy, process: int) -> tuple[Server, ...]:
             return servers_in(statistics, haproxy.query_master(f"@!{process} show servers state"))
         except Failed:  # noqa: PERF203 - each try may succeed
             if process not in workers(haproxy).old:
-                break  # it has ended with its last session
+                break  # the old worker has ended with its last session
             if not tries_left:
                 raise
-            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker that ends for a moment
+            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker briefly after its end
     return ()
