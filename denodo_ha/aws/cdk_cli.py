@@ -1,7 +1,7 @@
-"""CDK CLI of this clone, run as `npx cdk` would run it, with its output on the user's terminal.
+"""CDK CLI of this clone, run like `npx cdk`; it writes to the user's terminal.
 
-The CLI inherits the command's environment, so it deploys to the same account and endpoint: the same
-credentials, the same `AWS_ENDPOINT_URL`.
+The CLI inherits the environment variables of the command, so it uses the same credentials and the
+same `AWS_ENDPOINT_URL`, and deploys to the same account.
 """
 
 import subprocess
@@ -17,9 +17,9 @@ from denodo_ha.cli.errors import Failed, UsageError
 
 POLL_S: Final = 1
 _INTERRUPTED_S: Final = 1
-"""Ours: how long the CLI may take to end after Ctrl-C, which its terminal sends to it as well."""
+"""Project default: seconds for the CLI to end after Ctrl-C, which the terminal sends to it too."""
 _GRACE_S: Final = 120
-"""Ours: how long the CLI may take to end after SIGTERM."""
+"""Project default: seconds that the CLI may take to end after SIGTERM."""
 
 _STDERR: Final = 2
 """The descriptor, since `sys.stderr` is another stream in tests."""
@@ -32,7 +32,7 @@ class Cdk:
     """The CDK CLI with a profile.
 
     Attributes:
-        profile: profile of the AWS settings.
+        profile: name of the AWS profile.
     """
 
     profile: str | None = None
@@ -49,7 +49,7 @@ class Cdk:
         )
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy a stack of a folder, and no other.
+        """Deploy one stack of a synthesised folder, without the stacks that it depends on.
 
         Args:
             out: the folder.
@@ -71,7 +71,7 @@ class Cdk:
                 clock.sleep(POLL_S)
 
         profile = ["--profile", self.profile] if self.profile else []
-        # The CLI's stdout becomes stderr: stdout is for this command's results.
+        # The CLI's output goes to stderr, because stdout is for the results of this command.
         run_cdk(*arguments, *profile, wait=wait, stdout=_STDERR)
 
 
@@ -92,14 +92,14 @@ def run_cdk(
     folder: Path | None = None,
     stdout: IO[Any] | int | None = None,
 ) -> None:
-    """Run the CDK CLI, and end it if waiting for it is interrupted.
+    """Run the CDK CLI; if the wait for it is interrupted, end it.
 
     Args:
         arguments: the CLI's arguments.
-        wait: waits until the process has ended, or raises.
+        wait: function that waits until the process has ended, or raises an error.
         environment: environment variables; None: those of this process.
         folder: the working folder; None: the clone.
-        stdout: where the CLI's stdout goes; None: this process's.
+        stdout: destination of the CLI's stdout; None: the stdout of this process.
 
     Raises:
         UsageError: The package was installed without a clone.
@@ -125,7 +125,7 @@ def run_cdk(
 
 
 def _clone() -> Path:
-    """Return the folder of the clone, which has the stacks and the CDK CLI.
+    """Return the folder of the clone, which contains the stacks and the CDK CLI.
 
     Raises:
         UsageError: The package was installed without a clone.
@@ -142,7 +142,7 @@ def _clone() -> Path:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the CLI; CloudFormation continues what was begun."""
+    """End the CLI; a deploy that CloudFormation has begun continues."""
     for seconds, signal in ((_INTERRUPTED_S, process.terminate), (_GRACE_S, process.kill)):
         try:
             process.wait(seconds)

@@ -3,9 +3,8 @@
     aws = Aws(profile="production")
     aws.client("elbv2", "eu-west-1").describe_load_balancers()
 
-boto3 finds credentials, profile and `AWS_ENDPOINT_URL` as usual. It is imported when a command
-calls AWS and not before: importing it takes 0.2 s of CPU, which completion and `--help` do not
-need.
+boto3 finds credentials, profile and `AWS_ENDPOINT_URL` as usual. A command imports boto3 only when
+it calls AWS: the import takes 0.2 s of CPU time, and completion and `--help` do not need boto3.
 """
 
 import threading
@@ -20,16 +19,16 @@ from denodo_ha.aws.http_session import ATTEMPT_S, bound_session
 from denodo_ha.cli.errors import UsageError
 
 ATTEMPTS: Final = 4
-"""Ours: attempts of a call; the SDK's standard mode makes 3. A lost region does not answer more."""
+"""Project default: attempts per call; the SDK's standard mode makes 3."""
 MUST_ARRIVE: Final = 10
-"""Ours: attempts of the one call that must arrive, which throws the switch."""
+"""Project default: attempts of the call that sets the failover switch."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
 """IAM prefixes of services whose signing name differs from their IAM prefix."""
 
 
 class Aws:
-    """AWS, called with the credentials of one account.
+    """Creates AWS clients with the credentials of one account.
 
     Attributes:
         profile: name of the profile, None for the default credentials.
@@ -49,13 +48,14 @@ class Aws:
             self._session: Any = boto3.Session(profile_name=profile)
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
-            # `http_session` ends an attempt before; these end the thread that it has left.
+            # `http_session` abandons an attempt before these timeouts expire; they then end the
+            # thread of the abandoned attempt.
             connect_timeout=ATTEMPT_S,
             read_timeout=ATTEMPT_S,
             max_pool_connections=WORKERS,
             user_agent_extra="denodo-ha",
         )
-        # A session must not create two clients at once; clients can be shared by threads.
+        # A session must not create two clients at the same time. Threads may share a client.
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._slots: dict[str, threading.Semaphore] = {}
@@ -83,11 +83,10 @@ class Aws:
             return self._clients[service, region]
 
     def account(self, regions: Iterable[str]) -> str:
-        """Return the account of the credentials; AWS is called once.
+        """Return the account of the credentials; later calls return the same result without AWS.
 
         Args:
-            regions: regions whose STS endpoints are called at the same time; the first answer
-                counts.
+            regions: regions whose STS endpoints are called in parallel; the first answer is used.
 
         Raises:
             Unreachable: No region answers.
@@ -117,14 +116,15 @@ class Aws:
         except BotoCoreError as error:
             raise translate_error(error) from error
         except ValueError as error:
-            # botocore's answer to a value of AWS_ENDPOINT_URL that is no URL.
+            # botocore raises ValueError if the value of AWS_ENDPOINT_URL is not a URL.
             message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
             raise UsageError(message) from None
         bound_session(client, self._slots.setdefault(region, threading.Semaphore(WORKERS)))
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def add_origin(parsed: dict[str, Any], **_: object) -> None:
-            # A ClientError does not name its service and region.
+            # A ClientError does not contain its service and region, so they are added to the
+            # answer.
             parsed.setdefault("ResponseMetadata", {})[CALLED] = (prefix, region)
 
         client.meta.events.register("after-call", add_origin)

@@ -1,4 +1,4 @@
-"""The stacks in cloud assemblies, which are folders that `cdk synth` has written (`cdk.out`)."""
+"""The stacks in cloud assemblies, the output folders of `cdk synth` (such as `cdk.out`)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,14 +21,14 @@ _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 
 @dataclass(frozen=True)
 class SynthesisedStack:
-    """A template with the environment of its stack.
+    """A synthesised template, with the account and region of its stack.
 
     Attributes:
         name: the stack's name; for a single template file, the file's name.
-        region: the region, or the stack's name where the region is not known.
-        account: the account, empty where it is not known.
-        template: the template's data.
-        file: the template's file, None where the template is from no file.
+        region: the region, or the stack's name if the region is not known.
+        account: the account, empty if it is not known.
+        template: the content of the template.
+        file: the template's file, None if the template was not read from a file.
     """
 
     name: str
@@ -72,7 +72,8 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
     """Return the stacks of cloud assemblies and of single template files, in their order.
 
     Raises:
-        UsageError: A path is neither, two stacks have the same name, or there is no stack.
+        UsageError: A path is neither a cloud assembly nor a template, two stacks have the same
+            name, or there is no stack.
     """
     stacks = [
         stack
@@ -145,7 +146,7 @@ def _stack(name: str, environment: str, file: Path) -> SynthesisedStack:
 
 
 def _region_of_zones(template: Template) -> str | None:
-    """Return the region of the Availability Zones that a template names."""
+    """Return the region of the Availability Zones in a template."""
     for resource in template["Resources"].values():
         properties = resource.get("Properties") if isinstance(resource, dict) else None
         zone = properties.get("AvailabilityZone") if isinstance(properties, dict) else None

@@ -1,4 +1,4 @@
-"""Concurrent calls, with a bound on their number."""
+"""Concurrent calls, limited in number."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from denodo_ha.cli.errors import CommandError, NotFound, Unreachable
 
 WORKERS: Final = 8
-"""Ours: calls at the same time; AWS throttles each account and region."""
+"""Project default: number of concurrent calls; AWS throttles each account and region."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,13 +19,13 @@ def map_concurrently(
 ) -> list[Result]:
     """Call a function for each item, and return the results in the items' order.
 
-    The first error cancels the calls that have not begun, and is raised. Ctrl-C does the same, and
-    does not wait for running calls. The functions have the deadline of the caller.
+    The first error cancels the calls that have not begun, and is raised. Ctrl-C also cancels them;
+    running calls are not waited for. The caller's deadline applies in every call.
 
     Args:
         function: the function; it must be safe to call from several threads.
         items: the items.
-        workers: calls at the same time.
+        workers: maximum number of concurrent calls.
     """
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
@@ -41,12 +41,12 @@ def map_concurrently(
 def begin(
     pool: ThreadPoolExecutor, function: Callable[[Item], Result], item: Item
 ) -> Future[Result]:
-    """Begin to call a function in a pool, with the deadline of the caller."""
+    """Start a call of a function in a pool; the caller's deadline applies in the call."""
     return pool.submit(copy_context().run, function, item)
 
 
 def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> Result:
-    """Call a function for every item at once, and return the first result without an error.
+    """Call a function for all items in parallel, and return the first successful result.
 
     Raises:
         CommandError: Every call failed; `NotFound` only if every call raised it.
@@ -68,5 +68,5 @@ def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> R
 
 
 def _is_weak(error: CommandError) -> int:
-    """Return how little an error of one item says of all."""
+    """Return the rank of an error; of several errors, the one with the lowest rank is raised."""
     return 2 if isinstance(error, NotFound) else int(isinstance(error, Unreachable))

@@ -1,11 +1,12 @@
-"""Deadline: the time until which the calls of a command may last.
+"""Deadline: the time by which all AWS calls in a block of code must end.
 
     with deadline.limited(10):
         sides = read_sides(aws, site)       # every call inside ends within 10 s
 
-A deadline holds for its block, in every thread that `denodo_ha.aws.concurrency` starts there. An
-inner deadline never ends after an outer one. `denodo_ha.aws.http_session` derives the timeouts of
-each attempt of a call from it, so a region that does not answer costs what is left, and no more.
+A deadline applies to its `with` block, and to every thread that `denodo_ha.aws.concurrency` starts
+in that block. An inner deadline never expires after an outer one. `denodo_ha.aws.http_session`
+derives the timeout of each attempt of a call from the deadline, so waiting for a region that does
+not answer ends at the deadline.
 """
 
 import time
@@ -15,19 +16,19 @@ from contextvars import ContextVar
 from typing import Final
 
 LOOK_S: Final = 8.0
-"""Ours: seconds that a command may take to read a state, while a region does not answer."""
+"""Project default: seconds for a command to read a state if a region does not answer."""
 LAST_LOOK_S: Final = 2.0
-"""Ours: seconds of the last look of a wait whose timeout has expired."""
+"""Project default: seconds for the last observation after the timeout of a wait has expired."""
 
 _ends: ContextVar[float | None] = ContextVar("denodo_ha_deadline", default=None)
 
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Let every call of a block end within some seconds.
+    """Limit the time of all AWS calls in a block.
 
     Args:
-        seconds: seconds from now; an outer deadline that ends before is kept.
+        seconds: seconds from now; an outer deadline that expires earlier remains valid.
     """
     outer, ends = _ends.get(), time.monotonic() + seconds
     token = _ends.set(ends if outer is None else min(ends, outer))
@@ -39,7 +40,7 @@ def limited(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def extended(seconds: float) -> Iterator[None]:
-    """Give a block some seconds of its own, such as an undo after the deadline has expired."""
+    """Set a new deadline for a block, such as an undo after the outer deadline has expired."""
     token = _ends.set(time.monotonic() + seconds)
     try:
         yield
@@ -48,6 +49,6 @@ def extended(seconds: float) -> Iterator[None]:
 
 
 def left(limit: float) -> float:
-    """Return the seconds that are left, at most a limit; 0 or less if the deadline has expired."""
+    """Return the seconds to the deadline, at most a limit; 0 or less after the deadline."""
     ends = _ends.get()
     return limit if ends is None else min(limit, ends - time.monotonic())

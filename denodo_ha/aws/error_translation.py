@@ -1,11 +1,11 @@
-"""Translation of botocore's errors into those of `denodo_ha.cli.errors`.
+"""Translation of botocore's errors into the errors of `denodo_ha.cli.errors`.
 
     with translated_errors():
         client.describe_target_health(TargetGroupArn=arn)
 
 raises `NotFound` if the target group does not exist, `Throttled` if AWS throttles the call, and so
-on. Read the answer inside of the block: an answer without an expected key is `UnreadableAnswer`.
-`denodo_ha.cli.main` translates the errors that a command has not translated.
+on. Read the answer inside the `with` block: if an expected key is missing, the block raises
+`UnreadableAnswer`. `denodo_ha.cli.main` translates the errors that a command has not translated.
 """
 
 import json
@@ -118,7 +118,7 @@ _WITHOUT_RESPONSE: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str,
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate every error of a call into `AwsError`; works as a decorator as well."""
+    """Translate every error of an AWS call into `AwsError`; also usable as a decorator."""
     try:
         yield
     except CommandError:
@@ -128,14 +128,14 @@ def translated_errors() -> Iterator[None]:
 
 
 def _answer_errors() -> tuple[type[Exception], ...]:
-    # Python evaluates this when an error was raised. The import loads the SDK's HTTP client.
+    # This function is called only after an error, because the import loads the SDK's HTTP client.
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     return (*_ANSWER_ERRORS, ResponseParserError)
 
 
 def translate_error(error: Exception) -> AwsError:
-    """Return the `AwsError` for an error of a call; its message includes the remedy."""
+    """Return the `AwsError` for an error of an AWS call; the message says what to do."""
     if isinstance(error, boto.ClientError):
         return _translate_response(error)
     for kinds, kind, begin, remedy in _WITHOUT_RESPONSE:
@@ -152,7 +152,7 @@ def translate_error(error: Exception) -> AwsError:
 
 
 def _translate_credentials(error: Exception) -> AwsError:
-    """Return the `AwsError` for an error of the program, file or question of the credentials."""
+    """Return the `AwsError` for an error of a credentials program, file or MFA prompt."""
     if isinstance(error, EOFError):
         return NoCredentials(
             "the profile asks for an MFA code, and there is no terminal to ask on; sign in first, "
@@ -217,5 +217,5 @@ def _translate_response(error: boto.ClientError) -> AwsError:
 
 
 def _line(text: str) -> str:
-    """Return a text on one line."""
+    """Return the text with all white space replaced by single spaces."""
     return " ".join(text.split())

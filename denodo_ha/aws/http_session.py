@@ -1,9 +1,10 @@
-"""HTTP session of the AWS clients: every attempt of a call ends in time, with AWS's own answer.
+"""HTTP session of the AWS clients: limits the time of each attempt, and checks answers.
 
-botocore limits the connection to each address of a name and each read separately, so that a name
-with several addresses, a resolver that hangs, or an answer that drips may take minutes. And it
-takes any page with status 200 for an answer, such as that of a proxy (botocore, httpsession and
-parsers). `bound_session` replaces the session of a client by one that does neither.
+botocore has separate timeouts for the connection to each address and for each read, so a name with
+several addresses, a resolver that does not answer, or a very slow answer may take minutes. botocore
+also accepts any page with status 200 as an answer, for example the page of a proxy (botocore,
+httpsession and parsers). `bound_session` replaces a client's session by one that limits the whole
+attempt and rejects such pages.
 """
 
 import json
@@ -19,26 +20,26 @@ from denodo_ha.aws import deadline
 from denodo_ha.cli.errors import Unreachable
 
 ATTEMPT_S: Final = 15.0
-"""Ours: seconds of an attempt outside of every deadline; most calls end within one."""
+"""Project default: seconds for an attempt without a deadline; most calls end within a second."""
 _NOT_REPEATED: Final = "AmazonSSM.SendCommand"
-"""Header of the call that must not arrive twice: each arrival runs a command."""
+"""Header of the call that must not be sent twice: each request would run a command."""
 
 
 class UnreadableAnswerError(boto.ConnectionClosedError):  # type: ignore[misc]
-    """An answer that is cut, or that is not AWS's; the SDK repeats the call, as after a lost one.
+    """An answer that is incomplete or not from AWS; the SDK repeats the call.
 
-    AWS may have done what the call asks for.
+    AWS may have carried out the call nevertheless.
     """
 
     fmt = "{reason}, from {endpoint_url}"
 
 
 class BoundSession:
-    """A session of botocore, with a limit on time and form of each answer.
+    """Wraps a session of botocore: limits the time of each answer and checks its form.
 
     Args:
         session: the session that botocore has created.
-        slots: bounds the calls at the same time; each region has its own.
+        slots: limits the number of concurrent calls; each region has its own semaphore.
     """
 
     def __init__(self, session: Any, slots: threading.Semaphore) -> None:
@@ -48,8 +49,10 @@ class BoundSession:
         """Send a request, and return AWS's answer.
 
         Raises:
-            Unreachable: The deadline has expired, or the call must not be repeated.
-            HTTPClientError: There is no answer, or none of AWS; the SDK may repeat the call.
+            Unreachable: The deadline has expired, or the answer was lost and the call must not be
+                repeated.
+            HTTPClientError: There is no answer, or the answer is not from AWS; the SDK may repeat
+                the call.
         """
         seconds = deadline.left(ATTEMPT_S)
         if seconds <= 0:
@@ -66,7 +69,7 @@ class BoundSession:
         return response
 
     def _answer_in_time(self, request: Any, seconds: float) -> Any:
-        """Send a request in a thread that is abandoned when the time has passed."""
+        """Send a request in a thread, and abandon the thread after a number of seconds."""
         answers: list[Any] = []
         errors: list[BaseException] = []
         ended = threading.Event()
@@ -79,7 +82,7 @@ class BoundSession:
                 errors.append(error)
             ended.set()
 
-        # A daemon, so that an abandoned thread does not keep the process.
+        # A daemon thread, so that an abandoned thread does not keep the process running.
         threading.Thread(target=copy_context().run, args=(send,), daemon=True).start()
         if not ended.wait(seconds):
             raise boto.ReadTimeoutError(endpoint_url=request.url)
@@ -93,20 +96,20 @@ class BoundSession:
 
 
 def bound_session(client: Any, slots: threading.Semaphore) -> None:
-    """Replace the session of a client.
+    """Replace the HTTP session of a client by a `BoundSession`.
 
     Args:
         client: the client.
-        slots: bounds the calls at the same time; each region has its own.
+        slots: limits the number of concurrent calls; each region has its own semaphore.
     """
     endpoint = client._endpoint  # noqa: SLF001 - botocore has no setting for the session
     endpoint.http_session = BoundSession(endpoint.http_session, slots)
 
 
 def _require_readable(request: Any, response: Any) -> None:
-    """Return only if an answer is complete and in the form of its service.
+    """Check that an answer is complete and in the format of its service.
 
-    Errors of status 500 and above are read by botocore in every form.
+    Answers with status 500 and above are not checked: botocore reads them in every format.
     """
     if response.status_code >= 500 or getattr(request, "stream_output", False):
         return
@@ -123,18 +126,19 @@ def _require_readable(request: Any, response: Any) -> None:
 
 
 def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
-    """Return whether an answer has the form that the request's protocol has."""
+    """Return whether an answer has the format of the request's protocol."""
     kind = _header(response.headers, "content-type")
     if not content:
-        # Every answer of AWS has an id (AWS, AWS General Reference, Request IDs).
+        # Every answer of AWS has a request id (AWS, AWS General Reference, Request IDs).
         return any("requestid" in name.lower().replace("-", "") for name in response.headers)
     asked = _header(request.headers, "content-type")
     if "cbor" in asked:
         return "cbor" in kind
     try:
-        if "json" in asked:
+        # A request without content does not tell which of the two REST protocols it is of.
+        if "json" in asked or (not asked and "json" in kind):
             return isinstance(json.loads(content), dict)
-        # Not parsed as a document with entities: the parser of botocore reads it afterwards.
+        # Only the root element is checked here; botocore's parser reads the answer afterwards.
         root = ElementTree.fromstring(content)  # noqa: S314
     except (ValueError, RecursionError, ElementTree.ParseError):
         return False

@@ -5,8 +5,9 @@
 
 Creating a parameter without overwriting is atomic. The holder renews the lock whenever it waits, so
 that the lock of a command that was killed expires (docs/decisions/0024-one-change-at-a-time.md).
-AWS's answer to a write may be lost, and the SDK then repeats the write: the lock is recognised by
-its token, and its age is measured by AWS's clock, since those of two operators may differ.
+AWS's answer to a write may be lost, and the SDK then repeats the write; therefore a command
+recognises its own lock by a token. The age of a lock is measured by AWS's clock, because the clocks
+of two operators' machines may differ.
 """
 
 import json
@@ -38,26 +39,27 @@ from denodo_ha.cli.operator_text import operator_name
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 LIFETIME_S: Final = 300
-"""Ours: seconds after which a lock expires that is not renewed."""
+"""Project default: seconds after which a lock expires unless it is renewed."""
 RENEWAL_S: Final = 60
-"""Ours: seconds between two renewals."""
+"""Project default: seconds between two renewals of a lock."""
 
 RELEASE_S: Final = 20
-"""Ours: seconds to release the lock, also after an expired deadline."""
+"""Project default: seconds to release the lock, even after the command's deadline."""
 LATE_S: Final = (1, 2)
-"""Ours: seconds before the second and third look for a lock whose write was interrupted."""
+"""Project default: seconds before the second and third search for an interrupted lock write."""
 
 _ALREADY_EXISTS: Final = "ParameterAlreadyExists"
 
 
 @dataclass(frozen=True)
 class _Record:
-    """The parameter of a lock as AWS shows it.
+    """The SSM parameter of a lock, as AWS returned it.
 
     Attributes:
         content: the lock's content, empty if it cannot be read.
         version: number of writes since the parameter was created.
-        age: seconds since the last write by AWS's clock, None if AWS does not tell.
+        age: seconds since the last write by AWS's clock, None if the answer does not contain the
+            times.
     """
 
     content: dict[str, Any]
@@ -76,8 +78,8 @@ class Lock:
         what: the command that holds the lock, shown to other operators.
 
     Attributes:
-        holder: what the other command does that holds the lock; empty if there is none.
-        remaining: why the lock remains after its release, and what to do; empty if it does not.
+        holder: purpose of another command that holds the lock; empty if there is none.
+        remaining: why the lock could not be released, and what to do; empty if it was released.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, *, clock: Clock, what: str) -> None:
@@ -88,30 +90,30 @@ class Lock:
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
         self.holder, self._in_flight = "", False
-        # Several threads may wait at once.
+        # Several threads may wait, and so renew the lock, at the same time.
         self._renewal = threading.Lock()
 
     @contextmanager
     def held(self, *, take_over: bool = False) -> Iterator[Clock]:
-        """Hold the lock; yields a clock that renews the lock in every wait.
+        """Hold the lock during the block; yield a clock that renews the lock in every wait.
 
         Args:
-            take_over: take the lock from its holder.
+            take_over: True to take the lock from another command.
 
         Raises:
             Refused: Another command holds the lock.
-            Failed: Another command took the lock over meanwhile.
+            Failed: Another command took the lock over in the meantime.
         """
         try:
             self._acquire(take_over=take_over)
             yield _RenewingClock(self._clock, self)
         finally:
-            # Also of an interrupted `_acquire`, whose write may have arrived.
+            # Also after an interrupted `_acquire`, whose write may have reached AWS.
             if self._may_be_ours:
                 self._release()
 
     def prove(self) -> None:
-        """Check that this command still holds the lock, and renew it.
+        """Check that this command still holds the lock, and renew the lock.
 
         Raises:
             Failed: This command does not hold the lock any more.
@@ -126,8 +128,8 @@ class Lock:
                 "without further changes"
             )
             raise Failed(message)
-        # A gap between the versions means that another command has written between the two calls,
-        # unless the SDK has repeated the write.
+        # If the version grew by more than one, another command wrote between the two calls, or the
+        # SDK repeated the write.
         version, repeated = self._put(overwrite=True)
         if not record.version < version <= record.version + 1 + repeated:
             message = f"the lock {self._name} changed meanwhile; this run stops"
@@ -159,7 +161,8 @@ class Lock:
             except _AlreadyExistsError:
                 pass
             except (Throttled, Unreachable):
-                # The write may have arrived; without a lock of ours the error remains.
+                # The write may have reached AWS: raise the error only if this command does not hold
+                # the lock.
                 if not self._holds():
                     raise
                 return
@@ -168,7 +171,7 @@ class Lock:
             try:
                 record = self._read()
             except NotFound:
-                # Released between the two calls.
+                # Another command released the lock between the two calls.
                 continue
             if self._is_ours(record):
                 # The answer to the first write was lost, and the SDK has repeated it.
@@ -203,7 +206,7 @@ class Lock:
             raise
 
     def _holds(self) -> bool:
-        """Return whether the lock is this one's; False if that cannot be read."""
+        """Return whether this command holds the lock; False if the lock cannot be read."""
         try:
             return self._is_ours(self._read())
         except AwsError:
@@ -213,13 +216,13 @@ class Lock:
         return record.content.get("token") == self._token
 
     def _has_expired(self, record: _Record) -> bool:
-        """Return whether a lock was not renewed in time, by AWS's clock if AWS tells it."""
+        """Return whether a lock was not renewed in time, by AWS's clock if its time is known."""
         if record.age is None:
             return _expiry(record.content) <= self._clock.now()
         return record.age >= LIFETIME_S or "until" not in record.content
 
     def _release(self) -> None:
-        """Delete the lock if it is this one's, and else set `remaining`."""
+        """Delete the lock if this command holds it; set `remaining` if that fails."""
         try:
             with deadline.extended(RELEASE_S):
                 try:
@@ -233,7 +236,7 @@ class Lock:
             raise
 
     def _delete(self) -> None:
-        """Delete the lock, also if an interrupted write arrives a little later."""
+        """Delete the lock; after an interrupted write, search again in case it arrives late."""
         for seconds in (0, *LATE_S) if self._in_flight else (0,):
             if seconds:
                 self._clock.sleep(seconds)
@@ -246,7 +249,7 @@ class Lock:
                 continue
 
     def _may_remain(self) -> bool:
-        """Return whether the lock is this one's still, or not known."""
+        """Return whether this command still holds the lock, or may hold it."""
         try:
             return self._is_ours(self._read())
         except NotFound:
@@ -262,7 +265,7 @@ class Lock:
         )
 
     def _put(self, *, overwrite: bool) -> tuple[int, int]:
-        """Write the lock, and return the parameter's version and how often the SDK repeated it."""
+        """Write the lock; return the parameter's version and the number of the SDK's retries."""
         with translated_errors():
             answer = self._write(overwrite=overwrite)
             metadata = answer.get("ResponseMetadata", {})
@@ -321,7 +324,7 @@ class _RenewingClock:
 
 
 class _AlreadyExistsError(CommandError):
-    """The lock exists."""
+    """The parameter of the lock already exists."""
 
 
 def _age(answer: dict[str, Any]) -> float | None:
@@ -335,7 +338,7 @@ def _age(answer: dict[str, Any]) -> float | None:
 
 
 def _expiry(content: dict[str, Any]) -> datetime:
-    """Return the time at which a lock expires; in the past for an unreadable lock."""
+    """Return the time at which a lock expires; a past time if the lock cannot be read."""
     try:
         return datetime.fromisoformat(str(content["until"]))
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Polling, and the clock that polling waits by.
+"""Polling of a state until a condition holds, and the clock that polling uses.
 
 state = poll_until(read, done=lambda state: not state.draining, clock=clock, timeout=330, every=5)
 """
@@ -24,7 +24,7 @@ class Clock(Protocol):
         """Return the seconds since an arbitrary moment, to measure durations."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
 
 
 class RealClock:
@@ -44,7 +44,7 @@ class RealClock:
 
 
 class PollTimeout(Failed):
-    """The condition did not hold before the timeout; commands replace this message by theirs.
+    """The condition did not hold before the timeout; commands catch this and raise their own error.
 
     Attributes:
         last: the last observation, None if there was none.
@@ -68,20 +68,21 @@ def poll_until(
     """Poll until a condition holds or a timeout expires, and return the last observation.
 
     Throttling and unanswered calls do not end the polling: they are retried until the timeout
-    expires. There is at least one observation, and one more when the timeout expires. The calls of
-    an observation end with the timeout; those of the last one within `deadline.LAST_LOOK_S`.
+    expires. There is at least one observation, and one more when the timeout expires. AWS calls of
+    an observation end at the timeout; AWS calls of the last observation end within
+    `deadline.LAST_LOOK_S`.
 
     Args:
         observe: returns the current state.
         done: returns True if the state is the expected one.
-        clock: the clock to wait by.
+        clock: the clock for time and waits.
         timeout: seconds after which to stop.
         every: seconds between two observations.
         progress: called after each observation, with the seconds that have passed.
 
     Raises:
         PollTimeout: The condition did not hold before the timeout.
-        AwsError: AWS denied a call, or did not answer the last one.
+        AwsError: AWS denied a call, or did not answer the last call.
     """
     begin, last = clock.monotonic(), None
     timeout = deadline.left(timeout)

@@ -9,12 +9,12 @@ from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, NotFound
 
 EVERY_S: Final = 5
-"""Ours: seconds between two polls of a command's status."""
+"""Project default: seconds between two polls of a command's status."""
 HASTE_S: Final = 1
-"""Ours: the same for a caller that waits for a short time only."""
+"""Project default: seconds between two polls for a caller that waits only for a short time."""
 DELIVERY_S: Final = 60
-"""Ours: seconds after which a command expires that no SSM agent has accepted; at least 30
-(AWS, SendCommand, TimeoutSeconds)."""
+"""Project default: seconds after which a command expires that no SSM agent has accepted; at least
+30 (AWS, SendCommand, TimeoutSeconds)."""
 
 _ENDED: Final = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _COMMENT_LENGTH: Final = 100
@@ -23,7 +23,7 @@ _COMMENT_LENGTH: Final = 100
 
 @dataclass(frozen=True)
 class CommandResult:
-    """The end of a command on an instance.
+    """The result of a command on an instance.
 
     Attributes:
         code: exit code; -1 if the command did not run.
@@ -44,8 +44,8 @@ class SsmCommand:
 
     Attributes:
         document: name of the document.
-        parameters: its parameters; only those that the deployed document has.
-        comment: the text that Systems Manager's console shows.
+        parameters: its parameters, which the deployed document must have.
+        comment: the text that the Systems Manager console shows for the command.
         timeout: seconds after which the document ends the command.
     """
 
@@ -63,19 +63,19 @@ class SsmCommand:
         patience: float | None = None,
         progress: Callable[[Mapping[str, str], float], None] | None = None,
     ) -> dict[str, CommandResult]:
-        """Run the command on instances at the same time, and return its result on each.
+        """Run the command on several instances in parallel, and return the result of each instance.
 
         Args:
             client: the SSM client of the instances' region.
             ids: ids of the instances.
-            clock: the clock to wait by.
-            patience: seconds to wait for the end; None: the command's own timeout. A command that
-                is still running then continues.
+            clock: the clock for time and waits.
+            patience: seconds to wait until the command ends; None: the command's own timeout. A
+                command that is still running after this time continues.
             progress: called with the status on each instance and the seconds that have passed.
 
         Raises:
             NotFound: Systems Manager does not reach an instance.
-            Failed: The end was not seen in time.
+            Failed: The command did not end in time.
         """
         with translated_errors():
             sent = client.send_command(
@@ -118,7 +118,7 @@ def _invocation(client: Any, command_id: str, instance_id: str) -> dict[str, Any
             )
             _ = invocation["Status"]
     except NotFound:
-        # Systems Manager knows an invocation only some time after it was sent.
+        # Systems Manager finds a new invocation only some time after the command was sent.
         return {"Status": "Pending"}
     return invocation
 

@@ -1,7 +1,7 @@
 """CloudFormation templates as plain data, from a file or from a deployed stack.
 
-A template is JSON, or YAML with short tags; the CDK CLI sends small templates as YAML. A short tag
-(`!Ref x`) becomes its long form (`{"Ref": "x"}`), the only form in JSON.
+A template is JSON, or YAML with short tags; the CDK CLI sends small templates as YAML. The parser
+converts a short tag (`!Ref x`) to its long form (`{"Ref": "x"}`), as JSON has only the long form.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from denodo_ha.environment.loading.text_file import UnreadableFileError, read_te
 Template = Mapping[str, Any]
 
 LIMITS: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
-"""Ours: CloudFormation accepts 1 MB, from which indentation may have been removed."""
+"""Project limit: above CloudFormation's 1 MB, since a file may have additional indentation."""
 
 _WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 """The short tags whose long form has no `Fn::` (AWS, CloudFormation intrinsic functions)."""
@@ -35,7 +35,7 @@ def parse_template(body: str | Template) -> Template:
     """Return a deployed template as data.
 
     Args:
-        body: the template of CloudFormation's `GetTemplate`: a mapping for JSON, else text.
+        body: the template from CloudFormation's `GetTemplate`: a mapping if it is JSON, else text.
 
     Raises:
         Failed: The body is not a template.
@@ -84,11 +84,11 @@ def _parse(text: str, *, json_only: bool) -> Any:
 
     Args:
         text: the text.
-        json_only: True if text that begins with `{` must be JSON; otherwise it may be YAML in
-            flow style.
+        json_only: True if a text that begins with `{` must be JSON; False if such a text may also
+            be YAML in flow style.
 
     Raises:
-        DocumentError: The text is neither, or exceeds a limit.
+        DocumentError: The text is neither JSON nor YAML, or exceeds a limit.
     """
     if text.lstrip().startswith("{"):
         try:
@@ -101,7 +101,7 @@ def _parse(text: str, *, json_only: bool) -> Any:
 
 
 class _TemplateConstructor(PlainConstructor):
-    """Constructor of plain data: short tags become their long form, dates remain text."""
+    """YAML constructor of plain data: short tags become their long form, dates remain text."""
 
 
 def _long_form(constructor: SafeConstructor, tag: str, node: Node) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`denodo-ha catalog`: the metadata database of a cluster, and the metadata of each node."""
+"""`denodo-ha catalog`: a cluster's metadata database, and the metadata exports of its nodes."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,8 +1,8 @@
 """Create the databases and users of a cluster's components, and complete their secrets.
 
-Every step checks first whether it is needed, and the server's lock is held throughout. A second
-run therefore changes nothing, two concurrent runs do the work of one, and the next run completes
-an interrupted run.
+Every step first checks whether it is needed, and a run holds the server's advisory lock from
+beginning to end. Therefore a second run changes nothing, two concurrent runs make each change only
+once, and the next run completes an interrupted one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from denodo_ha.environment.loading.text_file import UnreadableFileError, read_te
 from denodo_ha.environment.model.catalog import Component
 
 _SCRIPT_SIZE: Final = 16 * 1024**2
-"""Ours: bytes of a script of SQL."""
+"""Project limit: bytes of an SQL script."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class ServerAccess:
     """Options for the connection to the server.
 
     Attributes:
-        ca: PEM certificates that verify the server's certificate; empty: those in the secrets.
-        through: address to connect to instead of the server's; empty: the server's own.
-        port: port at that address; 0: the server's own.
-        admin: the administrator's secret; empty: the one in the stack's outputs.
+        ca: PEM certificates that verify the server's certificate; empty: the certificates in the
+            secrets.
+        through: address to connect to instead of the server's address; empty: the server's address.
+        port: port at the address `through`; 0: the server's port.
+        admin: ARN of the administrator's secret; empty: the ARN in the stack's outputs.
     """
 
     ca: str = ""
@@ -50,7 +51,7 @@ class Change:
 
     Attributes:
         component: the component.
-        what: the object that is created or set, such as `database scheduler`.
+        what: the object that is created or changed, such as `database scheduler`.
     """
 
     component: Component
@@ -69,7 +70,7 @@ def read_database(aws: Aws, metadata: MetadataStack, access: ServerAccess) -> Da
     """Return the server from the stack's outputs, and the login from the administrator's secret.
 
     Raises:
-        Refused: The stack has no metadata database, or a secret has another form.
+        Refused: The stack has no metadata database, or a secret is not a database login.
     """
     host = metadata.output(names.CATALOG_HOST)
     port = int(metadata.output(names.CATALOG_PORT))
@@ -91,7 +92,7 @@ def init(
     scripts: Sequence[Path] = (),
     dry_run: bool = False,
 ) -> Iterator[Change]:
-    """Create what is missing, and yield each change once it is made.
+    """Create missing databases, users and tables, complete the secrets, and yield each change.
 
     Args:
         aws: the credentials.
@@ -101,8 +102,9 @@ def init(
         dry_run: yield the changes without making them.
 
     Raises:
-        Refused: An object of the same name belongs to others, or a script cannot be read.
-        Failed: The server cannot be used, or rejects a statement.
+        Refused: An object of the same name was not created for this cluster, or a script cannot
+            be read.
+            Failed: The server cannot be reached, denies access, or rejects a statement.
     """
     texts = [(file, read_script(file)) for file in scripts]
     database = read_database(aws, metadata, access)
@@ -125,7 +127,7 @@ def init(
 
 
 class _ComponentSetup:
-    """Set-up of the database and users of one component."""
+    """Sets up the database and the users of one component."""
 
     def __init__(
         self,
@@ -139,7 +141,8 @@ class _ComponentSetup:
     ) -> None:
         self._aws, self._region = aws, metadata.location.region
         self._server, self._component, self._dry_run = server, component, dry_run
-        # Read while the lock is held: until then another run may change the secret.
+        # Read the secret only while the lock is held: before, another run may still change the
+        # secret.
         self._login = logins.read_login(aws, self._region, metadata.secrets[component])
         self._roles = Roles(connection, self._login.dbname, metadata.owner)
 
@@ -158,7 +161,8 @@ class _ComponentSetup:
                     message = f"{self._login.username} cannot use its database: {problem}"
                     raise Failed(message)
             yield Change(self._component, f"password of {self._login.username}")
-        # Last, since nodes use a login as soon as its secret has an address.
+        # Write the address last, because nodes use a login as soon as its secret contains an
+        # address.
         address: dict[str, Any] = {"host": self._server.host, "port": self._server.port}
         if self._server.ca:
             address["ca"] = self._server.ca
@@ -168,7 +172,7 @@ class _ComponentSetup:
             yield Change(self._component, "address of the server in its secret")
 
     def load(self, scripts: Sequence[tuple[Path, str]]) -> Iterator[Change]:
-        """Run all scripts in one transaction, unless the database has tables."""
+        """Run all scripts in one transaction, unless the database already has tables."""
         if not scripts or (self._dry_run and self._server.login_problem(self._login)):
             return
         with self._server.connected(self._login) as connection, connection.transaction():

@@ -1,9 +1,9 @@
-"""Metadata exports of a cluster's nodes: the exports in the bucket, and since when nodes differ.
+"""Metadata exports of a cluster's nodes, and the time from which the nodes' metadata differs.
 
-An export is two objects of a versioned bucket: the metadata and its manifest. The manifest is
-written last and names the version of the metadata, so that it describes complete exports only. Its
-`digest` is calculated without comments and blank lines, since comments have the time and author of
-the export: nodes with the same digest have the same metadata.
+An export consists of two objects in a versioned bucket: the metadata and a manifest. The manifest
+is written last and names the version of the metadata object, so each manifest describes a complete
+export. The manifest's `digest` is calculated without comments and blank lines, because comments
+contain the time and author of the export. Nodes with the same digest have the same metadata.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +26,8 @@ class Export:
         at: time of the export.
         node: name of the node.
         digest: digest of the metadata; the same for the same metadata.
-        size: bytes.
-        error: why the manifest cannot be read; empty if it can.
+        size: size of the metadata in bytes.
+        error: why the manifest cannot be read; empty if it was read.
     """
 
     at: datetime
@@ -43,7 +43,8 @@ class Difference:
 
     Attributes:
         groups: the nodes that have the same metadata, by digest.
-        since: time from which not all nodes had the same; None if they have the same now.
+        since: time from which the metadata was not the same on all nodes; None if it is the same
+            now.
         longer: True if the nodes already differed in the oldest exports that are kept.
     """
 
@@ -109,7 +110,7 @@ def compare(exports: Sequence[Export], nodes: Iterable[str]) -> Difference:
     for export in readable:
         digests[export.node] = export.digest
         if len(digests) < len(newest):
-            # The nodes can be compared only from the time at which each has an export.
+            # The nodes can be compared only from the time at which every node has an export.
             continue
         if len(set(digests.values())) == 1:
             since, longer = None, False

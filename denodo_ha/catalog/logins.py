@@ -1,8 +1,8 @@
 """Database logins in Secrets Manager: read and update them.
 
-A login's value is a JSON object with `username`, `password`, `dbname` and, as soon as the login
-works, `host`, `port` and `ca` (the PEM certificates that verify the server's certificate). No
-value is printed or logged.
+The value of a login's secret is a JSON object with `username`, `password` and `dbname`. As soon as
+the login works, the object also has `host`, `port` and `ca` (the PEM certificates that verify the
+server's certificate). No value is printed or logged.
 """
 
 import json
@@ -44,7 +44,7 @@ def read_login(aws: Aws, region: str, arn: str) -> Login:
     """Read a login.
 
     Raises:
-        Refused: The secret does not have the form of a login.
+        Refused: The secret's value is not that of a login.
         AwsError: The secret cannot be read.
     """
     with translated_errors():
@@ -61,7 +61,7 @@ def read_login(aws: Aws, region: str, arn: str) -> Login:
 
 
 def update_login(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
-    """Change keys of a login's value; return False if the value has them already.
+    """Change keys of a login's value; return False if no key would change.
 
     Raises:
         Refused: The value would be too long for a secret.

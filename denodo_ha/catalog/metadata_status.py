@@ -33,7 +33,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Node:
-    """A node's newest export; `at` is None without an export, `problem` is empty if all is well."""
+    """A node's newest export; `at` is None without an export, `problem` is empty without one."""
 
     name: str
     at: datetime | None
@@ -48,7 +48,7 @@ class Status:
     Attributes:
         cluster: name of the cluster.
         host: address of the metadata database, empty without one.
-        database: the database on RDS, None if the server is not the stack's.
+        database: the database on RDS, None if the stack did not create the server.
         uninitialised: components whose database `init` has not created yet.
         nodes: the nodes with their newest exports, empty if the cluster has no exports.
         difference: comparison of the nodes' metadata, None if the cluster has no exports.
@@ -63,7 +63,7 @@ class Status:
 
     @property
     def good(self) -> bool:
-        """Return True if nothing needs to be done."""
+        """Return True if the database is available and all nodes have the same metadata."""
         database = self.database is None or self.database.status == "available"
         same = self.difference is None or self.difference.since is None
         exported = not any(node.problem for node in self.nodes)
@@ -78,7 +78,8 @@ def read_status(
     Args:
         aws: the credentials.
         metadata: metadata stack of the cluster.
-        environment: the configuration if available; it names nodes without an export as well.
+        environment: the configuration if available; it also contains the names of nodes without an
+            export.
         now: the current time.
     """
     region = metadata.location.region

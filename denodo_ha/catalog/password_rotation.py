@@ -1,8 +1,9 @@
-"""Password rotation of a component's database login without an interruption.
+"""Password rotation of a component's database login, without an interruption of service.
 
-Each component has two users. The unused one gets a new password, and the secret then names it. A
-rolling restart switches the nodes to it one by one, while the other nodes still use the old user.
-Once no node uses the old user, its login is disabled.
+Each component has two database users. The unused user gets a new password, and its name and
+password are written to the secret. A rolling restart then switches the nodes to this user one by
+one, while the other nodes still use the old user. When no node uses the old user any more, the old
+user's login is disabled.
 """
 
 import secrets
@@ -27,11 +28,11 @@ _LENGTH = 32
 
 
 def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
-    """Put the unused user with a new password into a component's secret; return the user.
+    """Write the unused user and a new password to a component's secret; return the user.
 
     Raises:
-        Refused: Nodes still use the user that would get the password, or `init` did not run yet.
-        Failed: The server cannot be used.
+        Refused: Nodes still use the user that would get the password, or `init` has not run yet.
+            Failed: The server cannot be reached, or denies access.
     """
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:
@@ -54,11 +55,11 @@ def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
 
 
 def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
-    """Disable the login of the user that a component's secret no longer names; return the user.
+    """Disable and return the old user, which a component's secret no longer contains.
 
     Raises:
-        Refused: Nodes still use it.
-        Failed: The server cannot be used.
+        Refused: Nodes still use the old user.
+            Failed: The server cannot be reached, or denies access.
     """
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:

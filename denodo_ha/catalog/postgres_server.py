@@ -21,7 +21,7 @@ MAINTENANCE = "postgres"
 _OLDEST_VERSION = 150_000
 _CONNECT_S = 10
 _LOCK = 7_214_590_011
-"""Ours: number of the advisory lock that a run holds while it changes the server's logins."""
+"""Project value: id of the advisory lock that a run holds while it changes the server's logins."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -31,11 +31,13 @@ class Server:
     """A PostgreSQL server.
 
     Attributes:
-        host: its name, which its certificate must have.
+        host: its DNS name, which its certificate must contain.
         port: its port.
-        ca: PEM certificates that verify the server's; empty: those that this machine trusts.
-        through: address to connect to instead, such as 127.0.0.1 for a forwarded port.
-        through_port: port at that address; 0: the server's own.
+        ca: PEM certificates that verify the server's certificate; empty: the certificates that this
+            machine trusts.
+        through: address to connect to instead of the server's address, such as 127.0.0.1 for a
+            forwarded port.
+        through_port: port at the address `through`; 0: the server's port.
     """
 
     host: str
@@ -46,7 +48,7 @@ class Server:
 
     @contextmanager
     def connected(self, login: Login, dbname: str = "") -> Iterator[Connection]:
-        """Connect; each statement is a transaction of its own unless the caller begins one.
+        """Connect; each statement runs in its own transaction unless the caller begins one.
 
         Raises:
             psycopg.OperationalError: The server does not accept the connection.
@@ -76,7 +78,7 @@ class Server:
 
         Raises:
             Failed: The server does not accept the connection.
-            Refused: The server is too old.
+            Refused: The server's PostgreSQL version is too old.
         """
         try:
             with self.connected(admin, MAINTENANCE) as connection:
@@ -125,7 +127,7 @@ def read_certificates(file: Path | None) -> str:
     """Return the text of a file with certificates; empty without a file.
 
     Raises:
-        Refused: The file cannot be read, or has no certificates, or a private key.
+        Refused: The file cannot be read, contains no certificate, or contains a private key.
     """
     if file is None:
         return ""

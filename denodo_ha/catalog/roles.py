@@ -1,10 +1,10 @@
 """Steps that create the role, the two users and the database of a component.
 
-A role without a login owns the database. Two users are members of the role and act as it in every
-session (`SET role`), so that the role owns all objects, whichever user created them. The unused
-user can therefore get a new password while the nodes work with the other.
+The database is owned by a role that cannot log in. Two users are members of this owner role and
+take its identity in every session (`SET role`), so that the owner role owns all objects, whichever
+user created them. Therefore one user can get a new password while the nodes use the other user.
 
-Each step checks first whether it is needed, so that the next run completes an interrupted run.
+Each step first checks whether it is needed, so that the next run completes an interrupted run.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,12 +23,12 @@ _SET_OPTION = 160_000
 
 @dataclass(frozen=True)
 class Step:
-    """Step that creates or grants one thing.
+    """Step that creates one object or grants one privilege.
 
     Attributes:
-        what: the thing, such as `database scheduler`.
-        needed: returns True if the thing is missing.
-        make: creates the thing.
+        what: the object or privilege, such as `database scheduler`.
+        needed: returns True if the object or privilege is missing.
+        make: creates the object or grants the privilege.
     """
 
     what: str
@@ -43,7 +43,7 @@ class Roles:
     Attributes:
         connection: connection of an administrator.
         database: name of the database, and of the role that owns it.
-        owner: comment by which this cluster's roles are recognised.
+        owner: comment that identifies roles of this cluster.
     """
 
     connection: Connection
@@ -54,7 +54,7 @@ class Roles:
         """Yield all steps, each after the steps it depends on.
 
         Raises:
-            Refused: A role or database of that name exists and belongs to others.
+            Refused: A role or database of this name exists, but was not created for this cluster.
         """
         yield Step(
             f"role {self.database}",
@@ -121,7 +121,7 @@ class Roles:
         )
 
     def set_password(self, login: str, password: str) -> None:
-        """Enable a login with a password, of which the server and its log get only the hash."""
+        """Enable a login and set its password; only the password's hash is sent to the server."""
         pgconn = self.connection.pgconn
         hashed = pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
         self._run(
@@ -135,7 +135,7 @@ class Roles:
         self._run("ALTER ROLE {} NOLOGIN PASSWORD NULL", sql.Identifier(login))
 
     def connections(self, login: str) -> int:
-        """Return the number of a login's connections."""
+        """Return the number of connections that a login has open."""
         count = self._value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", login)
         return int(str(count))
 
@@ -159,7 +159,7 @@ class Roles:
         return True
 
     def _make_role(self, role: str) -> None:
-        # In one transaction: a role without the comment would be refused by the next run.
+        # In one transaction: the next run would reject a role without the comment.
         with self.connection.transaction():
             self._run("CREATE ROLE {} NOLOGIN", sql.Identifier(role))
             self._run("COMMENT ON ROLE {} IS {}", sql.Identifier(role), sql.Literal(self.owner))

@@ -25,6 +25,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "enable": (("enable", "node1", *_ON),),
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
+    "shift": (("shift", *_ON),),
     "roll": (("roll", *_ON, "--dry-run"),),
     "rollout": (("rollout", *_ON, "--dry-run"),),
     "catalog": (("catalog", "status", *_ON),),

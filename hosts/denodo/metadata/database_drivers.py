@@ -33,7 +33,7 @@ _DEFAULT_VERSION = "10"
 
 
 def newest_version(home: Path) -> str:
-    """Return NN of the newest driver folder `postgresql-NN`; that of 8.0 if there is none."""
+    """Return NN of the newest driver folder `postgresql-NN`; the default is that of Denodo 8.0."""
     versions = [int(match["version"]) for _, match in _folders(home)]
     return str(max(versions)) if versions else _DEFAULT_VERSION
 

@@ -35,6 +35,14 @@ class _Aws(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_GET(self) -> None:
+        body = b'{"items": []}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *_: object) -> None:
         """Discard the message."""
 
@@ -65,6 +73,14 @@ def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
     # The first attempt used up the deadline, so no further attempt was sent.
     assert len(proxy.calls) == 1
     assert account(aws, "eu-central-1") == "111122223333"
+
+
+def test_the_answer_of_a_rest_service_is_read(proxy: FaultProxy) -> None:
+    client = Aws().client("arc-zonal-shift", "eu-west-1")
+    assert client.list_zonal_shifts()["items"] == []
+    proxy.add(Rule(Fault.HTML, on=1))
+    assert client.list_zonal_shifts()["items"] == []
+    assert len(proxy.calls) == 3
 
 
 def test_an_expired_deadline_sends_nothing(proxy: FaultProxy) -> None:
